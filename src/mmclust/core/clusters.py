@@ -1,0 +1,112 @@
+"""Cluster assignments: one row per image, method and k, one column per seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.io import read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One method at one k.
+
+    Parameters
+    ----------
+    clusterer, view
+        For instance ``kmeans`` on ``concat``.
+    k
+        Clusters asked for.
+    labels
+        int32 (n_seeds, n) in manifest order; deterministic methods have one row.
+    """
+
+    clusterer: str
+    view: str
+    k: int
+    labels: np.ndarray[Any, Any]
+
+
+def write_clusters(
+    path: Path,
+    clusterings: Sequence[Clustering],
+    image_ids: Sequence[str],
+    meta: Mapping[str, Any],
+) -> None:
+    """Write assignments as parquet.
+
+    Columns: ``clusterer``, ``view``, ``k`` int32, ``image_id`` and int32
+    ``seed_0`` … ``seed_{s-1}``, null where a deterministic method needs one run.
+
+    Parameters
+    ----------
+    path
+        ``data/clusters/<benchmark>/<encoder>.parquet``.
+    clusterings
+        At least one.
+    image_ids
+        The manifest's.
+    meta
+        Benchmark, encoder, manifest digest, params.
+    """
+    import pyarrow as pa
+
+    n_seeds = max(len(c.labels) for c in clusterings)
+    n_samples = len(image_ids)
+
+    def column(seed: int) -> pa.Array:
+        missing = pa.nulls(n_samples, pa.int32())
+        parts = [
+            pa.array(c.labels[seed], pa.int32()) if seed < len(c.labels) else missing
+            for c in clusterings
+        ]
+        return pa.chunked_array(parts)
+
+    def repeat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+        return pa.array(np.repeat(np.asarray(values), n_samples), kind)
+
+    columns = {
+        "clusterer": repeat([c.clusterer for c in clusterings], pa.string()),
+        "view": repeat([c.view for c in clusterings], pa.string()),
+        "k": repeat([c.k for c in clusterings], pa.int32()),
+        "image_id": pa.array(list(image_ids) * len(clusterings), pa.string()),
+        **{f"seed_{seed}": column(seed) for seed in range(n_seeds)},
+    }
+    write_table(path, pa.table(columns), {**meta, "methods": len(clusterings)})
+
+
+def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, Any]]:
+    """Read assignments back.
+
+    Returns
+    -------
+    clusterings
+        In the order they were written.
+    image_ids
+        The ids of each clustering's columns.
+    meta
+        What :func:`write_clusters` was given.
+    """
+    table, meta = read_table(path)
+    n_samples = table.num_rows // meta["methods"]
+    seeds = [name for name in table.column_names if name.startswith("seed_")]
+    clusterings = []
+    for method in range(meta["methods"]):
+        part = table.slice(method * n_samples, n_samples)
+        rows = [part[s].to_numpy() for s in seeds if part[s].null_count == 0]
+        clusterings.append(
+            Clustering(
+                part["clusterer"][0].as_py(),
+                part["view"][0].as_py(),
+                part["k"][0].as_py(),
+                np.stack(rows).astype(np.int32),
+            )
+        )
+    return clusterings, table["image_id"].slice(0, n_samples).to_pylist(), meta

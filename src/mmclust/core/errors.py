@@ -1,0 +1,104 @@
+"""One error type that says what, where, expected, found and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MmclustError(Exception):
+    """The user's input or environment is not what it must be.
+
+    The command line prints it without a traceback and ends with exit code 1.
+
+    Parameters
+    ----------
+    what
+        One sentence: what is wrong.
+    where
+        The file, key, row or option it was found in.
+    expected, found
+        What should have been there, and what was.
+    do
+        What the user can do next.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: object = None,
+        expected: object = None,
+        found: object = None,
+        do: str | None = None,
+    ) -> None:
+        self.what = what
+        self.parts = {
+            "where": where,
+            "expected": expected,
+            "found": found,
+            "do": do,
+        }
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        lines += [
+            f"  {name + ':':<10}{value}"
+            for name, value in self.parts.items()
+            if value is not None
+        ]
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process boundaries; keyword arguments need their own way.
+        return (_rebuild, (self.what, self.parts))
+
+
+def _rebuild(what: str, parts: dict[str, object]) -> MmclustError:
+    return MmclustError(what, **parts)  # type: ignore[arg-type]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint such as ``"one of: hog, lsa. Did you mean 'hog'?"``.
+
+    Parameters
+    ----------
+    name
+        What was given.
+    known
+        The names that exist.
+
+    Returns
+    -------
+    str
+        The sorted list of known names and, where one is close, the nearest.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f". Did you mean {close[0]!r}?" if close else ""
+    return f"one of: {', '.join(names) or '(none)'}{hint}"
+
+
+def some(items: Iterable[object], limit: int = 5) -> str:
+    """Return the first few items as text, with a count of the rest.
+
+    Parameters
+    ----------
+    items
+        What to list.
+    limit
+        How many to spell out.
+
+    Returns
+    -------
+    str
+        For instance ``"a, b, c and 7 more"``.
+    """
+    listed = [str(item) for item in items]
+    shown = ", ".join(listed[:limit])
+    rest = len(listed) - limit
+    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -1,0 +1,188 @@
+"""Features: float32 arrays in manifest order, and what they were made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_array, read_json, write_array, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+
+VIEWS = ("image", "text")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one encoder on one benchmark.
+
+    Parameters
+    ----------
+    views
+        ``image`` and/or ``text`` to a float32 array (n, d), memory-mapped, rows
+        in manifest order.
+    meta
+        The contents of ``features.json``.
+    """
+
+    views: dict[str, np.ndarray[Any, Any]]
+    meta: dict[str, Any]
+
+
+def write_features(
+    folder: Path,
+    views: Mapping[str, np.ndarray[Any, Any]],
+    meta: Mapping[str, Any],
+    manifest: Manifest,
+) -> None:
+    """Write the arrays, then ``features.json``, which makes them count.
+
+    Parameters
+    ----------
+    folder
+        ``data/features/<benchmark>/<encoder>``.
+    views
+        float32 arrays (n, d).
+    meta
+        Encoder, params, and what was fitted; dims and digests are added.
+    manifest
+        The rows' origin.
+
+    Raises
+    ------
+    MmclustError
+        When an array has the wrong length or a value that is not finite.
+    """
+    for view, array in views.items():
+        check_features(array, folder / f"{view}.npy", len(manifest))
+        write_array(folder / f"{view}.npy", array)
+    write_json(
+        folder / "features.json",
+        {
+            **meta,
+            "dims": {view: int(array.shape[1]) for view, array in views.items()},
+            "images": len(manifest),
+            "benchmark": manifest.benchmark,
+            "manifest": manifest.digest,
+        },
+    )
+
+
+def read_features(folder: Path, manifest: Manifest) -> Features:
+    """Read features and refuse those of another manifest.
+
+    Parameters
+    ----------
+    folder
+        ``data/features/<benchmark>/<encoder>``.
+    manifest
+        What the rows must belong to.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or the features belong to another
+        manifest.
+    """
+    meta = read_json(folder / "features.json")
+    if meta["manifest"] != manifest.digest:
+        raise MmclustError(
+            "These features were made from another manifest",
+            where=folder,
+            expected=f"manifest {manifest.digest[:16]}… ({len(manifest)} images)",
+            found=f"manifest {meta['manifest'][:16]}… ({meta['images']} images)",
+            do=f"encode again: mmclust encode {manifest.benchmark} {meta['encoder']}",
+        )
+    views = {view: read_array(folder / f"{view}.npy") for view in meta["dims"]}
+    for view, array in views.items():
+        check_features(array, folder / f"{view}.npy", len(manifest))
+    return Features(views, meta)
+
+
+def check_features(
+    array: np.ndarray[Any, Any], where: Path, n_samples: int | None = None
+) -> None:
+    """Refuse an array that cannot be clustered.
+
+    Parameters
+    ----------
+    array
+        What should be float (n, d).
+    where
+        Its file, for the message.
+    n_samples
+        How many rows it must have.
+
+    Raises
+    ------
+    MmclustError
+        When it is not two-dimensional, has the wrong number of rows, or holds
+        NaN or infinity (the first bad row is named).
+    """
+    if array.ndim != 2 or array.dtype.kind != "f" or 0 in array.shape:  # noqa: PLR2004
+        raise MmclustError(
+            "Features must be a two-dimensional array of floats",
+            where=where,
+            expected="shape (n, d), float32",
+            found=f"shape {array.shape}, {array.dtype}",
+        )
+    if n_samples is not None and len(array) != n_samples:
+        raise MmclustError(
+            "Features have the wrong number of rows",
+            where=where,
+            expected=f"{n_samples} rows, one per image",
+            found=f"{len(array)} rows",
+        )
+    # A sum per row is finite only if every value is: no boolean copy of the array.
+    finite = np.isfinite(array.sum(axis=1, dtype=np.float64))
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
+        raise MmclustError(
+            "Features hold NaN or infinity",
+            where=f"{where}, row {bad[0]}",
+            expected="finite numbers",
+            found=f"{len(bad)} bad rows",
+            do="find out why the encoder gives no number for these images",
+        )
+
+
+def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return rows scaled to unit L2 norm, float32 (n, d); zero rows stay zero."""
+    norms = np.linalg.norm(array, axis=1, keepdims=True)
+    scaled: np.ndarray[Any, Any] = array / np.where(norms > 0, norms, 1)
+    return scaled.astype(np.float32, copy=False)
+
+
+def view_of(features: Features, view: str) -> np.ndarray[Any, Any]:
+    """Return a view's rows at unit norm; ``concat`` joins both at equal weight.
+
+    Parameters
+    ----------
+    features
+        Of one encoder.
+    view
+        ``image``, ``text`` or ``concat`` (image features followed by text
+        features, each normalised before, the whole after).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n, d) or, for ``concat``, (n, d_image + d_text); unit norm.
+    """
+    if view != "concat":
+        return normalised(features.views[view])
+    both = [normalised(features.views[v]) for v in VIEWS]
+    return normalised(np.hstack(both))
+
+
+def views_of(features: Features) -> list[str]:
+    """Return the names :func:`view_of` takes: ``concat`` where both views exist."""
+    have = [view for view in VIEWS if view in features.views]
+    return [*have, "concat"] if len(have) == len(VIEWS) else have

@@ -1,0 +1,317 @@
+"""Manifests (one row per image) and, in a file of their own, labels.
+
+Manifest rows are sorted by ``image_id``; every later array keeps that order.
+Labels live apart so that the pipeline shows who reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import digest_of, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+HIDDEN = -1
+"""The label of an image whose class is not given out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a benchmark.
+
+    Parameters
+    ----------
+    image_id
+        Unique in the benchmark.
+    container
+        The directory or archive that holds the image; ``None`` when images were
+        not looked for (``--annotations-only``).
+    member
+        The image's path inside its container.
+    offset, length
+        Where the bytes are in an archive that stores them uncompressed;
+        ``None`` otherwise.
+    width, height
+        Pixels; ``None`` when the publisher does not say.
+    captions
+        In the publisher's order.
+    split
+        ``train``, ``val`` or ``test``.
+    """
+
+    image_id: str
+    container: Path | None
+    member: str
+    offset: int | None
+    length: int | None
+    width: int | None
+    height: int | None
+    captions: tuple[str, ...]
+    split: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A benchmark's images, in order, with their captions.
+
+    Parameters
+    ----------
+    folder
+        Where the manifest lies; containers are relative to it.
+    table
+        The rows, sorted by ``image_id``.
+    meta
+        ``benchmark``, ``protocol``, ``sources`` (name to digest) and ``digest``.
+    """
+
+    folder: Path
+    table: pa.Table
+    meta: dict[str, Any]
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical rows."""
+        return str(self.meta["digest"])
+
+    @property
+    def benchmark(self) -> str:
+        """Name of the benchmark."""
+        return str(self.meta["benchmark"])
+
+    @property
+    def image_ids(self) -> list[str]:
+        """All ids, in order."""
+        return list(self.table["image_id"].to_pylist())
+
+    @property
+    def captions(self) -> list[list[str]]:
+        """The captions of each image, in order."""
+        return list(self.table["captions"].to_pylist())
+
+    @property
+    def splits(self) -> np.ndarray[Any, Any]:
+        """The split of each image: an array of str, shape (n,)."""
+        return np.asarray(self.table["split"].to_pylist(), dtype=str)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Ground truth, read by scoring code alone.
+
+    Parameters
+    ----------
+    image_ids
+        n ids.
+    labels
+        int32 (n,); :data:`HIDDEN` where the class is not given out.
+    names
+        The class name of each image, n strings.
+    """
+
+    image_ids: list[str]
+    labels: np.ndarray[Any, Any]
+    names: list[str]
+
+
+def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
+    """Return the sha256 of what a manifest means, not of where its bytes lie.
+
+    Parameters
+    ----------
+    meta
+        ``benchmark``, ``protocol`` and ``sources`` enter.
+    rows
+        ``image_id``, ``width``, ``height``, ``captions`` and ``split`` enter.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; the same for the same images in a folder, in an
+        archive, or at another place.
+    """
+    head = [meta["benchmark"], meta["protocol"], meta["sources"]]
+    columns = ("image_id", "width", "height", "captions", "split")
+    return digest_of([head, [rows[name].to_pylist() for name in columns]])
+
+
+def write_manifest(
+    path: Path,
+    rows: Sequence[Row],
+    *,
+    benchmark: str,
+    protocol: str,
+    sources: Mapping[str, str],
+) -> str:
+    """Write a manifest and return its digest.
+
+    Parameters
+    ----------
+    path
+        Usually ``…/manifest.parquet``.
+    rows
+        In any order.
+    benchmark, protocol
+        Name of the benchmark and version of the rules that chose its images.
+    sources
+        Digest of each source file that the rows were read from.
+
+    Returns
+    -------
+    str
+        The manifest digest, which features and clusters carry.
+
+    Raises
+    ------
+    MmclustError
+        When an id occurs twice or nothing is left.
+    """
+    import pyarrow as pa
+
+    ordered = sorted(rows, key=lambda row: row.image_id)
+    _refuse_duplicates([row.image_id for row in ordered], path)
+    if not ordered:
+        raise MmclustError(
+            f"{benchmark} has no image",
+            where=path,
+            do="check that the source is the one the benchmark is built from, "
+            "or lower its min_images",
+        )
+    folder = path.parent.resolve()
+    schema = pa.schema(
+        {
+            "image_id": pa.string(),
+            "container": pa.string(),
+            "member": pa.string(),
+            "offset": pa.int64(),
+            "length": pa.int64(),
+            "width": pa.int32(),
+            "height": pa.int32(),
+            "captions": pa.list_(pa.string()),
+            "split": pa.string(),
+        }
+    )
+    columns = {name: [getattr(row, name) for row in ordered] for name in schema.names}
+    relative = {
+        c: os.path.relpath(c.resolve(), folder)
+        for c in set(columns["container"])
+        if c is not None
+    }
+    columns["container"] = [relative.get(c) for c in columns["container"]]
+    table = pa.table(columns, schema=schema)
+    meta: dict[str, Any] = {
+        "benchmark": benchmark,
+        "protocol": protocol,
+        "sources": dict(sorted(sources.items())),
+    }
+    meta["digest"] = canonical_digest(meta, table)
+    write_table(path, table, meta)
+    return str(meta["digest"])
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest and check that its rows are the ones its digest names.
+
+    Raises
+    ------
+    MmclustError
+        When the file is missing, is not a manifest, or was changed by hand.
+    """
+    table, meta = read_table(path)
+    if "digest" not in meta or "image_id" not in table.column_names:
+        raise MmclustError(
+            f"{path.name} is not a manifest",
+            where=path,
+            expected="a parquet file written by `mmclust build`",
+            found=f"columns {some(table.column_names)}",
+        )
+    found = canonical_digest(meta, table)
+    if found != meta["digest"]:
+        raise MmclustError(
+            "The rows of the manifest are not those it was written with",
+            where=path,
+            expected=meta["digest"],
+            found=found,
+            do=f"build it again: mmclust build {meta['benchmark']}",
+        )
+    return Manifest(path.parent, table, meta)
+
+
+def write_labels(path: Path, names: Mapping[str, str]) -> list[str]:
+    """Write labels sorted by image id; label ids follow the sorted class names.
+
+    Parameters
+    ----------
+    path
+        Usually ``…/labels.parquet``.
+    names
+        Class name of each image id.
+
+    Returns
+    -------
+    list of str
+        The class names; a class's position is its label.
+    """
+    import pyarrow as pa
+
+    classes = sorted(set(names.values()))
+    position = {name: i for i, name in enumerate(classes)}
+    ids = sorted(names)
+    table = pa.table(
+        {
+            "image_id": pa.array(ids, pa.string()),
+            "label": pa.array([position[names[i]] for i in ids], pa.int32()),
+            "label_name": pa.array([names[i] for i in ids], pa.string()),
+        }
+    )
+    write_table(path, table, {})
+    return classes
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a labels file.
+
+    Raises
+    ------
+    MmclustError
+        When the file is missing or lacks a column.
+    """
+    table, _ = read_table(path)
+    missing = {"image_id", "label", "label_name"} - set(table.column_names)
+    if missing:
+        raise MmclustError(
+            f"{path.name} lacks a column",
+            where=path,
+            expected="image_id, label, label_name",
+            found=", ".join(table.column_names),
+        )
+    return Labels(
+        table["image_id"].to_pylist(),
+        table["label"].to_numpy(),
+        table["label_name"].to_pylist(),
+    )
+
+
+def _refuse_duplicates(ids: Sequence[str], path: Path) -> None:
+    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
+    if twice:
+        raise MmclustError(
+            "An image id occurs twice",
+            where=path,
+            expected="each image once",
+            found=some(twice),
+            do="remove the duplicates from the source's annotations",
+        )

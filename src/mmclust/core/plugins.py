@@ -1,0 +1,90 @@
+"""Plugins are found by name: one file in a folder is one plugin.
+
+``load("encoders", "hog")`` imports ``mmclust.encoders.hog`` and nothing else.
+Files whose names start with an underscore are helpers, not plugins.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, nearest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted names of the plugins of a kind, importing none.
+
+    Parameters
+    ----------
+    kind
+        A folder of the package, such as ``"encoders"``.
+
+    Returns
+    -------
+    list of str
+        Module names without a leading underscore.
+    """
+    found = pkgutil.iter_modules([str(_PACKAGE / kind)])
+    return sorted(m.name for m in found if not m.name.startswith("_") and not m.ispkg)
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import one plugin by name.
+
+    Parameters
+    ----------
+    kind
+        A folder of the package, such as ``"encoders"``.
+    name
+        A file in it, without ``.py``.
+
+    Returns
+    -------
+    module
+        The plugin.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such plugin, with the list and the nearest name.
+    """
+    known = names(kind)
+    if name not in known:
+        raise MmclustError(
+            f"Unknown {kind.removesuffix('s')} {name!r}",
+            where=f"mmclust/{kind}/",
+            expected=nearest(name, known),
+            found=name,
+            do=f"correct the name, or add mmclust/{kind}/{name}.py",
+        )
+    return importlib.import_module(f"mmclust.{kind}.{name}")
+
+
+def params_of(kind: str, name: str, block: Any, where: str) -> Any:
+    """Read a plugin's block of params.yaml into its ``Params`` class.
+
+    Parameters
+    ----------
+    kind, name
+        The plugin.
+    block
+        The mapping under its name; ``None`` means all defaults.
+    where
+        The key of the block, for error messages.
+
+    Returns
+    -------
+    Params
+        An instance of the plugin's own frozen dataclass.
+    """
+    from mmclust.core.params import convert
+
+    return convert({} if block is None else block, load(kind, name).Params, where)

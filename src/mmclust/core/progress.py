@@ -1,0 +1,56 @@
+"""Progress bars for long work; silent when nobody is looking."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Item = TypeVar("Item")
+
+
+def track(
+    items: Iterable[Item], label: str, total: int | None = None, unit: str = ""
+) -> Iterator[Item]:
+    """Yield the items while showing how many are done, how fast, and time left.
+
+    Parameters
+    ----------
+    items
+        What is worked on.
+    label
+        What the work is, in a few words.
+    total
+        How many items there are; the length of ``items`` by default.
+    unit
+        What one item is called, in the plural (``"images"``).
+
+    Yields
+    ------
+    Item
+        The items, unchanged. Nothing is printed when standard error is not a
+        terminal.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield from bar.track(items, total=total, description=label)

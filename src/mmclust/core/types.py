@@ -1,0 +1,147 @@
+"""What a plugin must offer. Protocols only: nothing inherits from anything.
+
+Shapes: n images; h, w pixels; d features; k clusters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from mmclust.core.manifest import Row
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a benchmark's protocol chose.
+
+    Parameters
+    ----------
+    rows
+        The images, in any order.
+    labels
+        Class name of each image id; empty when the benchmark has no classes.
+    protocol
+        Version of the rules.
+    sources
+        sha256 of each source file read.
+    notes
+        For ``summary.json``: what was dropped and why, thresholds, what the
+        published count is.
+    """
+
+    rows: list[Row]
+    labels: dict[str, str]
+    protocol: str
+    sources: dict[str, str]
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Benchmark(Protocol):
+    """A file in ``benchmarks/``."""
+
+    SOURCE: str
+    """The source in ``data/sources.yaml`` it is built from."""
+    Params: type
+    """A frozen dataclass of options with the protocol's values as defaults."""
+
+    def build(self, raw: Path, params: Any, *, split: str, images: bool) -> Built:
+        """Choose images and labels from ``raw``; look for files if ``images``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What an encoder learned.
+
+    Parameters
+    ----------
+    arrays
+        Saved as ``fitted.safetensors``.
+    facts
+        Saved as ``fitted.json``: vocabularies, losses, counts.
+    """
+
+    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a manifest, as an encoder sees them.
+
+    Parameters
+    ----------
+    image_ids
+        b ids.
+    captions
+        The captions of each image, b lists.
+    images
+        What the encoder's ``prepare`` made of each image, (b, …); ``None`` for
+        encoders without ``prepare``.
+    """
+
+    image_ids: Sequence[str]
+    captions: Sequence[Sequence[str]]
+    images: np.ndarray[Any, Any] | None
+
+
+class Encoder(Protocol):
+    """A file in ``encoders/``.
+
+    ``prepare`` runs once per picture, in worker processes; ``fit`` once, on the
+    training split; ``encode_image`` and ``encode_text`` on blocks of rows. No
+    label reaches any of them. An encoder leaves out what it does not need:
+    without ``encode_image`` the prepared arrays are the features.
+    """
+
+    VIEWS: tuple[str, ...]
+    """``image``, ``text`` or both."""
+    Params: type
+    """A frozen dataclass of options with the published values as defaults."""
+
+    def prepare(self, rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+        """Turn uint8 RGB (h, w, 3) into an array whose shape params decide."""
+        ...
+
+    def fit(self, batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
+        """Learn from all rows of the training split."""
+        ...
+
+    def encode_image(
+        self, batch: Batch, params: Any, fitted: Fitted, *, device: str
+    ) -> np.ndarray[Any, Any]:
+        """Turn b images into float32 (b, d)."""
+        ...
+
+    def encode_text(
+        self, batch: Batch, params: Any, fitted: Fitted, *, device: str
+    ) -> np.ndarray[Any, Any]:
+        """Turn b lists of captions into float32 (b, d)."""
+        ...
+
+
+class Clusterer(Protocol):
+    """A file in ``clusterers/``."""
+
+    DETERMINISTIC: bool
+    """Whether the seed makes no difference, so that one run is enough."""
+    Params: type
+    """A frozen dataclass of options."""
+
+    def fit_predict(
+        self,
+        features: np.ndarray[Any, Any],
+        n_clusters: int,
+        params: Any,
+        *,
+        seed: int,
+    ) -> np.ndarray[Any, Any]:
+        """Cluster float32 (n, d), rows at unit norm, into int32 (n,)."""
+        ...

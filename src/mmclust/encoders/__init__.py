@@ -1,0 +1,1 @@
+"""Image and text encoders: one file each, found by name. None sees a label."""

@@ -1,0 +1,42 @@
+"""Colour histogram: how much of each red, green and blue; nothing of where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Bins per channel, of equal width."""
+
+    bins: int = 32
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Turn an image into three histograms.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    params
+        See :class:`Params`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (3 · bins,): shares of pixels, red then green then blue; each
+        channel sums to 1.
+    """
+    pixels = rgb.reshape(-1, 3)
+    levels = np.arange(256) * params.bins // 256  # bin of each of the 256 values
+    counts = [
+        np.bincount(levels[pixels[:, channel]], minlength=params.bins)
+        for channel in range(3)
+    ]
+    return (np.concatenate(counts) / len(pixels)).astype(np.float32)

@@ -1,0 +1,65 @@
+"""HOG: histograms of oriented gradients on a coarse grid (Dalal & Triggs 2005).
+
+With the defaults (224 px, cells of 56, blocks of 2 × 2 cells, 9 orientations) there
+are 3 × 3 blocks of 36 numbers: 324 features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Pixels of the resized image, of a cell; orientations per cell."""
+
+    size: int = 224
+    cell: int = 56
+    bins: int = 9
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Turn an image into its HOG descriptor.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    params
+        See :class:`Params`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (d,), d = (size / cell - 1)² · 4 · bins.
+
+    Raises
+    ------
+    MmclustError
+        When cells do not tile the image.
+    """
+    import cv2
+
+    if params.size % params.cell or params.size < 2 * params.cell:
+        raise MmclustError(
+            "HOG cells must tile the image",
+            where="encoders.hog",
+            expected="size a multiple of cell, at least twice as large",
+            found=f"size {params.size}, cell {params.cell}",
+            do="correct encoders.hog in params.yaml",
+        )
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(grey, (params.size, params.size), interpolation=cv2.INTER_AREA)
+    cell, block = (params.cell, params.cell), (2 * params.cell, 2 * params.cell)
+    window = (params.size, params.size)
+    descriptor = cv2.HOGDescriptor(window, block, cell, cell, params.bins)
+    features: np.ndarray[Any, Any] = descriptor.compute(grey).ravel()
+    return features

@@ -1,0 +1,108 @@
+"""LSA: TF-IDF of an image's captions, reduced by truncated SVD (Deerwester 1990).
+
+TF-IDF as in Text-Guided Image Clustering (EACL 2024): unigrams, at most 6,000,
+English stop words, all captions of an image joined with ". ".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.types import Fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmclust.core.types import Batch
+
+VIEWS = ("text",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Number of features, at most; size of the vocabulary, at most."""
+
+    dim: int = 64
+    max_words: int = 6000
+
+
+def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
+    """Learn vocabulary, word weights and the truncated SVD.
+
+    Parameters
+    ----------
+    batch
+        The training split.
+    params, seed, device
+        See :class:`mmclust.core.types.Encoder`.
+
+    Returns
+    -------
+    Fitted
+        ``idf`` float64 (words,), ``components`` float64 (d, words); the
+        vocabulary in order. d is ``dim`` or, where there are fewer, one less
+        than the number of images or words.
+
+    Raises
+    ------
+    MmclustError
+        When the captions hold fewer than two words that are no stop words.
+    """
+    del device
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from threadpoolctl import threadpool_limits
+
+    vectorizer = TfidfVectorizer(max_features=params.max_words, stop_words="english")
+    try:
+        tfidf = vectorizer.fit_transform(_documents(batch.captions))
+    except ValueError as error:
+        raise _too_few_words(0) from error
+    n_images, n_words = tfidf.shape
+    dim = min(params.dim, n_words - 1, max(n_images - 1, 1))
+    if dim < 1:
+        raise _too_few_words(n_words)
+    svd = TruncatedSVD(dim, random_state=seed % 2**32)
+    with threadpool_limits(1):  # the same sums in the same order everywhere
+        svd.fit(tfidf)
+    return Fitted(
+        {"idf": vectorizer.idf_, "components": svd.components_},
+        {"vocabulary": vectorizer.get_feature_names_out().tolist()},
+    )
+
+
+def encode_text(
+    batch: Batch, params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Project the TF-IDF of b images' captions to float32 (b, d)."""
+    del params, device
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from threadpoolctl import threadpool_limits
+
+    words = fitted.facts["vocabulary"]
+    vectorizer = TfidfVectorizer(
+        vocabulary={word: i for i, word in enumerate(words)}, stop_words="english"
+    )
+    vectorizer.idf_ = fitted.arrays["idf"]
+    with threadpool_limits(1):
+        tfidf = vectorizer.transform(_documents(batch.captions))
+        projected = tfidf @ fitted.arrays["components"].T
+    return np.asarray(projected, dtype=np.float32)
+
+
+def _documents(captions: Sequence[Sequence[str]]) -> list[str]:
+    return [". ".join(each) for each in captions]
+
+
+def _too_few_words(n_words: int) -> MmclustError:
+    return MmclustError(
+        "The captions hold too few words for LSA",
+        where="encoders.lsa",
+        expected="at least two words that are not English stop words",
+        found=n_words,
+        do="take lsa out of encoders in params.yaml for this benchmark",
+    )

@@ -1,0 +1,276 @@
+"""miniclip: a small image-text dual encoder, trained here on the benchmark's pairs.
+
+A four-layer convolutional net and a bag of word embeddings meet in one space under
+the symmetric contrastive loss of CLIP (Radford et al. 2021). It sees pictures and
+their captions, never labels, and needs about a minute on two cores. It is an honest
+small model for runs without downloads, not a stand-in for CLIP.
+
+Shapes: b images in a batch; d = dim; w words in the vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.progress import track
+from mmclust.core.seeds import derive, generator
+from mmclust.core.types import Fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from torch import nn
+
+    from mmclust.core.types import Batch
+
+VIEWS = ("image", "text")
+
+THREADS = 2
+"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
+WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Params:
+    """Size of the space and of its training.
+
+    ``size`` is in pixels, ``max_words`` the size of the vocabulary (words that
+    occur in at least two captions, the most frequent first).
+    """
+
+    dim: int = 128
+    size: int = 64
+    width: int = 32
+    epochs: int = 30
+    batch: int = 128
+    learning_rate: float = 0.002
+    temperature: float = 0.07
+    max_words: int = 6000
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Resize an image to uint8 (3, size, size)."""
+    import cv2
+
+    side = (params.size, params.size)
+    return np.ascontiguousarray(
+        cv2.resize(rgb, side, interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    )
+
+
+def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
+    """Train on all pairs; one random caption of each image per epoch.
+
+    Parameters
+    ----------
+    batch
+        The training split: prepared images uint8 (n, 3, size, size) and captions.
+    params
+        See :class:`Params`.
+    seed
+        Of this encoder.
+    device
+        ``cpu`` or ``cuda``.
+
+    Returns
+    -------
+    Fitted
+        The weights (float32), the vocabulary and the loss of each epoch.
+
+    Raises
+    ------
+    MmclustError
+        When there are fewer than two pairs, or no word occurs twice.
+    """
+    import torch
+
+    n = len(batch.image_ids)
+    words = _vocabulary(batch.captions, params.max_words)
+    if n < 2 or not words:  # noqa: PLR2004
+        raise MmclustError(
+            "miniclip needs at least two pairs whose captions share a word",
+            where="encoders.miniclip",
+            found=f"{n} images, {len(words)} words that occur twice",
+            do="take miniclip out of encoders in params.yaml for this benchmark",
+        )
+    torch.set_num_threads(THREADS)
+    model = _model(params, len(words), seed).to(device)
+    pictures = torch.from_numpy(np.array(batch.images)).to(device)
+    captions = [[_ids(text, words) for text in each] for each in batch.captions]
+    losses = _train(model, pictures, captions, params, seed)
+    arrays = {name: t.cpu().numpy() for name, t in model.state_dict().items()}
+    return Fitted(arrays, {"vocabulary": list(words), "loss": losses})
+
+
+def encode_image(
+    batch: Batch, params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Encode prepared images uint8 (b, 3, size, size) to float32 (b, d), unit norm."""
+    import torch
+
+    model = _trained(params, fitted, device)
+    with torch.inference_mode():
+        pictures = torch.from_numpy(np.array(batch.images)).to(device)
+        embedded = _unit(model["image"](_scaled(pictures)))
+    return np.asarray(embedded.cpu())
+
+
+def encode_text(
+    batch: Batch, params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Encode captions to float32 (b, d): each at unit norm, their mean at unit norm."""
+    import torch
+
+    model = _trained(params, fitted, device)
+    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
+    flat = [_ids(text, words) for each in batch.captions for text in each]
+    owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
+    with torch.inference_mode():
+        each = _unit(_embed_captions(model, flat, device))  # (captions, d)
+        sums = torch.zeros(len(batch.captions), params.dim, device=device)
+        sums.index_add_(0, torch.from_numpy(owner).to(device), each)
+    return np.asarray(_unit(sums).cpu())
+
+
+def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, int]:
+    counts = Counter(
+        word
+        for each in captions
+        for text in each
+        for word in set(WORD.findall(text.lower()))
+    )
+    common = sorted((-n, word) for word, n in counts.items() if n > 1)[:max_words]
+    return {word: i for i, (_, word) in enumerate(common)}
+
+
+def _ids(text: str, words: dict[str, int]) -> np.ndarray[Any, Any]:
+    found = [words[word] for word in WORD.findall(text.lower()) if word in words]
+    return np.array(found, dtype=np.int64)
+
+
+def _model(params: Params, n_words: int, seed: int) -> nn.ModuleDict:
+    """Build both towers; their first weights come from the seed alone."""
+    import torch
+    from torch import nn
+
+    width, layers = params.width, []
+    for i, before in enumerate((3, width, 2 * width, 4 * width)):
+        after = width * 2**i
+        layers += [
+            nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+            nn.GroupNorm(8, after),
+            nn.ReLU(),
+        ]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "weights"))
+        return nn.ModuleDict(
+            {
+                "image": nn.Sequential(
+                    *layers,
+                    nn.AdaptiveAvgPool2d(1),
+                    nn.Flatten(),
+                    nn.Linear(8 * width, params.dim),
+                ),
+                "words": nn.EmbeddingBag(n_words, params.dim, mode="mean"),
+                "text": nn.Sequential(
+                    nn.Linear(params.dim, params.dim),
+                    nn.GELU(),
+                    nn.Linear(params.dim, params.dim),
+                ),
+                "scale": nn.ParameterDict(
+                    {"log": torch.tensor(-math.log(params.temperature))}
+                ),
+            }
+        )
+
+
+def _trained(params: Params, fitted: Fitted, device: str) -> nn.ModuleDict:
+    import torch
+
+    torch.set_num_threads(THREADS)
+    model = _model(params, len(fitted.facts["vocabulary"]), seed=0)
+    model.load_state_dict({k: torch.from_numpy(v) for k, v in fitted.arrays.items()})
+    return model.to(device).eval()
+
+
+def _train(
+    model: nn.ModuleDict,
+    pictures: torch.Tensor,
+    captions: list[list[np.ndarray[Any, Any]]],
+    params: Params,
+    seed: int,
+) -> list[float]:
+    """Train with AdamW and a cosine schedule; return the mean loss of each epoch."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    rng = generator(seed, "batches")
+    device, n = pictures.device, len(pictures)
+    size = min(params.batch, n)
+    optimizer = torch.optim.AdamW(model.parameters(), params.learning_rate)
+    steps = params.epochs * (n // size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, params.learning_rate, total_steps=steps + 1
+    )
+    losses = []
+    for _ in track(range(params.epochs), "miniclip", params.epochs, "epochs"):
+        total, order = 0.0, rng.permutation(n)
+        for start in range(0, n - size + 1, size):
+            rows = order[start : start + size]
+            texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
+            image = _unit(model["image"](_augmented(pictures[rows], rng)))
+            text = _unit(_embed_captions(model, texts, str(device)))
+            scale = model["scale"]["log"].exp().clamp(max=100)
+            logits = scale * image @ text.T  # (b, b)
+            target = torch.arange(size, device=device)
+            loss = cross_entropy(logits, target) + cross_entropy(logits.T, target)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) / 2
+        losses.append(round(total / (n // size), 6))
+    return losses
+
+
+def _embed_captions(
+    model: nn.ModuleDict, texts: list[np.ndarray[Any, Any]], device: str
+) -> torch.Tensor:
+    """Embed c captions, given as word ids, to (c, d)."""
+    import torch
+
+    lengths = [0, *(len(ids) for ids in texts)]
+    offsets = torch.from_numpy(np.cumsum(lengths)[:-1]).to(device)
+    flat = np.concatenate(texts) if texts else np.zeros(0, np.int64)
+    bags = model["words"](torch.from_numpy(flat).to(device), offsets)
+    embedded: torch.Tensor = model["text"](bags)
+    return embedded
+
+
+def _augmented(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Mirror the batch or not, and shift it by up to an eighth of its side."""
+    import torch
+
+    reach = pictures.shape[-1] // 8
+    down, right = rng.integers(-reach, reach + 1, 2).tolist()
+    moved = torch.roll(_scaled(pictures), (down, right), dims=(2, 3))
+    return moved.flip(3) if rng.random() < 0.5 else moved  # noqa: PLR2004
+
+
+def _scaled(pictures: torch.Tensor) -> torch.Tensor:
+    """Map uint8 to floats in [-1, 1]."""
+    return pictures.float() / 127.5 - 1
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(rows, dim=1)
