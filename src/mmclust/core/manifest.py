@@ -206,7 +206,8 @@ def write_manifest(
     )
     columns = {name: [getattr(row, name) for row in ordered] for name in schema.names}
     relative = {
-        c: os.path.relpath(c.resolve(), folder)
+        # The container itself may be a link into DVC's cache, which is not its name.
+        c: os.path.relpath(c.parent.resolve() / c.name, folder)
         for c in set(columns["container"])
         if c is not None
     }

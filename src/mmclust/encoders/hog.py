@@ -7,12 +7,11 @@ are 3 × 3 blocks of 36 numbers: 324 features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from mmclust.core.errors import MmclustError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 VIEWS = ("image",)
 
@@ -61,5 +60,4 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     cell, block = (params.cell, params.cell), (2 * params.cell, 2 * params.cell)
     window = (params.size, params.size)
     descriptor = cv2.HOGDescriptor(window, block, cell, cell, params.bins)
-    features: np.ndarray[Any, Any] = descriptor.compute(grey).ravel()
-    return features
+    return np.asarray(descriptor.compute(grey)).ravel()

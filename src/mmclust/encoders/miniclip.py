@@ -47,9 +47,9 @@ class Params:
     """
 
     dim: int = 128
-    size: int = 64
+    size: int = 48
     width: int = 32
-    epochs: int = 30
+    steps: int = 300
     batch: int = 128
     learning_rate: float = 0.002
     temperature: float = 0.07
@@ -67,7 +67,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
-    """Train on all pairs; one random caption of each image per epoch.
+    """Train on all pairs; one random caption of each image in a batch.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     Returns
     -------
     Fitted
-        The weights (float32), the vocabulary and the loss of each epoch.
+        The weights (float32), the vocabulary and the loss of each step.
 
     Raises
     ------
@@ -161,33 +161,25 @@ def _model(params: Params, n_words: int, seed: int) -> nn.ModuleDict:
     import torch
     from torch import nn
 
-    width, layers = params.width, []
-    for i, before in enumerate((3, width, 2 * width, 4 * width)):
-        after = width * 2**i
-        layers += [
-            nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-            nn.GroupNorm(8, after),
-            nn.ReLU(),
-        ]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights"))
+        width, layers = params.width, []
+        for i, before in enumerate((3, width, 2 * width, 4 * width)):
+            after = width * 2**i
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.GroupNorm(8, after),
+                nn.ReLU(),
+            ]
+        image = [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        text = [nn.Linear(params.dim, params.dim) for _ in range(2)]
+        scale = torch.tensor(-math.log(params.temperature))
         return nn.ModuleDict(
             {
-                "image": nn.Sequential(
-                    *layers,
-                    nn.AdaptiveAvgPool2d(1),
-                    nn.Flatten(),
-                    nn.Linear(8 * width, params.dim),
-                ),
+                "image": nn.Sequential(*image, nn.Linear(8 * width, params.dim)),
                 "words": nn.EmbeddingBag(n_words, params.dim, mode="mean"),
-                "text": nn.Sequential(
-                    nn.Linear(params.dim, params.dim),
-                    nn.GELU(),
-                    nn.Linear(params.dim, params.dim),
-                ),
-                "scale": nn.ParameterDict(
-                    {"log": torch.tensor(-math.log(params.temperature))}
-                ),
+                "text": nn.Sequential(text[0], nn.GELU(), text[1]),
+                "scale": nn.ParameterDict({"log": scale}),
             }
         )
 
@@ -208,7 +200,7 @@ def _train(
     params: Params,
     seed: int,
 ) -> list[float]:
-    """Train with AdamW and a cosine schedule; return the mean loss of each epoch."""
+    """Train with AdamW and a cosine schedule; return the loss of each step."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -216,28 +208,25 @@ def _train(
     device, n = pictures.device, len(pictures)
     size = min(params.batch, n)
     optimizer = torch.optim.AdamW(model.parameters(), params.learning_rate)
-    steps = params.epochs * (n // size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, params.learning_rate, total_steps=steps + 1
+        optimizer, params.learning_rate, total_steps=params.steps + 1
     )
-    losses = []
-    for _ in track(range(params.epochs), "miniclip", params.epochs, "epochs"):
-        total, order = 0.0, rng.permutation(n)
-        for start in range(0, n - size + 1, size):
-            rows = order[start : start + size]
-            texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
-            image = _unit(model["image"](_augmented(pictures[rows], rng)))
-            text = _unit(_embed_captions(model, texts, str(device)))
-            scale = model["scale"]["log"].exp().clamp(max=100)
-            logits = scale * image @ text.T  # (b, b)
-            target = torch.arange(size, device=device)
-            loss = cross_entropy(logits, target) + cross_entropy(logits.T, target)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) / 2
-        losses.append(round(total / (n // size), 6))
+    target = torch.arange(size, device=device)
+    losses, order = [], rng.permutation(n)
+    for _ in track(range(params.steps), "miniclip", params.steps, "steps"):
+        if len(order) < size:
+            order = rng.permutation(n)
+        rows, order = order[:size], order[size:]
+        texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
+        image = _unit(model["image"](_augmented(pictures[rows], rng)))
+        text = _unit(_embed_captions(model, texts, str(device)))
+        logits = model.get_parameter("scale.log").exp() * image @ text.T  # (b, b)
+        loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        losses.append(round(float(loss.detach()), 6))
     return losses
 
 

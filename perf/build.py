@@ -1,0 +1,171 @@
+"""Building COCO-all from a full-size instances file: time and peak memory.
+
+Makes a synthetic ``instances_train2017.json`` (118k images, 860k annotations with
+polygons, about 540 MB) and runs, each in a fresh process,
+
+- the plain way: ``json.load`` and a Python loop over the annotations;
+- ``mmclust build coco_all --annotations-only``.
+
+Seconds are wall-clock of the whole process, imports included; megabytes are its
+peak resident set, mapped file pages included. Both must count the same.
+
+    PYTHONPATH=src python perf/build.py [--scale 0.1] [--zip]
+
+With ``--zip`` a third row reads the same file from a compressed archive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmclust.core.seeds import generator
+
+N_IMAGES = 118_287
+N_ANNOTATIONS = 860_001
+N_CATEGORIES = 80
+TARGETS = (15.0, 0.25)
+
+PLAIN = """
+import json, sys
+from collections import Counter, defaultdict
+with open(sys.argv[1] + "/annotations/instances_train2017.json") as file:
+    content = json.load(file)
+name_of = {c["id"]: c["name"] for c in content["categories"]}
+seen = defaultdict(set)
+for annotation in content["annotations"]:
+    seen[annotation["image_id"]].add(name_of[annotation["category_id"]])
+single = {i: next(iter(names)) for i, names in seen.items() if len(names) == 1}
+counts = Counter(single.values())
+kept = {n for n, c in counts.items() if c >= 100}
+classes = Counter(n for n in single.values() if n in kept)
+print(json.dumps({"images": classes.total(), "per_class": classes}))
+"""
+
+OURS = """
+import json, sys
+from pathlib import Path
+from mmclust.benchmarks._stage import build_benchmark
+raw, out = Path(sys.argv[1]), Path(sys.argv[2])
+summary = build_benchmark("coco_all", raw, out, images=False)
+print(json.dumps({key: summary[key] for key in ("images", "per_class")}))
+"""
+
+
+def write_synthetic(path: Path, scale: float) -> None:
+    """Write an instances file with the real one's counts, keys and number widths."""
+    rng = generator(782, "perf", "build")
+    n_images, n_annotations = int(N_IMAGES * scale), int(N_ANNOTATIONS * scale)
+    ids = np.sort(rng.choice(600_000, n_images, replace=False))
+    # An image's objects come from a main category or, less often, from any.
+    weights = 1 / np.arange(1, N_CATEGORIES + 1)
+    weights /= weights.sum()
+    main = rng.choice(N_CATEGORIES, n_images, p=weights)
+    image = rng.integers(n_images, size=n_annotations)
+    other = rng.choice(N_CATEGORIES, n_annotations, p=weights)
+    own = rng.random(n_annotations) < 0.75
+    category = np.where(own, main[image], other) + 1
+    polygons = [_polygon(rng) for _ in range(2_000)]
+    pick = rng.integers(len(polygons), size=n_annotations)
+    path.parent.mkdir(parents=True)
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"info": {"year": 2017}, "licenses": [], "images": [')
+        file.write(", ".join(_image(i) for i in ids.tolist()))
+        file.write('], "annotations": [')
+        rows = zip(ids[image].tolist(), category.tolist(), pick.tolist(), strict=True)
+        for number, (image_id, category_id, which) in enumerate(rows):
+            file.write(
+                f"{', ' if number else ''}{polygons[which]}, "
+                f'"image_id": {image_id}, "bbox": [473.07, 395.93, 38.65, 28.67], '
+                f'"category_id": {category_id}, "id": {number}}}'
+            )
+        file.write('], "categories": ')
+        numbers = range(1, N_CATEGORIES + 1)
+        names = [
+            {"supercategory": "any", "id": n, "name": f"thing {n}"} for n in numbers
+        ]
+        file.write(json.dumps(names) + "}")
+
+
+def _image(image_id: int) -> str:
+    name = f"{image_id:012d}.jpg"
+    return (
+        f'{{"license": 3, "file_name": "{name}", '
+        f'"coco_url": "http://example.org/train2017/{name}", "height": 427, '
+        '"width": 640, "date_captured": "2013-11-14 11:18:45", '
+        f'"flickr_url": "http://example.org/1/{name}", "id": {image_id}}}'
+    )
+
+
+def _polygon(rng: np.random.Generator) -> str:
+    """Return the beginning of an annotation: around 31 corners, as in COCO."""
+    corners = rng.uniform(10, 639, 2 * int(rng.integers(8, 56))).round(2)
+    numbers = ",".join(map(str, corners.tolist()))  # without blanks, as published
+    return f'{{"segmentation": [[{numbers}]], "area": 702.1057, "iscrowd": 0'
+
+
+def measure(code: str, raw: Path, out: Path) -> tuple[float, float, dict[str, Any]]:
+    """Run code in a fresh process: seconds, peak MB, and what it counted."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(raw), str(out)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        text = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"the measured process ended with {process.returncode}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, json.loads(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--zip", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder, "unpacked")
+        path = raw / "annotations" / "instances_train2017.json"
+        write_synthetic(path, arguments.scale)
+        print(f"instances_train2017.json: {path.stat().st_size / 1e6:.0f} MB")
+        runs = {
+            "json.load + loop": measure(PLAIN, raw, Path(folder)),
+            "mmclust build": measure(OURS, raw, Path(folder, "out")),
+        }
+        if arguments.zip:
+            packed = Path(folder, "packed")
+            packed.mkdir()
+            archive = packed / "annotations_trainval2017.zip"
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                file.write(path, "annotations/instances_train2017.json")
+            runs["mmclust build, zip"] = measure(OURS, packed, Path(folder, "out"))
+    report(runs)
+
+
+def report(runs: dict[str, tuple[float, float, dict[str, Any]]]) -> None:
+    seconds, peak, counted = runs["json.load + loop"]
+    for name, (its_seconds, its_peak, its_counted) in runs.items():
+        if its_counted != counted:
+            sys.exit(f"{name} counts otherwise: {its_counted} against {counted}")
+        print(
+            f"{name:<20}{its_seconds:7.2f} s{its_peak:8.0f} MB   "
+            f"{seconds / its_seconds:5.1f}x as fast, {its_peak / peak:.2f} of the "
+            f"memory; {counted['images']:,} images, {len(counted['per_class'])} classes"
+        )
+    faster, less = TARGETS
+    print(f"targets: at least {faster:.0f}x as fast, at most {less:.2f} of the memory")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The protocol that COCO-cross and COCO-all share: one category per image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.benchmarks._coco_json import read_captions, read_instances
+from mmclust.benchmarks._coco_notes import (
+    Published,
+    comparison,
+    container_notes,
+    count_notes,
+)
+from mmclust.benchmarks._images import locate_images
+from mmclust.benchmarks._raw import check_folder, find, require
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.manifest import Row
+from mmclust.core.types import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mmclust.benchmarks._coco_json import ImageRecord, Instances
+    from mmclust.benchmarks._images import Place
+
+PROTOCOL = "1"
+SPLITS = {"train2017": "train", "val2017": "val"}
+ANNOTATIONS = "annotations_trainval2017.zip"
+
+
+@dataclass
+class _Part:
+    """One split on its way through the protocol."""
+
+    split: str
+    singles: list[tuple[ImageRecord, str]]
+    """Images with exactly one category, and its name."""
+    facts: dict[str, int]
+    chosen: list[tuple[ImageRecord, str]] = field(default_factory=list)
+    captions: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+def build_single_category(
+    raw: Path,
+    keep: Callable[[Mapping[str, int]], set[str]],
+    *,
+    what: str,
+    published: Published | None,
+    notes: dict[str, Any],
+    split: str,
+    images: bool,
+) -> Built:
+    """Choose images that show one category, by the categories' counts.
+
+    Parameters
+    ----------
+    raw
+        Folder of COCO 2017, archives unpacked or not.
+    keep
+        Given the number of single-category images of each category, returns
+        the categories to keep.
+    what
+        What ``keep`` asks for, in words, for when nothing is left.
+    published
+        The counts to compare with on the publisher's own train2017; ``None``
+        when the options are not the protocol's.
+    notes
+        To begin the summary's notes with.
+    split
+        ``train2017``, ``val2017`` or ``train2017+val2017``.
+    images
+        Whether to look for image files and to insist on captions.
+
+    Returns
+    -------
+    Built
+        Sources are the annotation files alone: an image's bytes may lie in a
+        folder or an archive without the benchmark being another one.
+
+    Raises
+    ------
+    MmclustError
+        When something is missing or damaged, or no image is left.
+    """
+    check_folder(raw)
+    sources: dict[str, str] = {}
+    parts = [_single_category(raw, name, sources) for name in _splits_of(split)]
+    counts, kept = _choose(raw, parts, keep, what)
+    n_empty = sum(_attach_captions(raw, part, sources, images) for part in parts)
+    rows, containers = _rows(raw, parts, images)
+    facts = Counter[str]()
+    for part in parts:
+        facts.update(part.facts)
+    comparable = published if split == "train2017" else None
+    built = Published(len(rows), len(kept))
+    notes = {
+        "split": split,
+        **facts,
+        **count_notes(counts, kept),
+        **notes,
+        **comparison(raw, facts["images_annotated"], comparable, built),
+        "empty_captions_dropped": n_empty,
+        "image_files": container_notes(raw, containers) if images else "not looked for",
+    }
+    if not all(part.captions for part in parts if part.chosen):
+        notes["captions"] = "none: no captions file, and --annotations-only was given"
+    labels = {i.image_id: name for part in parts for i, name in part.chosen}
+    return Built(rows, labels, PROTOCOL, sources, notes)
+
+
+def _choose(
+    raw: Path,
+    parts: list[_Part],
+    keep: Callable[[Mapping[str, int]], set[str]],
+    what: str,
+) -> tuple[Counter[str], set[str]]:
+    """Set each part's chosen images; return all categories' counts, and the kept."""
+    counts = Counter(name for part in parts for _, name in part.singles)
+    kept = keep(counts)
+    for part in parts:
+        part.chosen = [(image, name) for image, name in part.singles if name in kept]
+    if not kept:
+        top = some(f"{name} {count}" for name, count in counts.most_common())
+        raise MmclustError(
+            f"No image of {what}",
+            where=raw,
+            expected="images with annotations of exactly one category",
+            found=f"{counts.total():,} single-category images: {top or 'none'}",
+            do="give the publisher's own annotations, or lower min_images where that "
+            "is an option",
+        )
+    return counts, kept
+
+
+def _splits_of(split: str) -> list[str]:
+    names = split.split("+")
+    for name in names:
+        if name not in SPLITS or names.count(name) > 1:
+            raise MmclustError(
+                f"Unknown split {split!r}",
+                where="--split",
+                expected=nearest(split, [*SPLITS, "+".join(SPLITS)]),
+                found=split,
+                do="the protocol's own split is train2017",
+            )
+    return names
+
+
+def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
+    """Return the images of a split whose annotations name one category."""
+    member = f"annotations/instances_{split}.json"
+    instances = read_instances(require(raw, ANNOTATIONS, member))
+    sources[member] = instances.digest
+    seen = categories_seen(instances)
+    per_image = seen.sum(axis=1)
+    rows = np.flatnonzero(per_image == 1)
+    names = seen[rows].argmax(axis=1) if len(rows) else rows
+    singles = [
+        (instances.images[row], instances.names[name])
+        for row, name in zip(rows.tolist(), names.tolist(), strict=True)
+    ]
+    facts = {
+        "annotations": len(instances.image_rows),
+        "images_listed": len(instances.images),
+        "images_annotated": int(np.count_nonzero(per_image)),
+        "images_single_category": len(singles),
+    }
+    return _Part(split, singles, facts)
+
+
+def categories_seen(instances: Instances) -> np.ndarray[Any, Any]:
+    """Return which image shows which category: bool (n_images, n_categories).
+
+    Every annotation counts, those of crowds included.
+    """
+    seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
+    seen[instances.image_rows, instances.name_rows] = True
+    return seen
+
+
+def _attach_captions(
+    raw: Path, part: _Part, sources: dict[str, str], images: bool
+) -> int:
+    """Read the chosen images' captions; return how many were empty."""
+    member = f"annotations/captions_{part.split}.json"
+    found = (require if images else find)(raw, ANNOTATIONS, member)
+    if found is None:
+        return 0
+    wanted = {image.id for image, _ in part.chosen}
+    part.captions, n_empty, sources[member] = read_captions(found, wanted)
+    bare = sorted(wanted - part.captions.keys())
+    if bare:
+        raise MmclustError(
+            "Selected images have no caption",
+            where=found,
+            expected="at least one caption that is not empty for each image",
+            found=f"{len(bare):,} without: {some(f'{i:012d}' for i in bare)}",
+            do="give the captions file that belongs to these instances",
+        )
+    return n_empty
+
+
+def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[Path]]:
+    """Return the manifest's rows and the containers of their images."""
+    rows = []
+    containers = set()
+    for part in parts:
+        places: dict[str, Place] = {}
+        if images:
+            files = {image.image_id: image.file for image, _ in part.chosen}
+            places = locate_images(raw, part.split, files)
+            containers |= {place.container for place in places.values()}
+        rows += [_row(image, part, places) for image, _ in part.chosen]
+    return rows, containers
+
+
+def _row(image: ImageRecord, part: _Part, places: Mapping[str, Place]) -> Row:
+    image_id = image.image_id
+    place = places.get(image_id)
+    return Row(
+        image_id=image_id,
+        container=place.container if place else None,
+        member=place.member if place else image.file_name or f"{image_id}.jpg",
+        offset=place.offset if place else None,
+        length=place.length if place else None,
+        width=image.width,
+        height=image.height,
+        captions=part.captions.get(image.id, ()),
+        split=SPLITS[part.split],
+    )

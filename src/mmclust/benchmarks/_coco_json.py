@@ -1,0 +1,214 @@
+"""Reading COCO's annotation files in one pass, keeping only what counts.
+
+n images, a annotations. A typed decode skips polygons and boxes without making
+objects of them, which is where the time and memory of ``json.load`` go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from mmclust.benchmarks._ids import positions
+from mmclust.benchmarks._raw import reading
+from mmclust.core.errors import MmclustError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmclust.benchmarks._raw import Buffer, Found
+
+T = TypeVar("T")
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=10**12 - 1)]
+"""Ids are written with twelve digits."""
+
+
+class ImageRecord(msgspec.Struct, gc=False):
+    """An entry of ``images``."""
+
+    id: Id
+    file_name: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def image_id(self) -> str:
+        """The id with twelve digits."""
+        return f"{self.id:012d}"
+
+    @property
+    def file(self) -> str:
+        """The name of the image file; COCO's rule where the entry has none."""
+        return self.file_name or f"{self.image_id}.jpg"
+
+
+class _Category(msgspec.Struct):
+    id: Id
+    name: str
+
+
+class _Instance(msgspec.Struct, gc=False):
+    image_id: Id
+    category_id: Id
+
+
+class _Caption(msgspec.Struct, gc=False):
+    image_id: Id
+    caption: str
+
+
+class _InstancesFile(msgspec.Struct):
+    images: list[ImageRecord]
+    categories: list[_Category]
+    annotations: list[_Instance]
+
+
+class _CaptionsFile(msgspec.Struct):
+    annotations: list[_Caption]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What an instances file says about which category is seen in which image.
+
+    Parameters
+    ----------
+    images
+        The n records of the file, in its order.
+    names
+        Distinct category names.
+    image_rows
+        int64 (a,): each annotation's position in ``images``.
+    name_rows
+        int64 (a,): each annotation's position in ``names``.
+    digest
+        sha256 of the file.
+    """
+
+    images: list[ImageRecord]
+    names: list[str]
+    image_rows: np.ndarray[Any, Any]
+    name_rows: np.ndarray[Any, Any]
+    digest: str
+
+
+def read_instances(found: Found) -> Instances:
+    """Read an instances file; crowd annotations count like any other.
+
+    Parameters
+    ----------
+    found
+        For instance ``annotations/instances_train2017.json``.
+
+    Returns
+    -------
+    Instances
+        About 70 bytes per annotation are in use while reading, besides the
+        file itself.
+
+    Raises
+    ------
+    MmclustError
+        When the file is not JSON, lacks what is needed, names an image or a
+        category that it does not list, or lists one twice.
+    """
+    content, digest = _decode(found, _InstancesFile)
+    image_ids = _column(content.images, "id")
+    category_ids = _column(content.categories, "id")
+    image_rows = positions(
+        image_ids, _column(content.annotations, "image_id"), "image", found
+    )
+    category_rows = positions(
+        category_ids, _column(content.annotations, "category_id"), "category", found
+    )
+    # The rule goes by name, should two ids ever share one.
+    names = sorted({category.name for category in content.categories})
+    position = {name: row for row, name in enumerate(names)}
+    name_of = np.array([position[c.name] for c in content.categories], np.int64)
+    name_rows = name_of[category_rows]
+    return Instances(content.images, names, image_rows, name_rows, digest)
+
+
+def read_captions(
+    found: Found, wanted: set[int]
+) -> tuple[dict[int, tuple[str, ...]], int, str]:
+    """Read the captions of some images.
+
+    Parameters
+    ----------
+    found
+        For instance ``annotations/captions_train2017.json``.
+    wanted
+        Image ids.
+
+    Returns
+    -------
+    captions
+        Of each wanted image that has any: stripped, none empty, in the order
+        of the file.
+    n_empty
+        Captions of wanted images that were nothing but white space.
+    digest
+        sha256 of the file.
+
+    Raises
+    ------
+    MmclustError
+        When the file is not JSON or lacks what is needed.
+    """
+    content, digest = _decode(found, _CaptionsFile)
+    captions: dict[int, list[str]] = {}
+    n_empty = 0
+    for entry in content.annotations:
+        if entry.image_id in wanted:
+            text = entry.caption.strip()
+            if text:
+                captions.setdefault(entry.image_id, []).append(text)
+            else:
+                n_empty += 1
+    return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest
+
+
+def _decode(found: Found, kind: type[T]) -> tuple[T, str]:
+    """Return the typed contents and the sha256 of a JSON file."""
+    with reading(found) as buffer, ThreadPoolExecutor(1) as pool:
+        # Hashing needs the interpreter only to start; give it that moment, for
+        # decoding keeps the interpreter until it is done.
+        hashing = pool.submit(hashlib.sha256, buffer)
+        time.sleep(0.002)
+        value = _parse(buffer, kind, found)
+        return value, hashing.result().hexdigest()
+
+
+def _parse(buffer: Buffer, kind: type[T], found: Found) -> T:
+    try:
+        return msgspec.json.decode(buffer, type=kind)
+    except msgspec.ValidationError as error:
+        raise MmclustError(
+            "An annotation file has an unexpected shape",
+            where=found,
+            expected="COCO's layout: an object with the list `annotations` and, "
+            "for instances, the lists `images` and `categories`",
+            found=error,
+            do="give the publisher's own file, or correct the entry",
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MmclustError(
+            "An annotation file is not valid JSON",
+            where=found,
+            expected="a complete JSON document in UTF-8",
+            found=f"{len(buffer):,} bytes: {error}",
+            do="fetch the source again; the file may be cut short",
+        ) from error
+
+
+def _column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
+    return np.fromiter(map(attrgetter(name), entries), np.int64, len(entries))

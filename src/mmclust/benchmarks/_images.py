@@ -1,0 +1,139 @@
+"""Where image files lie: in a folder, or in an archive and at which byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from mmclust.benchmarks._raw import data_offsets, is_stored, opened
+from mmclust.core.errors import MmclustError, some
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Place:
+    """The bytes of one image.
+
+    Parameters
+    ----------
+    container
+        A folder or an archive.
+    member
+        Path inside it.
+    offset, length
+        Bytes from the archive's start, and how many, where the image is stored
+        uncompressed in one; ``None`` otherwise.
+    """
+
+    container: Path
+    member: str
+    offset: int | None = None
+    length: int | None = None
+
+
+def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
+    """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source.
+    folder
+        For instance ``train2017``.
+    files
+        File name of each image id.
+
+    Returns
+    -------
+    dict of str to Place
+        Of each image id.
+
+    Raises
+    ------
+    MmclustError
+        When a file name is no plain name, files are missing or empty (how many,
+        and which first), or the archive is damaged.
+    """
+    _refuse_paths(raw, files)
+    places: dict[str, Place] = {}
+    empty: list[str] = []
+    if (raw / folder).is_dir():
+        for image_id, name in files.items():
+            path = raw / folder / name
+            if path.is_file():
+                places[image_id] = Place(raw / folder, name)
+                if path.stat().st_size == 0:
+                    empty.append(image_id)
+    absent = {i: name for i, name in files.items() if i not in places}
+    archive = raw / f"{folder}.zip"
+    if absent and archive.is_file():
+        found = _members(archive, folder, absent)
+        empty += [i for i, info in found.items() if info.file_size == 0]
+        places |= _archive_places(archive, found)
+    _refuse_missing(raw, folder, files, places, empty)
+    return places
+
+
+def _members(
+    archive: Path, folder: str, files: Mapping[str, str]
+) -> dict[str, zipfile.ZipInfo]:
+    with opened(archive) as packed:
+        members = packed.NameToInfo
+        named = {i: f"{folder}/{name}" for i, name in files.items()}
+        return {i: members[name] for i, name in named.items() if name in members}
+
+
+def _archive_places(
+    archive: Path, found: Mapping[str, zipfile.ZipInfo]
+) -> dict[str, Place]:
+    # Every header is visited, so that an archive cut short is noticed now.
+    offsets = data_offsets(archive, list(found.values()))
+    return {
+        image_id: Place(archive, info.filename, offset, info.file_size)
+        if is_stored(info)
+        else Place(archive, info.filename)
+        for (image_id, info), offset in zip(found.items(), offsets, strict=True)
+    }
+
+
+def _refuse_paths(raw: Path, files: Mapping[str, str]) -> None:
+    bad = [name for name in files.values() if PurePosixPath(name).name != name]
+    if bad:
+        raise MmclustError(
+            "An image's file name is not a plain name",
+            where=raw,
+            expected="a name such as 000000000009.jpg, without folders",
+            found=some(bad),
+            do="fetch the source again, or correct file_name in the annotations",
+        )
+
+
+def _refuse_missing(
+    raw: Path,
+    folder: str,
+    files: Mapping[str, str],
+    places: Mapping[str, Place],
+    empty: list[str],
+) -> None:
+    missing = sorted(image_id for image_id in files if image_id not in places)
+    if missing:
+        raise MmclustError(
+            "Selected images have no file",
+            where=f"{raw / folder}, {raw / f'{folder}.zip'}",
+            expected=f"{len(files):,} image files",
+            found=f"{len(missing):,} missing: {some(missing)}",
+            do="fetch the source again, or count without images: --annotations-only",
+        )
+    if empty:
+        raise MmclustError(
+            "Image files are empty",
+            where=f"{raw / folder}, {raw / f'{folder}.zip'}",
+            expected="at least one byte each",
+            found=f"{len(empty):,} empty: {some(sorted(empty))}",
+            do="fetch the source again",
+        )

@@ -1,0 +1,108 @@
+"""The stage ``build``: a benchmark's protocol run on a source, written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.io import write_json
+from mmclust.core.manifest import write_labels, write_manifest
+from mmclust.core.plugins import load, params_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.core.types import Built
+
+
+def build_benchmark(
+    name: str,
+    raw: Path,
+    out: Path,
+    params_block: Mapping[str, Any] | None = None,
+    *,
+    split: str = "train2017",
+    images: bool = True,
+) -> dict[str, Any]:
+    """Build a benchmark: write its manifest, labels and summary.
+
+    Parameters
+    ----------
+    name
+        A file of this folder.
+    raw
+        Folder of the source.
+    out
+        Where ``manifest.parquet``, ``labels.parquet`` and ``summary.json`` go.
+    params_block
+        The benchmark's options by name; what is left out takes its default.
+    split
+        The publisher's name of the part to build from.
+    images
+        Whether to look for image files (and insist on captions).
+
+    Returns
+    -------
+    dict
+        The contents of ``summary.json``.
+
+    Raises
+    ------
+    MmclustError
+        When the benchmark, an option or the split is unknown, or the source is
+        incomplete; nothing has been written then.
+    """
+    plugin = load("benchmarks", name)
+    params = params_of("benchmarks", name, params_block, f"benchmarks.{name}")
+    built: Built = plugin.build(raw, params, split=split, images=images)
+    digest = write_manifest(
+        out / "manifest.parquet",
+        built.rows,
+        benchmark=name,
+        protocol=built.protocol,
+        sources=built.sources,
+    )
+    write_labels(out / "labels.parquet", built.labels)
+    summary = summarise(name, built, digest)
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def summarise(name: str, built: Built, digest: str) -> dict[str, Any]:
+    """Return the contents of ``summary.json``.
+
+    Parameters
+    ----------
+    name
+        The benchmark.
+    built
+        What its protocol chose.
+    digest
+        Of the manifest.
+
+    Returns
+    -------
+    dict
+        Counts and digests, in a fixed order; classes by falling count, then by
+        name. ``captions_per_image`` holds min, mean and max.
+    """
+    per_class = Counter(built.labels.values())
+    n_captions = [len(row.captions) for row in built.rows]
+    return {
+        "benchmark": name,
+        "protocol": built.protocol,
+        "images": len(built.rows),
+        "n_classes": len(per_class),
+        "captions": sum(n_captions),
+        "captions_per_image": {
+            "min": min(n_captions),
+            "mean": round(sum(n_captions) / len(n_captions), 4),
+            "max": max(n_captions),
+        },
+        "per_class": dict(sorted(per_class.items(), key=lambda c: (-c[1], c[0]))),
+        "splits": dict(sorted(Counter(row.split for row in built.rows).items())),
+        "notes": built.notes,
+        "sources": dict(sorted(built.sources.items())),
+        "manifest": digest,
+    }

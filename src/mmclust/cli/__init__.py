@@ -1,0 +1,36 @@
+"""The command line: one file per stage word; thin; the only place that prints.
+
+Nothing heavy is imported before a command runs, so that ``mmclust --help`` answers
+in a blink.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from mmclust.cli import score, sources
+from mmclust.cli.build import build
+from mmclust.cli.cluster import cluster
+from mmclust.cli.encode import encode
+from mmclust.cli.export import export
+from mmclust.cli.fetch import fetch
+from mmclust.cli.plots_page import plots_page
+from mmclust.cli.report import report
+from mmclust.cli.sample import sample
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Reproducible clustering of images together with their captions. "
+    "`dvc repro` runs every stage; each can be run by itself. Stage commands take "
+    "names as arguments and everything else from params.yaml.",
+)
+_PIPELINE = "The pipeline, in order"
+for command in (sample, fetch, build, encode, cluster):
+    app.command(rich_help_panel=_PIPELINE)(command)
+app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
+app.command(rich_help_panel=_PIPELINE)(report)
+app.command()(export)
+app.add_typer(sources.app, name="sources")
+app.command(hidden=True)(plots_page)

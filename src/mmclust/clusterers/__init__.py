@@ -1,0 +1,1 @@
+"""Clusterers: one file each, found by name. None sees a label."""

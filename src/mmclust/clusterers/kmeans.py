@@ -1,0 +1,38 @@
+"""k-means, spherical by default: the baseline of every clustering paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.kernels.kmeans import kmeans
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DETERMINISTIC = False
+
+
+@dataclass(frozen=True)
+class Params:
+    """See :func:`mmclust.kernels.kmeans.kmeans`."""
+
+    n_init: int = 10
+    max_iter: int = 300
+    spherical: bool = True
+    init: str = "k-means++"
+
+
+def fit_predict(
+    features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
+) -> np.ndarray[Any, Any]:
+    """Cluster float32 (n, d), rows at unit norm, into int32 (n,)."""
+    return kmeans(
+        features,
+        n_clusters,
+        seed=seed,
+        n_init=params.n_init,
+        max_iter=params.max_iter,
+        spherical=params.spherical,
+        init=params.init,
+    ).labels

@@ -1,0 +1,28 @@
+"""Random assignment: what chance gives, on this k and these classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmclust.core.seeds import generator
+from mmclust.kernels.kmeans import require_k
+
+DETERMINISTIC = False
+
+
+@dataclass(frozen=True)
+class Params:
+    """Nothing to set."""
+
+
+def fit_predict(
+    features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
+) -> np.ndarray[Any, Any]:
+    """Assign each of n rows to one of k clusters, uniformly: int32 (n,)."""
+    del params
+    require_k(n_clusters, len(features))
+    rng = generator(seed, "assign")
+    return rng.integers(n_clusters, size=len(features), dtype=np.int32)

@@ -1,0 +1,1 @@
+"""Heavy arithmetic behind one function each."""

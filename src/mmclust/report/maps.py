@@ -1,0 +1,201 @@
+"""Maps: each view of a benchmark laid out in two dimensions by t-SNE.
+
+Shapes: n images of the benchmark, p of them on the map, d features.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import starmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import view_of, views_of
+from mmclust.core.progress import track
+from mmclust.core.seeds import derive, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mmclust.core.params import Params
+    from mmclust.report.run import Run
+
+COMPONENTS = 50
+"""Of the PCA before t-SNE, as its authors do."""
+PERPLEXITY = 30.0
+FEWEST = 3
+"""Below this there is no neighbourhood to keep."""
+GRID = 1000
+"""Positions are whole numbers from 0 to this: a screen shows no more."""
+
+
+def make_maps(
+    runs: Sequence[Run], params: Params, workers: int
+) -> list[dict[str, Any] | None]:
+    """Return what the page needs to draw each benchmark's maps.
+
+    Parameters
+    ----------
+    runs
+        The benchmarks.
+    params
+        ``seed``, ``report.points`` and the primary clusterer.
+    workers
+        Processes; they share the views and change no byte.
+
+    Returns
+    -------
+    list of (dict or None)
+        ``views``: for each view ``x``, ``y`` (p whole numbers) and ``cluster``
+        (p, or None where the clusterer did not run on it); ``classes``; and for
+        each of the p images ``label``, ``caption``, ``id``. None for a benchmark
+        of too few images.
+
+    Raises
+    ------
+    MmclustError
+        When a worker is killed.
+    """
+    rows = {run.name: _sample(run, params) for run in runs}
+    todo = [
+        (run, view)
+        for run in runs
+        for view in views_of(run.features)
+        if len(run.manifest) >= FEWEST
+    ]
+    tasks = [
+        (
+            view_of(run.features, view)[rows[run.name]],
+            derive(params.seed, "report", "map", run.name, run.encoder, view),
+        )
+        for run, view in todo
+    ]
+    placed: dict[str, dict[str, Any]] = {}
+    for (run, view), xy in zip(todo, _lay_out_all(tasks, workers), strict=True):
+        placed.setdefault(run.name, {})[view] = {
+            "x": xy[:, 0].tolist(),
+            "y": xy[:, 1].tolist(),
+            "cluster": _clusters(run, params, view, rows[run.name]),
+        }
+    return [
+        _describe(run, rows[run.name], placed[run.name]) if run.name in placed else None
+        for run in runs
+    ]
+
+
+def _describe(
+    run: Run, rows: np.ndarray[Any, Any], views: dict[str, Any]
+) -> dict[str, Any]:
+    captions, ids = run.manifest.captions, run.manifest.image_ids
+    names = [run.scored.names[row] for row in rows]
+    classes = sorted(set(names))
+    position = {name: i for i, name in enumerate(classes)}
+    return {
+        "views": views,
+        "classes": classes,
+        "label": [position[name] for name in names],
+        "caption": [next(iter(captions[row]), "") for row in rows],
+        "id": [ids[row] for row in rows],
+    }
+
+
+def _sample(run: Run, params: Params) -> np.ndarray[Any, Any]:
+    n_samples, most = len(run.manifest), max(params.report.points, FEWEST)
+    if n_samples <= most:
+        return np.arange(n_samples)
+    rng = generator(params.seed, "report", "points", run.name)
+    return np.sort(rng.choice(n_samples, most, replace=False))
+
+
+def _clusters(
+    run: Run, params: Params, view: str, rows: np.ndarray[Any, Any]
+) -> list[int] | None:
+    clusterer = params.model.clusterers[0]
+    # The first of a method is the one at the main k; the rest are the sweep's.
+    for one in run.clusterings:
+        if (one.clusterer, one.view) == (clusterer, view):
+            return [int(label) for label in one.labels[0][rows]]
+    return None
+
+
+def _lay_out_all(
+    tasks: list[tuple[np.ndarray[Any, Any], int]], workers: int
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield the positions of each task, in order."""
+    if workers <= 1 or len(tasks) <= 1:
+        yield from track(starmap(lay_out, tasks), "maps", len(tasks), unit="views")
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+        try:
+            done = pool.map(lay_out, *zip(*tasks, strict=True))
+            yield from track(done, "maps", len(tasks), unit="views")
+        except BrokenProcessPool as error:
+            raise MmclustError(
+                "A worker process was killed",
+                where="the maps of the report",
+                found="the system ended it, perhaps for want of memory",
+                do="run the same command again with --workers 1",
+            ) from error
+
+
+def lay_out(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE.
+
+    Parameters
+    ----------
+    features
+        float32 (p, d), p at least 3.
+    seed
+        Same seed, same positions, on any number of cores.
+
+    Returns
+    -------
+    numpy.ndarray
+        int (p, 2), each from 0 to :data:`GRID`, one scale for both axes.
+
+    Notes
+    -----
+    van der Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut
+    and the PCA start as in scikit-learn. One thread: sums over threads would
+    come out in another order, and t-SNE amplifies the last bit.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    n_points = len(features)
+    with threadpool_limits(1):
+        reduced, start = _principal(features)
+        tsne = TSNE(
+            perplexity=min(PERPLEXITY, max(1.0, (n_points - 1) / 3)),
+            init=start,
+            random_state=seed % 2**32,
+            n_jobs=1,
+        )
+        xy = tsne.fit_transform(reduced)
+    low = xy.min(axis=0)
+    extent = max(float((xy - low).max()), 1e-12)
+    margin = (extent - (xy.max(axis=0) - low)) / 2  # the short axis is centred
+    placed: np.ndarray[Any, Any] = np.rint((xy - low + margin) / extent * GRID)
+    return placed.astype(int)
+
+
+def _principal(
+    features: np.ndarray[Any, Any],
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return scores (p, ≤ 50) and a small two-dimensional start (p, 2), float32."""
+    centred = features - features.mean(axis=0)
+    left, sizes, right = np.linalg.svd(centred, full_matrices=False)
+    # A singular vector's sign is free: make its largest coordinate positive.
+    largest = np.abs(right).argmax(axis=1)
+    signs = np.sign(right[np.arange(len(right)), largest])
+    scores = (left * sizes * signs)[:, :COMPONENTS].astype(np.float32)
+    start = np.zeros((len(features), 2), np.float32)
+    start[:, : min(2, scores.shape[1])] = scores[:, :2]
+    spread = float(start[:, 0].std())
+    # 1e-4, as scikit-learn scales its own PCA start.
+    return scores, start * (1e-4 / spread) if spread > 0 else start

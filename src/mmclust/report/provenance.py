@@ -1,0 +1,100 @@
+"""Where a page comes from: revision, params, digests."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.io import file_digest
+
+if TYPE_CHECKING:
+    from mmclust.core.params import Params
+    from mmclust.report.run import Run
+
+SOURCES = ("src", "params.yaml", "dvc.yaml")
+"""What decides the results. Commits of metrics and lock files come after a run,
+so counting them would change the page each time its own results are committed."""
+
+
+def revision(root: Path) -> str:
+    """Say which code and params made the results.
+
+    Parameters
+    ----------
+    root
+        The root of the repository.
+
+    Returns
+    -------
+    str
+        The last commit that touched :data:`SOURCES`, with a remark where they
+        have changed since; a sentence where there is no git history.
+    """
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root.resolve():
+        return "not a git checkout"
+    commit = _git(root, "log", "-1", "--format=%H", "--", *SOURCES)
+    if not commit:
+        return "not committed yet"
+    changed = _git(root, "status", "--porcelain", "--", *SOURCES)
+    return f"{commit} with uncommitted changes" if changed else commit
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Return what git prints, or None where it fails or is not installed."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    done = subprocess.run(  # noqa: S603 (fixed arguments, no shell)
+        [git, "-C", str(root), *arguments],
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def params_yaml(params: Params) -> str:
+    """Return all params in effect, defaults included, as YAML."""
+    import yaml
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+    values = plain(dataclasses.asdict(params))
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def digests(root: Path, runs: list[Run]) -> list[dict[str, str]]:
+    """Return what was read, each with its sha256, in a fixed order.
+
+    Parameters
+    ----------
+    root
+        The root of the repository; names are relative to it.
+    runs
+        One per benchmark.
+
+    Returns
+    -------
+    list of dict
+        ``benchmark``, ``what`` and ``sha256``: the publishers' files, the rows
+        of the manifest, then the files the page was made from.
+    """
+    rows = []
+    for run in runs:
+        found = {
+            **{f"source: {k}": str(v) for k, v in run.manifest.meta["sources"].items()},
+            "manifest (its rows)": run.manifest.digest,
+            **{p.relative_to(root).as_posix(): file_digest(p) for p in run.files},
+        }
+        rows += [
+            {"benchmark": run.name, "what": what, "sha256": digest}
+            for what, digest in found.items()
+        ]
+    return rows

@@ -1,0 +1,166 @@
+"""What the stages before left on disk about one benchmark, read and checked."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.clusters import read_clusters
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import VIEWS, read_features
+from mmclust.core.io import read_json, read_table
+from mmclust.core.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from mmclust.core.clusters import Clustering
+    from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
+    from mmclust.core.params import Params
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The primary method's assignment, image by image, in manifest order.
+
+    Parameters
+    ----------
+    method
+        Encoder, view, clusterer.
+    names
+        The class name of each image, empty where hidden.
+    clusters
+        int32 (n,).
+    matched
+        The class that each image's cluster stands for, empty for none.
+    """
+
+    method: tuple[str, str, str]
+    names: list[str]
+    clusters: np.ndarray[Any, Any]
+    matched: list[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that the page says about one benchmark.
+
+    Parameters
+    ----------
+    name
+        The benchmark.
+    manifest, summary
+        Its images, and what `build` wrote down about them.
+    metrics
+        encoder → view → clusterer → figures.
+    scored
+        The primary method.
+    encoder, features, clusterings
+        The encoder whose views are mapped, and what was made with it.
+    over_k, confusion
+        Rows of the CSV files under ``plots/``; empty when there are none.
+    files
+        What was read, for the digests.
+    """
+
+    name: str
+    manifest: Manifest
+    summary: dict[str, Any]
+    metrics: dict[str, Any]
+    scored: Scored
+    encoder: str
+    features: Features
+    clusterings: list[Clustering]
+    over_k: list[dict[str, str]]
+    confusion: list[dict[str, str]]
+    files: list[Path]
+
+
+def read_run(root: Path, name: str, params: Params) -> Run:
+    """Read one benchmark's results.
+
+    Parameters
+    ----------
+    root
+        The root of the repository.
+    name
+        The benchmark.
+    params
+        Says which encoder to map.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or belongs to another manifest.
+    """
+    data = root / "data"
+    manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
+    encoder = _mapped_encoder(data / "features" / name, params)
+    clusters = data / "clusters" / name / f"{encoder}.parquet"
+    scores = data / "scores" / f"{name}.parquet"
+    metrics = root / "metrics" / "clustering" / f"{name}.json"
+    clusterings, ids, _ = read_clusters(clusters)
+    _check_rows(ids, manifest, clusters)
+    return Run(
+        name=name,
+        manifest=manifest,
+        summary=read_json(data / "benchmarks" / name / "summary.json"),
+        metrics=read_json(metrics),
+        scored=_read_scored(scores, manifest, params),
+        encoder=encoder,
+        features=read_features(data / "features" / name / encoder, manifest),
+        clusterings=clusterings,
+        over_k=_read_csv(root / "plots" / "k" / f"{name}.csv"),
+        confusion=_read_csv(root / "plots" / "confusion" / f"{name}.csv"),
+        files=[clusters, scores, metrics],
+    )
+
+
+def _mapped_encoder(folder: Path, params: Params) -> str:
+    """Return the first encoder with both views, else the first there is."""
+    wanted = params.model.encoder
+    order = [wanted, *(name for name in params.encoders if name != wanted)]
+    there = [name for name in order if (folder / name / "features.json").is_file()]
+    for name in there:
+        if set(VIEWS) <= set(read_json(folder / name / "features.json")["dims"]):
+            return name
+    return there[0] if there else wanted
+
+
+def _read_scored(path: Path, manifest: Manifest, params: Params) -> Scored:
+    table, meta = read_table(path)
+    _check_rows(table["image_id"].to_pylist(), manifest, path)
+    # The same choice as the scorer's, which writes down all but the encoder.
+    named = params.model.encoder in params.encoders
+    encoder = params.model.encoder if named else next(iter(params.encoders))
+    labels = table["label"].to_pylist()
+    names = table["label_name"].to_pylist()
+    return Scored(
+        (encoder, meta["view"], meta["clusterer"]),
+        ["" if label < 0 else name for label, name in zip(labels, names, strict=True)],
+        table["cluster"].to_numpy(),
+        [name or "" for name in table["matched"].to_pylist()],
+    )
+
+
+def _check_rows(ids: Sequence[str], manifest: Manifest, path: Path) -> None:
+    if list(ids) != manifest.image_ids:
+        raise MmclustError(
+            f"{path.name} was made from another manifest",
+            where=path,
+            expected=f"the {len(manifest)} images of {manifest.benchmark}, in order",
+            found=f"{len(ids)} images",
+            do="run `dvc repro`, which brings every file up to date",
+        )
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,194 @@
+"""Scoring a user's own clusters: CSV, parquet or npy, joined by image id."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.seeds import generator
+from mmclust.scoring.clustering import DEFINITION
+from mmclust.scoring.summary import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+
+def score_files(
+    labels: Path, clusters: Sequence[Path], *, n_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Score clusters against labels, both read from files.
+
+    Parameters
+    ----------
+    labels
+        Columns ``image_id`` and ``label`` (any text or number; -1 means hidden:
+        such images are left out and counted), or an ``.npy`` of labels.
+    clusters
+        One file per run of the method, columns ``image_id`` and ``cluster``, or
+        ``.npy`` arrays in the order of an ``.npy`` of labels.
+    n_resamples, seed
+        Of the bootstrap over images.
+
+    Returns
+    -------
+    dict
+        Flat: ``definition``, ``n_hidden`` and the record of
+        :func:`mmclust.scoring.summary.summarise`.
+
+    Raises
+    ------
+    MmclustError
+        When a file cannot be read, lacks a column, has an id twice or an empty
+        value, or when labels and clusters are of different images.
+    """
+    truth = read_assignment(labels, "label")
+    runs = [read_assignment(path, "cluster") for path in clusters]
+    for path, run in zip(clusters, runs, strict=True):
+        _same_images(truth, run, labels, path)
+    ids = sorted(i for i, value in truth.items() if value != "-1")
+    if not ids:
+        raise MmclustError(
+            "There is no label to score against",
+            where=labels,
+            expected="at least one image with a label other than -1",
+            found=f"{len(truth)} rows",
+        )
+    record = summarise(
+        _codes([truth[i] for i in ids]),
+        np.stack([_codes([run[i] for i in ids]) for run in runs]),
+        n_resamples=n_resamples,
+        rng=generator(seed, "score", "files"),
+    )
+    return {"definition": DEFINITION, "n_hidden": len(truth) - len(ids), **record}
+
+
+def read_assignment(path: Path, column: str) -> dict[str, str]:
+    """Read one value per image.
+
+    Parameters
+    ----------
+    path
+        ``.csv`` or ``.parquet`` with columns ``image_id`` and ``column``, or
+        ``.npy`` with one value per row; rows are then numbered from 0.
+    column
+        ``label`` or ``cluster``.
+
+    Returns
+    -------
+    dict
+        Image id to value, both as text.
+
+    Raises
+    ------
+    MmclustError
+        See :func:`score_files`.
+    """
+    if path.suffix == ".npy":
+        from mmclust.core.io import read_array
+
+        values = read_array(path)
+        if values.ndim != 1:
+            raise MmclustError(
+                f"{path.name} must hold one {column} per image",
+                where=path,
+                expected="a one-dimensional array",
+                found=f"shape {values.shape}",
+            )
+        return {str(i): _text(value) for i, value in enumerate(values.tolist())}
+    table = _read_columns(path, column)
+    ids = [_text(v) for v in table["image_id"].to_pylist()]
+    values = [_text(v) for v in table[column].to_pylist()]
+    _refuse_gaps(path, column, ids, values)
+    return dict(zip(ids, values, strict=True))
+
+
+def _text(value: Any) -> str:
+    """Return 3, 3.0 and "3" as the same text."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def _read_columns(path: Path, column: str) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    from mmclust.core.io import read_table, require_file
+
+    require_file(path, do="give the path of a .csv, .parquet or .npy file")
+    names = ["image_id", column]
+    if path.suffix == ".parquet":
+        table = read_table(path)[0]
+    else:
+        options = csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+        )
+        try:
+            table = csv.read_csv(
+                path,
+                parse_options=csv.ParseOptions(newlines_in_values=True),
+                convert_options=options,
+            )
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise MmclustError(
+                f"{path.name} is not a readable CSV file",
+                where=path,
+                expected=f"UTF-8, a header line, columns {' and '.join(names)}",
+                found=str(error).splitlines()[0],
+            ) from error
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise MmclustError(
+            f"{path.name} lacks the column {missing[0]}",
+            where=path,
+            expected=" and ".join(names),
+            found=some(table.column_names, 8),
+            do="name the columns in the first line",
+        )
+    return table.select(names)
+
+
+def _refuse_gaps(path: Path, column: str, ids: list[str], values: list[str]) -> None:
+    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
+    if twice:
+        raise MmclustError(
+            f"{path.name} has an image twice",
+            where=path,
+            expected="each image_id once",
+            found=some(twice),
+        )
+    empty = [i for i, value in zip(ids, values, strict=True) if not value or not i]
+    if empty:
+        raise MmclustError(
+            f"{path.name} has an empty value",
+            where=path,
+            expected=f"an image_id and a {column} in every row",
+            found=f"nothing for {some(empty)}",
+        )
+
+
+def _same_images(
+    truth: dict[str, str], run: dict[str, str], labels: Path, clusters: Path
+) -> None:
+    if truth.keys() != run.keys():
+        no_cluster = sorted(truth.keys() - run.keys())
+        no_label = sorted(run.keys() - truth.keys())
+        raise MmclustError(
+            "Labels and clusters are not of the same images",
+            where=f"{labels} and {clusters}",
+            expected="the same image_ids in both",
+            found=f"{len(no_cluster)} without a cluster ({some(no_cluster) or '-'}), "
+            f"{len(no_label)} without a label ({some(no_label) or '-'})",
+            do="give every image of one file a row in the other; hide a class "
+            "with the label -1",
+        )
+
+
+def _codes(values: list[str]) -> np.ndarray[Any, Any]:
+    return np.unique(values, return_inverse=True)[1]

@@ -1,0 +1,1 @@
+"""Where raw files come from: the registry, the network, the built-in world."""

@@ -1,0 +1,245 @@
+"""Taking a data set the user already has: its archives, or their contents.
+
+Archives are held to the registry's digests and linked or copied. Unpacked files are
+packed again, uncompressed and in a fixed order, so that the rest of the project
+meets one layout and equal folders give equal archives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from typing import TYPE_CHECKING
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import CHUNK
+from mmclust.core.progress import track
+from mmclust.sources.download import receive, require_space
+from mmclust.sources.temporary import holding, replacing
+from mmclust.sources.transport import Timeouts, open_url
+from mmclust.sources.verify import Facts, decide, measure, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from mmclust.sources.registry import Source, SourceFile
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
+
+
+def find_files(source: Source, folder: Path) -> dict[str, list[Path]]:
+    """Look for a source's files in a folder, packed or unpacked.
+
+    Parameters
+    ----------
+    source
+        What to look for.
+    folder
+        The data set as its publishers lay it out.
+
+    Returns
+    -------
+    dict of str to list of Path
+        For each file that is there: its archive, or the sorted members.
+
+    Raises
+    ------
+    MmclustError
+        When a file that is not optional is missing, or all the optional ones;
+        with what was looked for.
+    """
+    found: dict[str, list[Path]] = {}
+    for name, file in source.files.items():
+        if (folder / name).is_file():
+            found[name] = [folder / name]
+        elif members := _members(file, folder):
+            found[name] = members
+    if missing := _missing(source, found):
+        raise MmclustError(
+            f"{source.name} is not in the folder",
+            where=folder,
+            expected="; ".join(missing),
+            found=some(sorted(p.name for p in folder.iterdir())) or "an empty folder",
+            do="give the folder that holds the publisher's archives, or what was "
+            "unpacked from them",
+        )
+    return found
+
+
+def take_archive(
+    archive: Path,
+    file: SourceFile,
+    path: Path,
+    *,
+    before_replace: Callable[[], object],
+) -> Facts:
+    """Link or copy an archive of the user's once it is known to be right.
+
+    Parameters
+    ----------
+    archive
+        The user's file; only read.
+    file
+        What it must be.
+    path
+        Where to put it: a hard link on the same device, else a copy. A right file
+        that is there already stays.
+    before_replace
+        As in :func:`mmclust.sources.download.download`.
+
+    Raises
+    ------
+    MmclustError
+        When size or digest are not the registered ones.
+    """
+    found = measure(path, file)
+    if found is not None and decide(file, found) == "present":
+        return found
+    real = archive.resolve()
+    with (
+        holding(real.open("rb")),
+        replacing(path, before_replace) as temporary,
+    ):
+        if _link(real, temporary):
+            facts = measure(temporary, file)
+            assert facts is not None
+        else:
+            require_space(path.parent, real.stat().st_size, f"a copy of {path.name}")
+            with open_url(real.as_uri(), Timeouts()) as stream:
+                facts = receive(stream, temporary, file)
+        do = "your file was left alone; replace it by the publisher's, or unpack it"
+        verify(file, facts, temporary, archive, do=do)
+    return facts
+
+
+def pack(
+    members: list[Path],
+    folder: Path,
+    path: Path,
+    *,
+    before_replace: Callable[[], object],
+) -> None:
+    """Pack files into an archive: stored, in the order given, with a fixed date.
+
+    Parameters
+    ----------
+    members
+        Files under ``folder``, sorted.
+    folder
+        Member names are relative to it.
+    path
+        The archive; equal files give equal bytes.
+    before_replace
+        As in :func:`mmclust.sources.download.download`.
+
+    Raises
+    ------
+    MmclustError
+        Naming the member that is empty, is no JPEG though called so, or cannot be
+        read.
+    """
+    sizes = sum(member.stat().st_size for member in members)
+    require_space(path.parent, sizes, f"packing {path.name}")
+    with (
+        replacing(path, before_replace) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for member in track(members, f"packing {path.name}", unit="files"):
+            _add(archive, member, member.relative_to(folder).as_posix())
+
+
+def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str]:
+    """Say how much of the full set a packed archive holds.
+
+    Returns
+    -------
+    dict of str to str
+        For each pattern, such as ``"80 of 118287: a part"``.
+    """
+    names = {member.relative_to(folder) for member in members}
+    notes = {}
+    for pattern, full in file.contains.items():
+        n_found = sum(name.match(pattern) for name in names)
+        rest = ": a part" if n_found < full else ""
+        notes[pattern] = f"{n_found} of {full}{rest}"
+    return notes
+
+
+def _missing(source: Source, found: dict[str, list[Path]]) -> list[str]:
+    """Describe what a folder must hold and does not."""
+    either = [file for file in source.files.values() if file.optional]
+    missing = [
+        _described(file)
+        for file in source.files.values()
+        if not file.optional and file.name not in found
+    ]
+    if either and not any(file.name in found for file in either):
+        missing.append(f"at least one of {', '.join(map(_described, either))}")
+    return missing
+
+
+def _described(file: SourceFile) -> str:
+    return " or ".join([file.name, *file.contains])
+
+
+def _members(file: SourceFile, folder: Path) -> list[Path]:
+    members = {
+        member
+        for pattern in file.contains
+        for member in folder.glob(pattern)
+        if member.is_file()
+    }
+    return sorted(members, key=lambda member: member.as_posix())
+
+
+def _link(archive: Path, temporary: Path) -> bool:
+    """Replace the temporary file by a hard link; False where that cannot be."""
+    second = temporary.with_name(f"{temporary.name}.link.tmp")
+    with contextlib.suppress(OSError):
+        os.link(archive, second)
+        second.replace(temporary)
+        return True
+    return False
+
+
+def _add(archive: zipfile.ZipFile, member: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = 3  # Unix, on every system, for equal bytes
+    info.external_attr = 0o644 << 16
+    try:
+        source = member.open("rb")
+    except OSError as error:
+        raise MmclustError(
+            "A file to be packed cannot be read",
+            where=member,
+            found=error.strerror,
+            do="make it readable",
+        ) from error
+    with source:
+        start = _first(source, member)
+        info.file_size = os.fstat(source.fileno()).st_size
+        with archive.open(info, "w") as target:
+            target.write(start)
+            while chunk := source.read(CHUNK):
+                target.write(chunk)
+
+
+def _first(source: BinaryIO, member: Path) -> bytes:
+    """Return the first chunk of a file that looks like what its name says."""
+    start = source.read(CHUNK)
+    magic, expected = _STARTS.get(member.suffix, (b"", ""))
+    if start and start.startswith(magic):
+        return start
+    raise MmclustError(
+        f"{member.name} is damaged",
+        where=member,
+        expected=expected if start else "a file that is not empty",
+        found=f"a file that begins with {start[:8].hex(' ').upper()}"
+        if start
+        else "an empty file",
+        do="fetch or unpack it again",
+    )

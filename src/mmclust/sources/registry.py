@@ -1,0 +1,243 @@
+"""The registry: what each source's files are called, weigh, hash to and cost.
+
+One reader reads both the registry in git (``data/sources.yaml``, the publishers'
+servers) and the one the built-in sample writes (``data/sample/registry.yaml``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.io import require_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T", "SourceFile", "Source")
+
+DIGEST_LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
+"""Hexadecimal digits of each digest, strongest first."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source.
+
+    Parameters
+    ----------
+    urls
+        Where it lies, in order of preference; ``http``, ``https`` or ``file``.
+    size
+        Bytes; ``None`` where nobody knows.
+    sha256, sha1, md5
+        Lower-case hexadecimal; ``None`` where not known.
+    contains
+        For an archive: patterns of its members, and how many match in the full
+        file.
+    optional
+        Whether a folder of the user's may lack it while it has another.
+    name
+        What it is called on disk.
+    """
+
+    urls: tuple[str, ...]
+    size: int | None = None
+    sha256: str | None = None
+    sha1: str | None = None
+    md5: str | None = None
+    contains: dict[str, int] = field(default_factory=dict)
+    optional: bool = False
+    name: str = ""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The known digests by algorithm, strongest first."""
+        known = ((name, getattr(self, name)) for name in DIGEST_LENGTHS)
+        return {name: digest for name, digest in known if digest is not None}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publisher's data set.
+
+    Parameters
+    ----------
+    files
+        By name, in the registry's order.
+    title, homepage, licence, citation
+        For people.
+    protocol
+        Options of benchmarks that the source suggests, such as
+        ``{"coco_all.min_images": 20}`` for a small sample.
+    name
+        Its key in the registry.
+    """
+
+    files: dict[str, SourceFile]
+    title: str = ""
+    homepage: str = ""
+    licence: str = ""
+    citation: str = ""
+    protocol: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+def read_registry(path: Path, do: str | None = None) -> dict[str, Source]:
+    """Read and check a registry.
+
+    Parameters
+    ----------
+    path
+        A YAML mapping of source names. A file has ``url`` or ``urls``; one
+        without a scheme is a file relative to the registry's folder.
+    do
+        The advice when there is no such file.
+
+    Returns
+    -------
+    dict of str to Source
+        In the file's order, every url absolute.
+
+    Raises
+    ------
+    MmclustError
+        Naming file, entry and key: for YAML that cannot be read, unknown keys,
+        names given twice, values of the wrong type, digests of the wrong length,
+        sizes that are no positive integers, files without url.
+    """
+    import yaml
+
+    text = require_file(path, do).read_bytes()
+    try:
+        _refuse_duplicates(yaml.compose(text, Loader=yaml.SafeLoader), path)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _malformed(path, "", "YAML", error) from error
+    sources = _mapping(values, path, "")
+    return {name: _source(entry, path, name) for name, entry in sources.items()}
+
+
+def find_source(registry: dict[str, Source], name: str, path: Path) -> Source:
+    """Return a source by name.
+
+    Raises
+    ------
+    MmclustError
+        With the list of names and the nearest, where it is unknown.
+    """
+    if name not in registry:
+        raise MmclustError(
+            f"Unknown source {name!r}",
+            where=path,
+            expected=nearest(name, registry),
+            found=name,
+            do="correct the name; `mmclust sources list` says what each one is",
+        )
+    return registry[name]
+
+
+def _source(value: Any, path: Path, name: str) -> Source:
+    entry = _mapping(value, path, name)
+    files = _mapping(entry.get("files"), path, f"{name}.files")
+    read = {
+        key: _file(inner, path, f"{name}.files", str(key))
+        for key, inner in files.items()
+    }
+    if not read:
+        raise _malformed(path, f"{name}.files", "at least one file", "none")
+    source = _typed({**entry, "files": {}}, Source, path, name)
+    return dataclasses.replace(source, files=read, name=name)
+
+
+def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
+    where = f"{parent}.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", name) or name == "source.json":
+        raise _malformed(path, where, "a plain file name", repr(name))
+    entry = dict(_mapping(value, path, where))
+    if "url" in entry and "urls" not in entry:
+        entry["urls"] = [entry.pop("url")]
+    if not entry.get("urls"):
+        raise _malformed(path, where, "`url`, or `urls` with at least one", "none")
+    file = _typed(entry, SourceFile, path, where)
+    if file.size is not None and file.size < 1:
+        raise _malformed(path, f"{where}.size", "a positive integer", file.size)
+    for algorithm, digest in file.digests.items():
+        length = DIGEST_LENGTHS[algorithm]
+        if not re.fullmatch(f"[0-9a-f]{{{length}}}", digest):
+            raise _malformed(
+                path,
+                f"{where}.{algorithm}",
+                f"{length} hexadecimal digits in lower case",
+                f"{digest!r} ({len(digest)} characters)",
+            )
+    urls = tuple(_absolute(url, path, where) for url in file.urls)
+    return dataclasses.replace(file, urls=urls, name=name)
+
+
+def _absolute(url: str, path: Path, where: str) -> str:
+    scheme = urlsplit(url).scheme
+    if not url or scheme not in {"", "http", "https", "file"}:
+        raise _malformed(
+            path, f"{where}.urls", "http://, https://, file:// or a path", repr(url)
+        )
+    return url if scheme else (path.parent / url).resolve().as_uri()
+
+
+def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _malformed(path, where, "a mapping", repr(value))
+    return value
+
+
+def _typed(value: dict[str, Any], kind: type[T], path: Path, where: str) -> T:
+    """Convert to a dataclass; ``name`` is the key, never a value."""
+    known = {f.name for f in dataclasses.fields(kind)} - {"name"}
+    for key in value:
+        if key not in known:
+            raise _malformed(
+                path, f"{where}.{key}", nearest(str(key), known), f"the key {key!r}"
+            )
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        message, _, at = str(error).partition(" - at `$")
+        expected, _, found = message.removeprefix("Expected ").partition(", got ")
+        key = at.rstrip("`").replace("[...]", "")
+        raise _malformed(path, where + key, expected, found) from error
+
+
+def _refuse_duplicates(node: Any, path: Path) -> None:
+    """YAML keeps the last of two equal keys in silence; a registry must not."""
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, path)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            line = key.start_mark.line + 1
+            raise _malformed(
+                path, f"line {line}", "every name once", f"{key.value!r} twice"
+            )
+        seen.add(key.value)
+        _refuse_duplicates(value, path)
+
+
+def _malformed(path: Path, entry: str, expected: str, found: object) -> MmclustError:
+    return MmclustError(
+        "The registry of sources is malformed",
+        where=f"{path}: {entry}" if entry else path,
+        expected=expected,
+        found=found,
+        do=f"correct {path.name}",
+    )

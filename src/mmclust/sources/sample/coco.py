@@ -1,0 +1,199 @@
+"""COCO's own formats: polygons, run lengths, and the four annotation files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.sources.sample.paint import SCALE
+from mmclust.sources.sample.world import CATEGORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mmclust.sources.sample.paint import Painted
+    from mmclust.sources.sample.scene import Scene
+
+Array = np.ndarray[Any, Any]
+
+MIN_AREA = 48.0  # pixels of a thing that must be visible for it to be annotated
+MIN_PIECE = 12.0  # pixels of a polygon that is kept
+
+
+def annotate(scene: Scene, painted: Painted) -> list[dict[str, Any]] | None:
+    """Return COCO's annotations of a picture, without ids.
+
+    Parameters
+    ----------
+    scene
+        What was to be shown.
+    painted
+        What came out.
+
+    Returns
+    -------
+    list of dict or None
+        ``None`` if a category that must be in the picture is hidden: the
+        labels would be wrong, so the scene has to be arranged again.
+    """
+    found = []
+    for index, group in enumerate(scene.groups):
+        masks = [mask for at, mask in painted.masks if at == index]
+        annotations = [_crowd(masks)] if group.crowd else map(_instance, masks)
+        seen = [{**a, "category_id": group.category.id} for a in annotations if a]
+        if not seen:
+            return None
+        found += seen
+    return found
+
+
+def _instance(mask: Array) -> dict[str, Any] | None:
+    """Describe one thing's visible part by polygons; ``None`` if there is too little.
+
+    Parameters
+    ----------
+    mask
+        bool (2 h, 2 w), on the canvas.
+    """
+    import cv2
+
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    polygons = []
+    for contour in contours:
+        corners = cv2.approxPolyDP(contour, 0.8, True)[:, 0]  # noqa: FBT003
+        if cv2.contourArea(corners) >= MIN_PIECE * SCALE**2:
+            # The canvas pixel (0, 0) has its centre at (0.5, 0.5).
+            polygons.append((corners + 0.5) / SCALE)
+    area = float(mask.sum()) / SCALE**2
+    if area < MIN_AREA or not polygons:
+        return None
+    points = np.concatenate(polygons)
+    (left, top), (right, bottom) = points.min(0), points.max(0)
+    return {
+        "segmentation": [_rounded(polygon.ravel()) for polygon in polygons],
+        "area": round(area, 4),
+        "iscrowd": 0,
+        "bbox": _rounded([left, top, right - left, bottom - top]),
+    }
+
+
+def _crowd(masks: Sequence[Array]) -> dict[str, Any] | None:
+    """Describe a mass of things by the run lengths of their union."""
+    canvas = np.any(masks, axis=0)
+    height, width = (side // SCALE for side in canvas.shape)
+    share = canvas.reshape(height, SCALE, width, SCALE).mean((1, 3))
+    mask = share >= 0.5  # noqa: PLR2004
+    if mask.sum() < MIN_AREA:
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    left, top = int(columns[0]), int(rows[0])
+    return {
+        "segmentation": {"counts": run_lengths(mask), "size": [height, width]},
+        "area": int(mask.sum()),
+        "iscrowd": 1,
+        "bbox": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+    }
+
+
+def run_lengths(mask: Array) -> list[int]:
+    """Return COCO's uncompressed run lengths of a mask.
+
+    Parameters
+    ----------
+    mask
+        bool (h, w).
+
+    Returns
+    -------
+    list of int
+        Lengths of the runs of 0, 1, 0, 1, … down the columns, left to right; the
+        first is 0 where the mask begins with 1.
+    """
+    flat = mask.ravel(order="F").astype(np.int8)
+    changes = np.flatnonzero(np.diff(flat)) + 1
+    bounds = [0, *changes.tolist(), flat.size]
+    runs = np.diff(bounds).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 2) for value in values]
+
+
+def annotation_files(
+    seed: int, split: str, drawn: Sequence[Any], order: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Build the contents of a split's two annotation files.
+
+    Parameters
+    ----------
+    seed
+        Named in ``info``.
+    split
+        ``train2017`` or ``val2017``.
+    drawn
+        Pictures: ``image_id``, ``width``, ``height``, ``annotations``, ``captions``.
+    order
+        Shuffles the annotations, which COCO does not group by image.
+
+    Returns
+    -------
+    dict
+        ``instances_<split>.json`` and ``captions_<split>.json``.
+    """
+    head = {
+        "info": {
+            "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
+            "caption",
+            "url": "",
+            "version": "1.0",
+            "year": 2017,
+            "contributor": "mmclust sample",
+            "date_created": "2017/09/01",
+        },
+        "licenses": [
+            {
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                "id": 1,
+                "name": "Apache License 2.0",
+            }
+        ],
+        "images": [_image(picture) for picture in drawn],
+    }
+    instances = [{**a, "image_id": p.image_id} for p in drawn for a in p.annotations]
+    captions = [
+        {"image_id": p.image_id, "caption": c} for p in drawn for c in p.captions
+    ]
+    categories = [category.facts() for category in CATEGORIES.values()]
+    return {
+        f"instances_{split}.json": {
+            **head,
+            "annotations": _numbered(instances, order),
+            "categories": categories,
+        },
+        f"captions_{split}.json": {**head, "annotations": _numbered(captions, order)},
+    }
+
+
+def _image(picture: Any) -> dict[str, Any]:
+    return {
+        "license": 1,
+        "file_name": f"{picture.image_id:012d}.jpg",
+        "coco_url": "",
+        "height": picture.height,
+        "width": picture.width,
+        "date_captured": "2017-09-01 00:00:00",
+        "flickr_url": "",
+        "id": picture.image_id,
+    }
+
+
+def _numbered(
+    annotations: list[dict[str, Any]], order: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Give ids in order, then shuffle."""
+    numbered = [{**a, "id": number} for number, a in enumerate(annotations, start=1)]
+    return [numbered[i] for i in order.permutation(len(numbered))]

@@ -1,0 +1,219 @@
+"""The two COCO protocols, by hand, against plain Python, and at full scale."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmclust.benchmarks import coco_all, coco_cross
+from mmclust.benchmarks._stage import build_benchmark
+from mmclust.core.errors import MmclustError
+from tests.benchmarks.toy_coco import COCO_ALL_MIN_2, COCO_CROSS, instances_content
+
+SHARED = Path(__file__).parents[2] / "../shared/data"
+FULL = SHARED / "coco2017_image_categories.csv.gz"
+MINI = SHARED / "coco_mini"
+
+COCO_CROSS_PUBLISHED = {
+    "giraffe": 1723, "airplane": 1470, "clock": 1436, "toilet": 1075,
+    "stop sign": 546, "pizza": 393, "person": 354, "suitcase": 187, "kite": 125,
+    "cell phone": 120,
+}  # fmt: skip
+COCO_ALL_PUBLISHED = {
+    "giraffe": 1723, "airplane": 1470, "clock": 1436, "zebra": 1432, "bird": 1330,
+    "train": 1291, "elephant": 1089, "toilet": 1075, "cow": 962, "sheep": 847,
+    "bear": 776, "horse": 658, "stop sign": 546, "vase": 509, "traffic light": 506,
+    "boat": 496, "fire hydrant": 492, "bench": 483, "cat": 471, "teddy bear": 434,
+    "pizza": 393, "dog": 374, "person": 354, "truck": 353, "bed": 337,
+    "broccoli": 304, "banana": 289, "sink": 287, "motorcycle": 280, "bus": 266,
+    "donut": 232, "scissors": 206, "suitcase": 187, "cake": 167, "orange": 149,
+    "car": 149, "kite": 125, "refrigerator": 125, "oven": 124, "sandwich": 123,
+    "cell phone": 120, "hot dog": 110, "umbrella": 109,
+}  # fmt: skip
+
+
+def labels_of(plugin, raw, **params):
+    built = plugin.build(raw, plugin.Params(**params), split="train2017", images=True)
+    return built.labels
+
+
+def test_cross_keeps_one_category_per_image(coco):
+    """Crowds count, supercategories do not, and only the ten classes stay."""
+    assert labels_of(coco_cross, coco()) == COCO_CROSS
+
+
+def test_all_keeps_categories_with_exactly_the_threshold(coco):
+    """Two of two stay; what fell is counted; the ten classes play no part."""
+    raw = coco()
+    assert labels_of(coco_all, raw, min_images=2) == COCO_ALL_MIN_2
+    params = coco_all.Params(min_images=2)
+    notes = coco_all.build(raw, params, split="train2017", images=True).notes
+    assert notes["dropped_categories"] == {"cell phone": 1, "person": 1, "stop sign": 1}
+    assert next(iter(notes["single_category_per_class"].items())) == ("car", 2)
+    counted = [notes[f"images_{what}"] for what in ("listed", "annotated")]
+    assert counted == [10, 9]
+    assert notes["images_single_category"] == 7
+    assert notes["annotations"] == 13
+
+
+def test_the_threshold_is_taken_before_image_files_are_looked_at(coco):
+    """A category whose files are missing is an error, not a category dropped."""
+    images = {"000000000007.jpg": b"x", "000000000900.jpg": b"x"}
+    with pytest.raises(MmclustError, match="2 missing: 000000000102, 000000000103"):
+        labels_of(coco_all, coco(images=images), min_images=2)
+
+
+@pytest.mark.parametrize(("facts", "expected"), [(None, 0), ({}, 0), (2, 4)])
+def test_the_default_threshold_is_the_protocols_or_the_sources(coco, facts, expected):
+    """Without min_images it is 100, unless source.json asks for fewer."""
+    raw = coco()
+    if facts is not None:
+        protocol = {"protocol": {"coco_all.min_images": facts}} if facts else {}
+        (raw / "source.json").write_text(json.dumps(protocol))
+    if expected:
+        assert len(labels_of(coco_all, raw)) == expected
+        return
+    with pytest.raises(MmclustError, match="at least 100 single-category images"):
+        labels_of(coco_all, raw)
+
+
+def test_two_ids_of_one_name_are_one_category(coco):
+    """The rule goes by name: an image with both ids shows one category."""
+    content = instances_content(
+        [(7, [(25, 0), (26, 0)])],
+        {25: ("giraffe", "animal"), 26: ("giraffe", "animal")},
+    )
+    assert labels_of(coco_cross, coco(instances=content)) == {"000000000007": "giraffe"}
+
+
+@given(st.data())
+def test_any_source_agrees_with_plain_python(data):
+    """The array code chooses what sets of names and a loop choose."""
+    names = st.sampled_from([*coco_cross.CLASSES[:4], "car", "dog"])
+    categories = data.draw(st.dictionaries(st.integers(1, 90), names, min_size=1))
+    ids = data.draw(st.lists(st.integers(0, 10**12 - 1), unique=True, min_size=1))
+    entries = data.draw(
+        st.lists(st.tuples(st.sampled_from(ids), st.sampled_from(sorted(categories))))
+    )
+    least = data.draw(st.integers(1, 4))
+    seen = defaultdict(set)
+    for image_id, category_id in entries:
+        seen[image_id].add(categories[category_id])
+    single = {i: min(found) for i, found in seen.items() if len(found) == 1}
+    counts = Counter(single.values())
+    expected = {
+        coco_cross: {i for i, n in single.items() if n in coco_cross.CLASSES},
+        coco_all: {i for i, n in single.items() if counts[n] >= least},
+    }
+    content = {
+        "images": [{"id": i} for i in ids],
+        "categories": [{"id": i, "name": name} for i, name in categories.items()],
+        "annotations": [{"image_id": i, "category_id": c} for i, c in entries],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        write_instances(Path(folder), "train2017", content)
+        for plugin, chosen in expected.items():
+            if chosen:
+                params = plugin.Params(*([least] if plugin is coco_all else []))
+                built = plugin.build(
+                    Path(folder), params, split="train2017", images=False
+                )
+                assert built.labels == {f"{i:012d}": single[i] for i in chosen}
+                assert len(built.rows) == len(chosen)
+
+
+def write_instances(raw, split, content):
+    path = raw / f"annotations/instances_{split}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """The true category sets of all of COCO 2017 as instances files."""
+    if not FULL.is_file():
+        pytest.skip(f"{FULL.name} is not on this machine")
+    names = json.loads((SHARED / "coco_categories.json").read_text(encoding="utf-8"))
+    images = defaultdict(list)
+    annotations = defaultdict(list)
+    with gzip.open(FULL, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            image_id = int(row["image_id"])
+            images[row["split"]].append({"id": image_id})
+            annotations[row["split"]] += [
+                {"image_id": image_id, "category_id": int(category)}
+                for category in row["category_ids"].split()
+            ]
+    raw = tmp_path_factory.mktemp("coco2017")
+    for split, entries in images.items():
+        content = {
+            "images": entries,
+            "annotations": annotations[split],
+            "categories": names,
+        }
+        write_instances(raw, split, content)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "per_class"),
+    [
+        ("coco_cross", 7_429, COCO_CROSS_PUBLISHED),
+        ("coco_all", 23_189, COCO_ALL_PUBLISHED),
+    ],
+)
+def test_full_scale_counts_are_the_published_ones(
+    full, tmp_path, name, images, per_class
+):
+    """On the true category sets of train2017 every count is the papers'."""
+    assert sum(per_class.values()) == images
+    summary = build_benchmark(name, full, tmp_path / name, images=False)
+    assert summary["images"] == images
+    assert summary["n_classes"] == len(per_class)
+    assert summary["per_class"] == per_class
+    assert summary["notes"]["images_single_category"] == 24_186
+    assert summary["notes"]["matches_published"] is True
+
+
+@pytest.mark.parametrize(
+    ("split", "images"), [("val2017", 312), ("train2017+val2017", 7_741)]
+)
+def test_other_splits_give_other_counts(full, tmp_path, split, images):
+    """Only train2017 agrees with the papers; nothing is compared elsewhere."""
+    summary = build_benchmark("coco_cross", full, tmp_path, split=split, images=False)
+    assert summary["images"] == images
+    assert summary["notes"]["matches_published"] is None
+    expected = {"val2017": {"val": 312}}.get(split, {"train": 7_429, "val": 312})
+    assert summary["splits"] == expected
+
+
+def test_another_threshold_is_not_compared(full, tmp_path):
+    """With min_images 110 one category less than published is no failure."""
+    summary = build_benchmark(
+        "coco_all", full, tmp_path, {"min_images": 110}, images=False
+    )
+    assert summary["n_classes"] == 42
+    assert "umbrella" in summary["notes"]["dropped_categories"]
+    assert summary["notes"]["matches_published"] is None
+
+
+def test_mini_coco_is_read_as_published(tmp_path):
+    """The publisher's real files: 15 of the 80 train images have one category."""
+    if not MINI.is_dir():
+        pytest.skip("coco_mini is not on this machine")
+    summary = build_benchmark("coco_all", MINI, tmp_path, {"min_images": 1})
+    assert summary["images"] == 15
+    assert summary["captions"] == 75
+    assert summary["notes"]["images_annotated"] == 80
+    val = build_benchmark(
+        "coco_all", MINI, tmp_path, {"min_images": 1}, split="val2017"
+    )
+    assert val["images"] == 8

@@ -1,0 +1,173 @@
+"""The publishers' raw layout, as COCO-cross and COCO-all are handed around."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from mmclust.benchmarks import _export
+from mmclust.benchmarks._export import export_benchmark
+from mmclust.benchmarks._stage import build_benchmark
+from mmclust.core.errors import MmclustError
+from tests.benchmarks.toy_coco import (
+    CATEGORIES,
+    COCO_CROSS,
+    image_bytes,
+    instances_content,
+)
+
+PACKINGS = ("unpacked", "stored", "deflated")
+
+
+def files_below(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def lines_of(image_id):
+    lines = [f"caption {n} of {image_id}" for n in range(5)]
+    if image_id == 101:
+        # An inner newline is kept and makes a line more: so says the layout.
+        lines += ["a sixth,", "in two lines"]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+EXPECTED = {
+    f"images/{name}/{i}.jpg": image_bytes(int(i)) for i, name in COCO_CROSS.items()
+} | {f"texts/{name}/{i}.txt": lines_of(int(i)) for i, name in COCO_CROSS.items()}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_raw_layout_is_the_publishers(coco, tmp_path, packing):
+    """Original bytes, one stripped caption a line, class folders with blanks."""
+    build_benchmark("coco_cross", coco(packing), tmp_path / "built")
+    done = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert files_below(tmp_path / "out/raw") == EXPECTED
+    assert os.listdir(tmp_path / "out") == ["raw"]
+    assert (done.images, done.written) == (5, True)
+
+
+def test_images_that_are_files_are_hard_linked(coco, tmp_path):
+    """No second copy of the bytes where one file system holds both."""
+    raw = coco()
+    build_benchmark("coco_cross", raw, tmp_path / "built")
+    export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    image = tmp_path / "out/raw/images/giraffe/000000000007.jpg"
+    assert image.samefile(raw / "train2017/000000000007.jpg")
+
+
+def test_images_are_copied_where_links_cannot_be(coco, tmp_path, monkeypatch):
+    """Another device gives copies; any other failure is an error, nothing left."""
+    raw = coco()
+    build_benchmark("coco_cross", raw, tmp_path / "built")
+
+    def refuse(code):
+        def link(source, target):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(_export.os, "link", link)
+
+    refuse(errno.EXDEV)
+    export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert files_below(tmp_path / "out/raw") == EXPECTED
+    image = tmp_path / "out/raw/images/giraffe/000000000007.jpg"
+    assert not image.samefile(raw / "train2017/000000000007.jpg")
+    refuse(errno.ENOSPC)
+    with pytest.raises(MmclustError, match="Cannot write raw"):
+        export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "full")
+    assert os.listdir(tmp_path / "full") == []
+
+
+def test_the_same_export_again_does_nothing(coco, tmp_path):
+    """An equal export is left alone; an empty folder is filled."""
+    build_benchmark("coco_cross", coco("deflated"), tmp_path / "built")
+    (tmp_path / "out/raw").mkdir(parents=True)
+    first = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    before = (tmp_path / "out/raw").stat().st_ino
+    again = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert (first.written, again.written) == (True, False)
+    assert (tmp_path / "out/raw").stat().st_ino == before
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("images/giraffe/000000000007.jpg", b"another picture"),
+        ("texts/giraffe/000000000007.txt", b"another text\n"),
+        ("images/giraffe/000000000008.jpg", b"one more"),
+        ("notes.txt", b"mine"),
+    ],
+)
+def test_anything_else_in_the_way_is_left_alone(coco, tmp_path, name, data):
+    """A file that is not of this export stops it, and stays as it is."""
+    build_benchmark("coco_cross", coco("stored"), tmp_path / "built")
+    export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    (tmp_path / "out/raw" / name).write_bytes(data)
+    with pytest.raises(MmclustError, match=r"not empty[\s\S]*1 differ") as error:
+        export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert name in str(error.value)
+    assert (tmp_path / "out/raw" / name).read_bytes() == data
+
+
+def test_a_file_in_the_way_is_left_alone(coco, tmp_path):
+    """Also one that is called as the folder would be."""
+    build_benchmark("coco_cross", coco(), tmp_path / "built")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/raw").write_bytes(b"mine")
+    with pytest.raises(MmclustError, match="not empty"):
+        export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert (tmp_path / "out/raw").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "a\\b", "..", ".", "", "a..b"])
+def test_class_names_that_are_no_folder_names_are_refused(coco, tmp_path, name):
+    """Labels cannot write outside of the export."""
+    content = instances_content(categories={**CATEGORIES, 3: (name, "vehicle")})
+    raw = coco(instances=content)
+    build_benchmark("coco_all", raw, tmp_path / "built", {"min_images": 1})
+    with pytest.raises(MmclustError, match="cannot be the name of a folder") as error:
+        export_benchmark("coco_all", tmp_path / "built", "raw", tmp_path / "out")
+    assert repr(name) in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_an_image_that_is_gone_leaves_nothing_behind(coco, tmp_path, packing):
+    """The image is named; no half export appears."""
+    raw = coco(packing)
+    build_benchmark("coco_cross", raw, tmp_path / "built")
+    if packing == "unpacked":
+        (raw / "train2017/000000000900.jpg").unlink()
+    else:
+        data = bytearray((raw / "train2017.zip").read_bytes())
+        name = b"train2017/000000000900.jpg"
+        data[data.index(name) + len(name) + 21] ^= 255
+        (raw / "train2017.zip").write_bytes(data)
+    with pytest.raises(MmclustError, match="cannot be read") as error:
+        export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    assert "000000000900.jpg" in str(error.value)
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_what_cannot_be_exported_is_explained(coco, tmp_path):
+    """Unknown layout, another benchmark, no images, labels of another build."""
+    build_benchmark("coco_cross", coco(), tmp_path / "built", images=False)
+
+    def refused(message, name="coco_cross", layout="raw", folder="built"):
+        with pytest.raises(MmclustError, match=message):
+            export_benchmark(name, tmp_path / folder, layout, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    refused(r"Unknown layout 'csv'[\s\S]*one of: raw", layout="csv")
+    refused(r"another benchmark[\s\S]*coco_all[\s\S]*coco_cross", name="coco_all")
+    refused(r"built without images[\s\S]*--annotations-only")
+    refused("manifest.parquet is missing", folder="elsewhere")
+    build_benchmark("coco_all", coco(), tmp_path / "all", {"min_images": 2})
+    labels = tmp_path / "all/labels.parquet"
+    (tmp_path / "built/labels.parquet").write_bytes(labels.read_bytes())
+    refused(r"do not list the same images[\s\S]*5 ids[\s\S]*4 ids")

@@ -1,0 +1,60 @@
+"""``mmclust export`` as a user types it."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mmclust.benchmarks._stage import build_benchmark
+from mmclust.cli.export import export
+from mmclust.core.errors import MmclustError
+from tests.benchmarks.toy_coco import write_coco
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the command where COCO-cross has been built from the tiny COCO."""
+    monkeypatch.chdir(tmp_path)
+    raw = write_coco(tmp_path / "data/raw/coco2017")
+    build_benchmark("coco_cross", raw, tmp_path / "data/benchmarks/coco_cross")
+    app = typer.Typer()
+    app.command()(export)
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return invoke
+
+
+def test_export_says_what_it_wrote_and_what_was_there(run, tmp_path):
+    """The second time nothing is written, and that is said."""
+    first = run("coco_cross", "--as", "raw", "--out", "mine")
+    assert first.output == (
+        "coco_cross: 5 images and their captions written to mine/raw\n"
+    )
+    assert (tmp_path / "mine/raw/texts/stop sign/000000581929.txt").is_file()
+    again = run("coco_cross", "--as", "raw", "--out", "mine")
+    assert "already there, the same: mine/raw" in again.output
+
+
+def test_another_folder_can_be_exported(run, tmp_path):
+    """--benchmark-dir takes a benchmark that was built by hand."""
+    (tmp_path / "data/benchmarks").rename(tmp_path / "data/elsewhere")
+    with pytest.raises(MmclustError, match=r"manifest\.parquet is missing"):
+        run("coco_cross", "--as", "raw", "--out", "mine")
+    folder = "data/elsewhere/coco_cross"
+    result = run(
+        "coco_cross", "--as", "raw", "--out", "mine", "--benchmark-dir", folder
+    )
+    assert result.exit_code == 0
+
+
+def test_unknown_layouts_are_refused(run):
+    """Those that exist are listed; leaving it out is a usage error."""
+    with pytest.raises(MmclustError, match=r"Unknown layout 'hf'[\s\S]*one of: raw"):
+        run("coco_cross", "--as", "hf", "--out", "mine")
+    assert run("coco_cross", "--out", "mine").exit_code == 2

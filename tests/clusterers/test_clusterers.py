@@ -1,0 +1,120 @@
+"""Clusterers and the k-means kernel: right on easy cases, the same every time."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
+from mmclust.core.plugins import load, names, params_of
+from mmclust.kernels.kmeans import kmeans
+from mmclust.scoring.clustering import ari, contingency
+
+
+def blobs(n=300, k=4, d=16, spread=0.15, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = normalised(rng.standard_normal((k, d)))
+    labels = np.arange(n) % k
+    noise = spread * rng.standard_normal((n, d))
+    return normalised(centres[labels] + noise), labels
+
+
+def run(name, features, k, seed=0, **block):
+    params = params_of("clusterers", name, block, name)
+    return load("clusterers", name).fit_predict(features, k, params, seed=seed)
+
+
+@pytest.mark.parametrize("name", ["kmeans", "agglomerative"])
+def test_separated_blobs_are_found(name):
+    """Well separated groups come out exactly."""
+    features, labels = blobs()
+    assert ari(contingency(labels, run(name, features, 4))) == 1
+
+
+def test_every_clusterer_keeps_the_contract():
+    """int32 labels below k for every row; same seed, same labels; k > n refused."""
+    features, _ = blobs(60)
+    known = names("clusterers")
+    assert set(known) >= {"kmeans", "agglomerative", "random"}
+    for name in known:
+        labels = run(name, features, 7, seed=3)
+        assert labels.dtype == np.int32
+        assert labels.shape == (60,)
+        assert 0 <= labels.min() <= labels.max() < 7
+        assert np.array_equal(labels, run(name, features, 7, seed=3))
+        same = np.array_equal(labels, run(name, features, 7, seed=4))
+        assert same or not load("clusterers", name).DETERMINISTIC
+        with pytest.raises(MmclustError, match="Cannot make 61 clusters of 60") as e:
+            run(name, features, 61)
+        assert "between 1 and 60" in str(e.value)
+
+
+@pytest.mark.parametrize("k", [1, 60])
+def test_extreme_k(k):
+    """One cluster, and as many clusters as rows."""
+    features, _ = blobs(60)
+    for name in ("kmeans", "agglomerative"):
+        assert len(np.unique(run(name, features, k))) == k
+
+
+def test_kmeans_is_as_good_as_scikit_learn():
+    """Equal inertia to scikit-learn's Lloyd from ten starts, within 0.5 %."""
+    from sklearn.cluster import KMeans
+
+    features, _ = blobs(2000, 12, 24, spread=0.4)
+    ours = kmeans(features, 12, seed=1)
+    theirs = KMeans(12, n_init=10, random_state=0).fit(features)
+    assert ours.inertia == pytest.approx(theirs.inertia_, rel=0.005)
+    distances = ((features[:, None] - ours.centroids[None]) ** 2).sum(-1)
+    assert np.array_equal(distances.argmin(1), ours.labels)
+
+
+def test_spherical_kmeans_assigns_by_inner_product():
+    """Centroids have unit norm and each row belongs to the most similar one."""
+    features, _ = blobs(500, 6, spread=0.5)
+    found = kmeans(features, 6, seed=1, spherical=True)
+    assert np.linalg.norm(found.centroids, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal((features @ found.centroids.T).argmax(1), found.labels)
+
+
+def test_kmeans_uses_every_row():
+    """faiss would sample 256 rows per centroid; a far group of 3 must be seen."""
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((3000, 4)).astype(np.float32)
+    features[:3] += 200
+    labels = kmeans(features, 2, seed=0).labels
+    assert sorted(np.bincount(labels).tolist()) == [3, 2997]
+
+
+def test_threads_do_not_change_the_result():
+    """The kernel sets its own thread count and gives the caller's back."""
+    import faiss
+
+    features, _ = blobs(1500, 9, 32, spread=0.5)
+    before = faiss.omp_get_max_threads()
+    try:
+        results = []
+        for threads in (1, 2):
+            faiss.omp_set_num_threads(threads)
+            results.append(kmeans(features, 9, seed=2))
+            assert faiss.omp_get_max_threads() == threads
+    finally:
+        faiss.omp_set_num_threads(before)
+    one, two = results
+    assert one.labels.tobytes() == two.labels.tobytes()
+    assert one.centroids.tobytes() == two.centroids.tobytes()
+
+
+def test_unknown_initialisation():
+    """The error lists what exists."""
+    with pytest.raises(MmclustError, match="Unknown k-means initialisation") as caught:
+        kmeans(np.eye(3, dtype=np.float32), 2, seed=0, init="best")
+    assert "random or k-means++" in str(caught.value)
+
+
+@given(st.integers(1, 9), st.integers(0, 5))
+def test_random_clusters_are_uniform_in_range(k, seed):
+    """Labels lie in 0 … k-1 and, over many rows, all occur."""
+    labels = run("random", np.zeros((400, 2), np.float32), k, seed=seed)
+    assert set(labels.tolist()) == set(range(k))

@@ -1,0 +1,85 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from mmclust.core.manifest import Row, write_labels, write_manifest
+
+ROOT = Path(__file__).parents[1]
+
+settings.register_profile("mmclust", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("mmclust")
+
+
+@pytest.fixture
+def run_mmclust():
+    """Run the command line as a user does, in a process of its own."""
+
+    def run(*arguments, cwd):
+        return subprocess.run(
+            [sys.executable, "-m", "mmclust", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def save_jpeg(path, rgb):
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rgb).save(path, quality=90)
+
+
+WORDS = ("red square", "green disc", "blue bar")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A repository with one built benchmark: 36 pictures of 3 classes.
+
+    A class has a colour, a word in its captions, and noise.
+    """
+    rng = np.random.default_rng(0)
+    rows, labels = [], {}
+    for i in range(36):
+        kind = i % 3
+        rgb = rng.integers(0, 90, (40, 48, 3), dtype=np.uint8)
+        rgb[8:30, 8:30, kind] += 150
+        image_id = f"{i:012d}"
+        save_jpeg(tmp_path / "raw" / f"{image_id}.jpg", rgb)
+        thing = WORDS[kind]
+        captions = tuple(
+            f"{opening} {thing} on {ground}"
+            for opening, ground in (("a", "grey"), ("one", "noise"), ("some", "grey"))
+        )
+        rows.append(
+            Row(
+                image_id, tmp_path / "raw", f"{image_id}.jpg", None, None, 48, 40,
+                captions, "train",
+            )  # fmt: skip
+        )
+        labels[image_id] = thing.split()[1]
+    folder = tmp_path / "data/benchmarks/tiny"
+    write_manifest(
+        folder / "manifest.parquet",
+        rows,
+        benchmark="tiny",
+        protocol="1",
+        sources={"tiny": "0"},
+    )
+    write_labels(folder / "labels.parquet", labels)
+    (folder / "summary.json").write_text('{"n_classes": 3}\n')
+    return tmp_path

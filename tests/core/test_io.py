@@ -1,0 +1,135 @@
+"""Writers: what a reader meets is whole, or is what was there before."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmclust.core import io
+from mmclust.core.errors import MmclustError
+
+
+def leftovers(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_failing_block_keeps_what_was_there(tmp_path):
+    """An exception while writing leaves the old file and no temporary one."""
+    target = tmp_path / "file.json"
+    io.write_json(target, {"a": 1})
+    with pytest.raises(RuntimeError), io.writing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert json.loads(target.read_text()) == {"a": 1}
+    assert leftovers(tmp_path) == []
+
+
+def test_failing_verification_keeps_what_was_there(tmp_path):
+    """What does not read back never gets the name."""
+    target = tmp_path / "a.npy"
+    io.write_array(target, np.arange(3))
+    with (
+        pytest.raises(MmclustError),
+        io.writing(target, verify=io.read_array) as temporary,
+    ):
+        temporary.write_bytes(b"\x93NUMPY\x01\x00")
+    assert io.read_array(target).tolist() == [0, 1, 2]
+
+
+def test_full_disk_is_one_clear_error(tmp_path, monkeypatch):
+    """ENOSPC while syncing names the file and leaves the old one."""
+    target = tmp_path / "file.txt"
+    io.write_bytes(target, b"old")
+
+    def full(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(io.os, "fsync", full)
+    with pytest.raises(MmclustError) as caught:
+        io.write_bytes(target, b"new")
+    assert "Cannot write file.txt" in str(caught.value)
+    assert "No space left on device" in str(caught.value)
+    assert target.read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
+
+
+def test_kill_between_write_and_rename(tmp_path):
+    """SIGKILL after the bytes are written and before the rename: the old file."""
+    target = tmp_path / "file.txt"
+    target.write_bytes(b"old")
+    script = f"""
+        import os, signal, pathlib
+        from mmclust.core import io
+        def verify(path):
+            os.kill(os.getpid(), signal.SIGKILL)
+        with io.writing(pathlib.Path({str(target)!r}), verify=verify) as temporary:
+            temporary.write_bytes(b"new")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert target.read_bytes() == b"old"
+    io.write_bytes(target, b"newer")
+    assert target.read_bytes() == b"newer"
+
+
+def test_arrays_come_back_and_are_never_pickled(tmp_path):
+    """Arrays round-trip in dtype, shape and value; objects are refused."""
+    array = np.arange(12, dtype=np.float32).reshape(3, 4)[:, ::2]
+    io.write_array(tmp_path / "a.npy", array)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), array)
+    assert io.read_array(tmp_path / "a.npy").dtype == np.float32
+    with pytest.raises(MmclustError, match="objects are never written"):
+        io.write_array(tmp_path / "b.npy", np.array([{}], dtype=object))
+    np.save(tmp_path / "c.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(MmclustError, match=r"c\.npy is not a readable"):
+        io.read_array(tmp_path / "c.npy")
+
+
+def test_truncated_array_is_named(tmp_path):
+    """A cut .npy file is an error that names it."""
+    io.write_array(tmp_path / "a.npy", np.zeros((100, 10), np.float32))
+    data = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(data[:-1])
+    with pytest.raises(MmclustError, match=r"a\.npy is not a readable"):
+        io.read_array(tmp_path / "a.npy")
+
+
+def test_json_refuses_what_json_cannot_say(tmp_path):
+    """NaN is refused on writing; broken JSON and missing files on reading."""
+    with pytest.raises(MmclustError, match="not a number"):
+        io.write_json(tmp_path / "a.json", {"acc": float("nan")})
+    (tmp_path / "b.json").write_text("{")
+    with pytest.raises(MmclustError, match=r"b\.json is not valid JSON"):
+        io.read_json(tmp_path / "b.json")
+    with pytest.raises(MmclustError, match=r"c\.json is missing"):
+        io.read_json(tmp_path / "c.json")
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    """Parquet files are a function of rows and metadata; metadata comes back."""
+    table = pa.table({"a": [1, 2, 3]})
+    for name in ("x", "y"):
+        io.write_table(tmp_path / name, table, {"b": 1, "a": [2]})
+    assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+    back, meta = io.read_table(tmp_path / "x")
+    assert back["a"].to_pylist() == [1, 2, 3]
+    assert meta == {"a": [2], "b": 1}
+    (tmp_path / "z").write_bytes(b"PAR1 no")
+    with pytest.raises(MmclustError, match="not a readable parquet"):
+        io.read_table(tmp_path / "z")
+
+
+def test_digest_of_does_not_depend_on_key_order():
+    """Canonical JSON sorts keys."""
+    assert io.digest_of({"a": 1, "b": 2}) == io.digest_of({"b": 2, "a": 1})
+    assert io.digest_of({"a": 1}) != io.digest_of({"a": 2})

@@ -1,0 +1,104 @@
+"""params.yaml: read strictly, with errors that name the key and its neighbour."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.params import read_params
+from mmclust.core.plugins import load, names
+from tests.conftest import ROOT
+
+
+def read(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    return read_params(path)
+
+
+def message(tmp_path, text):
+    with pytest.raises(MmclustError) as caught:
+        read(tmp_path, text)
+    return str(caught.value)
+
+
+def test_the_default_file_reads_and_every_block_is_a_plugin():
+    """params.yaml is valid, and each name in it is a plugin that takes its block."""
+    params = read_params(ROOT / "params.yaml")
+    pairs = [("benchmarks", n) for n in params.benchmarks]
+    pairs += [("encoders", n) for n in params.encoders]
+    pairs += [("clusterers", n) for n in params.model.clusterers]
+    assert len(pairs) >= 10
+    for kind, name in pairs:
+        assert params.block(kind, name) is not None
+    assert params.model.encoder in params.encoders
+    with pytest.raises(FrozenInstanceError):
+        params.seed = 1
+
+
+def test_unknown_keys_name_the_nearest(tmp_path):
+    """A misspelt key is refused at any depth, with the nearest valid one."""
+    text = message(tmp_path, "model: {n_seed: 3}")
+    assert "Unknown key 'model.n_seed'" in text
+    assert "Did you mean 'n_seeds'?" in text
+    assert "Did you mean 'encoders'?" in message(tmp_path, "encoder: {}")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "found"),
+    [
+        ("seed: abc", "seed", "'abc'"),
+        ("seed: 1.5", "seed", "1.5"),
+        ("seed: true", "seed", "True"),
+        ("model: {k: '43'}", "model.k", "'43'"),
+        ("model: {clusterers: kmeans}", "model.clusterers", "'kmeans'"),
+        ("model: 3", "model", "3"),
+        ("benchmarks: [coco_all]", "benchmarks", "['coco_all']"),
+        ("[1, 2]", "the whole file", "[1, 2]"),
+    ],
+)
+def test_wrong_types_name_the_key(tmp_path, text, key, found):
+    """A value of the wrong type is refused, naming key and value."""
+    shown = message(tmp_path, text)
+    assert "wrong type" in shown
+    assert f"where:    {key}" in shown
+    assert f"found:    {found}" in shown
+
+
+@pytest.mark.parametrize(
+    "text", ["model: {k: 0}", "model: {n_seeds: 0}", "model: {k_sweep: [0]}",
+             "seed: -1", "score: {n_resamples: 5}"],
+)  # fmt: skip
+def test_numbers_out_of_range(tmp_path, text):
+    """A number without meaning is refused."""
+    assert "out of range" in message(tmp_path, text)
+
+
+def test_missing_and_broken_files(tmp_path):
+    """No file, and no YAML, are clear errors."""
+    with pytest.raises(MmclustError, match=r"params\.yaml is missing"):
+        read_params(tmp_path / "params.yaml")
+    assert "not valid YAML" in message(tmp_path, "a: [1")
+
+
+def test_plugin_options_are_strict_too(tmp_path):
+    """A plugin's block is checked against its own Params."""
+    params = read(tmp_path, "encoders: {hog: {cel: 3}, color_histogram: {bins: x}}")
+    with pytest.raises(MmclustError, match=r"encoders\.hog\.cel") as caught:
+        params.block("encoders", "hog")
+    assert "Did you mean 'cell'?" in str(caught.value)
+    with pytest.raises(MmclustError) as caught:
+        params.block("encoders", "color_histogram")
+    assert "encoders.color_histogram.bins" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["benchmarks", "encoders", "clusterers"])
+def test_unknown_plugins_get_the_list(kind):
+    """An unknown name gets the list of names and, if close, the nearest."""
+    known = names(kind)
+    assert len(known) >= 2
+    with pytest.raises(MmclustError) as caught:
+        load(kind, known[0] + "x")
+    for name in known:
+        assert name in str(caught.value)
+    assert f"Did you mean {known[0]!r}?" in str(caught.value)

@@ -1,0 +1,236 @@
+"""The pipeline under DVC, as a user drives it: repro, experiments, branches, plots.
+
+One repository is made for the whole module, from the files as they are here, with
+one benchmark and two fast encoders. The tests run in order and build on each other.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "GIT_AUTHOR_NAME": "t",
+    "GIT_AUTHOR_EMAIL": "t@example.org",
+    "GIT_COMMITTER_NAME": "t",
+    "GIT_COMMITTER_EMAIL": "t@example.org",
+}
+SCORES = "metrics/clustering/coco_cross.json"
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory):
+    """A copy of the project in a git repository of its own, with small params."""
+    root = tmp_path_factory.mktemp("repo")
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    skip = ("tests/", "perf/", "metrics/", "plots/", "dvc.lock", "data/benchmarks")
+    for name in listed:
+        if (ROOT / name).is_file() and not name.startswith(skip):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params["benchmarks"] = {"coco_cross": {}}
+    params["encoders"] = {"color_histogram": {"bins": 16}, "lsa": {"dim": 16}}
+    params["model"] |= {"encoder": "lsa", "n_seeds": 2, "k_sweep": [5, 20]}
+    params["score"] = {"n_resamples": 100}
+    params["report"] = {"thumbnails": 2, "points": 100}
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run(root, "git", "init", "-q", "-b", "main")
+    run(root, sys.executable, "-m", "mmclust", "plots-page")
+    commit(root, "Start")
+    return root
+
+
+def run(root, *command, fails=False):
+    environment = {**ENVIRONMENT, "PYTHONPATH": "src"}
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    output = done.stdout + done.stderr
+    assert (done.returncode != 0) is fails, f"{command}\n{output}"
+    return output
+
+
+def commit(root, message):
+    run(root, "git", "add", "-A")
+    run(root, "git", "commit", "-qm", message)
+
+
+def dvc(root, *command, **options):
+    return run(root, "dvc", *command, **options)
+
+
+def stages_run(output):
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def words(stages):
+    return {stage.partition("@")[0] for stage in stages}
+
+
+def test_repro_makes_everything_and_then_nothing(repo):
+    """The first run makes metrics, plots and page; the second runs no stage."""
+    first = stages_run(dvc(repo, "repro"))
+    assert len(first) == 9
+    scores = json.loads((repo / SCORES).read_text())
+    assert set(scores) == {"color_histogram", "lsa"}
+    assert 0 < scores["lsa"]["text"]["kmeans"]["acc"] < 1
+    assert (repo / "report/index.html").stat().st_size > 10_000
+    assert stages_run(dvc(repo, "repro")) == set()
+    untracked = run(repo, "git", "status", "--porcelain", "-uall").split()
+    for name in ("dvc.lock", SCORES, "plots/k/coco_cross.csv"):
+        assert name in untracked
+    tracked = [n for n in untracked if n.startswith(("data/", "report/"))]
+    assert tracked == ["data/benchmarks/coco_cross/summary.json"]
+    commit(repo, "Run")
+
+
+def test_repeated_from_nothing_gives_the_same_lock(repo, tmp_path):
+    """A clone without a cache makes every output again, byte for byte."""
+    clone = tmp_path / "clone"
+    run(repo, "git", "clone", "-q", ".", str(clone))
+    dvc(clone, "repro")
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+
+def test_metrics_can_be_read_in_a_clone_without_data(repo, tmp_path):
+    """Metrics are in git: no cache, no remote."""
+    clone = tmp_path / "clone"
+    run(repo, "git", "clone", "-q", ".", str(clone))
+    assert "lsa" in dvc(clone, "metrics", "show")
+
+
+def test_another_k_reruns_only_what_reads_it(repo):
+    """`dvc exp run -S model.k=43` clusters, scores and reports; nothing else."""
+    output = dvc(repo, "exp", "run", "-n", "k43", "-S", "model.k=43")
+    assert words(stages_run(output)) == {"cluster", "score", "report"}
+    scores = json.loads((repo / SCORES).read_text())
+    assert scores["lsa"]["text"]["kmeans"]["k"] == 43
+    run(repo, "git", "checkout", "-q", ".")
+    dvc(repo, "checkout")
+    assert stages_run(dvc(repo, "repro")) == set()
+
+
+def test_a_queue_of_experiments(repo):
+    """A sweep is queued, run with its own code, and shown beside the others."""
+    dvc(repo, "exp", "run", "--queue", "-S", "model.k=10,20,43")
+    dvc(repo, "exp", "run", "--run-all")
+    rows = json.loads(dvc(repo, "exp", "show", "--json"))
+    found = {}
+    for row in rows:
+        for experiment in row.get("experiments") or []:
+            data = experiment["revs"][0]["data"]
+            k = data["params"]["params.yaml"]["data"]["model"]["k"]
+            scored = data["metrics"][SCORES]["data"]
+            found[k] = scored["lsa"]["text"]["kmeans"]["k"]
+    assert found == {10: 10, 20: 20, 43: 43}
+
+
+def test_branches_are_compared(repo):
+    """Another k on a branch, committed: `dvc metrics diff` between branches."""
+    run(repo, "git", "checkout", "-qb", "more")
+    text = (repo / "params.yaml").read_text()
+    (repo / "params.yaml").write_text(text.replace("  k: null", "  k: 25"))
+    dvc(repo, "repro")
+    commit(repo, "Use 25 clusters")
+    run(repo, "git", "checkout", "-q", "main")
+    dvc(repo, "checkout")
+    diff = json.loads(dvc(repo, "metrics", "diff", "main", "more", "--json"))
+    change = diff[SCORES]["lsa.text.kmeans.k"]
+    assert (change["old"], change["new"]) == (10, 25)
+    assert "lsa.text.kmeans.acc" in diff[SCORES]
+    output = dvc(repo, "plots", "diff", "main", "more", "-o", "plots_diff")
+    page = (repo / "plots_diff/index.html").read_text()
+    assert "main" in page
+    assert not re.search(r"<(script|link)[^>]+https?://", page), output
+    shutil.rmtree(repo / "plots_diff")
+
+
+def test_plots_open_offline(repo):
+    """`dvc plots show` writes a page that loads nothing from elsewhere."""
+    dvc(repo, "plots", "show", "-o", "shown")
+    page = (repo / "shown/index.html").read_text()
+    assert not re.search(r"<(script|link)[^>]+https?://", page)
+    assert "confusion" in page
+    shutil.rmtree(repo / "shown")
+
+
+def test_editing_one_encoder_reruns_only_what_depends_on_it(repo):
+    """The other encoder's features and clusters stay."""
+    path = repo / "src/mmclust/encoders/lsa.py"
+    before = path.read_text()
+    path.write_text(before + "\n# a remark\n")
+    ran = stages_run(dvc(repo, "repro"))
+    path.write_text(before)
+    # The features come out the same, so nothing behind them runs.
+    assert ran == {"encode@coco_cross-lsa"}
+    path = repo / "src/mmclust/encoders/color_histogram.py"
+    before = path.read_text()
+    path.write_text(before.replace("astype(np.float32)", "astype(np.float32) + 1"))
+    ran = stages_run(dvc(repo, "repro"))
+    path.write_text(before)
+    assert ran == {
+        "encode@coco_cross-color_histogram",
+        "cluster@coco_cross-color_histogram",
+        "score@coco_cross",
+        "report",
+    }
+    run(repo, "git", "checkout", "-q", ".")
+    dvc(repo, "checkout")
+
+
+def test_a_new_encoder_is_one_file_and_one_name(repo):
+    """The example of CONTRIBUTING.md, followed to the letter."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    code = re.search(r"`src/mmclust/encoders/brightness\.py`\n\n```python\n(.+?)```", text,
+                     re.DOTALL).group(1)  # fmt: skip
+    (repo / "src/mmclust/encoders/brightness.py").write_text(code)
+    params = (repo / "params.yaml").read_text()
+    line = re.search(r"`(brightness: \{grid: 2\})`", text).group(1)
+    changed = params.replace("encoders:\n", f"encoders:\n  {line}\n")
+    (repo / "params.yaml").write_text(changed)
+    ran = stages_run(dvc(repo, "repro"))
+    assert ran == {
+        "encode@coco_cross-brightness",
+        "cluster@coco_cross-brightness",
+        "score@coco_cross",
+        "report",
+    }
+    scores = json.loads((repo / SCORES).read_text())
+    assert "image" in scores["brightness"]
+    (repo / "src/mmclust/encoders/brightness.py").unlink()
+    run(repo, "git", "checkout", "-q", ".")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("model.k=100000", "Cannot make 100000 clusters of"),
+        ("model.k=many", "where:    model.k"),
+        ("model.clusterers=[kmean]", "Did you mean 'kmeans'?"),
+        ("+model.seeds=3", "Unknown key 'model.seeds'"),
+        ("+encoders.hogg={}", "Did you mean 'hog'?"),
+    ],
+)
+def test_a_bad_param_is_one_clear_error(repo, change, text):
+    """The stage fails with the message; what was there stays."""
+    before = (repo / SCORES).read_bytes()
+    output = dvc(repo, "exp", "run", "-S", change, fails=True)
+    assert text in output
+    assert "Traceback" not in output
+    assert (repo / SCORES).read_bytes() == before
+    run(repo, "git", "checkout", "-q", ".")
+    dvc(repo, "checkout")

@@ -1,0 +1,224 @@
+"""A whole run made by hand: blobs for features, coloured pictures, toy scores."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image, ImageDraw
+
+from mmclust.core.clusters import Clustering, write_clusters
+from mmclust.core.features import write_features
+from mmclust.core.io import write_bytes, write_json, write_table
+from mmclust.core.manifest import Row, read_manifest, write_labels, write_manifest
+from mmclust.core.params import ModelParams, Params, ReportParams
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+METRICS = ("acc", "nmi", "ari", "purity")
+BROWSER_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom",
+)  # fmt: skip
+CAPTION = "a <b>bold</b> & <script>alert('x')</script> dog"
+ARABIC = "كلب أسود يركض في الحديقة"
+
+
+@dataclass(frozen=True)
+class Fake:
+    """How big a run, and which views it has."""
+
+    n: int = 24
+    classes: int = 3
+    n_clusters: int = 3
+    views: tuple[str, ...] = ("image", "text")
+    side: int = 40
+    sweep: tuple[int, ...] = (2, 3, 5)
+    seeds: int = 2
+    names: tuple[str, ...] = ("cat", "traffic light", "zebra")
+
+
+def params(**model: Any) -> Params:
+    return replace(
+        Params(
+            benchmarks={"toy": {}},
+            encoders={"miniclip": {}, "random": {}},
+            model=ModelParams(clusterers=("kmeans", "random"), **model),
+        ),
+        report=ReportParams(thumbnails=3, points=20),
+    )
+
+
+def picture(path: Path, label: int, rng: np.random.Generator, side: int) -> None:
+    ground, ink = (tuple(int(v) for v in rng.integers(30, 255, 3)) for _ in range(2))
+    image = Image.new("RGB", (side * 4 // 3, side), ground)
+    draw = ImageDraw.Draw(image)
+    low = rng.integers(0, side // 3)
+    box = [int(low), int(low), int(low) + side // 2, int(low) + side // 2]
+    shape = (draw.ellipse, draw.rectangle, draw.chord)[label % 3]
+    shape(box, *((20, 300) if label % 3 == 2 else ()), fill=ink)
+    image.save(path, "JPEG", quality=85)
+
+
+def figures(rng: np.random.Generator, fake: Fake, seeds: int) -> dict[str, Any]:
+    record = {"n_samples": fake.n, "k": fake.n_clusters, "n_seeds": seeds}
+    for metric in METRICS:
+        mean = float(rng.uniform(0.1, 0.9))
+        record |= {metric: mean, f"{metric}_low": mean - 0.05}
+        record[f"{metric}_high"] = mean + 0.04
+        if seeds > 1:
+            record |= {f"{metric}_std": 0.01, f"{metric}_seeds_low": mean - 0.02}
+            record[f"{metric}_seeds_high"] = mean + 0.02
+    return record
+
+
+def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
+    """Write all files that the report reads; return the params they belong to."""
+    rng = np.random.default_rng(5)
+    images = root / "images" / benchmark
+    images.mkdir(parents=True)
+    labels = np.sort(rng.integers(0, fake.classes, fake.n))
+    labels[: fake.classes] = np.arange(fake.classes)
+    names = [fake.names[label] for label in labels]
+    rows = []
+    for i, label in enumerate(labels):
+        picture(images / f"{i:05d}.jpg", int(label), rng, fake.side)
+        captions = (f"a photo of a {names[i]} number {i} beside a small blue house",)
+        captions = {0: (CAPTION,), 1: (ARABIC, "a second one"), 2: ()}.get(i, captions)
+        rows.append(
+            Row(f"{i:05d}", images, f"{i:05d}.jpg", None, None, None, None, captions,
+                "train")
+        )  # fmt: skip
+    folder = root / "data" / "benchmarks" / benchmark
+    write_manifest(
+        folder / "manifest.parquet",
+        rows,
+        benchmark=benchmark,
+        protocol="1",
+        sources={"instances.json": "ab" * 32},
+    )
+    manifest = read_manifest(folder / "manifest.parquet")
+    ids = manifest.image_ids
+    write_labels(folder / "labels.parquet", dict(zip(ids, names, strict=True)))
+    counts = {name: names.count(name) for name in sorted(set(names))}
+    summary = {
+        "benchmark": benchmark, "images": fake.n, "classes": fake.classes,
+        "captions": sum(len(r.captions) for r in rows), "per_class": counts,
+        "notes": {"dropped": {"too_few_images": ["dog", "<i>cow</i>"]}, "published": 7},
+    }  # fmt: skip
+    write_json(folder / "summary.json", summary)
+    _results(root, benchmark, fake, labels, names, manifest, rng)
+    return params()
+
+
+def _results(root, benchmark, fake, labels, names, manifest, rng):
+    ids = manifest.image_ids
+    centres = rng.normal(size=(fake.classes, 8))
+    views = {
+        view: (centres[labels] + 0.6 * rng.normal(size=(fake.n, 8))).astype(np.float32)
+        for view in fake.views
+    }
+    meta = {"encoder": "miniclip", "params": {}}
+    write_features(
+        root / "data/features" / benchmark / "miniclip", views, meta, manifest
+    )
+    shown = [*fake.views, *(["concat"] if len(fake.views) > 1 else [])]
+    clusters = labels % fake.n_clusters
+    flip = rng.random(fake.n) < 0.25
+    clusters = np.where(flip, rng.integers(0, fake.n_clusters, fake.n), clusters)
+    runs = np.stack([clusters] * fake.seeds).astype(np.int32)
+    clusterings = [
+        Clustering(method, view, k, runs)
+        for view in shown
+        for method in ("kmeans", "random")
+        for k in (fake.n_clusters, 99)
+    ]
+    write_clusters(
+        root / "data/clusters" / benchmark / "miniclip.parquet", clusterings, ids, {}
+    )
+    classes = sorted(set(fake.names[: fake.classes]))
+    match = [fake.names[c] if c < fake.classes else "" for c in range(fake.n_clusters)]
+    matched = [match[c] for c in clusters]
+    table = {
+        "image_id": ids,
+        "label": pa.array([classes.index(name) for name in names], pa.int32()),
+        "label_name": names,
+        "cluster": pa.array(clusters, pa.int32()),
+        "matched": matched,
+        "correct": [a == b for a, b in zip(matched, names, strict=True)],
+    }
+    write_table(
+        root / "data/scores" / f"{benchmark}.parquet",
+        pa.table(table),
+        {"clusterer": "kmeans", "view": shown[-1], "k": fake.n_clusters},
+    )
+    metrics = {
+        encoder: {
+            view: {
+                "kmeans": figures(rng, fake, 5),
+                "agglomerative": figures(rng, fake, 1),
+            }
+            for view in shown
+        }
+        for encoder in ("miniclip", "random")
+    }
+    write_json(root / "metrics/clustering" / f"{benchmark}.json", metrics)
+    over_k = [
+        f"{encoder},{view},{k},{metric},{rng.uniform(0, 0.7):.4f}"
+        for encoder in metrics
+        for view in shown
+        for k in fake.sweep
+        for metric in METRICS
+    ]
+    _csv(root / "plots/k" / f"{benchmark}.csv", "encoder,view,k,metric,score", over_k)
+    confusion = [
+        f"{name},{match[c] or 'unmatched'} (c{c}),"
+        f"{sum(a == name and b == c for a, b in zip(names, clusters, strict=True))}"
+        for name in classes
+        for c in range(fake.n_clusters)
+    ]
+    path = root / "plots/confusion" / f"{benchmark}.csv"
+    _csv(path, "class,cluster,count", confusion)
+
+
+def _csv(path: Path, head: str, rows: list[str]) -> None:
+    write_bytes(path, "\n".join([head, *rows, ""]).encode())
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """Open a page without a network and return its DOM and the console's lines."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium to open the page in")
+
+    def dump(page: Path) -> tuple[str, list[str]]:
+        done = subprocess.run(
+            [browser, *BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}",
+             page.as_uri()],
+            capture_output=True, check=False, encoding="utf-8", timeout=120,
+        )  # fmt: skip
+        assert "</html>" in done.stdout
+        return done.stdout, re.findall(r":CONSOLE.*", done.stderr)
+
+    return dump
+
+
+@pytest.fixture
+def make():
+    """Make a run of another size: ``make(root, n=…, views=…)``."""
+    return lambda root, **kind: make_run(root, Fake(**kind))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of 24 images in three classes: its root and params."""
+    return tmp_path, make_run(tmp_path, Fake())

@@ -1,0 +1,96 @@
+"""`dvc plots` works without a network: the page and the two templates."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmclust.core.errors import MmclustError
+from mmclust.report.plots_page import write_plots_page
+
+TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
+PLOTS = [
+    {"plots/confusion": {"template": "confusion_counts", "x": "cluster", "y": "class"}},
+    {"plots/k": {"template": "scores_over_k", "x": "k", "y": "score"}},
+]
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory):
+    """A DVC repository with the two kinds of CSV, and the generated page."""
+    root = tmp_path_factory.mktemp("repo")
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        call(root, *command)
+    call(root, "dvc", "config", "core.analytics", "false")
+    call(root, "dvc", "config", "plots.html_template", "plots_page.html")
+    shutil.copytree(TEMPLATES, root / ".dvc/plots", dirs_exist_ok=True)
+    write_plots_page(root / ".dvc/plots_page.html")
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"plots": PLOTS}))
+    write_rows(root, 5)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=0"]
+    call(root, "git", "add", ".")
+    call(root, *git, "commit", "-qm", "one")
+    return root
+
+
+def call(root, *command):
+    if command[0] == "dvc":
+        command = (sys.executable, "-m", *command)
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+
+
+def write_rows(root, count):
+    confusion = [["class", "cluster", "count"], ["cat", "cat (c1)", count]]
+    over_k = [["k", "view", "metric", "score", "encoder"]]
+    over_k += [[k, "image", "acc", count / 10 - k / 99, "hog"] for k in (2, 9)]
+    for folder, rows in (("confusion", confusion), ("k", over_k)):
+        path = root / "plots" / folder / "toy.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+
+@pytest.mark.parametrize("command", ["show", "diff"])
+def test_plots_open_without_a_network(repo, command):
+    """The pages of show and diff carry their scripts and load none."""
+    write_rows(repo, 7)
+    call(repo, "dvc", "plots", command, "-o", f"out_{command}")
+    html = (repo / f"out_{command}" / "index.html").read_text()
+    assert (
+        re.findall(r"<(?:script|link)[^>]*(?:src|href)=\"?(?!data:|\"data:)", html)
+        == []
+    )
+    assert "cdn." not in html
+    assert html.count("vegaEmbed('#") == 2
+    assert "DVC_METRIC" not in html
+    assert ('"rev": "HEAD"' in html) == (command == "diff")
+
+
+@pytest.mark.parametrize("command", ["show", "diff"])
+def test_plots_are_drawn(repo, browse, command):
+    """A browser without a network draws both plots and reports no error."""
+    write_rows(repo, 7)
+    call(repo, "dvc", "plots", command, "-o", f"drawn_{command}")
+    dom, console = browse(repo / f"drawn_{command}" / "index.html")
+    assert [line for line in console if "error" in line.lower()] == []
+    assert len(re.findall(r'class="marks"', dom)) == 2
+
+
+def test_a_bundle_that_would_break_the_page_is_refused(tmp_path, monkeypatch):
+    """DVC replaces its placeholders anywhere, so none may stand in the scripts."""
+    import vl_convert
+
+    monkeypatch.setattr(
+        vl_convert, "javascript_bundle", lambda *_, **__: "a = {plot_divs}"
+    )
+    with pytest.raises(MmclustError, match="cannot stand in a page") as caught:
+        write_plots_page(tmp_path / "page.html")
+    assert "{plot_divs}" in str(caught.value)
+    assert not (tmp_path / "page.html").exists()

@@ -1,0 +1,113 @@
+"""ACC, NMI, ARI and purity against hand-computed cases and scikit-learn."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    v_measure_score,
+)
+
+from mmclust.core.errors import MmclustError
+from mmclust.scoring.clustering import (
+    acc,
+    ari,
+    contingency,
+    matching,
+    nmi,
+    purity,
+    scores,
+)
+
+LABELS = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(
+        *[st.lists(st.integers(0, 6), min_size=n, max_size=n) for _ in range(2)]
+    )
+)
+
+
+def brute_force_acc(table):
+    """Try every one-to-one matching."""
+    k, c = table.shape
+    if k > c:
+        return brute_force_acc(table.T)
+    ways = itertools.permutations(range(c), k)
+    return (
+        max(sum(table[i, j] for i, j in enumerate(way)) for way in ways) / table.sum()
+    )
+
+
+def test_a_case_computed_by_hand():
+    """Six images, three clusters, two classes: 4/6 by matching, purity 5/6."""
+    true = np.array(["cat", "cat", "cat", "dog", "dog", "dog"])
+    pred = np.array([7, 7, 1, 1, 3, 3])
+    table = contingency(true, pred)
+    assert table.tolist() == [[1, 1], [0, 2], [2, 0]]
+    assert acc(table) == pytest.approx(4 / 6)
+    assert purity(table) == pytest.approx(5 / 6)
+    assert matching(table).tolist() == [-1, 1, 0]
+    # Pairs together in both: 1 + 1 = 2; by clusters 3, by classes 6, of 15.
+    assert ari(table) == pytest.approx((2 - 18 / 15) / (4.5 - 18 / 15))
+
+
+@given(LABELS)
+def test_against_independent_implementations(labels):
+    """Equal to scikit-learn and to trying every matching, for any labels."""
+    true, pred = map(np.array, labels)
+    table = contingency(true, pred)
+    expected_nmi = normalized_mutual_info_score(true, pred)
+    assert nmi(table) == pytest.approx(expected_nmi, abs=1e-9)
+    assert nmi(table) == pytest.approx(v_measure_score(true, pred), abs=1e-9)
+    assert ari(table) == pytest.approx(adjusted_rand_score(true, pred), abs=1e-9)
+    assert acc(table) == pytest.approx(brute_force_acc(table))
+    most = sum(max(row) for row in table.tolist())
+    assert purity(table) == pytest.approx(most / len(true))
+
+
+@given(LABELS, st.randoms())
+def test_names_of_labels_do_not_matter(labels, random):
+    """Renaming clusters and classes changes no score."""
+    true, pred = map(np.array, labels)
+    names = list(range(100, 107))
+    random.shuffle(names)
+    before = scores(contingency(true, pred))
+    after = scores(contingency(np.array(names)[true], np.array(names)[pred]))
+    for name, value in before.items():
+        assert after[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_stacks_of_tables_equal_single_tables():
+    """Leading axes are only a way to save time."""
+    rng = np.random.default_rng(0)
+    tables = rng.integers(0, 9, (2, 3, 4, 5))
+    stacked = scores(tables)
+    for i, j in itertools.product(range(2), range(3)):
+        for name, value in scores(tables[i, j]).items():
+            assert stacked[name][i, j] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("true", "pred", "expected"),
+    [
+        ([0, 0, 0], [0, 0, 0], (1, 1, 1, 1)),
+        ([0, 1, 2], [2, 0, 1], (1, 1, 1, 1)),
+        ([0, 0, 1, 1], [0, 0, 0, 0], (0.5, 0, 0, 0.5)),
+        ([0, 0, 0, 0], [0, 1, 2, 3], (0.25, 0, 0, 1)),
+        ([0], [5], (1, 1, 1, 1)),
+    ],
+)
+def test_extreme_partitions(true, pred, expected):
+    """One cluster, one class, singletons: defined, and as scikit-learn has it."""
+    found = scores(contingency(np.array(true), np.array(pred)))
+    assert [float(v) for v in found.values()] == pytest.approx(list(expected))
+
+
+def test_lengths_must_agree():
+    """Arrays of different length, or of none, are refused."""
+    for true, pred in (([0], [0, 1]), ([], [])):
+        with pytest.raises(MmclustError, match="of the same images"):
+            contingency(np.array(true), np.array(pred))

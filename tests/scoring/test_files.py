@@ -1,0 +1,91 @@
+"""`mmclust score clustering`: a user's files, joined by id, or one clear error."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+LABELS = "image_id,label\nb,dog\na,cat\nc,cat\nd,dog\n"
+CLUSTERS = "cluster,image_id\n1,a\n1,c\n0,b\n0,d\n"
+
+
+@pytest.fixture
+def score(tmp_path, run_mmclust):
+    def run(labels, *clusters):
+        for name, text in (("labels.csv", labels), *zip("xyz", clusters, strict=False)):
+            if text is not None:
+                (tmp_path / name).write_bytes(text.encode())
+        options = [part for name, _ in zip("xyz", clusters, strict=False)
+                   for part in ("--clusters", name)]  # fmt: skip
+        return run_mmclust(
+            "score", "clustering", "--labels", "labels.csv", *options,
+            "--out", "out.json", "--resamples", "100", cwd=tmp_path,
+        )  # fmt: skip
+
+    return run
+
+
+def test_rows_are_joined_by_id_not_by_position(tmp_path, score):
+    """Rows in any order, classes as text: a perfect clustering scores 1."""
+    done = score(LABELS, CLUSTERS)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [record[m] for m in ("acc", "nmi", "ari", "purity")] == [1, 1, 1, 1]
+    assert (record["n_samples"], record["n_classes"], record["n_clusters"]) == (4, 2, 2)
+    assert "Hungarian" in record["definition"]
+    assert "acc" in done.stdout
+
+
+def test_several_runs_and_hidden_labels(tmp_path, score):
+    """Two runs give a mean and a spread; images labelled -1 are left out."""
+    hidden = LABELS + "e,-1\n"
+    other = "image_id,cluster\na,1\nb,1\nc,0\nd,0\ne,5\n"
+    done = score(hidden, CLUSTERS + "2,e\n", other)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["n_seeds"], record["n_hidden"], record["n_samples"]) == (2, 1, 4)
+    assert record["acc"] == pytest.approx((1 + 0.5) / 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "clusters", "text"),
+    [
+        (LABELS, "image_id,cluster\na,1\nb,1\nc,1\n", "1 without a cluster (d)"),
+        (LABELS, CLUSTERS + "0,z\n", "1 without a label (z)"),
+        (LABELS, CLUSTERS + "0,a\n", "has an image twice"),
+        (LABELS, "image_id,group\na,1\n", "lacks the column cluster"),
+        (LABELS, CLUSTERS.replace("1,c", ",c"), "has an empty value"),
+        (LABELS, 'image_id,cluster\na,"1\n', "not a readable CSV"),
+        (LABELS, "", "not a readable CSV"),
+        ("image_id,label\na,-1\n", "image_id,cluster\na,1\n", "no label to score"),
+        (None, CLUSTERS, "labels.csv is missing"),
+    ],
+)
+def test_bad_files(tmp_path, score, labels, clusters, text):
+    """Each bad file is one error with exit code 1, and nothing is written."""
+    done = score(labels, clusters)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_parquet_and_npy(tmp_path, run_mmclust):
+    """The same through parquet (integers) and npy (by position)."""
+    ids, true, pred = ["a", "b", "c"], [0, 0, 1], [5, 5, 7]
+    pq.write_table(pa.table({"image_id": ids, "label": true}), tmp_path / "l.parquet")
+    pq.write_table(pa.table({"image_id": ids, "cluster": pred}), tmp_path / "c.parquet")
+    np.save(tmp_path / "l.npy", np.array(true))
+    np.save(tmp_path / "c.npy", np.array(pred, float))
+    records = []
+    for kind in ("parquet", "npy"):
+        done = run_mmclust(
+            "score", "clustering", "--labels", f"l.{kind}", "--clusters", f"c.{kind}",
+            "--out", "out.json", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        records.append(json.loads((tmp_path / "out.json").read_text()))
+    assert records[0] == records[1]
+    assert records[0]["acc"] == 1

@@ -1,0 +1,101 @@
+"""`mmclust fetch` and `mmclust sources`, as a user runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = b"a word"
+REGISTRY = f"""
+toy:
+  title: A toy
+  homepage: https://example.org/
+  licence: CC0
+  citation: Nobody, 2026.
+  files:
+    toy.txt:
+      url: raw/toy.txt
+      size: 6
+      sha256: {hashlib.sha256(TEXT).hexdigest()}
+      contains: {{"words/*.txt": 1200}}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "data/raw").mkdir(parents=True)
+    (tmp_path / "data/raw/toy.txt").write_bytes(TEXT)
+    (tmp_path / "data/sources.yaml").write_text(REGISTRY)
+    (tmp_path / "params.yaml").write_text("data: {mirror: upstream}\n")
+    return tmp_path
+
+
+def test_fetch_reads_the_mirror_from_params(repository, run_mmclust):
+    """Without options: data.mirror, data/raw/<source>; a line for each file."""
+    done = run_mmclust("fetch", "toy", cwd=repository)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "data/raw/toy/toy.txt: 6 bytes, sha256 verified\n"
+    assert (repository / "data/raw/toy/toy.txt").read_bytes() == TEXT
+
+
+def test_fetch_takes_a_folder_and_another_place(repository, run_mmclust):
+    """`--from` packs what is unpacked, `--out` says where; params are not needed."""
+    (repository / "params.yaml").unlink()
+    (repository / "mine/words").mkdir(parents=True)
+    (repository / "mine/words/a.txt").write_bytes(TEXT)
+    done = run_mmclust("fetch", "toy", "--from", "mine", "--out", "o", cwd=repository)
+    assert done.returncode == 0
+    assert done.stdout.endswith("bytes, packed here, 1 of 1200: a part\n")
+    assert (repository / "o/source.json").is_file()
+
+
+def test_a_failed_fetch_ends_with_one_message(repository, run_mmclust):
+    """Exit code 1, the message on stderr, no traceback."""
+    (repository / "data/raw/toy.txt").write_bytes(b"a wurd")
+    done = run_mmclust("fetch", "toy", cwd=repository)
+    assert done.returncode == 1
+    assert "toy.txt is not the file that is registered" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (repository / "data/raw/toy").exists() or not any(
+        (repository / "data/raw/toy").iterdir()
+    )
+
+
+def test_sources_list(repository, run_mmclust):
+    """Size, digests, licence, and whether it is on disk, before and after."""
+    before = run_mmclust("sources", "list", cwd=repository)
+    assert (before.returncode, before.stderr) == (0, "")
+    for part in ("toy  0.0 MB", "digests  sha256", "on disk  no", "licence  CC0"):
+        assert part in before.stdout
+    run_mmclust("fetch", "toy", cwd=repository)
+    after = run_mmclust("sources", "list", cwd=repository).stdout
+    assert "on disk  toy.txt in data/raw/toy, from upstream" in after
+    (repository / "data/raw/toy/source.json").unlink()
+    again = run_mmclust("sources", "list", cwd=repository).stdout
+    assert "not complete: run `mmclust fetch`" in again
+
+
+def test_sources_show(repository, run_mmclust):
+    """One source: all the registry says."""
+    shown = run_mmclust("sources", "show", "toy", cwd=repository).stdout
+    for part in (
+        "A toy", "https://example.org/", "CC0", "Nobody, 2026.", "toy.txt: 6 bytes",
+        hashlib.sha256(TEXT).hexdigest(), "words/*.txt: 1,200", "raw/toy.txt",
+    ):  # fmt: skip
+        assert part in shown
+    unknown = run_mmclust("sources", "show", "toi", cwd=repository)
+    assert unknown.returncode == 1
+    assert "Did you mean 'toy'?" in unknown.stderr
+
+
+def test_the_registry_in_git_is_listed(tmp_path, run_mmclust):
+    """COCO 2017 is there with its size and its licence."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data/sources.yaml", tmp_path / "data")
+    listed = run_mmclust("sources", "list", cwd=tmp_path).stdout
+    assert "coco2017  20.4 GB" in listed
+    assert "CC BY 4.0" in listed

@@ -1,0 +1,192 @@
+"""The stage `fetch --from`: archives and unpacked files of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mmclust.core.errors import MmclustError
+from mmclust.sources.fetch import fetch_source
+from tests.sources.toy import (
+    ARCHIVES,
+    MEMBERS,
+    fill,
+    refuse_to_link,
+    state,
+)
+
+MINI = Path(__file__).parents[2] / "../shared/data/coco_mini"
+
+
+def test_archives_of_the_user_are_linked(fetch, root):
+    """Right archives become hard links: no byte is copied."""
+    folder = fill(root / "mine", archives=ARCHIVES)
+    facts = fetch(from_dir=folder)
+    assert facts["mirror"] == "folder"
+    assert {f["verified"] for f in facts["files"].values()} == {"sha256"}
+    assert {f["from"] for f in facts["files"].values()} == {"archive"}
+    for name in ARCHIVES:
+        assert (root / "out" / name).samefile(folder / name)
+    assert set(state(root / "out")) == {*ARCHIVES, "source.json"}
+
+
+def test_archives_on_another_device_are_copied(fetch, root, monkeypatch):
+    """Where a link cannot be made, the bytes are copied and verified."""
+    monkeypatch.setattr(os, "link", refuse_to_link)
+    folder = fill(root / "mine", archives=ARCHIVES)
+    fetch(from_dir=folder)
+    assert state(root / "out").items() >= ARCHIVES.items()
+    assert not (root / "out/val.zip").samefile(folder / "val.zip")
+
+
+@pytest.mark.parametrize("link", [True, False])
+@pytest.mark.parametrize(
+    ("damage", "parts"),
+    [
+        (lambda data: data[:-1] + b"?", ["expected: sha256 ", "found:    sha256 "]),
+        (lambda data: data[:-9], [" bytes\n  found: ", " bytes"]),
+    ],
+)
+def test_a_damaged_archive_is_refused(damage, parts, link, fetch, root, monkeypatch):
+    """Tampered or truncated: an error, out as before, the user's file untouched."""
+    if not link:
+        monkeypatch.setattr(os, "link", refuse_to_link)
+    folder = fill(root / "mine", archives=ARCHIVES)
+    bad = damage(ARCHIVES["train.zip"])
+    (folder / "train.zip").write_bytes(bad)
+    (root / "out").mkdir()
+    (root / "out/train.zip").write_bytes(b"earlier")
+    with pytest.raises(MmclustError) as caught:
+        fetch(from_dir=folder)
+    assert "train.zip" in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+    assert state(root / "out") == {
+        "annotations.zip": ARCHIVES["annotations.zip"],
+        "train.zip": b"earlier",
+    }
+    assert (folder / "train.zip").read_bytes() == bad
+
+
+def test_unpacked_files_are_packed_the_same_way_each_time(fetch, root):
+    """Stored, sorted, dated 1980; other times and creation order change nothing."""
+    folder = fill(root / "mine", unpacked=MEMBERS)
+    facts = fetch("mine")
+    first = state(root / "out")
+    for name, members in MEMBERS.items():
+        with zipfile.ZipFile(root / "out" / name) as archive:
+            infos = archive.infolist()
+            assert [info.filename for info in infos] == sorted(members)
+            assert {i.filename: archive.read(i) for i in infos} == members
+            assert {i.compress_type for i in infos} == {zipfile.ZIP_STORED}
+            assert {i.date_time for i in infos} == {(1980, 1, 1, 0, 0, 0)}
+    assert facts["files"]["train.zip"] == {
+        "size": len(first["train.zip"]),
+        "sha256": hashlib.sha256(first["train.zip"]).hexdigest(),
+        "verified": "none",
+        "from": "packed",
+        "contains": {"train/*.jpg": "2 of 5: a part"},
+    }
+    full = facts["files"]["annotations.zip"]["contains"]
+    assert full == {"annotations/*.json": "2 of 2"}
+    shutil.rmtree(folder)
+    shutil.rmtree(root / "out")
+    fill(root / "mine", unpacked=reversed(MEMBERS))
+    for path in folder.rglob("*.jpg"):
+        os.utime(path, (1, 1))
+        path.chmod(0o600)
+    fetch("mine")
+    assert state(root / "out") == first
+
+
+def test_a_part_may_be_absent_and_an_old_one_goes(fetch, root):
+    """Only val here: train is listed absent, and the sample's train is removed."""
+    fetch("sample")
+    folder = fill(root / "mine", archives=["annotations.zip"], unpacked=["val.zip"])
+    facts = fetch(from_dir=folder)
+    assert facts["absent"] == ["train.zip"]
+    assert facts["files"]["annotations.zip"]["from"] == "archive"
+    assert facts["files"]["val.zip"]["from"] == "packed"
+    assert set(state(root / "out")) == {"annotations.zip", "val.zip", "source.json"}
+
+
+def test_a_folder_of_several_data_sets(fetch, root):
+    """A folder named like the source is looked into."""
+    (root / "all").mkdir()
+    fill(root / "all/toy", archives=ARCHIVES)
+    assert fetch("all")["absent"] == []
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (["train.zip"], "expected: annotations.zip or annotations/*.json\n"),
+        (
+            ["annotations.zip"],
+            "at least one of train.zip or train/*.jpg, val.zip or val/*.jpg\n",
+        ),
+        ([], "found:    an empty folder"),
+    ],
+)
+def test_a_missing_part_is_an_error(held, expected, fetch, root):
+    """The message lists what was looked for, and what is there instead."""
+    fetch("sample")
+    before = state(root / "out")
+    folder = fill(root / "mine", unpacked=held)
+    with pytest.raises(MmclustError, match="toy is not in the folder") as caught:
+        fetch(from_dir=folder)
+    assert expected in str(caught.value)
+    assert str(folder) in str(caught.value)
+    assert state(root / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("member", "data", "found"),
+    [
+        ("train/20.jpg", b"", "found:    an empty file"),
+        ("train/20.jpg", b"<html>", "found:    a file that begins with 3C 68 74"),
+        ("annotations/b.json", b"", "expected: a file that is not empty"),
+    ],
+)
+def test_a_damaged_member_is_named(member, data, found, fetch, root):
+    """Empty files and pictures that are none are found while packing."""
+    folder = fill(root / "mine", unpacked=MEMBERS)
+    (folder / member).write_bytes(data)
+    with pytest.raises(MmclustError) as caught:
+        fetch(from_dir=folder)
+    assert f"{Path(member).name} is damaged" in str(caught.value)
+    assert str(folder / member) in str(caught.value)
+    assert found in str(caught.value)
+    names = set(state(root / "out")) if (root / "out").exists() else set()
+    assert names <= {"annotations.zip"}
+
+
+def test_too_little_space_for_packing(fetch, root, monkeypatch):
+    """The space is checked before anything is written."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1}))
+    with pytest.raises(MmclustError, match=r"Not enough space for packing annotations"):
+        fetch(from_dir=fill(root / "mine", unpacked=MEMBERS))
+
+
+def test_real_coco_pieces_are_packed(tmp_path):
+    """159 real pictures and four annotation files, byte for byte."""
+    if not MINI.is_dir():
+        pytest.skip("the pieces of real COCO are not on this machine")
+    root = Path(__file__).parents[2]
+    facts = fetch_source(
+        "coco2017", mirror="upstream", out=tmp_path, root=root, from_dir=MINI
+    )
+    notes = [note for f in facts["files"].values() for note in f["contains"].values()]
+    assert notes == ["4 of 6: a part", "80 of 118287: a part", "79 of 5000: a part"]
+    n_members = 0
+    for name in facts["files"]:
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            for member in archive.namelist():
+                assert archive.read(member) == (MINI / member).read_bytes()
+                n_members += 1
+    assert n_members == 163

@@ -1,0 +1,173 @@
+"""The registry: both forms are read, and nothing malformed gets in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmclust.core.errors import MmclustError
+from mmclust.sources.registry import DIGEST_LENGTHS, find_source, read_registry
+
+ROOT = Path(__file__).parents[2]
+FILE = {"url": "http://example.org/a.zip", "size": 3, "md5": "0" * 32}
+
+
+def write(folder, entry):
+    path = folder / "sources.yaml"
+    path.write_text(entry if isinstance(entry, str) else yaml.safe_dump(entry))
+    return path
+
+
+def refusal(folder, entry):
+    path = write(folder, entry)
+    with pytest.raises(MmclustError) as caught:
+        read_registry(path)
+    message = str(caught.value)
+    assert message.startswith("The registry of sources is malformed\n  where:")
+    assert str(path) in message
+    assert "correct sources.yaml" in message
+    return message
+
+
+def test_the_registry_in_git_holds_the_published_facts():
+    """COCO 2017: three archives with the sizes and digests their publisher serves."""
+    source = read_registry(ROOT / "data/sources.yaml")["coco2017"]
+    assert {name: (f.size, f.md5) for name, f in source.files.items()} == {
+        "annotations_trainval2017.zip": (252907541, "f4bbac642086de4f52a3fdda2de5fa2c"),
+        "train2017.zip": (19336861798, "cced6f7f71b7629ddf16f17bbcfab6b2"),
+        "val2017.zip": (815585330, "442b8da7639aecaf257c1dceb8ba8c80"),
+    }
+    assert {next(iter(f.digests)) for f in source.files.values()} == {"sha256"}
+    for file in source.files.values():
+        assert all(
+            url.startswith("http://images.cocodataset.org/") for url in file.urls
+        )
+    for text in (source.title, source.homepage, source.licence, source.citation):
+        assert text
+    assert "CC BY 4.0" in source.licence
+
+
+def test_the_sample_form_is_read(tmp_path):
+    """One `url` relative to the registry's folder becomes an absolute file url."""
+    text = """
+coco2017:
+  protocol: {coco_all.min_images: 20}
+  files:
+    train2017.zip: {size: 123, sha256: %s, url: coco2017/train 2017.zip}
+""" % ("ab" * 32)
+    source = read_registry(write(tmp_path, text))["coco2017"]
+    assert source.name == "coco2017"
+    assert source.protocol == {"coco_all.min_images": 20}
+    file = source.files["train2017.zip"]
+    assert file.name == "train2017.zip"
+    assert file.urls == ((tmp_path / "coco2017/train 2017.zip").resolve().as_uri(),)
+    assert "train%202017.zip" in file.urls[0]
+    assert (file.size, file.digests) == (123, {"sha256": "ab" * 32})
+
+
+def test_digests_come_strongest_first(tmp_path):
+    """Whatever the order in the file, sha256 is before sha1 before md5."""
+    entry = {**FILE, "sha1": "1" * 40, "sha256": "2" * 64}
+    path = write(tmp_path, {"toy": {"files": {"a.zip": entry}}})
+    digests = read_registry(path)["toy"].files["a.zip"].digests
+    assert list(digests) == ["sha256", "sha1", "md5"]
+
+
+MALFORMED = {
+    "unknown key of a file": (
+        {**FILE, "shasum": "x"},
+        ["toy.files.a.zip.shasum", "Did you mean 'sha", "the key 'shasum'"],
+    ),
+    "name is no key": ({**FILE, "name": "b"}, ["toy.files.a.zip.name"]),
+    "digest too short": (
+        {**FILE, "sha256": "0" * 63},
+        ["toy.files.a.zip.sha256", "64 hexadecimal digits", "(63 characters)"],
+    ),
+    "digest not hexadecimal": ({**FILE, "md5": "g" * 32}, ["a.zip.md5", "32 hexa"]),
+    "digest a number": ({**FILE, "sha1": 7}, ["a.zip.sha1", "`str", "`int`"]),
+    "size zero": ({**FILE, "size": 0}, ["a.zip.size", "a positive integer", "found: "]),
+    "size negative": ({**FILE, "size": -1}, ["a.zip.size", "a positive integer"]),
+    "size text": ({**FILE, "size": "3 MB"}, ["a.zip.size", "`int", "`str`"]),
+    "no url": ({"size": 3}, ["toy.files.a.zip", "`url`, or `urls`"]),
+    "no url in the list": ({"urls": []}, ["toy.files.a.zip", "with at least one"]),
+    "both": ({**FILE, "urls": ["x"]}, ["toy.files.a.zip.url", "Did you mean 'urls'"]),
+    "unknown scheme": ({"url": "ftp://x/a"}, ["a.zip.urls", "'ftp://x/a'"]),
+    "not a mapping": (["x"], ["toy.files.a.zip", "a mapping", "['x']"]),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_file_is_named(case, tmp_path):
+    """The message names registry, source, file and key."""
+    entry, parts = MALFORMED[case]
+    message = refusal(tmp_path, {"toy": {"files": {"a.zip": entry}}})
+    for part in parts:
+        assert part in message
+    assert len(MALFORMED) == 13
+
+
+@pytest.mark.parametrize("name", ["../a.zip", "/etc/x", ".hidden", "", "source.json"])
+def test_a_file_name_cannot_leave_its_folder(name, tmp_path):
+    """Names become paths, so only plain ones are taken."""
+    message = refusal(tmp_path, {"toy": {"files": {name: FILE}}})
+    assert "expected: a plain file name" in message
+
+
+def test_a_malformed_source_is_named(tmp_path):
+    """Unknown keys, no files, no mapping, no YAML."""
+    good = {"files": {"a.zip": FILE}}
+    message = refusal(tmp_path, {"toy": {**good, "license": "x"}})
+    assert "toy.license" in message
+    assert "Did you mean 'licence'?" in message
+    assert "at least one file" in refusal(tmp_path, {"toy": {"files": {}}})
+    assert "toy.files\n  expected: a mapping" in refusal(tmp_path, {"toy": {}})
+    assert "expected: a mapping" in refusal(tmp_path, "")
+    assert "expected: YAML" in refusal(tmp_path, "toy: [")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line"),
+    [
+        ("toy: {}\nbee: {}\ntoy: {}\n", "toy", 3),
+        ("toy:\n  files:\n    a: {url: x}\n    a: {url: y}\n", "a", 4),
+    ],
+)
+def test_a_name_given_twice_is_refused(text, name, line, tmp_path):
+    """YAML would keep the last one in silence."""
+    message = refusal(tmp_path, text)
+    assert f"line {line}\n  expected: every name once" in message
+    assert f"{name!r} twice" in message
+
+
+@given(
+    algorithm=st.sampled_from(sorted(DIGEST_LENGTHS)),
+    digest=st.text("0123456789abcdef", max_size=130),
+)
+def test_only_digests_of_the_right_length_pass(tmp_path_factory, algorithm, digest):
+    """Any hexadecimal text passes exactly when its length is the algorithm's."""
+    folder = tmp_path_factory.mktemp("registry")
+    entry = {"toy": {"files": {"a": {"url": "x", algorithm: digest}}}}
+    if len(digest) == {"md5": 32, "sha1": 40, "sha256": 64}[algorithm]:
+        assert read_registry(write(folder, entry))
+    else:
+        assert re.search(rf"\({len(digest)} characters\)", refusal(folder, entry))
+
+
+def test_an_unknown_source_gets_the_list(tmp_path):
+    """The message lists the sources and names the nearest."""
+    path = write(tmp_path, {"coco2017": {"files": {"a": FILE}}})
+    with pytest.raises(MmclustError) as caught:
+        find_source(read_registry(path), "coco2071", path)
+    assert "Unknown source 'coco2071'" in str(caught.value)
+    assert "one of: coco2017. Did you mean 'coco2017'?" in str(caught.value)
+
+
+def test_a_missing_registry_says_what_makes_it(tmp_path):
+    """The caller's advice is in the message."""
+    with pytest.raises(MmclustError, match="run `mmclust sample`"):
+        read_registry(tmp_path / "registry.yaml", "run `mmclust sample`")

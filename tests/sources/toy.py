@@ -1,0 +1,44 @@
+"""A source of three small archives, as its publisher and as a user have it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import zipfile
+
+JPEG = b"\xff\xd8\xff\xe0 a picture "
+
+
+def zipped(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+MEMBERS = {
+    "annotations.zip": {"annotations/a.json": b"{}", "annotations/b.json": b"[1]"},
+    "train.zip": {"train/20.jpg": JPEG + b"20", "train/19.jpg": JPEG + b"19"},
+    "val.zip": {"val/3.jpg": JPEG + b"3"},
+}
+ARCHIVES = {name: zipped(members) for name, members in MEMBERS.items()}
+
+
+def fill(folder, *, archives=(), unpacked=()):
+    folder.mkdir(exist_ok=True)
+    for name in archives:
+        (folder / name).write_bytes(ARCHIVES[name])
+    for name in unpacked:
+        for member, data in MEMBERS[name].items():
+            (folder / member).parent.mkdir(exist_ok=True)
+            (folder / member).write_bytes(data)
+    return folder
+
+
+def refuse_to_link(*_):
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+def state(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
