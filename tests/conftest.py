@@ -69,7 +69,7 @@ def tiny(tmp_path):
             Row(
                 image_id, tmp_path / "raw", f"{image_id}.jpg", None, None, 48, 40,
                 captions, "train",
-            )  # fmt: skip
+            )
         )
         labels[image_id] = thing.split()[1]
     folder = tmp_path / "data/benchmarks/tiny"

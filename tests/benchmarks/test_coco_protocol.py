@@ -16,7 +16,12 @@ from hypothesis import strategies as st
 from mmclust.benchmarks import coco_all, coco_cross
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
-from tests.benchmarks.toy_coco import COCO_ALL_MIN_2, COCO_CROSS, instances_content
+from tests.benchmarks.toy_coco import (
+    CATEGORIES,
+    COCO_ALL_MIN_2,
+    COCO_CROSS,
+    instances_content,
+)
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 FULL = SHARED / "coco2017_image_categories.csv.gz"
@@ -217,3 +222,10 @@ def test_mini_coco_is_read_as_published(tmp_path):
         "coco_all", MINI, tmp_path, {"min_images": 1}, split="val2017"
     )
     assert val["images"] == 8
+
+
+def test_the_ten_classes_are_ten():
+    """A misspelt class would go unnoticed on a tiny source."""
+    assert len(set(coco_cross.CLASSES)) == 10
+    known = {name for name, _ in CATEGORIES.values()}
+    assert known - set(coco_cross.CLASSES) == {"car", "motorcycle"}

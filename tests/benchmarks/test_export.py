@@ -48,7 +48,7 @@ def test_raw_layout_is_the_publishers(coco, tmp_path, packing):
     build_benchmark("coco_cross", coco(packing), tmp_path / "built")
     done = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     assert files_below(tmp_path / "out/raw") == EXPECTED
-    assert os.listdir(tmp_path / "out") == ["raw"]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["raw"]
     assert (done.images, done.written) == (5, True)
 
 
@@ -80,12 +80,13 @@ def test_images_are_copied_where_links_cannot_be(coco, tmp_path, monkeypatch):
     refuse(errno.ENOSPC)
     with pytest.raises(MmclustError, match="Cannot write raw"):
         export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "full")
-    assert os.listdir(tmp_path / "full") == []
+    assert [p.name for p in (tmp_path / "full").iterdir()] == []
 
 
-def test_the_same_export_again_does_nothing(coco, tmp_path):
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_the_same_export_again_does_nothing(coco, tmp_path, packing):
     """An equal export is left alone; an empty folder is filled."""
-    build_benchmark("coco_cross", coco("deflated"), tmp_path / "built")
+    build_benchmark("coco_cross", coco(packing), tmp_path / "built")
     (tmp_path / "out/raw").mkdir(parents=True)
     first = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     before = (tmp_path / "out/raw").stat().st_ino
@@ -151,7 +152,7 @@ def test_an_image_that_is_gone_leaves_nothing_behind(coco, tmp_path, packing):
     with pytest.raises(MmclustError, match="cannot be read") as error:
         export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     assert "000000000900.jpg" in str(error.value)
-    assert os.listdir(tmp_path / "out") == []
+    assert [p.name for p in (tmp_path / "out").iterdir()] == []
 
 
 def test_what_cannot_be_exported_is_explained(coco, tmp_path):

@@ -23,9 +23,14 @@ def test_failing_block_keeps_what_was_there(tmp_path):
     """An exception while writing leaves the old file and no temporary one."""
     target = tmp_path / "file.json"
     io.write_json(target, {"a": 1})
-    with pytest.raises(RuntimeError), io.writing(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with io.writing(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert json.loads(target.read_text()) == {"a": 1}
     assert leftovers(tmp_path) == []
 

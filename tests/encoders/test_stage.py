@@ -42,7 +42,10 @@ def small_shards(monkeypatch):
     monkeypatch.setattr(shards, "ROWS", 10)
 
 
-@pytest.mark.parametrize("encoder", ["hog", "color_histogram", "lsa", "random", "miniclip"])  # fmt: skip
+ENCODERS = ["hog", "color_histogram", "lsa", "random", "miniclip"]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
 def test_features_are_whole_and_in_order(tiny, encoder):
     """Rows fit the manifest, the work folder is gone, labels are not needed."""
     (tiny / "data/benchmarks/tiny/labels.parquet").unlink()

@@ -195,8 +195,8 @@ def test_editing_one_encoder_reruns_only_what_depends_on_it(repo):
 def test_a_new_encoder_is_one_file_and_one_name(repo):
     """The example of CONTRIBUTING.md, followed to the letter."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    code = re.search(r"`src/mmclust/encoders/brightness\.py`\n\n```python\n(.+?)```", text,
-                     re.DOTALL).group(1)  # fmt: skip
+    heading = r"`src/mmclust/encoders/brightness\.py`\n\n"
+    code = re.search(heading + r"```python\n(.+?)```", text, re.DOTALL).group(1)
     (repo / "src/mmclust/encoders/brightness.py").write_text(code)
     params = (repo / "params.yaml").read_text()
     line = re.search(r"`(brightness: \{grid: 2\})`", text).group(1)

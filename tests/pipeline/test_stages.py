@@ -21,13 +21,15 @@ ENTRIES = {
     "encode": ["encoders._stage", "encoders.{encoder}"],
     "cluster": ["clusterers._stage", *(f"clusterers.{n}" for n in names("clusterers"))],
     "score": ["scoring.stage"],
-    "report": ["report.run"],
+    "report": ["report.page"],
 }
 LABELS = PurePosixPath("data/benchmarks/${item.benchmark}/labels.parquet")
 
 
 def deps(stage, **item):
     text = [next(iter(d)) if isinstance(d, dict) else d for d in STAGES[stage]["deps"]]
+    text = [d.replace("${src}", "src/mmclust") for d in text]
+    text = [d.replace("${core}", "src/mmclust/core") for d in text]
     for key, value in item.items():
         text = [d.replace(f"${{item.{key}}}", value) for d in text]
     return text

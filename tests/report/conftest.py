@@ -50,7 +50,7 @@ def params(**model: Any) -> Params:
     return replace(
         Params(
             benchmarks={"toy": {}},
-            encoders={"miniclip": {}, "random": {}},
+            encoders={"miniclip": {}},
             model=ModelParams(clusterers=("kmeans", "random"), **model),
         ),
         report=ReportParams(thumbnails=3, points=20),

@@ -149,12 +149,16 @@ def test_missing_image_is_named(run):
     assert not (root / "index.html").exists()
 
 
-def test_missing_result_is_named(run):
+@pytest.mark.parametrize(
+    "name", ["metrics/clustering/toy.json", "data/features/toy/miniclip/features.json"]
+)
+def test_missing_result_is_named(run, name):
     """A stage that did not run is named by the file it would have made."""
     root, params = run
-    (root / "metrics/clustering/toy.json").unlink()
-    with pytest.raises(MmclustError, match=r"toy\.json is missing") as caught:
+    (root / name).unlink()
+    with pytest.raises(MmclustError, match=r"\.json is missing") as caught:
         make_report(root, params, root / "index.html")
+    assert name in str(caught.value)
     assert "dvc repro" in str(caught.value)
 
 

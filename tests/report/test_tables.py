@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from mmclust.report.tables import confusion, curves, score_rows
+from mmclust.report.tables import confusion, curves, facts, score_rows
 
 
 def figures(acc, **more):
@@ -48,6 +50,19 @@ def test_curve_coordinates():
     assert curves(rows, "c", (200, 100)) == []
 
 
+def test_curve_below_zero_keeps_round_ticks():
+    """ARI may be negative: the axis then starts lower, with its ticks unmoved."""
+    rows = [
+        {"encoder": "a", "view": "image", "k": k, "metric": "ari", "score": s}
+        for k, s in (("2", "-0.03"), ("3", "0.97"))
+    ]
+    (panel,) = curves(rows, "a", (200, 110))
+    assert [text for _, text in panel["y_ticks"]] == [
+        "0.0", "0.2", "0.4", "0.6", "0.8", "1.0"
+    ]  # fmt: skip
+    assert panel["y_ticks"][0][0] == 100.0
+
+
 def test_confusion_puts_matched_clusters_on_the_diagonal():
     """Columns follow the classes they were matched with; the unmatched come last."""
     counts = {
@@ -62,3 +77,20 @@ def test_confusion_puts_matched_clusters_on_the_diagonal():
         (0, 0): (3, 0.75), (0, 1): (1, 0.25), (1, 1): (5, 0.5), (1, 2): (5, 0.5)
     }  # fmt: skip
     assert confusion([]) is None
+
+
+def test_facts_are_short_or_folded_away():
+    """Notes join the rest, long ones apart; what is unknown is left out."""
+    notes = {"min_images": 20, "published": None, "dropped": {"a_b": 1, "c": [2, 3]}}
+    summary = {
+        "images": 1683,
+        "per_class": {"cat": 1683},
+        "notes": notes,
+        "x": "y" * 60,
+    }
+    assert facts(SimpleNamespace(summary=summary)) == {
+        "short": [
+            ("images", "1,683"), ("min images", "20"), ("dropped", "a b: 1, c: 2, 3")
+        ],
+        "long": [("x", "y" * 60)],
+    }  # fmt: skip

@@ -163,7 +163,16 @@ def reading(found: Found) -> Iterator[Buffer]:
 @contextlib.contextmanager
 def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
     """Map a file read-only; an empty file, which cannot be mapped, is ``b""``."""
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise MmclustError(
+            f"{path.name} cannot be opened",
+            where=path,
+            found=error.strerror,
+            do="see that you may read the file",
+        ) from error
+    with file:
         if path.stat().st_size == 0:
             yield b""
             return

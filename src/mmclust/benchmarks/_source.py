@@ -39,7 +39,7 @@ def protocol_value(raw: Path, key: str, default: int) -> int:
         The protocol's own number.
     """
     protocol = source_facts(raw).get("protocol", {})
-    value = protocol.get(key, default) if isinstance(protocol, dict) else protocol
+    value = protocol.get(key, default) if isinstance(protocol, dict) else None
     if not isinstance(value, int) or isinstance(value, bool):
         raise MmclustError(
             "source.json has a value of the wrong type",

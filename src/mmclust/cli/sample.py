@@ -13,7 +13,8 @@ def sample(
         "data/sample"
     ),
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes; the result is the same at any number.")
+        int,
+        typer.Option(min=1, help="Processes; the result is the same at any number."),
     ] = 2,
 ) -> None:
     """Draw the built-in world, in the publishers' own formats.

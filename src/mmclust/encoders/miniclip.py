@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 VIEWS = ("image", "text")
 
-THREADS = 2
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
+THREADS = 1
+"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it. For nets
+this small one thread is also the fastest wherever a core is shared."""
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -52,7 +53,7 @@ class Params:
     steps: int = 300
     batch: int = 128
     learning_rate: float = 0.002
-    temperature: float = 0.07
+    temperature: float = 0.2
     max_words: int = 6000
 
 

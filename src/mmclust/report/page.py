@@ -101,6 +101,7 @@ def _environment() -> Environment:
     )
     environment.filters["view_name"] = _view_name
     environment.filters["metric_name"] = _metric_name
+    environment.filters["three"] = "{:z.3f}".format  # z: no minus before 0.000
     # As compact as JSON can be; jinja2 escapes what could end the script element.
     environment.policies["json.dumps_kwargs"] = {
         "sort_keys": True,

@@ -123,13 +123,11 @@ def read_run(root: Path, name: str, params: Params) -> Run:
 
 def _mapped_encoder(folder: Path, params: Params) -> str:
     """Return the first encoder with both views, else the first there is."""
-    wanted = params.model.encoder
-    order = [wanted, *(name for name in params.encoders if name != wanted)]
-    there = [name for name in order if (folder / name / "features.json").is_file()]
-    for name in there:
+    order = sorted(params.encoders, key=lambda name: name != params.model.encoder)
+    for name in order:
         if set(VIEWS) <= set(read_json(folder / name / "features.json")["dims"]):
             return name
-    return there[0] if there else wanted
+    return order[0]
 
 
 def _read_scored(path: Path, manifest: Manifest, params: Params) -> Scored:

@@ -6,14 +6,15 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mmclust.report.run import Run
 
 METRICS = ("acc", "nmi", "ari", "purity")
+
+SHORT = 48
+"""Characters that a fact may have to be listed rather than folded away."""
 
 Rows = list[dict[str, str]]
 
@@ -108,7 +109,8 @@ def curves(rows: Rows, encoder: str, size: tuple[int, int]) -> list[dict[str, An
         views.setdefault(row["view"], []).append((across(k), down(score), k, score))
     shown = _apart(ks, across, 16)
     step = 0.1 if top - bottom <= 0.5 else 0.2  # noqa: PLR2004 (five lines or so)
-    steps = np.arange(bottom, top + 1e-9, step)
+    first, last = math.ceil(bottom / step - 1e-9), math.floor(top / step + 1e-9)
+    steps = [i * step for i in range(first, last + 1)]
     return [
         {
             "metric": metric,
@@ -174,16 +176,23 @@ def confusion(rows: Rows) -> dict[str, Any] | None:
     return {"classes": classes, "clusters": clusters, "cells": cells}
 
 
-def facts(run: Run) -> list[tuple[str, str]]:
-    """Return what `build` wrote down about a benchmark, as names and values."""
-    shown = {"benchmark", "per_class", "manifest", "sources", "digests", "digest"}
-    pairs: list[tuple[str, str]] = []
-    for key, value in run.summary.items():
-        if key == "notes" and isinstance(value, dict):
-            pairs += [(_words(k), _plain(v)) for k, v in value.items()]
-        elif key not in shown:
-            pairs.append((_words(key), _plain(value)))
-    return pairs
+def facts(run: Run) -> dict[str, list[tuple[str, str]]]:
+    """Return what `build` wrote down about a benchmark, as names and values.
+
+    Returns
+    -------
+    dict
+        ``short``, which the page lists, and ``long``, which it folds away.
+    """
+    shown = {"benchmark", "per_class", "manifest", "sources", "digests", "notes"}
+    values = {k: v for k, v in run.summary.items() if k not in shown}
+    notes = run.summary.get("notes")
+    values |= notes if isinstance(notes, dict) else {}
+    pairs = [(_words(k), _plain(v)) for k, v in values.items() if v is not None]
+    return {
+        "short": [pair for pair in pairs if len(pair[1]) <= SHORT],
+        "long": [pair for pair in pairs if len(pair[1]) > SHORT],
+    }
 
 
 def class_counts(run: Run) -> list[tuple[str, int]]:
@@ -205,4 +214,6 @@ def _plain(value: Any) -> str:
         return ", ".join(_plain(v) for v in value) or "–"
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

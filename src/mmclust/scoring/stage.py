@@ -10,7 +10,7 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering, read_clusters
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import write_bytes, write_json, write_table
+from mmclust.core.io import file_digest, write_bytes, write_json, write_table
 from mmclust.core.manifest import HIDDEN, Labels, read_labels
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -55,7 +55,8 @@ def score_benchmark(
         When clusters and labels are of different images or all labels are
         hidden.
     """
-    labels = read_labels(root / "data/benchmarks" / benchmark / "labels.parquet")
+    built = root / "data/benchmarks" / benchmark
+    labels = read_labels(built / "labels.parquet")
     seen = _visible(labels, benchmark)
     truth = np.unique(labels.labels[seen], return_inverse=True)[1]
     folder = root / "data/clusters" / benchmark
@@ -91,7 +92,9 @@ def score_benchmark(
     write_json(paths[0], records)
     head = ["encoder", "view", "k", "metric", "score"]
     _write_csv(paths[1], head, sorted(curve))
-    _write_outcomes(paths[2], paths[3], labels, primary)
+    # The report shows the summary; through this digest it is made anew with it.
+    summary = file_digest(built / "summary.json")
+    _write_outcomes(paths[2], paths[3], labels, primary, summary)
     return records, paths
 
 
@@ -143,7 +146,7 @@ def _primary(runs: dict[str, list[Clustering]], params: Params) -> Clustering:
 
 
 def _write_outcomes(
-    confusion: Path, outcomes: Path, labels: Labels, method: Clustering
+    confusion: Path, outcomes: Path, labels: Labels, method: Clustering, summary: str
 ) -> None:
     """Write each image's class and cluster, and the matrix that counts them."""
     import pyarrow as pa
@@ -171,7 +174,7 @@ def _write_outcomes(
         ),
     }
     meta = {"clusterer": method.clusterer, "view": method.view, "k": method.k}
-    write_table(outcomes, pa.table(columns), meta)
+    write_table(outcomes, pa.table(columns), {**meta, "summary": summary})
     title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
     rows = [
         [str(classes[j]), title[int(clusters[i])], int(table[i, j])]

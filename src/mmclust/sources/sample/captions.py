@@ -66,9 +66,7 @@ def _sentence(
     order = rng.permutation(len(scene.groups))
     shown = [scene.groups[i] for i in order[: 1 + int(rng.random() < 0.7)]]  # noqa: PLR2004
     names = [_phrase(rng, group, habits, favourite) for group in shown]
-    doing = (
-        pick(rng, words.DOING[shown[0].category.supercategory]) if shown else "seen"
-    )
+    doing = pick(rng, words.DOING[shown[0].category.supercategory]) if shown else "seen"
     text = pick(rng, TEMPLATES).format(
         thing=" and ".join(names) or "an empty scene",
         doing=doing,
@@ -119,4 +117,4 @@ def _noun(
 
 def pick(rng: np.random.Generator, options: Sequence[str]) -> str:
     """Return one of the options, each as likely as the others."""
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]

@@ -44,9 +44,7 @@ class Drawn:
     captions: list[str]
 
 
-def make_sample(
-    out: Path, seed: int, workers: int, n_images: int | None = None
-) -> int:
+def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None) -> int:
     """Write the built-in mirror: COCO's three archives and their registry.
 
     Parameters
@@ -129,9 +127,7 @@ def draw(seed: int, picture: Picture) -> Drawn:
     )
 
 
-def _draw_all(
-    seed: int, pictures: Iterable[Picture], workers: int
-) -> Iterator[Drawn]:
+def _draw_all(seed: int, pictures: Iterable[Picture], workers: int) -> Iterator[Drawn]:
     """Yield the drawn pictures in order."""
     work = partial(draw, seed)
     if workers <= 1:

@@ -62,7 +62,7 @@ def paint(rng: np.random.Generator, scene: Scene, things: list[Thing]) -> Painte
         fade = DECOR_FADE if thing.group < 0 and not masks else 0.0
         mask = _draw(rng, canvas, thing, fade)
         for _, behind in masks:
-            behind &= ~mask
+            np.logical_and(behind, ~mask, out=behind)
         if thing.group >= 0:
             masks.append((thing.group, mask))
     small = cv2.resize(
@@ -84,8 +84,8 @@ def _backdrop(rng: np.random.Generator, scene: Scene) -> Array:
         for c in (place.above, place.below)
     )
     canvas = np.where(y < horizon, above * (0.9 + 0.2 * y), below * (1.15 - 0.3 * y))
-    uneven = rng.normal(0, 9, (8, 8, 1)).astype(np.float32)
-    uneven = cv2.resize(uneven, (width, height), interpolation=cv2.INTER_CUBIC)
+    noise = rng.normal(0, 9, (8, 8)).astype(np.float32)
+    uneven = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(
         np.broadcast_to(canvas, (height, width, 3)) + uneven[..., None], np.float32
     )
@@ -107,7 +107,7 @@ def _draw(rng: np.random.Generator, canvas: Array, thing: Thing, fade: float) ->
         else:
             cv2.fillPoly(canvas, corners, colour.tolist(), cv2.LINE_AA, SUBPIXEL)
         edge = (colour * 0.72).tolist()
-        cv2.polylines(canvas, corners, True, edge, 1, cv2.LINE_AA, SUBPIXEL)  # noqa: FBT003
+        cv2.polylines(canvas, corners, True, edge, 1, cv2.LINE_AA, SUBPIXEL)
     if fade:
         cv2.addWeighted(before, fade, canvas, 1 - fade, 0, canvas)
     visible: Array = mask > 0
@@ -116,7 +116,8 @@ def _draw(rng: np.random.Generator, canvas: Array, thing: Thing, fade: float) ->
 
 def _shade(rng: np.random.Generator, rgb: tuple[int, int, int]) -> Array:
     light = np.exp(rng.normal(0, 0.12))
-    return np.clip(np.array(rgb) * light + rng.normal(0, 12, 3), 10, 250)
+    shade: Array = np.clip(np.array(rgb) * light + rng.normal(0, 12, 3), 10, 250)
+    return shade
 
 
 def _colour(part: Part, main: Array, second: Array) -> Array:

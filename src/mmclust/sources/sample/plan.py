@@ -1,4 +1,4 @@
-"""Which pictures the world has: a list that obeys, and strains, the protocols' rules."""
+"""Which pictures the world has: a list that strains the protocols' rules."""
 
 from __future__ import annotations
 

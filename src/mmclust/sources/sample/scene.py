@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mmclust.sources.sample.shapes import DECOR_SHAPES, SHAPES, Part, placed
 from mmclust.sources.sample.world import CATEGORIES, PLACES, RGB, Category
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
 SIZES = ((128, 96), (128, 96), (128, 112), (96, 128), (128, 128), (112, 128))
 TEXTURES = (*["plain"] * 8, "stripes", "bands", "spots", "speckles")
@@ -112,7 +112,7 @@ def _usual(
 ) -> str:
     """Pick one of ``preferred`` in ``often`` of the cases, any at all otherwise."""
     options = preferred if preferred and rng.random() < often else others
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 def _number(rng: np.random.Generator, n_groups: int) -> int:
@@ -195,7 +195,12 @@ def _in_the_way(rng: np.random.Generator, scene: Scene) -> list[Thing]:
 
 
 def _piece(
-    rng: np.random.Generator, scene: Scene, name: str, foot: float, *, edge: bool = False
+    rng: np.random.Generator,
+    scene: Scene,
+    name: str,
+    foot: float,
+    *,
+    edge: bool = False,
 ) -> Thing:
     x = rng.choice([0.0, 1.0]) + rng.normal(0, 0.1) if edge else rng.random()
     parts = placed(

@@ -96,10 +96,10 @@ def _part(text: str) -> Part:
             [float(np.hypot(*span)), more[0]],
         )
         kind = "box"
-    half = np.array([width, height]) / 2
+    centre, half = np.array([x, y]), np.array([width, height]) / 2
     return Part(
         paint,
-        tuple(_turned(loop * half, angle) + [x, y] for loop in OUTLINES[kind]),
+        tuple(_turned(loop * half, angle) + centre for loop in OUTLINES[kind]),
     )
 
 
@@ -189,7 +189,8 @@ def placed(
 
     def move(loop: Array, shift: Array) -> Array:
         centred = (loop + shift - foot) * stretch * [flip, 1]
-        return _turned(centred, slant) + np.asarray(at)
+        moved: Array = _turned(centred, slant) + np.asarray(at)
+        return moved
 
     return [
         Part(part.paint, tuple(move(loop, shift) for loop in part.loops))

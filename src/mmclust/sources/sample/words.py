@@ -140,7 +140,8 @@ IRREGULAR = {
 def _table(text: str) -> dict[str, tuple[str, ...]]:
     rows = (line.partition(":") for line in text.strip().splitlines())
     return {
-        name: tuple(word.strip() for word in words.split(",")) for name, _, words in rows
+        name: tuple(word.strip() for word in words.split(","))
+        for name, _, words in rows
     }
 
 

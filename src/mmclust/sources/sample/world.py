@@ -195,13 +195,13 @@ PLACES = {
         ("in the air", "in the blue sky", "high above the ground", "under the clouds")),
     "runway": Place((175, 200, 220), (140, 142, 145), 0.5, ("house", "cloud", "lamp"),
         ("at the airport", "on the runway", "on the ground", "on a cloudy day")),
-    "kitchen": Place((215, 205, 185), (165, 140, 115), 0.65, ("window", "shelf", "frame"),
+    "kitchen": Place((215, 205, 185), (165, 140, 115), 0.65, ("window", "shelf"),
         ("in the kitchen", "on the counter", "in a small apartment", "at home")),
     "table": Place((200, 190, 180), (160, 115, 75), 0.3, ("plate", "frame", "window"),
         ("on the table", "on a plate", "on a wooden desk", "at home")),
     "room": Place((205, 195, 200), (150, 120, 100), 0.65, ("window", "frame", "shelf"),
         ("in the living room", "in a room", "on the floor", "at home")),
-    "bathroom": Place((195, 215, 215), (170, 180, 185), 0.65, ("tiles", "window", "frame"),
+    "bathroom": Place((195, 215, 215), (170, 180, 185), 0.65, ("tiles", "window"),
         ("in the bathroom", "in a tiled room", "in a small room", "next to the wall")),
 }  # fmt: skip
 
@@ -213,8 +213,9 @@ house: box tan 50 60 80 80; tri brown 50 12 100 26; box glass 30 48 16 18; \
 box glass 68 48 16 18; box wood 50 82 16 36
 lamp: line black 50 10 50 100 5; oval yellow 50 8 24 14
 hill: dome green 50 70 220 80
-fence: line wood -60 60 160 60 6; line wood -60 80 160 80 6; line wood -40 46 -40 100 6; \
-line wood 20 46 20 100 6; line wood 80 46 80 100 6; line wood 140 46 140 100 6
+fence: line wood -60 60 160 60 6; line wood -60 80 160 80 6; \
+line wood -40 46 -40 100 6; line wood 20 46 20 100 6; line wood 80 46 80 100 6; \
+line wood 140 46 140 100 6
 rock: dome grey 50 76 70 50
 wave: line white -40 60 60 60 4; line white 40 80 150 80 4
 cloud: cloud white 50 40 120 44
@@ -223,7 +224,7 @@ frame: box wood 50 50 70 60; box tan 50 50 56 46; tri green 50 56 34 26
 shelf: line wood -20 70 120 70 6; box red 10 54 10 26; box blue 24 56 10 22; \
 box green 38 52 10 30; oval white 76 58 24 20
 plate: oval white 50 60 120 44; oval grey 50 60 84 28
-tiles: line white -60 20 160 20 3; line white -60 50 160 50 3; line white -60 80 160 80 3; \
-line white -20 -10 -20 110 3; line white 20 -10 20 110 3; line white 60 -10 60 110 3; \
-line white 100 -10 100 110 3
+tiles: line white -60 20 160 20 3; line white -60 50 160 50 3; \
+line white -60 80 160 80 3; line white -20 -10 -20 110 3; line white 20 -10 20 110 3; \
+line white 60 -10 60 110 3; line white 100 -10 100 110 3
 """
