@@ -67,8 +67,15 @@ def tiny(tmp_path):
         )
         rows.append(
             Row(
-                image_id, tmp_path / "raw", f"{image_id}.jpg", None, None, 48, 40,
-                captions, "train",
+                image_id,
+                tmp_path / "raw",
+                f"{image_id}.jpg",
+                None,
+                None,
+                48,
+                40,
+                captions,
+                "train",
             )
         )
         labels[image_id] = thing.split()[1]

@@ -70,7 +70,7 @@ def cluster_files(
     writer.writerow(["image_id", "cluster"])
     writer.writerows(zip(names, labels.tolist(), strict=True))
     write_bytes(out, buffer.getvalue().encode())
-    return np.unique(labels, return_counts=True)[1].tolist()
+    return [int(size) for size in np.unique(labels, return_counts=True)[1]]
 
 
 def _ids(path: Path | None, n_samples: int) -> list[str]:

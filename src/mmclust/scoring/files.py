@@ -92,15 +92,15 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
     if path.suffix == ".npy":
         from mmclust.core.io import read_array
 
-        values = read_array(path)
-        if values.ndim != 1:
+        array = read_array(path)
+        if array.ndim != 1:
             raise MmclustError(
                 f"{path.name} must hold one {column} per image",
                 where=path,
                 expected="a one-dimensional array",
-                found=f"shape {values.shape}",
+                found=f"shape {array.shape}",
             )
-        return {str(i): _text(value) for i, value in enumerate(values.tolist())}
+        return {str(i): _text(value) for i, value in enumerate(array.tolist())}
     table = _read_columns(path, column)
     ids = [_text(v) for v in table["image_id"].to_pylist()]
     values = [_text(v) for v in table[column].to_pylist()]
