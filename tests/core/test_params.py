@@ -74,6 +74,14 @@ def test_numbers_out_of_range(tmp_path, text):
     assert "out of range" in message(tmp_path, text)
 
 
+def test_the_main_encoder_must_run(tmp_path):
+    """model.encoder names one of the encoders; at least one clusterer is named."""
+    shown = message(tmp_path, "encoders: {hog: {}}\nmodel: {encoder: hgo}")
+    assert "model.encoder is not among the encoders" in shown
+    assert "Did you mean 'hog'?" in shown
+    assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
+
+
 def test_missing_and_broken_files(tmp_path):
     """No file, and no YAML, are clear errors."""
     with pytest.raises(MmclustError, match=r"params\.yaml is missing"):
@@ -83,7 +91,12 @@ def test_missing_and_broken_files(tmp_path):
 
 def test_plugin_options_are_strict_too(tmp_path):
     """A plugin's block is checked against its own Params."""
-    params = read(tmp_path, "encoders: {hog: {cel: 3}, color_histogram: {bins: x}}")
+    params = read(
+        tmp_path,
+        """
+        encoders: {hog: {cel: 3}, color_histogram: {bins: x}}
+        model: {encoder: hog}""",
+    )
     with pytest.raises(MmclustError, match=r"encoders\.hog\.cel") as caught:
         params.block("encoders", "hog")
     assert "Did you mean 'cell'?" in str(caught.value)

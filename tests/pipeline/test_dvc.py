@@ -215,6 +215,28 @@ def test_a_new_encoder_is_one_file_and_one_name(repo):
     run(repo, "git", "checkout", "-q", ".")
 
 
+def test_real_photographs_go_through_to_the_report(repo):
+    """A folder of real COCO, unpacked, as the source: from fetch to the page."""
+    folder = ROOT.parent / "shared/data/coco_mini"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/data/coco_mini")
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["data"]["mirror"] = str(folder.resolve())
+    params["benchmarks"] = {"coco_all": {"min_images": 1}}
+    params["encoders"] |= {"miniclip": {"steps": 3}, "hog": {}, "random": {}}
+    params["model"]["encoder"] = "miniclip"
+    (repo / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    dvc(repo, "repro", "report")
+    summary = json.loads((repo / "data/benchmarks/coco_all/summary.json").read_text())
+    assert summary["images"] == 15
+    scores = json.loads((repo / "metrics/clustering/coco_all.json").read_text())
+    assert set(scores["miniclip"]) == {"image", "text", "concat"}
+    page = (repo / "report/index.html").read_text()
+    assert page.count("data:image/jpeg") > 2
+    run(repo, "git", "checkout", "-q", ".")
+    dvc(repo, "checkout")
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -222,7 +244,7 @@ def test_a_new_encoder_is_one_file_and_one_name(repo):
         ("model.k=many", "where:    model.k"),
         ("model.clusterers=[kmean]", "Did you mean 'kmeans'?"),
         ("+model.seeds=3", "Unknown key 'model.seeds'"),
-        ("+encoders.hogg={}", "Did you mean 'hog'?"),
+        ("+encoders.hogg={}", "src/mmclust/encoders/hogg.py"),
     ],
 )
 def test_a_bad_param_is_one_clear_error(repo, change, text):

@@ -158,7 +158,12 @@ def _results(root, benchmark, fake, labels, names, manifest, rng):
     write_table(
         root / "data/scores" / f"{benchmark}.parquet",
         pa.table(table),
-        {"clusterer": "kmeans", "view": shown[-1], "k": fake.n_clusters},
+        {
+            "encoder": "miniclip",
+            "clusterer": "kmeans",
+            "view": shown[-1],
+            "k": fake.n_clusters,
+        },
     )
     metrics = {
         encoder: {

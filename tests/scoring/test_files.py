@@ -57,7 +57,7 @@ def test_several_runs_and_hidden_labels(tmp_path, score):
         (LABELS, CLUSTERS + "0,a\n", "has an image twice"),
         (LABELS, "image_id,group\na,1\n", "lacks the column cluster"),
         (LABELS, CLUSTERS.replace("1,c", ",c"), "has an empty value"),
-        (LABELS, 'image_id,cluster\na,"1\n', "not a readable CSV"),
+        (LABELS, "image_id,cluster\na,1\nb,1,2\n", "not a readable CSV"),
         (LABELS, "", "not a readable CSV"),
         ("image_id,label\na,-1\n", "image_id,cluster\na,1\n", "no label to score"),
         (None, CLUSTERS, "labels.csv is missing"),

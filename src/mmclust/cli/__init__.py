@@ -27,10 +27,11 @@ app = typer.Typer(
     "names as arguments and everything else from params.yaml.",
 )
 _PIPELINE = "The pipeline, in order"
-for command in (sample, fetch, build, encode, cluster):
-    app.command(rich_help_panel=_PIPELINE)(command)
+_BESIDE = "Beside it"
+for stage in (sample, fetch, build, encode, cluster):
+    app.command(rich_help_panel=_PIPELINE)(stage)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
 app.command(rich_help_panel=_PIPELINE)(report)
-app.command()(export)
-app.add_typer(sources.app, name="sources")
+app.command(rich_help_panel=_BESIDE)(export)
+app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
 app.command(hidden=True)(plots_page)

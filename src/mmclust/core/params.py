@@ -41,7 +41,7 @@ class ModelParams:
     """Clusters; ``None``: as many as the benchmark has classes."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
     encoder: str = "miniclip"
-    """The encoder whose views the report maps."""
+    """The encoder whose clusters the report shows; one of ``encoders``."""
     n_seeds: int = 5
     k_sweep: tuple[int, ...] = ()
     """Further k for the curve of scores over k (k-means only)."""
@@ -136,6 +136,7 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
         raise MmclustError(f"{path} is not valid YAML", found=error) from error
     params = convert({} if values is None else values, Params, "")
     _check_ranges(params)
+    _check_names(params)
     return params
 
 
@@ -224,3 +225,22 @@ def _check_ranges(params: Params) -> None:
                 found=found,
                 do=f"correct {key} in params.yaml",
             )
+
+
+def _check_names(params: Params) -> None:
+    """Refuse a main encoder that does not run, and empty lists of what runs."""
+    if not params.model.clusterers:
+        raise MmclustError(
+            "No clusterer is named in params.yaml",
+            where="model.clusterers",
+            expected="at least one, for instance [kmeans]",
+            found="[]",
+        )
+    if params.encoders and params.model.encoder not in params.encoders:
+        raise MmclustError(
+            "model.encoder is not among the encoders that run",
+            where="model.encoder",
+            expected=nearest(params.model.encoder, params.encoders),
+            found=params.model.encoder,
+            do="name one of them, or add it under encoders",
+        )

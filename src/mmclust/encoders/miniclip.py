@@ -43,6 +43,9 @@ WORD = re.compile(r"[^\W_]+")
 class Params:
     """Size of the space and of its training.
 
+    A temperature above CLIP's 0.07 and small batches suit a few hundred pairs, many
+    of which say nearly the same.
+
     ``size`` is in pixels, ``max_words`` the size of the vocabulary (words that
     occur in at least two captions, the most frequent first).
     """
@@ -50,8 +53,8 @@ class Params:
     dim: int = 128
     size: int = 48
     width: int = 32
-    steps: int = 300
-    batch: int = 128
+    steps: int = 600
+    batch: int = 64
     learning_rate: float = 0.002
     temperature: float = 0.2
     max_words: int = 6000

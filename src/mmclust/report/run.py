@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import VIEWS, read_features
+from mmclust.core.features import read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
 
@@ -100,7 +100,7 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     """
     data = root / "data"
     manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
-    encoder = _mapped_encoder(data / "features" / name, params)
+    encoder = params.model.encoder
     clusters = data / "clusters" / name / f"{encoder}.parquet"
     scores = data / "scores" / f"{name}.parquet"
     metrics = root / "metrics" / "clustering" / f"{name}.json"
@@ -111,7 +111,7 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         manifest=manifest,
         summary=read_json(data / "benchmarks" / name / "summary.json"),
         metrics=read_json(metrics),
-        scored=_read_scored(scores, manifest, params),
+        scored=_read_scored(scores, manifest),
         encoder=encoder,
         features=read_features(data / "features" / name / encoder, manifest),
         clusterings=clusterings,
@@ -121,25 +121,13 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     )
 
 
-def _mapped_encoder(folder: Path, params: Params) -> str:
-    """Return the first encoder with both views, else the first there is."""
-    order = sorted(params.encoders, key=lambda name: name != params.model.encoder)
-    for name in order:
-        if set(VIEWS) <= set(read_json(folder / name / "features.json")["dims"]):
-            return name
-    return order[0]
-
-
-def _read_scored(path: Path, manifest: Manifest, params: Params) -> Scored:
+def _read_scored(path: Path, manifest: Manifest) -> Scored:
     table, meta = read_table(path)
     _check_rows(table["image_id"].to_pylist(), manifest, path)
-    # The same choice as the scorer's, which writes down all but the encoder.
-    named = params.model.encoder in params.encoders
-    encoder = params.model.encoder if named else next(iter(params.encoders))
     labels = table["label"].to_pylist()
     names = table["label_name"].to_pylist()
     return Scored(
-        (encoder, meta["view"], meta["clusterer"]),
+        (meta["encoder"], meta["view"], meta["clusterer"]),
         ["" if label < 0 else name for label, name in zip(labels, names, strict=True)],
         table["cluster"].to_numpy(),
         [name or "" for name in table["matched"].to_pylist()],

@@ -99,7 +99,7 @@ def acc(tables: Array) -> Array:
     for i, table in enumerate(flat):
         rows, columns = linear_sum_assignment(table, maximize=True)
         hits[i] = table[rows, columns].sum()
-    return hits.reshape(tables.shape[:-2]) / tables.sum((-2, -1))
+    return np.asarray(hits.reshape(tables.shape[:-2]) / tables.sum((-2, -1)))
 
 
 def nmi(tables: Array) -> Array:
@@ -183,4 +183,4 @@ def _x_log_x(x: Array) -> Array:
 
 def _pairs(x: Array) -> Array:
     x = np.asarray(x, np.float64)
-    return x * (x - 1) / 2
+    return np.asarray(x * (x - 1) / 2)

@@ -82,7 +82,7 @@ def score_benchmark(
             by_view[method.clusterer] = {"k": method.k, **record}
         if method.clusterer == "kmeans":
             curve += _curve_rows(encoder, method, per_run(truth, predicted))
-    primary = _primary(runs, params)
+    primary = _primary(runs[params.model.encoder], params)
     paths = [
         root / "metrics/clustering" / f"{benchmark}.json",
         root / "plots/k" / f"{benchmark}.csv",
@@ -93,8 +93,11 @@ def score_benchmark(
     head = ["encoder", "view", "k", "metric", "score"]
     _write_csv(paths[1], head, sorted(curve))
     # The report shows the summary; through this digest it is made anew with it.
-    summary = file_digest(built / "summary.json")
-    _write_outcomes(paths[2], paths[3], labels, primary, summary)
+    meta = {
+        "encoder": params.model.encoder,
+        "summary": file_digest(built / "summary.json"),
+    }
+    _write_outcomes(paths[2], paths[3], labels, primary, meta)
     return records, paths
 
 
@@ -133,20 +136,18 @@ def _curve_rows(
     ]
 
 
-def _primary(runs: dict[str, list[Clustering]], params: Params) -> Clustering:
-    """Return the first clusterer on the widest view of the main encoder.
-
-    It is chosen by params, never by score.
-    """
-    encoder = params.model.encoder
-    if encoder not in runs:
-        encoder = next(iter(runs))
-    first = [c for c in runs[encoder] if c.clusterer == params.model.clusterers[0]]
+def _primary(runs: list[Clustering], params: Params) -> Clustering:
+    """Return the first clusterer on the widest view: chosen by params, not by score."""
+    first = [c for c in runs if c.clusterer == params.model.clusterers[0]]
     return next((c for c in first if c.view == "concat"), first[0])
 
 
 def _write_outcomes(
-    confusion: Path, outcomes: Path, labels: Labels, method: Clustering, summary: str
+    confusion: Path,
+    outcomes: Path,
+    labels: Labels,
+    method: Clustering,
+    meta: dict[str, Any],
 ) -> None:
     """Write each image's class and cluster, and the matrix that counts them."""
     import pyarrow as pa
@@ -173,8 +174,8 @@ def _write_outcomes(
             [m == n and bool(s) for m, n, s in zip(text, names, seen, strict=True)]
         ),
     }
-    meta = {"clusterer": method.clusterer, "view": method.view, "k": method.k}
-    write_table(outcomes, pa.table(columns), {**meta, "summary": summary})
+    meta |= {"clusterer": method.clusterer, "view": method.view, "k": method.k}
+    write_table(outcomes, pa.table(columns), meta)
     title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
     rows = [
         [str(classes[j]), title[int(clusters[i])], int(table[i, j])]
