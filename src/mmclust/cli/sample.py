@@ -19,7 +19,7 @@ def sample(
 ) -> None:
     """Draw the built-in world, in the publishers' own formats.
 
-    About 2,500 scenes with boxes, polygons and captions, packed as COCO 2017;
+    About 2,700 scenes with boxes, polygons and captions, packed as COCO 2017;
     ``sample.seed`` in params.yaml chooses the world.
     """
     import time

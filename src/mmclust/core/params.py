@@ -42,7 +42,7 @@ class ModelParams:
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
     encoder: str = "miniclip"
     """The encoder whose clusters the report shows; one of ``encoders``."""
-    n_seeds: int = 5
+    n_seeds: int = 10
     k_sweep: tuple[int, ...] = ()
     """Further k for the curve of scores over k (k-means only)."""
 

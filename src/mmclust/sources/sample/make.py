@@ -56,7 +56,7 @@ def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None)
     workers
         Processes; any number gives the same bytes.
     n_images
-        Draw only so many pictures, for tests; all (about 2,500) by default.
+        Draw only so many pictures, for tests; all (about 2,700) by default.
 
     Returns
     -------
