@@ -50,7 +50,7 @@ class Params:
     occur in at least two captions, the most frequent first).
     """
 
-    dim: int = 128
+    dim: int = 64
     size: int = 48
     width: int = 32
     steps: int = 600
