@@ -9,11 +9,16 @@ import yaml
 from tests.faults.misbehaving import BODY
 
 
-def write_registry(root, urls):
-    facts = {"size": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
-    files = {name: {**facts, "url": url} for name, url in urls.items()}
+def write_registry(root, urls, facts=None, **source):
+    """Write a registry with the source `toy`; a url may be a list of mirrors."""
+    if facts is None:
+        facts = {"size": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
+    files = {
+        name: {**facts, "urls": [url] if isinstance(url, str) else list(url)}
+        for name, url in urls.items()
+    }
     (root / "data").mkdir(exist_ok=True)
-    text = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
+    text = yaml.safe_dump({"toy": {**source, "files": files}}, sort_keys=False)
     (root / "data/sources.yaml").write_text(text)
 
 

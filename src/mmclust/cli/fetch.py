@@ -1,9 +1,12 @@
 """``mmclust fetch``: bring a source's raw files, verified."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mmclust.sources.download import Network
 
 
 def fetch(
@@ -20,6 +23,15 @@ def fetch(
         Path | None,
         typer.Option(help="Where to put it (default: data/raw/SOURCE)."),
     ] = None,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections at once, over files and ranges.")
+    ] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without data before a new attempt.")
+    ] = 60.0,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="In a row without progress, for each mirror.")
+    ] = 5,
 ) -> None:
     """Fetch a source's files and verify them; nothing is fetched twice."""
     from mmclust.core.params import read_params
@@ -28,7 +40,14 @@ def fetch(
     if mirror is None:
         mirror = "upstream" if from_dir else read_params().data.mirror
     out = out or Path("data/raw") / source
-    facts = fetch_source(source, mirror=mirror, out=out, root=Path(), from_dir=from_dir)
+    facts = fetch_source(
+        source,
+        mirror=mirror,
+        out=out,
+        root=Path(),
+        from_dir=from_dir,
+        network=_network(connections, timeout, attempts),
+    )
     for name, file in facts["files"].items():
         how = "packed here" if file["from"] == "packed" else "not verified"
         if file["verified"] != "none":
@@ -37,3 +56,11 @@ def fetch(
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
     for name in facts["absent"]:
         typer.echo(f"{out / name}: not in the folder")
+
+
+def _network(connections: int, timeout: float, attempts: int) -> "Network":
+    from mmclust.sources.asking import Timeouts
+    from mmclust.sources.attempts import Patience
+    from mmclust.sources.download import Network
+
+    return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)

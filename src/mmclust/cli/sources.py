@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mmclust.sources.registry import Source, SourceFile
+    from mmclust.sources.types import Source, SourceFile
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
 

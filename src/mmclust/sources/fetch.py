@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.io import file_digest, write_json
-from mmclust.sources.download import download, require_space
-from mmclust.sources.folder import counts, find_files, pack, take_archive
-from mmclust.sources.registry import Source, find_source, read_registry
+from mmclust.core.io import file_digest, read_json, write_json
+from mmclust.sources.collect import collect
+from mmclust.sources.copying import take_archive
+from mmclust.sources.download import Network
+from mmclust.sources.folder import counts, find_files, pack
+from mmclust.sources.lock import locked, read_lock, record
+from mmclust.sources.manual import drop_folder, require_dropped
+from mmclust.sources.registry import find_source, read_registry
 from mmclust.sources.temporary import sweep
-from mmclust.sources.transport import Timeouts
+from mmclust.sources.terms import require_accepted
 from mmclust.sources.verify import decide, measure, verified_by
 
+if TYPE_CHECKING:
+    from mmclust.sources.types import Source
+    from mmclust.sources.verify import Facts
+
 REGISTRY = Path("data/sources.yaml")
+LOCK = Path("data/sources.lock")
 SAMPLE_REGISTRY = Path("data/sample/registry.yaml")
 
 
@@ -26,7 +35,7 @@ def fetch_source(
     out: Path,
     root: Path,
     from_dir: Path | None = None,
-    timeouts: Timeouts | None = None,
+    network: Network | None = None,
 ) -> dict[str, Any]:
     """Bring a source's files to ``out``, each verified before it gets its name.
 
@@ -38,15 +47,15 @@ def fetch_source(
         ``sample``: the built-in world; ``upstream``: the publishers' servers; or
         a folder, relative to ``root``, as in ``from_dir``.
     out
-        The folder to fill. Files appear one by one, ``source.json`` last; it is
-        absent while the files are changing.
+        The folder to fill. No file of it changes before all that must be fetched
+        are there; ``source.json`` comes last, and is absent while files change.
     root
         The root of the repository, where the registries are.
     from_dir
         Instead of any mirror: a folder that holds the data set as its publishers
         lay it out, archives or unpacked, itself or under the source's name.
-    timeouts
-        For servers; by default 10 s to connect and 60 s between data.
+    network
+        How servers are used.
 
     Returns
     -------
@@ -58,16 +67,17 @@ def fetch_source(
     Raises
     ------
     MmclustError
-        For an unknown source or mirror, and whatever keeps a file from being
-        right; what was there before is then untouched.
+        For an unknown source or mirror, terms that have not been accepted, and
+        whatever keeps a file from being right; what was there before is then
+        untouched.
     """
     kind, folder = _mirror(mirror, from_dir, root)
-    path = root / (SAMPLE_REGISTRY if kind == "sample" else REGISTRY)
-    do = "run `mmclust sample`, which makes it" if kind == "sample" else None
-    source = find_source(read_registry(path, do), name, path)
+    source = open_source(name, root, sample=kind == "sample")
+    if kind != "sample":
+        require_accepted(source)
     sweep(out, source.files)
     if folder is None:
-        files = _from_urls(source, out, timeouts or Timeouts())
+        files = _from_urls(source, out, root, network or Network())
     else:
         inner = folder / name
         files = _from_folder(source, inner if inner.is_dir() else folder, out)
@@ -76,6 +86,8 @@ def fetch_source(
         if (out / each).exists():
             _forget(out)
             (out / each).unlink(missing_ok=True)
+    if kind == "upstream":
+        record(root / LOCK, source, files)
     facts = {
         "source": name,
         "mirror": kind,
@@ -85,6 +97,24 @@ def fetch_source(
     }
     write_json(out / "source.json", facts)
     return facts
+
+
+def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
+    """Return a source of the registry, with its first-seen digests.
+
+    Parameters
+    ----------
+    name
+        The source.
+    root
+        Of the repository.
+    sample
+        Whether it is the built-in sample's own.
+    """
+    path = root / (SAMPLE_REGISTRY if sample else REGISTRY)
+    do = "run `mmclust sample`, which makes it" if sample else None
+    source = find_source(read_registry(path, do), name, path)
+    return source if sample else locked(source, read_lock(root / LOCK))
 
 
 def _mirror(mirror: str, from_dir: Path | None, root: Path) -> tuple[str, Path | None]:
@@ -112,43 +142,75 @@ def _mirror(mirror: str, from_dir: Path | None, root: Path) -> tuple[str, Path |
     )
 
 
-def _from_urls(source: Source, out: Path, timeouts: Timeouts) -> dict[str, Any]:
-    found = {name: measure(out / name, file) for name, file in source.files.items()}
+def _from_urls(
+    source: Source, out: Path, root: Path, network: Network
+) -> dict[str, Any]:
+    found = _present(source, out)
     wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
-    size = sum(file.size or 0 for file in wanted)
-    require_space(out, size, f"the download of {source.name}")
-    for file in wanted:
-        found[file.name] = download(
-            file,
-            out / file.name,
-            timeouts=timeouts,
-            before_replace=partial(_forget, out),
-        )
-    return {
-        name: {
-            "size": facts.size,
-            "sha256": facts.digests["sha256"],
-            "verified": verified_by(source.files[name]),
-            "from": "archive",
-        }
-        for name, facts in found.items()
+    by_hand = [file for file in wanted if not file.urls]
+    files = {}
+    if by_hand:
+        drop = require_dropped(source, by_hand, drop_folder(root, source.name))
+        files = _from_folder(source, drop, out, [file.name for file in by_hand])
+    new = collect(
+        [file for file in wanted if file.urls],
+        out,
+        network,
+        what=f"the download of {source.name}",
+        tokens=source.tokens,
+        before_replace=partial(_forget, out),
+    )
+    known = {**found, **new}
+    known = {name: facts for name, facts in known.items() if name not in files}
+    entries = {
+        name: _archive_entry(source, name, facts)
+        for name, facts in known.items()
         if facts is not None
+    }
+    merged = {**entries, **files}
+    return {name: merged[name] for name in source.files if name in merged}
+
+
+def _present(source: Source, out: Path) -> dict[str, Facts | None]:
+    """Measure what is there and may stay.
+
+    A file without a digest may be any mirror's; it stays if ``source.json`` knows it
+    from upstream.
+    """
+    note = out / "source.json"
+    facts = read_json(note) if note.is_file() else {}
+    upstream = isinstance(facts, dict) and facts.get("mirror") == "upstream"
+    known = facts.get("files", {}) if upstream else {}
+    found = {}
+    for name, file in source.files.items():
+        held = measure(out / name, file)
+        if held is not None and not file.digests and name in known:
+            same = held.digests.get("sha256") == known[name]["sha256"]
+            found[name] = held if same else None
+        else:
+            found[name] = held if file.digests else None
+    return found
+
+
+def _archive_entry(source: Source, name: str, facts: Facts) -> dict[str, Any]:
+    return {
+        "size": facts.size,
+        "sha256": facts.digests["sha256"],
+        "verified": verified_by(source.files[name]),
+        "from": "archive",
     }
 
 
-def _from_folder(source: Source, folder: Path, out: Path) -> dict[str, Any]:
+def _from_folder(
+    source: Source, folder: Path, out: Path, only: list[str] | None = None
+) -> dict[str, Any]:
     files = {}
     before = partial(_forget, out)
-    for name, found in find_files(source, folder).items():
+    for name, found in find_files(source, folder, only).items():
         file, path = source.files[name], out / name
         if found == [folder / name]:
             facts = take_archive(found[0], file, path, before_replace=before)
-            files[name] = {
-                "size": facts.size,
-                "sha256": facts.digests["sha256"],
-                "verified": verified_by(file),
-                "from": "archive",
-            }
+            files[name] = _archive_entry(source, name, facts)
         else:
             pack(found, folder, path, before_replace=before)
             files[name] = {
