@@ -87,14 +87,28 @@ def _source(value: Any, path: Path, name: str) -> Source:
     if not read:
         raise _malformed(path, f"{name}.files", "at least one file", "none")
     source = _typed({**entry, "files": {}}, Source, path, name)
-    for file in read.values():
-        if not file.urls and not source.manual:
-            where = f"{name}.files.{file.name}"
-            what = "`url`, `urls` with at least one, or `manual` for the source"
-            raise _malformed(path, where, what, "none")
+    _refuse_unreachable(source, read, path, name)
+    return dataclasses.replace(source, files=read, name=name)
+
+
+def _refuse_unreachable(
+    source: Source, files: dict[str, SourceFile], path: Path, name: str
+) -> None:
+    """Refuse files that nobody could get, and terms that nobody could read."""
     if source.accept and not source.terms:
         raise _malformed(path, f"{name}.terms", "what is to be accepted", "nothing")
-    return dataclasses.replace(source, files=read, name=name)
+    for file in files.values():
+        where = f"{name}.files.{file.name}"
+        if file.member_url is not None and "{member}" not in file.member_url:
+            what, found = "an address with {member} in it", repr(file.member_url)
+            raise _malformed(path, f"{where}.member_url", what, found)
+        if file.listed_in:
+            if file.listed_in not in files or file.member_url is None or file.urls:
+                what = "another file of the source, with `member_url`, without `urls`"
+                raise _malformed(path, f"{where}.listed_in", what, file.listed_in)
+        elif not file.urls and not source.manual:
+            what = "`url`, `urls` with at least one, or `manual` for the source"
+            raise _malformed(path, where, what, "none")
 
 
 def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:

@@ -28,6 +28,9 @@ class SourceFile:
         Whether a folder of the user's may lack it while it has another.
     member_url
         Where a single member lies, with ``{member}`` for its path in the archive.
+    listed_in
+        The file of the source that names the members of this one, an archive that is
+        made here of what ``member_url`` gives; empty otherwise.
     name
         What it is called on disk.
     first_seen
@@ -42,6 +45,7 @@ class SourceFile:
     contains: dict[str, int] = field(default_factory=dict)
     optional: bool = False
     member_url: str | None = None
+    listed_in: str = ""
     name: str = ""
     first_seen: bool = False
 
