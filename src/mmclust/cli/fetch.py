@@ -1,7 +1,7 @@
 """``mmclust fetch``: bring a source's raw files, verified."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,13 +49,19 @@ def fetch(
         network=_network(connections, timeout, attempts),
     )
     for name, file in facts["files"].items():
-        how = "packed here" if file["from"] == "packed" else "not verified"
-        if file["verified"] != "none":
-            how = f"{file['verified']} verified"
+        how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
     for name in facts["absent"]:
         typer.echo(f"{out / name}: not in the folder")
+
+
+def _how(file: dict[str, Any]) -> str:
+    """Say how a file of ``source.json`` is known to be right."""
+    if file["from"] == "packed":
+        return "packed here"
+    said = {"none": "not verified", "first seen": "held to the first download"}
+    return said.get(file["verified"], f"{file['verified']} verified")
 
 
 def _network(connections: int, timeout: float, attempts: int) -> "Network":

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.io import file_digest, read_json, write_json
-from mmclust.sources.collect import collect
-from mmclust.sources.copying import take_archive
+from mmclust.core.io import write_json
 from mmclust.sources.download import Network
-from mmclust.sources.folder import counts, find_files, pack
+from mmclust.sources.local import forget, from_folder
 from mmclust.sources.lock import locked, read_lock, record
-from mmclust.sources.manual import drop_folder, require_dropped
 from mmclust.sources.registry import find_source, read_registry
 from mmclust.sources.temporary import sweep
 from mmclust.sources.terms import require_accepted
-from mmclust.sources.verify import decide, measure, verified_by
+from mmclust.sources.upstream import from_upstream
 
 if TYPE_CHECKING:
     from mmclust.sources.types import Source
-    from mmclust.sources.verify import Facts
+    from mmclust.sources.upstream import Select
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")
@@ -36,6 +32,7 @@ def fetch_source(
     root: Path,
     from_dir: Path | None = None,
     network: Network | None = None,
+    select: Select | None = None,
 ) -> dict[str, Any]:
     """Bring a source's files to ``out``, each verified before it gets its name.
 
@@ -56,6 +53,9 @@ def fetch_source(
         lay it out, archives or unpacked, itself or under the source's name.
     network
         How servers are used.
+    select
+        From upstream: which members are needed of which optional archives, see
+        :func:`mmclust.sources.upstream.from_upstream`. All, by default.
 
     Returns
     -------
@@ -77,17 +77,26 @@ def fetch_source(
         require_accepted(source)
     sweep(out, source.files)
     if folder is None:
-        files = _from_urls(source, out, root, network or Network())
+        files = from_upstream(
+            source,
+            out,
+            root,
+            network or Network(),
+            upstream=kind == "upstream",
+            select=select if kind == "upstream" else None,
+        )
     else:
         inner = folder / name
-        files = _from_folder(source, inner if inner.is_dir() else folder, out)
+        files = from_folder(source, inner if inner.is_dir() else folder, out)
     absent = [each for each in source.files if each not in files]
     for each in absent:
         if (out / each).exists():
-            _forget(out)
+            forget(out)
             (out / each).unlink(missing_ok=True)
     if kind == "upstream":
-        record(root / LOCK, source, files)
+        for entry in record(root / LOCK, source, files):
+            # What is fetched next time will say the same.
+            files[entry.partition("/")[2]]["verified"] = "first seen"
     facts = {
         "source": name,
         "mirror": kind,
@@ -140,89 +149,3 @@ def _mirror(mirror: str, from_dir: Path | None, root: Path) -> tuple[str, Path |
         found=f"no folder {folder}",
         do="correct the mirror",
     )
-
-
-def _from_urls(
-    source: Source, out: Path, root: Path, network: Network
-) -> dict[str, Any]:
-    found = _present(source, out)
-    wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
-    by_hand = [file for file in wanted if not file.urls]
-    files = {}
-    if by_hand:
-        drop = require_dropped(source, by_hand, drop_folder(root, source.name))
-        files = _from_folder(source, drop, out, [file.name for file in by_hand])
-    new = collect(
-        [file for file in wanted if file.urls],
-        out,
-        network,
-        what=f"the download of {source.name}",
-        tokens=source.tokens,
-        before_replace=partial(_forget, out),
-    )
-    known = {**found, **new}
-    known = {name: facts for name, facts in known.items() if name not in files}
-    entries = {
-        name: _archive_entry(source, name, facts)
-        for name, facts in known.items()
-        if facts is not None
-    }
-    merged = {**entries, **files}
-    return {name: merged[name] for name in source.files if name in merged}
-
-
-def _present(source: Source, out: Path) -> dict[str, Facts | None]:
-    """Measure what is there and may stay.
-
-    A file without a digest may be any mirror's; it stays if ``source.json`` knows it
-    from upstream.
-    """
-    note = out / "source.json"
-    facts = read_json(note) if note.is_file() else {}
-    upstream = isinstance(facts, dict) and facts.get("mirror") == "upstream"
-    known = facts.get("files", {}) if upstream else {}
-    found = {}
-    for name, file in source.files.items():
-        held = measure(out / name, file)
-        if held is not None and not file.digests and name in known:
-            same = held.digests.get("sha256") == known[name]["sha256"]
-            found[name] = held if same else None
-        else:
-            found[name] = held if file.digests else None
-    return found
-
-
-def _archive_entry(source: Source, name: str, facts: Facts) -> dict[str, Any]:
-    return {
-        "size": facts.size,
-        "sha256": facts.digests["sha256"],
-        "verified": verified_by(source.files[name]),
-        "from": "archive",
-    }
-
-
-def _from_folder(
-    source: Source, folder: Path, out: Path, only: list[str] | None = None
-) -> dict[str, Any]:
-    files = {}
-    before = partial(_forget, out)
-    for name, found in find_files(source, folder, only).items():
-        file, path = source.files[name], out / name
-        if found == [folder / name]:
-            facts = take_archive(found[0], file, path, before_replace=before)
-            files[name] = _archive_entry(source, name, facts)
-        else:
-            pack(found, folder, path, before_replace=before)
-            files[name] = {
-                "size": path.stat().st_size,
-                "sha256": file_digest(path),
-                "verified": "none",
-                "from": "packed",
-                "contains": counts(file, found, folder),
-            }
-    return files
-
-
-def _forget(out: Path) -> None:
-    """Drop ``source.json`` before the first file it describes changes."""
-    (out / "source.json").unlink(missing_ok=True)

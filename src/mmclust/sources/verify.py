@@ -71,7 +71,9 @@ def decide(file: SourceFile, found: Facts | None) -> Action:
 
 
 def verified_by(file: SourceFile) -> str:
-    """Return the algorithm a file is held to, or ``"none"``."""
+    """Return the algorithm a file is held to, ``"first seen"`` or ``"none"``."""
+    if file.first_seen:
+        return "first seen"
     return next(iter(file.digests), "none")
 
 
