@@ -19,7 +19,9 @@ def write_registry(root, urls, facts=None, **source):
     }
     (root / "data").mkdir(exist_ok=True)
     text = yaml.safe_dump({"toy": {**source, "files": files}}, sort_keys=False)
-    (root / "data/sources.yaml").write_text(text)
+    path = root / "data/sources.yaml"
+    if not path.exists() or path.read_text() != text:  # others may be reading it
+        path.write_text(text)
 
 
 def tree(folder):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+import httpx
 import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources import download, ranges
-from mmclust.sources.asking import Ask, Timeouts, Version, connecting, headers_of
+from mmclust.sources.asking import Ask, Http, Timeouts, Version, connecting, headers_of
 from mmclust.sources.attempts import Patience, pause, persistently
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.transport import opening
 from mmclust.sources.trouble import FetchError
 from tests.faults.misbehaving import BODY, serving
 from tests.faults.toy import write_registry
@@ -92,6 +94,24 @@ def test_a_token_goes_to_its_own_host_over_https_alone(monkeypatch):
         for url in (other, ours.replace("https", "http"), "https://huggingface.co.x/"):
             assert "Authorization" not in headers_of(http, Ask(url))
         assert SECRET not in repr(http)
+
+
+def test_a_token_does_not_follow_a_redirect_to_another_host(monkeypatch):
+    """The hub redirects to a store of files, which must not see it."""
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    seen = {}
+
+    def answer(request):
+        seen[request.url.host] = request.headers.get("Authorization")
+        if request.url.host == "huggingface.co":
+            return httpx.Response(302, headers={"Location": "https://store.example/b"})
+        return httpx.Response(200, stream=httpx.ByteStream(b"data"))
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
+    http = Http(client, Timeouts(), {"huggingface.co": "HF_TOKEN"})
+    with opening(http, Ask("https://huggingface.co/a")) as stream:
+        assert b"".join(stream.chunks) == b"data"
+    assert seen == {"huggingface.co": f"Bearer {SECRET}", "store.example": None}
 
 
 def test_ranges_carry_the_strongest_validator():

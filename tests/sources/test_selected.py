@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,9 @@ def fetch(tmp_path, monkeypatch):
         files = {"note.txt": {"url": f"{url}/note.txt"}, "p.zip": picture}
         (tmp_path / "data").mkdir(exist_ok=True)
         registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
+        path = tmp_path / "data/sources.yaml"
+        if not path.exists() or path.read_text() != registry:  # others may read it
+            path.write_text(registry)
         return fetch_source(
             "toy",
             mirror="upstream",
@@ -115,6 +118,17 @@ def test_a_larger_selection_fetches_the_difference(site, fetch, tmp_path):
     asked = [headers["Range"] for path, headers in server.seen if path == "/p.zip"]
     assert len(asked) <= 4  # a byte, the directory, one member
     assert len(members(tmp_path / "out/p.zip")) == 6
+
+
+def test_two_fetchers_of_members_at_once(site, fetch, tmp_path):
+    """Both succeed, though the first to finish tidies up."""
+    with serving_files(site) as (_, url):
+        fetch(url, SOME[:1])
+        with ThreadPoolExecutor(3) as pool:
+            facts = list(pool.map(lambda _: fetch(url, list(PICTURES)), range(3)))
+    assert len({each["files"]["p.zip"]["sha256"] for each in facts}) == 1
+    assert members(tmp_path / "out/p.zip") == PICTURES
+    assert not (tmp_path / "out.work").exists()
 
 
 def test_a_whole_archive_that_is_there_stays(site, fetch, tmp_path):

@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -155,6 +156,8 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
 def tidy(work: Path, names: list[str]) -> None:
     """Remove abandoned parts of these files, and the folder if it is empty then."""
     for name in names:
+        # The whole file is there: members of it are no longer needed.
+        shutil.rmtree(work / f"{name}.members", ignore_errors=True)
         for path in work.glob(f".{name}.*.part"):
             with contextlib.suppress(OSError), path.open("rb") as file:
                 # An empty one may be about to be locked.

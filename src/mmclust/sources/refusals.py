@@ -78,3 +78,17 @@ def wrong_size(file: SourceFile, size: int, how: str, url: str) -> FetchError:
         do=DELETED,
     )
     return FetchError(error)
+
+
+def refuse_broken(name: str, body: bytes, url: str) -> None:
+    """Refuse a picture that does not begin and end as a JPEG does."""
+    end = body.rstrip(b"\0")[-2:]
+    if not body.startswith(b"\xff\xd8") or end != b"\xff\xd9":
+        error = MmclustError(
+            f"{name} is no whole JPEG",
+            where=url,
+            expected="a file from ff d8 to ff d9",
+            found=f"{len(body):,} bytes, from {body[:2].hex(' ')} to {end.hex(' ')}",
+            do="fetch again",
+        )
+        raise FetchError(error, again=True)

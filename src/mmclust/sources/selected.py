@@ -23,7 +23,7 @@ from mmclust.sources.attempts import persistently
 from mmclust.sources.collect import work_folder
 from mmclust.sources.folder import pack
 from mmclust.sources.ranges import read_range
-from mmclust.sources.refusals import refuse_page
+from mmclust.sources.refusals import refuse_broken, refuse_page
 from mmclust.sources.remote_member import (
     Wanted,
     batches,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mmclust.sources.types import SourceFile
 
 T = TypeVar("T")
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -97,20 +98,40 @@ def fetch_members(
     """
     folder = work_folder(out) / f"{file.name}.members"
     names = _plain(file, names)
+    paths = [folder / name for name in names]
+    for attempt in range(_TRIES):
+        how = _fetch_all(file, names, folder, out, network, tokens)
+        try:
+            pack(paths, folder, out / file.name, before_replace=before_replace)
+            break
+        except (OSError, MmclustError):
+            # A neighbour that was done first has tidied up: what it took is fetched.
+            if attempt == _TRIES - 1 or all(path.is_file() for path in paths):
+                raise
+    kept.remove(folder)
+    return how
+
+
+def _fetch_all(
+    file: SourceFile,
+    names: list[str],
+    folder: Path,
+    out: Path,
+    network: Network,
+    tokens: Mapping[str, str],
+) -> str:
+    """Bring all members to the folder; return how they were verified."""
     with connecting(network.timeouts, tokens) as http:
         job = _Job(http, network.patience, file, folder, threading.Event())
         directory = _directory(job)
         if directory is None:
             _by_url(job, names, network.connections)
-        else:
-            chosen = choose(directory, names, directory.version.url)
-            kept.take_from(out / file.name, chosen, folder)
-            missing = [each for each in chosen if not kept.holds(folder, each)]
-            _by_ranges(job, directory, missing, network.connections)
-    paths = [folder / name for name in names]
-    pack(paths, folder, out / file.name, before_replace=before_replace)
-    kept.remove(folder)
-    return "jpeg" if directory is None else "crc32"
+            return "jpeg"
+        chosen = choose(directory, names, directory.version.url)
+        kept.take_from(out / file.name, chosen, folder)
+        missing = [each for each in chosen if not kept.holds(folder, each)]
+        _by_ranges(job, directory, missing, network.connections)
+        return "crc32"
 
 
 def _plain(file: SourceFile, names: Iterable[str]) -> list[str]:
@@ -198,7 +219,7 @@ def _one(job: _Job, name: str, member: Wanted | None) -> int:
         if member is not None:
             refuse_difference(member, body, url)
         else:
-            _refuse_broken(name, body, url)
+            refuse_broken(name, body, url)
         kept.keep(job.folder, name, body)
 
     _patiently(job, attempt)
@@ -223,17 +244,3 @@ def _in_parallel(
         finally:
             job.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _refuse_broken(name: str, body: bytes, url: str) -> None:
-    """Refuse a picture that does not begin and end as a JPEG does."""
-    end = body.rstrip(b"\0")[-2:]
-    if not body.startswith(b"\xff\xd8") or end != b"\xff\xd9":
-        error = MmclustError(
-            f"{name} is no whole JPEG",
-            where=url,
-            expected="a file from ff d8 to ff d9",
-            found=f"{len(body):,} bytes, from {body[:2].hex(' ')} to {end.hex(' ')}",
-            do="fetch again",
-        )
-        raise FetchError(error, again=True)
