@@ -6,7 +6,7 @@ import contextlib
 import re
 from http.server import BaseHTTPRequestHandler
 
-from tests.faults.misbehaving import serving
+from tests.faults.server import serving
 
 
 def handler(folder, fault=None):
@@ -68,5 +68,5 @@ WHOLE = object()
 
 
 def serving_files(folder, fault=None):
-    """Like :func:`tests.faults.misbehaving.serving`, for the files of a folder."""
+    """Like :func:`tests.faults.server.serving`, for the files of a folder."""
     return serving(handler(folder, fault))
