@@ -66,7 +66,7 @@ def site(request, tmp_path):
 
 @pytest.fixture
 def fetch_pictures(tmp_path, monkeypatch):
-    """Return fetch_pictures(url, names), which fetches note.txt and members of p.zip."""
+    """Return fetch_pictures(url, names): note.txt, and those members of p.zip."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def run(url, names=tuple(SOME), *, member_url=True, size=None, select=True):

@@ -108,7 +108,7 @@ def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
     for name in SOME:
         (site / name).write_bytes(PICTURES[name])
     (tmp_path / "data").mkdir()
-    with serving_files(site) as (_, url):
+    with serving_files(site) as (server, url):
         pictures = {"listed_in": "index.html", "member_url": f"{url}/{{member}}"}
         files = {"index.html": {"url": f"{url}/index.html"}, "p.zip": pictures}
         registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
@@ -116,8 +116,15 @@ def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
         facts = fetch_source(
             "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
         )
+        n_requests = sum(server.requests.values())
+        again = fetch_source(
+            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
+        )
     assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
     assert facts["files"]["p.zip"]["verified"] == "jpeg"
+    assert again == facts
+    assert sum(server.requests.values()) == n_requests
+    assert "p.zip" not in (tmp_path / "data/sources.lock").read_text()
 
 
 @pytest.mark.parametrize("part", [False, True])

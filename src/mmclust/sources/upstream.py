@@ -58,7 +58,8 @@ def from_upstream(
     dict
         By file: what ``source.json`` says of it.
     """
-    found = _present(source, out, upstream=upstream)
+    known = _noted(out, "upstream" if upstream else "sample")
+    found = _present(source, out, known)
     wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
     files = _dropped(source, [f for f in wanted if _by_hand(f)], out, root)
     whole = [f for f in wanted if f.urls and not (select and f.optional)]
@@ -73,7 +74,9 @@ def from_upstream(
     wrong = {file.name for file in wanted}
     right = {name: facts for name, facts in found.items() if name not in wrong}
     for name, facts in {**right, **new}.items():
-        if facts is not None:
+        if facts is not None and name not in new and not source.files[name].digests:
+            files[name] = known[name]
+        elif facts is not None:
             files[name] = archive_entry(source, name, facts)
     members = _members(source, wanted, out, select)
     for name, names in members.items():
@@ -141,24 +144,27 @@ def _packed(
     }
 
 
-def _present(source: Source, out: Path, *, upstream: bool) -> dict[str, Facts | None]:
+def _noted(out: Path, mirror: str) -> dict[str, Any]:
+    """Return what ``source.json`` says of the files, if they are of this mirror."""
+    note = out / "source.json"
+    facts = read_json(note) if note.is_file() else {}
+    same = isinstance(facts, dict) and facts.get("mirror") == mirror
+    return dict(facts.get("files", {})) if same else {}
+
+
+def _present(
+    source: Source, out: Path, known: dict[str, Any]
+) -> dict[str, Facts | None]:
     """Measure what is there and may stay.
 
     A file without a digest may be any mirror's; it stays if ``source.json`` knows it
     from the same mirror.
     """
-    note = out / "source.json"
-    facts = read_json(note) if note.is_file() else {}
-    same_kind = isinstance(facts, dict) and (
-        facts.get("mirror") == ("upstream" if upstream else "sample")
-    )
-    known = facts.get("files", {}) if same_kind else {}
-    found = {}
+    found: dict[str, Facts | None] = {}
     for name, file in source.files.items():
         held = measure(out / name, file)
-        if held is not None and not file.digests and name in known:
-            same = held.digests.get("sha256") == known[name]["sha256"]
-            found[name] = held if same else None
-        else:
-            found[name] = held if file.digests else None
+        if held is not None and not file.digests:
+            noted = known.get(name, {}).get("sha256")
+            held = held if noted == held.digests.get("sha256") else None
+        found[name] = held
     return found
