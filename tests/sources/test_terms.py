@@ -140,6 +140,22 @@ def test_files_got_by_hand(repository):
         fetch(repository, "manual")
 
 
+def test_any_file_may_be_dropped(repository):
+    """Where a link is dead or the network slow; it is verified all the same."""
+    digest = hashlib.sha256(TEXT).hexdigest()
+    dead = {"url": "http://127.0.0.1:9/a.txt", "sha256": digest}
+    write(repository, dead={"files": {"a.txt": dead}})
+    drop = repository / "data/drop/dead"
+    drop.mkdir(parents=True)
+    (drop / "a.txt").write_bytes(TEXT)
+    assert fetch(repository, "dead")["files"]["a.txt"]["verified"] == "sha256"
+    (repository / "out/dead/a.txt").unlink()
+    (drop / "a.txt").write_bytes(b"a wurd\n")
+    with pytest.raises(MmclustError, match=r"a\.txt is not the file that is regist"):
+        fetch(repository, "dead")
+    assert (drop / "a.txt").read_bytes() == b"a wurd\n"
+
+
 def test_the_first_download_is_recorded_and_enforced(repository):
     """One line in data/sources.lock; another file is refused ever after."""
     facts = fetch(repository, "free")

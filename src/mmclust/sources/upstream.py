@@ -61,7 +61,8 @@ def from_upstream(
     known = _noted(out, "upstream" if upstream else "sample")
     found = _present(source, out, known)
     wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
-    files = _dropped(source, [f for f in wanted if _by_hand(f)], out, root)
+    files = _dropped(source, wanted, out, drop_folder(root, source.name), upstream)
+    wanted = [file for file in wanted if file.name not in files]
     whole = [f for f in wanted if f.urls and not (select and f.optional)]
     new = collect(
         whole,
@@ -71,7 +72,7 @@ def from_upstream(
         tokens=source.tokens,
         before_replace=partial(forget, out),
     )
-    wrong = {file.name for file in wanted}
+    wrong = {*files, *(file.name for file in wanted)}
     right = {name: facts for name, facts in found.items() if name not in wrong}
     for name, facts in {**right, **new}.items():
         if facts is not None and name not in new and not source.files[name].digests:
@@ -89,14 +90,20 @@ def _by_hand(file: SourceFile) -> bool:
 
 
 def _dropped(
-    source: Source, by_hand: list[SourceFile], out: Path, root: Path
+    source: Source, wanted: list[SourceFile], out: Path, folder: Path, upstream: bool
 ) -> dict[str, Any]:
-    """Take the files that were got by hand from the drop folder."""
-    there = [f for f in source.files.values() if f.optional and (out / f.name).exists()]
-    if not by_hand or (there and all(file.optional for file in by_hand)):
+    """Take what was dropped; demand what can be got in no other way."""
+    if not upstream:
         return {}
-    folder = require_dropped(source, by_hand, drop_folder(root, source.name))
-    return from_folder(source, folder, out, [file.name for file in by_hand])
+    by_hand = [file for file in wanted if _by_hand(file)]
+    there = [f for f in source.files.values() if f.optional and (out / f.name).exists()]
+    if there and all(file.optional for file in by_hand):
+        by_hand = []
+    if by_hand:
+        require_dropped(source, by_hand, folder)
+    names = [file.name for file in by_hand]
+    names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
+    return from_folder(source, folder, out, names) if names else {}
 
 
 def _members(
