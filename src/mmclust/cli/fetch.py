@@ -68,6 +68,10 @@ def fetch(
         network=_network(connections, timeout, attempts),
         select=select,
     )
+    _tell(facts, out)
+
+
+def _tell(facts: dict[str, Any], out: Path) -> None:
     for name, file in facts["files"].items():
         how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())

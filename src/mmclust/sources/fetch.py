@@ -89,10 +89,7 @@ def fetch_source(
         inner = folder / name
         files = from_folder(source, inner if inner.is_dir() else folder, out)
     absent = [each for each in source.files if each not in files]
-    for each in absent:
-        if (out / each).exists():
-            forget(out)
-            (out / each).unlink(missing_ok=True)
+    _remove(absent, out)
     if kind == "upstream":
         for entry in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
@@ -106,6 +103,14 @@ def fetch_source(
     }
     write_json(out / "source.json", facts)
     return facts
+
+
+def _remove(names: list[str], out: Path) -> None:
+    """Remove what is of another mirror than the rest."""
+    for name in names:
+        if (out / name).exists():
+            forget(out)
+            (out / name).unlink(missing_ok=True)
 
 
 def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
