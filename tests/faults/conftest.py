@@ -1,18 +1,35 @@
 from __future__ import annotations
 
+import importlib
+import sys
+from dataclasses import dataclass
+
 import pytest
 
+from mmclust.__main__ import main
+from mmclust.sources.asking import Timeouts
+from mmclust.sources.attempts import Patience
+from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.transport import Timeouts
 from tests.faults.misbehaving import serving
 from tests.faults.toy import tree, write_registry
 
-QUICK = Timeouts(connect=2, read=0.5)
+QUICK = Network(
+    Timeouts(connect=2, read=0.5), Patience(attempts=3, first=0.02, asked=5)
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it said on standard output or error."""
+
+    code: int
+    text: str
 
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     with serving() as (running, url):
         yield running, url
 
@@ -23,8 +40,41 @@ def fetch(tmp_path):
 
     def run(urls, **options):
         write_registry(tmp_path, urls)
-        options = {"mirror": "upstream", "timeouts": QUICK, **options}
+        options = {"mirror": "upstream", "network": QUICK, **options}
         return fetch_source("toy", out=tmp_path / "out", root=tmp_path, **options)
+
+    return run
+
+
+@pytest.fixture
+def mmclust(tmp_path, monkeypatch, capsys):
+    """Return mmclust(*arguments), the command line in this process, impatient."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    module = importlib.import_module("mmclust.cli.fetch")
+    monkeypatch.setattr(module, "_network", lambda *_: QUICK)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["mmclust", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        if isinstance(code, str):  # Python prints it and exits with 1
+            return Outcome(1, code)
+        return Outcome(code or 0, said.out + said.err)
+
+    return run
+
+
+@pytest.fixture
+def fetch_toy(mmclust, tmp_path):
+    """Return fetch_toy({file name: url}), the command `mmclust fetch toy`."""
+
+    def run(urls, *options):
+        write_registry(tmp_path, urls)
+        arguments = ["fetch", "toy", "--mirror", "upstream", "--out", "out", *options]
+        return mmclust(*arguments)
 
     return run
 

@@ -1,42 +1,21 @@
-"""A local HTTP server that misbehaves on demand: one function per fault."""
+"""What a server may do wrong: one function per fault, asked for by its name."""
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import threading
-from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 
-BODY = bytes(range(256)) * 10_000  # 2.56 MB: three pieces of at most 1 MiB
+from tests.faults import server
+from tests.faults.server import BODY, ETAG
+
+OLD = BODY[:-256] + bytes(256)  # an earlier version of the same size
 PAGE = b"\n<!DOCTYPE html><html><body>Please log in</body></html>"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requests[self.path] += 1
-        with contextlib.suppress(OSError):
-            FAULTS[self.path.strip("/").partition("-for-")[0]](self)
-
-    def start(self, length=None, status=200, **headers):
-        self.send_response(status)
-        if length is not None:
-            self.send_header("Content-Length", str(length))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-
-    def send(self, data):
-        self.wfile.write(data)
-        self.server.sent += len(data)
-
-    def log_message(self, *args):
-        pass
+DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+LATER = "Sat, 21 Nov 2026 12:00:01 GMT"
 
 
 def good(it):
-    it.start(len(BODY))
-    it.send(BODY)
+    it.serve()
 
 
 def good_without_length(it):
@@ -48,6 +27,12 @@ def gzipped(it):
     data = gzip.compress(BODY)
     it.start(len(data), Content_Encoding="gzip")
     it.send(data)
+
+
+def called_gzip(it):
+    """The file's own bytes, called compressed, as some servers do with .tgz."""
+    it.start(len(BODY), Content_Encoding="gzip")
+    it.send(BODY)
 
 
 def cut(it):
@@ -74,18 +59,73 @@ def longer(it):
     it.send(BODY + b"1234567")
 
 
+def longer_than_declared(it):
+    it.start(len(BODY))
+    it.send(BODY + b"1234567")
+
+
+def shorter_declared(it):
+    it.start(len(BODY) - 7)
+    it.send(BODY)
+
+
 def endless(it):
     it.start()
     for _ in range(1000):
         it.send(BODY)
 
 
+def reset_at_1(it):
+    it.serve(stop_at=len(BODY) // 100 if it.nth == 1 else None, reset=it.nth == 1)
+
+
+def reset_at_50(it):
+    it.serve(stop_at=len(BODY) // 2 if it.nth == 1 else None, reset=it.nth == 1)
+
+
+def reset_at_99(it):
+    it.serve(stop_at=len(BODY) * 99 // 100 if it.nth == 1 else None, reset=it.nth == 1)
+
+
+def reset_always(it):
+    it.serve(stop_at=(it.range(len(BODY)) or (0,))[0] + 1000, reset=True)
+
+
 def not_found(it):
-    it.send_error(404)
+    it.start(0, 404)
+
+
+def forbidden(it):
+    it.start(0, 403)
+
+
+def busy_once(it):
+    """429 with Retry-After, then fine."""
+    it.start(0, 429, Retry_After="1") if it.nth == 1 else it.serve()
+
+
+def busy_until(it):
+    """The same with a date, by the server's own clock."""
+    if it.nth == 1:
+        it.start(0, 429, Retry_After=LATER, Date=DATE)
+    else:
+        it.serve()
+
+
+def busy_too_long(it):
+    it.start(0, 429, Retry_After="172800")
+
+
+def broken_once(it):
+    it.start(0, 500) if it.nth == 1 else it.serve()
 
 
 def broken(it):
-    it.send_error(500)
+    it.start(0, 500)
+
+
+def unavailable(it):
+    it.start(0, 503)
 
 
 def circle(it):
@@ -94,6 +134,11 @@ def circle(it):
 
 def moved(it):
     it.start(0, 302, Location="/good")
+
+
+def moved_to_another_host(it):
+    port = it.server.server_port
+    it.start(0, 302, Location=f"http://localhost:{port}/good-for-another-host")
 
 
 def login(it):
@@ -106,6 +151,10 @@ def login_without_type(it):
     it.send(PAGE)
 
 
+def login_later(it):
+    it.serve(stop_at=len(BODY) // 2, reset=True) if it.nth == 1 else login(it)
+
+
 def stall(it):
     it.start(len(BODY))
     it.send(BODY[: len(BODY) // 2])
@@ -114,32 +163,99 @@ def stall(it):
 
 
 def stall_once(it):
-    (stall if it.server.requests[it.path] == 1 else good)(it)
+    (stall if it.nth == 1 else good)(it)
+
+
+def slow(it):
+    """Fine, and slow enough for two fetchers to meet."""
+    start, stop = it.range(len(BODY)) or (0, len(BODY))
+    partial = it.range(len(BODY)) is not None
+    value = (
+        {"Content_Range": f"bytes {start}-{stop - 1}/{len(BODY)}"} if partial else {}
+    )
+    it.start(stop - start, 206 if partial else 200, ETag=ETAG, **value)
+    for at in range(start, stop, 1 << 17):
+        it.send(BODY[at : min(at + (1 << 17), stop)])
+        it.wfile.flush()
+        time.sleep(0.02)
+
+
+def drip(it):
+    """A byte now and then: never silent for long, and never done."""
+    it.start(len(BODY))
+    while not it.server.closing.is_set():
+        it.send(b"\0")
+        it.wfile.flush()
+        time.sleep(0.05)
+
+
+def ignores_range(it):
+    """Whatever is asked for, the whole file comes; it breaks off once."""
+    it.start(len(BODY), ETag=ETAG)
+    it.send(BODY[: len(BODY) // 2] if it.nth == 1 else BODY)
+
+
+def says_another_range(it):
+    """206 from byte 0 on, whatever was asked for."""
+    if it.range(len(BODY)) is None:
+        it.serve(stop_at=len(BODY) // 2 if it.nth == 1 else None)
+        return
+    n = len(BODY)
+    it.start(n, 206, ETag=ETAG, Content_Range=f"bytes 0-{n - 1}/{n}")
+    it.send(BODY)
+
+
+def sends_another_range(it):
+    """206 that says what was asked for and sends the file's beginning."""
+    asked = it.range(len(BODY))
+    if asked is None:
+        it.serve(stop_at=len(BODY) // 2 if it.nth == 1 else None)
+        return
+    n = asked[1] - asked[0]
+    value = f"bytes {asked[0]}-{asked[1] - 1}/{len(BODY)}"
+    it.start(n, 206, ETag=ETAG, Content_Range=value)
+    it.send(BODY[1 : n + 1])
+
+
+def changes(it):
+    """The second answer is of another version, by its ETag."""
+    if it.nth == 1:
+        it.serve(OLD, '"v1"', stop_at=len(OLD) // 2)
+    else:
+        it.serve()
+
+
+def changes_in_secret(it):
+    """The same, ignoring If-Range and without an ETag: only bytes differ."""
+    body = BODY[::-1] if it.nth == 1 else BODY
+    asked = it.range(len(body))
+    start, stop = asked or (0, len(body))
+    value = f"bytes {start}-{stop - 1}/{len(body)}"
+    headers = {} if asked is None else {"Content_Range": value}
+    it.start(stop - start, 200 if asked is None else 206, **headers)
+    it.send(body[start : len(body) // 2 if it.nth == 1 else stop])
+
+
+def changes_in_size(it):
+    body = BODY if it.nth > 1 else BODY + b"more"
+    it.serve(body, ETAG if it.nth > 1 else '"v1"', stop_at=len(BODY) // 2)
 
 
 FAULTS = {
     f.__name__.replace("_", "-"): f
     for f in (
-        good, good_without_length, gzipped, cut, cut_without_length, empty,
-        wrong_bytes, longer, endless, not_found, broken, circle, moved, login,
-        login_without_type, stall, stall_once,
+        good, good_without_length, gzipped, called_gzip, cut,
+        cut_without_length, empty, wrong_bytes, longer, longer_than_declared,
+        shorter_declared, endless, reset_at_1, reset_at_50, reset_at_99, reset_always,
+        not_found, forbidden, busy_once, busy_until, busy_too_long, broken_once,
+        broken, unavailable, circle, moved, moved_to_another_host, login,
+        login_without_type, login_later, stall, stall_once, slow, drip, ignores_range,
+        says_another_range, sends_another_range, changes, changes_in_secret,
+        changes_in_size,
     )
 }  # fmt: skip
 
 
-@contextlib.contextmanager
 def serving():
-    """Yield (server, its url); ``server.requests`` counts, ``server.sent`` sums."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.requests, server.sent = Counter(), 0
-    server.closing = threading.Event()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.closing.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """Serve the faults; see :func:`tests.faults.server.serving`."""
+    return server.serving(faults=FAULTS)

@@ -9,12 +9,19 @@ import yaml
 from tests.faults.misbehaving import BODY
 
 
-def write_registry(root, urls):
-    facts = {"size": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
-    files = {name: {**facts, "url": url} for name, url in urls.items()}
+def write_registry(root, urls, facts=None, **source):
+    """Write a registry with the source `toy`; a url may be a list of mirrors."""
+    if facts is None:
+        facts = {"size": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
+    files = {
+        name: {**facts, "urls": [url] if isinstance(url, str) else list(url)}
+        for name, url in urls.items()
+    }
     (root / "data").mkdir(exist_ok=True)
-    text = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-    (root / "data/sources.yaml").write_text(text)
+    text = yaml.safe_dump({"toy": {**source, "files": files}}, sort_keys=False)
+    path = root / "data/sources.yaml"
+    if not path.exists() or path.read_text() != text:  # others may be reading it
+        path.write_text(text)
 
 
 def tree(folder):

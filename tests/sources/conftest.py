@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 
 import pytest
 import yaml
 
+from mmclust.sources.asking import Timeouts
+from mmclust.sources.attempts import Patience
+from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from tests.sources.pictures import PICTURES, SOME
 from tests.sources.toy import ARCHIVES
+
+QUICK = Network(Timeouts(read=2), Patience(attempts=2, first=0.01), 3)
 
 
 @pytest.fixture
@@ -40,5 +47,51 @@ def root(tmp_path):
 def fetch(root):
     def run(mirror="sample", name="toy", **options):
         return fetch_source(name, mirror=mirror, out=root / "out", root=root, **options)
+
+    return run
+
+
+@pytest.fixture(params=[zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def site(request, tmp_path):
+    """Make a publisher's folder with p.zip, note.txt and single pictures in it."""
+    folder = tmp_path / "site"
+    (folder / "p").mkdir(parents=True)
+    (folder / "note.txt").write_bytes(b"a note")
+    with zipfile.ZipFile(folder / "p.zip", "w", request.param) as archive:
+        archive.writestr("p/", b"")
+        for name, data in PICTURES.items():
+            archive.writestr(name, data)
+    return folder
+
+
+@pytest.fixture
+def fetch_pictures(tmp_path, monkeypatch):
+    """Return fetch_pictures(url, names): note.txt, and those members of p.zip."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def run(url, names=tuple(SOME), *, member_url=True, size=None, select=True):
+        data = (tmp_path / "site/p.zip").read_bytes()
+        picture = {
+            "urls": [f"{url}/p.zip"],
+            "size": size or len(data),
+            "contains": {"p/*.jpg": 60},
+            "optional": True,
+        }
+        if member_url:
+            picture["member_url"] = f"{url}/{{member}}"
+        files = {"note.txt": {"url": f"{url}/note.txt"}, "p.zip": picture}
+        (tmp_path / "data").mkdir(exist_ok=True)
+        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
+        path = tmp_path / "data/sources.yaml"
+        if not path.exists() or path.read_text() != registry:  # others may read it
+            path.write_text(registry)
+        return fetch_source(
+            "toy",
+            mirror="upstream",
+            out=tmp_path / "out",
+            root=tmp_path,
+            network=QUICK,
+            select=(lambda _: {"p.zip": names}) if select else None,
+        )
 
     return run

@@ -93,7 +93,7 @@ MALFORMED = {
     "size zero": ({**FILE, "size": 0}, ["a.zip.size", "a positive integer", "found: "]),
     "size negative": ({**FILE, "size": -1}, ["a.zip.size", "a positive integer"]),
     "size text": ({**FILE, "size": "3 MB"}, ["a.zip.size", "`int", "`str`"]),
-    "no url": ({"size": 3}, ["toy.files.a.zip", "`url`, or `urls`"]),
+    "no url": ({"size": 3}, ["toy.files.a.zip", "`url`, `urls` with", "or `manual`"]),
     "no url in the list": ({"urls": []}, ["toy.files.a.zip", "with at least one"]),
     "both": ({**FILE, "urls": ["x"]}, ["toy.files.a.zip.url", "Did you mean 'urls'"]),
     "unknown scheme": ({"url": "ftp://x/a"}, ["a.zip.urls", "'ftp://x/a'"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import zipfile
 
@@ -34,10 +33,6 @@ def fill(folder, *, archives=(), unpacked=()):
             (folder / member).parent.mkdir(exist_ok=True)
             (folder / member).write_bytes(data)
     return folder
-
-
-def refuse_to_link(*_):
-    raise OSError(errno.EXDEV, "Invalid cross-device link")
 
 
 def state(folder):

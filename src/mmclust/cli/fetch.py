@@ -1,9 +1,12 @@
 """``mmclust fetch``: bring a source's raw files, verified."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from mmclust.sources.download import Network
 
 
 def fetch(
@@ -20,20 +23,97 @@ def fetch(
         Path | None,
         typer.Option(help="Where to put it (default: data/raw/SOURCE)."),
     ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="all, or benchmarks (a,b): only the pictures they take."),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="From where it was fetched before.")
+    ] = False,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections at once, over files and ranges.")
+    ] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without data before a new attempt.")
+    ] = 60.0,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="In a row without progress, for each mirror.")
+    ] = 5,
 ) -> None:
-    """Fetch a source's files and verify them; nothing is fetched twice."""
-    from mmclust.core.params import read_params
+    """Fetch a source's files and verify them; nothing is fetched twice.
+
+    What is on disk and right stays, so a second run fetches only what is missing or
+    damaged. --repair does the same from the mirror that source.json names.
+    """
+    from mmclust.cli._select import selection
+    from mmclust.core.params import DEFAULT_PATH, Params, read_params
     from mmclust.sources.fetch import fetch_source
 
-    if mirror is None:
-        mirror = "upstream" if from_dir else read_params().data.mirror
     out = out or Path("data/raw") / source
-    facts = fetch_source(source, mirror=mirror, out=out, root=Path(), from_dir=from_dir)
+    if repair and mirror is None and from_dir is None:
+        mirror = _mirror_before(out)
+    select = None
+    if from_dir is None:
+        by_hand = mirror is not None and not DEFAULT_PATH.is_file()
+        params = Params() if by_hand else read_params()
+        mirror = mirror or params.data.mirror
+        named = params.data.images if images is None else _names(images)
+        select = selection(source, params, named)
+    facts = fetch_source(
+        source,
+        mirror=mirror or "upstream",
+        out=out,
+        root=Path(),
+        from_dir=from_dir,
+        network=_network(connections, timeout, attempts),
+        select=select,
+    )
+    _tell(facts, out)
+
+
+def _tell(facts: dict[str, Any], out: Path) -> None:
     for name, file in facts["files"].items():
-        how = "packed here" if file["from"] == "packed" else "not verified"
-        if file["verified"] != "none":
-            how = f"{file['verified']} verified"
+        how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
+    why = "not in the folder" if facts["mirror"] == "folder" else "not fetched"
     for name in facts["absent"]:
-        typer.echo(f"{out / name}: not in the folder")
+        typer.echo(f"{out / name}: {why}")
+
+
+def _names(images: str) -> str | tuple[str, ...]:
+    return images if images == "all" else tuple(images.split(","))
+
+
+def _mirror_before(out: Path) -> str | None:
+    """Return the mirror that ``source.json`` names; None if there is none."""
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.io import read_json
+
+    note = out / "source.json"
+    mirror = read_json(note).get("mirror") if note.is_file() else None
+    if mirror == "folder":
+        raise MmclustError(
+            "The files came from a folder of yours",
+            where=note,
+            expected="that folder",
+            found="no --from",
+            do="give the folder again with --from",
+        )
+    return mirror if isinstance(mirror, str) else None
+
+
+def _how(file: dict[str, Any]) -> str:
+    """Say how a file of ``source.json`` is known to be right."""
+    if file["from"] == "packed":
+        return "packed here"
+    said = {"none": "not verified", "first seen": "held to the first download"}
+    return said.get(file["verified"], f"{file['verified']} verified")
+
+
+def _network(connections: int, timeout: float, attempts: int) -> "Network":
+    from mmclust.sources.asking import Timeouts
+    from mmclust.sources.attempts import Patience
+    from mmclust.sources.download import Network
+
+    return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)

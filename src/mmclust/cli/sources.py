@@ -1,4 +1,6 @@
-"""``mmclust sources``: what there is to fetch, and on which terms."""
+"""``mmclust sources``: what there is to fetch, on which terms, and if it is right."""
+
+from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,63 +8,210 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mmclust.sources.registry import Source, SourceFile
+    from mmclust.sources.types import Source, SourceFile
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
+_RAW = Path("data/raw")
 
 
 @app.command("list")
 def list_sources() -> None:
     """List every source: size, known digests, whether it is on disk, licence."""
-    from mmclust.sources.fetch import REGISTRY
-    from mmclust.sources.registry import read_registry
-
-    for source in read_registry(REGISTRY).values():
+    for source in _sources().values():
         files = source.files.values()
         size = _size(sum(file.size or 0 for file in files))
         if any(file.size is None for file in files):
             size = f"at least {size}"
         digests = sorted({name for file in files for name in file.digests})
         typer.echo(f"{source.name}  {size}")
-        typer.echo(f"  digests  {', '.join(digests) or 'none known'}")
+        typer.echo(f"  digests  {', '.join(digests) or 'none'}; {_known(source)}")
         typer.echo(f"  on disk  {_on_disk(source)}")
         typer.echo(f"  licence  {source.licence or 'not stated'}")
+        if source.accept:
+            typer.echo(f"  terms    {_terms(source)}")
 
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A source.")]) -> None:
     """Show one source: files, addresses, sizes, digests, licence, citation."""
-    from mmclust.sources.fetch import REGISTRY
-    from mmclust.sources.registry import find_source, read_registry
-
-    source = find_source(read_registry(REGISTRY), name, REGISTRY)
+    source = _find(name)
     facts = {
         "title": source.title,
         "homepage": source.homepage,
         "licence": source.licence,
         "citation": source.citation,
+        "evidence": source.evidence,
         "on disk": _on_disk(source),
     }
     typer.echo(source.name)
     for key, value in facts.items():
         typer.echo(f"  {key:<9}{value or 'not stated'}")
+    if source.accept:
+        typer.echo(f"  {'terms':<9}{_terms(source)}")
+    if source.manual:
+        typer.echo(f"  {'by hand':<9}{source.manual}")
+        typer.echo(f"  {'drop in':<9}data/drop/{name}")
+    for host, variable in source.tokens.items():
+        typer.echo(f"  {'token':<9}{variable} of the environment, for {host}")
     for file in source.files.values():
         _show_file(file)
 
 
-def _show_file(file: "SourceFile") -> None:
+@app.command()
+def accept(
+    name: Annotated[str, typer.Argument(help="A source.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="I have read the terms and accept them.")
+    ] = False,
+) -> None:
+    """Show a source's terms, and record that you accept them.
+
+    The record (source, date, digest of the terms) is yours alone: it lies in your
+    configuration folder, not in the repository.
+    """
+    from mmclust.sources.terms import accept as record
+    from mmclust.sources.terms import terms_of
+
+    source = _find(name)
+    typer.echo(f"{source.title or name}\n\n{terms_of(source)}\n")
+    if not source.accept:
+        typer.echo("Nothing has to be accepted before it is fetched.")
+        return
+    if not yes:
+        typer.confirm("Do you accept these terms?", abort=True)
+    typer.echo(f"accepted; recorded in {record(source)}")
+
+
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Sources; all on disk by default.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every byte again.")
+    ] = False,
+) -> None:
+    """Hash the files on disk; say which are damaged and which stages read them.
+
+    Files that have not changed since they were last hashed are not read again,
+    unless --deep is given. Ends with exit code 1 if anything is damaged.
+    """
+    from mmclust.core.errors import MmclustError, some
+    from mmclust.sources.audit import audit, stages_touched
+
+    on_disk = [name for name in _sources() if (_RAW / name).is_dir()]
+    bad = []
+    for name in names or on_disk:
+        for found in audit(_find(name), _RAW / name, Path(), deep=deep):
+            how = "" if found.read else ", unchanged since it was read"
+            where = _RAW / name / found.name
+            typer.echo(f"{where}: {found.state}{how} ({found.note})")
+            if found.state != "right":
+                bad.append(found)
+    if bad:
+        sources = list(dict.fromkeys(found.source for found in bad))
+        stages = [s for n in sources for s in stages_touched(Path(), f"data/raw/{n}")]
+        touched = ", ".join(dict.fromkeys(stages)) or "none"
+        raise MmclustError(
+            f"{len(bad)} of the raw files cannot be trusted",
+            where=some(f"{_RAW / found.source / found.name}" for found in bad),
+            expected="the bytes that were fetched",
+            found=f"others; stages that read them: {touched}",
+            do=" and ".join(f"`mmclust fetch {name} --repair`" for name in sources),
+        )
+
+
+@app.command()
+def docs(
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path(
+        "docs/sources"
+    ),
+) -> None:
+    """Write a page for each source: citation, terms, files, how to get it."""
+    from mmclust.core.io import write_bytes
+    from mmclust.sources.fetch import REGISTRY
+    from mmclust.sources.pages import index, page
+    from mmclust.sources.registry import read_registry
+
+    registry = read_registry(REGISTRY)
+    for source in registry.values():
+        write_bytes(out / f"{source.name}.md", page(source).encode())
+    write_bytes(out / "README.md", index(registry).encode())
+    typer.echo(f"{out}: {len(registry) + 1} pages")
+
+
+@app.command()
+def nouns(
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    archive: Annotated[
+        Path, typer.Option("--from", help="WordNet's own archive.")
+    ] = Path("data/raw/wordnet/WordNet-3.0.tar.gz"),
+) -> None:
+    """Make the list of WordNet 3.0's nouns, and check it against the known digest."""
+    from mmclust.sources.nouns import write_nouns
+
+    typer.echo(f"{out}: {write_nouns(archive, out):,} nouns, sha256 verified")
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="A zip, tar or compressed tar.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+) -> None:
+    """Unpack an archive safely: all of it, or nothing."""
+    from mmclust.sources.archives import unpack as unpack_archive
+
+    typer.echo(f"{out}: {unpack_archive(archive, out):,} files")
+
+
+def _sources() -> dict[str, Source]:
+    """Return the registry with its first-seen digests."""
+    from mmclust.sources.fetch import LOCK, REGISTRY
+    from mmclust.sources.lock import locked, read_lock
+    from mmclust.sources.registry import read_registry
+
+    seen = read_lock(LOCK)
+    registry = read_registry(REGISTRY)
+    return {name: locked(source, seen) for name, source in registry.items()}
+
+
+def _find(name: str) -> Source:
+    from mmclust.sources.fetch import open_source
+
+    return open_source(name, Path())
+
+
+def _known(source: Source) -> str:
+    """Say how many files are held to whose digests."""
+    kinds = [file.known_by for file in source.files.values()]
+    known = ("published", "first seen", "unknown")
+    return ", ".join(f"{kinds.count(k)} {k}" for k in known if k in kinds)
+
+
+def _terms(source: Source) -> str:
+    from mmclust.sources.terms import accepted
+
+    date = accepted(source)
+    if date is not None:
+        return f"accepted on {date}"
+    return f"to be accepted first: `mmclust sources accept {source.name}`"
+
+
+def _show_file(file: SourceFile) -> None:
     size = "size unknown" if file.size is None else f"{file.size:,} bytes"
     typer.echo(f"  {file.name}: {size}")
     for url in file.urls:
         typer.echo(f"    {'url':<9}{url}")
+    if file.member_url:
+        typer.echo(f"    {'members':<9}{file.member_url}")
     for algorithm, digest in file.digests.items():
-        typer.echo(f"    {algorithm:<9}{digest}")
+        typer.echo(f"    {algorithm:<9}{digest} ({file.known_by})")
     for pattern, count in file.contains.items():
         typer.echo(f"    {'contains':<9}{pattern}: {count:,}")
 
 
-def _on_disk(source: "Source") -> str:
-    folder = Path("data/raw") / source.name
+def _on_disk(source: Source) -> str:
+    folder = _RAW / source.name
     present = [name for name in source.files if (folder / name).is_file()]
     if not present:
         return "no"

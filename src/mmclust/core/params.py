@@ -31,6 +31,9 @@ class DataParams:
     """``sample``: the built-in world; ``upstream``: the publishers' servers; or
     the path of a folder that holds the data sets, archives or unpacked."""
     sources: tuple[str, ...] = ("coco2017",)
+    images: str | tuple[str, ...] = "all"
+    """From upstream: ``all`` pictures of a source, or names of benchmarks, and then
+    only the pictures that these take."""
 
 
 @dataclass(frozen=True)

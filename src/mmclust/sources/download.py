@@ -1,143 +1,211 @@
-"""Fetching one file: streamed to a private name, hashed on the way, then named.
+"""Fetching one file: from its mirrors in turn, continued, hashed, verified.
 
-Whether it must be fetched at all, :func:`mmclust.sources.verify.decide` says.
+Whether it must be fetched at all, :func:`mmclust.sources.verify.decide` says, and
+:mod:`mmclust.sources.fetch` puts it in its place.
 """
 
 from __future__ import annotations
 
-import shutil
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.temporary import replacing
-from mmclust.sources.transport import BY_HAND, open_url
-from mmclust.sources.verify import Facts, hashers_of, track_bytes, verify
+from mmclust.sources.asking import Ask, Timeouts
+from mmclust.sources.attempts import Patience, persistently
+from mmclust.sources.ranges import PIECE, in_parallel
+from mmclust.sources.refusals import (
+    DELETED,
+    refuse_announced,
+    refuse_page,
+    refuse_short,
+    wrong_size,
+)
+from mmclust.sources.transport import opening
+from mmclust.sources.trouble import BY_HAND, FetchError, changed
+from mmclust.sources.verify import decide, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    from mmclust.sources.registry import SourceFile
-    from mmclust.sources.transport import Stream, Timeouts
-
-DELETED = "the wrong copy has been deleted"
-_AGAIN = "fetch again; if it stays so, the file at its source has changed"
+    from mmclust.sources.asking import Http
+    from mmclust.sources.parts import Part
+    from mmclust.sources.transport import Stream
 
 
-def download(
-    file: SourceFile,
-    path: Path,
-    *,
-    timeouts: Timeouts,
-    before_replace: Callable[[], object],
-) -> Facts:
-    """Fetch a file and put it in place once it is known to be right.
+@dataclass(frozen=True)
+class Network:
+    """How the network is used; no result depends on it."""
 
-    Parameters
-    ----------
-    file
-        What to fetch, and what it must be.
-    path
-        Where to put it. What is there stays as it was until the new file has been
-        verified.
-    timeouts
-        For servers.
-    before_replace
-        Called when the new file is verified, just before it replaces the old one.
-
-    Returns
-    -------
-    Facts
-        Size and digests.
-
-    Raises
-    ------
-    MmclustError
-        When the file cannot be had or is not what the registry says.
-    """
-    url = file.urls[0]
-    with (
-        open_url(url, timeouts) as stream,
-        replacing(path, before_replace) as temporary,
-    ):
-        facts = receive(stream, temporary, file)
-        verify(file, facts, temporary, url, do=f"{DELETED}; {_AGAIN}")
-    return facts
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    patience: Patience = field(default_factory=Patience)
+    connections: int = 4
+    """At once: over files, and over ranges of a large file."""
 
 
-def receive(stream: Stream, path: Path, file: SourceFile) -> Facts:
-    """Write a stream to a file, hashing it on the way.
+@dataclass(frozen=True)
+class Line:
+    """What one download uses: connections, patience, and a way to be stopped."""
 
-    Raises
-    ------
-    MmclustError
-        When a web page comes instead of the file, or the size differs: as soon as
-        the announced or received bytes exceed the registered ones.
-    """
-    hashers = hashers_of(file)
-    size = 0
-    total = file.size if stream.length is None else stream.length
-    with path.open("wb") as target:
-        for chunk in track_bytes(stream.chunks, f"fetching {file.name}", total):
-            if size == 0:
-                _refuse_page(stream, chunk, file)
-                _refuse_size(file, stream.length, "announced", stream.url)
-            size += len(chunk)
-            if file.size is not None and size > file.size:
-                _refuse_size(file, size, "received so far", stream.url)
-            for hasher in hashers.values():
-                hasher.update(chunk)
-            target.write(chunk)
-    _refuse_size(file, size, "received", stream.url)
-    return Facts(size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
+    http: Http
+    patience: Patience
+    connections: int = 1
+    arrived: Callable[[int], object] = lambda _: None
+    """Called with the number of bytes that came."""
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
-def require_space(folder: Path, size: int, what: str) -> None:
-    """Check the free space before anything is written.
+def download(part: Part, line: Line) -> None:
+    """Complete a part, from the first mirror that gives the right file.
 
     Parameters
     ----------
-    folder
-        Where ``size`` bytes are going to be written; it need not exist yet.
-    what
-        For the message.
+    part
+        What has arrived already; afterwards the whole file, verified.
+    line
+        How to fetch.
 
     Raises
     ------
     MmclustError
-        Saying how much is missing.
+        When the file cannot be had or is not what the registry says. What arrived
+        of it stays in the part, unless it is known to be wrong.
     """
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.is_dir())
-    free = shutil.disk_usage(existing).free
-    if free < size:
-        raise MmclustError(
-            f"Not enough space for {what}",
-            where=folder,
-            expected=f"{size:,} bytes free",
-            found=f"{free:,} bytes free, {size - free:,} too few",
-            do="free some space, or choose another folder with --out",
-        )
+    file = part.source
+    if file.digests and decide(file, part.facts) == "present":
+        return
+    failures: list[tuple[str, MmclustError]] = []
+    for url in file.urls:
+        try:
+            persistently(
+                lambda url=url: _attempt(part, url, line),  # type: ignore[misc]
+                line.patience,
+                reached=lambda: part.size,
+                wait=line.stop.wait,
+            )
+        except FetchError as trouble:
+            failures.append((url, trouble))
+        else:
+            return
+    if len(failures) == 1:
+        raise failures[0][1]
+    raise _no_mirror(file.name, failures)
 
 
-def _refuse_page(stream: Stream, start: bytes, file: SourceFile) -> None:
-    """Refuse a login or error page, which often comes with status 200."""
-    page = start.lstrip().lower().startswith((b"<!doctype html", b"<html"))
-    if (page or "text/html" in stream.content_type) and ".htm" not in file.name:
-        raise MmclustError(
-            f"A web page came instead of {file.name}",
-            where=stream.url,
-            expected="the file",
-            found=f"{stream.content_type or 'HTML'}, beginning {bytes(start[:40])!r}",
-            do=f"a login, a proxy or a moved file may be behind it: {BY_HAND}",
-        )
+def _attempt(part: Part, url: str, line: Line) -> None:
+    """Ask once for what is missing, and verify the whole."""
+    try:
+        _receive(part, url, line)
+        _verify(part, url)
+    except FetchError as trouble:
+        if trouble.stale:
+            part.doubts += 1
+            part.restart(None)
+        raise
 
 
-def _refuse_size(file: SourceFile, size: int | None, how: str, where: str) -> None:
-    if size is not None and file.size not in (None, size):
-        raise MmclustError(
-            f"{file.name} has the wrong size",
-            where=where,
-            expected=f"{file.size:,} bytes",
-            found=f"{size:,} bytes {how}",
-            do=f"{DELETED}; {_AGAIN}",
-        )
+def _may_continue(part: Part, url: str) -> bool:
+    """Say whether what has arrived can be the beginning of what the url gives."""
+    version, file = part.version, part.source
+    if not part.size or version is None or part.doubts > 1:
+        return False
+    if file.size is not None and part.size >= file.size:
+        return False
+    if version.url != url:
+        return bool(file.digests)
+    return bool(file.digests or version.validator)
+
+
+def _receive(part: Part, url: str, line: Line) -> None:
+    tail = part.tail() if _may_continue(part, url) else b""
+    start = part.size - len(tail) if tail else 0
+    ask = Ask(url, start, version=part.version if tail else None)
+    with opening(line.http, ask, part.source.size) as stream:
+        announced = stream.version.total
+        # What arrived before is given up for nothing less than the file.
+        chunks = refuse_page(stream, part.source.name)
+        refuse_announced(part.source, announced, stream.url)
+        if tail and stream.partial:
+            part.continued = True
+            chunks = _after(tail, chunks, url)
+        else:
+            part.restart(stream.version)
+        parallel = _worth_parallel(stream, part, line)
+        _take(part, _some(chunks, PIECE) if parallel else chunks, line, stream.url)
+    if parallel:
+        part.continued = True
+        rest = in_parallel(line.http, stream.version, part.size, line.connections)
+        with rest as pieces:
+            _take(part, pieces, line, stream.url)
+    refuse_short(part, announced, url)
+
+
+def _worth_parallel(stream: Stream, part: Part, line: Line) -> bool:
+    total = stream.version.total
+    return (
+        line.connections > 1
+        and not part.doubts
+        and stream.ranges
+        and total is not None
+        and bool(part.source.digests)
+        and total - part.size > 2 * PIECE
+    )
+
+
+def _some(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Pass on the first pieces, until they are ``size`` bytes or more."""
+    for chunk in chunks:
+        yield chunk
+        size -= len(chunk)
+        if size <= 0:
+            return
+
+
+def _take(part: Part, chunks: Iterator[bytes], line: Line, url: str) -> None:
+    for chunk in chunks:
+        if line.stop.is_set():
+            raise FetchError(
+                MmclustError("Stopped", where=url, found="another failure")
+            )
+        part.write(chunk)
+        line.arrived(len(chunk))
+        size = part.size
+        if part.source.size is not None and size > part.source.size:
+            part.restart(None)
+            raise wrong_size(part.source, size, "received so far", url)
+
+
+def _after(tail: bytes, chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Compare what was asked for again with what is there, then pass on the rest."""
+    got = b""
+    for chunk in chunks:
+        got += chunk
+        if len(got) >= len(tail):
+            break
+    if not got.startswith(tail):
+        raise changed(url, "the bytes that came before", "other bytes")
+    if len(got) > len(tail):
+        yield got[len(tail) :]
+    yield from chunks
+
+
+def _verify(part: Part, url: str) -> None:
+    file, facts = part.source, part.facts
+    try:
+        verify(file, facts, part.path, url, do=DELETED)
+    except MmclustError as error:
+        # Pieces of several answers may not have belonged together: once more, whole.
+        again = part.continued
+        part.restart(None)
+        raise FetchError(error, again=again, stale=again) from error
+
+
+def _no_mirror(name: str, failures: list[tuple[str, MmclustError]]) -> MmclustError:
+    told = [f"{url}: {error.what} ({error.parts['found']})" for url, error in failures]
+    return MmclustError(
+        f"No mirror gives {name}",
+        where="; ".join(url for url, _ in failures),
+        expected="the file from one of them",
+        found="; ".join(told),
+        do=BY_HAND,
+    )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.io import file_digest, write_json
-from mmclust.sources.download import download, require_space
-from mmclust.sources.folder import counts, find_files, pack, take_archive
-from mmclust.sources.registry import Source, find_source, read_registry
+from mmclust.core.io import write_json
+from mmclust.sources.download import Network
+from mmclust.sources.local import forget, from_folder
+from mmclust.sources.lock import locked, read_lock, record
+from mmclust.sources.registry import find_source, read_registry
 from mmclust.sources.temporary import sweep
-from mmclust.sources.transport import Timeouts
-from mmclust.sources.verify import decide, measure, verified_by
+from mmclust.sources.terms import require_accepted
+from mmclust.sources.upstream import from_upstream
+
+if TYPE_CHECKING:
+    from mmclust.sources.types import Source
+    from mmclust.sources.upstream import Select
 
 REGISTRY = Path("data/sources.yaml")
+LOCK = Path("data/sources.lock")
 SAMPLE_REGISTRY = Path("data/sample/registry.yaml")
 
 
@@ -26,7 +31,8 @@ def fetch_source(
     out: Path,
     root: Path,
     from_dir: Path | None = None,
-    timeouts: Timeouts | None = None,
+    network: Network | None = None,
+    select: Select | None = None,
 ) -> dict[str, Any]:
     """Bring a source's files to ``out``, each verified before it gets its name.
 
@@ -38,15 +44,18 @@ def fetch_source(
         ``sample``: the built-in world; ``upstream``: the publishers' servers; or
         a folder, relative to ``root``, as in ``from_dir``.
     out
-        The folder to fill. Files appear one by one, ``source.json`` last; it is
-        absent while the files are changing.
+        The folder to fill. No file of it changes before all that must be fetched
+        are there; ``source.json`` comes last, and is absent while files change.
     root
         The root of the repository, where the registries are.
     from_dir
         Instead of any mirror: a folder that holds the data set as its publishers
         lay it out, archives or unpacked, itself or under the source's name.
-    timeouts
-        For servers; by default 10 s to connect and 60 s between data.
+    network
+        How servers are used.
+    select
+        From upstream: which members are needed of which optional archives, see
+        :func:`mmclust.sources.upstream.from_upstream`. All, by default.
 
     Returns
     -------
@@ -58,24 +67,33 @@ def fetch_source(
     Raises
     ------
     MmclustError
-        For an unknown source or mirror, and whatever keeps a file from being
-        right; what was there before is then untouched.
+        For an unknown source or mirror, terms that have not been accepted, and
+        whatever keeps a file from being right; what was there before is then
+        untouched.
     """
     kind, folder = _mirror(mirror, from_dir, root)
-    path = root / (SAMPLE_REGISTRY if kind == "sample" else REGISTRY)
-    do = "run `mmclust sample`, which makes it" if kind == "sample" else None
-    source = find_source(read_registry(path, do), name, path)
+    source = open_source(name, root, sample=kind == "sample")
+    if kind != "sample":
+        require_accepted(source)
     sweep(out, source.files)
     if folder is None:
-        files = _from_urls(source, out, timeouts or Timeouts())
+        files = from_upstream(
+            source,
+            out,
+            root,
+            network or Network(),
+            upstream=kind == "upstream",
+            select=select if kind == "upstream" else None,
+        )
     else:
         inner = folder / name
-        files = _from_folder(source, inner if inner.is_dir() else folder, out)
+        files = from_folder(source, inner if inner.is_dir() else folder, out)
     absent = [each for each in source.files if each not in files]
-    for each in absent:
-        if (out / each).exists():
-            _forget(out)
-            (out / each).unlink(missing_ok=True)
+    _remove(absent, out)
+    if kind == "upstream":
+        for entry in record(root / LOCK, source, files):
+            # What is fetched next time will say the same.
+            files[entry.partition("/")[2]]["verified"] = "first seen"
     facts = {
         "source": name,
         "mirror": kind,
@@ -85,6 +103,32 @@ def fetch_source(
     }
     write_json(out / "source.json", facts)
     return facts
+
+
+def _remove(names: list[str], out: Path) -> None:
+    """Remove what is of another mirror than the rest."""
+    for name in names:
+        if (out / name).exists():
+            forget(out)
+            (out / name).unlink(missing_ok=True)
+
+
+def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
+    """Return a source of the registry, with its first-seen digests.
+
+    Parameters
+    ----------
+    name
+        The source.
+    root
+        Of the repository.
+    sample
+        Whether it is the built-in sample's own.
+    """
+    path = root / (SAMPLE_REGISTRY if sample else REGISTRY)
+    do = "run `mmclust sample`, which makes it" if sample else None
+    source = find_source(read_registry(path, do), name, path)
+    return source if sample else locked(source, read_lock(root / LOCK))
 
 
 def _mirror(mirror: str, from_dir: Path | None, root: Path) -> tuple[str, Path | None]:
@@ -110,57 +154,3 @@ def _mirror(mirror: str, from_dir: Path | None, root: Path) -> tuple[str, Path |
         found=f"no folder {folder}",
         do="correct the mirror",
     )
-
-
-def _from_urls(source: Source, out: Path, timeouts: Timeouts) -> dict[str, Any]:
-    found = {name: measure(out / name, file) for name, file in source.files.items()}
-    wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
-    size = sum(file.size or 0 for file in wanted)
-    require_space(out, size, f"the download of {source.name}")
-    for file in wanted:
-        found[file.name] = download(
-            file,
-            out / file.name,
-            timeouts=timeouts,
-            before_replace=partial(_forget, out),
-        )
-    return {
-        name: {
-            "size": facts.size,
-            "sha256": facts.digests["sha256"],
-            "verified": verified_by(source.files[name]),
-            "from": "archive",
-        }
-        for name, facts in found.items()
-        if facts is not None
-    }
-
-
-def _from_folder(source: Source, folder: Path, out: Path) -> dict[str, Any]:
-    files = {}
-    before = partial(_forget, out)
-    for name, found in find_files(source, folder).items():
-        file, path = source.files[name], out / name
-        if found == [folder / name]:
-            facts = take_archive(found[0], file, path, before_replace=before)
-            files[name] = {
-                "size": facts.size,
-                "sha256": facts.digests["sha256"],
-                "verified": verified_by(file),
-                "from": "archive",
-            }
-        else:
-            pack(found, folder, path, before_replace=before)
-            files[name] = {
-                "size": path.stat().st_size,
-                "sha256": file_digest(path),
-                "verified": "none",
-                "from": "packed",
-                "contains": counts(file, found, folder),
-            }
-    return files
-
-
-def _forget(out: Path) -> None:
-    """Drop ``source.json`` before the first file it describes changes."""
-    (out / "source.json").unlink(missing_ok=True)

@@ -1,13 +1,12 @@
 """Taking a data set the user already has: its archives, or their contents.
 
-Archives are held to the registry's digests and linked or copied. Unpacked files are
-packed again, uncompressed and in a fixed order, so that the rest of the project
+Archives are held to the registry's digests and copied. Unpacked files are packed
+again, uncompressed and in a fixed order, so that the rest of the project
 meets one layout and equal folders give equal archives.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import zipfile
 from typing import TYPE_CHECKING
@@ -15,23 +14,23 @@ from typing import TYPE_CHECKING
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import CHUNK
 from mmclust.core.progress import track
-from mmclust.sources.download import receive, require_space
-from mmclust.sources.temporary import holding, replacing
-from mmclust.sources.transport import Timeouts, open_url
-from mmclust.sources.verify import Facts, decide, measure, verify
+from mmclust.sources.space import require_space
+from mmclust.sources.temporary import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
-    from mmclust.sources.registry import Source, SourceFile
+    from mmclust.sources.types import Source, SourceFile
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
 
 
-def find_files(source: Source, folder: Path) -> dict[str, list[Path]]:
+def find_files(
+    source: Source, folder: Path, only: list[str] | None = None
+) -> dict[str, list[Path]]:
     """Look for a source's files in a folder, packed or unpacked.
 
     Parameters
@@ -40,6 +39,8 @@ def find_files(source: Source, folder: Path) -> dict[str, list[Path]]:
         What to look for.
     folder
         The data set as its publishers lay it out.
+    only
+        Names of the files to look for; all by default.
 
     Returns
     -------
@@ -53,12 +54,13 @@ def find_files(source: Source, folder: Path) -> dict[str, list[Path]]:
         with what was looked for.
     """
     found: dict[str, list[Path]] = {}
-    for name, file in source.files.items():
+    files = {n: f for n, f in source.files.items() if only is None or n in only}
+    for name, file in files.items():
         if (folder / name).is_file():
             found[name] = [folder / name]
         elif members := _members(file, folder):
             found[name] = members
-    if missing := _missing(source, found):
+    if missing := _missing(files, found):
         raise MmclustError(
             f"{source.name} is not in the folder",
             where=folder,
@@ -68,52 +70,6 @@ def find_files(source: Source, folder: Path) -> dict[str, list[Path]]:
             "unpacked from them",
         )
     return found
-
-
-def take_archive(
-    archive: Path,
-    file: SourceFile,
-    path: Path,
-    *,
-    before_replace: Callable[[], object],
-) -> Facts:
-    """Link or copy an archive of the user's once it is known to be right.
-
-    Parameters
-    ----------
-    archive
-        The user's file; only read.
-    file
-        What it must be.
-    path
-        Where to put it: a hard link on the same device, else a copy. A right file
-        that is there already stays.
-    before_replace
-        As in :func:`mmclust.sources.download.download`.
-
-    Raises
-    ------
-    MmclustError
-        When size or digest are not the registered ones.
-    """
-    found = measure(path, file)
-    if found is not None and decide(file, found) == "present":
-        return found
-    real = archive.resolve()
-    with (
-        holding(real.open("rb")),
-        replacing(path, before_replace) as temporary,
-    ):
-        if _link(real, temporary):
-            facts = measure(temporary, file)
-            assert facts is not None
-        else:
-            require_space(path.parent, real.stat().st_size, f"a copy of {path.name}")
-            with open_url(real.as_uri(), Timeouts()) as stream:
-                facts = receive(stream, temporary, file)
-        do = "your file was left alone; replace it by the publisher's, or unpack it"
-        verify(file, facts, temporary, archive, do=do)
-    return facts
 
 
 def pack(
@@ -134,7 +90,7 @@ def pack(
     path
         The archive; equal files give equal bytes.
     before_replace
-        As in :func:`mmclust.sources.download.download`.
+        As in :func:`mmclust.sources.collect.collect`.
 
     Raises
     ------
@@ -169,12 +125,12 @@ def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str
     return notes
 
 
-def _missing(source: Source, found: dict[str, list[Path]]) -> list[str]:
+def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list[str]:
     """Describe what a folder must hold and does not."""
-    either = [file for file in source.files.values() if file.optional]
+    either = [file for file in files.values() if file.optional]
     missing = [
         _described(file)
-        for file in source.files.values()
+        for file in files.values()
         if not file.optional and file.name not in found
     ]
     if either and not any(file.name in found for file in either):
@@ -194,16 +150,6 @@ def _members(file: SourceFile, folder: Path) -> list[Path]:
         if member.is_file()
     }
     return sorted(members, key=lambda member: member.as_posix())
-
-
-def _link(archive: Path, temporary: Path) -> bool:
-    """Replace the temporary file by a hard link; False where that cannot be."""
-    second = temporary.with_name(f"{temporary.name}.link.tmp")
-    with contextlib.suppress(OSError):
-        os.link(archive, second)
-        second.replace(temporary)
-        return True
-    return False
 
 
 def _add(archive: zipfile.ZipFile, member: Path, name: str) -> None:

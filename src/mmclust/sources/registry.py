@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,77 +15,12 @@ import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import require_file
+from mmclust.sources.types import DIGEST_LENGTHS, Source, SourceFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-T = TypeVar("T", "SourceFile", "Source")
-
-DIGEST_LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
-"""Hexadecimal digits of each digest, strongest first."""
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a source.
-
-    Parameters
-    ----------
-    urls
-        Where it lies, in order of preference; ``http``, ``https`` or ``file``.
-    size
-        Bytes; ``None`` where nobody knows.
-    sha256, sha1, md5
-        Lower-case hexadecimal; ``None`` where not known.
-    contains
-        For an archive: patterns of its members, and how many match in the full
-        file.
-    optional
-        Whether a folder of the user's may lack it while it has another.
-    name
-        What it is called on disk.
-    """
-
-    urls: tuple[str, ...]
-    size: int | None = None
-    sha256: str | None = None
-    sha1: str | None = None
-    md5: str | None = None
-    contains: dict[str, int] = field(default_factory=dict)
-    optional: bool = False
-    name: str = ""
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """The known digests by algorithm, strongest first."""
-        known = ((name, getattr(self, name)) for name in DIGEST_LENGTHS)
-        return {name: digest for name, digest in known if digest is not None}
-
-
-@dataclass(frozen=True)
-class Source:
-    """A publisher's data set.
-
-    Parameters
-    ----------
-    files
-        By name, in the registry's order.
-    title, homepage, licence, citation
-        For people.
-    protocol
-        Options of benchmarks that the source suggests, such as
-        ``{"coco_all.min_images": 20}`` for a small sample.
-    name
-        Its key in the registry.
-    """
-
-    files: dict[str, SourceFile]
-    title: str = ""
-    homepage: str = ""
-    licence: str = ""
-    citation: str = ""
-    protocol: dict[str, Any] = field(default_factory=dict)
-    name: str = ""
+T = TypeVar("T", SourceFile, Source)
 
 
 def read_registry(path: Path, do: str | None = None) -> dict[str, Source]:
@@ -153,7 +87,28 @@ def _source(value: Any, path: Path, name: str) -> Source:
     if not read:
         raise _malformed(path, f"{name}.files", "at least one file", "none")
     source = _typed({**entry, "files": {}}, Source, path, name)
+    _refuse_unreachable(source, read, path, name)
     return dataclasses.replace(source, files=read, name=name)
+
+
+def _refuse_unreachable(
+    source: Source, files: dict[str, SourceFile], path: Path, name: str
+) -> None:
+    """Refuse files that nobody could get, and terms that nobody could read."""
+    if source.accept and not source.terms:
+        raise _malformed(path, f"{name}.terms", "what is to be accepted", "nothing")
+    for file in files.values():
+        where = f"{name}.files.{file.name}"
+        if file.member_url is not None and "{member}" not in file.member_url:
+            what, found = "an address with {member} in it", repr(file.member_url)
+            raise _malformed(path, f"{where}.member_url", what, found)
+        if file.listed_in:
+            if file.listed_in not in files or file.member_url is None or file.urls:
+                what = "another file of the source, with `member_url`, without `urls`"
+                raise _malformed(path, f"{where}.listed_in", what, file.listed_in)
+        elif not file.urls and not source.manual:
+            what = "`url`, `urls` with at least one, or `manual` for the source"
+            raise _malformed(path, where, what, "none")
 
 
 def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
@@ -163,7 +118,7 @@ def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
     entry = dict(_mapping(value, path, where))
     if "url" in entry and "urls" not in entry:
         entry["urls"] = [entry.pop("url")]
-    if not entry.get("urls"):
+    if "urls" in entry and not entry["urls"]:
         raise _malformed(path, where, "`url`, or `urls` with at least one", "none")
     file = _typed(entry, SourceFile, path, where)
     if file.size is not None and file.size < 1:
@@ -198,7 +153,10 @@ def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:
 
 def _typed(value: dict[str, Any], kind: type[T], path: Path, where: str) -> T:
     """Convert to a dataclass; ``name`` is the key, never a value."""
-    known = {f.name for f in dataclasses.fields(kind)} - {"name"}
+    known = {f.name for f in dataclasses.fields(kind)} - {
+        "name",
+        "first_seen",
+    }
     for key in value:
         if key not in known:
             raise _malformed(

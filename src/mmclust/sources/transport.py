@@ -7,6 +7,9 @@ failure is its caller's business.
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,27 +18,15 @@ from urllib.request import url2pathname
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK
+from mmclust.sources.asking import Ask, Http, Timeouts, Version, headers_of
+from mmclust.sources.trouble import FetchError, changed, failure, status_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
-BY_HAND = (
-    "check the network and the address and try again, or download the file by hand "
-    "and give its folder with --from"
-)
-_OK = 200
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a server may keep us waiting, in seconds."""
-
-    connect: float = 10.0
-    """Until it accepts the connection."""
-    read: float = 60.0
-    """Between two pieces of data."""
+_OK, _PART, _BEYOND = 200, 206, 416
 
 
 @dataclass(frozen=True)
@@ -47,136 +38,162 @@ class Stream:
     url
         Where it comes from, after redirects.
     chunks
-        Its bytes, 1 MiB at a time.
-    length
-        Bytes the sender announced; ``None`` when it did not.
+        Its bytes, in pieces of at most 1 MiB.
+    version
+        Which file it is; ``total`` is the announced size.
+    start
+        Offset of the first byte in the whole file.
     content_type
         What the sender says it is; empty for a file.
+    ranges
+        Whether the sender says that parts can be had.
     """
 
     url: str
     chunks: Iterator[bytes]
-    length: int | None
+    version: Version
+    start: int = 0
     content_type: str = ""
+    ranges: bool = False
+    partial: bool = False
+    """Whether it is a part of the file, from ``start`` on."""
 
 
 @contextlib.contextmanager
-def open_url(url: str, timeouts: Timeouts) -> Iterator[Stream]:
+def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Stream]:
     """Open a url for reading.
 
     Parameters
     ----------
-    url
-        ``http://``, ``https://`` or ``file://``.
-    timeouts
-        For servers.
+    http
+        From :func:`connecting`.
+    ask
+        Which url, and which bytes of it.
+    n_expected
+        The registered size: it tells a file that is compressed on the way from one
+        that is a compressed file.
 
     Yields
     ------
     Stream
-        Read it inside the block.
+        Read it inside the block. Its ``start`` is the asked one, or 0 where the
+        server gives the whole file instead.
 
     Raises
     ------
-    MmclustError
+    FetchError
         When there is no such file, the server cannot be reached, refuses,
-        redirects for ever, stalls, or breaks off.
+        redirects for ever, stalls, breaks off or gives another range.
     """
-    opener = _open_file if urlsplit(url).scheme == "file" else _open_http
-    with opener(url, timeouts) as stream:
-        yield stream
+    if urlsplit(ask.url).scheme == "file":
+        with _open_file(ask.url) as stream:
+            yield stream
+        return
+    import httpx
+
+    try:
+        with http.client.stream(
+            "GET", ask.url, headers=headers_of(http, ask)
+        ) as response:
+            yield _stream(http, ask, response, n_expected)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise failure(ask.url, error, http.timeouts) from error
+
+
+def _stream(
+    http: Http, ask: Ask, response: httpx.Response, n_expected: int | None
+) -> Stream:
+    if response.status_code == _BEYOND:
+        raise changed(ask.url, f"at least {ask.start:,} bytes", "a shorter file")
+    if response.status_code not in {_OK, _PART}:
+        raise status_trouble(ask.url, response)
+    headers = response.headers
+    length = headers.get("content-length", "")
+    total = int(length) if length.isdigit() else None
+    encoded = headers.get("content-encoding", "identity") != "identity"
+    if encoded and (total is None or total != n_expected):
+        chunks, total = response.iter_bytes(), None
+    else:
+        chunks = response.iter_raw()
+    start = 0
+    if response.status_code == _PART:
+        start, total = _range(ask, headers)
+    version = Version(
+        ask.url, headers.get("etag", ""), headers.get("last-modified", ""), total
+    )
+    if response.status_code == _PART:
+        _refuse_other(ask, version)
+    return Stream(
+        str(response.url),
+        _paced(chunks, ask.url, http.timeouts),
+        version,
+        start,
+        headers.get("content-type", ""),
+        headers.get("accept-ranges", "") == "bytes" and not encoded,
+        response.status_code == _PART,
+    )
+
+
+def _range(ask: Ask, headers: Mapping[str, str]) -> tuple[int, int | None]:
+    """Return (start, size of the whole) of a partial answer, if it is the asked."""
+    text = headers.get("content-range", "")
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", text)
+    if match and int(match[1]) == ask.start:
+        total = int(match[3]) if match[3] != "*" else None
+        ends = {ask.end, total} - {None} or {int(match[2]) + 1}
+        if int(match[2]) + 1 in ends:
+            return ask.start, total
+    last = "" if ask.end is None else ask.end - 1
+    raise changed(ask.url, f"bytes {ask.start}-{last}", text or "no Content-Range")
+
+
+def _refuse_other(ask: Ask, found: Version) -> None:
+    """Refuse a range of a file that is not the one it would continue."""
+    asked = ask.version
+    if asked is None or asked.url != ask.url:
+        return
+    for name in ("etag", "modified", "total"):
+        before, now = getattr(asked, name), getattr(found, name)
+        if before and now and before != now:
+            raise changed(ask.url, f"{name} {before}", f"{name} {now}")
+
+
+def _paced(chunks: Iterator[bytes], url: str, timeouts: Timeouts) -> Iterator[bytes]:
+    """Pass the data on while it comes fast enough."""
+    since, received = time.monotonic(), 0
+    for chunk in chunks:
+        received += len(chunk)
+        yield chunk
+        now = time.monotonic()
+        if now - since > timeouts.read:
+            if received < timeouts.slowest * (now - since):
+                error = MmclustError(
+                    "The download stalled",
+                    where=url,
+                    expected=f"at least {timeouts.slowest:g} bytes per second",
+                    found=f"{received:,} bytes in {now - since:.0f} s",
+                    do="try again later, or use another network",
+                )
+                raise FetchError(error, again=True)
+            since, received = now, 0
 
 
 @contextlib.contextmanager
-def _open_file(url: str, _: Timeouts) -> Iterator[Stream]:
+def _open_file(url: str) -> Iterator[Stream]:
     path = Path(url2pathname(urlsplit(url).path))
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    with file:
-        yield Stream(url, _chunks(file, path), path.stat().st_size)
-
-
-def _chunks(file: object, path: Path) -> Iterator[bytes]:
-    try:
-        while chunk := file.read(CHUNK):  # type: ignore[attr-defined]
-            yield chunk
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> MmclustError:
-    return MmclustError(
-        f"{path.name} cannot be read",
-        where=path,
-        expected="a readable file",
-        found=error.strerror or error,
-        do="put the file there, or correct its address in the registry",
-    )
-
-
-@contextlib.contextmanager
-def _open_http(url: str, timeouts: Timeouts) -> Iterator[Stream]:
-    import httpx
-
-    limits = httpx.Timeout(timeouts.read, connect=timeouts.connect)
-    # Digests are of the file itself, so it must not be compressed on the way.
-    headers = {"Accept-Encoding": "identity", "User-Agent": "mmclust"}
-    try:
-        with (
-            httpx.Client(timeout=limits, follow_redirects=True) as client,
-            client.stream("GET", url, headers=headers) as response,
-        ):
-            _refuse_status(url, response)
-            yield Stream(
-                str(response.url),
-                response.iter_bytes(CHUNK),
-                _length(response),
-                response.headers.get("content-type", ""),
-            )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _failed(url, error, timeouts) from error
-
-
-def _length(response: httpx.Response) -> int | None:
-    """Return the announced size; a server that compresses announces another."""
-    length = response.headers.get("content-length", "")
-    encoding = response.headers.get("content-encoding", "identity")
-    return int(length) if length.isdigit() and encoding == "identity" else None
-
-
-def _refuse_status(url: str, response: httpx.Response) -> None:
-    if response.status_code != _OK:
-        raise MmclustError(
-            "The server did not give the file",
-            where=url,
-            expected="HTTP status 200",
-            found=f"{response.status_code} {response.reason_phrase}".rstrip(),
-            do=BY_HAND,
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            chunks = iter(lambda: file.read(CHUNK), b"")
+            yield Stream(url, chunks, Version(url, total=size))
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        if error.filename != str(path):
+            raise
+        told = MmclustError(
+            f"{path.name} cannot be read",
+            where=path,
+            expected="a readable file",
+            found=error.strerror,
+            do="put the file there, or correct its address in the registry",
         )
-
-
-def _failed(url: str, error: Exception, timeouts: Timeouts) -> MmclustError:
-    import httpx
-
-    kinds: list[tuple[type[Exception], str, str | None]] = [
-        (httpx.ConnectTimeout, "The server does not answer",
-         f"a connection within {timeouts.connect:g} s"),
-        (httpx.TimeoutException, "The download stalled",
-         f"some data at least every {timeouts.read:g} s"),
-        (httpx.ConnectError, "The server cannot be reached", None),
-        (httpx.TooManyRedirects, "The server redirects in a circle", None),
-        (httpx.TransportError, "The download broke off", "the whole file"),
-        (Exception, "The download failed", None),
-    ]  # fmt: skip
-    what, expected = next(
-        (what, expected) for kind, what, expected in kinds if isinstance(error, kind)
-    )
-    return MmclustError(
-        what,
-        where=url,
-        expected=expected,
-        found=str(error) or type(error).__name__,
-        do=f"{BY_HAND}; nothing of the broken download was kept",
-    )
+        raise FetchError(told) from error

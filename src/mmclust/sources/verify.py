@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mmclust.sources.registry import SourceFile
+    from mmclust.sources.types import SourceFile
 
 Action = Literal["present", "download"]
 
@@ -71,7 +71,9 @@ def decide(file: SourceFile, found: Facts | None) -> Action:
 
 
 def verified_by(file: SourceFile) -> str:
-    """Return the algorithm a file is held to, or ``"none"``."""
+    """Return the algorithm a file is held to, ``"first seen"`` or ``"none"``."""
+    if file.first_seen:
+        return "first seen"
     return next(iter(file.digests), "none")
 
 
@@ -100,6 +102,9 @@ def verify(
     difference = _difference(file, facts)
     if difference is not None:
         expected, found = difference
+        if file.first_seen:
+            expected += ", as first seen"
+            do += "; if its publisher meant it, remove its line from data/sources.lock"
         raise MmclustError(
             f"{file.name} is not the file that is registered",
             where=where,

@@ -1,0 +1,99 @@
+"""The noun list that TAC and DXMC choose from, made of WordNet 3.0.
+
+Source: the file ``WordNetNouns.csv`` of the TAC release is exactly this: one row per
+lemma of each noun synset in the order of ``data.noun``, with the definition.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import tarfile
+from typing import TYPE_CHECKING
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import require_file, write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHA256 = "deff9dec810a2ff5c8012c61b5e052e7ba5e62476da9acb6ce8e68df01fd8e5d"
+N_ROWS = 146_347
+MEMBER = "WordNet-3.0/dict/data.noun"
+
+
+def noun_list(data_noun: bytes) -> bytes:
+    """Return the noun list.
+
+    Parameters
+    ----------
+    data_noun
+        The file ``data.noun`` of WordNet.
+
+    Returns
+    -------
+    bytes
+        CSV in UTF-8, header ``word,definition``; words as stored (underscores and
+        capitals kept), definitions without the quoted examples.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["word", "definition"])
+    for line in data_noun.decode().splitlines():
+        if line.startswith("  "):  # the licence
+            continue
+        fields, _, gloss = line.partition("|")
+        words = fields.split()
+        definition = re.sub(r'"[^"]*"', "", gloss.strip()).strip("; ")
+        # Offset, file, part of speech, count (hexadecimal), then word and sense.
+        for i in range(int(words[3], 16)):
+            rows.writerow([words[4 + 2 * i], definition])
+    return text.getvalue().encode()
+
+
+def write_nouns(archive: Path, out: Path) -> int:
+    """Make the noun list from WordNet's archive, read in place.
+
+    Parameters
+    ----------
+    archive
+        ``WordNet-3.0.tar.gz``.
+    out
+        The CSV file.
+
+    Returns
+    -------
+    int
+        Rows.
+
+    Raises
+    ------
+    MmclustError
+        When the archive cannot be read, or does not give the known list.
+    """
+    require_file(archive, "run `mmclust fetch wordnet --mirror upstream`")
+    try:
+        with tarfile.open(archive) as opened:
+            member = opened.extractfile(MEMBER)
+            nouns = noun_list(b"" if member is None else member.read())
+    except (tarfile.TarError, KeyError, OSError, EOFError) as error:
+        raise MmclustError(
+            "WordNet's archive cannot be read",
+            where=archive,
+            expected=f"a complete archive with {MEMBER}",
+            found=error,
+            do="run `mmclust fetch wordnet --repair`",
+        ) from error
+    digest = hashlib.sha256(nouns).hexdigest()
+    if digest != SHA256:
+        raise MmclustError(
+            "The nouns are not those of WordNet 3.0",
+            where=archive,
+            expected=f"{N_ROWS:,} rows, sha256 {SHA256}",
+            found=f"{nouns.count(10) - 1:,} rows, sha256 {digest}",
+            do="use WordNet 3.0, not another version",
+        )
+    write_bytes(out, nouns)
+    return N_ROWS

@@ -1,0 +1,229 @@
+"""Files on their way: private names that a later run can find and continue.
+
+A part lies in a work folder beside its target (``<out>.work``, which DVC does not
+see), under a name no other process uses, with a note of which version of which url
+it holds. A run that finds a part whose writer is gone takes it over by renaming it,
+which only one run can do. The lock that says whether a writer is gone saves work;
+nothing's correctness depends on it: what is taken over is compared with the server
+and hashed like everything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from mmclust.core.io import CHUNK, write_json
+from mmclust.sources.asking import Version
+from mmclust.sources.space import cannot_write
+from mmclust.sources.verify import Facts, hashers_of
+
+if TYPE_CHECKING:
+    import hashlib
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mmclust.sources.types import SourceFile
+
+_OVERLAP = 1 << 16
+"""Bytes that are asked for again when a download is continued, to compare."""
+
+
+@dataclass
+class Part:
+    """What has arrived of a file.
+
+    Parameters
+    ----------
+    source
+        What it is going to be.
+    path, file
+        Its private name, and the open file.
+    size
+        Bytes that count; what lies beyond is overwritten.
+    version
+        Whose bytes they are; ``None`` while there are none.
+    continued
+        Whether they came in more than one answer, so that they might not fit.
+    doubts
+        How often a server's ranges turned out not to fit.
+    """
+
+    source: SourceFile
+    path: Path
+    file: BinaryIO
+    size: int = 0
+    version: Version | None = None
+    continued: bool = False
+    doubts: int = 0
+    hashers: dict[str, hashlib._Hash] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Facts:
+        """Size and digests of what has arrived."""
+        digests = {name: each.hexdigest() for name, each in self.hashers.items()}
+        return Facts(self.size, digests)
+
+    def restart(self, version: Version | None) -> None:
+        """Forget what has arrived; the next bytes are a new version's first."""
+        self.size, self.version, self.continued = 0, version, False
+        self.hashers = hashers_of(self.source)
+        self.file.seek(0)
+        self.file.truncate()
+        if version is None:
+            _note(self.path).unlink(missing_ok=True)
+        else:
+            write_json(_note(self.path), asdict(version))
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes, hashing them.
+
+        Raises
+        ------
+        MmclustError
+            When they cannot be written; what arrived before still counts.
+        """
+        try:
+            self.file.seek(self.size)
+            view = memoryview(chunk)
+            while view:
+                view = view[self.file.write(view) :]
+        except OSError as error:
+            total = self.source.size or (self.version.total if self.version else None)
+            missing = None if total is None else total - self.size
+            raise cannot_write(self.path, error, missing) from error
+        for hasher in self.hashers.values():
+            hasher.update(chunk)
+        self.size += len(chunk)
+
+    def tail(self) -> bytes:
+        """Return the last bytes that arrived, to compare with the server's."""
+        self.file.seek(max(0, self.size - _OVERLAP))
+        return self.file.read(min(self.size, _OVERLAP))
+
+    def drop(self) -> None:
+        """Delete the part and its note."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            _note(self.path).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
+    """Give the largest abandoned part of a file, or a new one.
+
+    Parameters
+    ----------
+    source
+        The file.
+    work
+        The work folder; it is made.
+
+    Yields
+    ------
+    Part
+        Open, and locked where locks are supported. It is kept at the end of the
+        block, unless it is empty or was renamed.
+
+    Raises
+    ------
+    MmclustError
+        When the folder cannot be written to.
+    """
+    path = _private(work, source.name)
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        file = _take_over(source, path) or path.open("x+b", buffering=0)
+    except OSError as error:
+        raise cannot_write(work / source.name, error, source.size) from error
+    with file:
+        _lock(file)
+        part = Part(source, path, file, hashers=hashers_of(source))
+        _adopt(part)
+        try:
+            yield part
+        finally:
+            if not part.size:
+                part.drop()
+
+
+def tidy(work: Path, names: list[str]) -> None:
+    """Remove abandoned parts of these files, and the folder if it is empty then."""
+    for name in names:
+        # The whole file is there: members of it are no longer needed.
+        shutil.rmtree(work / f"{name}.members", ignore_errors=True)
+        for path in work.glob(f".{name}.*.part"):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                # An empty one may be about to be locked.
+                if path.stat().st_size and _lock(file, exclusive=True):
+                    path.unlink()
+        for note in work.glob(f".{name}.*.json"):
+            if not note.with_suffix(".part").exists():
+                note.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        work.rmdir()
+
+
+def arrived(work: Path, name: str) -> int:
+    """Return the size of the largest part of a file that lies there."""
+    sizes = [0]
+    for path in work.glob(f".{name}.*.part"):
+        with contextlib.suppress(OSError):
+            sizes.append(path.stat().st_size)
+    return max(sizes)
+
+
+def _take_over(source: SourceFile, path: Path) -> BinaryIO | None:
+    """Rename the largest part whose writer is gone; only one run can."""
+    found = []
+    for each in path.parent.glob(f".{source.name}.*.part"):
+        with contextlib.suppress(OSError):
+            found.append((each.stat().st_size, each))
+    for _, each in sorted(found, reverse=True):
+        with contextlib.suppress(OSError):
+            file = each.open("r+b", buffering=0)
+            if _lock(file, exclusive=True) and each.stat().st_size:
+                with contextlib.suppress(FileNotFoundError):
+                    _note(each).rename(_note(path))
+                each.rename(path)
+                return file
+            file.close()
+    return None
+
+
+def _adopt(part: Part) -> None:
+    """Hash what a part taken over holds; without a note it is worth nothing."""
+    try:
+        version = Version(**json.loads(_note(part.path).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        part.restart(None)
+        return
+    part.version, part.continued = version, True
+    part.file.seek(0)
+    while chunk := part.file.read(CHUNK):
+        for hasher in part.hashers.values():
+            hasher.update(chunk)
+        part.size += len(chunk)
+
+
+def _private(work: Path, name: str) -> Path:
+    return work / f".{name}.{secrets.token_hex(6)}.part"
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _lock(file: BinaryIO, *, exclusive: bool = False) -> bool:
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return os.fstat(file.fileno()).st_nlink > 0

@@ -1,0 +1,102 @@
+"""Several ranges of one file at once, handed on in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmclust.sources.asking import Ask
+from mmclust.sources.transport import opening
+from mmclust.sources.trouble import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from mmclust.sources.asking import Http, Version
+
+PIECE = 16 << 20
+"""Bytes of a range; so many times the connections are held in memory."""
+
+
+@contextlib.contextmanager
+def in_parallel(
+    http: Http, version: Version, start: int, connections: int
+) -> Iterator[Iterator[bytes]]:
+    """Fetch the rest of a file over several connections.
+
+    Parameters
+    ----------
+    http
+        From :func:`mmclust.sources.asking.connecting`.
+    version
+        Of the file; every range must be of it.
+    start
+        The first byte that is wanted.
+    connections
+        How many ranges are under way at once.
+
+    Yields
+    ------
+    Iterator of bytes
+        The pieces, in the file's order.
+
+    Raises
+    ------
+    FetchError
+        From the iterator, as soon as the first piece that failed is due.
+    """
+    total = version.total
+    assert total is not None
+    asks = deque(
+        Ask(version.url, at, min(at + PIECE, total), version)
+        for at in range(start, total, PIECE)
+    )
+    pool = ThreadPoolExecutor(connections, thread_name_prefix="range")
+    running: deque[Future[bytes]] = deque()
+
+    def pieces() -> Iterator[bytes]:
+        while asks or running:
+            while asks and len(running) <= connections:
+                running.append(pool.submit(read_range, http, asks.popleft()))
+            yield running.popleft().result()
+
+    try:
+        yield pieces()
+    finally:
+        for future in running:
+            future.cancel()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def read_range(http: Http, ask: Ask) -> bytes:
+    """Return the bytes of a range.
+
+    Raises
+    ------
+    FetchError
+        When they cannot be had, or the server gives something else.
+    """
+    assert ask.end is not None
+    wanted = ask.end - ask.start
+    data = bytearray()
+    with opening(http, ask) as stream:
+        # A server that answers with the whole file has another version by now, or
+        # cannot give ranges.
+        if not stream.partial or _other(ask, stream.version):
+            raise changed(ask.url, f"bytes {ask.start}-{ask.end - 1}", "the whole file")
+        for chunk in stream.chunks:
+            data += chunk
+            if len(data) > wanted:
+                raise changed(ask.url, f"{wanted:,} bytes", "more")
+    if len(data) < wanted:
+        raise changed(ask.url, f"{wanted:,} bytes", f"{len(data):,} bytes")
+    return bytes(data)
+
+
+def _other(ask: Ask, found: Version) -> bool:
+    """Say whether an answer is not of the version asked for."""
+    return ask.version is not None and found != replace(ask.version, url=found.url)

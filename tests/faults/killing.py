@@ -1,0 +1,88 @@
+"""Run in a process of its own: fetch or unpack, and die at a named point.
+
+    python -m tests.faults.killing POINT ROOT
+
+The points lie where a power cut would hurt most. SIGKILL runs no handler.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fetch(root):
+    from mmclust.sources.fetch import fetch_source
+
+    fetch_source("toy", mirror="upstream", out=root / "out", root=root)
+
+
+def while_downloading(root):
+    """When the first half has been written."""
+    from mmclust.sources.parts import Part
+
+    write = Part.write
+
+    def writing(self, chunk):
+        write(self, chunk)
+        if self.size > 1_000_000:
+            die()
+
+    Part.write = writing
+    fetch(root)
+
+
+def between_verify_and_rename(root):
+    """All is verified, nothing has its name."""
+    from mmclust.sources import collect
+
+    collect._publish = die
+    fetch(root)
+
+
+def between_two_renames(root):
+    """The first file has its name, the second has not."""
+    from mmclust.sources import collect
+
+    publish, published = collect._publish, []
+
+    def publishing(*arguments):
+        if published:
+            die()
+        published.append(1)
+        publish(*arguments)
+
+    collect._publish = publishing
+    fetch(root)
+
+
+def before_the_note(root):
+    """All files are there, source.json is not."""
+    from mmclust.sources import fetch as module
+
+    module.write_json = die
+    fetch(root)
+
+
+def while_unpacking(root):
+    """When the first member has been written."""
+    from mmclust.sources import archives
+
+    copy = archives._copy
+
+    def copying(*arguments):
+        copy(*arguments)
+        die()
+
+    archives._copy = copying
+    archives.unpack(root / "a.zip", root / "unpacked")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,44 @@
+"""docs/faults.md: every test it names exists, and every fault of the tests is in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.faults import test_archive_faults, test_download_faults
+
+ROOT = Path(__file__).parents[2]
+ROWS = re.findall(
+    r"^\| (.+?) \| (.+?) \| `(test_\w+)(?:\[([\w-]+)\])?` \|$",
+    (ROOT / "docs/faults.md").read_text(),
+    re.MULTILINE,
+)
+
+
+def test_every_test_of_the_table_exists():
+    """Test functions by name, parameters by the sweeps they belong to."""
+    files = [
+        p for d in ("faults", "sources") for p in (ROOT / "tests" / d).glob("t*.py")
+    ]
+    text = "\n".join(path.read_text() for path in files)
+    parameters = {
+        "test_a_fault_is_told_and_changes_nothing": set(test_download_faults.MESSAGES),
+        "test_a_way_that_leads_to_the_file": set(test_download_faults.FINE),
+        "test_only_what_is_missing_is_asked_for": {"50", "99"},
+        "test_an_archive_is_refused": {
+            make.__name__ for make in test_archive_faults.REFUSED
+        },
+    }
+    assert len(ROWS) > 80
+    for _, _, name, parameter in ROWS:
+        assert f"def {name}(" in text, name
+        assert not parameter or parameter in parameters[name], (name, parameter)
+
+
+def test_every_fault_is_in_the_table():
+    """No message of the server's sweep and no refused archive is left out."""
+    named = {parameter for *_, parameter in ROWS}
+    archives = {make.__name__ for make in test_archive_faults.REFUSED}
+    elsewhere = {"endless"}  # has a test of its own
+    assert set(test_download_faults.MESSAGES) | archives <= named | elsewhere
+    assert all(promise and fault for fault, promise, *_ in ROWS)

@@ -1,0 +1,180 @@
+"""Members of remote archives: what is asked for, and what arrives."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmclust.sources.fetch import fetch_source
+from mmclust.sources.remote_member import Wanted, batches
+from tests.faults.files import serving_files
+from tests.faults.toy import tree
+from tests.sources.conftest import QUICK
+from tests.sources.pictures import PICTURES, SOME, members
+
+MINI = Path(__file__).parents[2] / "../shared/data/coco_mini"
+
+
+def test_selected_members_arrive(site, fetch_pictures, tmp_path):
+    """Byte for byte, stored, in order; the whole archive is not asked for."""
+    with serving_files(site) as (server, url):
+        facts = fetch_pictures(url)
+        sent = server.sent
+    assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
+    assert facts["files"]["p.zip"] == {
+        "size": (tmp_path / "out/p.zip").stat().st_size,
+        "sha256": hashlib.sha256((tmp_path / "out/p.zip").read_bytes()).hexdigest(),
+        "verified": "crc32",
+        "from": "members",
+        "contains": {"p/*.jpg": "5 of 60: a part"},
+    }
+    own = sum(len(PICTURES[name]) for name in SOME)
+    assert sent < own + 70_000  # the directory, and a header for each member
+    assert not (tmp_path / "out.work").exists()
+
+
+def test_the_same_selection_gives_the_same_bytes(site, fetch_pictures, tmp_path):
+    """In any order, again from the server or from what is on disk."""
+    with serving_files(site) as (_, url):
+        fetch_pictures(url, SOME)
+        first = tree(tmp_path / "out")
+        shutil.rmtree(tmp_path / "out")
+        fetch_pictures(url, SOME[::-1])
+    assert tree(tmp_path / "out") == first
+
+
+def test_a_larger_selection_fetches_the_difference(site, fetch_pictures, tmp_path):
+    """What an earlier selection holds is taken over after its CRC-32 is checked."""
+    with serving_files(site) as (server, url):
+        fetch_pictures(url, SOME)
+        server.seen.clear()
+        fetch_pictures(url, [*SOME, "p/050.jpg"])
+    asked = [headers["Range"] for path, headers in server.seen if path == "/p.zip"]
+    assert len(asked) <= 4  # a byte, the directory, one member
+    assert len(members(tmp_path / "out/p.zip")) == 6
+
+
+def test_two_fetchers_of_members_at_once(site, fetch_pictures, tmp_path):
+    """Both succeed, though the first to finish tidies up."""
+    with serving_files(site) as (_, url):
+        fetch_pictures(url, SOME[:1])
+        with ThreadPoolExecutor(3) as pool:
+            facts = list(
+                pool.map(lambda _: fetch_pictures(url, list(PICTURES)), range(3))
+            )
+    assert len({each["files"]["p.zip"]["sha256"] for each in facts}) == 1
+    assert members(tmp_path / "out/p.zip") == PICTURES
+    assert not (tmp_path / "out.work").exists()
+
+
+def test_a_whole_archive_that_is_there_stays(site, fetch_pictures, tmp_path):
+    """Whoever has all of it is not given less."""
+    with serving_files(site) as (server, url):
+        fetch_pictures(url, select=False)
+        whole = (tmp_path / "out/p.zip").read_bytes()
+        facts = fetch_pictures(url)
+    assert (tmp_path / "out/p.zip").read_bytes() == whole
+    assert facts["files"]["p.zip"]["from"] == "archive"
+    assert server.requests["/p.zip"] == 1
+
+
+def test_neighbours_share_requests():
+    """Gaps of at most 4 % of a batch are bridged, and batches end at 8 MiB."""
+
+    def wanted(start, end):
+        return Wanted("x", end - start, 0, 0, end - start, start, end)
+
+    row = [wanted(at, at + 1000) for at in range(0, 10_000, 1000)]
+    assert [len(group) for group in batches(row)] == [10]
+    assert [len(group) for group in batches(row[::2])] == [1] * 5
+    assert [len(group) for group in batches([row[0], wanted(1040, 2040)])] == [2]
+    large = [wanted(at, at + (3 << 20)) for at in range(0, 30 << 20, 3 << 20)]
+    assert [len(group) for group in batches(large)] == [2] * 5
+
+
+def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
+    """An archive is made of all the pictures the publisher's page shows."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site = tmp_path / "site"
+    rows = [f"<tr><td><img src='{name}'></td></tr>" for name in SOME]
+    (site / "p").mkdir(parents=True)
+    (site / "index.html").write_text(f"<html><table>{''.join(rows)}</table></html>")
+    for name in SOME:
+        (site / name).write_bytes(PICTURES[name])
+    (tmp_path / "data").mkdir()
+    with serving_files(site) as (server, url):
+        pictures = {"listed_in": "index.html", "member_url": f"{url}/{{member}}"}
+        files = {"index.html": {"url": f"{url}/index.html"}, "p.zip": pictures}
+        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
+        (tmp_path / "data/sources.yaml").write_text(registry)
+        facts = fetch_source(
+            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
+        )
+        n_requests = sum(server.requests.values())
+        again = fetch_source(
+            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
+        )
+    assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
+    assert facts["files"]["p.zip"]["verified"] == "jpeg"
+    assert again == facts
+    assert sum(server.requests.values()) == n_requests
+    assert "p.zip" not in (tmp_path / "data/sources.lock").read_text()
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
+    """Packed as the official zips and served: every byte of every member arrives."""
+    if not MINI.is_dir():
+        pytest.skip("the pieces of real COCO are not on this machine")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site, files = tmp_path / "site", {}
+    site.mkdir()
+    for name, folder in {
+        "annotations_trainval2017.zip": "annotations",
+        "train2017.zip": "train2017",
+        "val2017.zip": "val2017",
+    }.items():
+        method = zipfile.ZIP_STORED if "ann" not in name else zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(site / name, "w", method) as archive:
+            for path in sorted((MINI / folder).iterdir()):
+                archive.write(path, f"{folder}/{path.name}")
+        data = (site / name).read_bytes()
+        files[name] = {
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "optional": "ann" not in name,
+        }
+    wanted = sorted(f"train2017/{p.name}" for p in (MINI / "train2017").iterdir())[::3]
+    (tmp_path / "data").mkdir()
+
+    def select(_):
+        return {"train2017.zip": wanted}
+
+    with serving_files(site) as (server, url):
+        for name, file in files.items():
+            file["url"] = f"{url}/{name}"
+        registry = yaml.safe_dump({"coco2017": {"files": files}}, sort_keys=False)
+        (tmp_path / "data/sources.yaml").write_text(registry)
+        facts = fetch_source(
+            "coco2017", mirror="upstream", out=tmp_path / "out", root=tmp_path,
+            network=QUICK, select=select if part else None,
+        )  # fmt: skip
+        sent = server.sent
+    if not part:
+        assert {f["verified"] for f in facts["files"].values()} == {"sha256"}
+        assert all(
+            (tmp_path / "out" / n).read_bytes() == (site / n).read_bytes()
+            for n in files
+        )
+        return
+    assert facts["absent"] == ["val2017.zip"]
+    got = members(tmp_path / "out/train2017.zip")
+    assert got == {name: (MINI / name).read_bytes() for name in wanted}
+    own = sum(map(len, got.values())) + files["annotations_trainval2017.zip"]["size"]
+    assert sent < 1.1 * own
