@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from mmclust.core.manifest import Row, write_labels, write_manifest
+from mmclust.core.labels import write_labels
+from mmclust.core.manifest import Row, write_manifest
 
 ROOT = Path(__file__).parents[1]
 

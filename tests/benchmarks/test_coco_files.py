@@ -9,7 +9,8 @@ import zipfile
 import pytest
 
 from mmclust.benchmarks._stage import build_benchmark
-from mmclust.core.manifest import read_labels, read_manifest
+from mmclust.core.labels import read_labels
+from mmclust.core.manifest import read_manifest
 from tests.benchmarks.toy_coco import (
     COCO_CROSS,
     captions_content,

@@ -111,3 +111,6 @@ def test_ones_own_features(encoded, run_mmclust):
     assert "Did you mean 'kmeans'?" in done.stderr
     done = run_mmclust("cluster", "kmeans", cwd=encoded)
     assert done.returncode == 2
+    done = run_mmclust("cluster", "coco_cross", "hog", "--k", 5, cwd=encoded)
+    assert done.returncode == 2
+    assert "features of your own" in done.stderr

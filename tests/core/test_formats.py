@@ -16,13 +16,8 @@ from mmclust.core.features import (
     write_features,
 )
 from mmclust.core.io import read_table, write_table
-from mmclust.core.manifest import (
-    Row,
-    read_labels,
-    read_manifest,
-    write_labels,
-    write_manifest,
-)
+from mmclust.core.labels import read_labels, write_labels
+from mmclust.core.manifest import Row, read_manifest, write_manifest
 
 ROWS = [
     Row(i, None, f"{i}.jpg", None, None, 4, 3, (f"one {i}", "two"), "train")
@@ -135,6 +130,13 @@ def test_concat_weighs_both_views_equally(tmp_path):
     assert joined.shape == (3, 11)
     assert np.linalg.norm(joined[:, :4], axis=1) == pytest.approx(0.5**0.5)
     assert normalised(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e25])
+def test_directions_survive_any_scale(scale):
+    """Squares that over- or underflow do not swallow a row."""
+    rows = (scale * np.array([[3.0, 4.0]])).astype(np.float32)
+    assert normalised(rows)[0] == pytest.approx([0.6, 0.8])
 
 
 def test_clusters_come_back(tmp_path):

@@ -100,6 +100,13 @@ def test_arrays_come_back_and_are_never_pickled(tmp_path):
         io.read_array(tmp_path / "c.npy")
 
 
+def test_an_archive_of_arrays_is_no_array(tmp_path):
+    """An .npz file under an .npy name is refused."""
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    with pytest.raises(MmclustError, match="holds several arrays"):
+        io.read_array(tmp_path / "a.npz")
+
+
 def test_truncated_array_is_named(tmp_path):
     """A cut .npy file is an error that names it."""
     io.write_array(tmp_path / "a.npy", np.zeros((100, 10), np.float32))

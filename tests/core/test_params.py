@@ -6,7 +6,7 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
-from mmclust.core.plugins import load, names
+from mmclust.core.plugins import load, names, params_of
 from tests.conftest import ROOT
 
 
@@ -67,7 +67,7 @@ def test_wrong_types_name_the_key(tmp_path, text, key, found):
 
 @pytest.mark.parametrize(
     "text", ["model: {k: 0}", "model: {n_seeds: 0}", "model: {k_sweep: [0]}",
-             "seed: -1", "score: {n_resamples: 5}"],
+             "seed: -1", "report: {thumbnails: -1}", "score: {n_resamples: 5}"],
 )  # fmt: skip
 def test_numbers_out_of_range(tmp_path, text):
     """A number without meaning is refused."""
@@ -100,6 +100,10 @@ def test_plugin_options_are_strict_too(tmp_path):
     with pytest.raises(MmclustError, match=r"encoders\.hog\.cel") as caught:
         params.block("encoders", "hog")
     assert "Did you mean 'cell'?" in str(caught.value)
+    for name, block in (("hog", {"cell": 0}), ("miniclip", {"width": 12}),
+                        ("random", {"dim": -4})):  # fmt: skip
+        with pytest.raises(MmclustError, match="out of range"):
+            params_of("encoders", name, block, name)
     with pytest.raises(MmclustError) as caught:
         params.block("encoders", "color_histogram")
     assert "encoders.color_histogram.bins" in str(caught.value)

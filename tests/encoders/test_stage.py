@@ -160,6 +160,13 @@ def test_missing_captions_are_refused_by_text_encoders_only(tiny):
     assert "image.npy" in encode(tiny, "hog")
 
 
+def test_a_device_that_is_not_there(tiny):
+    """Told before any picture is read."""
+    with pytest.raises(MmclustError, match="'banana' cannot be used"):
+        encode(tiny, "hog", device="banana")
+    assert not (tiny / "out.work").exists()
+
+
 def test_a_benchmark_without_images_says_so(tiny):
     """--annotations-only has nothing to encode; the error says how to go on."""
     path = tiny / "data/benchmarks/tiny/manifest.parquet"

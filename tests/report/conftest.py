@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.features import write_features
 from mmclust.core.io import write_bytes, write_json, write_table
-from mmclust.core.manifest import Row, read_manifest, write_labels, write_manifest
+from mmclust.core.labels import write_labels
+from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.core.params import ModelParams, Params, ReportParams
 
 if TYPE_CHECKING:

@@ -106,6 +106,11 @@ def test_extreme_partitions(true, pred, expected):
     assert [float(v) for v in found.values()] == pytest.approx(list(expected))
 
 
+def test_no_cluster_is_matched_to_a_class_it_does_not_hold():
+    """The last class left over is no name for a cluster without an image of it."""
+    assert matching(np.array([[5, 0], [3, 0]])).tolist() == [0, -1]
+
+
 def test_lengths_must_agree():
     """Arrays of different length, or of none, are refused."""
     for true, pred in (([0], [0, 1]), ([], [])):

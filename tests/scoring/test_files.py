@@ -49,6 +49,28 @@ def test_several_runs_and_hidden_labels(tmp_path, score):
     assert record["acc"] == pytest.approx((1 + 0.5) / 2)
 
 
+def test_integers_written_as_floats_are_the_same(tmp_path, score):
+    """-1.0 hides, 2.0 is 2, and spaces around a header do not matter."""
+    labels = "image_id, label\na,-1.0\nb,2.0\nc,2\nd,3\n"
+    done = score(labels, "image_id,cluster\na,0\nb,1\nc,1.0\nd,0\n")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["n_hidden"], record["n_classes"], record["acc"]) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("bad", [[0, 1, np.nan], [0, 1, np.inf]])
+def test_values_that_are_no_labels(tmp_path, run_mmclust, bad):
+    """NaN and infinity are missing values, not classes."""
+    np.save(tmp_path / "l.npy", np.array(bad))
+    np.save(tmp_path / "c.npy", np.array([0, 1, 1]))
+    done = run_mmclust(
+        "score", "clustering", "--labels", "l.npy", "--clusters", "c.npy",
+        "--out", "out.json", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "has an empty value" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("labels", "clusters", "text"),
     [
@@ -56,6 +78,7 @@ def test_several_runs_and_hidden_labels(tmp_path, score):
         (LABELS, CLUSTERS + "0,z\n", "1 without a label (z)"),
         (LABELS, CLUSTERS + "0,a\n", "has an image twice"),
         (LABELS, "image_id,group\na,1\n", "lacks the column cluster"),
+        ("image_id,label,label\na,1,1\n", CLUSTERS, "or has it twice"),
         (LABELS, CLUSTERS.replace("1,c", ",c"), "has an empty value"),
         (LABELS, "image_id,cluster\na,1\nb,1,2\n", "not a readable CSV"),
         (LABELS, "", "not a readable CSV"),

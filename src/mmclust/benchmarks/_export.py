@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 from mmclust.benchmarks._raw import DAMAGED
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import writing
-from mmclust.core.manifest import read_labels, read_manifest
+from mmclust.core.labels import read_labels
+from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import write_json
-from mmclust.core.manifest import write_labels, write_manifest
+from mmclust.core.labels import write_labels
+from mmclust.core.manifest import write_manifest
 from mmclust.core.plugins import load, params_of
 
 if TYPE_CHECKING:

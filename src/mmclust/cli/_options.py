@@ -12,3 +12,11 @@ def n_workers(workers: int) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def require_plugins(benchmark: str, encoder: str) -> None:
+    """Refuse names that do not exist, with the nearest that do."""
+    from mmclust.core.plugins import require
+
+    require("benchmarks", benchmark)
+    require("encoders", encoder)

@@ -45,19 +45,25 @@ def cluster(
     With both kinds of features, each is scaled to unit norm and they are joined.
     """
     if image_features is None and text_features is None:
+        if k is not None or ids is not None or out is not None or seed:
+            raise typer.BadParameter(
+                "--k, --ids, --seed and --out go with features of your own; "
+                "the pipeline takes k and seed from params.yaml"
+            )
         _stage(names, workers)
     else:
         _own(names, image_features, text_features, k, ids, seed, out)
 
 
 def _stage(names: list[str], workers: int) -> None:
-    from mmclust.cli._options import n_workers
+    from mmclust.cli._options import n_workers, require_plugins
     from mmclust.clusterers._stage import cluster_benchmark
     from mmclust.core.params import read_params
 
     if len(names) != 2:  # noqa: PLR2004
         raise typer.BadParameter("give BENCHMARK ENCODER, or METHOD with features")
     benchmark, encoder = names
+    require_plugins(benchmark, encoder)
     out = Path("data/clusters") / benchmark / f"{encoder}.parquet"
     clusterings = cluster_benchmark(
         Path("data/benchmarks") / benchmark,

@@ -24,11 +24,12 @@ def encode(
     Labels are not read. A run that was stopped continues where it was: run the
     same command again. The bytes are the same at any number of workers.
     """
-    from mmclust.cli._options import n_workers
+    from mmclust.cli._options import n_workers, require_plugins
     from mmclust.core.params import read_params
     from mmclust.encoders._stage import encode_benchmark
 
     params = read_params()
+    require_plugins(benchmark, encoder)
     out = Path("data/features") / benchmark / encoder
     dims = encode_benchmark(
         Path("data/benchmarks") / benchmark / "manifest.parquet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,12 +55,13 @@ def cluster_files(
         When the arrays differ in length, are not finite, or k is larger than n.
     """
     given = {"image": image_features, "text": text_features}
-    views = {}
+    views: dict[str, np.ndarray[Any, Any]] = {}
     for view, path in given.items():
         if path is not None:
-            views[view] = read_array(path)
-            n_samples = len(next(iter(views.values())))
-            check_features(views[view], path, n_samples)
+            array = read_array(path)
+            others = [len(other) for other in views.values()]
+            check_features(array, path, others[0] if others else None)
+            views[view] = array
     features = Features(views, {})
     rows = view_of(features, views_of(features)[-1])
     names = _ids(ids, len(rows))
@@ -76,13 +77,13 @@ def cluster_files(
 def _ids(path: Path | None, n_samples: int) -> list[str]:
     if path is None:
         return [str(i) for i in range(n_samples)]
-    names = require_file(path, do="give one image_id per line").read_text("utf-8")
-    ids = names.splitlines()
-    if len(ids) != n_samples or len(set(ids)) != len(ids):
+    data = require_file(path, do="give one image_id per line").read_bytes()
+    ids = data.decode("utf-8-sig", errors="replace").splitlines()
+    if len(ids) != n_samples or len(set(ids)) != len(ids) or not all(ids):
         raise MmclustError(
             "The ids do not fit the features",
             where=path,
             expected=f"{n_samples} different ids, one per line",
-            found=f"{len(ids)} lines, {len(set(ids))} different",
+            found=f"{len(ids)} lines, {len(set(ids) - {''})} different ids",
         )
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import kmeans
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ DETERMINISTIC = False
 class Params:
     """See :func:`mmclust.kernels.kmeans.kmeans`."""
 
-    n_init: int = 10
-    max_iter: int = 300
+    n_init: Positive = 10
+    max_iter: Positive = 300
     spherical: bool = True
     init: str = "k-means++"
 

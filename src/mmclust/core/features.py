@@ -155,9 +155,12 @@ def check_features(
 
 def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return rows scaled to unit L2 norm, float32 (n, d); zero rows stay zero."""
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    scaled: np.ndarray[Any, Any] = array / np.where(norms > 0, norms, 1)
-    return scaled.astype(np.float32, copy=False)
+    # Through the largest value of each row, so that no square over- or underflows.
+    largest = np.abs(array).max(axis=1, keepdims=True)
+    scaled = (array / np.where(largest > 0, largest, 1)).astype(np.float32)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    unit: np.ndarray[Any, Any] = scaled / np.where(norms > 0, norms, 1)
+    return unit
 
 
 def view_of(features: Features, view: str) -> np.ndarray[Any, Any]:

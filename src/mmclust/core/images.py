@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,17 +81,25 @@ def _bytes(
             archives[path] = zipfile.ZipFile(path)
         if offset is None or length is None:
             return archives[path].read(member)
-        file = archives[path].fp
-        assert file is not None
-        file.seek(offset)
-        return file.read(length)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        return _stored(archives[path], member, offset, length)
+    except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise MmclustError(
             "An image cannot be read",
             where=f"{path}, {member}",
             found=error,
             do="fetch the source again, then build again",
         ) from error
+
+
+def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> bytes:
+    """Read a member by offset, held to the archive's own check of it."""
+    file = archive.fp
+    assert file is not None
+    file.seek(offset)
+    data = file.read(length)
+    if zlib.crc32(data) != archive.getinfo(member).CRC:
+        raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
+    return data
 
 
 def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
@@ -123,7 +132,7 @@ def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
             "An image cannot be decoded",
             where=where,
             expected="a complete image file",
-            found=f"{len(data)} bytes: {error}",
+            found=f"{len(data)} bytes that do not decode ({type(error).__name__})",
             do="fetch the source again; if the publisher's file is damaged, "
             "report it to them",
         ) from error

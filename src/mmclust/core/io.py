@@ -165,9 +165,7 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
         When the file is missing, truncated or holds Python objects.
     """
     try:
-        array: np.ndarray[Any, Any] = np.load(
-            require_file(path), mmap_mode="r", allow_pickle=False
-        )
+        array: Any = np.load(require_file(path), mmap_mode="r", allow_pickle=False)
     except ValueError as error:
         raise MmclustError(
             f"{path.name} is not a readable .npy array",
@@ -175,6 +173,13 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
             expected="a complete array of numbers, saved by numpy.save",
             found=error,
         ) from error
+    if not isinstance(array, np.ndarray):
+        raise MmclustError(
+            f"{path.name} holds several arrays",
+            where=path,
+            expected="one array, saved by numpy.save",
+            found="an archive, saved by numpy.savez",
+        )
     return array
 
 

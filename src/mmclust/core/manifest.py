@@ -1,7 +1,7 @@
-"""Manifests (one row per image) and, in a file of their own, labels.
+"""Manifests: one row per image, sorted by ``image_id``.
 
-Manifest rows are sorted by ``image_id``; every later array keeps that order.
-Labels live apart so that the pipeline shows who reads them.
+Every later array keeps that order. Labels live in a file, and a module, of their own
+(:mod:`mmclust.core.labels`), so that it shows who reads them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-
-HIDDEN = -1
-"""The label of an image whose class is not given out."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +103,6 @@ class Manifest:
     def splits(self) -> np.ndarray[Any, Any]:
         """The split of each image: an array of str, shape (n,)."""
         return np.asarray(self.table["split"].to_pylist(), dtype=str)
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Ground truth, read by scoring code alone.
-
-    Parameters
-    ----------
-    image_ids
-        n ids.
-    labels
-        int32 (n,); :data:`HIDDEN` where the class is not given out.
-    names
-        The class name of each image, n strings.
-    """
-
-    image_ids: list[str]
-    labels: np.ndarray[Any, Any]
-    names: list[str]
 
 
 def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
@@ -212,7 +190,16 @@ def write_manifest(
         if c is not None
     }
     columns["container"] = [relative.get(c) for c in columns["container"]]
-    table = pa.table(columns, schema=schema)
+    try:
+        table = pa.table(columns, schema=schema)
+    except (pa.ArrowException, OverflowError) as error:
+        raise MmclustError(
+            "A value of the source does not fit a manifest",
+            where=path,
+            expected="text, and widths and heights below 2,147,483,648",
+            found=error,
+            do="look for it in the source's annotations",
+        ) from error
     meta: dict[str, Any] = {
         "benchmark": benchmark,
         "protocol": protocol,
@@ -249,61 +236,6 @@ def read_manifest(path: Path) -> Manifest:
             do=f"build it again: mmclust build {meta['benchmark']}",
         )
     return Manifest(path.parent, table, meta)
-
-
-def write_labels(path: Path, names: Mapping[str, str]) -> list[str]:
-    """Write labels sorted by image id; label ids follow the sorted class names.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/labels.parquet``.
-    names
-        Class name of each image id.
-
-    Returns
-    -------
-    list of str
-        The class names; a class's position is its label.
-    """
-    import pyarrow as pa
-
-    classes = sorted(set(names.values()))
-    position = {name: i for i, name in enumerate(classes)}
-    ids = sorted(names)
-    table = pa.table(
-        {
-            "image_id": pa.array(ids, pa.string()),
-            "label": pa.array([position[names[i]] for i in ids], pa.int32()),
-            "label_name": pa.array([names[i] for i in ids], pa.string()),
-        }
-    )
-    write_table(path, table, {})
-    return classes
-
-
-def read_labels(path: Path) -> Labels:
-    """Read a labels file.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or lacks a column.
-    """
-    table, _ = read_table(path)
-    missing = {"image_id", "label", "label_name"} - set(table.column_names)
-    if missing:
-        raise MmclustError(
-            f"{path.name} lacks a column",
-            where=path,
-            expected="image_id, label, label_name",
-            found=", ".join(table.column_names),
-        )
-    return Labels(
-        table["image_id"].to_pylist(),
-        table["label"].to_numpy(),
-        table["label_name"].to_pylist(),
-    )
 
 
 def _refuse_duplicates(ids: Sequence[str], path: Path) -> None:

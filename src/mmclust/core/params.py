@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -14,6 +14,11 @@ from mmclust.core.errors import MmclustError, nearest
 DEFAULT_PATH = Path("params.yaml")
 
 T = TypeVar("T")
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+"""A count or a size: at least 1."""
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+"""A rate or a temperature: above 0."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,9 @@ class ScoreParams:
 class ReportParams:
     """What the page shows."""
 
-    thumbnails: int = 12
+    thumbnails: Positive = 12
     """Pictures per cluster."""
-    points: int = 3000
+    points: Positive = 3000
     """Images in each map, at most."""
 
 
@@ -173,7 +178,7 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         tail = at.rstrip("`").replace("[...]", "").lstrip(".")
         key = ".".join(part for part in (where, tail) if part)
         raise MmclustError(
-            "A value in params.yaml has the wrong type",
+            "A value in params.yaml has the wrong type or is out of range",
             where=key or "the whole file",
             expected=message.removeprefix("Expected ").partition(", got ")[0],
             found=repr(_lookup(value, tail)),

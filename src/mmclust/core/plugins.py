@@ -56,6 +56,18 @@ def load(kind: str, name: str) -> ModuleType:
     MmclustError
         When there is no such plugin, with the list and the nearest name.
     """
+    require(kind, name)
+    return importlib.import_module(f"mmclust.{kind}.{name}")
+
+
+def require(kind: str, name: str) -> None:
+    """Refuse a name that no plugin has; imports none.
+
+    Raises
+    ------
+    MmclustError
+        See :func:`load`.
+    """
     known = names(kind)
     if name not in known:
         raise MmclustError(
@@ -63,9 +75,8 @@ def load(kind: str, name: str) -> ModuleType:
             where=f"mmclust/{kind}/",
             expected=nearest(name, known),
             found=name,
-            do=f"correct the name, or add mmclust/{kind}/{name}.py",
+            do=f"correct the name, or add a file to mmclust/{kind}/",
         )
-    return importlib.import_module(f"mmclust.{kind}.{name}")
 
 
 def params_of(kind: str, name: str, block: Any, where: str) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
+from mmclust.core.images import __file__ as images_file
 from mmclust.core.images import read_images
 from mmclust.core.io import digest_of, file_digest, read_json, write_json, writing
 from mmclust.core.manifest import Manifest, read_manifest
@@ -70,8 +71,9 @@ def encode_benchmark(
     manifest = read_manifest(manifest_path)
     if "text" in module.VIEWS:
         _require_captions(manifest, encoder)
+    _require_device(device)
     facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
-    code = file_digest(Path(str(module.__file__)))
+    code = [file_digest(Path(str(f))) for f in (module.__file__, images_file)]
     work_root = out.with_name(out.name + ".work")
     work = work_root / digest_of([manifest.digest, facts, code])[:16]
 
@@ -93,6 +95,24 @@ def encode_benchmark(
     write_features(out, views, facts, manifest)
     shutil.rmtree(work_root, ignore_errors=True)
     return {view: int(array.shape[1]) for view, array in views.items()}
+
+
+def _require_device(device: str) -> None:
+    """Refuse a device that is not there before hours of work, not after."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise MmclustError(
+            f"The device {device!r} cannot be used",
+            where="--device",
+            expected="cpu, or an accelerator of this machine such as cuda",
+            found=str(error).splitlines()[0],
+            do="leave --device out to run on the CPU",
+        ) from error
 
 
 def _require_captions(manifest: Manifest, encoder: str) -> None:

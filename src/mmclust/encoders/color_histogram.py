@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mmclust.core.params import Positive  # noqa: TC001
+
 VIEWS = ("image",)
 
 
@@ -14,7 +16,7 @@ VIEWS = ("image",)
 class Params:
     """Bins per channel, of equal width."""
 
-    bins: int = 32
+    bins: Positive = 32
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.params import Positive  # noqa: TC001
 
 VIEWS = ("image",)
 
@@ -20,9 +21,9 @@ VIEWS = ("image",)
 class Params:
     """Pixels of the resized image, of a cell; orientations per cell."""
 
-    size: int = 224
-    cell: int = 56
-    bins: int = 9
+    size: Positive = 224
+    cell: Positive = 56
+    bins: Positive = 9
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ VIEWS = ("text",)
 class Params:
     """Number of features, at most; size of the vocabulary, at most."""
 
-    dim: int = 64
-    max_words: int = 6000
+    dim: Positive = 64
+    max_words: Positive = 6000
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:

@@ -14,11 +14,13 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.types import Fitted
@@ -50,14 +52,14 @@ class Params:
     occur in at least two captions, the most frequent first).
     """
 
-    dim: int = 64
-    size: int = 48
-    width: int = 32
-    steps: int = 600
-    batch: int = 64
-    learning_rate: float = 0.002
-    temperature: float = 0.2
-    max_words: int = 6000
+    dim: Positive = 64
+    size: Positive = 48
+    width: Annotated[int, Meta(ge=8, multiple_of=8)] = 32
+    steps: Positive = 600
+    batch: Positive = 64
+    learning_rate: PositiveFloat = 0.002
+    temperature: PositiveFloat = 0.2
+    max_words: Positive = 6000
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

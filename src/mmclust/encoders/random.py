@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
 
@@ -20,7 +21,7 @@ VIEWS = ("image", "text")
 class Params:
     """Number of features of each view."""
 
-    dim: int = 64
+    dim: Positive = 64
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:  # noqa: ARG001

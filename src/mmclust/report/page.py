@@ -52,6 +52,7 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
     maps = make_maps(runs, params, workers)
     page = _environment().get_template("page.html.j2")
     html = page.render(
+        sample=params.data.mirror == "sample",
         benchmarks=[
             {**_benchmark(run, params), "map": drawn}
             for run, drawn in zip(runs, maps, strict=True)

@@ -69,13 +69,14 @@ def matching(table: Array) -> Array:
     Returns
     -------
     numpy.ndarray
-        int64 (k,): the class of each cluster, -1 for clusters left over.
+        int64 (k,): the class of each cluster; -1 for clusters left over, and for
+        those that hold no image of the class that was left for them.
     """
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(table, maximize=True)
     matched = np.full(len(table), -1)
-    matched[rows] = columns
+    matched[rows] = np.where(table[rows, columns] > 0, columns, -1)
     return matched
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+
+WHOLE = re.compile(r"^([-+]?\d+)\.0*$")
+"""What tools write for integers in a column that once held a gap."""
 
 
 def score_files(
@@ -100,7 +105,10 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
                 expected="a one-dimensional array",
                 found=f"shape {array.shape}",
             )
-        return {str(i): _text(value) for i, value in enumerate(array.tolist())}
+        ids = [str(i) for i in range(len(array))]
+        values = [_text(value) for value in array.tolist()]
+        _refuse_gaps(path, column, ids, values)
+        return dict(zip(ids, values, strict=True))
     table = _read_columns(path, column)
     ids = [_text(v) for v in table["image_id"].to_pylist()]
     values = [_text(v) for v in table[column].to_pylist()]
@@ -109,10 +117,13 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """Return 3, 3.0 and "3" as the same text."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()
+    """Return 3, 3.0, "3" and "3.0" as the same text; nothing for what is missing."""
+    if value is None or isinstance(value, bytes | list | dict):
+        return ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    text = str(value).strip()
+    return "" if text.lower() == "nan" else WHOLE.sub(r"\1", text)
 
 
 def _read_columns(path: Path, column: str) -> pa.Table:
@@ -142,12 +153,13 @@ def _read_columns(path: Path, column: str) -> pa.Table:
                 expected=f"UTF-8, a header line, columns {' and '.join(names)}",
                 found=str(error).splitlines()[0],
             ) from error
-    missing = [name for name in names if name not in table.column_names]
+    table = table.rename_columns([name.strip() for name in table.column_names])
+    missing = [name for name in names if table.column_names.count(name) != 1]
     if missing:
         raise MmclustError(
-            f"{path.name} lacks the column {missing[0]}",
+            f"{path.name} lacks the column {missing[0]}, or has it twice",
             where=path,
-            expected=" and ".join(names),
+            expected=" and ".join(names) + ", once each, separated by commas",
             found=some(table.column_names, 8),
             do="name the columns in the first line",
         )

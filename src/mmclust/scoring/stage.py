@@ -11,7 +11,7 @@ import numpy as np
 from mmclust.core.clusters import Clustering, read_clusters
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, write_bytes, write_json, write_table
-from mmclust.core.manifest import HIDDEN, Labels, read_labels
+from mmclust.core.labels import HIDDEN, Labels, read_labels
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.scoring.clustering import contingency, matching

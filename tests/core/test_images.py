@@ -1,0 +1,65 @@
+"""Images are read where they lie, and damage is never read past."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.images import read_images
+from mmclust.core.manifest import Row, read_manifest, write_manifest
+from tests.conftest import save_jpeg
+
+
+@pytest.fixture(params=[zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def packed(tmp_path, request):
+    """Three pictures in an archive, stored with offsets or deflated without."""
+    archive, rows = tmp_path / "images.zip", []
+    with zipfile.ZipFile(archive, "w", request.param) as file:
+        for i in range(3):
+            save_jpeg(tmp_path / "one.jpg", np.full((8, 8, 3), 40 * i, np.uint8))
+            file.write(tmp_path / "one.jpg", f"{i}.jpg")
+    data = archive.read_bytes()
+    with zipfile.ZipFile(archive) as file:
+        for info in file.infolist():
+            start = length = None
+            if request.param == zipfile.ZIP_STORED:
+                length = info.file_size
+                start = data.index(file.read(info), info.header_offset)
+            rows.append(
+                Row(
+                    info.filename[0],
+                    archive,
+                    info.filename,
+                    start,
+                    length,
+                    8,
+                    8,
+                    ("a",),
+                    "train",
+                )
+            )
+    path = tmp_path / "manifest.parquet"
+    write_manifest(path, rows, benchmark="b", protocol="1", sources={})
+    return archive, read_manifest(path)
+
+
+def test_any_rows_in_any_order(packed):
+    """Rows come back by position, as RGB."""
+    _, manifest = packed
+    found = [(i, int(rgb.mean())) for i, rgb in read_images(manifest, [2, 0])]
+    assert found == [("2", 80), ("0", 0)]
+
+
+def test_changed_bytes_are_noticed(packed):
+    """A picture whose bytes do not fit the archive's CRC-32 is an error, by name."""
+    archive, manifest = packed
+    with zipfile.ZipFile(archive) as file:
+        at = file.getinfo("1.jpg").header_offset + 200
+    data = bytearray(archive.read_bytes())
+    data[at] ^= 0xFF
+    archive.write_bytes(data)
+    assert len(list(read_images(manifest, [0, 2]))) == 2
+    with pytest.raises(MmclustError, match="An image cannot be read") as caught:
+        list(read_images(manifest, [1]))
+    assert "1.jpg" in str(caught.value)
