@@ -99,3 +99,26 @@ def test_the_registry_in_git_is_listed(tmp_path, run_mmclust):
     listed = run_mmclust("sources", "list", cwd=tmp_path).stdout
     assert "coco2017  20.4 GB" in listed
     assert "CC BY 4.0" in listed
+
+
+def test_a_source_that_the_sample_lacks(run_mmclust, tmp_path):
+    """A registered source outside the sample is told apart from an unknown one."""
+    (tmp_path / "data/sample").mkdir(parents=True)
+    (tmp_path / "data/sources.yaml").write_bytes(
+        (ROOT / "data/sources.yaml").read_bytes()
+    )
+    (tmp_path / "data/sample/registry.yaml").write_text(
+        "coco2017:\n  files:\n    a.zip:\n      size: 1\n"
+        f"      sha256: {'a' * 64}\n      url: a.zip\n"
+    )
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    done = run_mmclust("fetch", "cifar10", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cifar10 is not in the built-in sample" in done.stderr
+    assert "--mirror upstream" in done.stderr
+    done = run_mmclust("fetch", "cifar11", cwd=tmp_path)
+    assert "Did you mean 'cifar10'?" in done.stderr
+    done = run_mmclust(
+        "fetch", "coco2017", "--from", ".", "--images", "all", cwd=tmp_path
+    )
+    assert done.returncode == 2

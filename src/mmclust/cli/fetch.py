@@ -49,6 +49,9 @@ def fetch(
     from mmclust.core.params import DEFAULT_PATH, Params, read_params
     from mmclust.sources.fetch import fetch_source
 
+    if from_dir is not None and (images is not None or mirror is not None):
+        raise typer.BadParameter("--from takes what the folder holds; leave out "
+                                 "--images and --mirror")  # fmt: skip
     out = out or Path("data/raw") / source
     if repair and mirror is None and from_dir is None:
         mirror = _mirror_before(out)

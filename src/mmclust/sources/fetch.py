@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import write_json
 from mmclust.sources.download import Network
 from mmclust.sources.local import forget, from_folder
@@ -127,7 +127,18 @@ def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
     """
     path = root / (SAMPLE_REGISTRY if sample else REGISTRY)
     do = "run `mmclust sample`, which makes it" if sample else None
-    source = find_source(read_registry(path, do), name, path)
+    known = read_registry(path, do)
+    everything = root / REGISTRY
+    if sample and name not in known and everything.is_file():
+        find_source(read_registry(everything), name, everything)
+        raise MmclustError(
+            f"{name} is not in the built-in sample",
+            where=path,
+            expected=some(known),
+            found=name,
+            do=f"fetch it from its publisher: mmclust fetch {name} --mirror upstream",
+        )
+    source = find_source(known, name, path)
     return source if sample else locked(source, read_lock(root / LOCK))
 
 
