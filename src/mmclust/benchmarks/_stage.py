@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import write_json
+from mmclust.benchmarks._coco_notes import container_notes
+from mmclust.core.io import write_json, write_table
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import write_manifest
 from mmclust.core.plugins import load, params_of
@@ -23,23 +24,26 @@ def build_benchmark(
     out: Path,
     params_block: Mapping[str, Any] | None = None,
     *,
-    split: str = "train2017",
+    split: str | None = None,
     images: bool = True,
 ) -> dict[str, Any]:
     """Build a benchmark: write its manifest, labels and summary.
+
+    Classes that are not given out and other captions get files of their own:
+    ``hidden.parquet``, ``captions_<name>.parquet``.
 
     Parameters
     ----------
     name
         A file of this folder.
     raw
-        Folder of the source.
+        Folder of the source; of several, the folder that holds theirs.
     out
         Where ``manifest.parquet``, ``labels.parquet`` and ``summary.json`` go.
     params_block
         The benchmark's options by name; what is left out takes its default.
     split
-        The publisher's name of the part to build from.
+        The publisher's name of the part to build from; ``None``: the protocol's.
     images
         Whether to look for image files (and insist on captions).
 
@@ -56,15 +60,22 @@ def build_benchmark(
     """
     plugin = load("benchmarks", name)
     params = params_of("benchmarks", name, params_block, f"benchmarks.{name}")
+    split = plugin.DEFAULT_SPLIT if split is None else split
     built: Built = plugin.build(raw, params, split=split, images=images)
+    containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         out / "manifest.parquet",
         built.rows,
         benchmark=name,
         protocol=built.protocol,
         sources=built.sources,
+        fit=built.fit,
+        evaluate=built.evaluate,
+        containers=container_notes(raw, containers),
     )
-    write_labels(out / "labels.parquet", built.labels)
+    write_labels(out / "labels.parquet", built.labels, built.hidden)
+    for kind, captions in built.alternatives.items():
+        _write_captions(out / f"captions_{kind}.parquet", captions)
     summary = summarise(name, built, digest)
     write_json(out / "summary.json", summary)
     return summary
@@ -88,7 +99,7 @@ def summarise(name: str, built: Built, digest: str) -> dict[str, Any]:
         Counts and digests, in a fixed order; classes by falling count, then by
         name. ``captions_per_image`` holds min, mean and max.
     """
-    per_class = Counter(built.labels.values())
+    per_class = Counter([*built.labels.values(), *built.hidden.values()])
     n_captions = [len(row.captions) for row in built.rows]
     return {
         "benchmark": name,
@@ -103,7 +114,20 @@ def summarise(name: str, built: Built, digest: str) -> dict[str, Any]:
         },
         "per_class": dict(sorted(per_class.items(), key=lambda c: (-c[1], c[0]))),
         "splits": dict(sorted(Counter(row.split for row in built.rows).items())),
+        "fit": list(built.fit),
+        "evaluate": list(built.evaluate),
         "notes": built.notes,
         "sources": dict(sorted(built.sources.items())),
         "manifest": digest,
     }
+
+
+def _write_captions(path: Path, captions: Mapping[str, tuple[str, ...]]) -> None:
+    import pyarrow as pa
+
+    ids = sorted(captions)
+    columns = {
+        "image_id": pa.array(ids, pa.string()),
+        "captions": pa.array([captions[i] for i in ids], pa.list_(pa.string())),
+    }
+    write_table(path, pa.table(columns), {})

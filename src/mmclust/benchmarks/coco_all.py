@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Built
 
 SOURCE = "coco2017"
+DEFAULT_SPLIT = "train2017"
 MIN_IMAGES = 100
 PUBLISHED = Published(images=23_189, classes=43)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Built
 
 SOURCE = "coco2017"
+DEFAULT_SPLIT = "train2017"
 CLASSES = (
     "stop sign",
     "airplane",

@@ -43,7 +43,11 @@ def selection(
             found=repr(images),
             do="correct data.images",
         )
-    names = [name for name in images if source == load("benchmarks", name).SOURCE]
+    names = [
+        name
+        for name in images
+        if source == getattr(load("benchmarks", name), "SOURCE", None)
+    ]
 
     def select(raw: Path) -> dict[str, list[str]]:
         from mmclust.benchmarks._members import needed_members

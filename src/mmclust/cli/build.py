@@ -19,8 +19,12 @@ def build(
         typer.Option(help="Folder to write; default data/benchmarks/<benchmark>."),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="train2017, val2017 or train2017+val2017.")
-    ] = "train2017",
+        str | None,
+        typer.Option(
+            help="A part as its publisher names it, such as train2017 or "
+            "train2017+val2017; default: the protocol's."
+        ),
+    ] = None,
     min_images: Annotated[
         int | None, typer.Option(help="Images a class needs, where that is a rule.")
     ] = None,
@@ -39,7 +43,8 @@ def build(
 
     by_hand = raw is not None or out is not None
     block = {} if by_hand else read_params().benchmarks.get(benchmark) or {}
-    source = load("benchmarks", benchmark).SOURCE
+    plugin = load("benchmarks", benchmark)
+    source = getattr(plugin, "SOURCE", "")  # of several: the folder that holds them
     out = out or Path("data/benchmarks") / benchmark
     summary = build_benchmark(
         benchmark,

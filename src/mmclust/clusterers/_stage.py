@@ -22,7 +22,6 @@ from mmclust.core.seeds import derive
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.core.features import Features
     from mmclust.core.params import Params
 
 
@@ -76,11 +75,13 @@ def cluster_benchmark(
     manifest = read_manifest(benchmark_folder / "manifest.parquet")
     features = read_features(features_folder, manifest)
     k = params.model.k or _classes(benchmark_folder / "summary.json")
-    tasks = plan(params, views_of(features), k, len(manifest))
+    rows = manifest.evaluate_rows
+    tasks = plan(params, views_of(features), k, len(rows))
     encoder = str(features.meta["encoder"])
     seed = derive(params.seed, "cluster", encoder)
     label = f"{manifest.benchmark} {encoder}"
-    runs = _run(tasks, features, seed, workers, label)
+    views = {v: view_of(features, v)[rows] for v in views_of(features)}
+    runs = _run(tasks, views, seed, workers, label)
     clusterings = _grouped(tasks, runs)
     meta = {
         "benchmark": manifest.benchmark,
@@ -89,7 +90,8 @@ def cluster_benchmark(
         "seed": params.seed,
         "params": {t.clusterer: asdict(t.params) for t in tasks},
     }
-    write_clusters(out, clusterings, manifest.image_ids, meta)
+    ids = manifest.image_ids
+    write_clusters(out, clusterings, [ids[row] for row in rows], meta)
     return clusterings
 
 
@@ -177,10 +179,13 @@ def _classes(summary: Path) -> int:
 
 
 def _run(
-    tasks: list[Task], features: Features, seed: int, workers: int, label: str
+    tasks: list[Task],
+    views: dict[str, np.ndarray[Any, Any]],
+    seed: int,
+    workers: int,
+    label: str,
 ) -> list[np.ndarray[Any, Any]]:
     run = partial(_run_one, seed=seed)
-    views = {view: view_of(features, view) for view in {t.view for t in tasks}}
     if workers <= 1:
         runs = (run(task, views[task.view]) for task in tasks)
         return list(track(runs, label, len(tasks), "runs"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_table
 
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
+    import pyarrow as pa
 
 HIDDEN = -1
 """The label of an image whose class is not given out."""
+ASIDE = "hidden.parquet"
+"""Holds the classes that are not given out; read only when asked to reveal them."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,13 @@ class Labels:
     names: list[str]
 
 
-def write_labels(path: Path, names: Mapping[str, str]) -> list[str]:
+def write_labels(
+    path: Path, names: Mapping[str, str], hidden: Mapping[str, str] | None = None
+) -> list[str]:
     """Write labels sorted by image id; label ids follow the sorted class names.
+
+    Classes that are not given out go to ``hidden.parquet`` beside the file, which
+    is there only if there are any; in the file itself they are :data:`HIDDEN`.
 
     Parameters
     ----------
@@ -50,30 +59,46 @@ def write_labels(path: Path, names: Mapping[str, str]) -> list[str]:
         Usually ``…/labels.parquet``.
     names
         Class name of each image id.
+    hidden
+        Likewise, for images whose class is not given out.
 
     Returns
     -------
     list of str
         The class names; a class's position is its label.
     """
-    import pyarrow as pa
-
-    classes = sorted(set(names.values()))
-    position = {name: i for i, name in enumerate(classes)}
-    ids = sorted(names)
-    table = pa.table(
-        {
-            "image_id": pa.array(ids, pa.string()),
-            "label": pa.array([position[names[i]] for i in ids], pa.int32()),
-            "label_name": pa.array([names[i] for i in ids], pa.string()),
-        }
-    )
-    write_table(path, table, {})
+    secret = hidden or {}
+    classes = sorted({*names.values(), *secret.values()})
+    position = {"": HIDDEN} | {name: i for i, name in enumerate(classes)}
+    aside = path.with_name(ASIDE)
+    aside.unlink(missing_ok=True)
+    if secret:
+        write_table(aside, _table(secret, position), {})
+    write_table(path, _table(dict.fromkeys(secret, "") | dict(names), position), {})
     return classes
 
 
-def read_labels(path: Path) -> Labels:
+def _table(names: Mapping[str, str], position: Mapping[str, int]) -> pa.Table:
+    import pyarrow as pa
+
+    ids = sorted(names)
+    columns = {
+        "image_id": pa.array(ids, pa.string()),
+        "label": pa.array([position[names[i]] for i in ids], pa.int32()),
+        "label_name": pa.array([names[i] for i in ids], pa.string()),
+    }
+    return pa.table(columns)
+
+
+def read_labels(path: Path, *, reveal: bool = False) -> Labels:
     """Read a labels file.
+
+    Parameters
+    ----------
+    path
+        Usually ``…/labels.parquet``.
+    reveal
+        Fill in the classes that were not given out, from ``hidden.parquet``.
 
     Raises
     ------
@@ -89,8 +114,14 @@ def read_labels(path: Path) -> Labels:
             expected="image_id, label, label_name",
             found=", ".join(table.column_names),
         )
-    return Labels(
-        table["image_id"].to_pylist(),
-        table["label"].to_numpy(),
-        table["label_name"].to_pylist(),
-    )
+    ids = table["image_id"].to_pylist()
+    labels, names = table["label"].to_numpy(), table["label_name"].to_pylist()
+    if reveal and path.with_name(ASIDE).is_file():
+        secret = read_labels(path.with_name(ASIDE))
+        known = dict(zip(secret.image_ids, secret.labels, strict=True))
+        called = dict(zip(secret.image_ids, secret.names, strict=True))
+        labels = np.array(
+            [known.get(i, v) for i, v in zip(ids, labels, strict=True)], dtype=np.int32
+        )
+        names = [called.get(i, n) for i, n in zip(ids, names, strict=True)]
+    return Labels(ids, labels, names)

@@ -15,6 +15,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, read_table, write_table
+from mmclust.core.types import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +70,8 @@ class Manifest:
     table
         The rows, sorted by ``image_id``.
     meta
-        ``benchmark``, ``protocol``, ``sources`` (name to digest) and ``digest``.
+        ``benchmark``, ``protocol``, ``sources`` (name to digest), ``fit`` and
+        ``evaluate`` (names of splits) and ``digest``.
     """
 
     folder: Path
@@ -104,6 +106,28 @@ class Manifest:
         """The split of each image: an array of str, shape (n,)."""
         return np.asarray(self.table["split"].to_pylist(), dtype=str)
 
+    @property
+    def fit_rows(self) -> np.ndarray[Any, Any]:
+        """Rows that encoders and heads are fitted on: int64, ascending."""
+        return self._rows_of("fit")
+
+    @property
+    def evaluate_rows(self) -> np.ndarray[Any, Any]:
+        """Rows that are clustered and scored: int64, ascending."""
+        return self._rows_of("evaluate")
+
+    def _rows_of(self, role: str) -> np.ndarray[Any, Any]:
+        rows = np.flatnonzero(np.isin(self.splits, self.meta[role]))
+        if not len(rows):
+            raise MmclustError(
+                f"{self.benchmark} has no image to {role}",
+                where=self.folder,
+                expected=f"images of the splits {', '.join(self.meta[role])}",
+                found=f"splits {', '.join(sorted(set(self.splits.tolist())))}",
+                do="build the benchmark with the split that is missing",
+            )
+        return rows
+
 
 def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
     """Return the sha256 of what a manifest means, not of where its bytes lie.
@@ -111,7 +135,7 @@ def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
     Parameters
     ----------
     meta
-        ``benchmark``, ``protocol`` and ``sources`` enter.
+        ``benchmark``, ``protocol``, ``sources``, ``fit`` and ``evaluate`` enter.
     rows
         ``image_id``, ``width``, ``height``, ``captions`` and ``split`` enter.
 
@@ -121,7 +145,8 @@ def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
         64 hexadecimal digits; the same for the same images in a folder, in an
         archive, or at another place.
     """
-    head = [meta["benchmark"], meta["protocol"], meta["sources"]]
+    names = ("benchmark", "protocol", "sources", "fit", "evaluate")
+    head = [meta[name] for name in names]
     columns = ("image_id", "width", "height", "captions", "split")
     return digest_of([head, [rows[name].to_pylist() for name in columns]])
 
@@ -133,6 +158,9 @@ def write_manifest(
     benchmark: str,
     protocol: str,
     sources: Mapping[str, str],
+    fit: Sequence[str] = SPLITS,
+    evaluate: Sequence[str] = SPLITS,
+    containers: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a manifest and return its digest.
 
@@ -146,6 +174,11 @@ def write_manifest(
         Name of the benchmark and version of the rules that chose its images.
     sources
         Digest of each source file that the rows were read from.
+    fit, evaluate
+        Splits to fit on, and to cluster and score.
+    containers
+        What is known of the folders and archives that hold the images. It does not
+        enter the digest: the same images may lie elsewhere.
 
     Returns
     -------
@@ -204,9 +237,11 @@ def write_manifest(
         "benchmark": benchmark,
         "protocol": protocol,
         "sources": dict(sorted(sources.items())),
+        "fit": list(fit),
+        "evaluate": list(evaluate),
     }
     meta["digest"] = canonical_digest(meta, table)
-    write_table(path, table, meta)
+    write_table(path, table, meta | {"containers": containers or {}})
     return str(meta["digest"])
 
 

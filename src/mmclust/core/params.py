@@ -45,6 +45,9 @@ class DataParams:
 class ModelParams:
     """What is clustered, into how many clusters, how often."""
 
+    benchmarks: tuple[str, ...] | None = None
+    """Those of ``benchmarks`` that are encoded, clustered and scored; ``None``: all.
+    The pipeline needs the list."""
     k: int | None = None
     """Clusters; ``None``: as many as the benchmark has classes."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
@@ -76,7 +79,8 @@ class ReportParams:
 class Params:
     """All of params.yaml.
 
-    ``benchmarks`` and ``encoders`` map the names that run to their options, and
+    ``benchmarks`` and ``encoders`` map the names that are built, and that encode, to
+    their options, and
     ``clusterers`` holds options of those in ``model.clusterers`` that need any;
     what is left out takes the default that the plugin documents.
     """
@@ -90,6 +94,12 @@ class Params:
     model: ModelParams = field(default_factory=ModelParams)
     score: ScoreParams = field(default_factory=ScoreParams)
     report: ReportParams = field(default_factory=ReportParams)
+
+    @property
+    def clustered(self) -> tuple[str, ...]:
+        """Names of the benchmarks that are encoded, clustered and scored."""
+        chosen = self.model.benchmarks
+        return tuple(self.benchmarks) if chosen is None else chosen
 
     def block(self, kind: str, name: str) -> Any:
         """Return the options of one plugin as its own ``Params``.
@@ -244,6 +254,15 @@ def _check_names(params: Params) -> None:
             expected="at least one, for instance [kmeans]",
             found="[]",
         )
+    for name in params.clustered:
+        if name not in params.benchmarks:
+            raise MmclustError(
+                "model.benchmarks has a name that is not among the benchmarks",
+                where="model.benchmarks",
+                expected=nearest(name, params.benchmarks),
+                found=name,
+                do="name those of them to cluster, or add it under benchmarks",
+            )
     if params.encoders and params.model.encoder not in params.encoders:
         raise MmclustError(
             "model.encoder is not among the encoders that run",

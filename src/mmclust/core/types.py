@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from mmclust.core.manifest import Row
 
+SPLITS = ("train", "val", "test")
+
 
 @dataclass(frozen=True)
 class Built:
@@ -34,6 +36,15 @@ class Built:
     notes
         For ``summary.json``: what was dropped and why, thresholds, what the
         published count is.
+    fit, evaluate
+        Splits that encoders and heads are fitted on, and that are clustered and
+        scored.
+    hidden
+        Class name of each image whose class is not given out; written to a file
+        of its own.
+    alternatives
+        Other captions of the same images, by a name such as ``original``: image id
+        to captions.
     """
 
     rows: list[Row]
@@ -41,13 +52,24 @@ class Built:
     protocol: str
     sources: dict[str, str]
     notes: dict[str, Any] = field(default_factory=dict)
+    fit: tuple[str, ...] = SPLITS
+    evaluate: tuple[str, ...] = SPLITS
+    hidden: dict[str, str] = field(default_factory=dict)
+    alternatives: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 class Benchmark(Protocol):
-    """A file in ``benchmarks/``."""
+    """A file in ``benchmarks/``.
+
+    A benchmark of several sources has ``SOURCES``, a tuple, in place of
+    ``SOURCE``. It may offer ``expected(params, split)``: images of each class when
+    options and split are the protocol's (``{"": n}`` without classes), or ``None``.
+    """
 
     SOURCE: str
     """The source in ``data/sources.yaml`` it is built from."""
+    DEFAULT_SPLIT: str
+    """The publisher's name of the part that the protocol takes."""
     Params: type
     """A frozen dataclass of options with the protocol's values as defaults."""
 

@@ -161,17 +161,8 @@ def _fit(
     if not hasattr(module, "fit"):
         return Fitted()
     if not (work / "fitted.json").exists():
-        train = np.flatnonzero(manifest.splits == "train")
-        if not len(train):
-            raise MmclustError(
-                f"{manifest.benchmark} has no training split to fit on",
-                where=manifest.folder,
-                expected="at least one image with split 'train'",
-                found=f"splits {sorted(set(manifest.splits.tolist()))}",
-            )
-        _save_fitted(
-            work, module.fit(_rows(everything, train), params, seed=seed, device=device)
-        )
+        rows = _rows(everything, manifest.fit_rows)
+        _save_fitted(work, module.fit(rows, params, seed=seed, device=device))
     return _load_fitted(work)
 
 

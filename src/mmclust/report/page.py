@@ -48,7 +48,7 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         When a result is missing, damaged or of another manifest, or an image
         cannot be read.
     """
-    runs = [read_run(root, name, params) for name in params.benchmarks]
+    runs = [read_run(root, name, params) for name in params.clustered]
     maps = make_maps(runs, params, workers)
     page = _environment().get_template("page.html.j2")
     html = page.render(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import read_features
+from mmclust.core.features import Features, read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmclust.core.clusters import Clustering
-    from mmclust.core.features import Features
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
 
@@ -55,7 +54,7 @@ class Run:
     name
         The benchmark.
     manifest, summary
-        Its images, and what `build` wrote down about them.
+        The images that are scored, and what `build` wrote down about all.
     metrics
         encoder → view → clusterer → figures.
     scored
@@ -99,12 +98,16 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         When a file is missing or damaged, or belongs to another manifest.
     """
     data = root / "data"
-    manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
+    everything = read_manifest(data / "benchmarks" / name / "manifest.parquet")
+    rows = everything.evaluate_rows
+    manifest = replace(everything, table=everything.table.take(rows))
     encoder = params.model.encoder
     clusters = data / "clusters" / name / f"{encoder}.parquet"
     scores = data / "scores" / f"{name}.parquet"
     metrics = root / "metrics" / "clustering" / f"{name}.json"
     clusterings, ids, _ = read_clusters(clusters)
+    features = read_features(data / "features" / name / encoder, everything)
+    views = {view: array[rows] for view, array in features.views.items()}
     _check_rows(ids, manifest, clusters)
     return Run(
         name=name,
@@ -113,7 +116,7 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         metrics=read_json(metrics),
         scored=_read_scored(scores, manifest),
         encoder=encoder,
-        features=read_features(data / "features" / name / encoder, manifest),
+        features=Features(views, features.meta),
         clusterings=clusterings,
         over_k=_read_csv(root / "plots" / "k" / f"{name}.csv"),
         confusion=_read_csv(root / "plots" / "confusion" / f"{name}.csv"),

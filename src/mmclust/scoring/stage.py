@@ -56,14 +56,12 @@ def score_benchmark(
         hidden.
     """
     built = root / "data/benchmarks" / benchmark
-    labels = read_labels(built / "labels.parquet")
+    folder = root / "data/clusters" / benchmark
+    clusters = {encoder: folder / f"{encoder}.parquet" for encoder in params.encoders}
+    labels = _labels_of(clusters[params.model.encoder], built / "labels.parquet")
     seen = _visible(labels, benchmark)
     truth = np.unique(labels.labels[seen], return_inverse=True)[1]
-    folder = root / "data/clusters" / benchmark
-    runs = {
-        encoder: _read(folder / f"{encoder}.parquet", labels)
-        for encoder in params.encoders
-    }
+    runs = {encoder: _read(path, labels) for encoder, path in clusters.items()}
     records: Scores = {}
     curve: list[list[Any]] = []
     todo = [(encoder, method) for encoder, each in runs.items() for method in each]
@@ -110,6 +108,24 @@ def _visible(labels: Labels, benchmark: str) -> np.ndarray[Any, Any]:
             do="take the benchmark out of params.yaml, or give it labels",
         )
     return seen
+
+
+def _labels_of(clusters: Path, path: Path) -> Labels:
+    """Return the labels of the images that were clustered, in the clusters' order."""
+    _, ids, meta = read_clusters(clusters)
+    every = read_labels(path)
+    row = {image_id: i for i, image_id in enumerate(every.image_ids)}
+    unknown = [i for i in ids if i not in row]
+    if unknown:
+        raise MmclustError(
+            "Clusters and labels are not of the same images",
+            where=clusters,
+            expected=f"images among the {len(row)} of the labels",
+            found=f"{len(unknown)} others: {some(unknown)}",
+            do=f"cluster again: mmclust cluster {meta['benchmark']} {meta['encoder']}",
+        )
+    rows = [row[i] for i in ids]
+    return Labels(ids, every.labels[rows], [every.names[i] for i in rows])
 
 
 def _read(path: Path, labels: Labels) -> list[Clustering]:
