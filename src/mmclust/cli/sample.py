@@ -19,8 +19,10 @@ def sample(
 ) -> None:
     """Draw the built-in world, in the publishers' own formats.
 
-    About 2,700 scenes with boxes, polygons and captions, packed as COCO 2017;
-    ``sample.seed`` in params.yaml chooses the world.
+    About 2,700 scenes with boxes, polygons and captions, packed as COCO 2017, and
+    1,750 more as Pascal Sentences, Flickr30K (both layouts), MSCOCO-FG and
+    Flickr30K-FG with the pools of COCO 2014 and 2017 that they name; the Karpathy
+    splits; a list of nouns. ``sample.seed`` in params.yaml chooses the world.
     """
     import time
 
@@ -29,6 +31,6 @@ def sample(
 
     start = time.perf_counter()
     n_images = make_sample(out, read_params().sample.seed, workers)
-    size = sum(file.stat().st_size for file in (out / "coco2017").glob("*.zip"))
+    size = sum(file.stat().st_size for file in out.glob("*/*") if file.is_file())
     seconds = time.perf_counter() - start
     typer.echo(f"{out}: {n_images:,} images, {size / 1e6:.1f} MB, {seconds:.0f} s")

@@ -144,10 +144,13 @@ def docs(
 def nouns(
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     archive: Annotated[
-        Path, typer.Option("--from", help="WordNet's own archive.")
-    ] = Path("data/raw/wordnet/WordNet-3.0.tar.gz"),
+        Path, typer.Option("--from", help="WordNet's archive, or its fetched folder.")
+    ] = Path("data/raw/wordnet"),
 ) -> None:
-    """Make the list of WordNet 3.0's nouns, and check it against the known digest."""
+    """Make the list of WordNet 3.0's nouns, and check it against the known digest.
+
+    The built-in sample has a short list of its own; it is copied.
+    """
     from mmclust.sources.nouns import write_nouns
 
     typer.echo(f"{out}: {write_nouns(archive, out):,} nouns, sha256 verified")

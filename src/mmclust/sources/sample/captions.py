@@ -35,7 +35,9 @@ VAGUE_PICTURES = 0.3
 EXTRA = ((5, 0.97), (6, 0.02), (7, 0.01))  # captions per image, as in COCO
 
 
-def describe(rng: np.random.Generator, scene: Scene) -> list[str]:
+def describe(
+    rng: np.random.Generator, scene: Scene, number: int | None = None
+) -> list[str]:
     """Return the captions of a picture.
 
     Parameters
@@ -44,20 +46,20 @@ def describe(rng: np.random.Generator, scene: Scene) -> list[str]:
         Decides who says what.
     scene
         What is shown; its masks are not looked at.
+    number
+        How many captions; as many as in COCO by default.
 
     Returns
     -------
     list of str
-        Five, rarely six or seven.
+        Five, rarely six or seven, by default.
     """
     counts, odds = zip(*EXTRA, strict=True)
     habits = VAGUE if rng.random() < VAGUE_PICTURES else ATTENTIVE
     # The writers of one picture agree on a word more often than not.
     favourite = rng.random()
-    return [
-        _sentence(rng, scene, habits, favourite)
-        for _ in range(rng.choice(counts, p=odds))
-    ]
+    number = int(rng.choice(counts, p=odds)) if number is None else number
+    return [_sentence(rng, scene, habits, favourite) for _ in range(number)]
 
 
 def _sentence(
@@ -108,7 +110,7 @@ def _noun(
     alike = [
         c.name
         for c in CATEGORIES.values()
-        if c.supercategory == category.supercategory and c is not category
+        if c.supercategory == category.supercategory and c != category
     ]
     if way == 2 or not alike:  # noqa: PLR2004
         return pick(rng, words.GENERAL[category.supercategory])

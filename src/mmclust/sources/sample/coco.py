@@ -135,7 +135,7 @@ def annotation_files(
     seed
         Named in ``info``.
     split
-        ``train2017`` or ``val2017``.
+        Such as ``train2017`` or ``val2014``.
     drawn
         Pictures: ``image_id``, ``width``, ``height``, ``annotations``, ``captions``.
     order
@@ -146,30 +146,12 @@ def annotation_files(
     dict
         ``instances_<split>.json`` and ``captions_<split>.json``.
     """
-    head = {
-        "info": {
-            "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
-            "caption",
-            "url": "",
-            "version": "1.0",
-            "year": 2017,
-            "contributor": "mmclust sample",
-            "date_created": "2017/09/01",
-        },
-        "licenses": [
-            {
-                "url": "https://www.apache.org/licenses/LICENSE-2.0",
-                "id": 1,
-                "name": "Apache License 2.0",
-            }
-        ],
-        "images": [_image(picture) for picture in drawn],
-    }
+    head = _head(seed, split, drawn)
     instances = [{**a, "image_id": p.image_id} for p in drawn for a in p.annotations]
     captions = [
         {"image_id": p.image_id, "caption": c} for p in drawn for c in p.captions
     ]
-    categories = [category.facts() for category in CATEGORIES.values()]
+    categories = _categories()
     return {
         f"instances_{split}.json": {
             **head,
@@ -180,14 +162,51 @@ def annotation_files(
     }
 
 
-def _image(picture: Any) -> dict[str, Any]:
+def image_info(seed: int, split: str, drawn: Sequence[Any]) -> dict[str, Any]:
+    """Build the file of a split that nobody annotated: its images alone."""
+    return {**_head(seed, split, drawn), "categories": _categories()}
+
+
+def file_name(split: str, image_id: int) -> str:
+    """Return what COCO calls an image: in 2014 its split is a part of the name."""
+    prefix = f"COCO_{split}_" if split.endswith("2014") else ""
+    return f"{prefix}{image_id:012d}.jpg"
+
+
+def _head(seed: int, split: str, drawn: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "info": {
+            "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
+            "caption",
+            "url": "",
+            "version": "1.0",
+            "year": int(split[-4:]),
+            "contributor": "mmclust sample",
+            "date_created": f"{split[-4:]}/09/01",
+        },
+        "licenses": [
+            {
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                "id": 1,
+                "name": "Apache License 2.0",
+            }
+        ],
+        "images": [_image(split, picture) for picture in drawn],
+    }
+
+
+def _categories() -> list[dict[str, Any]]:
+    return [category.facts() for category in CATEGORIES.values()]
+
+
+def _image(split: str, picture: Any) -> dict[str, Any]:
     return {
         "license": 1,
-        "file_name": f"{picture.image_id:012d}.jpg",
+        "file_name": file_name(split, picture.image_id),
         "coco_url": "",
         "height": picture.height,
         "width": picture.width,
-        "date_captured": "2017-09-01 00:00:00",
+        "date_captured": f"{split[-4:]}-09-01 00:00:00",
         "flickr_url": "",
         "id": picture.image_id,
     }

@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 SCALE = 2  # canvas pixels per image pixel
 SUBPIXEL = 4  # bits of the fractional part of polygon corners
 DECOR_FADE = 0.45  # how far decor melts into the backdrop
+GREY = 0.06  # how many photographs are black and white
+STEADY = 0.5  # how much of the usual change of colour an exact picture has
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,22 @@ class Painted:
     masks
         For each thing that is annotated, its group and what is visible of it:
         bool (2 h, 2 w), on the canvas.
+    whole
+        For each of them, the canvas pixels it covers, hidden or not.
     """
 
     rgb: Array
     masks: list[tuple[int, Array]]
+    whole: list[int]
 
 
-def paint(rng: np.random.Generator, scene: Scene, things: list[Thing]) -> Painted:
+def paint(
+    rng: np.random.Generator,
+    scene: Scene,
+    things: list[Thing],
+    *,
+    exact: bool = False,
+) -> Painted:
     """Draw a scene.
 
     Parameters
@@ -48,6 +59,8 @@ def paint(rng: np.random.Generator, scene: Scene, things: list[Thing]) -> Painte
         Gives size and place.
     things
         Back to front; see :func:`mmclust.sources.sample.scene.arrange`.
+    exact
+        Whether colours must be told apart: they change less, and none is lost.
 
     Returns
     -------
@@ -56,22 +69,25 @@ def paint(rng: np.random.Generator, scene: Scene, things: list[Thing]) -> Painte
     """
     import cv2
 
-    canvas = _backdrop(rng, scene)
+    change = STEADY if exact else 1.0
+    canvas = _backdrop(rng, scene, change)
     masks: list[tuple[int, Array]] = []
+    whole: list[int] = []
     for thing in things:
         fade = DECOR_FADE if thing.group < 0 and not masks else 0.0
-        mask = _draw(rng, canvas, thing, fade)
+        mask = _draw(rng, canvas, thing, fade, change)
         for _, behind in masks:
             np.logical_and(behind, ~mask, out=behind)
         if thing.group >= 0:
             masks.append((thing.group, mask))
+            whole.append(int(np.count_nonzero(mask)))
     small = cv2.resize(
         canvas, (scene.width, scene.height), interpolation=cv2.INTER_AREA
     )
-    return Painted(_photograph(rng, small), masks)
+    return Painted(_photograph(rng, small, change), masks, whole)
 
 
-def _backdrop(rng: np.random.Generator, scene: Scene) -> Array:
+def _backdrop(rng: np.random.Generator, scene: Scene, change: float) -> Array:
     """Return float32 (2 h, 2 w, 3): sky or wall, ground, and their unevenness."""
     import cv2
 
@@ -80,7 +96,7 @@ def _backdrop(rng: np.random.Generator, scene: Scene) -> Array:
     horizon = place.horizon + rng.normal(0, 0.05)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     above, below = (
-        np.array(c, np.float32) + rng.normal(0, 10, 3).astype(np.float32)
+        np.array(c, np.float32) + rng.normal(0, 10 * change, 3).astype(np.float32)
         for c in (place.above, place.below)
     )
     canvas = np.where(y < horizon, above * (0.9 + 0.2 * y), below * (1.15 - 0.3 * y))
@@ -91,11 +107,13 @@ def _backdrop(rng: np.random.Generator, scene: Scene) -> Array:
     )
 
 
-def _draw(rng: np.random.Generator, canvas: Array, thing: Thing, fade: float) -> Array:
+def _draw(
+    rng: np.random.Generator, canvas: Array, thing: Thing, fade: float, change: float
+) -> Array:
     """Paint one thing and return its mask, bool (2 h, 2 w)."""
     import cv2
 
-    main, second = (_shade(rng, PAINT[name]) for name in thing.colours)
+    main, second = (_shade(rng, PAINT[name], change) for name in thing.colours)
     mask = np.zeros(canvas.shape[:2], np.uint8)
     before = canvas.copy() if fade else canvas
     for part in thing.parts:
@@ -114,9 +132,11 @@ def _draw(rng: np.random.Generator, canvas: Array, thing: Thing, fade: float) ->
     return visible
 
 
-def _shade(rng: np.random.Generator, rgb: tuple[int, int, int]) -> Array:
-    light = np.exp(rng.normal(0, 0.12))
-    shade: Array = np.clip(np.array(rgb) * light + rng.normal(0, 12, 3), 10, 250)
+def _shade(rng: np.random.Generator, rgb: tuple[int, int, int], change: float) -> Array:
+    light = np.exp(rng.normal(0, 0.12 * change))
+    shade: Array = np.clip(
+        np.array(rgb) * light + rng.normal(0, 12 * change, 3), 10, 250
+    )
     return shade
 
 
@@ -155,15 +175,15 @@ def _fill_textured(
     canvas[y, x] = np.where(marked[:, None], other, colour)
 
 
-def _photograph(rng: np.random.Generator, image: Array) -> Array:
+def _photograph(rng: np.random.Generator, image: Array, change: float) -> Array:
     """Add what cameras add: light, a colour cast, blur, grain, no colour at all."""
     import cv2
 
     if rng.random() < 0.15:  # noqa: PLR2004
         image = cv2.GaussianBlur(image, (0, 0), 0.9)
-    if rng.random() < 0.06:  # noqa: PLR2004
+    if rng.random() < GREY and change == 1:
         image = np.repeat(image.mean(2, keepdims=True), 3, 2)
-    cast = np.exp(rng.normal(0, 0.06, 3) + rng.normal(0, 0.12))
+    cast = np.exp(rng.normal(0, 0.06 * change, 3) + rng.normal(0, 0.12 * change))
     grain = rng.normal(0, rng.uniform(2, 7), image.shape)
     pixels: Array = np.clip(image * cast + grain, 0, 255).astype(np.uint8)
     return pixels

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from mmclust.sources.sample.scene import Scene
+
 TRAIN, VAL = "train2017", "val2017"
 MIXED = {TRAIN: 370, VAL: 60}  # pictures of two to four categories
 EMPTY = {TRAIN: 16, VAL: 4}  # pictures without any annotation
@@ -26,11 +28,27 @@ CROWD_ALONE, CROWD_BESIDE = 0.02, 0.15
 
 @dataclass(frozen=True)
 class Picture:
-    """One image to draw."""
+    """One image to draw.
+
+    Parameters
+    ----------
+    split
+        Where it belongs.
+    image_id
+        Unique in its source; its randomness derives from it.
+    wanted
+        The categories it must show, if ``scene`` leaves that open.
+    scene
+        What it shows, where that is settled before it is drawn.
+    exact
+        Whether all that the scene says must be seen: each thing, and its colour.
+    """
 
     split: str
     image_id: int
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[Wanted, ...] = ()
+    scene: Scene | None = None
+    exact: bool = False
 
 
 def plan(seed: int, n_images: int | None = None) -> list[Picture]:
@@ -81,14 +99,33 @@ def _alone(rng: np.random.Generator, split: str) -> list[int]:
 
 def _mixed(rng: np.random.Generator, subject: int) -> tuple[Wanted, ...]:
     """Give a subject one to three companions, mostly from the same places."""
-    places = set(CATEGORIES[subject].places)
-    near = [c.id for c in CATEGORIES.values() if places & set(c.places)]
-    companions: list[int] = []
-    for _ in range(rng.integers(1, 4)):
-        options = near if rng.random() < 0.8 else list(CATEGORIES)  # noqa: PLR2004
-        companions.append(int(rng.choice(options)))
-    others = [c for c in dict.fromkeys(companions) if c != subject] or [
-        next(c for c in near if c != subject)
-    ]
+    others = companions(rng, subject, int(rng.integers(1, 4)))
     beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
     return (Wanted(subject), *beside)
+
+
+def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
+    """Return what else may be in a picture, mostly from the subject's places.
+
+    Parameters
+    ----------
+    rng
+        Decides.
+    subject
+        A category, which is not among them.
+    number
+        How many, or fewer where one is drawn twice; at least one.
+
+    Returns
+    -------
+    list of int
+        Categories.
+    """
+    places = set(CATEGORIES[subject].places)
+    near = [c.id for c in CATEGORIES.values() if places & set(c.places)]
+    drawn: list[int] = []
+    for _ in range(number):
+        options = near if rng.random() < 0.8 else list(CATEGORIES)  # noqa: PLR2004
+        drawn.append(int(rng.choice(options)))
+    others = [c for c in dict.fromkeys(drawn) if c != subject]
+    return others or [next(c for c in near if c != subject)]

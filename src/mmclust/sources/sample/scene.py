@@ -34,13 +34,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Group:
-    """Things of one category in one colour."""
+    """Things of one category in one colour; ``second`` is left to chance if empty."""
 
     category: Category
     colour: str
     texture: str
     number: int
-    crowd: bool
+    crowd: bool = False
+    second: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _thing(
         size=size * scene.height,
     )
     second = list(RGB)[rng.integers(len(RGB))]
-    return Thing(index, parts, (group.colour, second), group.texture)
+    colours = (group.colour, group.second or second)
+    return Thing(index, parts, colours, group.texture)
 
 
 def _decor(rng: np.random.Generator, scene: Scene) -> list[Thing]:

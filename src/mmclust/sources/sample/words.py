@@ -137,7 +137,8 @@ IRREGULAR = {
 }  # fmt: skip
 
 
-def _table(text: str) -> dict[str, tuple[str, ...]]:
+def table(text: str) -> dict[str, tuple[str, ...]]:
+    """Read lines such as ``name: word, word`` into words by name."""
     rows = (line.partition(":") for line in text.strip().splitlines())
     return {
         name: tuple(word.strip() for word in words.split(","))
@@ -145,9 +146,9 @@ def _table(text: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-SYNONYMS = _table(NOUNS)
-GENERAL = _table(HYPERNYMS)
-DOING = _table(ACTIONS)
+SYNONYMS = table(NOUNS)
+GENERAL = table(HYPERNYMS)
+DOING = table(ACTIONS)
 
 
 def plural(noun: str) -> str:

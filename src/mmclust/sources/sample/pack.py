@@ -1,0 +1,103 @@
+"""Archives and the registry, whose bytes depend on their contents alone."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.io import file_digest, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# Archives carry dates; a fixed one keeps their bytes the same.
+DATE = (2017, 9, 1, 0, 0, 0)
+EPOCH = 1_504_224_000  # the same date, as tar counts
+
+
+def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> Path:
+    """Write a zip.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    members
+        Contents by name, in the order they are written.
+    stored
+        Leave members uncompressed, as COCO does with images.
+
+    Returns
+    -------
+    Path
+        ``path``.
+    """
+    method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    with writing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, DATE)
+            info.create_system = 3  # Unix, whatever system this is
+            info.external_attr = (0o40755 if name.endswith("/") else 0o100644) << 16
+            archive.writestr(info, content, method)
+    return path
+
+
+def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
+    """Write a tar compressed with gzip; a name that ends in ``/`` is a folder."""
+    with (
+        writing(path) as temporary,
+        temporary.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=EPOCH) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        for name, content in members.items():
+            info = tarfile.TarInfo(name.rstrip("/"))
+            folder = name.endswith("/")
+            info.type = tarfile.DIRTYPE if folder else tarfile.REGTYPE
+            info.mode, info.mtime = 0o755 if folder else 0o644, EPOCH
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def registry(
+    seed: int,
+    files: Mapping[str, Sequence[Path]],
+    protocols: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """Return the mirror's registry: what the files must be, and what is smaller.
+
+    Parameters
+    ----------
+    seed
+        Named in the first line.
+    files
+        By source. Each lies in the folder of its source's name.
+    protocols
+        By source: the options of benchmarks that it suggests.
+
+    Returns
+    -------
+    str
+        YAML, in the form of the registry of sources.
+    """
+    first = f"# The built-in mirror. Drawn by `mmclust sample`, seed {seed}; "
+    lines = [first + "no photograph, no human caption."]
+    for name, paths in files.items():
+        lines.append(f"{name}:")
+        options = ", ".join(f"{k}: {v}" for k, v in protocols.get(name, {}).items())
+        if options:
+            lines.append(f"  protocol: {{{options}}}")
+        lines.append("  files:")
+        for path in paths:
+            lines += [
+                f"    {path.name}:",
+                f"      size: {path.stat().st_size}",
+                f"      sha256: {file_digest(path)}",
+                f"      url: {name}/{path.name}",
+            ]
+    return "\n".join(lines) + "\n"
