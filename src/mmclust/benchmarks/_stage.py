@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._coco_notes import container_notes
+from mmclust.benchmarks._unpacked import readable_rows
 from mmclust.core.io import write_json, write_table
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import write_manifest
@@ -29,8 +30,8 @@ def build_benchmark(
 ) -> dict[str, Any]:
     """Build a benchmark: write its manifest, labels and summary.
 
-    Classes that are not given out and other captions get files of their own:
-    ``hidden.parquet``, ``captions_<name>.parquet``.
+    Classes that are not given out, other captions and folds get files of their own:
+    ``hidden.parquet``, ``captions_<name>.parquet``, ``folds.parquet``.
 
     Parameters
     ----------
@@ -62,10 +63,11 @@ def build_benchmark(
     params = params_of("benchmarks", name, params_block, f"benchmarks.{name}")
     split = plugin.DEFAULT_SPLIT if split is None else split
     built: Built = plugin.build(raw, params, split=split, images=images)
+    rows = readable_rows(built.rows, out)
     containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         out / "manifest.parquet",
-        built.rows,
+        rows,
         benchmark=name,
         protocol=built.protocol,
         sources=built.sources,
@@ -74,8 +76,7 @@ def build_benchmark(
         containers=container_notes(raw, containers),
     )
     write_labels(out / "labels.parquet", built.labels, built.hidden)
-    for kind, captions in built.alternatives.items():
-        _write_captions(out / f"captions_{kind}.parquet", captions)
+    _write_beside(out, built)
     summary = summarise(name, built, digest)
     write_json(out / "summary.json", summary)
     return summary
@@ -122,12 +123,28 @@ def summarise(name: str, built: Built, digest: str) -> dict[str, Any]:
     }
 
 
-def _write_captions(path: Path, captions: Mapping[str, tuple[str, ...]]) -> None:
+def _write_beside(out: Path, built: Built) -> None:
+    """Write other captions and folds; an earlier build's do not stay."""
+    tables: dict[str, tuple[str, Mapping[str, Any]]] = {
+        f"captions_{kind}.parquet": ("captions", captions)
+        for kind, captions in built.alternatives.items()
+    }
+    if built.folds:
+        tables["folds.parquet"] = ("fold", built.folds)
+    for path in [*out.glob("captions_*.parquet"), out / "folds.parquet"]:
+        if path.name not in tables:
+            path.unlink(missing_ok=True)
+    for name, (column, values) in tables.items():
+        _write_column(out / name, column, values)
+
+
+def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
     import pyarrow as pa
 
-    ids = sorted(captions)
+    kinds = {"captions": pa.list_(pa.string()), "fold": pa.int32()}
+    ids = sorted(values)
     columns = {
         "image_id": pa.array(ids, pa.string()),
-        "captions": pa.array([captions[i] for i in ids], pa.list_(pa.string())),
+        column: pa.array([values[i] for i in ids], kinds[column]),
     }
     write_table(path, pa.table(columns), {})

@@ -39,6 +39,8 @@ class Built:
     fit, evaluate
         Splits that encoders and heads are fitted on, and that are clustered and
         scored.
+    folds
+        Of the images that are also evaluated in parts, the number of the part.
     hidden
         Class name of each image whose class is not given out; written to a file
         of its own.
@@ -54,6 +56,7 @@ class Built:
     notes: dict[str, Any] = field(default_factory=dict)
     fit: tuple[str, ...] = SPLITS
     evaluate: tuple[str, ...] = SPLITS
+    folds: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     alternatives: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
 

@@ -1,0 +1,164 @@
+"""COCO retrieval on the Karpathy split: 5,000 test images, five captions each.
+
+The five captions are the first five of the file: a few images have six or seven, and
+the usual protocol leaves those out. Five folds of 1,000 images, consecutive in the
+order of ``dataset_coco.json``, are named in ``folds.parquet``; "COCO 1K" is the mean
+over them.
+
+Source: Karpathy and Li, CVPR 2015 (arXiv 1412.2306).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.benchmarks._coco_notes import container_notes
+from mmclust.benchmarks._karpathy import (
+    ARCHIVE,
+    ROLES,
+    read_karpathy,
+    require_captions,
+    splits_of,
+)
+from mmclust.benchmarks._layout import (
+    lacking,
+    locate_files,
+    look_for,
+    source_folders,
+)
+from mmclust.benchmarks._rows import row_at
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.types import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.benchmarks._images import Place
+    from mmclust.benchmarks._karpathy import KarpathyImage
+    from mmclust.benchmarks._raw import Found
+    from mmclust.core.manifest import Row
+
+SOURCES = ("karpathy_splits", "coco2014")
+DEFAULT_SPLIT = "test"
+FILE = "dataset_coco.json"
+FOLDERS = ("train2014", "val2014")
+IMAGES = {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000}
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Params:
+    """What publications do differently."""
+
+    captions_per_image: int | None = 5
+    """The first so many of each image, which needs as many; ``None``: all."""
+
+
+def expected(params: Params, split: str) -> dict[str, int] | None:
+    """Return the images of the parts, as published."""
+    del params
+    return {"": sum(IMAGES[part] for part in splits_of(split, IMAGES))}
+
+
+def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
+    """Choose the images of a part of the split.
+
+    Parameters
+    ----------
+    raw
+        Holds the folders ``karpathy_splits`` and ``coco2014``, or their files.
+    params
+        How many captions.
+    split
+        ``test`` (the protocol's), ``val``, ``train``, ``restval``, several joined
+        by ``+``, or ``all``.
+    images
+        Whether to look for the image files.
+
+    Returns
+    -------
+    Built
+        One row per image, ``image_id`` as in ``COCO_val2014_000000000042``; no
+        classes. Encoders are fitted on ``train``, scores are of ``test``.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or an image has too few captions.
+    """
+    parts = splits_of(split, IMAGES)
+    folders = source_folders(raw, SOURCES)
+    found = look_for(folders, ARCHIVE, FILE)
+    if found is None:
+        raise lacking(folders, FILE, [FILE, f"{ARCHIVE} with it"])
+    listed, digest = read_karpathy(found)
+    chosen = [image for image in listed if image.split in parts]
+    _check_folders(chosen, found)
+    number = params.captions_per_image
+    captions = {image.image_id: image.captions for image in chosen}
+    require_captions(captions, number, found)
+    places: dict[str, Place] = {}
+    if images:
+        files = {i.image_id: f"{i.filepath}/{i.filename}" for i in chosen}
+        places = locate_files(folders, files)
+    rows = [
+        row_at(
+            image.image_id,
+            places.get(image.image_id),
+            member=f"{image.filepath}/{image.filename}",
+            captions=captions[image.image_id][:number],
+            split=ROLES[image.split],
+        )
+        for image in chosen
+    ]
+    containers = {place.container for place in places.values()}
+    return Built(
+        rows,
+        {},
+        protocol="1",
+        sources={FILE: digest},
+        notes=_notes(split, chosen, captions, rows)
+        | {"image_files": container_notes(raw, containers) or "not looked for"},
+        fit=("train",),
+        evaluate=("test",),
+        folds=folds([i.image_id for i in chosen if i.split == "test"]),
+    )
+
+
+def folds(image_ids: Sequence[str]) -> dict[str, int]:
+    """Return the fold of each image: five blocks of the order given, 0 to 4."""
+    n = len(image_ids)
+    return {image_id: at * FOLDS // n for at, image_id in enumerate(image_ids)}
+
+
+def _check_folders(chosen: Sequence[KarpathyImage], found: Found) -> None:
+    wrong = [f"{i.filename} in {i.filepath!r}" for i in chosen
+             if i.filepath not in FOLDERS]  # fmt: skip
+    if wrong:
+        raise MmclustError(
+            "An image is in no folder of COCO 2014",
+            where=found,
+            expected=" or ".join(FOLDERS),
+            found=some(wrong),
+            do="fetch karpathy_splits again",
+        )
+
+
+def _notes(
+    split: str,
+    chosen: Sequence[KarpathyImage],
+    captions: dict[str, tuple[str, ...]],
+    rows: Sequence[Row],
+) -> dict[str, Any]:
+    n_listed = sum(map(len, captions.values()))
+    return {
+        "split": split,
+        "parts": dict(sorted(Counter(image.split for image in chosen).items())),
+        "captions_listed": n_listed,
+        "captions_left_out": n_listed - sum(len(row.captions) for row in rows),
+        "empty_captions_dropped": sum(len(i.sentences) for i in chosen) - n_listed,
+        "folds": f"{FOLDS} blocks of the test images in the order of {FILE}",
+    }

@@ -1,0 +1,94 @@
+"""MSCOCO-FG: fine-grained captions of COCO's 5,000 test images, an enlarged pool.
+
+25,000 captions; 31,244 images, of which 26,244 are distractors without captions. The
+original captions, where COCO 2014's annotations are there, go beside the manifest.
+
+Source: Chen, Yao and Jin, SIGIR 2023 (arXiv 2304.10824).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmclust.benchmarks._coco_json import read_captions
+from mmclust.benchmarks._fg import read_fine_grained
+from mmclust.benchmarks._fg_build import Originals, build_fine_grained, first_five
+from mmclust.benchmarks._karpathy import splits_of
+from mmclust.benchmarks._layout import look_for, source_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.core.types import Built
+
+SOURCES = ("fine_grained", "coco2014", "coco2017_unlabeled")
+DEFAULT_SPLIT = "test"
+QUERIES, IMAGES = 5_000, 31_244
+STEM = "COCO_val2014_"
+ANNOTATIONS = "annotations_trainval2014.zip"
+CAPTIONS = "annotations/captions_val2014.json"
+
+
+@dataclass(frozen=True)
+class Params:
+    """No options: the protocol leaves nothing open."""
+
+
+def expected(params: Params, split: str) -> dict[str, int] | None:
+    """Return the size of the pool, as published."""
+    del params, split
+    return {"": IMAGES}
+
+
+def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
+    """Join captions and pool by name.
+
+    Parameters
+    ----------
+    raw
+        Holds the folders ``fine_grained``, ``coco2014`` and ``coco2017_unlabeled``,
+        or their files; without images the first is enough.
+    params
+        None.
+    split
+        ``test``: there is no other.
+    images
+        Whether to look for the image files, in val2014 and unlabeled2017.
+
+    Returns
+    -------
+    Built
+        One row per image of the pool, ``image_id`` its file's name without ending.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or the two do not belong together.
+    """
+    del params
+    splits_of(split, ["test"])
+    folders = source_folders(raw, SOURCES)
+    fine = read_fine_grained(folders, "MSCOCO", re.compile(STEM + r"\d{12}"))
+    return build_fine_grained(
+        raw,
+        folders,
+        fine,
+        lambda stem: f"val2014/{stem}.jpg",
+        _originals(folders, list(fine.captions)),
+        (QUERIES, IMAGES),
+        images=images,
+    )
+
+
+def _originals(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
+    """Read COCO 2014's own captions of the query images."""
+    found = look_for(folders, ANNOTATIONS, CAPTIONS)
+    if found is None:
+        return Originals(None)
+    by_id = {int(stem.removeprefix(STEM)): stem for stem in stems}
+    read, _, digest = read_captions(found, set(by_id))
+    captions = {stem: read[i] for i, stem in by_id.items() if i in read}
+    return first_five(captions, CAPTIONS, digest)
