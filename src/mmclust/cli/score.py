@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._retrieval import retrieval
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Score clusters against classes: ACC, NMI, ARI and purity, with intervals.",
 )
+
+
+app.command()(retrieval)
 
 
 @app.command()

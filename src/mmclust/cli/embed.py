@@ -1,0 +1,47 @@
+"""`mmclust embed`: a retrieval benchmark's pool and captions, one row each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def embed(
+    benchmark: Annotated[str, typer.Argument(help="For instance mscoco_fg.")],
+    encoder: Annotated[
+        str, typer.Argument(help="An encoder of images and captions, such as clip.")
+    ],
+    device: Annotated[
+        str, typer.Option(help="Where torch models run: cpu, cuda, mps.")
+    ] = "cpu",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes; 0: one per core.")
+    ] = 0,
+) -> None:
+    """Embed a benchmark's images, and each of its captions by itself.
+
+    An encoder that learns is not fitted on what it will be asked: it is taken as it
+    was fitted on the benchmark that retrieval.fitted_on names.
+    """
+    from mmclust.cli._options import n_workers, require_plugins
+    from mmclust.core.params import read_params
+    from mmclust.encoders._embed import embed_benchmark
+    from mmclust.encoders._engines import Options
+
+    params = read_params()
+    require_plugins(benchmark, encoder)
+    fitted_on = params.retrieval.fitted_on
+    out = Path("data/embeddings") / benchmark / encoder
+    found = embed_benchmark(
+        Path("data/benchmarks") / benchmark,
+        encoder,
+        out,
+        fitted=Path("data/features") / fitted_on / encoder,
+        block=params.encoders.get(encoder),
+        seed=params.seed,
+        options=Options(devices=(device,), workers=n_workers(workers)),
+    )
+    rows = ", ".join(f"{name} {count:,}" for name, count in found.items())
+    typer.echo(f"{benchmark} {encoder}: {rows}; wrote {out}")

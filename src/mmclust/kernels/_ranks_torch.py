@@ -1,0 +1,87 @@
+"""Ranks on an accelerator: the same counts, in full float32 precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 2048
+"""Queries per block: 2,048 against 31,244 candidates are 256 MB of scores."""
+
+
+def ranks_on(
+    device: str,
+    queries: Array,
+    candidates: Array,
+    positives: Array,
+    ends: Sequence[int],
+    top_k: int,
+    repeated: tuple[Array, Array],
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return the fields of :class:`mmclust.kernels.ranks.Ranks`.
+
+    Parameters
+    ----------
+    device
+        A torch device.
+    queries, candidates, positives, ends, top_k
+        As in :func:`mmclust.kernels.ranks.rank_embeddings`.
+    repeated
+        Candidates that repeat an earlier one, and which.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        ``greater``, ``equal``, ``scores``, ``top``, ``top_scores``. Equal scores at
+        the end of a list of the best may be cut anywhere.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    pool = torch.from_numpy(np.array(candidates, np.float32)).to(device)
+    double, first = (torch.from_numpy(rows).to(device) for rows in repeated)
+    greater, equal, own, top, top_scores = [], [], [], [], []
+    for start in range(0, len(queries), ROWS):
+        rows = slice(start, start + ROWS)
+        query = torch.from_numpy(np.array(queries[rows], np.float32)).to(device)
+        scores = query @ pool.T
+        scores[:, double] = scores[:, first]
+        at = torch.from_numpy(np.array(positives[rows], np.int64)).to(device)
+        right = scores.gather(1, at.clamp(min=0)).masked_fill(at < 0, torch.nan)
+        own.append(right)
+        counts = [_counts(scores[:, :end], right) for end in ends]
+        greater.append(torch.stack([more for more, _ in counts]))
+        held = [((at >= 0) & (at < end)).long() for end in ends]
+        ties = [same - mine for (_, same), mine in zip(counts, held, strict=True)]
+        equal.append(torch.stack(ties))
+        best = scores[:, : ends[-1]].topk(min(top_k, ends[-1]))
+        order = torch.argsort(best.indices, dim=1)
+        values = best.values.gather(1, order)
+        order = order.gather(1, torch.argsort(-values, dim=1, stable=True))
+        top.append(best.indices.gather(1, order))
+        top_scores.append(best.values.gather(1, order))
+    return (
+        torch.cat(greater, 1).cpu().numpy(),
+        torch.cat(equal, 1).cpu().numpy(),
+        *(torch.cat(each).cpu().numpy() for each in (own, top, top_scores)),
+    )
+
+
+def _counts(
+    scores: torch.Tensor, right: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Count scores above, and equal to, each column of ``right``: (b, p) each."""
+    import torch
+
+    columns = right.split(1, dim=1)  # one at a time: a block is large enough
+    more = torch.cat([(scores > bar).sum(1, keepdim=True) for bar in columns], 1)
+    least = torch.cat([(scores >= bar).sum(1, keepdim=True) for bar in columns], 1)
+    return more, least - more

@@ -1,0 +1,1 @@
+"""Image-text retrieval with enlarged pools and finer captions."""

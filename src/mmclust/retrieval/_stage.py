@@ -1,0 +1,215 @@
+"""The `retrieve` stage: figures, lists of the best, and curves, from embeddings."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import check_features
+from mmclust.core.io import read_array, read_json, write_bytes, write_json, write_table
+from mmclust.core.manifest import read_manifest
+from mmclust.retrieval._evaluate import Scorer, evaluate
+from mmclust.retrieval._task import MAIN, read_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.retrieval._evaluate import Result
+    from mmclust.retrieval._task import Task
+
+Array = np.ndarray[Any, Any]
+
+DEEPEST = 100
+"""The curves of recall end here."""
+
+
+def retrieve_benchmark(
+    root: Path,
+    benchmark: str,
+    encoder: str,
+    *,
+    n_resamples: int,
+    seed: int,
+    top_k: int,
+    device: str = "cpu",
+) -> dict[str, dict[str, Any]]:
+    """Score one encoder's embeddings of one retrieval benchmark.
+
+    Parameters
+    ----------
+    root
+        The root of the repository.
+    benchmark, encoder
+        Whose embeddings ``data/embeddings/<benchmark>/<encoder>`` holds.
+    n_resamples, seed
+        Of the bootstrap over query images.
+    top_k
+        Length of the lists in ``data/retrieval``.
+    device
+        Where the products are computed.
+
+    Returns
+    -------
+    dict
+        Setting to flat figures, as written to ``metrics/retrieval``.
+
+    Raises
+    ------
+    MmclustError
+        When something is missing, or belongs to another manifest.
+    """
+    task = read_task(root / "data/benchmarks" / benchmark)
+    embeddings = root / "data/embeddings" / benchmark / encoder
+    images, texts = read_embeddings(embeddings, task, root)
+    records: dict[str, dict[str, Any]] = {}
+    results = {}
+    for kind in task.captions:
+        scorer = Scorer(images, texts[kind], device=device, top_k=top_k)
+        results[kind] = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
+        records |= results[kind].records
+    write_json(root / "metrics/retrieval" / benchmark / f"{encoder}.json", records)
+    lists = root / "data/retrieval" / benchmark / encoder
+    for kind, result in results.items():
+        write_lists(lists, task, kind, result)
+    plots = root / "plots/retrieval" / benchmark / encoder
+    _write_csv(plots / "recall.csv", *_recall(results))
+    _write_csv(plots / "ranks.csv", *_histogram(results[MAIN]))
+    _write_csv(plots / "settings.csv", *_settings(records))
+    return records
+
+
+def read_embeddings(
+    folder: Path, task: Task, root: Path
+) -> tuple[Array, dict[str, Array]]:
+    """Read what the `embed` stage wrote, in the task's order.
+
+    Returns
+    -------
+    images : numpy.ndarray
+        float32 (pool, d).
+    texts : dict
+        Of each kind of captions: float32 (m, d).
+
+    Raises
+    ------
+    MmclustError
+        When they were made from another manifest.
+    """
+    meta = read_json(folder / "embeddings.json")
+    if meta["manifest"] != task.manifest:
+        raise MmclustError(
+            "These embeddings were made from another manifest",
+            where=folder,
+            expected=f"manifest {task.manifest[:16]}…",
+            found=f"manifest {meta['manifest'][:16]}…",
+            do=f"embed again: mmclust embed {task.benchmark} {meta['encoder']}",
+        )
+    manifest = read_manifest(
+        root / "data/benchmarks" / task.benchmark / "manifest.parquet"
+    )
+    at = np.searchsorted(manifest.evaluate_rows, task.rows)
+    images = read_array(folder / "image.npy")
+    check_features(images, folder / "image.npy", len(at))
+    texts = {}
+    for kind, captions in task.captions.items():
+        path = folder / f"text_{kind}.npy"
+        texts[kind] = read_array(path)
+        check_features(texts[kind], path, len(captions.texts))
+    return np.asarray(images[at]), texts
+
+
+def write_lists(folder: Path, task: Task, kind: str, result: Result) -> None:
+    """Write each query's rank and its best candidates, for people and re-rankers.
+
+    Parameters
+    ----------
+    folder
+        ``i2t_<kind>.parquet`` and ``t2i_<kind>.parquet`` are written into it:
+        ``query``, ``rank`` (optimistic), ``tied``, ``candidates``, ``scores``; and
+        ``shared_<kind>.parquet``, the captions that several images share.
+    task, kind, result
+        What was asked, with which captions, and the outcome.
+    """
+    import pyarrow as pa
+
+    captions = task.captions[kind]
+    number = np.arange(len(captions.image)) - captions.of_image[captions.image, 0]
+    names = np.array(
+        [f"{task.pool[i]}#{n}" for i, n in zip(captions.image, number, strict=True)]
+    )
+    pool = np.array(task.pool)
+    sides = {
+        "i2t": (pool[: task.n_queries], names, result.i2t, result.i2t_ranks),
+        "t2i": (names, pool, result.t2i, result.t2i_ranks),
+    }
+    for side, (queries, candidates, ranks, found) in sides.items():
+        table = pa.table(
+            {
+                "query": pa.array(queries.tolist(), pa.string()),
+                "rank": pa.array(1 + ranks.best, pa.int32()),
+                "tied": pa.array(ranks.tied, pa.int32()),
+                "candidates": pa.array(candidates[found.top].tolist()),
+                "scores": pa.array(list(found.top_scores), pa.list_(pa.float32())),
+            }
+        )
+        meta = {"benchmark": task.benchmark, "manifest": task.manifest, "kind": kind}
+        write_table(folder / f"{side}_{kind}.parquet", table, meta)
+    shared = pa.table(
+        {
+            "caption": pa.array([s["caption"] for s in result.shared], pa.string()),
+            "images": pa.array(
+                [[task.pool[i] for i in s["images"]] for s in result.shared],
+                pa.list_(pa.string()),
+            ),
+            **{
+                key: pa.array([s[key] for s in result.shared], pa.int32())
+                for key in ("queries", "found_at_1", "found_at_1_any_image")
+            },
+        }
+    )
+    write_table(folder / f"shared_{kind}.parquet", shared, {})
+
+
+def _recall(results: dict[str, Result]) -> tuple[list[str], list[list[Any]]]:
+    rows: list[list[Any]] = []
+    for kind, result in results.items():
+        for side, ranks in (("i2t", result.i2t), ("t2i", result.t2i)):
+            for k in range(1, DEEPEST + 1):
+                share = float(np.mean(ranks.best < k))
+                rows.append([kind, side, k, round(share, 6)])
+    return ["captions", "direction", "k", "recall"], rows
+
+
+def _histogram(result: Result) -> tuple[list[str], list[list[Any]]]:
+    """Count queries by rank, in bins that double."""
+    rows: list[list[Any]] = []
+    for side, ranks in (("i2t", result.i2t), ("t2i", result.t2i)):
+        doubled = np.floor(np.log2(1 + ranks.best)).astype(int)
+        for exponent, count in enumerate(np.bincount(doubled)):
+            low, high = 2**exponent, 2 ** (exponent + 1) - 1
+            name = str(low) if low == high else f"{low}-{high}"
+            rows.append([side, name, int(count)])
+    return ["direction", "rank", "queries"], rows
+
+
+def _settings(
+    records: dict[str, dict[str, Any]],
+) -> tuple[list[str], list[list[Any]]]:
+    """List R@1 of each setting: the slope from the old test set to the finer one."""
+    rows = [
+        [name, side, record[f"{side}_r1"], record[f"{side}_r1_low"],
+         record[f"{side}_r1_high"]]
+        for name, record in records.items()
+        for side in ("i2t", "t2i")
+    ]  # fmt: skip
+    return ["setting", "direction", "recall_at_1", "low", "high"], rows
+
+
+def _write_csv(path: Path, head: list[str], rows: list[list[Any]]) -> None:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows([head, *rows])
+    write_bytes(path, buffer.getvalue().encode())

@@ -1,0 +1,163 @@
+"""What is asked of whom: query images, the pool, and captions, from a benchmark."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import read_table
+from mmclust.core.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+
+Array = np.ndarray[Any, Any]
+
+MAIN = "main"
+"""The captions of the manifest itself."""
+
+
+@dataclass(frozen=True)
+class Captions:
+    """One set of captions.
+
+    Parameters
+    ----------
+    texts
+        m captions, by image, then in the publisher's order.
+    image
+        int64 (m,): the position of each one's image among the queries.
+    """
+
+    texts: list[str]
+    image: Array
+
+    @property
+    def of_image(self) -> Array:
+        """Positions of each query image's captions: int64 (n, p), -1 fills up."""
+        sizes = np.bincount(self.image)
+        rows = np.full((len(sizes), sizes.max()), -1, dtype=np.int64)
+        column = np.arange(len(self.image)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        rows[self.image, column] = np.arange(len(self.image))
+        return rows
+
+
+@dataclass(frozen=True)
+class Task:
+    """A retrieval benchmark.
+
+    Parameters
+    ----------
+    benchmark, manifest
+        Its name, and the digest of what it was made from.
+    pool
+        Image ids: the query images first, sorted, then those without captions.
+    n_queries
+        How many of the pool are queries.
+    captions
+        ``main``, and ``original`` where the benchmark has other ones.
+    rows
+        int64: the pool's rows in the manifest.
+    """
+
+    benchmark: str
+    manifest: str
+    pool: list[str]
+    n_queries: int
+    captions: dict[str, Captions]
+    rows: Array
+
+
+def read_task(folder: Path) -> Task:
+    """Read a built benchmark as a retrieval task.
+
+    Parameters
+    ----------
+    folder
+        ``data/benchmarks/<benchmark>``.
+
+    Returns
+    -------
+    Task
+        Of the images that the benchmark evaluates.
+
+    Raises
+    ------
+    MmclustError
+        When the benchmark is not there or has no captions.
+    """
+    manifest = read_manifest(folder / "manifest.parquet")
+    ids, texts = manifest.image_ids, manifest.captions
+    rows = manifest.evaluate_rows
+    queries = [int(row) for row in rows if texts[row]]
+    others = [int(row) for row in rows if not texts[row]]
+    if not queries:
+        raise MmclustError(
+            f"{manifest.benchmark} has no captions to retrieve with",
+            where=folder,
+            expected="images with captions among those it evaluates",
+            found=f"{len(others)} images without",
+            do="name a benchmark of captioned images",
+        )
+    captions = {MAIN: _joined([texts[row] for row in queries])}
+    for path in sorted(folder.glob("captions_*.parquet")):
+        kind = path.stem.removeprefix("captions_")
+        captions[kind] = _others(path, [ids[row] for row in queries], manifest)
+    order = np.array(queries + others, dtype=np.int64)
+    pool = [ids[row] for row in order]
+    return Task(
+        manifest.benchmark, manifest.digest, pool, len(queries), captions, order
+    )
+
+
+def _joined(texts: Sequence[Sequence[str]]) -> Captions:
+    owner = np.repeat(np.arange(len(texts)), [len(each) for each in texts])
+    return Captions([text for each in texts for text in each], owner)
+
+
+def _others(path: Path, queries: Sequence[str], manifest: Manifest) -> Captions:
+    table, _ = read_table(path)
+    known = dict(
+        zip(table["image_id"].to_pylist(), table["captions"].to_pylist(), strict=True)
+    )
+    bare = [i for i in queries if not known.get(i)]
+    if bare:
+        raise MmclustError(
+            "Query images lack a caption",
+            where=path,
+            expected=f"captions of all {len(queries)} query images",
+            found=f"none for {len(bare)}: {some(bare)}",
+            do=f"build it again: mmclust build {manifest.benchmark}",
+        )
+    return _joined([known[i] for i in queries])
+
+
+def shared_texts(captions: Captions) -> dict[str, list[int]]:
+    """Return the captions that several images share, and the images' positions.
+
+    Parameters
+    ----------
+    captions
+        One set.
+
+    Returns
+    -------
+    dict of str to list of int
+        By the text, sorted; the images ascending.
+    """
+    images: defaultdict[str, set[int]] = defaultdict(set)
+    for text, image in zip(captions.texts, captions.image.tolist(), strict=True):
+        images[text].add(image)
+    return {t: sorted(each) for t, each in sorted(images.items()) if len(each) > 1}
+
+
+def position(names: Sequence[str]) -> Mapping[str, int]:
+    """Return the position of each name."""
+    return {name: i for i, name in enumerate(names)}

@@ -1,0 +1,194 @@
+"""Retrieval scores of one's own embeddings or scores, joined to a benchmark by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import check_features, normalised
+from mmclust.core.io import read_array, require_file
+from mmclust.retrieval._evaluate import Scorer, evaluate
+from mmclust.retrieval._names import caption_order, image_order, names
+from mmclust.retrieval._task import MAIN, read_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.retrieval._task import Captions, Task
+
+Array = np.ndarray[Any, Any]
+
+_UNIT = 1e-3  # how far from 1 a norm may be
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Rows of an array and the names of what they embed.
+
+    Parameters
+    ----------
+    features
+        An ``.npy`` of floats.
+    ids
+        A text file, one name per line.
+    """
+
+    features: Path
+    ids: Path
+
+
+def score_embeddings(
+    benchmark: Path,
+    images: Embedded,
+    texts: Embedded,
+    originals: Embedded | None = None,
+    *,
+    cosine: bool,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Score embeddings of a benchmark's pool and captions.
+
+    Parameters
+    ----------
+    benchmark
+        A built benchmark.
+    images
+        Of every image of the pool, named by image id or file name.
+    texts
+        Of every caption, named ``<image>#<n>``, n from 0 in the benchmark's order,
+        or by the image alone, its captions one after the other.
+    originals
+        Likewise, of the captions before they were made finer.
+    cosine
+        Scale rows to unit norm first; otherwise inner products are ranked as given.
+    n_resamples, seed
+        Of the bootstrap over query images.
+    missing
+        Where names are listed, one a line, if some are missing.
+    device
+        Where the products are computed.
+
+    Returns
+    -------
+    dict
+        Flat: figures of the main setting, then those of the others with the
+        setting's name in front; see :mod:`mmclust.scoring.retrieval`.
+
+    Raises
+    ------
+    MmclustError
+        When names are missing, unknown or twice, lengths or dimensions differ, or a
+        value is not finite.
+    """
+    task = read_task(benchmark)
+    pool, norm = _rows(images, cosine)
+    lines = names(images.ids, len(pool))
+    pool = pool[image_order(lines, task, images.ids, missing)]
+    record: dict[str, Any] = {}
+    for kind, each in ((MAIN, texts), ("original", originals)):
+        if each is None:
+            continue
+        captions = _captions(task, kind, benchmark)
+        array, text_norm = _rows(each, cosine)
+        if array.shape[1] != pool.shape[1]:
+            raise MmclustError(
+                "Images and captions are embedded in spaces of different dimension",
+                where=f"{images.features} and {each.features}",
+                expected="the same number of columns",
+                found=f"{pool.shape[1]} and {array.shape[1]}",
+            )
+        lines = names(each.ids, len(array))
+        order = caption_order(lines, captions, task, each.ids, missing)
+        scorer = Scorer(pool, array[order], device=device, top_k=0)
+        result = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
+        record |= _flat(result.records)
+        norm = norm and text_norm
+    return {"similarity": "cosine" if cosine else "inner product", **record,
+            "rows_at_unit_norm": norm}  # fmt: skip
+
+
+def score_matrix(
+    benchmark: Path,
+    scores: Path,
+    image_ids: Path,
+    text_ids: Path,
+    *,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+) -> dict[str, Any]:
+    """Score a matrix of scores, one row per caption, one column per image.
+
+    Parameters
+    ----------
+    benchmark, n_resamples, seed, missing
+        See :func:`score_embeddings`.
+    scores
+        An ``.npy`` of floats (m, pool); higher is better.
+    image_ids, text_ids
+        Names of its columns and rows.
+
+    Returns
+    -------
+    dict
+        See :func:`score_embeddings`.
+
+    Raises
+    ------
+    MmclustError
+        See :func:`score_embeddings`.
+    """
+    task = read_task(benchmark)
+    matrix = read_array(require_file(scores))
+    check_features(matrix, scores)
+    lines = names(image_ids, matrix.shape[1])
+    columns = image_order(lines, task, image_ids, missing)
+    captions = task.captions[MAIN]
+    lines = names(text_ids, len(matrix))
+    rows = caption_order(lines, captions, task, text_ids, missing)
+    scorer = Scorer(None, None, matrix[np.ix_(rows, columns)], top_k=0)
+    result = evaluate(task, MAIN, scorer, n_resamples=n_resamples, seed=seed)
+    return {"similarity": "scores as given", **_flat(result.records)}
+
+
+def _flat(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Put each setting's name before its figures, the main one's excepted."""
+    flat = dict(records.get(MAIN, {}))
+    for name, record in records.items():
+        if name != MAIN:
+            skip = {"definition", "n_images", "n_captions"}
+            flat |= {f"{name}_{k}": v for k, v in record.items() if k not in skip}
+    return flat
+
+
+def _rows(each: Embedded, cosine: bool) -> tuple[Array, bool]:
+    array = read_array(require_file(each.features))
+    check_features(array, each.features)
+    array = np.asarray(array, dtype=np.float32)
+    norms = np.linalg.norm(array, axis=1)
+    if not norms.all():
+        raise MmclustError(
+            "An embedding is zero everywhere",
+            where=f"{each.features}, row {int(np.flatnonzero(norms == 0)[0])}",
+            expected="a direction in every row",
+            found=f"{int(np.count_nonzero(norms == 0))} zero rows",
+        )
+    unit = bool(np.abs(norms - 1).max() < _UNIT)
+    return (normalised(array) if cosine else array), unit
+
+
+def _captions(task: Task, kind: str, benchmark: Path) -> Captions:
+    if kind not in task.captions:
+        raise MmclustError(
+            f"{task.benchmark} was built without its {kind} captions",
+            where=benchmark,
+            expected=f"captions_{kind}.parquet beside the manifest",
+            do="build it again with the source of those captions present",
+        )
+    return task.captions[kind]
