@@ -119,3 +119,29 @@ def test_unknown_plugins_get_the_list(kind):
     for name in known:
         assert name in str(caught.value)
     assert f"Did you mean {known[0]!r}?" in str(caught.value)
+
+
+def test_an_encoders_options_for_one_benchmark(tmp_path):
+    """per_benchmark goes before the rest, there alone, and is no option itself."""
+    head = "benchmarks: {imagenet10: {}, stl10: {}}\nmodel: {encoder: clip}\n"
+    text = head + "encoders: {clip: {rounding: even, per_benchmark: %s}}"
+    params = read(tmp_path, text % "{imagenet10: {short_side: 256}}")
+    sides = {
+        name: params.block("encoders", "clip", name).short_side
+        for name in ("imagenet10", "stl10")
+    }
+    assert sides == {"imagenet10": 256, "stl10": 224}
+    assert params.encoder_options("clip", "imagenet10") == {
+        "rounding": "even",
+        "short_side": 256,
+    }
+    assert params.block("encoders", "clip", "imagenet10").rounding == "even"
+    for wrong, told in (
+        ("{imagenet1: {}}", "Did you mean 'imagenet10'?"),
+        ("[imagenet10]", "encoders.clip.per_benchmark"),
+        ("{imagenet10: {short_sid: 256}}", "Did you mean 'short_side'?"),
+    ):
+        params = read(tmp_path, text % wrong)
+        with pytest.raises(MmclustError) as caught:
+            params.block("encoders", "clip", "imagenet10")
+        assert told in str(caught.value)

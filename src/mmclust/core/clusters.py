@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOISE = -1
+"""The cluster of an image that a method puts in none."""
+
+
 @dataclass(frozen=True)
 class Clustering:
     """One method at one k.
@@ -23,15 +27,19 @@ class Clustering:
     clusterer, view
         For instance ``kmeans`` on ``concat``.
     k
-        Clusters asked for.
+        Clusters asked for; 0 for a method that finds their number itself.
     labels
-        int32 (n_seeds, n) in manifest order; deterministic methods have one row.
+        int32 (n_seeds, n) in manifest order, :data:`NOISE` for no cluster;
+        deterministic methods have one row.
+    confidence
+        float32 of the same shape, where the method has one.
     """
 
     clusterer: str
     view: str
     k: int
     labels: np.ndarray[Any, Any]
+    confidence: np.ndarray[Any, Any] | None = None
 
 
 def write_clusters(
@@ -43,7 +51,8 @@ def write_clusters(
     """Write assignments as parquet.
 
     Columns: ``clusterer``, ``view``, ``k`` int32, ``image_id`` and int32
-    ``seed_0`` … ``seed_{s-1}``, null where a deterministic method needs one run.
+    ``seed_0`` … ``seed_{s-1}``, null where a deterministic method needs one run;
+    float32 ``confidence_0`` … if any method has a confidence.
 
     Parameters
     ----------
@@ -69,6 +78,16 @@ def write_clusters(
         ]
         return pa.chunked_array(parts)
 
+    def confidence(seed: int) -> pa.Array:
+        missing = pa.nulls(n_samples, pa.float32())
+        parts = [
+            missing
+            if c.confidence is None or seed >= len(c.confidence)
+            else pa.array(c.confidence[seed], pa.float32())
+            for c in clusterings
+        ]
+        return pa.chunked_array(parts)
+
     def repeat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(np.repeat(np.asarray(values), n_samples), kind)
 
@@ -79,6 +98,8 @@ def write_clusters(
         "image_id": pa.array(list(image_ids) * len(clusterings), pa.string()),
         **{f"seed_{seed}": column(seed) for seed in range(n_seeds)},
     }
+    if any(c.confidence is not None for c in clusterings):
+        columns |= {f"confidence_{seed}": confidence(seed) for seed in range(n_seeds)}
     write_table(path, pa.table(columns), {**meta, "methods": len(clusterings)})
 
 
@@ -97,16 +118,19 @@ def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, An
     table, meta = read_table(path)
     n_samples = table.num_rows // meta["methods"]
     seeds = [name for name in table.column_names if name.startswith("seed_")]
+    sure = [name for name in table.column_names if name.startswith("confidence_")]
     clusterings = []
     for method in range(meta["methods"]):
         part = table.slice(method * n_samples, n_samples)
         rows = [part[s].to_numpy() for s in seeds if part[s].null_count == 0]
+        shares = [part[s].to_numpy() for s in sure if part[s].null_count == 0]
         clusterings.append(
             Clustering(
                 part["clusterer"][0].as_py(),
                 part["view"][0].as_py(),
                 part["k"][0].as_py(),
                 np.stack(rows).astype(np.int32),
+                np.stack(shares) if shares else None,
             )
         )
     return clusterings, table["image_id"].slice(0, n_samples).to_pylist(), meta

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_array, read_json, write_array, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -30,10 +30,20 @@ class Features:
         in manifest order.
     meta
         The contents of ``features.json``.
+    skipped
+        Rows, int64 and ascending, of images that were skipped in any view: a
+        corrupt picture, no caption. They are NaN there and must be left out of
+        whatever is made of any view, so that all views speak of the same images;
+        :meth:`kept` does it.
     """
 
     views: dict[str, np.ndarray[Any, Any]]
     meta: dict[str, Any]
+    skipped: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def kept(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return those of some rows that have features in every view, in order."""
+        return rows[~np.isin(rows, self.skipped)]
 
 
 def write_features(
@@ -41,6 +51,7 @@ def write_features(
     views: Mapping[str, np.ndarray[Any, Any]],
     meta: Mapping[str, Any],
     manifest: Manifest,
+    skipped: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Write the arrays, then ``features.json``, which makes them count.
 
@@ -54,14 +65,20 @@ def write_features(
         Encoder, params, and what was fitted; dims and digests are added.
     manifest
         The rows' origin.
+    skipped
+        Of each view, ids of the images that have no features, and why. Their rows
+        are NaN.
 
     Raises
     ------
     MmclustError
-        When an array has the wrong length or a value that is not finite.
+        When an array has the wrong length, or a value that is not finite in a row
+        that is not skipped.
     """
+    absent = {view: dict(ids) for view, ids in (skipped or {}).items() if ids}
     for view, array in views.items():
-        check_features(array, folder / f"{view}.npy", len(manifest))
+        without = _rows_of(absent.get(view, ()), manifest)
+        check_features(array, folder / f"{view}.npy", len(manifest), without)
         write_array(folder / f"{view}.npy", array)
     write_json(
         folder / "features.json",
@@ -71,6 +88,7 @@ def write_features(
             "images": len(manifest),
             "benchmark": manifest.benchmark,
             "manifest": manifest.digest,
+            **({"skipped": absent} if absent else {}),
         },
     )
 
@@ -101,13 +119,25 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
             do=f"encode again: mmclust encode {manifest.benchmark} {meta['encoder']}",
         )
     views = {view: read_array(folder / f"{view}.npy") for view in meta["dims"]}
+    absent = meta.get("skipped", {})
     for view, array in views.items():
-        check_features(array, folder / f"{view}.npy", len(manifest))
-    return Features(views, meta)
+        without = _rows_of(absent.get(view, ()), manifest)
+        check_features(array, folder / f"{view}.npy", len(manifest), without)
+    everywhere = {image_id for ids in absent.values() for image_id in ids}
+    return Features(views, meta, _rows_of(everywhere, manifest))
+
+
+def _rows_of(ids: Collection[str], manifest: Manifest) -> np.ndarray[Any, Any]:
+    if not ids:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.isin(manifest.image_ids, list(ids)))
 
 
 def check_features(
-    array: np.ndarray[Any, Any], where: Path, n_samples: int | None = None
+    array: np.ndarray[Any, Any],
+    where: Path,
+    n_samples: int | None = None,
+    skipped: np.ndarray[Any, Any] | None = None,
 ) -> None:
     """Refuse an array that cannot be clustered.
 
@@ -119,6 +149,8 @@ def check_features(
         Its file, for the message.
     n_samples
         How many rows it must have.
+    skipped
+        Rows that are said to have no features.
 
     Raises
     ------
@@ -142,6 +174,8 @@ def check_features(
         )
     # A sum per row is finite only if every value is: no boolean copy of the array.
     finite = np.isfinite(array.sum(axis=1, dtype=np.float64))
+    if skipped is not None:
+        finite[skipped] = True
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise MmclustError(

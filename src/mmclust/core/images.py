@@ -2,20 +2,75 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from mmclust.core.decoding import CorruptImageError, decode
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    import numpy as np
+
     from mmclust.core.manifest import Manifest
+
+
+class Images:
+    """A benchmark's images, read row by row; its archives stay open in between.
+
+    Parameters
+    ----------
+    manifest
+        Says where the bytes are.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        names = ("container", "member", "offset", "length")
+        self._manifest = manifest
+        self._columns = [manifest.table[name] for name in names]
+        self._archives: dict[Path, zipfile.ZipFile] = {}
+
+    def read(self, row: int) -> np.ndarray[Any, Any]:
+        """Return one image as RGB.
+
+        Parameters
+        ----------
+        row
+            Position in the manifest.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 (h, w, 3).
+
+        Raises
+        ------
+        CorruptImageError
+            When the bytes are damaged; the image is named.
+        MmclustError
+            When the manifest was built without images, or a file is missing.
+        """
+        container, member, offset, length = (c[row].as_py() for c in self._columns)
+        manifest = self._manifest
+        if container is None:
+            raise MmclustError(
+                f"{manifest.benchmark} was built without images",
+                where=manifest.folder,
+                do="build it again without --annotations-only",
+            )
+        path = manifest.folder / container
+        data = _bytes(path, member, offset, length, self._archives)
+        return decode(data, f"{path}, {member}")
+
+    def close(self) -> None:
+        """Close the archives."""
+        for archive in self._archives.values():
+            archive.close()
+        self._archives.clear()
 
 
 def read_images(
@@ -39,31 +94,11 @@ def read_images(
     Raises
     ------
     MmclustError
-        When the manifest was built without images, a file is missing, or the
-        bytes are no image; the image is named.
+        See :meth:`Images.read`.
     """
-    table = manifest.table
-    columns = [
-        table[name] for name in ("image_id", "container", "member", "offset", "length")
-    ]
-    archives: dict[Path, zipfile.ZipFile] = {}
-    try:
+    with contextlib.closing(Images(manifest)) as images:
         for row in rows:
-            image_id, container, member, offset, length = (
-                column[row].as_py() for column in columns
-            )
-            if container is None:
-                raise MmclustError(
-                    f"{manifest.benchmark} was built without images",
-                    where=manifest.folder,
-                    do="build it again without --annotations-only",
-                )
-            path = manifest.folder / container
-            data = _bytes(path, member, offset, length, archives)
-            yield image_id, decode(data, f"{path}, {member}")
-    finally:
-        for archive in archives.values():
-            archive.close()
+            yield manifest.table["image_id"][row].as_py(), images.read(row)
 
 
 def _bytes(
@@ -87,12 +122,47 @@ def _bytes(
             return archives[path].read(member)
         return _stored(archives[path], member, offset, length)
     except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        raise MmclustError(
+        damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
+        raise (CorruptImageError if damaged and path in archives else MmclustError)(
             "An image cannot be read",
             where=f"{path}, {member}",
             found=error,
             do="fetch the source again, then build again",
         ) from error
+
+
+def read_files(manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield images' bytes as the publisher made them, each archive opened once.
+
+    Parameters
+    ----------
+    manifest
+        Says where the bytes are; built with images.
+    rows
+        Positions in the manifest.
+
+    Yields
+    ------
+    row : int
+    data : bytes
+        Not decoded.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing, or its bytes are not those of its archive.
+    """
+    names = ("container", "member", "offset", "length")
+    columns = [manifest.table[name] for name in names]
+    archives: dict[Path, zipfile.ZipFile] = {}
+    try:
+        for row in rows:
+            container, member, offset, length = (c[row].as_py() for c in columns)
+            path = manifest.folder / container
+            yield row, _bytes(path, member, offset, length, archives)
+    finally:
+        for archive in archives.values():
+            archive.close()
 
 
 def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> bytes:
@@ -104,39 +174,3 @@ def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> 
     if zlib.crc32(data) != archive.getinfo(member).CRC:
         raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
     return data
-
-
-def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
-    """Decode an image file to RGB.
-
-    Parameters
-    ----------
-    data
-        The bytes of a JPEG, PNG or other file that Pillow reads.
-    where
-        For the message.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (h, w, 3).
-
-    Raises
-    ------
-    MmclustError
-        When the bytes are no complete image.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MmclustError(
-            "An image cannot be decoded",
-            where=where,
-            expected="a complete image file",
-            found=f"{len(data)} bytes that do not decode ({type(error).__name__})",
-            do="fetch the source again; if the publisher's file is damaged, "
-            "report it to them",
-        ) from error

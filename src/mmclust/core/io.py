@@ -208,7 +208,8 @@ def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(require_file(path))
+        with pq.ParquetFile(require_file(path)) as file:  # read_table loads pandas
+            table = file.read()
     except pa.ArrowException as error:
         raise MmclustError(
             f"{path.name} is not a readable parquet file", where=path, found=error

@@ -50,8 +50,8 @@ def write_labels(
 ) -> list[str]:
     """Write labels sorted by image id; label ids follow the sorted class names.
 
-    Classes that are not given out go to ``hidden.parquet`` beside the file, which
-    is there only if there are any; in the file itself they are :data:`HIDDEN`.
+    Classes that are not given out go to ``hidden.parquet`` beside the file, if there
+    are any; in the file itself they are :data:`HIDDEN`.
 
     Parameters
     ----------
@@ -60,7 +60,8 @@ def write_labels(
     names
         Class name of each image id.
     hidden
-        Likewise, for images whose class is not given out.
+        Likewise, for images whose class is not given out; ``{}`` writes an empty
+        file, ``None`` none.
 
     Returns
     -------
@@ -70,10 +71,8 @@ def write_labels(
     secret = hidden or {}
     classes = sorted({*names.values(), *secret.values()})
     position = {"": HIDDEN} | {name: i for i, name in enumerate(classes)}
-    aside = path.with_name(ASIDE)
-    aside.unlink(missing_ok=True)
-    if secret:
-        write_table(aside, _table(secret, position), {})
+    if hidden is not None:
+        write_table(path.with_name(ASIDE), _table(secret, position), {})
     write_table(path, _table(dict.fromkeys(secret, "") | dict(names), position), {})
     return classes
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
 
 DEFAULT_PATH = Path("params.yaml")
+
+POLICIES = ("fail", "skip")
 
 T = TypeVar("T")
 
@@ -42,27 +44,128 @@ class DataParams:
 
 
 @dataclass(frozen=True)
+class EncodeParams:
+    """What happens to images that cannot be encoded: ``fail``, or ``skip``.
+
+    Skipped images are named in ``features.json`` and left out of whatever is made of
+    these features.
+    """
+
+    corrupt: str = "fail"
+    """A picture whose bytes are damaged."""
+    missing_captions: str = "fail"
+    """An image without captions, where an encoder reads captions."""
+
+
+@dataclass(frozen=True)
 class ModelParams:
     """What is clustered, into how many clusters, how often."""
 
     benchmarks: tuple[str, ...] | None = None
     """Those of ``benchmarks`` that are encoded, clustered and scored; ``None``: all.
     The pipeline needs the list."""
-    k: int | None = None
-    """Clusters; ``None``: as many as the benchmark has classes."""
+    k: int | Literal["auto"] | None = None
+    """Clusters; ``None``: as many as the benchmark has classes; ``auto``: chosen
+    without labels, see :mod:`mmclust.scoring.auto_k`."""
+    k_grid: tuple[int, ...] = ()
+    """What ``k: auto`` tries; empty: a grid from 2 to 100."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
+    heads: tuple[str, ...] = ()
+    """Text-aided methods, of ``mmclust/heads``; options of each under ``heads``."""
     encoder: str = "miniclip"
-    """The encoder whose clusters the report shows; one of ``encoders``."""
+    """The encoder whose clusters the report shows, and whose space nouns and heads
+    share; one of ``encoders``."""
     n_seeds: int = 10
     k_sweep: tuple[int, ...] = ()
     """Further k for the curve of scores over k (k-means only)."""
 
 
+TEMPLATES = (
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+"""The prompts of TAC and DXMC."""
+
+
+@dataclass(frozen=True)
+class NounsParams:
+    """The noun space of TAC (ICML 2024, section 3.1); defaults as its code has them."""
+
+    vocabulary: str = "data/vocabulary/WordNetNouns.csv"
+    """``WordNetNouns.csv`` (see ``mmclust sources nouns``), a CSV with a column
+    ``word``, or a ``.txt`` with one word per line."""
+    templates: tuple[str, ...] = TEMPLATES
+    """Prompts; ``{}`` stands for the word."""
+    prompt_normalisation: bool = False
+    """Scale each prompt's embedding to unit norm before the mean of all."""
+    underscores: Literal["keep", "blank"] = "keep"
+    """Whether ``living_thing`` is read as it stands or as two words."""
+    deduplicate_nouns: bool = False
+    """Let a word that the vocabulary repeats take one place, not several."""
+    centres: Positive | Literal["rule", "published"] = "rule"
+    """Image centres: a number; ``rule``: images / 300, or 3 per class where classes
+    are smaller than 300; ``published``: the papers' table."""
+    n_init: Positive = 10
+    max_iter: Positive = 300
+    max_points_per_centroid: Positive | None = 256
+    """Of the k-means that makes the centres; ``None``: all images."""
+    faiss_seed: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Where that k-means starts; the release has faiss's 1234. ``None``: ``seed``."""
+    top: Positive = 5
+    """Nouns kept per centre."""
+    noun_temperature: PositiveFloat = 1.0
+    noun_softmax_dtype: Literal["float16", "float32"] = "float16"
+    """Precision of centres, cosines and each noun's share of each centre."""
+    counterpart_temperature: PositiveFloat = 0.005
+    counterpart_dtype: Literal["float16", "float32"] = "float32"
+    """Precision of the counterparts; the release has float16."""
+
+
+@dataclass(frozen=True)
+class BaselineParams:
+    """The method that every other one is compared with, paired."""
+
+    encoder: str | None = None
+    """``None``: ``model.encoder``."""
+    view: str = "image"
+    clusterer: str = "kmeans"
+
+
 @dataclass(frozen=True)
 class ScoreParams:
-    """How uncertainty is estimated."""
+    """How uncertainty is estimated, and against what methods are held."""
 
     n_resamples: int = 1000
+    baseline: BaselineParams = field(default_factory=BaselineParams)
+    wordnet: str | None = None
+    """WordNet's ``data.noun``, or the archive ``WordNet-3.0.tar.gz`` that holds it,
+    to score the names of clusters by."""
+
+
+@dataclass(frozen=True)
+class RetrievalParams:
+    """Which pools are searched, with which encoders."""
+
+    benchmarks: tuple[str, ...] = ()
+    encoders: tuple[str, ...] = ()
+    fitted_on: str = "coco_all"
+    """The benchmark that encoders which learn were fitted on."""
+    top_k: Positive = 10
+    """How many of the best are listed for each query."""
+
+
+@dataclass(frozen=True)
+class LearningParams:
+    """What word models learn from."""
+
+    benchmark: str = "coco_words"
+    """Its captioned images; word models see no labels."""
+    n_seeds: Positive = 5
 
 
 @dataclass(frozen=True)
@@ -80,18 +183,26 @@ class Params:
     """All of params.yaml.
 
     ``benchmarks`` and ``encoders`` map the names that are built, and that encode, to
-    their options, and
-    ``clusterers`` holds options of those in ``model.clusterers`` that need any;
-    what is left out takes the default that the plugin documents.
+    their options, and ``captioners`` maps names of captions to options of the model
+    that writes them. ``words`` maps word models that learn to their options.
+    ``clusterers`` and ``heads`` hold options of those in ``model`` that need any; what
+    is left out takes the default that the plugin documents.
     """
 
     seed: int = 782
     sample: SampleParams = field(default_factory=SampleParams)
     data: DataParams = field(default_factory=DataParams)
     benchmarks: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    encode: EncodeParams = field(default_factory=EncodeParams)
+    captioners: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     encoders: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     clusterers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    nouns: NounsParams = field(default_factory=NounsParams)
+    heads: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     model: ModelParams = field(default_factory=ModelParams)
+    retrieval: RetrievalParams = field(default_factory=RetrievalParams)
+    words: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    learning: LearningParams = field(default_factory=LearningParams)
     score: ScoreParams = field(default_factory=ScoreParams)
     report: ReportParams = field(default_factory=ReportParams)
 
@@ -101,15 +212,47 @@ class Params:
         chosen = self.model.benchmarks
         return tuple(self.benchmarks) if chosen is None else chosen
 
-    def block(self, kind: str, name: str) -> Any:
+    def encoder_options(self, name: str, benchmark: str) -> dict[str, Any] | None:
+        """Return an encoder's options for one benchmark.
+
+        Those under ``encoders.<name>.per_benchmark.<benchmark>`` go before its others:
+        a protocol may prepare the pictures of one data set in another way.
+
+        Raises
+        ------
+        MmclustError
+            When ``per_benchmark`` is no mapping, or has a name that is not among
+            ``benchmarks``.
+        """
+        options = dict(self.encoders.get(name) or {})
+        own = options.pop("per_benchmark", None)
+        if own is None:
+            return options or None
+        where = f"encoders.{name}.per_benchmark"
+        own = convert(own, dict[str, dict[str, Any]], where)
+        for each in own:
+            if each not in self.benchmarks:
+                raise MmclustError(
+                    "Options are given for a benchmark that is not built",
+                    where=where,
+                    expected=nearest(each, self.benchmarks),
+                    found=each,
+                    do="correct the name, or add it under benchmarks",
+                )
+        return options | own.get(benchmark, {})
+
+    def block(self, kind: str, name: str, benchmark: str = "") -> Any:
         """Return the options of one plugin as its own ``Params``.
 
         Parameters
         ----------
         kind
-            ``"benchmarks"``, ``"encoders"`` or ``"clusterers"``.
+            ``"benchmarks"``, ``"encoders"``, ``"clusterers"``, ``"heads"`` or
+            ``"words"``.
         name
             The plugin.
+        benchmark
+            For ``"encoders"``: what is encoded, see :meth:`encoder_options`.
 
         Returns
         -------
@@ -118,7 +261,10 @@ class Params:
         """
         from mmclust.core.plugins import params_of
 
-        return params_of(kind, name, getattr(self, kind).get(name), f"{kind}.{name}")
+        options = getattr(self, kind).get(name)
+        if kind == "encoders":
+            options = self.encoder_options(name, benchmark)
+        return params_of(kind, name, options, f"{kind}.{name}")
 
 
 def read_params(path: Path = DEFAULT_PATH) -> Params:
@@ -187,10 +333,13 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         message, _, at = str(error).partition(" - at `$")
         tail = at.rstrip("`").replace("[...]", "").lstrip(".")
         key = ".".join(part for part in (where, tail) if part)
+        expected = message.removeprefix("Expected ").partition(", got ")[0]
+        if key == "model.k":  # msgspec names neither the words nor the types alone
+            expected = "a number, null (as many as classes) or auto"
         raise MmclustError(
             "A value in params.yaml has the wrong type or is out of range",
             where=key or "the whole file",
-            expected=message.removeprefix("Expected ").partition(", got ")[0],
+            expected=expected,
             found=repr(_lookup(value, tail)),
             do=f"correct {key or 'the file'} in params.yaml",
         ) from error
@@ -224,9 +373,14 @@ def _lookup(value: Any, dotted: str) -> Any:
 
 def _check_ranges(params: Params) -> None:
     """Refuse numbers that have the right type and no meaning."""
-    model = params.model
+    model, encode = params.model, params.encode
     wrong = [
-        (model.k is not None and model.k < 1, "model.k", "at least 1", model.k),
+        (encode.corrupt not in POLICIES, "encode.corrupt", "fail or skip",
+         encode.corrupt),
+        (encode.missing_captions not in POLICIES, "encode.missing_captions",
+         "fail or skip", encode.missing_captions),
+        (isinstance(model.k, int) and model.k < 1, "model.k",
+          "at least 1, null or auto", model.k),
         (model.n_seeds < 1, "model.n_seeds", "at least 1", model.n_seeds),
         (min(model.k_sweep, default=1) < 1, "model.k_sweep", "at least 1 each",
          list(model.k_sweep)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 
@@ -54,3 +55,54 @@ def track(
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield from bar.track(items, total=total, description=label)
+
+
+@contextlib.contextmanager
+def meter(
+    label: str, total: int, unit: str, done: int = 0
+) -> Iterator[Callable[[int], None]]:
+    """Show how much of a number is done, how many a second, and the time left.
+
+    Parameters
+    ----------
+    label
+        What the work is, in a few words.
+    total, done
+        How many there are, and how many were done before.
+    unit
+        What one is called, in the plural (``"images"``).
+
+    Yields
+    ------
+    callable
+        ``advance(n)``: n more are done. Nothing is printed when standard error is
+        not a terminal.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, completed=done, rate=unit)
+
+        def advance(n: int) -> None:
+            bar.advance(task, n)
+            speed = bar.tasks[0].speed
+            bar.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else unit)
+
+        yield advance

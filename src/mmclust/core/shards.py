@@ -1,122 +1,191 @@
-"""Long work, shard by shard: parallel, resumable, the same bytes either way.
+"""Long work, shard by shard: resumable, and the same bytes wherever it ran.
 
-A shard is a fixed range of rows. Each becomes a file of its own, written
-atomically in a work folder; a killed run leaves whole shards, which the next run
-keeps. Neither the number of workers nor a restart can change a byte, because the
-ranges depend on the number of rows alone.
+A shard is a fixed range of rows. Each becomes a file of its own, written atomically
+in a work folder, and then a sidecar that says what the file is and makes it count.
+A killed run leaves whole shards, which the next run keeps. What the shards are, no
+one can tell from the merged array: their rows depend on the number of rows alone.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_array, write_array, writing
-from mmclust.core.progress import track
+from mmclust.core.io import (
+    file_digest,
+    read_array,
+    read_json,
+    write_array,
+    write_json,
+    writing,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Mapping
     from pathlib import Path
 
-    Task = Callable[[int, int], np.ndarray[Any, Any]]
+    Span = tuple[int, int]
 
 ROWS = 256
-"""Rows per shard. Part of the definition of some outputs: never a knob."""
+"""Rows per shard, at most."""
 
 
-def ranges(n_rows: int) -> list[tuple[int, int]]:
-    """Return the row ranges ``[start, stop)`` of all shards."""
-    return [(start, min(start + ROWS, n_rows)) for start in range(0, n_rows, ROWS)]
-
-
-def run_shards(
-    task: Task, n_rows: int, path: Path, *, workers: int, label: str
-) -> np.ndarray[Any, Any]:
-    """Compute an array shard by shard and merge it into one ``.npy`` file.
+def ranges(n_rows: int, batch: int = 1) -> list[Span]:
+    """Return the row ranges ``[start, stop)`` of all shards.
 
     Parameters
     ----------
-    task
-        ``task(start, stop)`` gives the rows of one shard, (stop - start, …). With
-        more than one worker it must be picklable.
     n_rows
         Rows in all.
-    path
-        The merged array. Shards lie beside it until they are merged; an existing
-        file is taken as finished.
-    workers
-        Processes; 1 computes in this one.
-    label
-        For the progress bar.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_rows, …), memory-mapped.
-
-    Raises
-    ------
-    MmclustError
-        Whatever a task raises, or when a worker is killed; finished shards stay.
+    batch
+        Shards begin at multiples of it, so that no batch crosses a border.
     """
-    if not path.exists():
-        parts = {
-            span: path.with_name(f"{path.stem}.{span[0]:08d}.npy")
-            for span in ranges(n_rows)
-        }
-        todo = [span for span, part in parts.items() if not part.exists()]
-        for span, rows in track(
-            _compute(task, todo, workers), label, len(todo), "shards"
-        ):
-            write_array(parts[span], rows)
-        _merge(list(parts.values()), n_rows, path)
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-    return read_array(path)
+    size = max(ROWS // batch, 1) * batch
+    return [(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
-def _compute(
-    task: Task, todo: list[tuple[int, int]], workers: int
-) -> Iterator[tuple[tuple[int, int], np.ndarray[Any, Any]]]:
-    if workers <= 1 or len(todo) <= 1:
-        for span in todo:
-            yield span, task(*span)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
-        futures: dict[Future[np.ndarray[Any, Any]], tuple[int, int]] = {
-            pool.submit(task, *span): span for span in todo
-        }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise MmclustError(
-                "A worker process was killed",
-                found="the system ended it, perhaps for want of memory",
-                do="run the same command again: finished shards are kept; "
-                "--workers 1 needs the least memory",
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+@dataclass(frozen=True)
+class Sharded:
+    """One array in the making.
 
+    Parameters
+    ----------
+    path
+        The merged ``.npy``; shards and sidecars lie beside it until it is there.
+    n_rows, batch
+        See :func:`ranges`.
+    origin
+        Digests of what the rows come from (manifest, params). Shards of another
+        origin do not count.
+    """
 
-def _merge(parts: list[Path], n_rows: int, path: Path) -> None:
-    first = read_array(parts[0])
-    shape = (n_rows, *first.shape[1:])
-    with writing(path, verify=read_array) as temporary:
-        merged = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=first.dtype, shape=shape
+    path: Path
+    n_rows: int
+    batch: int
+    origin: Mapping[str, str]
+
+    @property
+    def merged(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.path.with_suffix(".json").exists() and self.path.exists()
+
+    def unfinished(self) -> list[Span]:
+        """Return the shards to compute; a damaged one is among them."""
+        if self.merged:
+            return []
+        spans = ranges(self.n_rows, self.batch)
+        return [span for span in spans if not self._is_whole(span)]
+
+    def write(
+        self, span: Span, rows: np.ndarray[Any, Any], skipped: Mapping[str, str]
+    ) -> None:
+        """Write one shard, then its sidecar, which makes it count.
+
+        Parameters
+        ----------
+        span
+            Its rows.
+        rows
+            (stop - start, …).
+        skipped
+            Ids of images that have no row worth the name, and why.
+        """
+        part = self._part(span)
+        write_array(part, rows)
+        write_json(
+            part.with_suffix(".json"),
+            {
+                **self.origin,
+                "rows": list(span),
+                "shape": list(rows.shape),
+                "dtype": rows.dtype.str,
+                "sha256": file_digest(part),
+                "skipped": dict(skipped),
+            },
         )
-        row = 0
-        for part in parts:
-            rows = read_array(part)
-            merged[row : row + len(rows)] = rows
-            row += len(rows)
-        merged.flush()
+
+    def merge(self) -> None:
+        """Put the shards into one array, each held to its sidecar.
+
+        Raises
+        ------
+        MmclustError
+            When a shard is not what its sidecar says, or does not fit the others;
+            it is named, and removed, so that the next run makes it anew.
+        """
+        if self.merged:
+            return
+        spans = ranges(self.n_rows, self.batch)
+        sides = [self._checked(span) for span in spans]
+        first = sides[0]
+        for span, side in zip(spans, sides, strict=True):
+            kind = (side["shape"][1:], side["dtype"])
+            if kind != (first["shape"][1:], first["dtype"]):
+                raise self._refuse(
+                    span,
+                    "does not fit the first",
+                    f"rows of shape {first['shape'][1:]}, {first['dtype']}",
+                    f"rows of shape {kind[0]}, {kind[1]}",
+                )
+        shape = (self.n_rows, *first["shape"][1:])
+        with writing(self.path, verify=read_array) as temporary:
+            merged = np.lib.format.open_memmap(
+                temporary, mode="w+", dtype=np.dtype(first["dtype"]), shape=shape
+            )
+            for start, stop in spans:
+                merged[start:stop] = read_array(self._part((start, stop)))
+            merged.flush()
+        skipped = {i: why for side in sides for i, why in side["skipped"].items()}
+        write_json(self.path.with_suffix(".json"), {"skipped": skipped})
+        for span in spans:
+            self._remove(span)
+
+    def read(self) -> tuple[np.ndarray[Any, Any], dict[str, str]]:
+        """Return the merged array, memory-mapped, and the skipped images."""
+        skipped = read_json(self.path.with_suffix(".json"))["skipped"]
+        return read_array(self.path), skipped
+
+    def _part(self, span: Span) -> Path:
+        return self.path.with_name(f"{self.path.stem}.{span[0]:08d}.npy")
+
+    def _remove(self, span: Span) -> None:
+        part = self._part(span)
+        part.with_suffix(".json").unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+    def _is_whole(self, span: Span) -> bool:
+        with contextlib.suppress(MmclustError, KeyError, TypeError, OSError):
+            part = self._part(span)
+            side = read_json(part.with_suffix(".json"))
+            return bool(
+                side["rows"] == list(span)
+                and all(side[key] == value for key, value in self.origin.items())
+                and side["sha256"] == file_digest(part)
+            )
+        return False
+
+    def _checked(self, span: Span) -> dict[str, Any]:
+        if not self._is_whole(span):
+            raise self._refuse(
+                span,
+                "is not what its sidecar says",
+                "the rows, the origin and the sha256 of the sidecar",
+                "others",
+            )
+        side: dict[str, Any] = read_json(self._part(span).with_suffix(".json"))
+        return side
+
+    def _refuse(self, span: Span, what: str, expected: str, found: str) -> MmclustError:
+        self._remove(span)
+        return MmclustError(
+            f"The shard of rows {span[0]} to {span[1] - 1} {what}",
+            where=self._part(span),
+            expected=expected,
+            found=found,
+            do="run the same command again: the shard was removed, and it alone is "
+            "computed anew",
+        )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -47,6 +47,10 @@ class Built:
     alternatives
         Other captions of the same images, by a name such as ``original``: image id
         to captions.
+    pictures
+        Name and bytes of pictures that lie in no file that can be read by offset;
+        ``build`` stores them beside the manifest and points the rows whose
+        ``member`` is the name to them.
     """
 
     rows: list[Row]
@@ -59,6 +63,7 @@ class Built:
     folds: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     alternatives: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    pictures: Iterable[tuple[str, bytes]] | None = None
 
 
 class Benchmark(Protocol):
@@ -121,9 +126,15 @@ class Encoder(Protocol):
     """A file in ``encoders/``.
 
     ``prepare`` runs once per picture, in worker processes; ``fit`` once, on the
-    training split; ``encode_image`` and ``encode_text`` on blocks of rows. No
-    label reaches any of them. An encoder leaves out what it does not need:
-    without ``encode_image`` the prepared arrays are the features.
+    splits to fit on; ``encode_image`` and ``encode_text`` on batches of rows, always
+    of the same number. No label reaches any of them. An encoder leaves out what it
+    does not need: without ``encode_image`` the prepared arrays are the features.
+    Without ``fit`` a picture is prepared and encoded in one go; with it, what
+    ``prepare`` gives of all pictures waits on disk, so it should be small.
+
+    Models are loaded on first use and kept (``functools.lru_cache``), and go through
+    :func:`mmclust.encoders._compute.ready`. Under ``--precision`` they run in
+    autocast, so results end with ``.float()``.
     """
 
     VIEWS: tuple[str, ...]
@@ -132,11 +143,14 @@ class Encoder(Protocol):
     """A frozen dataclass of options with the published values as defaults."""
 
     def prepare(self, rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
-        """Turn uint8 RGB (h, w, 3) into an array whose shape params decide."""
+        """Turn uint8 RGB (h, w, 3) into an array whose shape params decide.
+
+        What a model will see is best left uint8: it is a quarter of the size.
+        """
         ...
 
     def fit(self, batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
-        """Learn from all rows of the training split."""
+        """Learn from the rows to fit on: ``Manifest.fit_rows``."""
         ...
 
     def encode_image(
@@ -151,9 +165,28 @@ class Encoder(Protocol):
         """Turn b lists of captions into float32 (b, d)."""
         ...
 
+    def encode_captions(
+        self, captions: Sequence[str], params: Any, fitted: Fitted, *, device: str
+    ) -> np.ndarray[Any, Any]:
+        """Turn c captions into float32 (c, d), one row each; optional."""
+        ...
+
+    def identity(self, params: Any) -> dict[str, Any]:
+        """Return model id, revision and digest of the weights; optional.
+
+        They go to ``features.json``; unfinished work of other weights is not used.
+        """
+        ...
+
 
 class Clusterer(Protocol):
-    """A file in ``clusterers/``."""
+    """A file in ``clusterers/``.
+
+    It may set ``VIEWS = "both"``: ``fit_predict`` then gets the pair (image rows,
+    text rows) in place of one array, and runs for encoders that have both. It may
+    set ``FINDS_K = True``: it finds the number of clusters itself, ignores
+    ``n_clusters``, and may give -1 for an image that belongs to none.
+    """
 
     DETERMINISTIC: bool
     """Whether the seed makes no difference, so that one run is enough."""
@@ -162,11 +195,15 @@ class Clusterer(Protocol):
 
     def fit_predict(
         self,
-        features: np.ndarray[Any, Any],
+        features: Any,
         n_clusters: int,
         params: Any,
         *,
         seed: int,
-    ) -> np.ndarray[Any, Any]:
-        """Cluster float32 (n, d), rows at unit norm, into int32 (n,)."""
+    ) -> Any:
+        """Cluster float32 (n, d), rows at unit norm, into int32 (n,).
+
+        A row without content (no caption, say) is zero. The result is the labels,
+        or the labels and how sure each is, float32 (n,) in [0, 1].
+        """
         ...

@@ -1,0 +1,59 @@
+"""Options of a method on the command line: ``--set key=value``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Turn ``key=value`` texts into a mapping; values are read as YAML.
+
+    Raises
+    ------
+    MmclustError
+        When one has no ``=``, or a value is not YAML.
+    """
+    import yaml
+
+    block: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        try:
+            block[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not key.strip():
+            raise MmclustError(
+                "An option of the method cannot be read",
+                where="--set",
+                expected="key=value, for instance n_init=20",
+                found=option,
+            )
+    return block
+
+
+def refuse_options(block: Mapping[str, Any], idle: Collection[str], why: str) -> None:
+    """Refuse options that would have no effect.
+
+    Parameters
+    ----------
+    block
+        What was given.
+    idle
+        Keys without effect here.
+    why
+        Said with the error.
+    """
+    for key in block:
+        if key in idle:
+            raise MmclustError(
+                f"The option {key} has no effect here: {why}",
+                where="--set",
+                found=key,
+                do="leave it out",
+            )

@@ -1,0 +1,182 @@
+"""The rules by which any image file becomes RGB, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmclust.core.decoding import MAX_PIXELS, decode, size_of
+from mmclust.core.errors import MmclustError
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+GREY16 = RNG.integers(0, 1 << 16, (6, 8), dtype=np.uint16)
+
+
+def saved(image, kind, **options):
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def png(width, height, data=b"", depth=8, colour=2):
+    """Write a PNG by hand, for what Pillow does not write."""
+
+    def chunk(kind, body):
+        check = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + check
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(data))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def grey_rgb(grey):
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+@pytest.mark.parametrize("quality", [50, 90])
+def test_ordinary_jpegs_are_what_pillow_makes_of_them(quality):
+    """As every result so far."""
+    data = saved(Image.fromarray(RGB), "JPEG", quality=quality)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.array_equal(decode(data, "x"), expected)
+    assert size_of(data, "x") == (8, 6)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_orientation_is_not_applied(orientation):
+    """Pixels as stored, as boxes and published features have them."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    plain = saved(Image.fromarray(RGB), "JPEG")
+    turned = saved(Image.fromarray(RGB), "JPEG", exif=exif)
+    assert np.array_equal(decode(turned, "x"), decode(plain, "x"))
+    assert size_of(turned, "x") == (8, 6)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_greys_keep_their_high_byte(kind):
+    """Not clipped at 255."""
+    data = saved(Image.fromarray(GREY16), kind)
+    expected = grey_rgb((GREY16 >> 8).astype(np.uint8))
+    assert np.array_equal(decode(data, "x"), expected)
+
+
+def test_sixteen_bit_greys_of_a_pgm():
+    """Pillow gives them as 32-bit numbers."""
+    data = b"P5 8 6 65535\n" + GREY16.astype(">u2").tobytes()
+    expected = grey_rgb((GREY16 >> 8).astype(np.uint8))
+    assert np.array_equal(decode(data, "x"), expected)
+
+
+def test_sixteen_bit_colours_keep_their_high_byte():
+    """By the same rule."""
+    rgb = RNG.integers(0, 1 << 16, (6, 8, 3), dtype=np.uint16)
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rgb)
+    assert np.array_equal(decode(png(8, 6, lines, depth=16), "x"), rgb >> 8)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_thirty_two_bits_are_refused(mode):
+    """What is white in them, nobody says."""
+    data = saved(Image.new(mode, (8, 6), 1), "TIFF")
+    with pytest.raises(MmclustError, match=r"cannot be decoded[\s\S]*ValueError"):
+        decode(data, "x.tif")
+
+
+def test_transparency_is_laid_over_white():
+    """Whatever colour hides below."""
+    alpha = np.full((6, 8, 1), 255, np.uint8)
+    alpha[:3] = 0
+    data = saved(Image.fromarray(np.concatenate([RGB, alpha], axis=2)), "PNG")
+    expected = RGB.copy()
+    expected[:3] = 255
+    assert np.array_equal(decode(data, "x"), expected)
+
+
+def test_half_transparent_grey_is_laid_over_white():
+    """0 at an alpha of 128 over 255 is 127."""
+    data = saved(Image.new("LA", (8, 6), (0, 128)), "PNG")
+    assert np.array_equal(np.unique(decode(data, "x")), [127])
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_palettes_become_their_colours(transparent):
+    """An index that is transparent becomes white."""
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.putpixel((1, 0), 1)
+    options = {"transparency": 0} if transparent else {}
+    first = [255, 255, 255] if transparent else [10, 20, 30]
+    expected = np.array([[first, [200, 100, 50]]], np.uint8)
+    assert np.array_equal(decode(saved(image, "PNG", **options), "x"), expected)
+
+
+def test_cmyk_becomes_rgb():
+    """By Pillow's conversion: full black ink is black, no ink white."""
+    image = Image.new("CMYK", (8, 6), (0, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 4, 6))
+    for kind in ("TIFF", "JPEG"):
+        rgb = decode(saved(image, kind), "x")
+        assert rgb.shape == (6, 8, 3)
+        assert rgb[:, :3].min() >= 250
+        assert rgb[:, 5:].max() <= 5
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_the_first_frame_of_an_animation_counts(kind):
+    """Not the last, and not a mixture."""
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = saved(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    red = np.full((6, 8, 3), (255, 0, 0), np.uint8)
+    assert np.array_equal(decode(data, "x"), red)
+
+
+def test_black_and_white_and_grey():
+    """One bit and eight."""
+    bits = np.array([[True, False]])
+    data = saved(Image.fromarray(bits), "PNG")
+    assert np.array_equal(decode(data, "x"), [[[255] * 3, [0] * 3]])
+    grey = saved(Image.fromarray(RGB[:, :, 0]), "PNG")
+    assert np.array_equal(decode(grey, "x"), grey_rgb(RGB[:, :, 0]))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("read", [decode, size_of])
+@pytest.mark.parametrize("side", [9_460, 30_000])
+def test_huge_images_are_refused_by_their_header(read, side):
+    """A file of a hundred bytes can promise gigabytes."""
+    assert side * side > MAX_PIXELS
+    with pytest.raises(MmclustError, match=r"too large[\s\S]*x\.png[\s\S]*89,478,485"):
+        read(png(side, side), "x.png")
+
+
+@pytest.mark.parametrize("read", [decode, size_of])
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "an empty file"),
+        (b"<html>not found</html>", r"22 bytes .*UnidentifiedImageError"),
+        (b"\xff\xd8\xff", "3 bytes"),
+    ],
+)
+def test_what_is_no_image_is_refused(read, data, found):
+    """Nothing, a web page, three bytes of a JPEG."""
+    with pytest.raises(MmclustError, match=rf"cannot be decoded[\s\S]*{found}"):
+        read(data, "x.jpg")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_truncated_images_are_refused(kind):
+    """Half a picture is none, of any kind."""
+    rgb = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(rgb), kind)
+    with pytest.raises(MmclustError, match="cannot be decoded"):
+        decode(data[: len(data) // 2], "x")

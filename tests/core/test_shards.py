@@ -1,0 +1,89 @@
+"""Shards count by their sidecars, and a damaged one is never merged."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmclust.core import shards
+from mmclust.core.errors import MmclustError
+from mmclust.core.shards import Sharded, ranges
+
+ORIGIN = {"manifest": "m", "params": "p"}
+
+
+@pytest.fixture
+def array(tmp_path, monkeypatch):
+    """Twelve rows in shards of four; row i holds i."""
+    monkeypatch.setattr(shards, "ROWS", 4)
+    return Sharded(tmp_path / "image.npy", 12, 1, ORIGIN)
+
+
+def fill(array, *starts):
+    for start in starts:
+        rows = np.arange(start, start + 4, dtype=np.float32)[:, None]
+        array.write((start, start + 4), rows, {f"id{start}": "why"})
+
+
+def test_ranges_cover_all_rows_in_whole_batches():
+    """Every row once; borders are multiples of the batch; one batch at least."""
+    for n_rows, batch in ((1, 1), (256, 32), (1000, 48), (1000, 300), (513, 256)):
+        found = ranges(n_rows, batch)
+        rows = [row for start, stop in found for row in range(start, stop)]
+        assert rows == list(range(n_rows))
+        assert all(start % batch == 0 for start, _ in found)
+        assert all(stop - start <= max(256, batch) for start, stop in found)
+
+
+def test_shards_in_any_order_merge_in_row_order(array):
+    """And leave nothing behind but the array and what was skipped."""
+    fill(array, 8, 0, 4)
+    array.merge()
+    merged, skipped = array.read()
+    assert merged[:, 0].tolist() == list(range(12))
+    assert skipped == {"id0": "why", "id4": "why", "id8": "why"}
+    assert {p.name for p in array.path.parent.iterdir()} == {"image.npy", "image.json"}
+    assert array.merged
+    assert array.unfinished() == []
+
+
+def test_the_sidecar_says_what_the_shard_is(array):
+    """Digest, rows, shape and origin."""
+    fill(array, 4)
+    side = json.loads(array.path.with_name("image.00000004.json").read_text())
+    assert side["rows"] == [4, 8]
+    assert side["shape"] == [4, 1]
+    assert len(side["sha256"]) == 64
+    assert side["manifest"] == "m"
+
+
+def test_only_whole_shards_of_this_origin_count(array):
+    """No sidecar, another origin, changed bytes: computed again."""
+    fill(array, 0, 4, 8)
+    assert array.unfinished() == []
+    other = Sharded(array.path, 12, 1, {"manifest": "m", "params": "q"})
+    assert len(other.unfinished()) == 3
+    array.path.with_name("image.00000000.json").unlink()
+    part = array.path.with_name("image.00000004.npy")
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    assert array.unfinished() == [(0, 4), (4, 8)]
+
+
+def test_merging_names_and_removes_a_damaged_shard(array):
+    """The next run computes it alone."""
+    fill(array, 0, 4, 8)
+    part = array.path.with_name("image.00000004.npy")
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    with pytest.raises(MmclustError, match=r"rows 4 to 7 is not what its sidecar"):
+        array.merge()
+    assert not array.merged
+    assert array.unfinished() == [(4, 8)]
+
+
+def test_shards_must_fit_each_other(array):
+    """Another width is refused, by rows."""
+    fill(array, 0, 4)
+    array.write((8, 12), np.zeros((4, 2), np.float32), {})
+    with pytest.raises(MmclustError, match="rows 8 to 11 does not fit") as caught:
+        array.merge()
+    assert "shape [2]" in str(caught.value)
