@@ -37,6 +37,10 @@ PACKINGS = ("unpacked", "stored", "deflated")
         ),
         ({"images": [{"id": 7}, {"id": 7}]}, r"Image ids are listed twice[\s\S]*: +7"),
         ({"categories": [{"id": 1, "name": "a"}] * 2}, "Category ids are listed twice"),
+        (
+            {"images": [{"id": i, "file_name": "a.jpg"} for i in (7, 9)]},
+            r"Two images have the same file[\s\S]*'a\.jpg'; the first is that.* 7, 9",
+        ),
         ({"annotations": []}, r"No image of the ten classes[\s\S]*0 single-category"),
     ],
 )
@@ -56,6 +60,14 @@ def test_instances_that_cannot_be_used_are_explained(coco, tmp_path, change, mes
         (b"<html>not found</html>", "malformed"),
         (b" ", "truncated"),
         (b'\xff\xfe{"a": 1}', "malformed"),
+        (b'\xff\xfe{"a": 1}', "UTF-16"),
+        (b'\xef\xbb\xbf{"a": 1}', "byte order mark"),
+        (b"<html>not found</html>", "a web page"),
+        (b'{"a": [1, NaN]}', "NaN is no number in JSON"),
+        (b'{"a": -Infinity}', "-Infinity is no number"),
+        (b'{"a": "\\ud83d x"}', "ud83d is half of a surrogate pair"),
+        (b'{"a": "\\udc00"}', "udc00 is half of a surrogate pair"),
+        (b'{"images": [{"id": 1, "file_name": "caf\xe9"}]}', "not UTF-8"),
     ],
 )
 def test_invalid_json_is_explained(coco, tmp_path, packing, data, found):

@@ -185,7 +185,11 @@ def test_full_scale_counts_are_the_published_ones(
     assert summary["n_classes"] == len(per_class)
     assert summary["per_class"] == per_class
     assert summary["notes"]["images_single_category"] == 24_186
-    assert summary["notes"]["matches_published"] is True
+    assert summary["expected"] == {
+        "matches": True,
+        "images": images,
+        "classes": len(per_class),
+    }
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_other_splits_give_other_counts(full, tmp_path, split, images):
     """Only train2017 agrees with the papers; nothing is compared elsewhere."""
     summary = build_benchmark("coco_cross", full, tmp_path, split=split, images=False)
     assert summary["images"] == images
-    assert summary["notes"]["matches_published"] is None
+    assert summary["expected"]["matches"] is None
     expected = {"val2017": {"val": 312}}.get(split, {"train": 7_429, "val": 312})
     assert summary["splits"] == expected
 
@@ -207,7 +211,7 @@ def test_another_threshold_is_not_compared(full, tmp_path):
     )
     assert summary["n_classes"] == 42
     assert "umbrella" in summary["notes"]["dropped_categories"]
-    assert summary["notes"]["matches_published"] is None
+    assert summary["expected"]["matches"] is None
 
 
 def test_mini_coco_is_read_as_published(tmp_path):

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from mmclust.benchmarks import _export
+from mmclust.benchmarks import _export_images
 from mmclust.benchmarks._export import export_benchmark
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
@@ -46,7 +46,9 @@ EXPECTED = {
 def test_raw_layout_is_the_publishers(coco, tmp_path, packing):
     """Original bytes, one stripped caption a line, class folders with blanks."""
     build_benchmark("coco_cross", coco(packing), tmp_path / "built")
-    done = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    (done,) = export_benchmark(
+        "coco_cross", tmp_path / "built", "raw", tmp_path / "out"
+    )
     assert files_below(tmp_path / "out/raw") == EXPECTED
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["raw"]
     assert (done.images, done.written) == (5, True)
@@ -70,7 +72,7 @@ def test_images_are_copied_where_links_cannot_be(coco, tmp_path, monkeypatch):
         def link(source, target):
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(_export.os, "link", link)
+        monkeypatch.setattr(_export_images.os, "link", link)
 
     refuse(errno.EXDEV)
     export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
@@ -88,9 +90,13 @@ def test_the_same_export_again_does_nothing(coco, tmp_path, packing):
     """An equal export is left alone; an empty folder is filled."""
     build_benchmark("coco_cross", coco(packing), tmp_path / "built")
     (tmp_path / "out/raw").mkdir(parents=True)
-    first = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    (first,) = export_benchmark(
+        "coco_cross", tmp_path / "built", "raw", tmp_path / "out"
+    )
     before = (tmp_path / "out/raw").stat().st_ino
-    again = export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
+    (again,) = export_benchmark(
+        "coco_cross", tmp_path / "built", "raw", tmp_path / "out"
+    )
     assert (first.written, again.written) == (True, False)
     assert (tmp_path / "out/raw").stat().st_ino == before
 
@@ -109,7 +115,7 @@ def test_anything_else_in_the_way_is_left_alone(coco, tmp_path, name, data):
     build_benchmark("coco_cross", coco("stored"), tmp_path / "built")
     export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     (tmp_path / "out/raw" / name).write_bytes(data)
-    with pytest.raises(MmclustError, match=r"not empty[\s\S]*1 differ") as error:
+    with pytest.raises(MmclustError, match=r"is taken[\s\S]*1 differ") as error:
         export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     assert name in str(error.value)
     assert (tmp_path / "out/raw" / name).read_bytes() == data
@@ -120,7 +126,7 @@ def test_a_file_in_the_way_is_left_alone(coco, tmp_path):
     build_benchmark("coco_cross", coco(), tmp_path / "built")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/raw").write_bytes(b"mine")
-    with pytest.raises(MmclustError, match="not empty"):
+    with pytest.raises(MmclustError, match="is taken"):
         export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")
     assert (tmp_path / "out/raw").read_bytes() == b"mine"
 
@@ -164,7 +170,7 @@ def test_what_cannot_be_exported_is_explained(coco, tmp_path):
             export_benchmark(name, tmp_path / folder, layout, tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
-    refused(r"Unknown layout 'csv'[\s\S]*one of: raw", layout="csv")
+    refused(r"Unknown layout 'cvs'[\s\S]*one of: csv, hf, mat, raw", layout="cvs")
     refused(r"another benchmark[\s\S]*coco_all[\s\S]*coco_cross", name="coco_all")
     refused(r"built without images[\s\S]*--annotations-only")
     refused("manifest.parquet is missing", folder="elsewhere")

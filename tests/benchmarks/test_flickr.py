@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mmclust.benchmarks._flickr_table import parse_table
 from mmclust.benchmarks._flickr_token import parse_token
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.benchmarks.flickr30k import Params, expected
-from mmclust.clusterers._stage import _classes
+from mmclust.clusterers._k import decide_k
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
+from mmclust.core.params import Params as AllParams
 from tests.benchmarks.toy_captions import (
     FLICKR,
     as_sample,
@@ -100,7 +102,7 @@ def test_there_are_no_classes(tmp_path):
         set(FLICKR),
     )
     with pytest.raises(MmclustError, match=r"has no classes, so k must be given"):
-        _classes(tmp_path / "out/summary.json")
+        decide_k(AllParams(), np.eye(3), tmp_path / "out/summary.json", 0)
 
 
 def test_captions_without_splits_are_refused(tmp_path):

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.benchmarks._coco_json import read_captions, read_instances
-from mmclust.benchmarks._coco_notes import (
-    Published,
-    comparison,
-    container_notes,
-    count_notes,
-)
+from mmclust.benchmarks._coco_notes import container_notes, count_notes
 from mmclust.benchmarks._images import locate_images
 from mmclust.benchmarks._raw import check_folder, find, require
 from mmclust.core.errors import MmclustError, nearest, some
@@ -50,7 +45,6 @@ def build_single_category(
     keep: Callable[[Mapping[str, int]], set[str]],
     *,
     what: str,
-    published: Published | None,
     notes: dict[str, Any],
     split: str,
     images: bool,
@@ -66,9 +60,6 @@ def build_single_category(
         the categories to keep.
     what
         What ``keep`` asks for, in words, for when nothing is left.
-    published
-        The counts to compare with on the publisher's own train2017; ``None``
-        when the options are not the protocol's.
     notes
         To begin the summary's notes with.
     split
@@ -96,14 +87,11 @@ def build_single_category(
     facts = Counter[str]()
     for part in parts:
         facts.update(part.facts)
-    comparable = published if split == "train2017" else None
-    built = Published(len(rows), len(kept))
     notes = {
         "split": split,
         **facts,
         **count_notes(counts, kept),
         **notes,
-        **comparison(raw, facts["images_annotated"], comparable, built),
         "empty_captions_dropped": n_empty,
         "image_files": container_notes(raw, containers) if images else "not looked for",
     }

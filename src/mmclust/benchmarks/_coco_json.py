@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -17,8 +18,9 @@ import msgspec
 import numpy as np
 
 from mmclust.benchmarks._ids import positions
+from mmclust.benchmarks._json_faults import what_is_wrong
 from mmclust.benchmarks._raw import reading
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,10 +120,12 @@ def read_instances(found: Found) -> Instances:
     ------
     MmclustError
         When the file is not JSON, lacks what is needed, names an image or a
-        category that it does not list, or lists one twice.
+        category that it does not list, or lists one twice; or two images have the
+        same file.
     """
     content, digest = _decode(found, _InstancesFile)
     image_ids = _column(content.images, "id")
+    _refuse_shared_files(content.images, found)
     category_ids = _column(content.categories, "id")
     image_rows = positions(
         image_ids, _column(content.annotations, "image_id"), "image", found
@@ -167,13 +171,16 @@ def read_captions(
     content, digest = _decode(found, _CaptionsFile)
     captions: dict[int, list[str]] = {}
     n_empty = 0
-    for entry in content.annotations:
-        if entry.image_id in wanted:
-            text = entry.caption.strip()
-            if text:
-                captions.setdefault(entry.image_id, []).append(text)
-            else:
-                n_empty += 1
+    # Most captions are of other images: found by array, not by a loop over all.
+    ids = _column(content.annotations, "image_id")
+    sought = np.fromiter(wanted, np.int64, len(wanted))
+    for row in np.flatnonzero(np.isin(ids, sought)).tolist():
+        entry = content.annotations[row]
+        text = entry.caption.strip()
+        if text:
+            captions.setdefault(entry.image_id, []).append(text)
+        else:
+            n_empty += 1
     return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest
 
 
@@ -205,9 +212,24 @@ def _parse(buffer: Buffer, kind: type[T], found: Found) -> T:
             "An annotation file is not valid JSON",
             where=found,
             expected="a complete JSON document in UTF-8",
-            found=f"{len(buffer):,} bytes: {error}",
-            do="fetch the source again; the file may be cut short",
+            found=f"{len(buffer):,} bytes: {error}{what_is_wrong(buffer, error)}",
+            do="fetch the source again, or mend the file if it is your own",
         ) from error
+
+
+def _refuse_shared_files(images: Sequence[ImageRecord], found: Found) -> None:
+    names = [image.file_name for image in images if image.file_name is not None]
+    if len(set(names)) == len(names):
+        return
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    ids = [image.id for image in images if image.file_name == twice[0]]
+    raise MmclustError(
+        "Two images have the same file",
+        where=found,
+        expected="a file_name of its own for each image",
+        found=f"{some(map(repr, twice))}; the first is that of images {some(ids)}",
+        do="correct file_name in the annotations, or remove the duplicates",
+    )
 
 
 def _column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._source import source_facts
@@ -11,16 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
+    from mmclust.core.types import Built
+
 ANNOTATED_UPSTREAM = 117_266
 """Images of the published train2017 that have at least one annotation."""
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the publication counts."""
-
-    images: int
-    classes: int
 
 
 def count_notes(counts: Mapping[str, int], kept: Collection[str]) -> dict[str, Any]:
@@ -46,39 +39,28 @@ def count_notes(counts: Mapping[str, int], kept: Collection[str]) -> dict[str, A
     }
 
 
-def comparison(
-    raw: Path, n_annotated: int, published: Published | None, built: Published
-) -> dict[str, Any]:
-    """Compare with the publication where the source is the published one.
+def incomparable(raw: Path, built: Built) -> str | None:
+    """Return why counts say nothing about this source; ``None`` where they do.
 
-    It is if fetching says so or, for a folder of the user's own, if as many
-    images are annotated as in the published train2017.
+    They do if fetching says that it is the published one or, for a folder of the
+    user's own, if as many images are annotated as in the published train2017.
 
     Parameters
     ----------
     raw
         Folder of the source.
-    n_annotated
-        Images with at least one annotation.
-    published
-        ``None`` when split or options are not the protocol's.
     built
-        What this build counts.
-
-    Returns
-    -------
-    dict
-        ``published``, and ``matches_published``: ``None`` where the two cannot
-        be compared.
+        What the protocol chose; its notes count the annotated images.
     """
-    if published is None:
-        return {"published": None, "matches_published": None}
-    mirror = source_facts(raw).get("mirror")
-    upstream = mirror == "upstream" or n_annotated == ANNOTATED_UPSTREAM
-    return {
-        "published": asdict(published),
-        "matches_published": published == built if upstream else None,
-    }
+    n_annotated = built.notes["images_annotated"]
+    if source_facts(raw).get("mirror") == "upstream":
+        return None
+    if n_annotated == ANNOTATED_UPSTREAM:
+        return None
+    return (
+        f"not the published train2017, which has {ANNOTATED_UPSTREAM:,} annotated "
+        f"images; here are {n_annotated:,}"
+    )
 
 
 def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:

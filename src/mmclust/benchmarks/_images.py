@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SUFFIXES = frozenset(
+    [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+)
+"""Endings of files that are taken for images, in lower case."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -74,7 +79,7 @@ def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str,
     if absent and archive.is_file():
         found = _members(archive, folder, absent)
         empty += [i for i, info in found.items() if info.file_size == 0]
-        places |= _archive_places(archive, found)
+        places |= archive_places(archive, found)
     _refuse_missing(raw, folder, files, places, empty)
     return places
 
@@ -88,9 +93,16 @@ def _members(
         return {i: members[name] for i, name in named.items() if name in members}
 
 
-def _archive_places(
+def archive_places(
     archive: Path, found: Mapping[str, zipfile.ZipInfo]
 ) -> dict[str, Place]:
+    """Return where members of a zip lie, by the keys they are given under.
+
+    Raises
+    ------
+    MmclustError
+        When the archive ends early or is no longer what its directory says.
+    """
     # Every header is visited, so that an archive cut short is noticed now.
     offsets = data_offsets(archive, list(found.values()))
     return {

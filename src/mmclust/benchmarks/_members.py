@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmclust.benchmarks._expected import split_allowance
 from mmclust.core.plugins import load, params_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def needed_members(
     """
     split = "train2017"
     plugin = load("benchmarks", name)
-    params = params_of("benchmarks", name, params_block, f"benchmarks.{name}")
+    options, _ = split_allowance(name, params_block)
+    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
     built: Built = plugin.build(raw, params, split=split, images=False)
     return {f"{split}.zip": sorted(f"{split}/{row.member}" for row in built.rows)}

@@ -8,6 +8,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -24,6 +25,20 @@ def source_facts(raw: Path) -> dict[str, Any]:
             do="fetch the source again",
         )
     return facts
+
+
+def is_sample(raw: Path, sources: Iterable[str] = ()) -> bool:
+    """Return whether these are the built-in files rather than the publisher's.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source; of several, the folder that holds theirs.
+    sources
+        Names of the sources.
+    """
+    folders = [raw, *(raw / name for name in sources if name)]
+    return any(source_facts(folder).get("mirror") == "sample" for folder in folders)
 
 
 def protocol_value(raw: Path, key: str, default: int) -> int:

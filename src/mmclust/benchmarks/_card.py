@@ -1,0 +1,219 @@
+"""The data card: what a benchmark is, in a README that the hub reads as well.
+
+Equal builds give equal bytes: no date, no path, no version of a library. It names
+counts and classes, never the class of an image.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mmclust.benchmarks._origins import Origin
+
+SHOWN = 12
+"""Entries of a long note that are spelled out; the summary has all."""
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+)
+
+
+def data_card(
+    plugin_doc: str | None,
+    summary: Mapping[str, Any],
+    origins: Sequence[Origin],
+    *,
+    thumbnails: bool,
+) -> str:
+    """Return the card in Markdown, with the hub's front matter.
+
+    Parameters
+    ----------
+    plugin_doc
+        The benchmark's own words: the docstring of its module.
+    summary
+        The contents of ``summary.json``.
+    origins
+        Its sources.
+    thumbnails
+        Whether there is a strip of pictures beside the card.
+    """
+    doc = inspect.cleandoc(plugin_doc or "").strip()
+    title, _, about = doc.partition("\n\n")
+    parts = [
+        front_matter(summary, origins),
+        f"# {summary['benchmark']}",
+        " ".join(title.split()),
+        *(["![Some of its pictures](thumbnails.jpg)"] if thumbnails else []),
+        *_warning(origins),
+        "## Protocol",
+        about or "As the first line says.",
+        _counts(summary),
+        "## Splits",
+        _splits(summary),
+        "## Classes",
+        _classes(summary["per_class"]),
+        "## What was left out, and other notes",
+        _notes(summary["notes"]),
+        *_duplicates(summary.get("duplicates")),
+        "## Sources",
+        _sources(summary, origins),
+        "## Licence and citation",
+        _terms(origins),
+        f"Built by `mmclust build {summary['benchmark']}`.",
+        f"Manifest: `{summary['manifest']}`",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def front_matter(
+    summary: Mapping[str, Any],
+    origins: Sequence[Origin],
+    configs: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the YAML block that the hub reads, between its lines of dashes."""
+    import yaml
+
+    tasks = ["image-classification"] if summary["n_classes"] else []
+    tasks += ["image-to-text"] if summary["captions"] else []
+    licensed = any(origin.licence for origin in origins)
+    size = next((s for most, s in _SIZES if summary["images"] < most), "n>1M")
+    facts = {
+        "pretty_name": summary["benchmark"],
+        "license": "other" if licensed else "unknown",
+        **({"license_name": "see-below"} if licensed else {}),
+        **({"task_categories": tasks} if tasks else {}),
+        "size_categories": [size],
+        "tags": ["clustering", "mmclust"],
+        **({"configs": list(configs)} if configs else {}),
+    }
+    return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
+
+
+def _warning(origins: Sequence[Origin]) -> list[str]:
+    if not any(origin.sample for origin in origins):
+        return []
+    text = (
+        "> **Built from the built-in sample.** Pictures and captions were drawn and "
+        "composed by rules, in the publisher's format. They are not the published "
+        "data, and scores on them are for trying the pipeline."
+    )
+    return [text]
+
+
+def _counts(summary: Mapping[str, Any]) -> str:
+    each = summary["captions_per_image"]
+    captions = f"{summary['captions']:,}"
+    if summary["captions"]:
+        captions += f" ({each['min']} to {each['max']} an image, mean {each['mean']:g})"
+    rows = [
+        ("version of the protocol", summary["protocol"]),
+        ("images", f"{summary['images']:,}"),
+        ("classes", f"{summary['n_classes']:,}"),
+        ("captions", captions),
+        ("against the published counts", _verdict(summary["expected"])),
+    ]
+    return _table(("", ""), rows)
+
+
+def _verdict(expected: Mapping[str, Any]) -> str:
+    if expected["matches"] is None:
+        return f"not compared: {expected['why']}"
+    return "equal, class by class" if expected["matches"] else "**different**, allowed"
+
+
+def _splits(summary: Mapping[str, Any]) -> str:
+    def role(split: str) -> str:
+        roles = [("fitted on", "fit"), ("clustered and scored", "evaluate")]
+        held = [words for words, key in roles if split in summary[key]]
+        return ", ".join(held) or "neither fitted on nor scored"
+
+    rows = [(s, f"{n:,}", role(s)) for s, n in summary["splits"].items()]
+    return _table(("split", "images", "role"), rows)
+
+
+def _classes(per_class: Mapping[str, int]) -> str:
+    if not per_class:
+        return "It has none."
+    rows = [(name, f"{count:,}") for name, count in per_class.items()]
+    return (
+        f"<details><summary>Images of each of the {len(rows):,} classes</summary>\n\n"
+        f"{_table(('class', 'images'), rows)}\n\n</details>"
+    )
+
+
+def _notes(notes: Mapping[str, Any]) -> str:
+    lines = [f"- {_cell(k.replace('_', ' '))}: {_plain(v)}" for k, v in notes.items()]
+    return "\n".join(lines) or "None."
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        text = some((f"{k}: {_plain(v)}" for k, v in value.items()), SHOWN)
+        return _cell(text) or "none"
+    if isinstance(value, (list, tuple)):
+        return _cell(some(map(_plain, value), SHOWN)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not stated"}[value]
+    return f"{value:,}" if isinstance(value, int) else _cell(str(value))
+
+
+def _duplicates(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    keys = ("pairs", "images", "within_split", "across_splits", "across_classes")
+    rows = [
+        (kind, found[kind]["by"], *(f"{found[kind][key]:,}" for key in keys))
+        for kind in ("exact", "near")
+    ]
+    head = ("", "by", *(key.replace("_", " ") for key in keys))
+    text = [_table(head, rows)]
+    if found["exact"]["pairs"] or found["near"]["pairs"]:
+        text.append("`duplicates.parquet` lists the pairs.")
+    bad = found["not_decoded"]
+    if bad["images"]:
+        listed = _cell(some(bad["first"]))
+        text.append(
+            f"Files that are no readable picture: {bad['images']:,} ({listed})."
+        )
+    return ["## Duplicates", "\n\n".join(text)]
+
+
+def _sources(summary: Mapping[str, Any], origins: Sequence[Origin]) -> str:
+    lines = [
+        f"- {_cell(o.title or o.name)}" + (f", <{o.homepage}>" if o.homepage else "")
+        for o in origins
+    ]
+    rows = [(name, f"`{digest}`") for name, digest in summary["sources"].items()]
+    return "\n".join(lines) + "\n\n" + _table(("file read", "sha256"), rows)
+
+
+def _terms(origins: Sequence[Origin]) -> str:
+    lines = []
+    if any(origin.sample for origin in origins):
+        lines.append("Of the published data, none of which is in this build:")
+    for origin in origins:
+        licence = origin.licence or "Not known here; see its publisher."
+        lines.append(f"**{_cell(origin.title or origin.name)}.** {_cell(licence)}")
+        if origin.citation:
+            lines.append(f"> {_cell(origin.citation)}")
+    return "\n\n".join(lines) or "Your own files; nothing is known of their terms."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Return text that stays in its cell and on its line, and is no markup."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("\\", "\\\\").replace("|", "\\|")

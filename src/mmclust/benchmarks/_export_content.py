@@ -1,0 +1,121 @@
+"""What every layout writes: a built benchmark's rows with their classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
+
+HIDDEN = -1
+"""The label of an image whose class is not given out."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A built benchmark of n images.
+
+    Parameters
+    ----------
+    manifest
+        Its rows.
+    labels
+        int32 (n,); :data:`HIDDEN` where the class is not given out, everywhere when
+        there are no classes.
+    names
+        Class names, n strings; empty where there is none.
+    """
+
+    manifest: Manifest
+    labels: np.ndarray[Any, Any]
+    names: list[str]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The name of each label; one that no visible image has is ``(hidden)``."""
+        named = dict(zip(self.labels.tolist(), self.names, strict=True))
+        named.pop(HIDDEN, None)
+        highest = max(named, default=-1)
+        return [named.get(label, "(hidden)") for label in range(highest + 1)]
+
+    def require_classes(self, layout: str) -> None:
+        """Refuse a layout that says every image's class, where some are not known.
+
+        Raises
+        ------
+        MmclustError
+            Counting the images without a class.
+        """
+        without = np.flatnonzero(self.labels == HIDDEN)
+        if len(without):
+            ids = self.manifest.image_ids
+            raise MmclustError(
+                f"{layout} needs the class of every image",
+                where=self.manifest.folder,
+                expected="a benchmark with classes, all of them given out",
+                found=f"{len(without):,} of {len(ids):,} images without: "
+                f"{some(ids[row] for row in without.tolist())}",
+                do="export as csv or hf, which leave out what is not given out",
+            )
+
+    def require_images(self) -> None:
+        """Refuse a benchmark that was built without images."""
+        if self.manifest.table["container"].null_count:
+            raise MmclustError(
+                f"{self.manifest.benchmark} was built without images",
+                where=self.manifest.folder,
+                do="build it again without --annotations-only",
+            )
+
+
+def kept_rows(content: Content, features: Iterable[Features]) -> list[int]:
+    """Return the rows that all of these encoders could encode, in order."""
+    left_out: set[int] = set()
+    for each in features:
+        left_out.update(int(row) for row in getattr(each, "skipped", ()))
+    return [row for row in range(len(content.manifest)) if row not in left_out]
+
+
+def require_plain(names: Iterable[str], where: Path, *, folders: bool = False) -> None:
+    """Refuse names that would not stay below the folder of the export.
+
+    Parameters
+    ----------
+    names
+        Of classes, or ids of images.
+    where
+        The benchmark, for the message.
+    folders
+        Whether ``/`` may part a name into folders.
+
+    Raises
+    ------
+    MmclustError
+        Listing the names that cannot be used.
+    """
+
+    def bad(name: str) -> bool:
+        return not name.strip(".") or ".." in name or any(c in name for c in "/\\\0")
+
+    wrong = [
+        name
+        for name in names
+        if any(bad(part) for part in (name.split("/") if folders else [name]))
+    ]
+    if wrong:
+        raise MmclustError(
+            "A class name or image id cannot be the name of a folder or file",
+            where=where,
+            expected="a name without '/', '\\' and '..'",
+            found=some(repr(name) for name in sorted(wrong)),
+            do="rename it in the source's annotations and build again",
+        )

@@ -1,0 +1,117 @@
+"""MATLAB v5 files of both views, as multi-view clustering code reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.benchmarks._export_content import kept_rows
+from mmclust.benchmarks._export_place import place
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import VIEWS
+from mmclust.core.io import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.benchmarks._export_content import Content
+    from mmclust.core.features import Features
+
+HEADER = b"MATLAB 5.0 MAT-file, written by mmclust".ljust(116)
+"""In place of scipy's, which holds the time."""
+MOST = 2**31 - 1
+"""Bytes of a variable that the format can say."""
+
+
+def export_mat(
+    content: Content, features: Mapping[str, Features], out: Path
+) -> tuple[Path, bool]:
+    """Write ``<benchmark>_<encoders>.mat``.
+
+    ``X1`` (image) and ``X2`` (text) are float32 (n, d), ``Y`` is int32 (n, 1) and
+    counts from 1, ``label_mapping`` has a row ``[id, class name]`` for each class.
+    Rows are sorted by class name, then by image id, as by the paths of the raw layout;
+    label ids follow the class names. ``….ids.txt`` beside it has the id of each row.
+
+    Parameters
+    ----------
+    content
+        The benchmark; every class must be given out.
+    features
+        By encoder: one with both views, or one for each view. Images that any of them
+        skipped are left out.
+    out
+        Where the file goes.
+
+    Raises
+    ------
+    MmclustError
+        When a view is missing or there twice, a class is hidden, or an array is
+        larger than the format allows.
+    """
+    content.require_classes("mat")
+    views = _views(features)
+    rows = kept_rows(content, features.values())
+    ids = content.manifest.image_ids
+    rows.sort(key=lambda row: (content.names[row], ids[row]))
+    classes = sorted({content.names[row] for row in rows})
+    position = {name: i for i, name in enumerate(classes, start=1)}
+    mapping = np.empty((len(classes), 2), dtype=object)
+    for name, label in position.items():
+        mapping[label - 1] = [label, name]
+    values = {
+        "X1": np.asarray(views["image"][rows], np.float32),
+        "X2": np.asarray(views["text"][rows], np.float32),
+        "Y": np.array([[position[content.names[row]]] for row in rows], np.int32),
+        "label_mapping": mapping,
+    }
+    target = out / f"{content.manifest.benchmark}_{'_'.join(features)}.mat"
+    _refuse_large(values, target)
+    written = place(target, lambda path: _save(path, values))
+    if written:
+        text = "".join(f"{ids[row]}\n" for row in rows)
+        write_bytes(target.with_suffix(".ids.txt"), text.encode())
+    return target, written
+
+
+def _views(features: Mapping[str, Features]) -> dict[str, np.ndarray[Any, Any]]:
+    chosen: dict[str, np.ndarray[Any, Any]] = {}
+    owners = {
+        view: [name for name, each in features.items() if view in each.views]
+        for view in VIEWS
+    }
+    for view, names in owners.items():
+        if len(names) != 1:
+            raise MmclustError(
+                f"mat needs one encoder for the {view} view",
+                where="--features",
+                expected="an encoder of both views, or one for each",
+                found=f"{view}: {', '.join(names) or 'none'}",
+                do="give --features once or twice, for instance --features hog "
+                "--features lsa",
+            )
+        chosen[view] = features[names[0]].views[view]
+    return chosen
+
+
+def _refuse_large(values: Mapping[str, np.ndarray[Any, Any]], target: Path) -> None:
+    for name, value in values.items():
+        if value.nbytes > MOST:
+            raise MmclustError(
+                "An array is too large for a MATLAB v5 file",
+                where=f"{target}, {name}",
+                expected="at most 2 GiB",
+                found=f"{value.nbytes:,} bytes",
+                do="export as csv, or read the .npy files",
+            )
+
+
+def _save(path: Path, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    from scipy.io import savemat
+
+    with path.open("wb") as file:
+        savemat(file, dict(values), format="5")
+    with path.open("r+b") as file:
+        file.write(HEADER)

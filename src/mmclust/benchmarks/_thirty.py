@@ -1,0 +1,218 @@
+"""Thirty classes of 500 images, 60/20/20, seed 782, the test labels hidden.
+
+Source: a course assignment on text-guided image clustering (after the EACL 2024
+paper), not a published benchmark. Its sheet fixes sizes, split and seed, and names no
+classes; the lists here are this project's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.io import digest_of
+from mmclust.core.manifest import Row
+from mmclust.core.seeds import generator
+from mmclust.core.types import SPLITS, Built
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.benchmarks._classes import Listing
+
+PROTOCOL = "1"
+N_CLASSES, N_IMAGES = 30, 500
+FRACTIONS = (0.6, 0.2, 0.2)
+SEED = 782
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is drawn from each class, checked.
+
+    Parameters
+    ----------
+    classes
+        Names of folders.
+    images_per_class
+        Images drawn from each.
+    fractions
+        Shares of train, val and test; they sum to 1.
+    seed
+        Of the draw.
+    evaluate
+        Splits that are clustered and scored.
+    """
+
+    classes: tuple[str, ...]
+    images_per_class: int
+    fractions: tuple[float, float, float]
+    seed: int
+    evaluate: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
+        wrong = [
+            (not self.classes, "classes", "at least one", "none"),
+            (bool(twice), "classes", "each class once", some(twice)),
+            (
+                min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-9,  # noqa: PLR2004
+                "fractions",
+                "three numbers of at least 0 that sum to 1",
+                list(self.fractions),
+            ),
+            (
+                not self.evaluate or not set(self.evaluate) <= set(SPLITS),
+                "evaluate",
+                f"some of {', '.join(SPLITS)}",
+                list(self.evaluate),
+            ),
+        ]
+        for bad, key, expected, found in wrong:
+            if bad:
+                raise MmclustError(
+                    f"The option {key} is out of range",
+                    where=key,
+                    expected=expected,
+                    found=found,
+                    do=f"correct {key} in params.yaml",
+                )
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Images of each class in each split."""
+        n = self.images_per_class
+        first = int(self.fractions[0] * n + 0.5)
+        second = int((self.fractions[0] + self.fractions[1]) * n + 0.5)
+        return dict(zip(SPLITS, (first, second - first, n - second), strict=True))
+
+    def expected(self) -> dict[str, int] | None:
+        """Return the images of each class if the sheet's sizes are asked for."""
+        sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
+        asked = (len(self.classes), self.images_per_class, self.fractions)
+        return dict.fromkeys(self.classes, N_IMAGES) if asked == sheet else None
+
+
+def check_part(split: str, known: str) -> None:
+    """Refuse another part than the one that is drawn from."""
+    if split != known:
+        raise MmclustError(
+            f"Unknown split {split!r}",
+            where="--split",
+            expected=nearest(split, [known]),
+            found=split,
+            do="leave --split out; the shares are an option, fractions",
+        )
+
+
+def draw_built(
+    raw: Path,
+    listing: Listing,
+    draw: Draw,
+    name: str,
+    notes: dict[str, Any],
+    *,
+    images: bool,
+) -> Built:
+    """Draw images of each class and deal them to train, val and test.
+
+    A class's draw depends on the seed, its name and its sorted file names alone: not
+    on the order of a directory, nor on the other classes.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source, for messages.
+    listing
+        The images of at least the wanted classes.
+    draw
+        What to draw.
+    name
+        The benchmark's.
+    notes
+        For the summary.
+    images
+        Whether rows say where the files are.
+
+    Returns
+    -------
+    Built
+        Fitted on train; the classes of test are hidden.
+
+    Raises
+    ------
+    MmclustError
+        When a class has too few images.
+    """
+    need = draw.images_per_class
+    few = {c: len(listing.get(c, {})) for c in draw.classes}
+    few = {c: n for c, n in few.items() if n < need}
+    if few:
+        raise MmclustError(
+            "Classes have too few images",
+            where=raw,
+            expected=f"at least {need:,} each",
+            found=some(f"{c} {n:,}" for c, n in few.items()),
+            do="fetch the source again, or change classes or images_per_class",
+        )
+    rows: list[Row] = []
+    labels: dict[str, str] = {}
+    hidden: dict[str, str] = {}
+    for kind in draw.classes:
+        for split, chosen in _deal(sorted(listing[kind]), draw, name, kind).items():
+            for file in chosen:
+                image_id = _image_id(kind, file)
+                place = listing[kind][file]
+                (hidden if split == "test" else labels)[image_id] = kind
+                rows.append(
+                    Row(
+                        image_id,
+                        place.container if images else None,
+                        place.member,
+                        place.offset if images else None,
+                        place.length if images else None,
+                        None,
+                        None,
+                        (),
+                        split,
+                    )
+                )
+    names = {kind: sorted(listing[kind]) for kind in sorted(draw.classes)}
+    notes |= {
+        "seed": draw.seed,
+        "images_per_class": need,
+        "per_class_split": draw.sizes,
+    }
+    return Built(
+        rows,
+        labels,
+        f"{PROTOCOL}, seed {draw.seed}: fit train, evaluate {'+'.join(draw.evaluate)}",
+        {"names": digest_of(names)},
+        notes,
+        fit=("train",),
+        evaluate=draw.evaluate,
+        hidden=hidden,
+    )
+
+
+def _deal(
+    names: Sequence[str], draw: Draw, benchmark: str, kind: str
+) -> dict[str, list[str]]:
+    """Return the file names of one class by split."""
+    rng = generator(draw.seed, "benchmarks", benchmark, kind)
+    order = rng.permutation(len(names))[: draw.images_per_class].tolist()
+    dealt: dict[str, list[str]] = {}
+    start = 0
+    for split, size in draw.sizes.items():
+        dealt[split] = [names[i] for i in order[start : start + size]]
+        start += size
+    return dealt
+
+
+def _image_id(kind: str, file: str) -> str:
+    """Return the file's name, under its class's where it does not begin with it."""
+    stem = PurePosixPath(file).stem
+    return stem if stem.startswith(f"{kind}_") else f"{kind}_{stem}"

@@ -1,0 +1,103 @@
+"""CIFAR-10: 60,000 pictures of 32 × 32 pixels in ten classes.
+
+Source: Krizhevsky 2009; the splits' roles as TAC and DXMC have them. Read from the
+Python version, which is never unpickled, or the binary version; both hold the same
+pictures in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmclust.benchmarks._binary import pixels_built
+from mmclust.benchmarks._cifar import Version, check_range, read_splits
+from mmclust.benchmarks._policy import expected_counts, roles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.core.types import Built
+
+SOURCE = "cifar10"
+DEFAULT_SPLIT = "train+test"
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+PER_CLASS = {"train": 5_000, "test": 1_000}
+BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
+VERSIONS = (
+    Version(
+        "cifar-10-python.tar.gz",
+        "cifar-10-batches-py",
+        {"train": BATCHES, "test": ("test_batch",)},
+        ("labels",),
+    ),
+    Version(
+        "cifar-10-binary.tar.gz",
+        "cifar-10-batches-bin",
+        {
+            "train": tuple(f"{name}.bin" for name in BATCHES),
+            "test": ("test_batch.bin",),
+        },
+        ("labels",),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Which splits are fitted on and reported."""
+
+    split_policy: str = "tac"
+    """``tac`` (and ``dxmc``, here the same): fit train, evaluate test; ``all``: both
+    for both; ``train``: train for both."""
+
+
+def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
+    """Take the official pictures; ids are ``train_00000`` … in file order.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source, archive unpacked or not.
+    params
+        The policy.
+    split
+        ``train+test`` (the policy chooses), ``train`` or ``test``.
+    images
+        Whether to hand on the pictures.
+
+    Returns
+    -------
+    Built
+        One row per picture.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing, damaged or hostile, or a label is out of range.
+    """
+    role = roles(split, params.split_policy, report="test")
+    splits, sources = read_splits(raw, VERSIONS, role.parts)
+    parts = {}
+    for part, read in splits.items():
+        check_range(read.labels["labels"], len(CLASSES), read.where)
+        parts[part] = read.pixels(read.labels["labels"])
+    notes = {"split": split, "split_policy": params.split_policy}
+    return pixels_built(parts, CLASSES, role, sources, notes, images=images)
+
+
+def expected(params: Params, split: str) -> dict[str, int]:
+    """Return the images of each class in the parts that are built."""
+    parts = roles(split, params.split_policy, report="test").parts
+    return expected_counts(CLASSES, PER_CLASS, parts)

@@ -1,0 +1,153 @@
+"""food30: thirty classes of Food-101, 500 images each, 60/20/20.
+
+Source: a course assignment on text-guided image clustering, not a publication. Its
+sheet fixes sizes, split and seed (782), and hides the test labels; it names no classes,
+so that these are this project's choice. Drawn from all 1,000 images of a class; the
+publisher's own split (750 uncleaned, 250 reviewed) plays no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmclust.benchmarks._classes import in_folder, in_tar
+from mmclust.benchmarks._raw import check_folder
+from mmclust.benchmarks._thirty import (
+    FRACTIONS,
+    N_IMAGES,
+    SEED,
+    Draw,
+    check_part,
+    draw_built,
+)
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.params import Positive  # noqa: TC001
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.benchmarks._classes import Listing
+    from mmclust.core.types import Built
+
+SOURCE = "food101"
+DEFAULT_SPLIT = "all"
+ARCHIVE = "food-101.tar.gz"
+CLASSES = (
+    "apple_pie",
+    "baklava",
+    "bibimbap",
+    "caesar_salad",
+    "carrot_cake",
+    "cheesecake",
+    "chicken_curry",
+    "chicken_wings",
+    "chocolate_cake",
+    "cup_cakes",
+    "donuts",
+    "dumplings",
+    "edamame",
+    "falafel",
+    "fish_and_chips",
+    "french_fries",
+    "french_onion_soup",
+    "fried_rice",
+    "greek_salad",
+    "guacamole",
+    "hamburger",
+    "hot_dog",
+    "ice_cream",
+    "lasagna",
+    "pancakes",
+    "pizza",
+    "ramen",
+    "spaghetti_bolognese",
+    "sushi",
+    "tiramisu",
+)
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the sheet fixes, and the classes, which it does not."""
+
+    classes: tuple[str, ...] = CLASSES
+    """Folders of Food-101; the default is this project's choice of common dishes."""
+    images_per_class: Positive = N_IMAGES
+    fractions: tuple[float, float, float] = FRACTIONS
+    """Shares of train, val and test."""
+    seed: int = SEED
+    evaluate: tuple[str, ...] = ("val",)
+    """Splits that are clustered and scored; ``[test]`` needs ``score --reveal``."""
+
+
+def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
+    """Draw the images.
+
+    Parameters
+    ----------
+    raw
+        Folder of Food-101, archive unpacked or not.
+    params
+        Classes, sizes and seed.
+    split
+        ``all``.
+    images
+        Whether rows say where the files are.
+
+    Returns
+    -------
+    Built
+        One row per image.
+
+    Raises
+    ------
+    MmclustError
+        When a class is unknown or has too few images, or the archive is damaged.
+    """
+    check_part(split, DEFAULT_SPLIT)
+    draw = _draw(params)
+    listing = _listing(raw)
+    unknown = [name for name in params.classes if name not in listing]
+    if unknown:
+        raise MmclustError(
+            "Food-101 has no such class",
+            where="classes",
+            expected=nearest(unknown[0], listing),
+            found=some(unknown),
+            do="correct classes in params.yaml, or fetch the source again",
+        )
+    return draw_built(raw, listing, draw, "food30", {"split": split}, images=images)
+
+
+def _listing(raw: Path) -> Listing:
+    """List the images of all classes: unpacked, or else in the archive."""
+    check_folder(raw)
+    for folder in (raw / "food-101/images", raw / "images"):
+        if folder.is_dir():
+            return in_folder(folder)
+    if (raw / ARCHIVE).is_file():
+        return in_tar(raw / ARCHIVE, "food-101/images")
+    raise MmclustError(
+        "The pictures of Food-101 are missing",
+        where=raw,
+        expected=f"{ARCHIVE}, or unpacked food-101/images/<class>/*.jpg",
+        found=some(sorted(p.name for p in raw.iterdir())) or "an empty folder",
+        do="fetch the source again, or give its folder with --raw",
+    )
+
+
+def expected(params: Params, split: str) -> dict[str, int] | None:
+    """Return the images of each class, if the sizes are the sheet's."""
+    check_part(split, DEFAULT_SPLIT)
+    return _draw(params).expected()
+
+
+def _draw(params: Params) -> Draw:
+    return Draw(
+        params.classes,
+        params.images_per_class,
+        params.fractions,
+        params.seed,
+        params.evaluate,
+    )
