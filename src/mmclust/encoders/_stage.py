@@ -1,28 +1,26 @@
-"""The `encode` stage: prepare every picture once, fit, encode, write features."""
+"""The `encode` stage: each picture is decoded once, for all encoders that run."""
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import asdict
-from functools import lru_cache, partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import write_features
-from mmclust.core.images import __file__ as images_file
-from mmclust.core.images import read_images
-from mmclust.core.io import digest_of, file_digest, read_json, write_json, writing
-from mmclust.core.manifest import Manifest, read_manifest
-from mmclust.core.plugins import load, params_of
-from mmclust.core.seeds import derive
-from mmclust.core.shards import run_shards
-from mmclust.core.types import Batch, Fitted
+from mmclust.core.locks import clear, locked
+from mmclust.core.manifest import read_manifest
+from mmclust.core.params import EncodeParams
+from mmclust.core.progress import meter
+from mmclust.encoders import _engines
+from mmclust.encoders._engines import Options
+from mmclust.encoders._finish import finish
+from mmclust.encoders._job import Job, Task
+from mmclust.encoders._work import Work, plan_work
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Mapping
+
+    from mmclust.core.manifest import Manifest
 
 
 def encode_benchmark(
@@ -35,7 +33,7 @@ def encode_benchmark(
     device: str = "cpu",
     workers: int = 1,
 ) -> dict[str, int]:
-    """Encode a benchmark with one encoder.
+    """Encode a benchmark with one encoder; see :func:`encode_together`.
 
     Parameters
     ----------
@@ -44,8 +42,7 @@ def encode_benchmark(
     encoder
         A file in ``encoders/``.
     out
-        ``data/features/<benchmark>/<encoder>``. Unfinished work lies in
-        ``<out>.work`` and is continued by the next run.
+        ``data/features/<benchmark>/<encoder>``.
     block
         The encoder's options; ``None`` for all defaults.
     seed
@@ -53,164 +50,167 @@ def encode_benchmark(
     device
         Where torch models run, for instance ``cuda``.
     workers
-        Processes that decode pictures. The bytes do not depend on it.
+        Processes. The bytes do not depend on it.
 
     Returns
     -------
     dict
         Number of features of each view.
+    """
+    options = Options(devices=(device,), workers=workers)
+    outs = {encoder: out}
+    dims = encode_together(
+        manifest_path, {encoder: block}, outs, seed=seed, options=options
+    )
+    return dims[encoder]
+
+
+def encode_together(
+    manifest_path: Path,
+    blocks: Mapping[str, dict[str, Any] | None],
+    outs: Mapping[str, Path],
+    *,
+    seed: int,
+    policy: EncodeParams | None = None,
+    options: Options | None = None,
+    made: Path | None = None,
+) -> dict[str, dict[str, int]]:
+    """Encode a benchmark with several encoders, decoding each picture once.
+
+    The bytes are those of one encoder after the other, at any number of workers,
+    on any engine; see ``docs/encoding.md`` for accelerators.
+
+    Parameters
+    ----------
+    manifest_path
+        ``manifest.parquet``; labels are neither needed nor read.
+    blocks
+        Options of each encoder; ``None`` for all defaults.
+    outs
+        The folder of each encoder's features. Unfinished work lies in
+        ``<out>.work`` and is continued by the next run.
+    seed
+        Of params.yaml.
+    policy
+        What happens to images that cannot be encoded.
+    options
+        Where and how to compute.
+    made
+        The folder of captions that captioners made; ``data/captions/<benchmark>``
+        when left out.
+
+    Returns
+    -------
+    dict
+        Encoder to the number of features of each view.
 
     Raises
     ------
     MmclustError
-        When the encoder is unknown, an image cannot be read, or features are not
-        finite.
+        When an encoder is unknown, an image cannot be read, features are not
+        finite, a worker dies again and again, or another run is at work.
     """
-    module = load("encoders", encoder)
-    params = params_of("encoders", encoder, block, f"encoders.{encoder}")
+    policy, options = policy or EncodeParams(), options or Options()
+    options.check()
     manifest = read_manifest(manifest_path)
-    if "text" in module.VIEWS:
-        _require_captions(manifest, encoder)
-    _require_device(device)
-    facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
-    code = [file_digest(Path(str(f))) for f in (module.__file__, images_file)]
-    work_root = out.with_name(out.name + ".work")
-    work = work_root / digest_of([manifest.digest, facts, code])[:16]
-
-    images = None
-    if hasattr(module, "prepare"):
-        task = partial(_prepare, manifest_path, encoder, params)
-        label = f"{manifest.benchmark} {encoder}"
-        images = run_shards(
-            task, len(manifest), work / "images.npy", workers=workers, label=label
-        )
-    everything = Batch(manifest.image_ids, manifest.captions, images)
-    fit_seed = derive(seed, "encode", encoder)
-    fitted = _fit(module, everything, manifest, params, work, fit_seed, device)
-    views = {
-        view: _encode(module, view, everything, params, fitted, device, work)
-        for view in module.VIEWS
-    }
-    _save_fitted(out, fitted)
-    write_features(out, views, facts, manifest)
-    shutil.rmtree(work_root, ignore_errors=True)
-    return {view: int(array.shape[1]) for view, array in views.items()}
+    works = plan_works(
+        manifest, blocks, outs, seed=seed, policy=policy, options=options, made=made
+    )
+    job = job_of(manifest_path, works, policy, options)
+    with ExitStack() as stack:
+        for work in sorted(works, key=lambda each: each.root):
+            stack.enter_context(locked(work.root))
+        first_pass(works, job, options, manifest.benchmark)
+        dims = {}
+        for work in works:
+            dims[work.plan.encoder] = finish(work, manifest, seed, job)
+            clear(work.root)
+    return dims
 
 
-def _require_device(device: str) -> None:
-    """Refuse a device that is not there before hours of work, not after."""
-    if device == "cpu":
-        return
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise MmclustError(
-            f"The device {device!r} cannot be used",
-            where="--device",
-            expected="cpu, or an accelerator of this machine such as cuda",
-            found=str(error).splitlines()[0],
-            do="leave --device out to run on the CPU",
-        ) from error
-
-
-def _require_captions(manifest: Manifest, encoder: str) -> None:
-    without = [
-        image_id
-        for image_id, captions in zip(
-            manifest.image_ids, manifest.captions, strict=True
-        )
-        if not captions
-    ]
-    if without:
-        raise MmclustError(
-            f"{encoder} reads captions, and {len(without)} images have none",
-            where=manifest.folder,
-            expected="at least one caption for each image",
-            found=f"none for {without[0]}",
-            do="build the benchmark with its captions file, or encode with an "
-            "encoder of images",
-        )
-
-
-@lru_cache(maxsize=1)
-def _manifest(path: Path) -> Manifest:
-    """Read once per worker process."""
-    return read_manifest(path)
-
-
-def _prepare(
-    manifest_path: Path, encoder: str, params: Any, start: int, stop: int
-) -> np.ndarray[Any, Any]:
-    module = load("encoders", encoder)
-    pictures = read_images(_manifest(manifest_path), range(start, stop))
-    return np.stack([module.prepare(rgb, params) for _, rgb in pictures])
-
-
-def _fit(
-    module: ModuleType,
-    everything: Batch,
+def plan_works(
     manifest: Manifest,
-    params: Any,
-    work: Path,
+    blocks: Mapping[str, dict[str, Any] | None],
+    outs: Mapping[str, Path],
+    *,
     seed: int,
-    device: str,
-) -> Fitted:
-    """Fit on the training split, once: a restarted run finds the result."""
-    if not hasattr(module, "fit"):
-        return Fitted()
-    if not (work / "fitted.json").exists():
-        rows = _rows(everything, manifest.fit_rows)
-        _save_fitted(work, module.fit(rows, params, seed=seed, device=device))
-    return _load_fitted(work)
+    policy: EncodeParams,
+    options: Options,
+    made: Path | None,
+) -> list[Work]:
+    """Plan each encoder's work; see :func:`encode_together`."""
+    return [
+        plan_work(
+            manifest,
+            encoder,
+            outs[encoder],
+            block=block,
+            seed=seed,
+            policy=policy,
+            options=options,
+            made=made or Path("data/captions") / manifest.benchmark,
+        )
+        for encoder, block in blocks.items()
+    ]
 
 
-def _rows(batch: Batch, rows: np.ndarray[Any, Any]) -> Batch:
-    return Batch(
-        [batch.image_ids[i] for i in rows],
-        [batch.captions[i] for i in rows],
-        None if batch.images is None else batch.images[rows],
+def job_of(
+    manifest_path: Path, works: list[Work], policy: EncodeParams, options: Options
+) -> Job:
+    """Return what all shards have in common."""
+    return Job(
+        manifest_path.resolve(),
+        tuple(work.plan for work in works),
+        policy.corrupt,
+        options.batch,
+        options.devices[0],
+        options.precision,
+        options.compiled,
     )
 
 
-def _encode(
-    module: ModuleType,
-    view: str,
-    everything: Batch,
-    params: Any,
-    fitted: Fitted,
-    device: str,
-    work: Path,
-) -> np.ndarray[Any, Any]:
-    encode = getattr(module, f"encode_{view}", None)
-    if encode is None:
-        assert everything.images is not None
-        return everything.images
-
-    def task(start: int, stop: int) -> np.ndarray[Any, Any]:
-        batch = _rows(everything, np.arange(start, stop))
-        rows: np.ndarray[Any, Any] = encode(batch, params, fitted, device=device)
-        return rows
-
-    n_rows = len(everything.image_ids)
-    return run_shards(task, n_rows, work / f"{view}.npy", workers=1, label=view)
+def unfinished(works: list[Work]) -> list[Task]:
+    """Return the shards to compute, each with the arrays that lack it."""
+    lacking: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for work in works:
+        for name in work.first:
+            for span in work.array(name).unfinished():
+                lacking.setdefault(span, []).append((work.plan.encoder, name))
+    return [Task(*span, tuple(wanted)) for span, wanted in sorted(lacking.items())]
 
 
-def _save_fitted(folder: Path, fitted: Fitted) -> None:
-    """Write what was learned: arrays as safetensors, facts as JSON, facts last."""
-    from safetensors.numpy import save_file
+def first_pass(works: list[Work], job: Job, options: Options, label: str) -> None:
+    """Compute what comes from pictures and captions, and write it shard by shard.
 
-    if not fitted.arrays and not fitted.facts:
+    Parameters
+    ----------
+    works, job, options
+        What to compute, and how.
+    label
+        For the progress bar.
+    """
+    tasks = unfinished(works)
+    if not tasks:
         return
-    with writing(folder / "fitted.safetensors") as temporary:
-        save_file(dict(fitted.arrays), temporary)
-    write_json(folder / "fitted.json", fitted.facts)
+    for work in works:
+        _make(work.folder)
+    by_name = {work.plan.encoder: work for work in works}
+    n_rows, todo = works[0].n_rows, sum(task.stop - task.start for task in tasks)
+    scratch = works[0].folder
+    label = f"{label} {' '.join(by_name)}"
+    with meter(label, n_rows, "images", n_rows - todo) as advance:
+        for task, done in _engines.run(job, tasks, options, scratch):
+            for (encoder, name), rows in done.arrays.items():
+                array = by_name[encoder].array(name)
+                skipped = {} if name == "text" else done.skipped
+                array.write((task.start, task.stop), rows, skipped)
+            advance(task.stop - task.start)
 
 
-def _load_fitted(folder: Path) -> Fitted:
-    from safetensors.numpy import load_file
-
-    return Fitted(
-        load_file(folder / "fitted.safetensors"), read_json(folder / "fitted.json")
-    )
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MmclustError(
+            "The work folder cannot be made", where=folder, found=error.strerror
+        ) from error

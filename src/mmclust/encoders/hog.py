@@ -13,17 +13,22 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.encoders._grey import grey_square
 
 VIEWS = ("image",)
 
 
 @dataclass(frozen=True)
 class Params:
-    """Pixels of the resized image, of a cell; orientations per cell."""
+    """Pixels of the resized image, of a cell; orientations per cell.
+
+    ``block`` is in cells along each side; a block starts at every cell.
+    """
 
     size: Positive = 224
     cell: Positive = 56
     bins: Positive = 9
+    block: Positive = 2
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
@@ -39,7 +44,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     Returns
     -------
     numpy.ndarray
-        float32 (d,), d = (size / cell - 1)² · 4 · bins.
+        float32 (d,), d = (size / cell - block + 1)² · block² · bins.
 
     Raises
     ------
@@ -48,17 +53,16 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """
     import cv2
 
-    if params.size % params.cell or params.size < 2 * params.cell:
+    if params.size % params.cell or params.size < params.block * params.cell:
         raise MmclustError(
             "HOG cells must tile the image",
             where="encoders.hog",
-            expected="size a multiple of cell, at least twice as large",
-            found=f"size {params.size}, cell {params.cell}",
+            expected="size a multiple of cell, and at least one block",
+            found=f"size {params.size}, cell {params.cell}, block {params.block}",
             do="correct encoders.hog in params.yaml",
         )
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    grey = cv2.resize(grey, (params.size, params.size), interpolation=cv2.INTER_AREA)
-    cell, block = (params.cell, params.cell), (2 * params.cell, 2 * params.cell)
+    side = params.block * params.cell
+    cell, block = (params.cell, params.cell), (side, side)
     window = (params.size, params.size)
     descriptor = cv2.HOGDescriptor(window, block, cell, cell, params.bins)
-    return np.asarray(descriptor.compute(grey)).ravel()
+    return np.asarray(descriptor.compute(grey_square(rgb, params.size))).ravel()

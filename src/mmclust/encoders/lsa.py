@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
+from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf, too_few_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mmclust.core.types import Batch
 
 VIEWS = ("text",)
@@ -25,10 +23,11 @@ VIEWS = ("text",)
 
 @dataclass(frozen=True)
 class Params:
-    """Number of features, at most; size of the vocabulary, at most."""
+    """Number of features, at most; size of the vocabulary, at most; whose captions."""
 
     dim: Positive = 64
     max_words: Positive = 6000
+    captions: str = "publisher"
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
@@ -55,18 +54,13 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """
     del device
     from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
-    vectorizer = TfidfVectorizer(max_features=params.max_words, stop_words="english")
-    try:
-        tfidf = vectorizer.fit_transform(_documents(batch.captions))
-    except ValueError as error:
-        raise _too_few_words(0) from error
+    vectorizer, tfidf = fit_tfidf(batch.captions, params.max_words, "lsa")
     n_images, n_words = tfidf.shape
     dim = min(params.dim, n_words - 1, max(n_images - 1, 1))
     if dim < 1:
-        raise _too_few_words(n_words)
+        raise too_few_words(n_words, "lsa")
     svd = TruncatedSVD(dim, random_state=seed % 2**32)
     with threadpool_limits(1):  # the same sums in the same order everywhere
         svd.fit(tfidf)
@@ -81,29 +75,9 @@ def encode_text(
 ) -> np.ndarray[Any, Any]:
     """Project the TF-IDF of b images' captions to float32 (b, d)."""
     del params, device
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
-    words = fitted.facts["vocabulary"]
-    vectorizer = TfidfVectorizer(
-        vocabulary={word: i for i, word in enumerate(words)}, stop_words="english"
-    )
-    vectorizer.idf_ = fitted.arrays["idf"]
     with threadpool_limits(1):
-        tfidf = vectorizer.transform(_documents(batch.captions))
+        tfidf = apply_tfidf(batch.captions, fitted)
         projected = tfidf @ fitted.arrays["components"].T
     return np.asarray(projected, dtype=np.float32)
-
-
-def _documents(captions: Sequence[Sequence[str]]) -> list[str]:
-    return [". ".join(each) for each in captions]
-
-
-def _too_few_words(n_words: int) -> MmclustError:
-    return MmclustError(
-        "The captions hold too few words for LSA",
-        where="encoders.lsa",
-        expected="at least two words that are not English stop words",
-        found=n_words,
-        do="take lsa out of encoders in params.yaml for this benchmark",
-    )

@@ -10,7 +10,6 @@ Shapes: b images in a batch; d = dim; w words in the vocabulary.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from msgspec import Meta
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive, generator
+from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
+from mmclust.encoders._miniclip import augmented, build, embed_captions, scaled, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
             do="take miniclip out of encoders in params.yaml for this benchmark",
         )
     torch.set_num_threads(THREADS)
-    model = _model(params, len(words), seed).to(device)
+    model = build(params, len(words), seed).to(device)
     pictures = torch.from_numpy(np.array(batch.images)).to(device)
     captions = [[_ids(text, words) for text in each] for each in batch.captions]
     losses = _train(model, pictures, captions, params, seed)
@@ -125,7 +125,7 @@ def encode_image(
     model = _trained(params, fitted, device)
     with torch.inference_mode():
         pictures = torch.from_numpy(np.array(batch.images)).to(device)
-        embedded = _unit(model["image"](_scaled(pictures)))
+        embedded = unit(model["image"](scaled(pictures)))
     return np.asarray(embedded.cpu())
 
 
@@ -135,15 +135,45 @@ def encode_text(
     """Encode captions to float32 (b, d): each at unit norm, their mean at unit norm."""
     import torch
 
-    model = _trained(params, fitted, device)
-    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    flat = [_ids(text, words) for each in batch.captions for text in each]
     owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
+    flat = [text for each in batch.captions for text in each]
     with torch.inference_mode():
-        each = _unit(_embed_captions(model, flat, device))  # (captions, d)
+        each = _captions(flat, params, fitted, device)
         sums = torch.zeros(len(batch.captions), params.dim, device=device)
         sums.index_add_(0, torch.from_numpy(owner).to(device), each)
-    return np.asarray(_unit(sums).cpu())
+    return np.asarray(unit(sums).cpu())
+
+
+def encode_captions(
+    captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Encode n captions to float32 (n, d) of unit norm."""
+    import torch
+
+    with torch.inference_mode():
+        return np.asarray(_captions(captions, params, fitted, device).cpu())
+
+
+def _captions(
+    captions: Sequence[str], params: Params, fitted: Fitted, device: str
+) -> torch.Tensor:
+    """Embed n captions to (n, d) of unit norm."""
+    model = _trained(params, fitted, device)
+    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
+    return unit(embed_captions(model, [_ids(text, words) for text in captions], device))
+
+
+def embed_texts(
+    texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Encode t texts to float32 (t, d), not normalised."""
+    import torch
+
+    model = _trained(params, fitted, device)
+    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
+    with torch.inference_mode():
+        ids = [_ids(text, words) for text in texts]
+        return np.asarray(embed_captions(model, ids, device).cpu())
 
 
 def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, int]:
@@ -162,39 +192,11 @@ def _ids(text: str, words: dict[str, int]) -> np.ndarray[Any, Any]:
     return np.array(found, dtype=np.int64)
 
 
-def _model(params: Params, n_words: int, seed: int) -> nn.ModuleDict:
-    """Build both towers; their first weights come from the seed alone."""
-    import torch
-    from torch import nn
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "weights"))
-        width, layers = params.width, []
-        for i, before in enumerate((3, width, 2 * width, 4 * width)):
-            after = width * 2**i
-            layers += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-                nn.GroupNorm(8, after),
-                nn.ReLU(),
-            ]
-        image = [*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        text = [nn.Linear(params.dim, params.dim) for _ in range(2)]
-        scale = torch.tensor(-math.log(params.temperature))
-        return nn.ModuleDict(
-            {
-                "image": nn.Sequential(*image, nn.Linear(8 * width, params.dim)),
-                "words": nn.EmbeddingBag(n_words, params.dim, mode="mean"),
-                "text": nn.Sequential(text[0], nn.GELU(), text[1]),
-                "scale": nn.ParameterDict({"log": scale}),
-            }
-        )
-
-
 def _trained(params: Params, fitted: Fitted, device: str) -> nn.ModuleDict:
     import torch
 
     torch.set_num_threads(THREADS)
-    model = _model(params, len(fitted.facts["vocabulary"]), seed=0)
+    model = build(params, len(fitted.facts["vocabulary"]), seed=0)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in fitted.arrays.items()})
     return model.to(device).eval()
 
@@ -224,8 +226,8 @@ def _train(
             order = rng.permutation(n)
         rows, order = order[:size], order[size:]
         texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
-        image = _unit(model["image"](_augmented(pictures[rows], rng)))
-        text = _unit(_embed_captions(model, texts, str(device)))
+        image = unit(model["image"](augmented(pictures[rows], rng)))
+        text = unit(embed_captions(model, texts, str(device)))
         logits = model.get_parameter("scale.log").exp() * image @ text.T  # (b, b)
         loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
         optimizer.zero_grad()
@@ -234,38 +236,3 @@ def _train(
         schedule.step()
         losses.append(round(float(loss.detach()), 6))
     return losses
-
-
-def _embed_captions(
-    model: nn.ModuleDict, texts: list[np.ndarray[Any, Any]], device: str
-) -> torch.Tensor:
-    """Embed c captions, given as word ids, to (c, d)."""
-    import torch
-
-    lengths = [0, *(len(ids) for ids in texts)]
-    offsets = torch.from_numpy(np.cumsum(lengths)[:-1]).to(device)
-    flat = np.concatenate(texts) if texts else np.zeros(0, np.int64)
-    bags = model["words"](torch.from_numpy(flat).to(device), offsets)
-    embedded: torch.Tensor = model["text"](bags)
-    return embedded
-
-
-def _augmented(pictures: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Mirror the batch or not, and shift it by up to an eighth of its side."""
-    import torch
-
-    reach = pictures.shape[-1] // 8
-    down, right = rng.integers(-reach, reach + 1, 2).tolist()
-    moved = torch.roll(_scaled(pictures), (down, right), dims=(2, 3))
-    return moved.flip(3) if rng.random() < 0.5 else moved  # noqa: PLR2004
-
-
-def _scaled(pictures: torch.Tensor) -> torch.Tensor:
-    """Map uint8 to floats in [-1, 1]."""
-    return pictures.float() / 127.5 - 1
-
-
-def _unit(rows: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import normalize
-
-    return normalize(rows, dim=1)

@@ -1,0 +1,194 @@
+"""Whose captions an encoder reads: the publisher's, or others of the same form.
+
+A file of captions has a row per image, ``image_id`` and ``captions`` (list of str), in
+manifest order, and says in its metadata where they come from. Captions that the
+publisher gives besides lie beside the manifest as ``captions_<name>.parquet``; those
+that a model made, in ``data/captions/<benchmark>/<name>.parquet``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import file_digest, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+
+PUBLISHER = "publisher"
+
+
+def source_of(params: Any) -> str:
+    """Return whose captions an encoder's params ask for.
+
+    Parameters
+    ----------
+    params
+        Of an encoder, or of one that fuses others, each with its own.
+
+    Returns
+    -------
+    str
+        ``publisher`` unless a field ``captions`` says otherwise.
+
+    Raises
+    ------
+    MmclustError
+        When members of a fusion ask for different captions.
+    """
+    found = set(_named(params))
+    if len(found) > 1:
+        raise MmclustError(
+            "The members of a fusion read different captions",
+            where="captions of the members in params.yaml",
+            expected="one source for all",
+            found=", ".join(sorted(found)),
+        )
+    return next(iter(found), PUBLISHER)
+
+
+def _named(params: Any) -> list[str]:
+    names = []
+    for field in fields(params):
+        value = getattr(params, field.name)
+        if field.name == "captions":
+            names.append(str(value))
+        elif is_dataclass(value):
+            names += _named(value)
+    return names
+
+
+def captions_for(
+    manifest: Manifest, source: str, made: Path
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """Return the captions of each image, and what is known of them.
+
+    Parameters
+    ----------
+    manifest
+        The images.
+    source
+        See :func:`source_of`.
+    made
+        ``data/captions/<benchmark>``: what captioners made.
+
+    Returns
+    -------
+    captions : list of list of str
+        In manifest order.
+    origin : dict
+        For ``features.json``: ``source``, the file's sha256 and its metadata.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such file, or it belongs to another manifest.
+    """
+    path = captions_path(manifest, source, made)
+    if path is None:
+        return manifest.captions, {"source": source}
+    captions, meta = _read(path, manifest)
+    return captions, {"source": source, "sha256": file_digest(path), **meta}
+
+
+def captions_path(manifest: Manifest, source: str, made: Path) -> Path | None:
+    """Return the file of captions; ``None`` for those of the manifest.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such file.
+    """
+    if source == PUBLISHER:
+        return None
+    paths = [manifest.folder / f"captions_{source}.parquet", made / f"{source}.parquet"]
+    path = next((p for p in paths if p.is_file() and read_table(p)[0].num_rows), None)
+    if path is None:
+        raise MmclustError(
+            f"{manifest.benchmark} has no captions {source!r}",
+            where=" or ".join(str(path) for path in paths),
+            expected="a file of captions",
+            found="none",
+            do=f"make them: mmclust caption {manifest.benchmark} {source}; or choose "
+            "captions: publisher",
+        )
+    return path.resolve()
+
+
+def reading(manifest: Manifest, path: Path | None) -> Manifest:
+    """Return a manifest with other captions: those of a file, unless it is ``None``.
+
+    Raises
+    ------
+    MmclustError
+        When the file belongs to another manifest.
+    """
+    if path is None:
+        return manifest
+    import pyarrow as pa
+
+    captions, _ = _read(path, manifest)
+    column = pa.array(captions, pa.list_(pa.string()))
+    at = manifest.table.column_names.index("captions")
+    table = manifest.table.set_column(at, "captions", column)
+    return replace(manifest, table=table)
+
+
+def has_caption(texts: Sequence[str]) -> bool:
+    """Whether one of an image's captions says anything."""
+    return any(text.strip() for text in texts)
+
+
+def _read(path: Path, manifest: Manifest) -> tuple[list[list[str]], dict[str, Any]]:
+    """Return captions in manifest order, and the file's metadata."""
+    table, meta = read_table(path)
+    by_id = dict(
+        zip(table["image_id"].to_pylist(), table["captions"].to_pylist(), strict=True)
+    )
+    if meta.get("manifest", manifest.digest) != manifest.digest or not (
+        by_id.keys() >= set(manifest.image_ids)
+    ):
+        raise MmclustError(
+            "These captions were made for another manifest",
+            where=path,
+            expected=f"manifest {manifest.digest[:16]}… ({len(manifest)} images)",
+            found=f"manifest {str(meta.get('manifest', 'not named'))[:16]}… "
+            f"({len(by_id)} images)",
+            do=f"make them again: mmclust caption {manifest.benchmark} {path.stem}",
+        )
+    return [by_id[i] for i in manifest.image_ids], meta
+
+
+def write_captions(
+    path: Path,
+    manifest: Manifest,
+    captions: Sequence[Sequence[str]],
+    origin: Mapping[str, Any],
+) -> None:
+    """Write a file of captions.
+
+    Parameters
+    ----------
+    path
+        ``data/captions/<benchmark>/<name>.parquet``.
+    manifest
+        The images.
+    captions
+        Of each, in manifest order.
+    origin
+        Model, revision, weights digest, params: the file's metadata, with benchmark
+        and manifest digest.
+    """
+    import pyarrow as pa
+
+    table = pa.table(
+        {"image_id": manifest.image_ids, "captions": [list(c) for c in captions]},
+        schema=pa.schema({"image_id": pa.string(), "captions": pa.list_(pa.string())}),
+    )
+    head = {"benchmark": manifest.benchmark, "manifest": manifest.digest}
+    write_table(path, table, {**head, **origin})

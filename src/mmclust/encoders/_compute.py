@@ -1,0 +1,156 @@
+"""How numbers are computed: threads, precision, device. What may change a byte.
+
+On a CPU a model runs on one thread in each process, so that sums are taken in the
+same order on any machine; speed comes from several processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+PRECISIONS = ("float32", "bf16", "fp16")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+_FOR_GOOD = contextlib.ExitStack()
+_COMPILED: ContextVar[bool] = ContextVar("compiled", default=False)
+_BATCH: ContextVar[int | None] = ContextVar("batch", default=None)
+BATCH = 32
+"""Rows in a batch on a CPU, and what features are the same bytes for."""
+BATCH_ACCELERATED = 256
+
+
+def ready(model: nn.Module, device: str) -> Any:
+    """Put a model in place for inference, as the run's flags ask.
+
+    An encoder calls it once on each model it loads. On an accelerator weights are
+    laid out channels-last; with ``--compile`` the model is compiled.
+
+    Parameters
+    ----------
+    model
+        Loaded, anywhere.
+    device
+        What ``encode_image`` or ``encode_text`` was given.
+
+    Returns
+    -------
+    torch.nn.Module
+        Or what ``torch.compile`` makes of it.
+    """
+    import torch
+
+    model = model.to(device).eval()
+    if on_accelerator(device):
+        model = model.to(memory_format=torch.channels_last)
+    return torch.compile(model) if _COMPILED.get() else model
+
+
+def batch_size(device: str) -> int:
+    """Return the rows that models get at once: the run's, or those usual there."""
+    return _BATCH.get() or (BATCH_ACCELERATED if on_accelerator(device) else BATCH)
+
+
+def on_accelerator(device: str) -> bool:
+    """Whether a device is anything but the CPU."""
+    return device.partition(":")[0] != "cpu"
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that is not there before hours of work, not after."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise MmclustError(
+            f"The device {device!r} cannot be used",
+            where="--device",
+            expected="cpu, or an accelerator of this machine such as cuda",
+            found=str(error).splitlines()[0],
+            do="leave --device out to run on the CPU",
+        ) from error
+
+
+def require_precision(precision: str) -> None:
+    """Refuse a precision that is not known."""
+    if precision not in PRECISIONS:
+        raise MmclustError(
+            f"Unknown precision {precision!r}",
+            where="--precision",
+            expected=nearest(precision, PRECISIONS),
+            found=precision,
+        )
+
+
+@contextlib.contextmanager
+def computing(
+    device: str, precision: str, *, compiled: bool, batch: int | None = None
+) -> Iterator[None]:
+    """Run an encoder in a precision; ``float32`` means float32, on a GPU, too."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(_BATCH.reset, _BATCH.set(batch))
+        token = _COMPILED.set(compiled)
+        stack.callback(_COMPILED.reset, token)
+        if on_accelerator(device):
+            import torch
+
+            if precision == "float32":  # cuDNN would take TF32 for convolutions
+                before = torch.backends.cudnn.allow_tf32
+                torch.backends.cudnn.allow_tf32 = False
+                stack.callback(setattr, torch.backends.cudnn, "allow_tf32", before)
+        if precision != "float32":
+            import torch
+
+            kind = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+            stack.enter_context(torch.autocast(device.partition(":")[0], dtype=kind))
+        yield
+
+
+@contextlib.contextmanager
+def single_thread() -> Iterator[None]:
+    """Hold every library to one thread, loaded already or loaded later."""
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    with contextlib.ExitStack() as stack:
+        stack.callback(_restore, before)
+        stack.enter_context(threadpool_limits(1))
+        if torch is not None:
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(1)
+        if cv2 is not None:
+            stack.callback(cv2.setNumThreads, cv2.getNumThreads())
+            cv2.setNumThreads(1)
+        yield
+
+
+def single_thread_for_good() -> None:
+    """Hold this process, a worker, to one thread until it ends."""
+    _FOR_GOOD.enter_context(single_thread())
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,186 @@
+"""The `embed` stage: every image of a pool, and every caption by itself.
+
+Retrieval compares single captions with single images. An encoder that learns is taken
+as it was fitted on another benchmark: it never sees the pool before it is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import check_features
+from mmclust.core.io import digest_of, read_table, write_array, write_json
+from mmclust.core.locks import clear, locked
+from mmclust.core.manifest import read_manifest
+from mmclust.core.params import EncodeParams
+from mmclust.core.progress import track
+from mmclust.encoders._compute import computing, single_thread
+from mmclust.encoders._engines import Options
+from mmclust.encoders._finish import load_fitted
+from mmclust.encoders._stage import first_pass, job_of
+from mmclust.encoders._work import Work, plan_work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+    from mmclust.encoders._job import Job
+
+Array = np.ndarray[Any, Any]
+
+CAPTIONS = 256
+"""Captions that an encoder gets at once; the last batch is filled up."""
+MAIN = "main"
+
+
+def embed_benchmark(
+    folder: Path,
+    encoder: str,
+    out: Path,
+    *,
+    fitted: Path,
+    block: dict[str, Any] | None,
+    seed: int,
+    policy: EncodeParams | None = None,
+    options: Options | None = None,
+) -> dict[str, int]:
+    """Embed a retrieval benchmark.
+
+    Parameters
+    ----------
+    folder
+        ``data/benchmarks/<benchmark>``: the manifest, and other captions of it.
+    encoder
+        One that offers ``encode_captions``.
+    out
+        ``data/embeddings/<benchmark>/<encoder>``: ``image.npy``, float32, a row for
+        each image that the benchmark evaluates; ``text_main.npy`` and
+        ``text_<other>.npy``, a row for each caption, by image; ``embeddings.json``.
+    fitted
+        ``data/features/<benchmark>/<encoder>`` of another benchmark, for encoders
+        that learn.
+    block
+        The encoder's options.
+    seed
+        Of params.yaml.
+    policy, options
+        As in :func:`mmclust.encoders._stage.encode_together`.
+
+    Returns
+    -------
+    dict
+        Rows of each array.
+
+    Raises
+    ------
+    MmclustError
+        When the encoder embeds no captions, or was not fitted yet.
+    """
+    options = options or Options()
+    manifest = read_manifest(folder / "manifest.parquet")
+    # Distractors have no captions: only the pictures pass through the engine.
+    policy = replace(policy or EncodeParams(), missing_captions="skip")
+    work = plan_work(
+        manifest, encoder, out, block=block, seed=seed, policy=policy, options=options
+    )
+    work = _fitted(work, fitted)
+    job = job_of(folder / "manifest.parquet", [work], policy, options)
+    with locked(work.root):
+        first_pass([work], job, options, manifest.benchmark)
+        work.array("image").merge()
+        images, skipped = work.array("image").read()
+        rows = manifest.evaluate_rows
+        _refuse_skipped(skipped, manifest)
+        arrays = {"image": np.asarray(images[rows], dtype=np.float32)}
+        with single_thread():
+            for kind, texts in _captions(manifest, folder).items():
+                arrays[f"text_{kind}"] = _embedded(work, job, texts)
+        for name, array in arrays.items():
+            check_features(array, out / f"{name}.npy")
+            write_array(out / f"{name}.npy", array)
+        shapes = {name: list(array.shape) for name, array in arrays.items()}
+        facts = {**work.facts, "benchmark": manifest.benchmark, "shapes": shapes}
+        write_json(out / "embeddings.json", facts | {"manifest": manifest.digest})
+        clear(work.root)
+    return {name: len(array) for name, array in arrays.items()}
+
+
+def _fitted(work: Work, folder: Path) -> Work:
+    """Give the work what the encoder learned elsewhere, and only its pictures."""
+    encoder, module = work.plan.encoder, work.module
+    if not hasattr(module, "encode_captions") or "image" not in module.VIEWS:
+        raise MmclustError(
+            f"{encoder} does not embed images and single captions in one space",
+            where="retrieval.encoders in params.yaml",
+            expected="an encoder such as clip or miniclip",
+            found=encoder,
+        )
+    facts, origin, plan = dict(work.facts), dict(work.origin), work.plan
+    if hasattr(module, "fit"):
+        if not (folder / "fitted.json").is_file():
+            raise MmclustError(
+                f"{encoder} learns, and was not fitted yet",
+                where=folder,
+                expected="what `mmclust encode` leaves there: fitted.json",
+                do="encode the benchmark that retrieval.fitted_on names with "
+                f"{encoder} first",
+            )
+        learned = load_fitted(folder)
+        digest = digest_of(
+            {name: array.tobytes().hex() for name, array in learned.arrays.items()}
+        )
+        facts["fitted_on"] = {"benchmark": folder.parent.name, "weights": digest}
+        origin["fitted"] = digest
+        plan = replace(plan, fitted=learned)
+        work = replace(work, folder=work.root / digest_of([origin])[:16])
+    return replace(work, plan=plan, facts=facts, origin=origin, only=("image",))
+
+
+def _captions(manifest: Manifest, folder: Path) -> dict[str, list[str]]:
+    """Return each set of captions, by image in manifest order."""
+    ids, own = manifest.image_ids, manifest.captions
+    queries = [int(row) for row in manifest.evaluate_rows if own[row]]
+    found = {MAIN: [text for row in queries for text in own[row]]}
+    for path in sorted(folder.glob("captions_*.parquet")):
+        table, _ = read_table(path)
+        if not table.num_rows:  # the benchmark has no others
+            continue
+        columns = (table[name].to_pylist() for name in ("image_id", "captions"))
+        known = dict(zip(*columns, strict=True))
+        kind = path.stem.removeprefix("captions_")
+        found[kind] = [text for row in queries for text in known.get(ids[row], ())]
+    return found
+
+
+def _embedded(work: Work, job: Job, texts: Sequence[str]) -> Array:
+    """Embed captions; equal ones once, so that they are equal to the last bit."""
+    once = sorted(set(texts))
+    plan, made = work.plan, []
+    starts = range(0, len(once), CAPTIONS)
+    with computing(job.device, job.precision, compiled=job.compiled, batch=job.batch):
+        for start in track(starts, "Captions", len(starts), "batches"):
+            batch = once[start : start + CAPTIONS]
+            full = batch + batch[-1:] * (CAPTIONS - len(batch))
+            rows = work.module.encode_captions(
+                full, plan.params, plan.fitted, device=job.device
+            )
+            made.append(np.asarray(rows)[: len(batch)])
+    position = {text: i for i, text in enumerate(once)}
+    rows = np.concatenate(made)[[position[text] for text in texts]]
+    return np.asarray(rows, dtype=np.float32)
+
+
+def _refuse_skipped(skipped: dict[str, str], manifest: Manifest) -> None:
+    if skipped:
+        raise MmclustError(
+            "Images of a pool cannot be skipped",
+            where=manifest.folder,
+            expected="all images of the benchmark",
+            found=f"{len(skipped)} that cannot be read, such as {next(iter(skipped))}",
+            do="fetch the source again",
+        )

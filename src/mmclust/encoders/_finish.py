@@ -1,0 +1,173 @@
+"""What is done once all shards are there: merge, fit, encode, write the features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import write_features
+from mmclust.core.io import read_json, write_json, writing
+from mmclust.core.progress import meter
+from mmclust.core.seeds import derive
+from mmclust.core.types import Batch, Fitted
+from mmclust.encoders._captions import reading
+from mmclust.encoders._compute import computing, single_thread
+from mmclust.encoders._job import Job, Task, rows_of
+from mmclust.encoders._shard import encode_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+    from mmclust.encoders._work import Work
+
+NO_CAPTION = "it has no caption"
+
+
+def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int]:
+    """Merge, fit, encode what was fitted, and write the features.
+
+    Parameters
+    ----------
+    work, manifest
+        All shards of ``work.first`` are there.
+    seed
+        Of params.yaml.
+    job
+        Device and precision.
+
+    Returns
+    -------
+    dict
+        Number of features of each view.
+    """
+    for name in work.first:
+        work.array(name).merge()
+    fitted = Fitted()
+    if work.learns:
+        with single_thread():
+            read = reading(manifest, work.plan.captions)
+            fitted = learn(work, read, seed, job)
+    views, skipped = {}, {}
+    for view in work.views:
+        views[view], skipped[view] = work.array(view).read()
+    if "text" in skipped:
+        skipped["text"] = dict.fromkeys(work.without, NO_CAPTION)
+    if len({i for ids in skipped.values() for i in ids}) == len(manifest):
+        raise MmclustError(
+            f"{work.plan.encoder} has nothing to encode: every image is skipped",
+            where=manifest.folder,
+            found=next(iter(next(i for i in skipped.values() if i).values())),
+            do="fetch the source again, or set encode in params.yaml to fail",
+        )
+    if fitted.arrays or fitted.facts:
+        save_fitted(work.out, fitted)
+    facts = work.facts | zero_rows(views)
+    write_features(work.out, views, facts, manifest, skipped)
+    return {view: int(array.shape[1]) for view, array in views.items()}
+
+
+def zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Count rows of zeros, for ``features.json``: they have no direction to compare.
+
+    A protocol may give an image without captions zeros; a picture of one colour has
+    no gradients, and captions may hold no word that is known.
+    """
+    counts = {v: int((~array.any(axis=1)).sum()) for v, array in views.items()}
+    counts = {view: count for view, count in counts.items() if count}
+    return {"zero_rows": counts} if counts else {}
+
+
+def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
+    """Fit, then encode every view shard by shard; a restarted run finds both.
+
+    Parameters
+    ----------
+    work, manifest
+        What ``prepare`` gave is merged; the captions are those to read.
+    seed
+        Of params.yaml.
+    job
+        Device and precision.
+    """
+    prepared, skipped = None, dict[str, str]()
+    if "prepared" in work.first:
+        prepared, skipped = work.array("prepared").read()
+    plan = work.plan
+    if not (work.folder / "fitted.json").exists():
+        everything = Batch(manifest.image_ids, manifest.captions, prepared)
+        absent = set(skipped)
+        if "text" in work.views:
+            absent |= set(work.without)
+        rows = manifest.fit_rows
+        if absent:
+            rows = rows[~np.isin(np.array(manifest.image_ids)[rows], list(absent))]
+        if not len(rows):
+            raise MmclustError(
+                f"{plan.encoder} has nothing to fit on: every such image is skipped",
+                where=manifest.folder,
+                found=f"{len(absent)} images are skipped",
+            )
+        with computing(job.device, job.precision, compiled=job.compiled):
+            fitted = work.module.fit(
+                rows_of(everything, rows),
+                plan.params,
+                seed=derive(seed, "encode", plan.encoder),
+                device=job.device,
+            )
+        save_fitted(work.folder, fitted)
+    fitted = load_fitted(work.folder)
+    _encode_fitted(work, manifest, fitted, prepared, skipped, job)
+    return fitted
+
+
+def _encode_fitted(
+    work: Work,
+    manifest: Manifest,
+    fitted: Fitted,
+    prepared: np.ndarray[Any, Any] | None,
+    skipped: dict[str, str],
+    job: Job,
+) -> None:
+    plan = replace(work.plan, fitted=fitted)
+    job, manifests = replace(job, plans=(plan,)), {plan.encoder: manifest}
+    label = f"{manifest.benchmark} {plan.encoder}"
+    for view in work.views:
+        array = work.array(view)
+        todo = array.unfinished()
+        with meter(f"{label} {view}", len(manifest), "images") as advance:
+            advance(len(manifest) - sum(stop - start for start, stop in todo))
+            for start, stop in todo:
+                task = Task(start, stop, ((plan.encoder, view),))
+                part = {}
+                if prepared is not None:
+                    part[plan.encoder] = prepared[start:stop]
+                here = set(manifest.image_ids[start:stop]) & set(skipped)
+                why = {i: skipped[i] for i in sorted(here)}
+                done = encode_shard(job, manifests, task, part, why)
+                rows = done.arrays[plan.encoder, view]
+                array.write((start, stop), rows, why if view == "image" else {})
+                advance(stop - start)
+        array.merge()
+
+
+def save_fitted(folder: Path, fitted: Fitted) -> None:
+    """Write what was learned: arrays as safetensors, facts as JSON, facts last."""
+    from safetensors.numpy import save_file
+
+    with writing(folder / "fitted.safetensors") as temporary:
+        save_file(dict(fitted.arrays), temporary)
+    write_json(folder / "fitted.json", fitted.facts)
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """Read what :func:`save_fitted` wrote."""
+    from safetensors.numpy import load_file
+
+    return Fitted(
+        load_file(folder / "fitted.safetensors"), read_json(folder / "fitted.json")
+    )

@@ -1,0 +1,175 @@
+"""Joining encoders: their features side by side, each at unit L2 norm.
+
+An encoder that fuses others is a file with ``VIEWS``, a ``Params`` with one field per
+member (or a mapping ``members``), and the functions below. The picture is decoded
+once: ``prepare`` packs what each member's ``prepare`` makes of it into one row of
+bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
+from mmclust.core.plugins import load, params_of
+from mmclust.core.seeds import derive
+from mmclust.core.types import Batch, Fitted
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+Members = dict[str, tuple["ModuleType", Any]]
+
+
+def members_of(params: Any) -> Members:
+    """Return the members by name, in order: module and params of each.
+
+    Parameters
+    ----------
+    params
+        A dataclass with one field per member, named like the encoder; or with
+        ``members``, a mapping of names to options.
+
+    Raises
+    ------
+    MmclustError
+        When no member is named, or one is unknown or takes no such option.
+    """
+    if not hasattr(params, "members"):
+        names = [field.name for field in fields(params)]
+        return {name: (load("encoders", name), getattr(params, name)) for name in names}
+    if not params.members:
+        raise MmclustError(
+            "No encoder is named to fuse",
+            where="encoders.fuse.members",
+            expected="names of encoders with their options, such as {hog: {}, lbp: {}}",
+            found="{}",
+            do="name some in params.yaml",
+        )
+    return {
+        name: (
+            load("encoders", name),
+            params_of("encoders", name, block, f"encoders.fuse.members.{name}"),
+        )
+        for name, block in params.members.items()
+    }
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+    """Pack what the members make of an image.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    params
+        See :func:`members_of`.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (bytes,); :func:`unpack` takes it apart.
+    """
+    return np.concatenate([_bytes(part) for part in _parts(rgb, params).values()])
+
+
+def unpack(
+    images: np.ndarray[Any, Any], params: Any
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Take packed rows apart: what each member prepared, (b, …) by name."""
+    # What a member makes of one picture has the shape it makes of any.
+    blank = _parts(np.zeros((64, 64, 3), np.uint8), params)
+    found, start = {}, 0
+    for name, part in blank.items():
+        stop = start + part.nbytes
+        rows = np.ascontiguousarray(images[:, start:stop]).view(part.dtype)
+        found[name] = rows.reshape(len(images), *part.shape)
+        start = stop
+    return found
+
+
+def fit(batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
+    """Fit the members that learn, each on its own part of the same rows."""
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    facts: dict[str, Any] = {}
+    parts = _unpacked(batch, params)
+    for name, (module, options) in members_of(params).items():
+        facts[name] = {}
+        if not hasattr(module, "fit"):
+            continue
+        own = Batch(batch.image_ids, batch.captions, parts.get(name))
+        fitted = module.fit(own, options, seed=derive(seed, name), device=device)
+        arrays |= {f"{name}/{key}": array for key, array in fitted.arrays.items()}
+        facts[name] = fitted.facts
+    return Fitted(arrays, facts)
+
+
+def encode_image(
+    batch: Batch, params: Any, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Join the image features of the members: float32 (b, sum of d)."""
+    return _encode("image", batch, params, fitted, device)
+
+
+def encode_text(
+    batch: Batch, params: Any, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Join the text features of the members: float32 (b, sum of d)."""
+    return _encode("text", batch, params, fitted, device)
+
+
+def identity(params: Any) -> dict[str, Any]:
+    """Return the identity of each member that has one."""
+    return {
+        name: module.identity(options)
+        for name, (module, options) in members_of(params).items()
+        if hasattr(module, "identity")
+    }
+
+
+def _encode(
+    view: str, batch: Batch, params: Any, fitted: Fitted, device: str
+) -> np.ndarray[Any, Any]:
+    parts = _unpacked(batch, params) if view == "image" else {}
+    rows = []
+    for name, (module, options) in members_of(params).items():
+        if view not in module.VIEWS:
+            continue
+        own = Batch(batch.image_ids, batch.captions, parts.get(name))
+        encode = getattr(module, f"encode_{view}", None)
+        if encode is None:
+            rows.append(normalised(parts[name]))
+        else:
+            learned = _of_member(fitted, name)
+            rows.append(normalised(encode(own, options, learned, device=device)))
+    return np.hstack(rows)
+
+
+def _of_member(fitted: Fitted, name: str) -> Fitted:
+    prefix = f"{name}/"
+    arrays = {
+        key.removeprefix(prefix): array
+        for key, array in fitted.arrays.items()
+        if key.startswith(prefix)
+    }
+    return Fitted(arrays, fitted.facts.get(name, {}))
+
+
+def _unpacked(batch: Batch, params: Any) -> dict[str, np.ndarray[Any, Any]]:
+    return {} if batch.images is None else unpack(batch.images, params)
+
+
+def _parts(rgb: np.ndarray[Any, Any], params: Any) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        name: module.prepare(rgb, options)
+        for name, (module, options) in members_of(params).items()
+        if hasattr(module, "prepare")
+    }
+
+
+def _bytes(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(part).reshape(-1).view(np.uint8)

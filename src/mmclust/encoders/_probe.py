@@ -1,0 +1,121 @@
+"""`mmclust encode --dry-run`: how much there is to do, and about how long it takes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.images import Images
+from mmclust.core.manifest import read_manifest
+from mmclust.encoders._compute import single_thread
+from mmclust.encoders._job import Task
+from mmclust.encoders._shard import encode_shard, manifests_of, prepare_shard
+from mmclust.encoders._stage import job_of, plan_works, unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
+    from mmclust.core.params import EncodeParams
+    from mmclust.encoders._engines import Options
+
+    Seconds = tuple[float, float, dict[str, int]]
+
+
+def estimate(
+    manifest_path: Path,
+    blocks: Mapping[str, dict[str, Any] | None],
+    outs: Mapping[str, Path],
+    *,
+    seed: int,
+    policy: EncodeParams,
+    options: Options,
+    made: Path | None = None,
+) -> list[str]:
+    """Time one batch of pictures and say what the whole would take.
+
+    Parameters
+    ----------
+    manifest_path, blocks, outs, seed, policy, options, made
+        See :func:`mmclust.encoders._stage.encode_together`. Nothing is written.
+
+    Returns
+    -------
+    list of str
+        Lines to print.
+
+    Raises
+    ------
+    MmclustError
+        What encoding would raise of the options and of the first pictures.
+    """
+    options.check()
+    manifest = read_manifest(manifest_path)
+    works = plan_works(
+        manifest, blocks, outs, seed=seed, policy=policy, options=options, made=made
+    )
+    tasks = unfinished(works)
+    learning = [work.plan.encoder for work in works if work.learns]
+    n_todo = sum(task.stop - task.start for task in tasks)
+    todo = f"{n_todo:,} images in {len(tasks)} shards"
+    lines = [f"{manifest.benchmark}: {len(manifest):,} images; to do: {todo}"]
+    if tasks:
+        job = job_of(manifest_path, works, policy, options)
+        stop = min(tasks[0].start + options.batch, tasks[0].stop)
+        first = Task(tasks[0].start, stop, tasks[0].wanted)
+        with single_thread():
+            decode, encode, sizes = _probe(job, manifest, first)
+        n_bytes = sum(sizes.values()) * n_todo
+        lines.append(f"to write: about {_size(n_bytes)} in shards")
+        workers = max(min(options.workers, len(tasks)), 1)
+        if options.accelerated:
+            each = max(decode / workers, encode / len(options.devices))
+        else:
+            each = (decode + encode) / workers
+        lines.append(
+            f"about {_duration(each * n_todo)}: {1 / max(each, 1e-9):,.0f} images/s "
+            f"on {workers} worker{'s' * (workers > 1)}, from a probe of "
+            f"{stop - first.start} images"
+        )
+    if learning:
+        lines.append(f"and the time that {', '.join(learning)} needs to learn")
+    return lines
+
+
+def _probe(job: Any, manifest: Manifest, task: Task) -> Seconds:
+    """Return seconds an image for decoding and for encoding, and bytes by array."""
+    images, manifests = Images(manifest), manifests_of(job, manifest)
+    n_rows = task.stop - task.start
+    warm = replace(task, stop=task.start + 1)  # loads libraries and weights
+    ready = prepare_shard(job, manifest, images, warm)
+    encode_shard(job, manifests, warm, *_parts(ready))
+    start = time.perf_counter()
+    prepared = prepare_shard(job, manifest, images, task)
+    middle = time.perf_counter()
+    done = encode_shard(job, manifests, task, *_parts(prepared))
+    end = time.perf_counter()
+    images.close()
+    sizes = {f"{e} {n}": a.nbytes // n_rows for (e, n), a in done.arrays.items()}
+    return (middle - start) / n_rows, (end - middle) / n_rows, sizes
+
+
+def _parts(prepared: Any) -> tuple[Any, Any]:
+    return prepared.arrays, prepared.skipped
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:  # noqa: PLR2004
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,79 @@
+"""timm's image models, with weights from the hub or a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.encoders._hub import checkpoint, missing
+from mmclust.encoders._weights import Published, fill, given_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+
+def hub_model(model: str) -> str:
+    """Return the hub id of a timm model's weights."""
+    cfg = _timm().get_pretrained_cfg(model, allow_unregistered=False)
+    return str(cfg.hf_hub_id) if cfg is not None and cfg.hf_hub_id else f"timm/{model}"
+
+
+def load_timm(params: Any) -> tuple[nn.Module, Published]:
+    """Load a timm model without its classifier.
+
+    Parameters
+    ----------
+    params
+        ``model`` is a name of timm's, with its tag; ``weights`` is ``hub`` (at
+        ``revision``) or a file.
+
+    Raises
+    ------
+    MmclustError
+        When timm is not installed or has no such model, or weights are missing.
+    """
+    timm = _timm()
+    if not timm.is_model(params.model):
+        raise MmclustError(
+            f"timm has no model {params.model!r}",
+            where="model of the encoder in params.yaml",
+            expected=nearest(params.model, timm.list_models(pretrained=True)[:2000]),
+            found=params.model,
+        )
+    model = timm.create_model(params.model, pretrained=False, num_classes=0)
+    cfg = timm.data.resolve_data_config({}, model=model)
+    path = timm_file(params)
+    fill(model, path, str(model.pretrained_cfg["classifier"]))
+    return model, {
+        "short_side": int(cfg["input_size"][1] / cfg["crop_pct"]),
+        "crop": cfg["input_size"][1],
+        "interpolation": cfg["interpolation"],
+        "mean": tuple(cfg["mean"]),
+        "std": tuple(cfg["std"]),
+    }
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise MmclustError(
+            "timm is not installed",
+            expected="the package timm, for encoders with library: timm",
+            found=error,
+            do="pip install timm, or choose library: torchvision",
+        ) from error
+    return timm
+
+
+def timm_file(params: Any) -> Path:
+    if params.weights != "hub":
+        return given_file(params.weights, ["hub"])
+    repository = hub_model(params.model)
+    folder = checkpoint(repository, params.revision)
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise missing(repository, params.revision, f"no model.safetensors in {folder}")

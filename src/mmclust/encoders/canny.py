@@ -1,0 +1,56 @@
+"""Canny: the share of edge pixels in each cell of a grid (Canny 1986).
+
+With the defaults (thresholds 100 and 200, 8 × 8 cells) there are 64 features, as in
+the thirty-class protocol (benchmarks, §13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.encoders._grey import grey_square, require_tiles
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Pixels of the resized image, cells along each side, thresholds of gradients."""
+
+    size: Positive = 224
+    grid: Positive = 8
+    low: Positive = 100
+    high: Positive = 200
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Measure the density of edges.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    params
+        See :class:`Params`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (grid²,) in [0, 1]: cells from left to right, then down.
+
+    Raises
+    ------
+    MmclustError
+        When the grid does not divide the image.
+    """
+    import cv2
+
+    require_tiles("canny", params.size, params.grid)
+    edges = cv2.Canny(grey_square(rgb, params.size), params.low, params.high)
+    cell = params.size // params.grid
+    cells = (edges > 0).reshape(params.grid, cell, params.grid, cell)
+    return np.asarray(cells.mean(axis=(1, 3)), np.float32).ravel()

@@ -1,0 +1,116 @@
+"""LBP: histograms of uniform local binary patterns (Ojala, Pietikäinen, Mäenpää 2002).
+
+With the defaults (8 points at radius 1, one cell) there are 10 features, as in the
+thirty-class protocol (benchmarks, §13). The patterns are those of scikit-image's
+``local_binary_pattern(method="uniform")``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.encoders._grey import grey_square, require_tiles
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Pixels of the resized image, points on the circle, its radius, cells a side."""
+
+    size: Positive = 224
+    points: Positive = 8
+    radius: PositiveFloat = 1.0
+    grid: Positive = 1
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Count the patterns of each cell.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    params
+        See :class:`Params`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (grid² · (points + 2),): each cell's histogram sums to 1; cells from
+        left to right, then down.
+
+    Raises
+    ------
+    MmclustError
+        When the grid does not divide the image.
+    """
+    require_tiles("lbp", params.size, params.grid)
+    codes = patterns(grey_square(rgb, params.size), params.points, params.radius)
+    cell, kinds = params.size // params.grid, params.points + 2
+    row = np.arange(params.size) // cell
+    slot = (row[:, None] * params.grid + row) * kinds + codes
+    counts = np.bincount(slot.ravel(), minlength=params.grid**2 * kinds)
+    return (counts / cell**2).astype(np.float32)
+
+
+def patterns(
+    grey: np.ndarray[Any, Any], points: int, radius: float
+) -> np.ndarray[Any, Any]:
+    """Return the uniform pattern of each pixel.
+
+    Parameters
+    ----------
+    grey
+        uint8 (h, w); outside it all is 0.
+    points, radius
+        Of the circle; values between pixels are interpolated linearly.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (h, w): how many points are at least as bright as the centre where
+        these lie side by side (at most two changes along the points), else
+        points + 1.
+    """
+    reach = int(np.ceil(radius)) + 1
+    padded = np.pad(grey.astype(np.float64), reach)
+    angles = 2 * np.pi * np.arange(points) / points
+    # Rounded as scikit-image does, so that points on the axes are pixels.
+    downs, rights = np.round((-radius * np.sin(angles), radius * np.cos(angles)), 5)
+    columns = {x: _moved(padded.T, x, grey.shape[1], reach).T for x in set(rights)}
+    centre = np.ascontiguousarray(padded[reach:-reach, reach:-reach])
+    count = np.zeros(grey.shape, np.uint8)
+    changes = np.zeros(grey.shape, np.uint8)
+    before = None
+    for down, right in zip(downs, rights, strict=True):
+        value = _moved(columns[right], down, grey.shape[0], reach)
+        brighter = (value >= centre).view(np.uint8)
+        count += brighter
+        if before is not None:
+            changes += brighter ^ before
+        before = brighter
+    np.copyto(count, points + 1, where=changes > 2)  # noqa: PLR2004
+    return count
+
+
+def _moved(
+    padded: np.ndarray[Any, Any], by: float, length: int, reach: int
+) -> np.ndarray[Any, Any]:
+    """Return ``length`` rows, moved ``by`` a distance and interpolated between two."""
+    whole = int(np.floor(by))
+    first = padded[reach + whole : reach + whole + length]
+    if whole == by:
+        return first
+    second = padded[reach + whole + 1 : reach + whole + 1 + length]
+    # Weights as scikit-image rounds them, which differ in the last bit from row to
+    # row; they decide where a flat patch ties with its centre.
+    rows = np.arange(length)
+    weight = ((rows + by) - (rows + whole))[:, None]
+    value: np.ndarray[Any, Any] = (1 - weight) * first
+    value += weight * second
+    return value

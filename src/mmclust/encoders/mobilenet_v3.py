@@ -1,0 +1,35 @@
+"""MobileNetV3-Large on ImageNet (Howard et al. 2019), pooled: 960 features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.encoders._pixels import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Colour,
+    Interpolation,
+)
+from mmclust.encoders._vision import Library, encode_image, identity, prepare
+
+__all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Model, weights and pixels; see ``docs/encoders.md``."""
+
+    model: str = "mobilenet_v3_large"
+    library: Library = "torchvision"
+    weights: str = "IMAGENET1K_V2"
+    revision: str = ""
+    short_side: Positive | None = 232
+    crop: Positive = 224
+    interpolation: Interpolation = "bilinear"
+    mean: Colour = IMAGENET_MEAN
+    std: Colour = IMAGENET_STD
+    normalise: bool = False
+    published: bool = True

@@ -1,0 +1,24 @@
+"""resnet50_caption_sbert: pictures by ResNet-50, captions a model made by SBERT.
+
+The image view is the one, the text view the other, and the view ``concat`` of both is
+the fusion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mmclust.encoders import caption_sbert, resnet50
+from mmclust.encoders._fuse import encode_image, encode_text, identity, prepare
+
+__all__ = ["VIEWS", "Params", "encode_image", "encode_text", "identity", "prepare"]
+
+VIEWS = ("image", "text")
+
+
+@dataclass(frozen=True)
+class Params:
+    """The options of each member."""
+
+    resnet50: resnet50.Params = field(default_factory=resnet50.Params)
+    caption_sbert: caption_sbert.Params = field(default_factory=caption_sbert.Params)

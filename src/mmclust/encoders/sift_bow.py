@@ -1,0 +1,120 @@
+"""SIFT as a bag of visual words (Sivic & Zisserman 2003; Csurka et al. 2004).
+
+A vocabulary is fitted by k-means on descriptors of the rows to fit on; an image is
+the histogram of its descriptors' nearest words, at unit L2 norm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.core.seeds import derive, generator
+from mmclust.core.types import Fitted
+from mmclust.encoders._grey import grey_square, keypoints
+from mmclust.kernels.kmeans import kmeans
+
+if TYPE_CHECKING:
+    from mmclust.core.types import Batch
+
+VIEWS = ("image",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Sizes of the image, of the vocabulary, and of what it is fitted on.
+
+    ``keypoints`` are kept per image, the strongest first; the vocabulary of
+    ``words`` is fitted on ``sample`` descriptors, drawn at random.
+    """
+
+    size: Positive = 224
+    words: Positive = 256
+    keypoints: Positive = 256
+    sample: Positive = 100_000
+    contrast: PositiveFloat = 0.04
+    max_iter: Positive = 50
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+    """Describe an image: uint8 (keypoints, 128), rows of zeros where it has fewer."""
+    square = grey_square(rgb, params.size)
+    _, descriptors = keypoints(square, params.contrast, params.keypoints)
+    rows = np.zeros((params.keypoints, 128), np.uint8)
+    rows[: len(descriptors)] = descriptors
+    return rows
+
+
+def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
+    """Fit the vocabulary.
+
+    Parameters
+    ----------
+    batch
+        Prepared images uint8 (n, keypoints, 128) of the rows to fit on.
+    params, seed, device
+        See :class:`mmclust.core.types.Encoder`.
+
+    Returns
+    -------
+    Fitted
+        ``words`` float32 (words, 128).
+
+    Raises
+    ------
+    MmclustError
+        When all images together have fewer keypoints than there are words.
+    """
+    del device
+    assert batch.images is not None
+    owner, place = np.nonzero(batch.images.any(axis=2))
+    if len(owner) < params.words:
+        raise MmclustError(
+            "The images have too few keypoints for a visual vocabulary",
+            where="encoders.sift_bow",
+            expected=f"at least {params.words}, one per word",
+            found=len(owner),
+            do="lower encoders.sift_bow.words, or its contrast, in params.yaml",
+        )
+    if len(owner) > params.sample:
+        rng = generator(seed, "descriptors")
+        drawn = np.sort(rng.choice(len(owner), params.sample, replace=False))
+        owner, place = owner[drawn], place[drawn]
+    found = kmeans(
+        batch.images[owner, place].astype(np.float32),
+        params.words,
+        seed=derive(seed, "words"),
+        n_init=1,
+        max_iter=params.max_iter,
+    )
+    return Fitted({"words": found.centroids}, {"descriptors": len(owner)})
+
+
+def encode_image(
+    batch: Batch, params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Count words: float32 (b, words), unit norm; zeros where there is no keypoint."""
+    del device
+    from threadpoolctl import threadpool_limits
+
+    assert batch.images is not None
+    owner, place = np.nonzero(batch.images.any(axis=2))
+    words = fitted.arrays["words"]
+    halves = (words**2).sum(axis=1) / 2
+    counts = np.zeros((len(batch.images), params.words), np.float32)
+    with threadpool_limits(1):  # the same sums in the same order everywhere
+        for image, rows in enumerate(np.split(place, _starts(owner, len(counts)))):
+            descriptors = batch.images[image, rows].astype(np.float32)
+            nearest = (descriptors @ words.T - halves).argmax(axis=1)
+            counts[image] = np.bincount(nearest, minlength=params.words)
+    return normalised(counts)
+
+
+def _starts(owner: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+    """Return where each image but the first begins among its sorted owners."""
+    return np.searchsorted(owner, np.arange(1, n))

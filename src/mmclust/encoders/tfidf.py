@@ -1,0 +1,55 @@
+"""TF-IDF of an image's captions, one feature per word (benchmarks, §11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.core.types import Fitted
+from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf
+
+if TYPE_CHECKING:
+    from mmclust.core.types import Batch
+
+VIEWS = ("text",)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Size of the vocabulary, at most; whose captions."""
+
+    max_words: Positive = 6000
+    captions: str = "publisher"
+
+
+def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
+    """Learn vocabulary and word weights from the rows to fit on.
+
+    Returns
+    -------
+    Fitted
+        ``idf`` float64 (words,); the vocabulary in order.
+
+    Raises
+    ------
+    MmclustError
+        When the captions hold no word that is no stop word.
+    """
+    del seed, device
+    vectorizer, _ = fit_tfidf(batch.captions, params.max_words, "tfidf")
+    words = vectorizer.get_feature_names_out().tolist()
+    return Fitted({"idf": vectorizer.idf_}, {"vocabulary": words})
+
+
+def encode_text(
+    batch: Batch, params: Params, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Weigh the words of b images: float32 (b, words) of unit norm.
+
+    Zeros for an image that has none of the words.
+    """
+    del params, device
+    return np.asarray(apply_tfidf(batch.captions, fitted).toarray(), np.float32)
