@@ -71,7 +71,9 @@ def ranks_on(
     return (
         torch.cat(greater, 1).cpu().numpy(),
         torch.cat(equal, 1).cpu().numpy(),
-        *(torch.cat(each).cpu().numpy() for each in (own, top, top_scores)),
+        torch.cat(own).cpu().numpy(),
+        torch.cat(top).cpu().numpy(),
+        torch.cat(top_scores).cpu().numpy(),
     )
 
 
@@ -81,7 +83,7 @@ def _counts(
     """Count scores above, and equal to, each column of ``right``: (b, p) each."""
     import torch
 
-    columns = right.split(1, dim=1)  # one at a time: a block is large enough
+    columns = torch.split(right, 1, dim=1)  # one at a time: a block is large enough
     more = torch.cat([(scores > bar).sum(1, keepdim=True) for bar in columns], 1)
     least = torch.cat([(scores >= bar).sum(1, keepdim=True) for bar in columns], 1)
     return more, least - more

@@ -1,13 +1,17 @@
-"""k-means by faiss, with everything that decides its numbers said out loud."""
+"""k-means by faiss or torch, with everything that decides its numbers said out loud."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INITS = {"random": "RANDOM", "k-means++": "KMEANS_PLUS_PLUS"}
 
@@ -40,12 +44,16 @@ def kmeans(
     max_iter: int = 300,
     spherical: bool = False,
     init: str = "k-means++",
+    max_points_per_centroid: int | None = None,
+    tol: float = 0.0,
+    device: str = "cpu",
 ) -> KMeans:
     """Cluster rows by Lloyd's algorithm, keeping the best of several starts.
 
-    All rows are used (faiss would sample 256 per centroid), iterations stop when
-    the objective no longer improves, and one thread does the sums, so that the
-    result depends on the arguments alone.
+    Iterations stop when the objective no longer improves, and one thread does the
+    sums, so that the result depends on the arguments alone. On a CPU faiss does the
+    work, on anything else torch: another stream of random numbers, the same
+    objective.
 
     Parameters
     ----------
@@ -64,49 +72,95 @@ def kmeans(
         unit norm.
     init
         ``k-means++`` or ``random`` (rows drawn at random).
+    max_points_per_centroid
+        Train on a random sample of at most this many rows per cluster (faiss by
+        itself takes 256); ``None``: on all rows. All rows are assigned either way.
+    tol
+        Stop when an iteration improves the objective by no more than this share.
+    device
+        ``cpu``, or where torch runs, such as ``cuda``.
 
     Returns
     -------
     KMeans
-        Every cluster has a row unless there are fewer than k distinct rows
-        (faiss splits the largest where one runs empty).
+        A cluster that runs empty while training is filled again: by faiss with
+        half of a large one (drawn by size), by torch with the row that its centroid
+        fits worst. One can end empty only where there are fewer than k distinct
+        rows, or where training saw a sample.
 
     Raises
     ------
     MmclustError
         When k is larger than n or ``init`` is unknown.
     """
-    import faiss
-
     require_k(n_clusters, len(features))
     if init not in INITS:
         raise MmclustError(
             "Unknown k-means initialisation", expected=" or ".join(INITS), found=init
         )
     rows = np.ascontiguousarray(features, dtype=np.float32)
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        solver = faiss.Kmeans(
-            rows.shape[1],
-            n_clusters,
-            niter=max_iter,
-            nredo=n_init,
-            spherical=spherical,
-            seed=seed % (2**31 - 1),
-            min_points_per_centroid=1,
-            max_points_per_centroid=len(rows),
-            init_method=getattr(faiss, f"ClusteringInitMethod_{INITS[init]}"),
-        )
-        solver.train(rows)
-        _, labels = solver.index.search(rows, 1)
-    finally:
-        faiss.omp_set_num_threads(threads)
-    labels = labels[:, 0].astype(np.int32)
-    centroids = np.asarray(solver.centroids)
+    options = Options(
+        n_init, max_iter, spherical, init, max_points_per_centroid or len(rows), tol
+    )
+    if device == "cpu":
+        labels, centroids = _faiss(rows, n_clusters, seed, options)
+    else:
+        from mmclust.kernels.kmeans_torch import lloyd
+
+        labels, centroids = lloyd(rows, n_clusters, seed, options, device)
     residual = rows - centroids[labels]
     inertia = float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
     return KMeans(labels, centroids, inertia)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What :func:`kmeans` was asked for, under the same names."""
+
+    n_init: int
+    max_iter: int
+    spherical: bool
+    init: str
+    max_points_per_centroid: int
+    tol: float
+
+
+def _faiss(
+    rows: np.ndarray[Any, Any], n_clusters: int, seed: int, options: Options
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    import faiss
+
+    # Releases of faiss that cannot stop early have no such option.
+    early = {"early_stop_threshold": options.tol} if options.tol else {}
+    with one_thread():
+        solver = faiss.Kmeans(
+            rows.shape[1],
+            n_clusters,
+            niter=options.max_iter,
+            nredo=options.n_init,
+            spherical=options.spherical,
+            seed=seed % (2**31 - 1),
+            min_points_per_centroid=1,
+            max_points_per_centroid=options.max_points_per_centroid,
+            init_method=getattr(faiss, f"ClusteringInitMethod_{INITS[options.init]}"),
+            **early,
+        )
+        solver.train(rows)
+        _, labels = solver.index.search(rows, 1)
+    return labels[:, 0].astype(np.int32), np.asarray(solver.centroids)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold faiss to one thread: the order of its sums, and so the bytes."""
+    import faiss
+
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def require_k(n_clusters: int, n_samples: int) -> None:

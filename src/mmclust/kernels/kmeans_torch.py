@@ -1,0 +1,146 @@
+"""Lloyd's algorithm in torch, for accelerators; see :func:`kernels.kmeans.kmeans`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.seeds import derive
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from mmclust.kernels.kmeans import Options
+
+BLOCK = 1 << 16
+"""Rows whose distances are held at once."""
+
+
+def lloyd(
+    rows: np.ndarray[Any, Any],
+    n_clusters: int,
+    seed: int,
+    options: Options,
+    device: str,
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Cluster rows; every random number is drawn on the CPU.
+
+    Parameters
+    ----------
+    rows
+        float32 (n, d).
+    n_clusters, seed, options
+        See :func:`mmclust.kernels.kmeans.kmeans`.
+    device
+        Where torch runs.
+
+    Returns
+    -------
+    labels
+        int32 (n,).
+    centroids
+        float32 (k, d).
+    """
+    import torch
+
+    everything = torch.from_numpy(rows).to(device)
+    draw = torch.Generator().manual_seed(derive(seed, "kmeans", "torch"))
+    most = options.max_points_per_centroid * n_clusters
+    points = everything
+    if most < len(rows):
+        chosen = torch.randperm(len(rows), generator=draw)[:most]
+        points = everything[chosen.to(device)]
+    best: tuple[float, torch.Tensor] | None = None
+    for _ in range(options.n_init):
+        centroids = _start(points, n_clusters, options.init, draw)
+        loss, centroids = _iterate(points, centroids, options)
+        if best is None or loss < best[0]:
+            best = loss, centroids
+    assert best is not None
+    labels, _ = _assign(everything, best[1], spherical=options.spherical)
+    return labels.int().cpu().numpy(), best[1].cpu().numpy()
+
+
+def _iterate(
+    points: torch.Tensor, centroids: torch.Tensor, options: Options
+) -> tuple[float, torch.Tensor]:
+    """Return the objective of the last assignment, and its centroids."""
+    last, kept = float("inf"), centroids
+    for _ in range(options.max_iter):
+        if options.spherical:
+            centroids = _unit(centroids)
+        labels, costs = _assign(points, centroids, spherical=options.spherical)
+        loss = float(costs.double().sum())
+        if last - loss <= options.tol * abs(last) and last != float("inf"):
+            return (loss, centroids) if loss < last else (last, kept)
+        last, kept = loss, centroids
+        centroids = _means(points, labels, costs, len(centroids))
+    return last, kept
+
+
+def _assign(
+    points: torch.Tensor, centroids: torch.Tensor, *, spherical: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each row's nearest centroid (the lowest of equals) and its cost."""
+    import torch
+
+    half = centroids.square().sum(1) / 2
+    labels, costs = [], []
+    for block in torch.split(points, BLOCK):
+        scores = block @ centroids.T
+        if not spherical:
+            scores -= half
+        best, label = scores.max(1)
+        labels.append(label)
+        costs.append(-best if spherical else block.square().sum(1) - 2 * best)
+    return torch.cat(labels), torch.cat(costs)
+
+
+def _means(
+    points: torch.Tensor, labels: torch.Tensor, costs: torch.Tensor, n_clusters: int
+) -> torch.Tensor:
+    """Return each cluster's mean; empty ones take the rows that fit worst."""
+    import torch
+    from torch.nn.functional import one_hot
+
+    sums = points.new_zeros(n_clusters, points.shape[1])
+    if points.device.type == "cpu":
+        sums.index_add_(0, labels, points)
+    else:  # adding by index has no fixed order there; a product of matrices has
+        parts = zip(torch.split(points, BLOCK), torch.split(labels, BLOCK), strict=True)
+        for block, label in parts:
+            sums += one_hot(label, n_clusters).to(block.dtype).T @ block
+    counts = torch.bincount(labels, minlength=n_clusters)
+    means = sums / counts.clamp(min=1)[:, None]
+    empty = torch.nonzero(counts == 0)[:, 0]
+    worst = costs.argsort(descending=True, stable=True)[: len(empty)]
+    means[empty] = points[worst]
+    return means
+
+
+def _start(
+    points: torch.Tensor, n_clusters: int, init: str, draw: torch.Generator
+) -> torch.Tensor:
+    """Draw rows: all alike, or each in proportion to its distance (k-means++)."""
+    import torch
+
+    n = len(points)
+    if init == "random":
+        return points[torch.randperm(n, generator=draw)[:n_clusters].to(points.device)]
+    uniform = torch.rand(n_clusters, generator=draw, dtype=torch.float64)
+    row = int(uniform[0] * n)
+    chosen, nearest = [row], None
+    for number in uniform[1:].tolist():
+        distance = (points - points[row]).square().sum(1).double()
+        nearest = distance if nearest is None else torch.minimum(nearest, distance)
+        reach = nearest.cumsum(0)
+        target = reach.new_tensor(number) * reach[-1]
+        row = min(int(torch.searchsorted(reach, target, right=True)), n - 1)
+        chosen.append(row)
+    return points[torch.tensor(chosen, device=points.device)]
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    from torch.nn.functional import normalize
+
+    return normalize(rows, dim=1)

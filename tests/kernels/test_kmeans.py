@@ -1,0 +1,138 @@
+"""k-means: against scikit-learn and torch, by hand, and at any number of threads."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans as Reference
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
+from mmclust.kernels.kmeans import Options, kmeans
+from mmclust.kernels.kmeans_torch import lloyd
+from tests.conftest import ROOT
+
+
+def blobs(n=600, d=16, k=6, spread=0.4, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((k, d))
+    rows = centres[rng.integers(k, size=n)] + spread * rng.standard_normal((n, d))
+    return rows.astype(np.float32)
+
+
+def by_torch(rows, k, *, n_init=10, spherical=False, init="k-means++", most=None):
+    options = Options(n_init, 300, spherical, init, most or len(rows), 0.0)
+    return lloyd(rows, k, 3, options, "cpu")
+
+
+def objective(rows, labels, centroids):
+    return float(((rows - centroids[labels]) ** 2).sum())
+
+
+@pytest.mark.parametrize("init", ["random", "k-means++"])
+def test_the_objective_is_that_of_scikit_learn(init):
+    """Both engines find what an independent library finds."""
+    rows = blobs(spread=1.5)
+    reference = Reference(6, n_init=30, tol=0, random_state=0).fit(rows).inertia_
+    ours = kmeans(rows, 6, seed=1, n_init=30, init=init)
+    assert ours.inertia == pytest.approx(reference, rel=1e-3)
+    labels, centroids = by_torch(rows, 6, n_init=30, init=init)
+    assert objective(rows, labels, centroids) == pytest.approx(reference, rel=1e-3)
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+def test_torch_and_faiss_agree_on_clear_clusters(spherical):
+    """The same partition and objective, from other random numbers."""
+    rows = normalised(blobs(spread=0.2)) if spherical else blobs(spread=0.2)
+    ours = kmeans(rows, 6, seed=1, spherical=spherical)
+    labels, centroids = by_torch(rows, 6, spherical=spherical)
+    pairs = set(zip(ours.labels.tolist(), labels.tolist(), strict=True))
+    assert len(pairs) == 6
+    assert objective(rows, labels, centroids) == pytest.approx(ours.inertia, rel=1e-4)
+    if spherical:
+        lengths = np.linalg.norm(ours.centroids, axis=1)
+        assert lengths == pytest.approx(1, abs=1e-5)
+        assert np.linalg.norm(centroids, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_every_row_is_with_its_nearest_centroid():
+    """Also the rows that training did not see."""
+    rows = blobs(n=3000, spread=1.5)
+    ours = kmeans(rows, 6, seed=1, max_points_per_centroid=32)
+    both = (ours.labels, ours.centroids), by_torch(rows, 6, most=32)
+    for labels, centroids in both:
+        distances = ((rows[:, None] - centroids[None]) ** 2).sum(axis=2)
+        assert np.array_equal(labels, distances.argmin(axis=1))
+
+
+def test_a_sample_per_centroid_costs_a_little():
+    """256 rows per centroid, as faiss would take, come close to all rows."""
+    rows = blobs(n=6000, spread=1.0)
+    everything = kmeans(rows, 4, seed=1).inertia
+    sampled = kmeans(rows, 4, seed=1, max_points_per_centroid=256).inertia
+    assert everything < sampled < 1.05 * everything
+
+
+def test_no_cluster_is_left_empty():
+    """By hand: three far points of twelve, from a start that can miss them."""
+    rows = np.zeros((12, 2), np.float32)
+    rows[:9, 0] = np.linspace(0, 0.01, 9)
+    rows[9:] = [[50, 0], [0, 50], [50, 50]]
+    for seed in range(5):
+        result = kmeans(rows, 4, seed=seed, n_init=20, init="random")
+        assert len(np.unique(result.labels)) == 4
+    labels, _ = by_torch(rows, 4, n_init=1, init="random")
+    assert len(np.unique(labels)) == 4
+
+
+def test_a_tolerance_stops_earlier():
+    """A large one ends after the first iterations, at a worse objective."""
+    rows = blobs(n=3000, spread=3)
+    fine = kmeans(rows, 20, seed=1, n_init=1, init="random").inertia
+    rough = kmeans(rows, 20, seed=1, n_init=1, init="random", tol=0.2).inertia
+    assert rough > fine
+
+
+CODE = """
+import sys, hashlib, numpy as np
+from mmclust.kernels.kmeans import kmeans
+from mmclust.kernels.nearest_neighbors import nearest_neighbors
+rows = np.random.default_rng(0).standard_normal((3000, 48)).astype("f")
+found = kmeans(rows, 17, seed=3, n_init=2, init=sys.argv[1])
+near = nearest_neighbors(rows, 7)
+parts = found.labels, found.centroids, near
+print(hashlib.sha256(b"".join(p.tobytes() for p in parts)).hexdigest())
+"""
+
+
+def test_the_same_bytes_on_one_thread_and_on_two():
+    """Whatever the environment gives the libraries."""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", CODE, "k-means++"],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "src"),
+                "OMP_NUM_THREADS": threads,
+                "OPENBLAS_NUM_THREADS": threads,
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_what_cannot_be():
+    """k of none or more than the rows; an unknown start."""
+    rows = blobs(n=5)
+    for k in (0, 6):
+        with pytest.raises(MmclustError, match=f"Cannot make {k} clusters of 5"):
+            kmeans(rows, k, seed=0)
+    with pytest.raises(MmclustError, match="Unknown k-means initialisation"):
+        kmeans(rows, 2, seed=0, init="forgy")
+    assert kmeans(rows, 1, seed=0).labels.tolist() == [0] * 5

@@ -1,0 +1,64 @@
+"""Nearest neighbours: against brute force, with rows that repeat."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmclust.core.errors import MmclustError
+from mmclust.kernels import nearest_neighbors as module
+from mmclust.kernels.nearest_neighbors import nearest_neighbors
+
+
+def brute_force(rows, k):
+    scores = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    np.fill_diagonal(scores, -np.inf)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+@given(
+    st.integers(0, 10_000), st.integers(2, 40), st.integers(1, 39), st.integers(1, 4)
+)
+def test_brute_force_agrees_where_many_scores_are_equal(seed, n, k, distinct):
+    """Small integers: inner products are exact, and most of them tie."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-distinct, distinct + 1, (n, 3)).astype(np.float32)
+    k = min(k, n - 1)
+    assert np.array_equal(nearest_neighbors(rows, k), brute_force(rows, k))
+
+
+def test_brute_force_agrees_on_many_rows():
+    """More rows than faiss takes in one block."""
+    rows = np.random.default_rng(1).standard_normal((5000, 16)).astype(np.float32)
+    found = nearest_neighbors(rows, 50)
+    expected = brute_force(rows, 50)
+    assert (found == expected).mean() > 0.9999
+    assert not (found == np.arange(5000)[:, None]).any()
+
+
+def test_a_row_is_excluded_by_its_index():
+    """Three equal rows and one other: each lists the other two, never itself."""
+    rows = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
+    expected = [[1, 3], [0, 3], [0, 1], [0, 1]]
+    assert nearest_neighbors(rows, 2).tolist() == expected
+
+
+def test_self_need_not_be_among_the_best():
+    """A short row: longer ones have the larger inner product with it."""
+    rows = np.array([[1, 0], [2, 0], [3, 0], [4, 0]], np.float32)
+    assert nearest_neighbors(rows, 2).tolist() == [[3, 2], [3, 2], [3, 1], [2, 1]]
+
+
+def test_the_torch_path_finds_the_same():
+    """What an accelerator runs, here on the CPU, block by block."""
+    rows = np.random.default_rng(2).standard_normal((300, 8)).astype(np.float32)
+    scores, found = module._torch(rows, 12, "cpu")
+    assert np.array_equal(
+        module._without_itself(scores, found, 10), nearest_neighbors(rows, 10)
+    )
+
+
+def test_too_few_rows():
+    """One clear error."""
+    with pytest.raises(MmclustError, match="5 rows do not have 5 neighbours each"):
+        nearest_neighbors(np.ones((5, 2), np.float32), 5)
