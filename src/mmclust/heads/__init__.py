@@ -1,0 +1,1 @@
+"""Text-aided clustering: the noun space, and the methods that use it."""

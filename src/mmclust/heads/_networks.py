@@ -1,0 +1,181 @@
+"""Networks and losses of TAC (ICML 2024) and DXMC (arXiv 2409.04561), as released.
+
+Weights of s seeds lie in one tensor each, seeds first, so that one pass trains them
+side by side. Activations are (s, features, n): the losses want clusters as rows.
+
+Shapes: s seeds; k clusters; n images of a batch; d features; e numbers of an instance
+vector. Each loss gives one number per seed, (s,).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    Weights = dict[str, torch.Tensor]
+
+MOMENTUM, EPS = 0.1, 1e-5
+"""Of batch normalisation, as frameworks have them."""
+
+
+def cluster_head(
+    name: str, dim: int, hidden: int, n_clusters: int, draw: torch.Generator
+) -> Weights:
+    """Return first weights: linear, batch norm, ReLU, linear.
+
+    Weights of linear layers are normal with deviation 0.02, cut at ±2; biases are
+    uniform within ±1/sqrt(inputs).
+    """
+    import torch
+    from torch.nn.init import trunc_normal_
+
+    weights = {}
+    for layer, (inputs, outputs) in enumerate(((dim, hidden), (hidden, n_clusters))):
+        matrix = torch.empty(outputs, inputs)
+        weights[f"{name}.{layer}.weight"] = trunc_normal_(
+            matrix, std=0.02, generator=draw
+        )
+        weights[f"{name}.{layer}.bias"] = _uniform((outputs,), inputs, draw)
+    weights[f"{name}.norm.weight"] = torch.ones(hidden)
+    weights[f"{name}.norm.bias"] = torch.zeros(hidden)
+    weights[f"{name}.norm.mean"] = torch.zeros(hidden)
+    weights[f"{name}.norm.var"] = torch.ones(hidden)
+    return weights
+
+
+def instance_head(
+    name: str, dim: int, hidden: int, size: int, draw: torch.Generator
+) -> Weights:
+    """Return first weights: linear, ReLU, linear; uniform within ±1/sqrt(inputs)."""
+    weights = {}
+    for layer, (inputs, outputs) in enumerate(((dim, hidden), (hidden, size))):
+        weights[f"{name}.{layer}.weight"] = _uniform((outputs, inputs), inputs, draw)
+        weights[f"{name}.{layer}.bias"] = _uniform((outputs,), inputs, draw)
+    return weights
+
+
+def _uniform(
+    shape: tuple[int, ...], inputs: int, draw: torch.Generator
+) -> torch.Tensor:
+    import torch
+
+    bound = 1 / math.sqrt(inputs)
+    return (2 * torch.rand(shape, generator=draw) - 1) * bound
+
+
+def is_buffer(name: str) -> bool:
+    """Tell running statistics from what the optimiser changes."""
+    return name.endswith((".norm.mean", ".norm.var"))
+
+
+def logits(
+    weights: Weights, name: str, rows: torch.Tensor, *, training: bool
+) -> torch.Tensor:
+    """Return a cluster head's outputs before the softmax: (s, k, n).
+
+    Parameters
+    ----------
+    weights
+        Stacked, (s, …).
+    name
+        The head.
+    rows
+        (s, n, d).
+    training
+        Normalise by the batch and update the running statistics (in place), or
+        normalise by these.
+    """
+    from torch.nn.functional import batch_norm
+
+    hidden = _linear(weights, f"{name}.0", rows.mT)
+    s, h, n = hidden.shape
+    flat = batch_norm(
+        hidden.reshape(1, s * h, n),
+        weights[f"{name}.norm.mean"].view(-1),
+        weights[f"{name}.norm.var"].view(-1),
+        weights[f"{name}.norm.weight"].reshape(-1),
+        weights[f"{name}.norm.bias"].reshape(-1),
+        training,
+        MOMENTUM,
+        EPS,
+    )
+    return _linear(weights, f"{name}.1", flat.view(s, h, n).relu())
+
+
+def probabilities(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
+    """Return each cluster's probability for each row, in training: (s, k, n)."""
+    return logits(weights, name, rows, training=True).softmax(1)
+
+
+def instances(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
+    """Return an instance head's vectors: (s, n, e)."""
+    hidden = _linear(weights, f"{name}.0", rows.mT).relu()
+    return _linear(weights, f"{name}.1", hidden).mT
+
+
+def _linear(weights: Weights, layer: str, columns: torch.Tensor) -> torch.Tensor:
+    """Map (s, inputs, n) to (s, outputs, n)."""
+    import torch
+
+    bias = weights[f"{layer}.bias"][:, :, None]
+    return torch.baddbmm(bias, weights[f"{layer}.weight"], columns)
+
+
+def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
+    """Tell each row's partner in the other matrix from all other rows of both.
+
+    With r rows each, the mean over all 2r rows of the cross-entropy of their
+    partner among the 2r - 1 others, by inner product / tau. DXMC's instance loss is
+    this on raw vectors.
+
+    Parameters
+    ----------
+    a, b
+        (s, r, e); row i of one is the partner of row i of the other.
+    tau
+        Temperature.
+    """
+    import torch
+
+    across = a @ b.mT / tau  # the fourth block of the Gram matrix is its transpose
+    aa, bb = a @ a.mT / tau, b @ b.mT / tau
+    for own in (aa, bb):
+        own.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+    rows = torch.logaddexp(across.logsumexp(2), aa.logsumexp(2))
+    columns = torch.logaddexp(across.logsumexp(1), bb.logsumexp(2))
+    partner = across.diagonal(dim1=1, dim2=2)
+    return (rows + columns - 2 * partner).mean(1) / 2
+
+
+def distillation(p: torch.Tensor, q: torch.Tensor, tau: float) -> torch.Tensor:
+    """Contrast clusters, each the unit vector of its probabilities over a batch.
+
+    Parameters
+    ----------
+    p, q
+        (s, k, n): the probability of each cluster for each image.
+    tau
+        Temperature.
+    """
+    from torch.nn.functional import normalize
+
+    return contrast(normalize(p, dim=2), normalize(q, dim=2), tau)
+
+
+def confidence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """Return the mean of -log of the chance that both heads say the same (TAC)."""
+    import torch
+    from torch.nn.functional import binary_cross_entropy
+
+    same = (p * q).sum(1).clamp(max=1)
+    target = torch.ones_like(same)
+    return binary_cross_entropy(same, target, reduction="none").mean(1)
+
+
+def entropy(p: torch.Tensor) -> torch.Tensor:
+    """Return the entropy of the mean assignment of a batch, in nats."""
+    mean = p.mean(2).clamp(min=1e-9)
+    return -(mean * mean.log()).sum(1)

@@ -1,0 +1,248 @@
+"""The `nouns` stage: choose nouns for a benchmark, and give each image its text."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import read_features
+from mmclust.core.io import file_digest, write_array, write_json, write_table
+from mmclust.core.manifest import read_manifest
+from mmclust.core.seeds import derive
+from mmclust.heads._centres import image_centres, n_centres
+from mmclust.heads._embeddings import shared_encoder, word_embeddings
+from mmclust.heads._rows import n_clusters, require_same_space, unit_rows
+from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterparts
+from mmclust.heads._vocabulary import Vocabulary, read_vocabulary, unique
+
+if TYPE_CHECKING:
+    from mmclust.core.params import NounsParams, Params
+
+
+@dataclass(frozen=True)
+class NounSpace:
+    """The nouns chosen for some images.
+
+    Parameters
+    ----------
+    chosen
+        By row of the vocabulary.
+    nouns
+        float32 (m, d), unit norm: their embeddings.
+    n_centres
+        Image centres asked for.
+    without_images, without_nouns
+        Centres that no image, and no noun, was given to.
+    """
+
+    chosen: Chosen
+    nouns: np.ndarray[Any, Any]
+    n_centres: int
+    without_images: int
+    without_nouns: int
+
+
+def noun_space(
+    images: np.ndarray[Any, Any],
+    embeddings: np.ndarray[Any, Any],
+    place: np.ndarray[Any, Any],
+    words: list[str],
+    k: int,
+    params: NounsParams,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> NounSpace:
+    """Choose the nouns that tell the images' centres apart.
+
+    Parameters
+    ----------
+    images
+        float32 (n, d), unit norm: those that are fitted on.
+    embeddings
+        float32 (u, d), unit norm.
+    place
+        int64 (r,): the embedding of each row of the vocabulary.
+    words
+        Length r.
+    k
+        Image centres.
+    params
+        See :class:`mmclust.core.params.NounsParams`.
+    seed, device
+        Of k-means.
+
+    Raises
+    ------
+    MmclustError
+        When there are fewer nouns or images than centres.
+    """
+    rows = np.arange(len(words))
+    if params.deduplicate_nouns:
+        rows = np.sort(np.unique(words, return_index=True)[1])
+    for name, count in (("nouns", len(rows)), ("images", len(images))):
+        if count < k:
+            raise MmclustError(
+                f"There are fewer {name} than image centres",
+                where="nouns.centres",
+                expected=f"at least {k} {name}",
+                found=count,
+                do="lower nouns.centres (by hand: --centres), or give more " + name,
+            )
+    centres, _ = image_centres(images, k, params, seed=seed, device=device)
+    classes, confidence = classify_nouns(
+        embeddings,
+        centres,
+        temperature=params.noun_temperature,
+        dtype=params.noun_softmax_dtype,
+        device=device,
+    )
+    at = place[rows]
+    chosen = choose_nouns(classes[at], confidence[at], params.top)
+    chosen = replace(chosen, rows=rows[chosen.rows])
+    named = len(np.unique(chosen.centres))
+    return NounSpace(
+        chosen,
+        embeddings[place[chosen.rows]],
+        k,
+        k - len(centres),
+        len(centres) - named,
+    )
+
+
+def nouns_of_benchmark(
+    root: Path, benchmark: str, params: Params, *, device: str = "cpu"
+) -> dict[str, Any]:
+    """Choose a benchmark's nouns from its images; captions and labels are not read.
+
+    Parameters
+    ----------
+    root
+        The repository. Reads the manifest, the features of ``model.encoder`` and
+        the vocabulary; writes ``data/nouns/<benchmark>``.
+    benchmark
+        Its name.
+    params
+        ``seed``, ``model``, ``nouns`` and ``encoders`` are used.
+    device
+        Where torch runs.
+
+    Returns
+    -------
+    dict
+        What is written to ``nouns.json``.
+
+    Raises
+    ------
+    MmclustError
+        When the encoder has no shared space, or vocabulary or features will not do.
+    """
+    built = root / "data/benchmarks" / benchmark
+    manifest = read_manifest(built / "manifest.parquet")
+    name = params.model.encoder
+    folder = root / "data/features" / benchmark / name
+    features = read_features(folder, manifest)
+    encoder = shared_encoder(name, params.block("encoders", name, benchmark), folder)
+    images = unit_rows(features.views["image"], folder / "image.npy", len(manifest))
+    vocabulary = read_vocabulary(root / params.nouns.vocabulary)
+    words, place = unique(vocabulary.words)
+    cache = root / "data/nouns/_embeddings"
+    embeddings = word_embeddings(words, encoder, params.nouns, cache, device=device)
+    require_same_space(images.shape[1], embeddings.shape[1], "nouns")
+    fit = images[manifest.fit_rows]
+    space = noun_space(
+        fit,
+        unit_rows(embeddings, Path(params.nouns.vocabulary)),
+        np.asarray(place),
+        vocabulary.words,
+        _centres(params, built / "summary.json", len(fit), benchmark),
+        params.nouns,
+        seed=derive(params.seed, "nouns", benchmark),
+        device=device,
+    )
+    meta = {
+        "benchmark": benchmark,
+        "encoder": name,
+        "manifest": manifest.digest,
+        "image_features": file_digest(folder / "image.npy"),
+        "seed": params.seed,
+    }
+    out = root / "data/nouns" / benchmark
+    return write_space(out, space, vocabulary, params.nouns, images, meta, device)
+
+
+def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
+    rule = params.nouns.centres
+    # The number of clusters decides only where the rule asks for it; `auto` is found
+    # later, with the names that the nouns give.
+    asked = rule == "rule" and params.model.k != "auto"
+    k = n_clusters(params, summary, summary) if asked else 0
+    return n_centres(n_fit, k, benchmark, rule)
+
+
+def texts_for(
+    images: np.ndarray[Any, Any], space: NounSpace, params: NounsParams, device: str
+) -> np.ndarray[Any, Any]:
+    """Return the text counterpart of each image: float32 (n, d)."""
+    return counterparts(
+        images,
+        space.nouns,
+        temperature=params.counterpart_temperature,
+        dtype=params.counterpart_dtype,
+        device=device,
+    )
+
+
+def write_space(
+    out: Path,
+    space: NounSpace,
+    vocabulary: Vocabulary,
+    params: NounsParams,
+    images: np.ndarray[Any, Any],
+    meta: dict[str, Any],
+    device: str,
+) -> dict[str, Any]:
+    """Write the nouns and the text counterparts of all images.
+
+    ``nouns.parquet``: word, definition, centre, rank, confidence and row of the
+    vocabulary, ascending. ``nouns.npy`` float32 (m, d) in the same order.
+    ``counterparts.npy`` float32 (n, d). ``nouns.json``, last: what they are of.
+    """
+    import pyarrow as pa
+
+    text = texts_for(images, space, params, device)
+    rows = space.chosen.rows.tolist()
+    table = pa.table(
+        {
+            "word": pa.array([vocabulary.words[row] for row in rows], pa.string()),
+            "definition": pa.array([vocabulary.definitions[row] for row in rows]),
+            "centre": pa.array(space.chosen.centres, pa.int32()),
+            "rank": pa.array(space.chosen.ranks, pa.int32()),
+            "confidence": pa.array(space.chosen.confidence, pa.float32()),
+            "row": pa.array(rows, pa.int32()),
+        }
+    )
+    facts = {
+        **meta,
+        "images": len(images),
+        "vocabulary": {
+            "rows": len(vocabulary.words),
+            "distinct": len(set(vocabulary.words)),
+            "sha256": vocabulary.digest,
+        },
+        "centres": space.n_centres,
+        "centres_without_images": space.without_images,
+        "centres_without_nouns": space.without_nouns,
+        "nouns": len(rows),
+        "distinct_nouns": len(set(table["word"].to_pylist())),
+        "params": asdict(params),
+    }
+    write_table(out / "nouns.parquet", table, meta)
+    write_array(out / "nouns.npy", space.nouns)
+    write_array(out / "counterparts.npy", text)
+    write_json(out / "nouns.json", facts)
+    return facts

@@ -1,0 +1,158 @@
+"""What nouns and heads ask of arrays of embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import check_features, normalised
+from mmclust.core.io import read_array, read_json, require_file
+from mmclust.kernels.kmeans import require_k
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.core.params import Params
+
+HALF = (0.25, 250.0)
+"""Lengths of rows whose squares float16 holds well enough to scale them."""
+
+
+def unit_rows(
+    array: np.ndarray[Any, Any], where: Path, n_rows: int | None = None
+) -> np.ndarray[Any, Any]:
+    """Return rows at unit norm: float32 (n, d); float16 is scaled as float16.
+
+    Parameters
+    ----------
+    array
+        float16, float32 or float64 (n, d).
+    where
+        Its file, for the message.
+    n_rows
+        How many rows it must have.
+
+    Raises
+    ------
+    MmclustError
+        When the array is not of that kind, holds NaN or infinity, or has a row of
+        zeros, which points nowhere.
+    """
+    check_features(array, where, n_rows)
+    zero = np.flatnonzero(~np.asarray(array != 0).any(axis=1))
+    if len(zero):
+        raise MmclustError(
+            "An embedding is all zeros and points nowhere",
+            where=f"{where}, row {zero[0]}",
+            expected="rows with a direction",
+            found=f"{len(zero)} rows of zeros",
+            do="leave these rows out, or find out why they were not encoded",
+        )
+    return _of_half(array) if array.dtype == np.float16 else normalised(array)
+
+
+def _of_half(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Scale float16 rows in float16, as TAC and DXMC do: float32 (n, d).
+
+    Another rounding may send k-means elsewhere. Lengths whose squares float16 cannot
+    hold (the papers' are about 10) are left to float32.
+    """
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(array, axis=1, keepdims=True)
+    low, high = HALF
+    if norms.min() < low or norms.max() > high:
+        return normalised(array.astype(np.float32))
+    scaled: np.ndarray[Any, Any] = (array / norms).astype(np.float32)
+    return scaled
+
+
+def read_rows(path: Path, n_rows: int | None = None) -> np.ndarray[Any, Any]:
+    """Read an ``.npy`` file of embeddings; see :func:`unit_rows`."""
+    return unit_rows(read_array(path), path, n_rows)
+
+
+def require_same_space(image: int, other: int, what: str) -> None:
+    """Refuse arrays whose columns are not the same features."""
+    if image != other:
+        raise MmclustError(
+            f"Images and {what} are not embedded in the same space",
+            expected=f"{image} features each",
+            found=f"{image} and {other}",
+            do="take both from one encoder of images and text, such as clip",
+        )
+
+
+def n_clusters(params: Params, summary: Path, chosen: Path) -> int:
+    """Return ``model.k``, or the number of classes (all that is read of them).
+
+    Parameters
+    ----------
+    params
+        ``model.k`` is used.
+    summary
+        ``summary.json`` of the benchmark.
+    chosen
+        Where the `cluster` stage wrote which k it took, for ``auto``.
+    """
+    if params.model.k == "auto":
+        return int(read_json(chosen)["k"])
+    if isinstance(params.model.k, int):
+        return params.model.k
+    n_classes = int(read_json(summary).get("n_classes", 0))
+    if n_classes < 1:
+        raise MmclustError(
+            "The benchmark has no classes, so k must be given",
+            where=summary,
+            do="set model.k in params.yaml",
+        )
+    return n_classes
+
+
+def read_ids(path: Path | None, n_rows: int) -> list[str]:
+    """Return one id per row, numbered from 0 without a file.
+
+    Raises
+    ------
+    MmclustError
+        When the ids are not as many as the rows, or not all different.
+    """
+    if path is None:
+        return [str(i) for i in range(n_rows)]
+    data = require_file(path, do="give one image_id per line").read_bytes()
+    ids = data.decode("utf-8-sig", errors="replace").splitlines()
+    if len(ids) != n_rows or len(set(ids)) != len(ids) or not all(ids):
+        raise MmclustError(
+            "The ids do not fit the features",
+            where=path,
+            expected=f"{n_rows} different ids, one per line",
+            found=f"{len(ids)} lines, {len(set(ids) - {''})} different ids",
+        )
+    return ids
+
+
+def require_batch(batch: int, n_images: int) -> None:
+    """Refuse a batch that no epoch could fill: there would be no step at all."""
+    if not 2 <= batch <= n_images:  # noqa: PLR2004
+        raise MmclustError(
+            f"A batch of {batch} cannot be drawn from {n_images} images",
+            where="batch (heads in params.yaml, or --batch)",
+            expected=f"between 2 and {n_images}",
+            found=batch,
+            do=f"lower the batch, for instance to {max(n_images // 4, 2)} "
+            "(a quarter of the images)",
+        )
+
+
+def require_clusters(n_clusters: int, n_images: int) -> None:
+    """Refuse a k that a head cannot learn: contrast needs a second cluster."""
+    require_k(n_clusters, n_images)
+    if n_clusters == 1:
+        raise MmclustError(
+            "A head cannot be trained for a single cluster",
+            where="k (model.k in params.yaml, or --k)",
+            expected="at least 2",
+            found=1,
+            do="choose a larger k",
+        )

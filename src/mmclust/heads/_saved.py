@@ -1,0 +1,204 @@
+"""Trained heads on disk: safetensors, and ``head.json``, which says what they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import read_json, require_file, write_bytes, write_json, writing
+from mmclust.heads._centres import mean_directions
+from mmclust.heads._networks import instances, logits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.heads._train import Trained
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+ROWS = 8192
+"""Rows that pass through a head at once."""
+THREADS = 1
+"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
+NAMES = 3
+"""Nouns that a cluster is called by."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a head says about n images.
+
+    Parameters
+    ----------
+    labels
+        int32 (n,): the most probable cluster.
+    confidence
+        float32 (n,): its probability.
+    """
+
+    labels: np.ndarray[Any, Any]
+    confidence: np.ndarray[Any, Any]
+
+
+def predict(
+    weights: Arrays, images: np.ndarray[Any, Any], *, device: str = "cpu"
+) -> Prediction:
+    """Assign images by the image head; text is not needed.
+
+    Parameters
+    ----------
+    weights
+        Of one seed.
+    images
+        float32 (n, d), unit norm.
+    device
+        Where torch runs.
+    """
+    import torch
+
+    outputs = torch.from_numpy(outputs_of(weights, images, "image", device=device))
+    best = outputs.softmax(1).max(1)
+    return Prediction(best.indices.int().numpy(), best.values.numpy())
+
+
+def outputs_of(
+    weights: Arrays, rows: np.ndarray[Any, Any], name: str, *, device: str = "cpu"
+) -> np.ndarray[Any, Any]:
+    """Pass rows through one head, after training.
+
+    Parameters
+    ----------
+    weights
+        Of one seed.
+    rows
+        float32 (n, d), unit norm.
+    name
+        ``image`` or ``text``: logits (n, k); ``image_instance`` or
+        ``text_instance``: vectors (n, e).
+    device
+        Where torch runs.
+    """
+    import torch
+
+    torch.set_num_threads(THREADS)
+    own = {
+        key: torch.from_numpy(np.array(value)).to(device)[None]
+        for key, value in weights.items()
+        if key.startswith(f"{name}.")
+    }
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), ROWS):
+            block = torch.from_numpy(np.array(rows[start : start + ROWS]))
+            block = block.to(device)[None]
+            if name.endswith("_instance"):
+                parts.append(instances(own, name, block)[0].cpu())
+            else:
+                parts.append(logits(own, name, block, training=False)[0].T.cpu())
+    return torch.cat(parts).contiguous().numpy()
+
+
+def save_head(
+    folder: Path, trained: Sequence[Trained], facts: Mapping[str, Any]
+) -> None:
+    """Write ``seed_0.safetensors`` …, then ``head.json``, which makes them count."""
+    from safetensors.numpy import save_file
+
+    for seed, each in enumerate(trained):
+        with writing(folder / f"seed_{seed}.safetensors") as temporary:
+            save_file(dict(each.weights), temporary)
+    write_json(folder / "head.json", {**facts, "seeds": len(trained)})
+
+
+def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read one seed's weights and ``head.json``; nothing is unpickled.
+
+    Returns
+    -------
+    weights : dict
+        float32 arrays by name.
+    facts : dict
+        The contents of ``head.json``.
+
+    Raises
+    ------
+    MmclustError
+        When the folder holds no trained head, or none of that seed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    do = "train one: mmclust head tac … --save DIR"
+    facts = read_json(require_file(folder / "head.json", do))
+    if not 0 <= seed < facts["seeds"]:
+        raise MmclustError(
+            f"There is no trained head of seed {seed}",
+            where=folder,
+            expected=f"one of {some(range(facts['seeds']))}" if facts["seeds"] else
+            "a head that is trained",
+            found=facts["head"],
+            do="choose another --seed" if facts["seeds"] else do,
+        )  # fmt: skip
+    path = require_file(folder / f"seed_{seed}.safetensors", do)
+    try:
+        return load_file(path), facts
+    except SafetensorError as error:
+        raise MmclustError(
+            f"{path.name} is not a readable safetensors file",
+            where=path,
+            found=error,
+            do=do,
+        ) from error
+
+
+def noun_names(
+    images: np.ndarray[Any, Any],
+    labels: np.ndarray[Any, Any],
+    n_clusters: int,
+    nouns: np.ndarray[Any, Any],
+    words: Sequence[str],
+) -> list[list[str]]:
+    """Return the nouns nearest to each cluster's mean; none for an empty cluster.
+
+    Parameters
+    ----------
+    images
+        float32 (n, d), unit norm.
+    labels
+        int (n,).
+    n_clusters
+        k.
+    nouns
+        float32 (m, d), unit norm.
+    words
+        m words; a repeated one is named once.
+    """
+    first = np.sort(np.unique(np.asarray(words), return_index=True)[1])
+    centres = mean_directions(images, labels, n_clusters)
+    order = np.argsort(-(centres @ nouns[first].T), axis=1, kind="stable")[:, :NAMES]
+    sizes = np.bincount(labels, minlength=n_clusters)
+    return [
+        [words[first[i]] for i in row] if size else []
+        for row, size in zip(order, sizes, strict=True)
+    ]
+
+
+def write_curves(path: Path, trained: Sequence[Trained]) -> None:
+    """Write the loss and its terms as CSV: epoch, seed, loss, ….
+
+    Methods without training give a file with a header alone.
+    """
+    terms = [name for t in trained[:1] for name in t.curve[0]] or ["loss"]
+    buffer = io.StringIO()
+    rows = csv.writer(buffer, lineterminator="\n")
+    rows.writerow(["epoch", "seed", *terms])
+    for seed, each in enumerate(trained):
+        for number, row in enumerate(each.curve, start=1):
+            rows.writerow([number, seed, *(f"{row[name]:.6f}" for name in terms)])
+    write_bytes(path, buffer.getvalue().encode())

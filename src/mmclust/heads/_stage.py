@@ -1,0 +1,200 @@
+"""The `head` stage: a text-aided method on a benchmark, once per seed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.clusters import Clustering, write_clusters
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import read_features
+from mmclust.core.io import file_digest, read_json, read_table
+from mmclust.core.manifest import Manifest, read_manifest
+from mmclust.core.plugins import load
+from mmclust.core.progress import track
+from mmclust.core.seeds import derive
+from mmclust.heads._embeddings import fitted_digest
+from mmclust.heads._rows import n_clusters, read_rows, require_clusters, unit_rows
+from mmclust.heads._saved import noun_names, predict, save_head, write_curves
+from mmclust.heads._train import Trained, side_by_side, train
+from mmclust.kernels.kmeans import require_k
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from mmclust.core.params import Params
+
+    Rows = np.ndarray[Any, Any]
+
+
+def head_of_benchmark(
+    root: Path,
+    benchmark: str,
+    head: str,
+    params: Params,
+    *,
+    device: str = "cpu",
+    workers: int = 1,
+) -> Clustering:
+    """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read.
+
+    Parameters
+    ----------
+    root
+        The repository. Reads the manifest, the features of ``model.encoder`` and
+        ``data/nouns/<benchmark>``; writes
+        ``data/clusters/<benchmark>/heads/<head>.parquet``,
+        ``data/heads/<benchmark>/<head>`` and
+        ``plots/heads/<benchmark>_<head>.csv``.
+    benchmark
+        Its name.
+    head
+        A file in ``heads/``.
+    params
+        ``seed``, ``model`` and ``heads`` are used.
+    device
+        Where torch runs: seeds side by side there, one by one on a CPU.
+    workers
+        Processes for the seeds on a CPU. The bytes do not depend on it.
+
+    Returns
+    -------
+    Clustering
+        All seeds.
+
+    Raises
+    ------
+    MmclustError
+        When nouns and features are of different images or encoders, k is 1 or too
+        large, or a batch larger than what is fitted on.
+    """
+    built = root / "data/benchmarks" / benchmark
+    manifest = read_manifest(built / "manifest.parquet")
+    module, options = load("heads", head), params.block("heads", head)
+    image, text = _views(root, manifest, params.model.encoder)
+    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
+    k = n_clusters(params, built / "summary.json", chosen)
+    fit = manifest.fit_rows
+    rows = manifest.evaluate_rows if options.evaluate_on == "evaluate" else fit
+    seeds = [
+        derive(params.seed, "head", benchmark, head, i)
+        for i in range(params.model.n_seeds)
+    ]
+    if hasattr(module, "recipe"):
+        trained = train_seeds(
+            module, options, image[fit], text[fit], k, seeds, device, workers
+        )
+        found = [predict(t.weights, image[rows], device=device) for t in trained]
+        labels = np.stack([each.labels for each in found])
+        confidence = np.stack([each.confidence for each in found])
+    else:
+        require_k(k, len(rows))
+        trained, confidence = [], None
+        runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
+        labels = np.stack(
+            [
+                module.cluster(image[rows], text[rows], k, options, seed=s)
+                for s in runs
+            ]
+        )  # fmt: skip
+    meta = {
+        "benchmark": benchmark,
+        "head": head,
+        "encoder": params.model.encoder,
+        "manifest": manifest.digest,
+        "seed": params.seed,
+        "params": asdict(options),
+    }
+    names = _names(root / "data/nouns" / benchmark, image[rows], labels, k)
+    facts = {"k": k, "dim": int(image.shape[1]), "fitted_on": len(fit), "names": names}
+    out = root / "data/heads" / benchmark / head
+    save_head(out, trained, meta | facts | _encoder(root, out, benchmark, params))
+    write_curves(root / "plots/heads" / f"{benchmark}_{head}.csv", trained)
+    clustering = Clustering(head, module.VIEW, k, labels, confidence)
+    ids = manifest.image_ids
+    write_clusters(
+        root / "data/clusters" / benchmark / "heads" / f"{head}.parquet",
+        [clustering],
+        [ids[row] for row in rows],
+        meta,
+    )
+    return clustering
+
+
+def _encoder(root: Path, out: Path, benchmark: str, params: Params) -> dict[str, Any]:
+    """Return what `mmclust assign` needs to encode new pictures alike."""
+    name = params.model.encoder
+    features = root / "data/features" / benchmark / name
+    learnt = features / "fitted.json"
+    return {
+        "encoder_params": asdict(params.block("encoders", name, benchmark)),
+        "features": os.path.relpath(features, out),
+        "fitted": fitted_digest(read_json(learnt) if learnt.is_file() else {}),
+    }
+
+
+def train_seeds(
+    module: ModuleType,
+    options: Any,
+    image: Rows,
+    text: Rows,
+    k: int,
+    seeds: Sequence[int],
+    device: str = "cpu",
+    workers: int = 1,
+) -> list[Trained]:
+    """Train one head per seed: side by side, or in processes on a CPU."""
+    require_clusters(k, len(image))
+    recipe = module.recipe(image.shape[1], k, options)
+    together = device != "cpu" or side_by_side(recipe, image.shape[1])
+    if together or workers <= 1 or len(seeds) == 1:
+        return train(image, text, recipe, seeds, device=device)
+    name = module.__name__.rpartition(".")[2]
+    run = partial(_one, name, options, image, text, k)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(seeds)), mp_context=context) as pool:
+        return list(track(pool.map(run, seeds), name, len(seeds), "seeds"))
+
+
+def _one(
+    head: str, options: Any, image: Rows, text: Rows, k: int, seed: int
+) -> Trained:
+    return train_seeds(load("heads", head), options, image, text, k, [seed])[0]
+
+
+def _views(root: Path, manifest: Manifest, encoder: str) -> tuple[Rows, Rows]:
+    """Return images and counterparts of all rows, at unit norm."""
+    features = root / "data/features" / manifest.benchmark / encoder
+    nouns = root / "data/nouns" / manifest.benchmark
+    facts = read_json(nouns / "nouns.json")
+    for what, found, expected in (
+        ("images", facts["manifest"], manifest.digest),
+        ("an encoder", facts["encoder"], encoder),
+        ("features", facts["image_features"], file_digest(features / "image.npy")),
+    ):
+        if found != expected:
+            raise MmclustError(
+                f"The nouns were chosen for {what} other than these",
+                where=nouns,
+                expected=expected,
+                found=found,
+                do=f"choose them again: mmclust nouns {manifest.benchmark}",
+            )
+    array = read_features(features, manifest).views["image"]
+    image = unit_rows(array, features / "image.npy", len(manifest))
+    return image, read_rows(nouns / "counterparts.npy", len(manifest))
+
+
+def _names(folder: Path, images: Rows, labels: Rows, k: int) -> list[list[list[str]]]:
+    """Return the nouns of each seed's clusters."""
+    nouns = read_rows(folder / "nouns.npy")
+    words = read_table(folder / "nouns.parquet")[0]["word"].to_pylist()
+    return [noun_names(images, row, k, nouns, words) for row in labels]

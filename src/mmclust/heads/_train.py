@@ -1,0 +1,229 @@
+"""Training the heads: index gathers on one device, seeds side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.progress import track
+from mmclust.core.seeds import derive
+from mmclust.heads._networks import is_buffer
+from mmclust.heads._rows import require_batch
+from mmclust.kernels.nearest_neighbors import nearest_neighbors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import torch
+
+    Weights = dict[str, torch.Tensor]
+    Terms = dict[str, torch.Tensor]
+
+THREADS = 1
+"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
+SMALL = 1 << 23
+"""Products of a layer's matrix and a batch below which a CPU, too, trains seeds side
+by side: calling an operation costs more than its arithmetic there."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """One batch for each of s seeds, all (s, n, d).
+
+    Parameters
+    ----------
+    text, image
+        Counterparts and images of the anchors.
+    text_neighbour, image_neighbour
+        The counterpart of an anchor's text neighbour, the image of its image
+        neighbour.
+    """
+
+    text: torch.Tensor
+    image: torch.Tensor
+    text_neighbour: torch.Tensor
+    image_neighbour: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a head trains, and how.
+
+    Parameters
+    ----------
+    start
+        ``start(draw)`` gives the first weights of one seed.
+    objective
+        ``objective(weights, items)`` gives the terms of the loss, each (s,);
+        ``loss`` is what is minimised.
+    epochs, batch, learning_rate, n_neighbors, hidden
+        See the head's ``Params``.
+    """
+
+    start: Callable[[torch.Generator], Weights]
+    objective: Callable[[Weights, Items], Terms]
+    epochs: int
+    batch: int
+    learning_rate: float
+    n_neighbors: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One seed's head after its last epoch.
+
+    Parameters
+    ----------
+    weights
+        float32 arrays by name.
+    curve
+        One row per epoch: each term of the loss, meaned over the steps.
+    """
+
+    weights: dict[str, np.ndarray[Any, Any]]
+    curve: list[dict[str, float]]
+
+
+def train(
+    image: np.ndarray[Any, Any],
+    text: np.ndarray[Any, Any],
+    recipe: Recipe,
+    seeds: Sequence[int],
+    *,
+    device: str = "cpu",
+) -> list[Trained]:
+    """Train one head per seed; the last epoch is the result.
+
+    Parameters
+    ----------
+    image, text
+        float32 (n, d), unit norm: images and their counterparts.
+    recipe
+        See :class:`Recipe`.
+    seeds
+        In one batched pass; on a CPU one after the other unless the net is small
+        (:func:`side_by_side`).
+    device
+        Where torch runs.
+
+    Returns
+    -------
+    list of Trained
+        One per seed.
+
+    Raises
+    ------
+    MmclustError
+        When one batch needs more images than there are.
+    """
+    import torch
+
+    require_batch(recipe.batch, len(image))
+    torch.set_num_threads(THREADS)
+    near = [
+        torch.from_numpy(nearest_neighbors(rows, recipe.n_neighbors, device=device))
+        for rows in (text, image)
+    ]
+    data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
+    if device != "cpu" or side_by_side(recipe, image.shape[1]):
+        return _train(data, near, recipe, seeds)
+    return [t for seed in seeds for t in _train(data, near, recipe, [seed])]
+
+
+def side_by_side(recipe: Recipe, dim: int) -> bool:
+    """Tell whether a CPU trains all seeds in one pass; sizes alone decide."""
+    return recipe.batch * dim * recipe.hidden <= SMALL
+
+
+def _train(
+    data: list[torch.Tensor],
+    near: list[torch.Tensor],
+    recipe: Recipe,
+    seeds: Sequence[int],
+) -> list[Trained]:
+    import torch
+
+    text, image = data
+    draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
+    weights = _first(recipe, seeds, str(image.device))
+    learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
+    optimizer = torch.optim.Adam(
+        learnt, recipe.learning_rate, betas=(0.9, 0.99), fused=True
+    )
+    curves: list[Terms] = []
+    for _ in track(range(recipe.epochs), "head", recipe.epochs, "epochs"):
+        sums: Terms = {}
+        steps = 0
+        for rows, a, b in epoch(draws, near, recipe.batch):
+            at, beside, around = (i.to(image.device) for i in (rows, a, b))
+            items = Items(text[at], image[at], text[beside], image[around])
+            terms = recipe.objective(weights, items)
+            optimizer.zero_grad()
+            terms["loss"].sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0) + term.detach()
+            steps += 1
+        curves.append({name: total / steps for name, total in sums.items()})
+    final = {name: w.detach().cpu().numpy() for name, w in weights.items()}
+    figures = [{name: t.tolist() for name, t in terms.items()} for terms in curves]
+    return [
+        Trained(
+            {name: w[i].copy() for name, w in final.items()},
+            [{name: values[i] for name, values in terms.items()} for terms in figures],
+        )
+        for i in range(len(seeds))
+    ]
+
+
+def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
+    import torch
+
+    each = [
+        recipe.start(torch.Generator().manual_seed(derive(s, "head", "weights")))
+        for s in seeds
+    ]
+    return {name: torch.stack([w[name] for w in each]).to(device) for name in each[0]}
+
+
+def epoch(
+    draws: Sequence[torch.Generator], near: Sequence[torch.Tensor], batch: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield the rows of each batch of an epoch, for s seeds.
+
+    All rows in random order, the last incomplete batch dropped; for each anchor one
+    of its text neighbours and one of its image neighbours, uniformly, anew.
+
+    Parameters
+    ----------
+    draws
+        One generator per seed, on the CPU.
+    near
+        int64 (n, j) neighbours by text and by image.
+    batch
+        At most n.
+
+    Yields
+    ------
+    rows, text_neighbours, image_neighbours : torch.Tensor
+        int64 (s, batch).
+    """
+    import torch
+
+    n = len(near[0])
+    steps = n // batch
+    streams = []
+    for draw in draws:
+        rows = torch.randperm(n, generator=draw)[: steps * batch]
+        picks = [
+            table[rows, torch.randint(table.shape[1], rows.shape, generator=draw)]
+            for table in near
+        ]
+        streams.append(torch.stack([rows, *picks]).view(3, steps, batch))
+    together = torch.stack(streams, dim=2)  # (3, steps, s, batch)
+    for step in range(steps):
+        rows, a, b = together[:, step]
+        yield rows, a, b

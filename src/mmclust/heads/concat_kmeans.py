@@ -1,0 +1,52 @@
+"""Training-free TAC: k-means on images beside their text counterparts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.kernels.kmeans import kmeans
+
+VIEW = "concat"
+
+
+@dataclass(frozen=True)
+class Params:
+    """The published call: see :func:`mmclust.kernels.kmeans.kmeans`.
+
+    ``faiss_seed`` is where every run starts (the release: faiss's 1234), so that runs
+    do not differ; ``None``: each from its own seed.
+    """
+
+    n_init: Positive = 20
+    max_iter: Positive = 300
+    max_points_per_centroid: Positive | None = 256
+    faiss_seed: Annotated[int, Meta(ge=0)] | None = None
+    evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+
+
+def cluster(
+    image: np.ndarray[Any, Any],
+    text: np.ndarray[Any, Any],
+    n_clusters: int,
+    params: Params,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> np.ndarray[Any, Any]:
+    """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
+    return kmeans(
+        np.hstack([image, text]),
+        n_clusters,
+        seed=seed if params.faiss_seed is None else params.faiss_seed,
+        n_init=params.n_init,
+        max_iter=params.max_iter,
+        spherical=True,
+        init="random",
+        max_points_per_centroid=params.max_points_per_centroid,
+        device=device,
+    ).labels

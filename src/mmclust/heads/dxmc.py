@@ -1,0 +1,98 @@
+"""DXMC: dual-level cross-modal contrastive clustering (arXiv 2409.04561).
+
+Constants as in its code, which is built on TAC's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from msgspec import Meta
+
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.heads._networks import (
+    cluster_head,
+    contrast,
+    distillation,
+    entropy,
+    instance_head,
+    instances,
+    probabilities,
+)
+from mmclust.heads._train import Items, Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmclust.heads._networks import Weights
+
+VIEW = "image"
+
+
+@dataclass(frozen=True)
+class Params:
+    """The published constants (UCF-101, ImageNet: 100 epochs, 8192, taus 5 and 0.5).
+
+    ``normalise_instances`` scales instance vectors to unit norm before their loss;
+    the released code has that step switched off. ``evaluate_on`` as for TAC.
+    """
+
+    epochs: Positive = 20
+    batch: Annotated[int, Meta(ge=2)] = 512
+    learning_rate: PositiveFloat = 0.001
+    temperature: PositiveFloat = 0.5
+    instance_temperature: PositiveFloat = 0.05
+    balance: float = 5.0
+    n_neighbors: Positive = 50
+    hidden: Positive = 512
+    instance_hidden: Positive = 512
+    instance_dim: Positive = 1024
+    normalise_instances: bool = False
+    evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+
+
+def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
+    """Return what is trained for rows of ``dim`` features and k clusters."""
+    from torch.nn.functional import normalize
+
+    def start(draw: torch.Generator) -> Weights:
+        sizes = (dim, params.hidden, n_clusters)
+        sides = (dim, params.instance_hidden, params.instance_dim)
+        weights = cluster_head("text", *sizes, draw)
+        weights |= cluster_head("image", *sizes, draw)
+        weights |= instance_head("text_instance", *sides, draw)
+        return weights | instance_head("image_instance", *sides, draw)
+
+    def vectors(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
+        found = instances(weights, name, rows)
+        return normalize(found, dim=2) if params.normalise_instances else found
+
+    def objective(weights: Weights, items: Items) -> Weights:
+        p = probabilities(weights, "text", items.text)
+        q = probabilities(weights, "image", items.image)
+        p_near = probabilities(weights, "text", items.text_neighbour)
+        q_near = probabilities(weights, "image", items.image_neighbour)
+        tau = params.temperature
+        distil = distillation(q, p_near, tau) + distillation(p, q_near, tau)
+        x = vectors(weights, "text_instance", items.text)
+        y = vectors(weights, "image_instance", items.image)
+        same = contrast(x, y, params.instance_temperature)
+        spread = entropy(p) + entropy(q)
+        loss = distil + same - params.balance * spread
+        return {
+            "loss": loss,
+            "distillation": distil,
+            "instance": same,
+            "balance": spread,
+        }
+
+    return Recipe(
+        start,
+        objective,
+        params.epochs,
+        params.batch,
+        params.learning_rate,
+        params.n_neighbors,
+        params.hidden,
+    )
