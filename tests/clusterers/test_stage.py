@@ -1,13 +1,16 @@
 """The cluster stage: every clusterer, view and seed; the same at any workers."""
 
 import csv
+import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mmclust.clusterers._stage import cluster_benchmark
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
 from mmclust.encoders._stage import encode_benchmark
 
@@ -23,15 +26,14 @@ def params(**model):
 def encoded(tiny):
     manifest = tiny / "data/benchmarks/tiny/manifest.parquet"
     for encoder in ("random", "color_histogram"):
-        encode_benchmark(manifest, encoder, tiny / encoder, block=None, seed=1)
+        out = tiny / "data/features/tiny" / encoder
+        encode_benchmark(manifest, encoder, out, block=None, seed=1)
     return tiny
 
 
 def cluster(root, encoder, settings, **options):
-    out = root / f"{encoder}.parquet"
-    folder = root / "data/benchmarks/tiny"
-    cluster_benchmark(folder, root / encoder, out, settings, **options)
-    return out
+    cluster_benchmark("tiny", encoder, settings, root, **options)
+    return root / f"data/clusters/tiny/{encoder}.parquet"
 
 
 def test_all_methods_views_and_seeds(encoded):
@@ -79,7 +81,14 @@ def test_k_larger_than_the_number_of_images(encoded):
     """One clear error; nothing is written."""
     with pytest.raises(MmclustError, match="Cannot make 37 clusters of 36 images"):
         cluster(encoded, "random", params(k=37), workers=2)
-    assert not (encoded / "random.parquet").exists()
+    assert not (encoded / "data/clusters").exists()
+
+
+def test_one_cluster_is_refused(encoded):
+    """k = 1, and a benchmark of one class, have nothing to find."""
+    with pytest.raises(MmclustError, match="One cluster holds everything") as caught:
+        cluster(encoded, "random", params(k=1))
+    assert "between 2 and 36, or auto" in str(caught.value)
 
 
 def test_a_benchmark_without_classes_needs_k(encoded):
@@ -90,27 +99,96 @@ def test_a_benchmark_without_classes_needs_k(encoded):
     assert cluster(encoded, "random", params(k=2)).exists()
 
 
-def test_ones_own_features(encoded, run_mmclust):
-    """`mmclust cluster METHOD` needs neither params.yaml nor a benchmark."""
-    rng = np.random.default_rng(0)
-    np.save(encoded / "x.npy", rng.standard_normal((9, 4)).astype(np.float32))
-    (encoded / "ids.txt").write_text("\n".join("abcdefghi"))
-    options = ("--image-features", "x.npy", "--k", 3, "--out", "c.csv")
-    done = run_mmclust("cluster", "kmeans", *options, "--ids", "ids.txt", cwd=encoded)
-    assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader((encoded / "c.csv").open()))
-    assert "".join(row["image_id"] for row in rows) == "abcdefghi"
-    assert {row["cluster"] for row in rows} == {"0", "1", "2"}
-    np.save(encoded / "y.npy", rng.standard_normal((8, 4)).astype(np.float32))
-    done = run_mmclust("cluster", "kmeans", *options, "--text-features", "y.npy",
-                       cwd=encoded)  # fmt: skip
-    assert done.returncode == 1
-    assert "wrong number of rows" in done.stderr
-    done = run_mmclust("cluster", "kmean", *options, cwd=encoded)
-    assert done.returncode == 1
-    assert "Did you mean 'kmeans'?" in done.stderr
-    done = run_mmclust("cluster", "kmeans", cwd=encoded)
-    assert done.returncode == 2
-    done = run_mmclust("cluster", "coco_cross", "hog", "--k", 5, cwd=encoded)
-    assert done.returncode == 2
-    assert "features of your own" in done.stderr
+def test_both_views_apart(encoded):
+    """A method that takes both views runs once for them, and not on one view."""
+    settings = params(clusterers=("kmeans", "concat_kmeans"), k_sweep=())
+    found = [(c.clusterer, c.view) for c in read_clusters(
+        cluster(encoded, "random", settings))[0]]  # fmt: skip
+    assert found[-1] == ("concat_kmeans", "both")
+    assert len(found) == 4
+    one = read_clusters(cluster(encoded, "color_histogram", settings))[0]
+    assert [c.clusterer for c in one] == ["kmeans"]
+    alone = params(clusterers=("concat_kmeans",))
+    with pytest.raises(MmclustError, match="No clusterer of"):
+        cluster(encoded, "color_histogram", alone)
+
+
+def test_methods_that_find_k_and_are_unsure(encoded):
+    """k is 0, noise is -1, and confidence lies beside the labels of those with it."""
+    settings = params(clusterers=("hdbscan", "gaussian_mixture", "kmeans"))
+    found = {
+        c.clusterer: c
+        for c in read_clusters(cluster(encoded, "color_histogram", settings))[0]
+        if c.k in (0, 3)
+    }
+    assert [c.k for c in found.values()] == [0, 3, 3]
+    assert found["kmeans"].confidence is None
+    assert found["hdbscan"].confidence.shape == (1, 36)
+    sure = found["gaussian_mixture"].confidence
+    assert sure.dtype == np.float32
+    assert ((sure > 0) & (sure <= 1)).all()
+
+
+def test_k_is_chosen_without_labels(encoded):
+    """k: auto finds the three colours, and writes the curve it chose from."""
+    (encoded / "data/benchmarks/tiny/labels.parquet").unlink()
+    settings = params(k="auto", k_grid=(2, 3, 4, 6), clusterers=("kmeans",))
+    clusterings, _, meta = read_clusters(cluster(encoded, "color_histogram", settings))
+    assert clusterings[0].k == meta["k"] == 3
+    text = (encoded / "plots/auto_k/tiny_color_histogram.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [(r["k"], r["chosen"]) for r in rows] == [
+        ("2", "0"), ("3", "1"), ("4", "0"), ("6", "0")]  # fmt: skip
+    assert {row["images"] for row in rows} == {"fit"}
+    record = json.loads(
+        (encoded / "metrics/internal/tiny/color_histogram.json").read_text()
+    )
+    assert record["auto_k"]["k"] == 3
+    assert record["auto_k"]["at_edge"] is False
+    assert "silhouette" in record["auto_k"]["criterion"]
+
+
+def test_label_free_scores_are_apart(encoded):
+    """They are written without labels, and say nothing of classes."""
+    (encoded / "data/benchmarks/tiny/labels.parquet").unlink()
+    cluster(encoded, "random", params())
+    record = json.loads((encoded / "metrics/internal/tiny/random.json").read_text())
+    kmeans = record["concat"]["kmeans"]
+    assert kmeans["k"] == 3
+    assert -1 <= kmeans["silhouette"] <= 1
+    assert kmeans["davies_bouldin"] > 0
+    assert -1 <= kmeans["stability"] <= 1
+    assert record["image"]["agglomerative"]["stability"] is None
+    assert not {"acc", "nmi", "ari", "f1", "purity"} & set(kmeans)
+
+
+def test_clusters_are_named_by_their_captions(encoded):
+    """Where clusters are the classes, keywords are what their captions share."""
+    cluster(encoded, "color_histogram", params(clusterers=("kmeans",)))
+    path = encoded / "data/clusters/tiny/names/color_histogram.parquet"
+    rows = [row for row in read_table(path)[0].to_pylist() if row["k"] == 3]
+    found = {tuple(sorted(row["keywords"][:2])) for row in rows}
+    assert found == {("red", "square"), ("disc", "green"), ("bar", "blue")}
+    assert [row["size"] for row in rows] == [12, 12, 12]
+    assert all(row["weights"] == sorted(row["weights"])[::-1] for row in rows)
+    assert {tuple(row["nouns"]) for row in rows} == {()}
+
+
+def test_nouns_name_clusters_where_they_are(encoded):
+    """Nouns of the same encoder's space: the nearest to each centre, best first."""
+    folder = encoded / "data/nouns/tiny"
+    features = np.load(encoded / "data/features/tiny/random/image.npy")
+    table = pa.table({"word": [f"noun{i}" for i in range(36)]})
+    write_table(folder / "nouns.parquet", table, {})
+    write_array(folder / "nouns.npy", features)
+    write_json(folder / "nouns.json", {"encoder": "random"})
+    settings = params(k=36, clusterers=("kmeans",), k_sweep=())
+    found = read_clusters(cluster(encoded, "random", settings))[0][0]
+    assert found.view == "image"
+    path = encoded / "data/clusters/tiny/names/random.parquet"
+    for row in read_table(path)[0].to_pylist():
+        assert len(row["nouns"]) == 5
+        assert row["cosines"] == sorted(row["cosines"])[::-1]
+    cluster(encoded, "color_histogram", params())
+    other = encoded / "data/clusters/tiny/names/color_histogram.parquet"
+    assert read_table(other)[0]["nouns"][0].as_py() == []

@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.clusterers._stage import cluster_array
-from mmclust.core.errors import MmclustError
-from mmclust.core.features import Features, check_features, view_of, views_of
+from mmclust.clusterers._k import auto_k, require_several
+from mmclust.clusterers._runs import Rows, cluster_array, finds_k, takes_both
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.features import (
+    Features,
+    check_features,
+    normalised,
+    view_of,
+    views_of,
+)
 from mmclust.core.io import read_array, require_file, write_bytes
+from mmclust.core.options import parse_options
+from mmclust.core.plugins import params_of, require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from mmclust.scoring.auto_k import Choice
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """What came of a user's features.
+
+    Parameters
+    ----------
+    sizes
+        Of each cluster that is not empty.
+    noise
+        Rows in no cluster.
+    choice
+        Of ``k: auto``.
+    """
+
+    sizes: list[int]
+    noise: int
+    choice: Choice | None
 
 
 def cluster_files(
@@ -22,56 +54,119 @@ def cluster_files(
     image_features: Path | None,
     text_features: Path | None,
     *,
-    k: int,
+    k: int | str | None,
     ids: Path | None,
     seed: int,
     out: Path,
-) -> list[int]:
+    options: Sequence[str] = (),
+) -> Clustered:
     """Cluster features from ``.npy`` files and write ``image_id,cluster``.
 
     Parameters
     ----------
     method
-        A file in ``clusterers/``, with its default options.
+        A file in ``clusterers/``.
     image_features, text_features
-        Float arrays (n, d) with rows in the same order; one may be absent.
+        Float arrays (n, d) with rows in the same order; one may be absent. float16
+        is computed with as float32.
     k
-        Number of clusters.
+        Number of clusters; ``auto`` chooses it; None for a method that finds it.
     ids
         One image id per line; rows are numbered from 0 without it.
     seed
         Of the run.
     out
-        The CSV file.
-
-    Returns
-    -------
-    list of int
-        Size of each cluster that is not empty.
+        The CSV file; with a third column, ``confidence``, where the method has one.
+    options
+        ``key=value`` each: the method's options, as under ``clusterers`` in
+        params.yaml.
 
     Raises
     ------
     MmclustError
-        When the arrays differ in length, are not finite, or k is larger than n.
+        When the arrays differ in length, are not finite or have a row of zeros, ids
+        do not fit, an option is unknown, or k is missing, 1 or larger than n.
     """
-    given = {"image": image_features, "text": text_features}
+    require("clusterers", method)
+    block = parse_options(options)
+    params_of("clusterers", method, block, f"clusterers.{method}")
+    views = _read_views({"image": image_features, "text": text_features})
+    features = Features(views, {})
+    widest = view_of(features, views_of(features)[-1])
+    names = _ids(ids, len(widest))
+    rows: Rows = widest
+    if takes_both(method):
+        if len(views) == 1:
+            raise MmclustError(
+                f"{method} needs image and text features",
+                found=f"{next(iter(views))} features alone",
+                do=f"give --{'text' if 'image' in views else 'image'}-features, too",
+            )
+        rows = (normalised(views["image"]), normalised(views["text"]))
+    number, choice = _number(method, k, widest, seed)
+    labels, confidence = cluster_array(rows, method, number, seed=seed, block=block)
+    _write(out, names, labels, confidence)
+    kept = labels[labels >= 0]
+    sizes = [int(size) for size in np.unique(kept, return_counts=True)[1]]
+    return Clustered(sizes, len(labels) - len(kept), choice)
+
+
+def _number(
+    method: str, k: int | str | None, rows: np.ndarray[Any, Any], seed: int
+) -> tuple[int, Choice | None]:
+    if finds_k(method):
+        return 0, None
+    if k is None:
+        raise MmclustError(
+            f"{method} needs the number of clusters",
+            where="--k",
+            expected=f"between 2 and {len(rows)}, or auto",
+            found="nothing",
+        )
+    choice = auto_k(rows, seed, (), None) if k == "auto" else None
+    number = choice.k if choice else int(k)
+    require_several(number, len(rows))
+    return number, choice
+
+
+def _read_views(
+    given: Mapping[str, Path | None],
+) -> dict[str, np.ndarray[Any, Any]]:
     views: dict[str, np.ndarray[Any, Any]] = {}
     for view, path in given.items():
-        if path is not None:
-            array = read_array(path)
-            others = [len(other) for other in views.values()]
-            check_features(array, path, others[0] if others else None)
-            views[view] = array
-    features = Features(views, {})
-    rows = view_of(features, views_of(features)[-1])
-    names = _ids(ids, len(rows))
-    labels = cluster_array(rows, method, k, seed=seed)
+        if path is None:
+            continue
+        array = read_array(path)
+        others = [len(other) for other in views.values()]
+        check_features(array, path, others[0] if others else None)
+        views[view] = np.asarray(array, np.float32)
+    empty = np.logical_and.reduce([~array.any(axis=1) for array in views.values()])
+    if empty.any():
+        rows = np.flatnonzero(empty)
+        raise MmclustError(
+            "Features hold rows of zeros, which have no direction",
+            where=" and ".join(str(path) for path in given.values() if path),
+            expected="a number other than 0 in every row (of one view at least)",
+            found=f"{len(rows)} such rows: {some(rows.tolist())}",
+            do="leave these images out",
+        )
+    return views
+
+
+def _write(
+    out: Path,
+    names: Sequence[str],
+    labels: np.ndarray[Any, Any],
+    confidence: np.ndarray[Any, Any] | None,
+) -> None:
+    columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
+    if confidence is not None:
+        columns["confidence"] = [f"{value:.4f}" for value in confidence]
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["image_id", "cluster"])
-    writer.writerows(zip(names, labels.tolist(), strict=True))
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_bytes(out, buffer.getvalue().encode())
-    return [int(size) for size in np.unique(labels, return_counts=True)[1]]
 
 
 def _ids(path: Path | None, n_samples: int) -> list[str]:

@@ -1,0 +1,118 @@
+"""Label-free scores of everything that was clustered, and the silhouette over k."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.clusterers._runs import BOTH, Rows
+from mmclust.core.io import write_bytes, write_json
+from mmclust.core.seeds import generator
+from mmclust.scoring.auto_k import CRITERION, Choice
+from mmclust.scoring.internal import (
+    DEFINITION,
+    distances,
+    internal_scores,
+    sample_rows,
+)
+from mmclust.scoring.summary import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.clusters import Clustering
+
+HEAD = ["encoder", "view", "k", "metric", "score", "chosen", "images"]
+
+
+def write_internal(
+    root: Path,
+    benchmark: str,
+    encoder: str,
+    clusterings: Sequence[Clustering],
+    views: Mapping[str, Rows],
+    choice: Choice | None,
+    *,
+    seed: int,
+) -> None:
+    """Score every clustering without labels and write the scores.
+
+    Parameters
+    ----------
+    root
+        Written: ``metrics/internal/<benchmark>/<encoder>.json`` (view → clusterer →
+        record, at the main k) and ``plots/auto_k/<benchmark>_<encoder>.csv``: the
+        curve that ``k: auto`` chose from (on the images fitted on) or, with a k
+        that was given, the silhouette of the k-means runs at each k.
+    benchmark, encoder
+        Their names.
+    clusterings
+        All of the encoder; those of a method at its main k come first.
+    views
+        What they were made of, rows at unit norm.
+    choice
+        Of ``k: auto``.
+    seed
+        Of the stage; draws the silhouette's sample.
+    """
+    scored = _scores(clusterings, views, seed)
+    records: dict[str, Any] = {}
+    for one, score in zip(clusterings, scored, strict=True):
+        by_view = records.setdefault(one.view, {})
+        values = {key: rounded(value) for key, value in score.items()}
+        by_view.setdefault(one.clusterer, {"k": one.k, **values})
+    facts: dict[str, Any] = {"definition": DEFINITION}
+    if choice is not None:
+        facts["auto_k"] = {"k": choice.k, "at_edge": choice.at_edge,
+                           "criterion": CRITERION}  # fmt: skip
+    path = root / "metrics/internal" / benchmark / f"{encoder}.json"
+    write_json(path, {**facts, **records})
+    if choice is None:
+        rows = _sweep(encoder, clusterings, scored)
+    else:
+        view = "concat" if "concat" in views else next(iter(views))
+        rows = [
+            [encoder, view, k, "silhouette", round(score, 6), int(k == choice.k), "fit"]
+            for k, score in choice.curve
+        ]
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows([HEAD, *rows])
+    out = root / "plots/auto_k" / f"{benchmark}_{encoder}.csv"
+    write_bytes(out, buffer.getvalue().encode())
+
+
+def _scores(
+    clusterings: Sequence[Clustering], views: Mapping[str, Rows], seed: int
+) -> list[dict[str, Any]]:
+    n_samples = clusterings[0].labels.shape[1]
+    sample = sample_rows(n_samples, generator(seed, "silhouette"))
+    apart: dict[str, np.ndarray[Any, Any]] = {}
+    scored = []
+    for one in clusterings:
+        # Two views taken separately are judged side by side.
+        view = "concat" if one.view == BOTH else one.view
+        rows = np.asarray(views[view])
+        if view not in apart:
+            apart[view] = distances(rows[sample])
+        scored.append(
+            internal_scores(rows, one.labels, sample=sample, apart=apart[view])
+        )
+    return scored
+
+
+def _sweep(
+    encoder: str, clusterings: Sequence[Clustering], scored: Sequence[dict[str, Any]]
+) -> list[list[Any]]:
+    """Return the silhouettes of one method over k: k-means, or the first."""
+    names = [one.clusterer for one in clusterings]
+    name = "kmeans" if "kmeans" in names else names[0]
+    rows = []
+    for one, score in zip(clusterings, scored, strict=True):
+        if one.clusterer == name and score["silhouette"] is not None:
+            value = round(score["silhouette"], 6)
+            rows.append([encoder, one.view, one.k, "silhouette", value, 0, "evaluated"])
+    return sorted(rows)
