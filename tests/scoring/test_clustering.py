@@ -1,4 +1,4 @@
-"""ACC, NMI, ARI and purity against hand-computed cases and scikit-learn."""
+"""ACC, NMI, ARI, purity and F1 against hand-computed cases and scikit-learn."""
 
 import itertools
 
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     adjusted_rand_score,
+    f1_score,
     normalized_mutual_info_score,
     v_measure_score,
 )
@@ -17,11 +18,12 @@ from mmclust.scoring.clustering import (
     acc,
     ari,
     contingency,
-    matching,
+    f1,
     nmi,
     purity,
     scores,
 )
+from mmclust.scoring.matching import matching
 
 LABELS = st.integers(1, 40).flatmap(
     lambda n: st.tuples(
@@ -93,11 +95,11 @@ def test_stacks_of_tables_equal_single_tables():
 @pytest.mark.parametrize(
     ("true", "pred", "expected"),
     [
-        ([0, 0, 0], [0, 0, 0], (1, 1, 1, 1)),
-        ([0, 1, 2], [2, 0, 1], (1, 1, 1, 1)),
-        ([0, 0, 1, 1], [0, 0, 0, 0], (0.5, 0, 0, 0.5)),
-        ([0, 0, 0, 0], [0, 1, 2, 3], (0.25, 0, 0, 1)),
-        ([0], [5], (1, 1, 1, 1)),
+        ([0, 0, 0], [0, 0, 0], (1, 1, 1, 1, 1)),
+        ([0, 1, 2], [2, 0, 1], (1, 1, 1, 1, 1)),
+        ([0, 0, 1, 1], [0, 0, 0, 0], (0.5, 0, 0, 0.5, 1 / 3)),
+        ([0, 0, 0, 0], [0, 1, 2, 3], (0.25, 0, 0, 1, 0.4)),
+        ([0], [5], (1, 1, 1, 1, 1)),
     ],
 )
 def test_extreme_partitions(true, pred, expected):
@@ -116,3 +118,56 @@ def test_lengths_must_agree():
     for true, pred in (([0], [0, 1]), ([], [])):
         with pytest.raises(MmclustError, match="of the same images"):
             contingency(np.array(true), np.array(pred))
+
+
+@pytest.mark.parametrize(
+    ("pred", "expected"),
+    [
+        ((1, 1, 1, 0, 1, 2, 2, 2, 0, 0, 0, 2), (75.00, 49.95, 36.18)),
+        # No sample in cluster 0: the reference release shifts ids and prints 16.67.
+        ((1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 2), (66.67, None, None)),
+        # An id as large as K or larger is a cluster like any other.
+        ((7, 7, 7, 4, 7, 9, 9, 9, 4, 4, 4, 9), (75.00, 49.95, 36.18)),
+    ],
+)
+def test_check_values_of_the_specification(pred, expected):
+    """TAC and DXMC, section 10: 0 five times, 1 four times, 2 three times."""
+    true = np.repeat([0, 1, 2], [5, 4, 3])
+    table = contingency(true, np.array(pred))
+    for score, percent in zip((acc, nmi, ari), expected, strict=True):
+        if percent is not None:
+            assert 100 * score(table) == pytest.approx(percent, abs=0.005)
+
+
+@given(LABELS)
+def test_f1_is_that_of_relabelled_predictions(labels):
+    """Equal to scikit-learn's macro F1 once clusters carry their classes' names."""
+    # Of several matchings with the same accuracy both take the one with the best F1.
+    true, pred = map(np.array, labels)
+    table = contingency(true, pred)
+    classes, clusters = np.unique(true), np.unique(pred)
+    renamed = dict(zip(clusters, matching(table), strict=True))
+    named = [classes[m] if (m := renamed[c]) >= 0 else -1 for c in pred]
+    expected = f1_score(true, named, labels=classes, average="macro", zero_division=0)
+    assert f1(table) == pytest.approx(expected)
+
+
+def test_noise_stands_for_no_class():
+    """Nine images: noise holds most of class 1, and wins nothing by it."""
+    true = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2])
+    pred = np.array([0, 0, 0, -1, -1, -1, 1, 1, 1])
+    table = contingency(true, pred)
+    found = scores(table, noise=True)
+    assert found["acc"] == pytest.approx(5 / 9)  # 3 of class 0, 2 of class 2
+    assert found["purity"] == pytest.approx(5 / 9)
+    assert found["f1"] == pytest.approx((1 + 0 + 4 / 5) / 3)
+    assert matching(table, noise=True).tolist() == [-1, 0, 2]
+    assert found["nmi"] == pytest.approx(normalized_mutual_info_score(true, pred))
+    assert found["ari"] == pytest.approx(adjusted_rand_score(true, pred))
+    assert scores(table)["acc"] == pytest.approx(8 / 9)  # were it a cluster
+
+
+def test_everything_noise():
+    """No cluster at all: nothing is right."""
+    found = scores(contingency(np.array([0, 1, 1]), np.array([-1, -1, -1])), noise=True)
+    assert [found[m] for m in ("acc", "purity", "f1")] == [0, 0, 0]

@@ -7,6 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mmclust.core.clusters import Clustering, write_clusters
+from mmclust.core.labels import write_labels
+
 LABELS = "image_id,label\nb,dog\na,cat\nc,cat\nd,dog\n"
 CLUSTERS = "cluster,image_id\n1,a\n1,c\n0,b\n0,d\n"
 
@@ -82,6 +85,7 @@ def test_values_that_are_no_labels(tmp_path, run_mmclust, bad):
         (LABELS, CLUSTERS.replace("1,c", ",c"), "has an empty value"),
         (LABELS, "image_id,cluster\na,1\nb,1,2\n", "not a readable CSV"),
         (LABELS, "", "not a readable CSV"),
+        (LABELS, CLUSTERS.replace(",", ";"), "separates its columns by semicolons"),
         ("image_id,label\na,-1\n", "image_id,cluster\na,1\n", "no label to score"),
         (None, CLUSTERS, "labels.csv is missing"),
     ],
@@ -112,3 +116,65 @@ def test_parquet_and_npy(tmp_path, run_mmclust):
         records.append(json.loads((tmp_path / "out.json").read_text()))
     assert records[0] == records[1]
     assert records[0]["acc"] == 1
+
+
+def test_noise_and_a_baseline(tmp_path, run_mmclust):
+    """-1 is noise; another file is compared with, on the same images."""
+    (tmp_path / "l.csv").write_text(LABELS)
+    (tmp_path / "c.csv").write_text(CLUSTERS)
+    (tmp_path / "b.csv").write_text("image_id,cluster\na,0\nb,1\nc,-1\nd,-1.0\n")
+    done = run_mmclust(
+        "score", "clustering", "--labels", "l.csv", "--clusters", "c.csv",
+        "--baseline", "b.csv", "--out", "out.json", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["acc_diff"] == pytest.approx(0.5)
+    assert record["noise"] == 0
+    assert "difference +0.5000" in done.stdout
+
+
+def test_the_projects_own_clusters(tmp_path, run_mmclust):
+    """A file of data/clusters holds several methods: one is chosen, all its seeds."""
+    ids = ["a", "b", "c", "d"]
+    good, bad = np.array([[0, 1, 0, 1], [1, 0, 1, 0]]), np.array([[0, 0, 0, 0]])
+    methods = [
+        Clustering("kmeans", "image", 2, good),
+        Clustering("kmeans", "text", 2, bad),
+    ]
+    write_clusters(tmp_path / "c.parquet", methods, ids, {})
+    (tmp_path / "l.csv").write_text(LABELS)
+
+    def score(*options):
+        return run_mmclust(
+            "score", "clustering", "--labels", "l.csv", "--clusters", "c.parquet",
+            "--out", "out.json", *options, cwd=tmp_path,
+        )  # fmt: skip
+
+    assert score("--view", "image", "--k", 2).returncode == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["acc"], record["n_seeds"]) == (1, 2)
+    done = score()
+    assert done.returncode == 1
+    assert "holds several methods" in done.stderr
+    assert "kmeans image k=2, kmeans text k=2" in done.stderr
+    assert "no such method" in score("--method", "random").stderr
+
+
+def test_labels_that_are_kept_aside(tmp_path, run_mmclust):
+    """They are left out, and read only with --reveal."""
+    write_labels(tmp_path / "labels.parquet", {"a": "cat", "b": "dog"}, {"c": "cat"})
+    (tmp_path / "c.csv").write_text("image_id,cluster\na,0\nb,1\nc,1\n")
+
+    def score(*options):
+        done = run_mmclust(
+            "score", "clustering", "--labels", "labels.parquet", "--clusters", "c.csv",
+            "--out", "out.json", *options, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "out.json").read_text())
+
+    assert (score()["n_samples"], score()["n_hidden"]) == (2, 1)
+    revealed = score("--reveal")
+    assert (revealed["n_samples"], revealed["n_hidden"]) == (3, 0)
+    assert revealed["acc"] == pytest.approx(2 / 3)

@@ -1,9 +1,13 @@
-"""How well clusters agree with classes: ACC, NMI, ARI and purity.
+"""How well clusters agree with classes: ACC, NMI, ARI, purity and F1.
 
-All four are functions of the contingency table, which counts the images of each
+All five are functions of the contingency table, which counts the images of each
 cluster (row) and class (column). They take stacks of tables, so that a thousand
 resamples cost a few array operations. All lie in [0, 1] but ARI, which can be
 slightly negative.
+
+Noise (cluster -1, images that a method puts in no cluster) is the first row of a
+table. It stands for no class: its images count as wrong in acc, f1 and purity. For
+nmi and ari it is a cluster like any other, as scikit-learn has it.
 
 Shapes: … any leading axes; k clusters; c classes; n images.
 """
@@ -15,16 +19,19 @@ from typing import Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.scoring.matching import matched
 
 Array = np.ndarray[Any, Any]
 
 DEFINITION = (
-    "mmclust clustering scores, version 1: acc by one-to-one Hungarian matching of "
+    "mmclust clustering scores, version 2: acc by one-to-one Hungarian matching of "
     "clusters and classes (clusters without a class count as wrong); nmi with the "
     "arithmetic mean of entropies (equals V-measure); ari by Hubert and Arabie 1985; "
-    "purity by the commonest class of each cluster"
+    "purity by the commonest class of each cluster; f1 the mean over classes of F1 "
+    "after acc's matching (0 for a class without a cluster); cluster -1 is noise: "
+    "wrong in acc, f1 and purity, one more cluster in nmi and ari"
 )
-METRICS = ("acc", "nmi", "ari", "purity")
+METRICS = ("acc", "nmi", "ari", "purity", "f1")
 
 
 def contingency(labels_true: Array, labels_pred: Array) -> Array:
@@ -58,49 +65,44 @@ def contingency(labels_true: Array, labels_pred: Array) -> Array:
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def matching(table: Array) -> Array:
-    """Match clusters to classes, one to one, so that most images agree.
-
-    Parameters
-    ----------
-    table
-        (k, c) counts; k and c may differ.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (k,): the class of each cluster; -1 for clusters left over, and for
-        those that hold no image of the class that was left for them.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    matched = np.full(len(table), -1)
-    matched[rows] = np.where(table[rows, columns] > 0, columns, -1)
-    return matched
-
-
-def acc(tables: Array) -> Array:
+def acc(tables: Array, *, noise: bool = False) -> Array:
     """Clustering accuracy by one-to-one matching (Kuhn 1955; Yang et al. 2010).
 
     Parameters
     ----------
     tables
         (…, k, c) counts.
+    noise
+        Whether the first row is noise.
 
     Returns
     -------
     numpy.ndarray
         float64 (…): images whose cluster is matched to their class, as a share.
     """
-    from scipy.optimize import linear_sum_assignment
+    return _acc(tables, matched(tables, noise=noise)[0])
 
-    flat = tables.reshape(-1, *tables.shape[-2:])
-    hits = np.empty(len(flat))
-    for i, table in enumerate(flat):
-        rows, columns = linear_sum_assignment(table, maximize=True)
-        hits[i] = table[rows, columns].sum()
-    return np.asarray(hits.reshape(tables.shape[:-2]) / tables.sum((-2, -1)))
+
+def f1(tables: Array, *, noise: bool = False) -> Array:
+    """Mean over classes of F1 = 2 · hits / (size of class + size of its cluster).
+
+    Each class has the cluster that :func:`acc` matches it to (of several such
+    matchings, the one with the best F1); a class without one has F1 0. Classes
+    without images (in a resample) do not count.
+
+    Parameters
+    ----------
+    tables
+        (…, k, c) counts.
+    noise
+        Whether the first row is noise.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (…).
+    """
+    return _f1(tables, *matched(tables, noise=noise))
 
 
 def nmi(tables: Array) -> Array:
@@ -153,27 +155,45 @@ def ari(tables: Array) -> Array:
     return np.where(trivial, 1.0, score)
 
 
-def purity(tables: Array) -> Array:
+def purity(tables: Array, *, noise: bool = False) -> Array:
     """Share of images that belong to the commonest class of their cluster.
 
     Parameters
     ----------
     tables
         (…, k, c) counts.
+    noise
+        Whether the first row is noise.
 
     Returns
     -------
     numpy.ndarray
         float64 (…). Grows with k: compare at equal k only.
     """
-    hits: Array = tables.max(-1).sum(-1)
+    hits: Array = tables[..., int(noise) :, :].max(-1, initial=0).sum(-1)
     return np.asarray(hits / tables.sum((-2, -1)))
 
 
-def scores(tables: Array) -> dict[str, Array]:
+def scores(tables: Array, *, noise: bool = False) -> dict[str, Array]:
     """Compute all of :data:`METRICS` for (…, k, c) tables: float64 (…) each."""
-    functions = (acc, nmi, ari, purity)
-    return {f.__name__: f(tables) for f in functions}
+    hits, sizes = matched(tables, noise=noise)
+    return {
+        "acc": _acc(tables, hits),
+        "nmi": nmi(tables),
+        "ari": ari(tables),
+        "purity": purity(tables, noise=noise),
+        "f1": _f1(tables, hits, sizes),
+    }
+
+
+def _acc(tables: Array, hits: Array) -> Array:
+    return np.asarray(hits.sum(-1) / tables.sum((-2, -1)))
+
+
+def _f1(tables: Array, hits: Array, sizes: Array) -> Array:
+    classes = tables.sum(-2)
+    each = 2 * hits / np.maximum(classes + sizes, 1)
+    return np.asarray(each.sum(-1) / np.maximum((classes > 0).sum(-1), 1))
 
 
 def _x_log_x(x: Array) -> Array:

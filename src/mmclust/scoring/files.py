@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import NOISE, read_clusters
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.seeds import generator
 from mmclust.scoring.clustering import DEFINITION
-from mmclust.scoring.summary import summarise
+from mmclust.scoring.columns import read_assignment, text_of
+from mmclust.scoring.summary import score_runs, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import pyarrow as pa
 
-WHOLE = re.compile(r"^([-+]?\d+)\.0*$")
-"""What tools write for integers in a column that once held a gap."""
+@dataclass(frozen=True)
+class Choice:
+    """Which method of a file of the project's own clusters; ``None``: the only one.
+
+    Parameters
+    ----------
+    method, view, k
+        Clusterer, view and number of clusters asked for.
+    """
+
+    method: str | None = None
+    view: str | None = None
+    k: int | None = None
 
 
 def score_files(
-    labels: Path, clusters: Sequence[Path], *, n_resamples: int, seed: int
+    labels: Path,
+    clusters: Sequence[Path],
+    *,
+    n_resamples: int,
+    seed: int,
+    choice: Choice | None = None,
+    baseline: Sequence[Path] = (),
+    reveal: bool = False,
 ) -> dict[str, Any]:
     """Score clusters against labels, both read from files.
 
@@ -35,10 +52,18 @@ def score_files(
         Columns ``image_id`` and ``label`` (any text or number; -1 means hidden:
         such images are left out and counted), or an ``.npy`` of labels.
     clusters
-        One file per run of the method, columns ``image_id`` and ``cluster``, or
-        ``.npy`` arrays in the order of an ``.npy`` of labels.
+        One file per run of the method, columns ``image_id`` and ``cluster`` (-1 is
+        noise), or ``.npy`` arrays in the order of an ``.npy`` of labels; or a file
+        of ``data/clusters``, all seeds of one method.
     n_resamples, seed
         Of the bootstrap over images.
+    choice
+        Which method of a file of ``data/clusters``.
+    baseline
+        Files of another method's runs, to compare with.
+    reveal
+        Read the labels that the benchmark's builder keeps aside; ``labels`` is then
+        its ``labels.parquet``.
 
     Returns
     -------
@@ -52,10 +77,7 @@ def score_files(
         When a file cannot be read, lacks a column, has an id twice or an empty
         value, or when labels and clusters are of different images.
     """
-    truth = read_assignment(labels, "label")
-    runs = [read_assignment(path, "cluster") for path in clusters]
-    for path, run in zip(clusters, runs, strict=True):
-        _same_images(truth, run, labels, path)
+    truth = _revealed(labels) if reveal else read_assignment(labels, "label")
     ids = sorted(i for i, value in truth.items() if value != "-1")
     if not ids:
         raise MmclustError(
@@ -64,125 +86,70 @@ def score_files(
             expected="at least one image with a label other than -1",
             found=f"{len(truth)} rows",
         )
-    record = summarise(
-        _codes([truth[i] for i in ids]),
-        np.stack([_codes([run[i] for i in ids]) for run in runs]),
-        n_resamples=n_resamples,
-        rng=generator(seed, "score", "files"),
-    )
+    classes = _codes([truth[i] for i in ids])
+    scored = []
+    for files in (clusters, baseline):
+        runs = []
+        for path in files:
+            for run in read_runs(path, choice or Choice()):
+                _same_images(truth, run, labels, path)
+                runs.append(_clusters([run[i] for i in ids]))
+        if runs:
+            rng = generator(seed, "score", "files")
+            predicted = np.stack(runs)
+            scored.append(
+                score_runs(classes, predicted, n_resamples=n_resamples, rng=rng)
+            )
+    record = summarise(*scored)
     return {"definition": DEFINITION, "n_hidden": len(truth) - len(ids), **record}
 
 
-def read_assignment(path: Path, column: str) -> dict[str, str]:
-    """Read one value per image.
+def _revealed(path: Path) -> dict[str, str]:
+    from mmclust.core.labels import read_labels
 
-    Parameters
-    ----------
-    path
-        ``.csv`` or ``.parquet`` with columns ``image_id`` and ``column``, or
-        ``.npy`` with one value per row; rows are then numbered from 0.
-    column
-        ``label`` or ``cluster``.
+    if path.suffix != ".parquet":
+        raise MmclustError(
+            "Only a benchmark that was built here has labels to reveal",
+            where=path,
+            expected="the labels.parquet of a folder under data/benchmarks",
+            found=path.name,
+        )
+    found = read_labels(path, reveal=True)
+    return dict(zip(found.image_ids, map(text_of, found.labels.tolist()), strict=True))
 
-    Returns
-    -------
-    dict
-        Image id to value, both as text.
+
+def read_runs(path: Path, choice: Choice) -> list[dict[str, str]]:
+    """Read the runs of a method: one, or all seeds of a file of ``data/clusters``.
 
     Raises
     ------
     MmclustError
-        See :func:`score_files`.
+        When the file holds no such method, or several.
     """
-    if path.suffix == ".npy":
-        from mmclust.core.io import read_array
-
-        array = read_array(path)
-        if array.ndim != 1:
-            raise MmclustError(
-                f"{path.name} must hold one {column} per image",
-                where=path,
-                expected="a one-dimensional array",
-                found=f"shape {array.shape}",
-            )
-        ids = [str(i) for i in range(len(array))]
-        values = [_text(value) for value in array.tolist()]
-        _refuse_gaps(path, column, ids, values)
-        return dict(zip(ids, values, strict=True))
-    table = _read_columns(path, column)
-    ids = [_text(v) for v in table["image_id"].to_pylist()]
-    values = [_text(v) for v in table[column].to_pylist()]
-    _refuse_gaps(path, column, ids, values)
-    return dict(zip(ids, values, strict=True))
-
-
-def _text(value: Any) -> str:
-    """Return 3, 3.0, "3" and "3.0" as the same text; nothing for what is missing."""
-    if value is None or isinstance(value, bytes | list | dict):
-        return ""
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    text = str(value).strip()
-    return "" if text.lower() == "nan" else WHOLE.sub(r"\1", text)
-
-
-def _read_columns(path: Path, column: str) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv
-
     from mmclust.core.io import read_table, require_file
 
-    require_file(path, do="give the path of a .csv, .parquet or .npy file")
-    names = ["image_id", column]
-    if path.suffix == ".parquet":
-        table = read_table(path)[0]
-    else:
-        options = csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-        )
-        try:
-            table = csv.read_csv(
-                path,
-                parse_options=csv.ParseOptions(newlines_in_values=True),
-                convert_options=options,
-            )
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise MmclustError(
-                f"{path.name} is not a readable CSV file",
-                where=path,
-                expected=f"UTF-8, a header line, columns {' and '.join(names)}",
-                found=str(error).splitlines()[0],
-            ) from error
-    table = table.rename_columns([name.strip() for name in table.column_names])
-    missing = [name for name in names if table.column_names.count(name) != 1]
-    if missing:
+    if path.suffix != ".parquet" or "methods" not in read_table(require_file(path))[1]:
+        return [read_assignment(path, "cluster")]
+    clusterings, ids, _ = read_clusters(path)
+    fits = [
+        one
+        for one in clusterings
+        if choice.method in (None, one.clusterer)
+        and choice.view in (None, one.view)
+        and choice.k in (None, one.k)
+    ]
+    if len(fits) != 1:
+        held = [f"{c.clusterer} {c.view} k={c.k}" for c in fits or clusterings]
         raise MmclustError(
-            f"{path.name} lacks the column {missing[0]}, or has it twice",
+            f"{path.name} holds {'several methods' if fits else 'no such method'}",
             where=path,
-            expected=" and ".join(names) + ", once each, separated by commas",
-            found=some(table.column_names, 8),
-            do="name the columns in the first line",
+            expected="one clusterer, view and k",
+            found=some(held, 12),
+            do="choose with --method, --view and --k",
         )
-    return table.select(names)
-
-
-def _refuse_gaps(path: Path, column: str, ids: list[str], values: list[str]) -> None:
-    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
-    if twice:
-        raise MmclustError(
-            f"{path.name} has an image twice",
-            where=path,
-            expected="each image_id once",
-            found=some(twice),
-        )
-    empty = [i for i, value in zip(ids, values, strict=True) if not value or not i]
-    if empty:
-        raise MmclustError(
-            f"{path.name} has an empty value",
-            where=path,
-            expected=f"an image_id and a {column} in every row",
-            found=f"nothing for {some(empty)}",
-        )
+    return [
+        dict(zip(ids, map(str, row.tolist()), strict=True)) for row in fits[0].labels
+    ]
 
 
 def _same_images(
@@ -204,3 +171,11 @@ def _same_images(
 
 def _codes(values: list[str]) -> np.ndarray[Any, Any]:
     return np.unique(values, return_inverse=True)[1]
+
+
+def _clusters(values: list[str]) -> np.ndarray[Any, Any]:
+    """Give clusters numbers from 0, and noise -1."""
+    noise = np.array([value == str(NOISE) for value in values])
+    codes = np.full(len(values), NOISE)
+    codes[~noise] = _codes([value for value in values if value != str(NOISE)])
+    return codes

@@ -15,9 +15,12 @@ Shapes: n query images; m captions; p captions of an image at most.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = np.ndarray[Any, Any]
 
@@ -53,7 +56,7 @@ class Direction:
 
 
 def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Direction:
-    """Turn counts over all candidates into ranks among the wrong ones.
+    """Turn counts over all candidates into ranks among the wrong ones: a `Direction`.
 
     Parameters
     ----------
@@ -65,10 +68,6 @@ def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Dire
     image
         int64 (q,): the query image.
 
-    Returns
-    -------
-    Direction
-        See there.
     """
     have = ~np.isnan(scores)
     order = np.argsort(np.where(have, -scores, np.inf), axis=1, kind="stable")
@@ -103,6 +102,46 @@ def summarise_retrieval(
         ``_pessimistic`` and ``_tied_mean``; ``rsum`` (0 to 600) likewise;
         ``<direction>_median_rank``, ``_mean_rank``, ``_mrr``, ``_ndcg``.
     """
+    record = _figures(i2t, t2i)
+    record |= _quantiles(_drawn(i2t, t2i, n_resamples, rng))
+    return _rounded(record)
+
+
+def summarise_folds(
+    folds: Sequence[tuple[Direction, Direction]],
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Return the flat record of several folds: the mean of each figure over them.
+
+    Parameters
+    ----------
+    folds
+        Both directions of each fold, image-to-text first.
+    n_resamples, rng
+        Of the bootstrap over query images, those of each fold by themselves.
+
+    Returns
+    -------
+    dict
+        As :func:`summarise_retrieval`; counts (``n_images``, ``n_captions``,
+        ``_tied_queries``) are sums. Intervals are of the mean over the folds.
+    """
+    each = [_figures(i2t, t2i) for i2t, t2i in folds]
+    counts = {key for key, value in each[0].items() if isinstance(value, int)}
+    record: dict[str, Any] = {
+        key: sum(values) if key in counts else float(np.mean(values))
+        for key in each[0]
+        for values in [[one[key] for one in each]]
+    }
+    drawn = [_drawn(i2t, t2i, n_resamples, rng) for i2t, t2i in folds]
+    record |= _quantiles(np.mean(drawn, axis=0))
+    return _rounded(record)
+
+
+def _figures(i2t: Direction, t2i: Direction) -> dict[str, Any]:
+    """Return all figures but the intervals."""
     record: dict[str, Any] = {"n_images": len(i2t.best), "n_captions": len(t2i.best)}
     for name, each in (("i2t", i2t), ("t2i", t2i)):
         rank = 1 + each.best
@@ -121,7 +160,10 @@ def summarise_retrieval(
         }
         values["rsum"] = 100 * sum(values.values())
         record |= {f"{key}{suffix}": value for key, value in values.items()}
-    record |= _intervals(i2t, t2i, n_resamples, rng)
+    return record
+
+
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
     return {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
 
 
@@ -144,12 +186,7 @@ def ndcg(places: Array) -> Array:
     """Return each query's normalised discounted cumulative gain: float64 (q,).
 
     Right candidates have gain 1 and discount log2(1 + place) (Järvelin and
-    Kekäläinen 2002), over the whole ranking.
-
-    Parameters
-    ----------
-    places
-        int64 (q, p); 0 fills up.
+    Kekäläinen 2002), over the whole ranking; ``places`` is int64 (q, p), 0 fills up.
     """
     have = places > 0
     gained = np.where(have, 1 / np.log2(1 + np.maximum(places, 1)), 0).sum(axis=1)
@@ -157,27 +194,30 @@ def ndcg(places: Array) -> Array:
     return np.asarray(gained / ideal[have.sum(axis=1) - 1])
 
 
-def _intervals(
+def _drawn(
     i2t: Direction, t2i: Direction, n_resamples: int, rng: np.random.Generator
-) -> dict[str, float]:
-    """Bootstrap over images: resampled images bring their captions."""
+) -> Array:
+    """Return six recalls of each resample of images with captions: float64 (n, 6)."""
     n = len(i2t.best)
-    columns, sizes, keys = [], [], []
-    for name, each in (("i2t", i2t), ("t2i", t2i)):
+    columns, sizes = [], []
+    for each in (i2t, t2i):
         size = np.bincount(each.image, minlength=n)
         for k in CUTOFFS:
             columns.append(np.bincount(each.image, hits(each, k), minlength=n))
             sizes.append(size)
-            keys.append(f"{name}_r{k}")
     found, of = np.stack(columns, axis=1), np.stack(sizes, axis=1)
     drawn = []
     for start in range(0, n_resamples, chunk := max(1, _CELLS // n)):
         times = rng.multinomial(n, np.full(n, 1 / n), min(chunk, n_resamples - start))
         drawn.append((times @ found) / (times @ of))
-    values = np.concatenate(drawn)
-    values = np.column_stack([values, 100 * values.sum(axis=1)])
+    return np.concatenate(drawn)
+
+
+def _quantiles(drawn: Array) -> dict[str, float]:
+    """Return 95 % intervals of the six recalls and of their sum."""
+    values = np.column_stack([drawn, 100 * drawn.sum(axis=1)])
     low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
-    names = [*keys, "rsum"]
+    names = [*(f"{name}_r{k}" for name in ("i2t", "t2i") for k in CUTOFFS), "rsum"]
     return {f"{key}_low": float(v) for key, v in zip(names, low, strict=True)} | {
         f"{key}_high": float(v) for key, v in zip(names, high, strict=True)
     }

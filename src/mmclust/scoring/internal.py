@@ -1,0 +1,147 @@
+"""Scores that need no labels: of clusters against the features they were made of.
+
+They say how compact and separate clusters are, and how much runs agree; none says
+whether clusters mean anything. They are kept apart from the scores against classes.
+Images that a method puts in no cluster (-1) are left out, as is usual, which favours
+methods that call much noise: read them beside the share of noise.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from mmclust.scoring.clustering import ari, contingency
+
+Array = np.ndarray[Any, Any]
+
+DEFINITION = (
+    "mmclust label-free scores, version 1: silhouette (Rousseeuw 1987) on a seeded "
+    "sample of at most 2,000 images; davies_bouldin (1979, lower is better) and "
+    "calinski_harabasz (1974) on all; Euclidean, on rows at unit norm, noise left "
+    "out, mean over seeds; stability: mean ARI of all pairs of seeds"
+)
+SAMPLE = 2000
+"""Rows whose distances the silhouette holds: 16 MB."""
+
+
+def sample_rows(n_samples: int, rng: np.random.Generator) -> Array:
+    """Draw the silhouette's rows: int64, ascending, at most :data:`SAMPLE`."""
+    if n_samples <= SAMPLE:
+        return np.arange(n_samples)
+    return np.sort(rng.choice(n_samples, SAMPLE, replace=False))
+
+
+def distances(rows: Array) -> Array:
+    """Return Euclidean distances between (m, d) rows: float32 (m, m)."""
+    squares = np.einsum("ij,ij->i", rows, rows)
+    apart = squares[:, None] + squares - 2 * (rows @ rows.T)
+    np.fill_diagonal(apart, 0)
+    return np.asarray(np.sqrt(np.maximum(apart, 0)))
+
+
+def silhouette(apart: Array, labels: Array) -> float | None:
+    """Mean silhouette, from distances: (b - a) / max(a, b) of each row.
+
+    Parameters
+    ----------
+    apart
+        (m, m) distances.
+    labels
+        int (m,); -1 is left out.
+
+    Returns
+    -------
+    float or None
+        In [-1, 1]; a row alone in its cluster counts 0. None where there are fewer
+        than two clusters, or as many as rows.
+    """
+    kept = labels >= 0
+    if not _comparable(labels[kept]):
+        return None
+    apart = apart[np.ix_(kept, kept)]
+    codes = np.unique(labels[kept], return_inverse=True)[1]
+    sizes = np.bincount(codes)
+    member = np.eye(len(sizes), dtype=apart.dtype)[codes]
+    sums = np.asarray(apart @ member, np.float64)
+    rows = np.arange(len(codes))
+    own = sizes[codes]
+    within = sums[rows, codes] / np.maximum(own - 1, 1)
+    means = sums / sizes
+    means[rows, codes] = np.inf
+    nearest = means.min(axis=1)
+    larger = np.maximum(np.maximum(within, nearest), 1e-12)
+    return float(np.where(own > 1, (nearest - within) / larger, 0).mean())
+
+
+def separation(features: Array, labels: Array) -> dict[str, float | None]:
+    """Compute Davies–Bouldin and Calinski–Harabasz; None as in :func:`silhouette`.
+
+    Parameters
+    ----------
+    features
+        float32 (n, d).
+    labels
+        int (n,); -1 is left out.
+    """
+    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
+
+    kept = labels >= 0
+    if not _comparable(labels[kept]):
+        return {"davies_bouldin": None, "calinski_harabasz": None}
+    rows, found = features[kept], labels[kept]
+    return {
+        "davies_bouldin": float(davies_bouldin_score(rows, found)),
+        "calinski_harabasz": float(calinski_harabasz_score(rows, found)),
+    }
+
+
+def stability(labels: Array) -> float | None:
+    """Mean ARI over all pairs of runs, int (n_seeds, n); None with one run."""
+    if len(labels) < 2:  # noqa: PLR2004 (a pair)
+        return None
+    pairs = combinations(labels, 2)
+    return float(np.mean([ari(contingency(one, two)) for one, two in pairs]))
+
+
+def internal_scores(
+    features: Array, labels: Array, *, sample: Array, apart: Array
+) -> dict[str, Any]:
+    """Score one method's runs without labels.
+
+    Parameters
+    ----------
+    features
+        float32 (n, d), rows at unit norm.
+    labels
+        int (n_seeds, n); -1 is noise.
+    sample, apart
+        Rows for the silhouette, and their :func:`distances`: made once per view.
+
+    Returns
+    -------
+    dict
+        ``n_clusters`` (mean over seeds), ``noise`` (share), ``silhouette``,
+        ``davies_bouldin``, ``calinski_harabasz`` (means over the seeds where they
+        are defined, or None) and ``stability``.
+    """
+    runs = [
+        {"silhouette": silhouette(apart, row[sample]), **separation(features, row)}
+        for row in labels
+    ]
+    means: dict[str, float | None] = {}
+    for name in runs[0]:
+        known = [value for run in runs if (value := run[name]) is not None]
+        means[name] = float(np.mean(known)) if known else None
+    return {
+        "n_clusters": float(np.mean([len(np.unique(r[r >= 0])) for r in labels])),
+        "noise": float((labels < 0).mean()),
+        **means,
+        "stability": stability(labels),
+    }
+
+
+def _comparable(labels: Array) -> bool:
+    return 2 <= len(np.unique(labels)) < len(labels)  # noqa: PLR2004

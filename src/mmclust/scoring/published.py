@@ -1,0 +1,229 @@
+"""Published numbers beside ours, and where the set-ups are not the same."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.io import require_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.params import Params
+
+HEAD = ("table", "dataset", "method", "metric", "value", "spread", "source", "status",
+        "setup")  # fmt: skip
+
+OURS: dict[str, tuple[tuple[str, str], ...]] = {
+    "CLIP (k-means)": (("heads", "image_kmeans"), ("image", "kmeans")),
+    "CLIP image embedding, k-means": (("heads", "image_kmeans"), ("image", "kmeans")),
+    "TAC (no train, concat k-means)": (("heads", "concat_kmeans"),),
+    "concatenation, no training": (("heads", "concat_kmeans"),),
+    "TAC": (("heads", "tac"),),
+    "TAC, both": (("heads", "tac"),),
+    "TAC (as listed by DXMC)": (("heads", "tac"),),
+    "DXMC": (("heads", "dxmc"),),
+    "DXMC image cluster head": (("heads", "dxmc"),),
+    "multi-view clustering model": (
+        ("both", "coregularized_spectral"),
+        ("concat", "kmeans"),
+    ),
+}
+"""Which of our methods (a head, or view and clusterer) a published one is."""
+STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number, as a line of ``docs/published/*.csv`` has it.
+
+    Parameters
+    ----------
+    file
+        The file's name without ``.csv``.
+    table, dataset, method, metric
+        Where in ``results``, and of what.
+    value
+        Shares in [0, 1].
+    spread
+        As printed (standard deviation), or the error of reading it off a chart.
+    source, status, setup
+        Who says so, how it was read (F: figure or table, M: model card, L: third
+        party), and under which conditions.
+    """
+
+    file: str
+    table: str
+    dataset: str
+    method: str
+    metric: str
+    value: float
+    spread: float | None
+    source: str
+    status: str
+    setup: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A published number and ours.
+
+    Parameters
+    ----------
+    published
+        Theirs.
+    ours
+        Our mean over seeds.
+    name
+        Our method: encoder (or ``heads``), view and clusterer (or head).
+    differs
+        How the set-up is not theirs; empty where it is.
+    """
+
+    published: Published
+    ours: float
+    name: str
+    differs: list[str]
+
+
+def read_published(folder: Path) -> list[Published]:
+    """Read every ``.csv`` of a folder.
+
+    Raises
+    ------
+    MmclustError
+        When there is none, or one has other columns or a value that is no number.
+    """
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        require_file(folder / "image_clustering.csv", "run in the repository's root")
+    return [row for path in files for row in _read(path)]
+
+
+def compare(
+    published: Sequence[Published],
+    benchmark: str,
+    records: Mapping[str, Any],
+    params: Params,
+) -> list[Compared]:
+    """Put our scores of a benchmark beside the published ones.
+
+    Parameters
+    ----------
+    published
+        All that is known.
+    benchmark
+        Published under the same name.
+    records
+        Of ``metrics/clustering/<benchmark>.json``.
+    params
+        Those that made them.
+
+    Returns
+    -------
+    list of Compared
+        Where both exist, in the order of the files.
+    """
+    found = []
+    for row in published:
+        if row.dataset != benchmark:
+            continue
+        for place in OURS.get(row.method, ()):
+            record, name = _record(records, place, params.model.encoder)
+            if record is not None and row.metric in record:
+                differs = _differs(row, benchmark, record, place, name, params)
+                found.append(Compared(row, float(record[row.metric]), name, differs))
+                break
+    return found
+
+
+def select(published: Sequence[Published], dataset: str | None) -> list[Published]:
+    """Return the numbers of one data set.
+
+    Raises
+    ------
+    MmclustError
+        When nothing is published of it, with the nearest that something is.
+    """
+    names = {row.dataset for row in published}
+    if dataset is not None and dataset not in names:
+        raise MmclustError(
+            f"No published number of {dataset!r}",
+            where="docs/published",
+            expected=nearest(dataset, names),
+            found=dataset,
+        )
+    return [row for row in published if dataset in (None, row.dataset)]
+
+
+def _record(
+    records: Mapping[str, Any], place: tuple[str, str], encoder: str
+) -> tuple[dict[str, Any] | None, str]:
+    where, method = place
+    if where == "heads":
+        for view, heads in records.get("heads", {}).items():
+            if method in heads:
+                return heads[method], f"heads {view} {method}"
+        return None, ""
+    record = records.get(encoder, {}).get(where, {}).get(method)
+    return record, f"{encoder} {where} {method}"
+
+
+def _differs(
+    row: Published,
+    benchmark: str,
+    record: Mapping[str, Any],
+    place: tuple[str, str],
+    name: str,
+    params: Params,
+) -> list[str]:
+    """Say how our set-up is not the published one's."""
+    differs = []
+    if params.data.mirror == "sample":
+        differs.append("our data are the built-in sample")
+    if "CLIP ViT-B/32" in row.setup and params.model.encoder != "clip":
+        differs.append(f"our encoder is {params.model.encoder}, theirs CLIP ViT-B/32")
+    elif "CLIP ViT-B/32" not in row.setup:
+        differs.append(f"our encoder is {params.model.encoder}; theirs: {row.setup}")
+    if record["k"] != record["n_classes"]:
+        differs.append(f"our k is {record['k']}, not {record['n_classes']} (classes)")
+    options = params.benchmarks.get(benchmark) or {}
+    ours = str(options.get("split_policy", "tac"))
+    theirs = row.setup.partition("split_policy ")[2].partition(";")[0].strip()
+    if theirs and ours != theirs:
+        differs.append(f"our split policy is {ours}, theirs {theirs}")
+    if row.method in STAND_INS:
+        differs.append(STAND_INS[row.method].format(name))
+    elif place[0] != "heads":
+        differs.append("our k-means is the project's, not the release's call")
+    return differs
+
+
+def _read(path: Path) -> list[Published]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != HEAD:
+            raise MmclustError(
+                "This is no file of published numbers",
+                where=path,
+                expected=",".join(HEAD),
+                found=",".join(reader.fieldnames or ()),
+            )
+        rows = []
+        for number, row in enumerate(reader, 2):
+            try:
+                spread = float(row["spread"]) if row["spread"] else None
+                values: dict[str, Any] = {**row, "spread": spread}
+                values["value"] = float(row["value"])
+            except ValueError as error:
+                raise MmclustError(
+                    "A published value is no number",
+                    where=f"{path}, line {number}",
+                    found=row["value"],
+                ) from error
+            rows.append(Published(file=path.stem, **values))
+    return rows

@@ -1,0 +1,116 @@
+"""Label-free scores against scikit-learn, and the choice of k."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
+from mmclust.core.seeds import generator
+from mmclust.scoring.auto_k import choose_k
+from mmclust.scoring.internal import (
+    SAMPLE,
+    distances,
+    internal_scores,
+    sample_rows,
+    silhouette,
+    stability,
+)
+
+
+def groups(n=200, k=4, d=8, spread=0.2, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % k
+    noise = spread * rng.standard_normal((n, d))
+    return normalised(np.eye(k, d)[labels] + noise).astype(np.float32), labels
+
+
+def test_against_scikit_learn():
+    """Silhouette, Davies–Bouldin and Calinski–Harabasz; a cluster of one counts 0."""
+    rows, labels = groups()
+    labels = labels.copy()
+    labels[0] = 9
+    apart = distances(rows)
+    expected = metrics.silhouette_score(rows, labels)
+    assert silhouette(apart, labels) == pytest.approx(expected, abs=1e-4)
+    found = internal_scores(rows, labels[None], sample=np.arange(200), apart=apart)
+    assert found["davies_bouldin"] == pytest.approx(
+        metrics.davies_bouldin_score(rows, labels))  # fmt: skip
+    assert found["calinski_harabasz"] == pytest.approx(
+        metrics.calinski_harabasz_score(rows, labels))  # fmt: skip
+
+
+def test_noise_is_left_out():
+    """As if the images in no cluster were not there; their share is told."""
+    rows, labels = groups()
+    some = np.where(np.arange(200) < 50, -1, labels)
+    found = internal_scores(
+        rows, some[None], sample=np.arange(200), apart=distances(rows)
+    )
+    expected = metrics.silhouette_score(rows[50:], labels[50:])
+    assert found["silhouette"] == pytest.approx(expected, abs=1e-4)
+    assert found["noise"] == 0.25
+
+
+@pytest.mark.parametrize("labels", [np.zeros(9, int), np.arange(9), np.full(9, -1)])
+def test_where_nothing_can_be_said(labels):
+    """One cluster, one cluster per image, noise alone: None, not a number."""
+    rows = groups(9)[0]
+    found = internal_scores(
+        rows, labels[None], sample=np.arange(9), apart=distances(rows)
+    )
+    for name in ("silhouette", "davies_bouldin", "calinski_harabasz", "stability"):
+        assert found[name] is None
+
+
+def test_stability_is_the_mean_over_pairs():
+    """Two equal runs and an unrelated one: a third of the pairs agree."""
+    labels = groups()[1]
+    other = np.repeat(np.arange(4), 50)
+    expected = (1 + 2 * metrics.adjusted_rand_score(labels, other)) / 3
+    renamed = (labels + 1) % 4
+    assert stability(np.stack([labels, renamed, other])) == pytest.approx(expected)
+
+
+def test_the_sample_is_seeded_and_bounded():
+    """Large sets are sampled, the same for the same seed; small ones are whole."""
+    one, two = (sample_rows(5000, generator(1, "s")) for _ in range(2))
+    assert np.array_equal(one, two)
+    assert len(np.unique(one)) == SAMPLE
+    assert sample_rows(7, generator(1, "s")).tolist() == list(range(7))
+
+
+def kmeans(rows, k):
+    from mmclust.kernels.kmeans import kmeans as run
+
+    return run(rows, k, seed=0).labels
+
+
+@pytest.mark.parametrize("k", [3, 5, 8])
+def test_the_number_of_groups_is_found(k):
+    """Well separated groups: the silhouette is largest at their number."""
+    rows, _ = groups(240, k, 12)
+    choice = choose_k(rows, kmeans, rng=generator(0, "k"))
+    assert choice.k == k
+    assert not choice.at_edge
+    assert [tried for tried, _ in choice.curve][:4] == [2, 3, 4, 5]
+    assert dict(choice.curve)[k] == max(score for _, score in choice.curve)
+
+
+def test_an_edge_is_told():
+    """The best of a grid that is too narrow."""
+    rows, _ = groups(240, 8, 12)
+    assert choose_k(rows, kmeans, rng=generator(0, "k"), grid=(2, 4, 6)).at_edge
+
+
+def test_no_k_can_be_chosen():
+    """Too few images, a useless grid, or nothing that differs: one clear error."""
+    rng = generator(0, "k")
+    with pytest.raises(MmclustError, match="No k can be chosen for 3 images"):
+        choose_k(groups(3)[0], kmeans, rng=rng)
+    with pytest.raises(MmclustError, match="k from 2 to 20") as caught:
+        choose_k(groups(40)[0], kmeans, rng=rng, grid=(1, 50))
+    assert "model.k_grid" in str(caught.value)
+    same = np.ones((40, 4), np.float32)
+    with pytest.raises(MmclustError, match="all rows fall into one cluster"):
+        choose_k(same, lambda rows, _: np.zeros(len(rows), int), rng=rng)
