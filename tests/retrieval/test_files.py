@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.retrieval._names import caption_order
+from mmclust.retrieval._task import read_task
 from mmclust.retrieval.files import Embedded, score_embeddings, score_matrix
 from tests.retrieval.toy import unit, write_features, write_pool
 
@@ -84,6 +86,28 @@ def test_captions_may_be_named_by_image_alone(pool, tmp_path):
     names = [f"COCO_val2014_{i:012d}.jpg" for i in range(20) for _ in range(5)]
     texts = Embedded(*write_features(tmp_path, "z", names, pool["plain"][1]))
     assert score(pool, texts=texts) == score(pool)
+
+
+@pytest.mark.parametrize("form", ["{}.jpg#{}", "val2014/{}.jpg#{}", "{}#{}", "{}_{}"])
+def test_numbers_of_captions_hold_in_any_order(pool, tmp_path, form):
+    """A file name before the number does not make the caption's place its number."""
+    rng = np.random.default_rng(7)
+    texts = unit(rng, 100)
+    names = np.array(
+        [form.format(f"COCO_val2014_{i:012d}", j) for i in range(20) for j in range(5)]
+    )
+    turn = rng.permutation(100)
+    plain = Embedded(*write_features(tmp_path, "a", names, texts))
+    mixed = Embedded(*write_features(tmp_path, "b", names[turn], texts[turn]))
+    found = score(pool, texts=mixed)
+    assert found == score(pool, texts=plain)
+    # Recall hardly sees a swap of two captions of one image; the rows do.
+    task = read_task(pool["folder"])
+    captions = task.captions["main"]
+    order = caption_order(
+        names[turn].tolist(), captions, task, tmp_path / "b.txt", tmp_path / "missing"
+    )
+    np.testing.assert_array_equal(texts[turn][order], texts)
 
 
 def test_the_four_settings(pool, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmclust.core.seeds import generator
 from mmclust.kernels.ranks import rank_embeddings, rank_scores
+from mmclust.retrieval._folds import evaluate_folds
 from mmclust.retrieval._task import MAIN, shared_texts
 from mmclust.scoring.retrieval import (
     CUTOFFS,
@@ -148,7 +149,8 @@ def evaluate(
     -------
     Result
         The settings are ``main`` (or ``old_captions``) and, where the pool has
-        added images, ``old_pool`` (or ``old_captions_old_pool``) without them.
+        added images, ``old_pool`` (or ``old_captions_old_pool``) without them;
+        ``fold_1k`` where it names folds.
     """
     captions = task.captions[kind]
     n, pool = task.n_queries, len(task.pool)
@@ -173,6 +175,7 @@ def evaluate(
         }
     shared, cost = _shared(captions, scorer, t2i, pool)
     records[names[-1]] |= cost
+    records |= evaluate_folds(task, kind, scorer, n_resamples=n_resamples, seed=seed)
     return Result(records, i2t, t2i, found, ranked, shared)
 
 

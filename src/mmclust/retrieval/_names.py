@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +14,14 @@ from mmclust.core.io import require_file, write_bytes
 from mmclust.retrieval._task import position
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mmclust.retrieval._task import Captions, Task
 
 Array = np.ndarray[Any, Any]
 
 NUMBERED = re.compile(r"^(?P<image>.+)[#:_\- ](?P<number>\d+)$")
+ENDING = re.compile(r"^\.[A-Za-z]\w{1,4}$")
 
 
 def names(path: Path, n_rows: int) -> list[str]:
@@ -57,10 +60,16 @@ def names(path: Path, n_rows: int) -> list[str]:
 
 
 def _image_of(name: str, known: dict[str, int]) -> int:
-    """Find an image by its id or its file name; -1: there is none."""
-    if name in known:
-        return known[name]
-    return known.get(Path(name).stem, known.get(Path(name).name, -1))
+    """Find an image by its id or its file name; -1: there is none.
+
+    Folders and an ending such as ``.jpg`` may be there or not; ``a.jpg#3`` has no
+    ending and names no image, but a caption.
+    """
+    last = PurePosixPath(name)
+    names = [name, last.name]
+    if ENDING.match(last.suffix):
+        names += [str(last.with_suffix("")), last.stem]
+    return next((known[each] for each in names if each in known), -1)
 
 
 def image_order(lines: list[str], task: Task, ids: Path, missing: Path) -> Array:

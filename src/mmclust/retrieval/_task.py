@@ -65,6 +65,8 @@ class Task:
         ``main``, and ``original`` where the benchmark has other ones.
     rows
         int64: the pool's rows in the manifest.
+    folds
+        int64 (n_queries,): the fold of each query image; -1 where it is in none.
     """
 
     benchmark: str
@@ -73,6 +75,7 @@ class Task:
     n_queries: int
     captions: dict[str, Captions]
     rows: Array
+    folds: Array
 
 
 def read_task(folder: Path) -> Task:
@@ -91,7 +94,8 @@ def read_task(folder: Path) -> Task:
     Raises
     ------
     MmclustError
-        When the benchmark is not there or has no captions.
+        When the benchmark is not there or has no captions, or folds name images that
+        it does not have.
     """
     manifest = read_manifest(folder / "manifest.parquet")
     ids, texts = manifest.image_ids, manifest.captions
@@ -108,13 +112,34 @@ def read_task(folder: Path) -> Task:
         )
     captions = {MAIN: _joined([texts[row] for row in queries])}
     for path in sorted(folder.glob("captions_*.parquet")):
+        if not read_table(path)[0].num_rows:  # the benchmark has no others
+            continue
         kind = path.stem.removeprefix("captions_")
         captions[kind] = _others(path, [ids[row] for row in queries], manifest)
     order = np.array(queries + others, dtype=np.int64)
     pool = [ids[row] for row in order]
+    folds = _folds(folder / "folds.parquet", pool[: len(queries)], set(ids))
     return Task(
-        manifest.benchmark, manifest.digest, pool, len(queries), captions, order
+        manifest.benchmark, manifest.digest, pool, len(queries), captions, order, folds
     )
+
+
+def _folds(path: Path, queries: Sequence[str], known: set[str]) -> Array:
+    """Return the fold of each query image; -1: none."""
+    table = read_table(path)[0] if path.exists() else None
+    if table is None or not table.num_rows:  # the benchmark has none
+        return np.full(len(queries), -1, dtype=np.int64)
+    ids = table["image_id"].to_pylist()
+    if strange := sorted(set(ids) - known):
+        raise MmclustError(
+            "Folds name images that the benchmark does not have",
+            where=path,
+            expected="ids of its manifest",
+            found=f"{len(strange)} others: {some(strange)}",
+            do="build it again",
+        )
+    fold_of = dict(zip(ids, table["fold"].to_pylist(), strict=True))
+    return np.array([fold_of.get(i, -1) for i in queries], dtype=np.int64)
 
 
 def _joined(texts: Sequence[Sequence[str]]) -> Captions:
