@@ -23,7 +23,7 @@ from mmclust.core.params import ModelParams, Params, ReportParams
 if TYPE_CHECKING:
     from pathlib import Path
 
-METRICS = ("acc", "nmi", "ari", "purity")
+METRICS = ("acc", "nmi", "ari", "purity", "f1")
 BROWSER_FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -69,12 +69,18 @@ def picture(path: Path, label: int, rng: np.random.Generator, side: int) -> None
     image.save(path, "JPEG", quality=85)
 
 
-def figures(rng: np.random.Generator, fake: Fake, seeds: int) -> dict[str, Any]:
+def figures(
+    rng: np.random.Generator, fake: Fake, seeds: int, baseline: str | None = None
+) -> dict[str, Any]:
     record = {"n_samples": fake.n, "k": fake.n_clusters, "n_seeds": seeds}
     for metric in METRICS:
         mean = float(rng.uniform(0.1, 0.9))
         record |= {metric: mean, f"{metric}_low": mean - 0.05}
         record[f"{metric}_high"] = mean + 0.04
+        if baseline:
+            record |= {"baseline": baseline, f"{metric}_diff": -0.004}
+            record |= {f"{metric}_diff_low": -0.02, f"{metric}_diff_high": 0.012}
+            record |= {f"{metric}_diff_p": 0.000999, f"{metric}_diff_seeds_p": 1e-9}
         if seeds > 1:
             record |= {f"{metric}_std": 0.01, f"{metric}_seeds_low": mean - 0.02}
             record[f"{metric}_seeds_high"] = mean + 0.02
@@ -113,7 +119,8 @@ def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
     summary = {
         "benchmark": benchmark, "images": fake.n, "classes": fake.classes,
         "captions": sum(len(r.captions) for r in rows), "per_class": counts,
-        "notes": {"dropped": {"too_few_images": ["dog", "<i>cow</i>"]}, "published": 7},
+        "expected": {"matches": None, "why": "the source is the built-in sample"},
+        "notes": {"dropped": {"too_few_images": ["dog", "<i>cow</i>"]}, "kept": 7},
     }  # fmt: skip
     write_json(folder / "summary.json", summary)
     _results(root, benchmark, fake, labels, names, manifest, rng)
@@ -170,16 +177,17 @@ def _results(root, benchmark, fake, labels, names, manifest, rng):
         encoder: {
             view: {
                 "kmeans": figures(rng, fake, 5),
-                "agglomerative": figures(rng, fake, 1),
+                "agglomerative": figures(rng, fake, 1, "miniclip image kmeans"),
             }
             for view in shown
         }
         for encoder in ("miniclip", "random")
     }
+    metrics["heads"] = {"image": {"tac": figures(rng, fake, 5)}}
     write_json(root / "metrics/clustering" / f"{benchmark}.json", metrics)
     over_k = [
         f"{encoder},{view},{k},{metric},{rng.uniform(0, 0.7):.4f}"
-        for encoder in metrics
+        for encoder in ("miniclip", "random")
         for view in shown
         for k in fake.sweep
         for metric in METRICS
@@ -193,6 +201,23 @@ def _results(root, benchmark, fake, labels, names, manifest, rng):
     ]
     path = root / "plots/confusion" / f"{benchmark}.csv"
     _csv(path, "class,cluster,count", confusion)
+    _unlabelled(root, benchmark, fake, shown)
+
+
+def _unlabelled(root, benchmark, fake, shown):
+    """Write names of clusters, and scores that need no labels."""
+    named = [
+        {"clusterer": "kmeans", "view": shown[-1], "k": k, "cluster": cluster,
+         "keywords": ["<b>paw</b>", "fur"], "nouns": ["street_light"]}
+        for k in (fake.n_clusters, 99)
+        for cluster in range(fake.n_clusters)
+    ]  # fmt: skip
+    path = root / "data/clusters" / benchmark / "names/miniclip.parquet"
+    write_table(path, pa.Table.from_pylist(named), {})
+    free = {"k": fake.n_clusters, "n_clusters": 3.0, "noise": 0.0, "stability": None}
+    free |= {"silhouette": -0.0391, "davies_bouldin": 1.5, "calinski_harabasz": 55.7}
+    record = {"definition": "…", **{view: {"kmeans": free} for view in shown}}
+    write_json(root / "metrics/internal" / benchmark / "miniclip.json", record)
 
 
 def _csv(path: Path, head: str, rows: list[str]) -> None:

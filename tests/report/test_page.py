@@ -54,6 +54,7 @@ def test_page_holds_every_part_of_a_run(run):
     assert heads == [
         "toy",
         "Scores",
+        "Scores without labels",
         "Scores over k",
         "Maps",
         "Classes and clusters",
@@ -64,6 +65,18 @@ def test_page_holds_every_part_of_a_run(run):
     text = " ".join(" ".join(page.texts).split())
     for expected in ("not a git checkout", "n_resamples: 1000", "ab" * 32, "traffic"):
         assert expected in text
+    for expected in (
+        "not compared: the source is the built-in sample",
+        "tac head",
+        "Δ −0.004, p 0.001",
+        "−0.020 to 0.012",
+        "p seeds < 0.001",
+        "−0.039",
+        "keywords <b>paw</b>, fur",
+        "nouns street light",
+    ):
+        assert expected in text.replace("\xa0", " ")
+    assert not re.search(r"\d–\d", text)
     # Three clusters of at most three pictures, and all 24 images on the sheet.
     assert sum(tag == "img" for tag, _ in page.tags) == 3 * 3 + 24
 
@@ -99,6 +112,7 @@ def test_captions_are_text_in_any_script(run):
     page = Page(root / "index.html")
     assert "<script>alert" not in source
     assert "<i>cow" not in source
+    assert "<b>paw" not in source
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 2  # the data of one map, and page.js
     titles = [a.get("title", "") or "" for _, a in page.tags]
@@ -204,5 +218,5 @@ def test_table_sorts_by_number_when_a_header_is_clicked(run, browse):
         means = [
             float(re.search(r'"number[^>]*data-value="([\d.]+)', r)[1]) for r in rows
         ]
-        assert len(means) == 12
+        assert len(means) == 13
         assert means == sorted(means, key=lambda mean, sign=sign: sign * mean)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from mmclust.report.tables import confusion, curves, facts, score_rows
+from mmclust.report.tables import (
+    baseline_name,
+    confusion,
+    label_free_rows,
+    score_rows,
+)
 
 
 def figures(acc, **more):
@@ -16,51 +19,70 @@ def figures(acc, **more):
 def test_best_of_each_column_is_marked_ties_together():
     """Only the top of a column is best; equal tops are all best."""
     rows = score_rows(
-        {"e": {"image": {"a": figures(0.5, nmi=0.1), "b": figures(0.7, nmi=0.1)}}}
+        {"e": {"image": {"a": figures(0.5, nmi=0.1), "b": figures(0.7, nmi=0.1)}}}, "e"
     )
     best = [[cell and cell["best"] for cell in row["cells"]] for row in rows]
-    assert best == [[False, True, None, None], [True, True, None, None]]
+    rest = [None, None, None]
+    assert best == [[False, True, *rest], [True, True, *rest]]
 
 
 def test_interval_over_seeds_is_halved_and_absent_for_one_run():
     """[0.4, 0.6] over seeds is ± 0.1; one run has none."""
     seeds = {"n_seeds": 5, "acc_seeds_low": 0.4, "acc_seeds_high": 0.6}
-    rows = score_rows({"e": {"image": {"a": figures(0.5, **seeds), "b": figures(0.1)}}})
+    metrics = {"e": {"image": {"a": figures(0.5, **seeds), "b": figures(0.1)}}}
+    rows = score_rows(metrics, "e")
     assert rows[0]["cells"][0]["seeds"] == pytest.approx(0.1)
     assert rows[1]["cells"][0]["seeds"] is None
 
 
 def test_no_scores_no_rows():
     """An empty metrics file gives an empty table."""
-    assert score_rows({}) == []
+    assert score_rows({}, "e") == []
 
 
-def test_curve_coordinates():
-    """k from 2 to 6 spans the width; 0 to 0.5 (the top of 0.45) spans the height."""
-    rows = [
-        {"encoder": e, "view": "image", "k": k, "metric": "acc", "score": s}
-        for e, k, s in (("a", "6", "0.45"), ("a", "2", "0.25"), ("b", "9", "0.9"))
-    ]
-    (panel,) = curves(rows, "a", (200, 100))
-    assert panel["lines"] == [
-        {"view": "image", "points": [(0.0, 50.0, 2, 0.25), (200.0, 10.0, 6, 0.45)]}
-    ]
-    assert panel["y_ticks"][0] == (100.0, "0.0")
-    assert panel["y_ticks"][-1] == (0.0, "0.5")
-    assert curves(rows, "c", (200, 100)) == []
-
-
-def test_curve_below_zero_keeps_round_ticks():
-    """ARI may be negative: the axis then starts lower, with its ticks unmoved."""
-    rows = [
-        {"encoder": "a", "view": "image", "k": k, "metric": "ari", "score": s}
-        for k, s in (("2", "-0.03"), ("3", "0.97"))
-    ]
-    (panel,) = curves(rows, "a", (200, 110))
-    assert [text for _, text in panel["y_ticks"]] == [
-        "0.0", "0.2", "0.4", "0.6", "0.8", "1.0"
+def test_heads_are_rows_of_the_encoder_they_were_trained_on():
+    """The key `heads` is no encoder; a head may be the best of a column."""
+    metrics = {
+        "e": {"image": {"a": figures(0.5)}},
+        "heads": {"image": {"h": figures(1)}},
+    }
+    rows = score_rows(metrics, "e")
+    assert [(r["encoder"], r["clusterer"], r["head"]) for r in rows] == [
+        ("e", "a", False), ("e", "h", True)
     ]  # fmt: skip
-    assert panel["y_ticks"][0][0] == 100.0
+    assert [row["cells"][0]["best"] for row in rows] == [False, True]
+
+
+def test_scores_of_other_images_are_told_apart():
+    """A method scored on fewer images than the others is never the best."""
+    metrics = {"e": {"image": {"a": figures(0.5), "b": figures(0.4)}}}
+    metrics["heads"] = {"image": {"h": {**figures(0.9), "n_samples": 3}}}
+    rows = score_rows(metrics, "e")
+    assert [row["other"] for row in rows] == [False, False, True]
+    assert [row["cells"][0]["best"] for row in rows] == [True, False, False]
+
+
+def test_differences_to_the_baseline():
+    """Each cell carries its own; the baseline's name is that of a row."""
+    paired = {"acc_diff": 0.1, "acc_diff_low": -0.1, "acc_diff_high": 0.2}
+    paired |= {"acc_diff_p": 0.04, "baseline": "e image a"}
+    metrics = {"e": {"image": {"a": figures(0.5), "b": figures(0.6, **paired)}}}
+    rows = score_rows(metrics, "e")
+    assert rows[0]["cells"][0]["diff"] is None
+    assert rows[1]["cells"][0]["diff"] == {
+        "mean": 0.1, "low": -0.1, "high": 0.2, "p": 0.04, "seeds_p": None
+    }  # fmt: skip
+    assert baseline_name(rows) == ("e", "image", "a")
+    assert baseline_name(rows[:1]) is None
+
+
+def test_label_free_scores_skip_what_is_no_view():
+    """The definition and the choice of k stand beside the views."""
+    record = {"definition": "…", "auto_k": {"k": 3}}
+    record["image"] = {"kmeans": {"k": 3, "silhouette": 0.5, "stability": None}}
+    (row,) = label_free_rows({"e": record})
+    assert (row["encoder"], row["view"], row["clusterer"]) == ("e", "image", "kmeans")
+    assert row["figures"] == [0.5, None, None, None]
 
 
 def test_confusion_puts_matched_clusters_on_the_diagonal():
@@ -77,20 +99,3 @@ def test_confusion_puts_matched_clusters_on_the_diagonal():
         (0, 0): (3, 0.75), (0, 1): (1, 0.25), (1, 1): (5, 0.5), (1, 2): (5, 0.5)
     }  # fmt: skip
     assert confusion([]) is None
-
-
-def test_facts_are_short_or_folded_away():
-    """Notes join the rest, long ones apart; what is unknown is left out."""
-    notes = {"min_images": 20, "published": None, "dropped": {"a_b": 1, "c": [2, 3]}}
-    summary = {
-        "images": 1683,
-        "per_class": {"cat": 1683},
-        "notes": notes,
-        "x": "y" * 60,
-    }
-    assert facts(SimpleNamespace(summary=summary)) == {
-        "short": [
-            ("images", "1,683"), ("min images", "20"), ("dropped", "a b: 1, c: 2, 3")
-        ],
-        "long": [("x", "y" * 60)],
-    }  # fmt: skip

@@ -20,6 +20,8 @@ MOST = 2400
 """Pictures in all galleries of a benchmark: about 5 MB of page."""
 COMMONEST = 3
 """Classes named for each cluster."""
+WORDS = 5
+"""Keywords, and nouns, named for each cluster."""
 
 
 def make_gallery(run: Run, params: Params) -> dict[str, Any]:
@@ -36,7 +38,8 @@ def make_gallery(run: Run, params: Params) -> dict[str, Any]:
     -------
     dict
         ``clusters``: id, size, matched class, purity (the share of its commonest
-        class), commonest classes and pictures; ``sheet``: pictures. A picture
+        class), commonest classes, keywords, nouns and pictures; ``sheet``:
+        pictures. A picture
         has ``src``, ``id``, ``class``, ``captions`` and ``ok`` (its class is the
         one its cluster was matched with).
 
@@ -85,6 +88,7 @@ def _facts(run: Run, cluster: int) -> dict[str, Any]:
     # Counter keeps first seen first, so ties are broken by the name.
     counts = Counter(sorted(run.scored.names[row] for row in rows))
     commonest = counts.most_common(COMMONEST)
+    keywords, nouns = run.names.get(cluster, ([], []))
     return {
         "id": cluster,
         "size": len(rows),
@@ -92,6 +96,8 @@ def _facts(run: Run, cluster: int) -> dict[str, Any]:
         "purity": commonest[0][1] / len(rows),
         "commonest": commonest,
         "others": len(rows) - sum(count for _, count in commonest),
+        "keywords": keywords[:WORDS],
+        "nouns": [noun.replace("_", " ") for noun in nouns[:WORDS]],
     }
 
 

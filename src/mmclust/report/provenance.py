@@ -6,17 +6,38 @@ import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmclust.core.io import file_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.report.run import Run
 
 SOURCES = ("src", "params.yaml", "dvc.yaml")
 """What decides the results. Commits of metrics and lock files come after a run,
 so counting them would change the page each time its own results are committed."""
+
+
+class Shown(Protocol):
+    """A benchmark that the page shows."""
+
+    @property
+    def name(self) -> str:
+        """The benchmark."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its images."""
+        ...
+
+    @property
+    def files(self) -> list[Path]:
+        """What was read of it."""
+        ...
 
 
 def revision(root: Path) -> str:
@@ -70,7 +91,7 @@ def params_yaml(params: Params) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def digests(root: Path, runs: list[Run]) -> list[dict[str, str]]:
+def digests(root: Path, runs: Sequence[Shown]) -> list[dict[str, str]]:
     """Return what was read, each with its sha256, in a fixed order.
 
     Parameters
@@ -78,7 +99,7 @@ def digests(root: Path, runs: list[Run]) -> list[dict[str, str]]:
     root
         The root of the repository; names are relative to it.
     runs
-        One per benchmark.
+        One per benchmark and kind of result.
 
     Returns
     -------

@@ -31,6 +31,8 @@ class Scored:
     ----------
     method
         Encoder, view, clusterer.
+    k
+        Clusters asked for.
     names
         The class name of each image, empty where hidden.
     clusters
@@ -40,6 +42,7 @@ class Scored:
     """
 
     method: tuple[str, str, str]
+    k: int
     names: list[str]
     clusters: np.ndarray[Any, Any]
     matched: list[str]
@@ -56,7 +59,11 @@ class Run:
     manifest, summary
         The images that are scored, and what `build` wrote down about all.
     metrics
-        encoder → view → clusterer → figures.
+        encoder → view → clusterer → figures, and likewise for heads.
+    internal
+        encoder → scores that need no labels.
+    names
+        Cluster of the primary method → keywords of its captions, and nouns near it.
     scored
         The primary method.
     encoder, features, clusterings
@@ -71,6 +78,8 @@ class Run:
     manifest: Manifest
     summary: dict[str, Any]
     metrics: dict[str, Any]
+    internal: dict[str, Any]
+    names: dict[int, tuple[list[str], list[str]]]
     scored: Scored
     encoder: str
     features: Features
@@ -90,7 +99,7 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     name
         The benchmark.
     params
-        Says which encoder to map.
+        Says which encoder to map, and which there are.
 
     Raises
     ------
@@ -99,28 +108,36 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     """
     data = root / "data"
     everything = read_manifest(data / "benchmarks" / name / "manifest.parquet")
-    rows = everything.evaluate_rows
-    manifest = replace(everything, table=everything.table.take(rows))
     encoder = params.model.encoder
+    features = read_features(data / "features" / name / encoder, everything)
+    rows = features.kept(everything.evaluate_rows)
+    manifest = replace(everything, table=everything.table.take(rows))
     clusters = data / "clusters" / name / f"{encoder}.parquet"
     scores = data / "scores" / f"{name}.parquet"
+    named = data / "clusters" / name / "names" / f"{encoder}.parquet"
     metrics = root / "metrics" / "clustering" / f"{name}.json"
+    internal = {
+        each: root / "metrics" / "internal" / name / f"{each}.json"
+        for each in params.encoders
+    }
     clusterings, ids, _ = read_clusters(clusters)
-    features = read_features(data / "features" / name / encoder, everything)
     views = {view: array[rows] for view, array in features.views.items()}
     _check_rows(ids, manifest, clusters)
+    scored = _read_scored(scores, manifest)
     return Run(
         name=name,
         manifest=manifest,
         summary=read_json(data / "benchmarks" / name / "summary.json"),
         metrics=read_json(metrics),
-        scored=_read_scored(scores, manifest),
+        internal={each: read_json(path) for each, path in internal.items()},
+        names=_read_names(named, scored),
+        scored=scored,
         encoder=encoder,
         features=Features(views, features.meta),
         clusterings=clusterings,
-        over_k=_read_csv(root / "plots" / "k" / f"{name}.csv"),
-        confusion=_read_csv(root / "plots" / "confusion" / f"{name}.csv"),
-        files=[clusters, scores, metrics],
+        over_k=read_csv(root / "plots" / "k" / f"{name}.csv"),
+        confusion=read_csv(root / "plots" / "confusion" / f"{name}.csv"),
+        files=[clusters, named, scores, metrics, *internal.values()],
     )
 
 
@@ -131,10 +148,20 @@ def _read_scored(path: Path, manifest: Manifest) -> Scored:
     names = table["label_name"].to_pylist()
     return Scored(
         (meta["encoder"], meta["view"], meta["clusterer"]),
+        int(meta["k"]),
         ["" if label < 0 else name for label, name in zip(labels, names, strict=True)],
         table["cluster"].to_numpy(),
         [name or "" for name in table["matched"].to_pylist()],
     )
+
+
+def _read_names(path: Path, scored: Scored) -> dict[int, tuple[list[str], list[str]]]:
+    _, view, clusterer = scored.method
+    return {
+        row["cluster"]: (row["keywords"], row["nouns"])
+        for row in read_table(path)[0].to_pylist()
+        if (row["clusterer"], row["view"], row["k"]) == (clusterer, view, scored.k)
+    }
 
 
 def _check_rows(ids: Sequence[str], manifest: Manifest, path: Path) -> None:
@@ -148,7 +175,8 @@ def _check_rows(ids: Sequence[str], manifest: Manifest, path: Path) -> None:
         )
 
 
-def _read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none where there is no file."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
