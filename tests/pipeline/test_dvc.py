@@ -1,7 +1,7 @@
 """The pipeline under DVC, as a user drives it: repro, experiments, branches, plots.
 
 One repository is made for the whole module, from the files as they are here, with
-one benchmark and two fast encoders. The tests run in order and build on each other.
+little of each kind. The tests run in order and build on each other.
 """
 
 import json
@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "t",
     "GIT_COMMITTER_EMAIL": "t@example.org",
 }
+BENCHMARKS = ("coco_cross", "flickr30k_fg")
 SCORES = "metrics/clustering/coco_cross.json"
 
 
@@ -42,9 +43,18 @@ def repo(tmp_path_factory):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     params = yaml.safe_load((root / "params.yaml").read_text())
-    params["benchmarks"] = {"coco_cross": {}}
-    params["encoders"] = {"color_histogram": {"bins": 16}, "lsa": {"dim": 16}}
-    params["model"] |= {"encoder": "lsa", "n_seeds": 2, "k_sweep": [5, 20]}
+    params["data"]["sources"] = [
+        "coco2017", "coco2017_unlabeled", "fine_grained", "flickr30k", "wordnet",
+    ]  # fmt: skip
+    params["benchmarks"] = {"coco_cross": {}, "flickr30k_fg": {}}
+    params["encoders"] = {
+        "color_histogram": {"bins": 16},
+        "miniclip": {"dim": 16, "size": 24, "steps": 20, "batch": 32},
+    }
+    params["model"] |= {"benchmarks": ["coco_cross"], "heads": ["tac"]}
+    params["model"] |= {"n_seeds": 2, "k_sweep": [5, 20]}
+    params["heads"] = {"tac": {"batch": 117, "epochs": 1}}
+    params["retrieval"] |= {"benchmarks": ["flickr30k_fg"], "fitted_on": "coco_cross"}
     params["score"] = {"n_resamples": 100}
     params["report"] = {"thumbnails": 2, "points": 100}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -84,17 +94,18 @@ def words(stages):
 def test_repro_makes_everything_and_then_nothing(repo):
     """The first run makes metrics, plots and page; the second runs no stage."""
     first = stages_run(dvc(repo, "repro"))
-    assert len(first) == 9
+    assert len(first) == 19
     scores = json.loads((repo / SCORES).read_text())
-    assert set(scores) == {"color_histogram", "lsa"}
-    assert 0 < scores["lsa"]["text"]["kmeans"]["acc"] < 1
+    assert set(scores) == {"color_histogram", "miniclip", "heads"}
+    assert 0 < scores["miniclip"]["text"]["kmeans"]["acc"] < 1
     assert (repo / "report/index.html").stat().st_size > 10_000
     assert stages_run(dvc(repo, "repro")) == set()
     untracked = run(repo, "git", "status", "--porcelain", "-uall").split()
     for name in ("dvc.lock", SCORES, "plots/k/coco_cross.csv"):
         assert name in untracked
     tracked = [n for n in untracked if n.startswith(("data/", "report/"))]
-    assert tracked == ["data/benchmarks/coco_cross/summary.json"]
+    summaries = [f"data/benchmarks/{b}/summary.json" for b in BENCHMARKS]
+    assert tracked == summaries
     commit(repo, "Run")
 
 
@@ -110,15 +121,15 @@ def test_metrics_can_be_read_in_a_clone_without_data(repo, tmp_path):
     """Metrics are in git: no cache, no remote."""
     clone = tmp_path / "clone"
     run(repo, "git", "clone", "-q", ".", str(clone))
-    assert "lsa" in dvc(clone, "metrics", "show")
+    assert "miniclip" in dvc(clone, "metrics", "show")
 
 
 def test_another_k_reruns_only_what_reads_it(repo):
-    """`dvc exp run -S model.k=43` clusters, scores and reports; nothing else."""
+    """`dvc exp run -S model.k=43`: nouns, clusters, heads, and what shows them."""
     output = dvc(repo, "exp", "run", "-n", "k43", "-S", "model.k=43")
-    assert words(stages_run(output)) == {"cluster", "score", "report"}
+    assert words(stages_run(output)) == {"nouns", "cluster", "head", "score", "report"}
     scores = json.loads((repo / SCORES).read_text())
-    assert scores["lsa"]["text"]["kmeans"]["k"] == 43
+    assert scores["miniclip"]["text"]["kmeans"]["k"] == 43
     run(repo, "git", "checkout", "-q", ".")
     dvc(repo, "checkout")
     assert stages_run(dvc(repo, "repro")) == set()
@@ -135,7 +146,7 @@ def test_a_queue_of_experiments(repo):
             data = experiment["revs"][0]["data"]
             k = data["params"]["params.yaml"]["data"]["model"]["k"]
             scored = data["metrics"][SCORES]["data"]
-            found[k] = scored["lsa"]["text"]["kmeans"]["k"]
+            found[k] = scored["miniclip"]["text"]["kmeans"]["k"]
     assert found == {10: 10, 20: 20, 43: 43}
 
 
@@ -149,9 +160,9 @@ def test_branches_are_compared(repo):
     run(repo, "git", "checkout", "-q", "main")
     dvc(repo, "checkout")
     diff = json.loads(dvc(repo, "metrics", "diff", "main", "more", "--json"))
-    change = diff[SCORES]["lsa.text.kmeans.k"]
+    change = diff[SCORES]["miniclip.text.kmeans.k"]
     assert (change["old"], change["new"]) == (10, 25)
-    assert "lsa.text.kmeans.acc" in diff[SCORES]
+    assert "miniclip.text.kmeans.acc" in diff[SCORES]
     output = dvc(repo, "plots", "diff", "main", "more", "-o", "plots_diff")
     page = (repo / "plots_diff/index.html").read_text()
     assert "main" in page
@@ -170,13 +181,13 @@ def test_plots_open_offline(repo):
 
 def test_editing_one_encoder_reruns_only_what_depends_on_it(repo):
     """The other encoder's features and clusters stay."""
-    path = repo / "src/mmclust/encoders/lsa.py"
+    path = repo / "src/mmclust/encoders/color_histogram.py"
     before = path.read_text()
     path.write_text(before + "\n# a remark\n")
     ran = stages_run(dvc(repo, "repro"))
     path.write_text(before)
     # The features come out the same, so nothing behind them runs.
-    assert ran == {"encode@coco_cross-lsa"}
+    assert ran == {"encode@coco_cross-color_histogram"}
     path = repo / "src/mmclust/encoders/color_histogram.py"
     before = path.read_text()
     path.write_text(before.replace("astype(np.float32)", "astype(np.float32) + 1"))
@@ -222,9 +233,11 @@ def test_real_photographs_go_through_to_the_report(repo):
         pytest.skip("needs ../shared/data/coco_mini")
     params = yaml.safe_load((repo / "params.yaml").read_text())
     params["data"]["mirror"] = str(folder.resolve())
+    params["data"]["sources"] = ["coco2017"]
     params["benchmarks"] = {"coco_all": {"min_images": 1}}
     params["encoders"] |= {"miniclip": {"steps": 3}, "hog": {}, "random": {}}
-    params["model"]["encoder"] = "miniclip"
+    params["model"] |= {"benchmarks": ["coco_all"], "heads": []}
+    params["retrieval"] |= {"benchmarks": []}
     (repo / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     dvc(repo, "repro", "report")
     summary = json.loads((repo / "data/benchmarks/coco_all/summary.json").read_text())

@@ -1,5 +1,7 @@
 """dvc.yaml against the code: every import is a dep, and labels reach scoring alone."""
 
+import functools
+import math
 import re
 from pathlib import PurePosixPath
 
@@ -17,19 +19,35 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 ENTRIES = {
     "sample": ["sources.sample.make"],
     "fetch": ["sources.fetch"],
-    "build": ["benchmarks._stage", "benchmarks.{benchmark}"],
+    "build": [
+        "benchmarks._stage",
+        "benchmarks.{benchmark}",
+        *(f"benchmarks.{n}" for n in names("benchmarks")),
+    ],
+    "vocabulary": ["sources.nouns"],
+    "caption": ["encoders._caption_stage"],
     "encode": ["encoders._stage", "encoders.{encoder}"],
+    "nouns": ["heads._nouns", f"encoders.{PARAMS['model']['encoder']}"],
     "cluster": ["clusterers._stage", *(f"clusterers.{n}" for n in names("clusterers"))],
+    "head": [
+        "heads._stage",
+        "heads.{head}",
+        f"encoders.{PARAMS['model']['encoder']}",
+    ],
+    "embed": ["encoders._embed", "encoders.{encoder}"],
+    "retrieve": ["retrieval._stage"],
     "score": ["scoring.stage"],
     "report": ["report.page"],
 }
 LABELS = PurePosixPath("data/benchmarks/${item.benchmark}/labels.parquet")
+HIDDEN = LABELS.with_name("hidden.parquet")
 
 
 def deps(stage, **item):
     text = [next(iter(d)) if isinstance(d, dict) else d for d in STAGES[stage]["deps"]]
     text = [d.replace("${src}", "src/mmclust") for d in text]
     text = [d.replace("${core}", "src/mmclust/core") for d in text]
+    text = [d.replace("${model.encoder}", PARAMS["model"]["encoder"]) for d in text]
     for key, value in item.items():
         text = [d.replace(f"${{item.{key}}}", value) for d in text]
     return text
@@ -45,21 +63,39 @@ def closure(modules):
     return {f"src/{m.replace('.', '/')}.py" for m in found - packages}
 
 
+@functools.cache
+def shared_by_encoders():
+    """Files in encoders/ and kernels/ that some encoder imports."""
+    files = closure(f"encoders.{name}" for name in names("encoders"))
+    return {f for f in files if f.split("/")[2] in ("encoders", "kernels")}
+
+
 def items():
     yield "sample", {}
     yield "fetch", {"source": "coco2017"}
     for benchmark in names("benchmarks"):
         yield "build", {"benchmark": benchmark}
         yield "score", {"benchmark": benchmark}
+        yield "nouns", {"benchmark": benchmark}
+    for head in names("heads"):
+        yield "head", {"benchmark": "coco_cross", "head": head}
     for encoder in names("encoders"):
         yield "encode", {"benchmark": "coco_cross", "encoder": encoder}
         yield "cluster", {"benchmark": "coco_cross", "encoder": encoder}
+    yield "vocabulary", {}
+    yield "caption", {"benchmark": "coco_cross", "captioner": "blip"}
+    for encoder in ("clip", "miniclip"):
+        yield "embed", {"benchmark": "mscoco_fg", "encoder": encoder}
+        yield "retrieve", {"benchmark": "mscoco_fg", "encoder": encoder}
     yield "report", {}
 
 
 def test_the_stages_are_those_of_the_design():
     """One word each, in order; the table above knows them all."""
-    words = ["sample", "fetch", "build", "encode", "cluster", "score", "report"]
+    words = [
+        "sample", "fetch", "build", "vocabulary", "caption", "encode", "nouns",
+        "cluster", "head", "embed", "retrieve", "score", "report",
+    ]  # fmt: skip
     assert list(STAGES) == words == list(ENTRIES)
     assert {stage for stage, _ in items()} == set(words)
 
@@ -77,9 +113,13 @@ def test_every_import_is_a_dep_and_every_dep_is_imported(stage, item):
         return file == dep or file.startswith(dep.rstrip("/") + "/")
 
     missing = {f for f in needed if not any(covers(d, f) for d in stated)}
+    # A matrix cannot say which encoders a fusion joins: see docs/encoders.md.
+    if stage == "encode":
+        missing -= {f"src/mmclust/encoders/{name}.py" for name in names("encoders")}
     assert missing == set()
+    # Nor can it say which encoder shares which helper with others.
     idle = {d for d in stated if not any(covers(d, f) for f in needed)}
-    assert idle == set()
+    assert idle <= shared_by_encoders()
 
 
 def test_labels_are_read_by_scoring_alone():
@@ -87,7 +127,7 @@ def test_labels_are_read_by_scoring_alone():
     readers = set()
     for stage in STAGES:
         for dep in map(PurePosixPath, deps(stage)):
-            if dep == LABELS or dep in LABELS.parents:
+            if dep in (LABELS, HIDDEN) or dep in LABELS.parents:
                 readers.add(stage)
     assert readers == {"score"}
 
@@ -104,7 +144,10 @@ def test_labels_are_opened_by_scoring_and_export_alone():
         "core/manifest.py",  # its docstring says where labels live
         "core/labels.py",
         "benchmarks/_stage.py",  # writes the file
+        "benchmarks/_staging.py",  # moves it into place
         "benchmarks/_export.py",  # lays out folders by class, for people
+        "scoring/files.py",
+        "scoring/runs.py",
         "scoring/stage.py",
     }
 
@@ -128,20 +171,17 @@ def test_metrics_and_plots_are_in_git():
 
 
 def test_the_default_run_stays_small():
-    """DVC's cost grows with the square of the stages: at most 45."""
-    axes = {
-        "${data.sources}": len(PARAMS["data"]["sources"]),
-        "${benchmarks}": len(PARAMS["benchmarks"]),
-        "${model.benchmarks}": len(PARAMS["model"]["benchmarks"]),
-        "${encoders}": len(PARAMS["encoders"]),
-    }
-    total = 0
-    for stage in STAGES.values():
-        count = 1
-        for axis in stage.get("matrix", {}).values():
-            count *= axes[axis]
-        total += count
-    assert 20 <= total <= 45
+    """DVC's cost grows with the square of the stages: at most 48."""
+
+    def length(axis):
+        value = PARAMS
+        for key in axis.removeprefix("${").removesuffix("}").split("."):
+            value = value[key]
+        return len(value)
+
+    matrices = [stage.get("matrix", {}).values() for stage in STAGES.values()]
+    total = sum(math.prod(map(length, axes)) for axes in matrices)
+    assert 20 <= total <= 48
 
 
 def test_result_neutral_knobs_are_no_params():

@@ -67,7 +67,10 @@ def repository(tmp_path, monkeypatch):
 def params(root, images):
     values = {
         "data": {"mirror": "upstream", "images": images},
-        "benchmarks": {"coco_cross": {}, "coco_all": {"min_images": 1}},
+        "benchmarks": {
+            "coco_cross": {"allow_different": True},
+            "coco_all": {"min_images": 1},
+        },
     }
     (root / "params.yaml").write_text(yaml.safe_dump(values))
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import typer
 
-from mmclust.cli import score, sources
+from mmclust.cli import published, retrieve, score, sources
+from mmclust.cli.assign import assign
 from mmclust.cli.build import build
+from mmclust.cli.caption import caption
 from mmclust.cli.cluster import cluster
+from mmclust.cli.embed import embed
 from mmclust.cli.encode import encode
 from mmclust.cli.export import export
 from mmclust.cli.fetch import fetch
+from mmclust.cli.head import head
+from mmclust.cli.nouns import nouns
+from mmclust.cli.panels import panels
 from mmclust.cli.plots_page import plots_page
+from mmclust.cli.preset import preset
 from mmclust.cli.report import report
 from mmclust.cli.sample import sample
 
@@ -28,10 +35,15 @@ app = typer.Typer(
 )
 _PIPELINE = "The pipeline, in order"
 _BESIDE = "Beside it"
-for stage in (sample, fetch, build, encode, cluster):
+for stage in (sample, fetch, build, caption, encode, nouns, cluster, head, embed):
     app.command(rich_help_panel=_PIPELINE)(stage)
+app.add_typer(retrieve.app, name="retrieve", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
 app.command(rich_help_panel=_PIPELINE)(report)
 app.command(rich_help_panel=_BESIDE)(export)
+app.command(rich_help_panel=_BESIDE)(assign)
+app.command(rich_help_panel=_BESIDE)(panels)
 app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
+app.add_typer(published.app, name="published", rich_help_panel=_BESIDE)
+app.command(rich_help_panel=_BESIDE)(preset)
 app.command(hidden=True)(plots_page)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def n_workers(workers: int) -> int:
@@ -20,3 +24,18 @@ def require_plugins(benchmark: str, encoder: str) -> None:
 
     require("benchmarks", benchmark)
     require("encoders", encoder)
+
+
+def tell_zero_rows(features: Path) -> None:
+    """Say which of an encoder's features are zeros, which clusterers cannot place."""
+    import typer
+
+    from mmclust.core.io import read_json
+
+    facts = read_json(features / "features.json")
+    for view, count in facts.get("zero_rows", {}).items():
+        typer.echo(
+            f"{facts['benchmark']} {facts['encoder']}: {count} of {facts['images']} "
+            f"images have {view} features of zeros",
+            err=True,
+        )

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+REGISTRY = Path("data/sources.yaml")
+
 
 def build(
     benchmark: Annotated[str, typer.Argument(help="For instance coco_cross.")],
@@ -16,7 +18,10 @@ def build(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write; default data/benchmarks/<benchmark>."),
+        typer.Option(
+            help="Folder to write; default data/benchmarks/<benchmark>, which is the "
+            "pipeline's; needed with --raw."
+        ),
     ] = None,
     split: Annotated[
         str | None,
@@ -28,48 +33,88 @@ def build(
     min_images: Annotated[
         int | None, typer.Option(help="Images a class needs, where that is a rule.")
     ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="An option of the benchmark, its value in YAML; once for each.",
+        ),
+    ] = None,
     annotations_only: Annotated[
         bool, typer.Option("--annotations-only", help="Do not look for image files.")
     ] = False,
+    allow_different: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different",
+            help="Record counts that are not the published ones instead of failing.",
+        ),
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads; 0: as many as there are cores.")
+    ] = 0,
 ) -> None:
-    """Build a benchmark: manifest, labels and summary.
+    """Build a benchmark: manifest, labels, summary, duplicates and data card.
 
     Options come from params.yaml, unless --raw or --out is given: then the
-    protocol's own values hold and params.yaml is not read.
+    protocol's own values hold and params.yaml is not read. --set and --min-images
+    go before either.
     """
     from mmclust.benchmarks._stage import build_benchmark
+    from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.core.plugins import load
 
     by_hand = raw is not None or out is not None
-    block = {} if by_hand else read_params().benchmarks.get(benchmark) or {}
     plugin = load("benchmarks", benchmark)
+    if raw is not None and out is None:
+        raise _no_out(benchmark)
+    given = _given(benchmark, options or [], min_images)
+    block = {} if by_hand else read_params().benchmarks.get(benchmark) or {}
     source = getattr(plugin, "SOURCE", "")  # of several: the folder that holds them
     out = out or Path("data/benchmarks") / benchmark
     summary = build_benchmark(
         benchmark,
         raw or Path("data/raw") / source,
         out,
-        _override(block, benchmark, min_images),
+        {**block, **given},
         split=split,
         images=not annotations_only,
+        allow_different=allow_different,
+        registry=REGISTRY if REGISTRY.is_file() else None,
+        workers=n_workers(workers),
+        complete=not by_hand,
     )
     _tell(summary, out)
+    if not by_hand and (given or split or annotations_only or allow_different):
+        typer.echo("  with options of this command: `dvc repro` builds it without them")
 
 
-def _override(
-    block: dict[str, Any], benchmark: str, min_images: int | None
+def _no_out(benchmark: str) -> Exception:
+    from mmclust.core.errors import MmclustError
+
+    return MmclustError(
+        "--raw needs --out",
+        where="--out",
+        expected="a folder for the benchmark",
+        found="nothing; without --raw that would be the pipeline's own folder, "
+        f"data/benchmarks/{benchmark}",
+        do=f"say where to write, for instance --out {benchmark}",
+    )
+
+
+def _given(
+    benchmark: str, options: list[str], min_images: int | None
 ) -> dict[str, Any]:
-    """Return the options with ``--min-images``, where the benchmark has it."""
-    if min_images is None:
-        return block
+    """Return the options of the command line, each checked by itself."""
     from dataclasses import fields
 
-    from mmclust.core.errors import MmclustError
+    from mmclust.core.errors import MmclustError, nearest
     from mmclust.core.plugins import load
 
     known = [f.name for f in fields(load("benchmarks", benchmark).Params)]
-    if "min_images" not in known:
+    if min_images is not None and "min_images" not in known:
         raise MmclustError(
             f"{benchmark} has no threshold",
             where="--min-images",
@@ -77,7 +122,47 @@ def _override(
             found=f"--min-images {min_images}",
             do="leave --min-images out",
         )
-    return {**block, "min_images": min_images}
+    given = {} if min_images is None else {"min_images": min_images}
+    for text in options:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--set")
+        if key not in known:
+            raise MmclustError(
+                f"{benchmark} has no option {key!r}",
+                where=f"--set {text}",
+                expected=nearest(key, known),
+                found=key,
+                do="correct the name, or leave it out",
+            )
+        given[key] = _value(benchmark, key, value)
+    return given
+
+
+def _value(benchmark: str, key: str, text: str) -> Any:
+    """Return a value in YAML, of the type that the option has."""
+    import yaml
+
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.plugins import params_of
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise MmclustError(
+            "A value is not valid YAML", where=f"--set {key}={text}", found=error
+        ) from error
+    try:
+        params_of("benchmarks", benchmark, {key: value}, "")
+    except MmclustError as error:
+        raise MmclustError(
+            f"A value of {benchmark} has the wrong type or is out of range",
+            where=f"--set {key}={text}",
+            expected=error.parts["expected"],
+            found=error.parts["found"],
+            do="correct the value",
+        ) from error
+    return value
 
 
 def _tell(summary: dict[str, Any], out: Path) -> None:
@@ -88,13 +173,38 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
     shown = list(summary["per_class"].items())[:10]
     rest = summary["n_classes"] - len(shown)
     histogram = ", ".join(f"{name} {count:,}" for name, count in shown)
-    typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
-    notes = summary["notes"]
-    verdict = {True: "as published", False: "NOT as published"}
-    if notes.get("matches_published") is not None:
-        published = notes["published"]
-        typer.echo(
-            f"  {verdict[notes['matches_published']]} "
-            f"({published['images']:,} images, {published['classes']} classes)"
-        )
+    if shown:
+        typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
+    for line in _duplicates(summary.get("duplicates")):
+        typer.echo(f"  {line}")
+    typer.echo(f"  {_verdict(summary['expected'])}")
     typer.echo(f"  written to {out}")
+
+
+def _duplicates(found: dict[str, Any] | None) -> list[str]:
+    from mmclust.core.errors import some
+
+    if found is None:
+        return []
+    lines = [
+        f"{kind} duplicates: {found[kind]['pairs']:,} pairs, "
+        f"{found[kind]['across_splits']:,} of them across splits"
+        for kind in ("exact", "near")
+        if found[kind]["pairs"]
+    ]
+    bad = found["not_decoded"]
+    if bad["images"]:
+        lines.append(f"no readable picture: {bad['images']:,} ({some(bad['first'])})")
+    return lines
+
+
+def _verdict(expected: dict[str, Any]) -> str:
+    from mmclust.benchmarks._expected import told
+
+    if expected["matches"] is None:
+        return f"counts not compared: {expected['why']}"
+    if not expected["matches"]:
+        return f"NOT as published, allowed: {told(expected['different'])}"
+    n_classes = expected["classes"]
+    classes = f", {n_classes} classes" if n_classes else ""
+    return f"as published ({expected['images']:,} images{classes})"

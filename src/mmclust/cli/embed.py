@@ -39,7 +39,7 @@ def embed(
         encoder,
         out,
         fitted=Path("data/features") / fitted_on / encoder,
-        block=params.encoders.get(encoder),
+        block=params.encoder_options(encoder, benchmark),
         seed=params.seed,
         options=Options(devices=(device,), workers=n_workers(workers)),
     )

@@ -7,38 +7,126 @@ from typing import Annotated
 
 import typer
 
+_COMPUTING = "How it is computed"
+
 
 def encode(
     benchmark: Annotated[str, typer.Argument(help="A built benchmark.")],
-    encoder: Annotated[str, typer.Argument(help="An encoder, such as hog.")],
+    encoders: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ENCODER...", help="One or more, such as hog; decoded together."
+        ),
+    ],
     device: Annotated[
-        str, typer.Option(help="Where torch models run: cpu, cuda, cuda:1, mps.")
+        str,
+        typer.Option(
+            help="Where torch models run: cpu, cuda, mps; cuda:0,cuda:1 for a "
+            "process on each.",
+            rich_help_panel=_COMPUTING,
+        ),
     ] = "cpu",
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Processes that read pictures; 0: one per core."),
+        typer.Option(
+            min=0,
+            help="Processes; beside a GPU they decode. 0: one per core, on Ray one "
+            "per CPU of the cluster.",
+            rich_help_panel=_COMPUTING,
+        ),
     ] = 0,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Images a model gets at once. 0: 32 on the CPU, 256 on a GPU. Other "
+            "sizes may change the last bit of a model's features.",
+            rich_help_panel=_COMPUTING,
+        ),
+    ] = 0,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="local, or ray: on the cluster that RAY_ADDRESS names.",
+            rich_help_panel=_COMPUTING,
+        ),
+    ] = "local",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="float32, or bf16 or fp16 by autocast.", rich_help_panel=_COMPUTING
+        ),
+    ] = "float32",
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile torch models.", rich_help_panel=_COMPUTING
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how much there is to do and how long it may take."
+        ),
+    ] = False,
 ) -> None:
     """Turn a benchmark's images and captions into features.
 
-    Labels are not read. A run that was stopped continues where it was: run the
-    same command again. The bytes are the same at any number of workers.
+    Labels are not read. Several encoders share each decoded picture. A run that was
+    stopped continues where it was: run the same command again. The bytes are the
+    same at any number of workers, on either engine, and for several encoders or one
+    after the other. Flags that may change a byte are recorded in features.json.
+
+    Encoders that need no weights were run on photographs, and sbert with its real
+    MiniLM weights; the other pretrained ones on small test checkpoints only. See
+    docs/encoders.md.
     """
-    from mmclust.cli._options import n_workers, require_plugins
+    from mmclust.cli._options import n_workers, require_plugins, tell_zero_rows
     from mmclust.core.params import read_params
-    from mmclust.encoders._stage import encode_benchmark
+    from mmclust.encoders._engines import Options
+    from mmclust.encoders._stage import encode_together
 
     params = read_params()
-    require_plugins(benchmark, encoder)
-    out = Path("data/features") / benchmark / encoder
-    dims = encode_benchmark(
-        Path("data/benchmarks") / benchmark / "manifest.parquet",
-        encoder,
-        out,
-        block=params.encoders.get(encoder),
-        seed=params.seed,
-        device=device,
-        workers=n_workers(workers),
+    for encoder in encoders:
+        require_plugins(benchmark, encoder)
+    options = Options(
+        devices=tuple(device.split(",")),
+        workers=workers if workers or engine == "ray" else n_workers(workers),
+        batch_size=batch_size or None,
+        engine=engine,
+        precision=precision,
+        compiled=compiled,
     )
-    views = ", ".join(f"{view} {dim}-d" for view, dim in dims.items())
-    typer.echo(f"{benchmark} {encoder}: {views}; wrote {out}")
+    manifest = Path("data/benchmarks") / benchmark / "manifest.parquet"
+    blocks = {
+        encoder: params.encoder_options(encoder, benchmark) for encoder in encoders
+    }
+    outs = {encoder: Path("data/features") / benchmark / encoder for encoder in blocks}
+    made = Path("data/captions") / benchmark
+    if dry_run:
+        from mmclust.encoders._probe import estimate
+
+        lines = estimate(
+            manifest,
+            blocks,
+            outs,
+            seed=params.seed,
+            policy=params.encode,
+            options=options,
+            made=made,
+        )
+        typer.echo("\n".join(lines))
+        return
+    dims = encode_together(
+        manifest,
+        blocks,
+        outs,
+        seed=params.seed,
+        policy=params.encode,
+        options=options,
+        made=made,
+    )
+    for encoder, views in dims.items():
+        text = ", ".join(f"{view} {dim}-d" for view, dim in views.items())
+        typer.echo(f"{benchmark} {encoder}: {text}; wrote {outs[encoder]}")
+        tell_zero_rows(outs[encoder])

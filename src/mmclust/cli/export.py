@@ -11,24 +11,43 @@ import typer
 def export(
     benchmark: Annotated[str, typer.Argument(help="A benchmark that has been built.")],
     layout: Annotated[
-        str, typer.Option("--as", help="raw: images/<class>/ and texts/<class>/.")
+        str,
+        typer.Option(
+            "--as",
+            metavar="raw|csv|mat|hf",
+            help="raw: images/<class>/ and texts/<class>/. csv: ids, labels and "
+            "captions; with --features, a file for each view and split. mat: X1, X2, "
+            "Y and label_mapping (MATLAB v5). hf: a folder that Hugging Face "
+            "datasets reads, as images or as parquet.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An encoder that has run, or the folder of its features; for mat, "
+            "give it twice to take images from one and texts from another."
+        ),
+    ] = None,
     benchmark_dir: Annotated[
         Path | None,
         typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
     ] = None,
 ) -> None:
-    """Write a benchmark's images and captions in another layout.
+    """Write a benchmark's images, captions or features in another layout.
 
-    The images are copies of the publisher's files, or hard links to them where
-    they lie unpacked on the same file system.
+    Images are copies of the publisher's files, or hard links to them where they lie
+    unpacked on the same file system. Classes that are not given out stay so. Nothing
+    that is there already is overwritten.
     """
     from mmclust.benchmarks._export import export_benchmark
 
     folder = benchmark_dir or Path("data/benchmarks") / benchmark
-    done = export_benchmark(benchmark, folder, layout, out)
-    state = "written to" if done.written else "already there, the same:"
-    typer.echo(
-        f"{benchmark}: {done.images:,} images and their captions {state} {done.target}"
-    )
+    encoded = Path("data/features") / benchmark
+    named = {
+        Path(name).name: Path(name) if "/" in name else encoded / name
+        for name in features or []
+    }
+    for done in export_benchmark(benchmark, folder, layout, out, named):
+        state = "written to" if done.written else "already there, the same:"
+        typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")

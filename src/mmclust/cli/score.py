@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,8 @@ from mmclust.cli._retrieval import retrieval
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Score clusters against classes: ACC, NMI, ARI and purity, with intervals.",
+    help="Score clusters against classes: ACC, NMI, ARI, purity and F1, with intervals "
+    "and paired differences.",
 )
 
 
@@ -21,19 +22,42 @@ app.command()(retrieval)
 @app.command()
 def benchmark(
     name: Annotated[str, typer.Argument(help="A benchmark of params.yaml.")],
+    reveal: Annotated[
+        bool,
+        typer.Option("--reveal", help="Read labels that are kept aside, too."),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --reveal: the JSON file to write.")
+    ] = None,
 ) -> None:
     """Score all clusters of a benchmark (the pipeline's stage).
 
     Reads data/clusters and the labels; no other stage reads labels. Writes
-    metrics/clustering, plots/ and data/scores.
+    metrics/clustering, metrics/names, plots/ and data/scores; with --reveal it
+    writes none of them, since what the pipeline tracks holds no revealed score.
     """
     from mmclust.cli._show import clustering_table
+    from mmclust.core.io import write_json
     from mmclust.core.params import read_params
-    from mmclust.scoring.stage import score_benchmark
+    from mmclust.scoring.stage import reveal_benchmark, score_benchmark
 
-    records, paths = score_benchmark(name, read_params(), Path())
+    if reveal is (out is None):
+        raise typer.BadParameter("--reveal and --out go together")
+    if out is not None:
+        records, paths = reveal_benchmark(name, read_params(), Path()), [out]
+        write_json(out, records)
+    else:
+        records, paths = score_benchmark(name, read_params(), Path())
     clustering_table(name, records)
-    typer.echo(f"wrote {', '.join(str(path) for path in paths)}")
+    compared = {
+        record["baseline"]
+        for views in records.values()
+        for methods in views.values()
+        for record in methods.values()
+        if "baseline" in record
+    }
+    typer.echo(f"compared with {', '.join(sorted(compared)) or 'no baseline'}; "
+               f"wrote {', '.join(str(path) for path in paths)}")  # fmt: skip
 
 
 @app.command()
@@ -43,9 +67,29 @@ def clustering(
     ],
     clusters: Annotated[
         list[Path],
-        typer.Option(help="image_id,cluster likewise; once for each run (seed)."),
+        typer.Option(
+            help="image_id,cluster likewise, once for each run (seed); or a file of "
+            "data/clusters. Cluster -1 is noise."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another method's runs, to compare with, paired."),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Of a file of data/clusters: the clusterer.")
+    ] = None,
+    view: Annotated[
+        str | None, typer.Option(help="Likewise: image, text, concat, …")
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option(min=0, help="Likewise: clusters asked for.")
+    ] = None,
+    reveal: Annotated[
+        bool,
+        typer.Option("--reveal", help="Read a benchmark's labels that are kept aside."),
+    ] = False,
     resamples: Annotated[
         int, typer.Option(min=100, help="Bootstrap resamples of the images.")
     ] = 1000,
@@ -58,11 +102,29 @@ def clustering(
     """
     from mmclust.core.io import write_json
     from mmclust.scoring.clustering import METRICS
-    from mmclust.scoring.files import score_files
+    from mmclust.scoring.files import Choice, score_files
 
-    record = score_files(labels, clusters, n_resamples=resamples, seed=seed)
+    record = score_files(
+        labels,
+        clusters,
+        n_resamples=resamples,
+        seed=seed,
+        choice=Choice(method, view, k),
+        baseline=baseline or (),
+        reveal=reveal,
+    )
     write_json(out, record)
     for name in METRICS:
         low, high = record[f"{name}_low"], record[f"{name}_high"]
-        typer.echo(f"{name:<7}{record[name]:.4f}  [{low:.4f}, {high:.4f}]")
+        line = f"{name:<7}{record[name]:.4f}  [{low:.4f}, {high:.4f}]"
+        typer.echo(line + _difference(record, name))
     typer.echo(f"95 % intervals over {record['n_samples']} images; wrote {out}")
+
+
+def _difference(record: dict[str, Any], metric: str) -> str:
+    if f"{metric}_diff" not in record:
+        return ""
+    diff, low, high, p = (
+        record[f"{metric}_diff{part}"] for part in ("", "_low", "_high", "_p")
+    )
+    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {p:.3f}"

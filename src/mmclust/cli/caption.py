@@ -1,0 +1,64 @@
+"""`mmclust caption`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def caption(
+    benchmark: Annotated[str, typer.Argument(help="A built benchmark.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="Of captioners in params.yaml, or blip: its defaults."),
+    ],
+    device: Annotated[
+        str, typer.Option(help="Where the model runs: cpu, cuda, mps.")
+    ] = "cpu",
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Processes; beside a GPU they decode, else each needs the model in "
+            "memory. 0: one per core.",
+        ),
+    ] = 0,
+) -> None:
+    """Let a model caption a benchmark's images, for text encoders to read.
+
+    Neither labels nor the publisher's captions are read. Encoders read what is
+    written where their option captions has the same NAME: caption_sbert by default
+    reads blip. A run that was stopped continues where it was: run the same command
+    again. The bytes are the same at any number of workers.
+    """
+    from mmclust.cli._options import n_workers
+    from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.params import read_params
+    from mmclust.core.plugins import require
+    from mmclust.encoders._caption_stage import caption_benchmark
+
+    require("benchmarks", benchmark)
+    params = read_params()
+    known = {"blip": None} | params.captioners
+    if name not in known:
+        raise MmclustError(
+            f"Unknown captioner {name!r}",
+            where="captioners in params.yaml",
+            expected=nearest(name, known),
+            found=name,
+            do="correct the name, or add it under captioners",
+        )
+    out = Path("data/captions") / benchmark / f"{name}.parquet"
+    n_captions = caption_benchmark(
+        Path("data/benchmarks") / benchmark / "manifest.parquet",
+        name,
+        out,
+        block=known[name],
+        seed=params.seed,
+        corrupt=params.encode.corrupt,
+        device=device,
+        workers=n_workers(workers),
+    )
+    typer.echo(f"{benchmark} {name}: {n_captions} captions an image; wrote {out}")

@@ -1,0 +1,95 @@
+"""`mmclust preset`: complete params files for what papers did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mmclust.sources.types import Source
+
+_PRESETS = Path("presets")
+_PARAMS = Path("params.yaml")
+
+
+def preset(
+    name: Annotated[
+        str | None, typer.Argument(help="A preset; without, they are listed.")
+    ] = None,
+) -> None:
+    """Write a preset to params.yaml, and say what it will download.
+
+    What was there is kept as params.yaml.bak; an existing params.yaml.bak is not
+    overwritten unless it is the same.
+    """
+    from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.io import require_file, write_bytes
+    from mmclust.core.params import read_params
+
+    known = {path.stem: path for path in sorted(_PRESETS.glob("*.yaml"))}
+    if name is None:
+        for each, path in known.items():
+            typer.echo(f"{each:<22}{_title(path)}")
+        return
+    if name not in known:
+        raise MmclustError(
+            f"Unknown preset {name!r}",
+            where=_PRESETS,
+            expected=nearest(name, known),
+            found=name,
+            do="correct the name; `mmclust preset` lists them",
+        )
+    wanted = known[name]
+    params = read_params(wanted)
+    if _PARAMS.is_file() and _PARAMS.read_bytes() != wanted.read_bytes():
+        before, backup = _PARAMS.read_bytes(), Path("params.yaml.bak")
+        if backup.is_file() and backup.read_bytes() != before:
+            raise MmclustError(
+                "params.yaml.bak holds another params.yaml that was kept",
+                where=backup.absolute(),
+                do="move or delete it: this preset's predecessor goes there",
+            )
+        write_bytes(backup, before)
+        typer.echo(f"kept the old params.yaml as {backup}")
+    write_bytes(_PARAMS, require_file(wanted).read_bytes())
+    typer.echo(f"wrote params.yaml: {_title(wanted)}")
+    _say_downloads(params)
+
+
+def _title(path: Path) -> str:
+    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+
+
+def _say_downloads(params: Any) -> None:
+    from mmclust.core.io import require_file
+    from mmclust.sources.registry import find_source, read_registry
+
+    if params.data.mirror == "sample":
+        typer.echo("downloads nothing: it runs on the built-in sample")
+        return
+    path = require_file(Path("data/sources.yaml"))
+    registry = read_registry(path)
+    typer.echo("`dvc repro` will download:")
+    for name in params.data.sources:
+        source = find_source(registry, name, path)
+        typer.echo(f"  {name}: {_size(source)}")
+        typer.echo(f"    licence: {source.licence or 'not stated'}")
+        if source.manual:
+            typer.echo(f"    by hand: {source.manual}")
+        if source.accept:
+            typer.echo(f"    first: mmclust sources accept {name}")
+    if params.data.images != "all":
+        typer.echo("  of pictures, only those of " + ", ".join(params.data.images))
+    models = [each for each in params.encoders if each == "clip"]
+    if models:
+        typer.echo("  and the weights of CLIP ViT-B/32 (about 0.6 GB)")
+
+
+def _size(source: Source) -> str:
+    sizes = [file.size for file in source.files.values()]
+    total = sum(size or 0 for size in sizes) / 1e9
+    if not total:
+        return "size not stated"
+    return f"{'at least ' if None in sizes else ''}{total:.1f} GB"

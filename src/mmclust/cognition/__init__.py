@@ -1,0 +1,1 @@
+"""Human norms as judges of word models: concreteness, categories, association."""

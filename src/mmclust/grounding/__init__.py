@@ -1,0 +1,1 @@
+"""What a visual encoder trained on words found: classes, boxes, heat maps."""

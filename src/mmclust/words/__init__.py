@@ -1,0 +1,1 @@
+"""Models that learn categories of words from captions, with pictures or without."""

@@ -1,0 +1,119 @@
+"""`mmclust preset`: complete params files, and what they cost."""
+
+import shutil
+
+import pytest
+
+from mmclust.core.params import read_params
+from mmclust.core.plugins import names
+from mmclust.sources.registry import read_registry
+from tests.conftest import ROOT
+
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+NAMES = ["coco-real", "dxmc-table1", "sample", "text-guided-food",
+         "text-guided-imagenet"]  # fmt: skip
+
+
+@pytest.fixture
+def repo(tmp_path):
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data/sources.yaml", tmp_path / "data")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def test_the_presets_are_these():
+    assert [path.stem for path in PRESETS] == NAMES
+
+
+def test_the_sample_is_todays_params():
+    """The preset `sample` is params.yaml, byte for byte."""
+    assert (ROOT / "presets/sample.yaml").read_bytes() == (
+        ROOT / "params.yaml"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_every_name_exists(path):
+    """Sources, benchmarks, encoders, heads, clusterers and their options."""
+    params = read_params(path)
+    assert set(params.data.sources) <= set(read_registry(ROOT / "data/sources.yaml"))
+    wanted = {
+        "benchmarks": set(params.benchmarks),
+        "encoders": set(params.encoders),
+        "clusterers": {*params.clusterers, *params.model.clusterers},
+        "heads": {*params.heads, *params.model.heads},
+    }
+    for kind, used in wanted.items():
+        assert used <= set(names(kind))
+        for name in used:
+            params.block(kind, name)
+
+
+def test_presets_are_complete():
+    """Every key that dvc.yaml names is in every preset: DVC wants them all there."""
+    for path in PRESETS:
+        model = path.read_text()
+        for key in ("k:", "k_grid:", "k_sweep:", "clusterers:", "heads:", "encoder:",
+                    "n_seeds:", "benchmarks:", "baseline:", "images:"):  # fmt: skip
+            assert f"  {key}" in model, (path.stem, key)
+        assert "\ncaptioners:" in model, path.stem
+
+
+def test_writing_keeps_what_was_there(repo, run_mmclust):
+    """The old file is kept once; another one that was kept is never overwritten."""
+    before = (repo / "params.yaml").read_bytes()
+    done = run_mmclust("preset", "dxmc-table1", cwd=repo)
+    assert done.returncode == 0, done.stderr
+    assert (repo / "params.yaml.bak").read_bytes() == before
+    assert (repo / "params.yaml").read_bytes() == (
+        repo / "presets/dxmc-table1.yaml").read_bytes()  # fmt: skip
+    done = run_mmclust("preset", "coco-real", cwd=repo)
+    assert done.returncode == 1
+    assert "params.yaml.bak holds another" in done.stderr
+    assert (repo / "params.yaml.bak").read_bytes() == before
+
+
+def test_what_is_downloaded_is_said(repo, run_mmclust):
+    """Sources, sizes, licences, and what has to be done by hand."""
+    out = run_mmclust("preset", "dxmc-table1", cwd=repo).stdout
+    assert "cifar10: 0.2 GB" in out
+    assert "stl10: 2.6 GB" in out
+    assert "licence:" in out
+    assert "mmclust sources accept imagenet1k" in out
+    assert "by hand:" in out
+    assert "weights of CLIP" in out
+
+
+def test_the_sample_downloads_nothing(repo, run_mmclust):
+    """And a preset that is there already needs no copy of the old file."""
+    done = run_mmclust("preset", "sample", cwd=repo)
+    assert "downloads nothing" in done.stdout
+    assert not (repo / "params.yaml.bak").exists()
+
+
+def test_list_and_unknown_names(repo, run_mmclust):
+    """Without a name they are listed, one line each."""
+    out = run_mmclust("preset", cwd=repo).stdout.splitlines()
+    assert [line.split()[0] for line in out] == NAMES
+    done = run_mmclust("preset", "dxmc", cwd=repo)
+    assert done.returncode == 1
+    assert "Did you mean 'dxmc-table1'?" in done.stderr
+
+
+def test_table_1_prepares_pixels_and_nouns_as_the_release_does():
+    """Spec of TAC and DXMC, sections 1 to 5: 256 for ImageNet's subsets alone."""
+    params = read_params(ROOT / "presets/dxmc-table1.yaml")
+    sides = {
+        name: params.block("encoders", "clip", name).short_side
+        for name in params.benchmarks
+    }
+    assert sides == {"cifar10": 224, "cifar20": 224, "stl10": 224,
+                     "imagenet10": 256, "imagenet_dogs": 256}  # fmt: skip
+    clip = params.block("encoders", "clip", "imagenet10")
+    assert (clip.rounding, clip.normalise) == ("even", False)
+    nouns = params.nouns
+    assert (nouns.faiss_seed, nouns.max_points_per_centroid) == (1234, 256)
+    assert (nouns.noun_softmax_dtype, nouns.counterpart_dtype) == ("float16",) * 2
+    assert (nouns.prompt_normalisation, nouns.deduplicate_nouns) == (False, False)

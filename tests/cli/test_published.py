@@ -1,0 +1,122 @@
+"""`mmclust published`: facts with their source, and honest comparisons."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from mmclust.core.params import ModelParams, Params
+from mmclust.scoring.published import compare, read_published
+from tests.conftest import ROOT
+
+FOLDER = ROOT / "docs/published"
+
+
+def of(dataset, method, metric, table="1.1"):
+    (row,) = [
+        r
+        for r in read_published(FOLDER)
+        if (r.table, r.dataset, r.method, r.metric) == (table, dataset, method, metric)
+    ]
+    return row
+
+
+def test_averages_of_table_1_are_reproduced():
+    """The mean of the 15 values of a complete row is the printed AVG, to 0.1."""
+    rows = [r for r in read_published(FOLDER) if r.table == "1.1"]
+    checked = 0
+    for printed in (r for r in rows if r.dataset == "average"):
+        values = [
+            r.value
+            for r in rows
+            if r.method == printed.method and r.dataset != "average"
+        ]
+        assert len(values) == 15
+        mean = 100 * sum(values) / 15
+        assert mean == pytest.approx(100 * printed.value, abs=0.1001)
+        checked += 1
+    assert checked == 14
+    assert len({r.method for r in rows}) == 17
+
+
+def test_values_are_those_of_the_specification():
+    """Spot checks against the page the files were copied from."""
+    assert of("imagenet_dogs", "DXMC", "acc").value == 0.861
+    assert of("stl10", "CLIP (k-means)", "nmi").value == 0.917
+    assert of("cifar20", "TAC", "ari", "1.2").value == 0.448
+    cross = [r for r in read_published(FOLDER) if r.dataset == "coco_cross"]
+    assert (cross[0].value, cross[0].spread) == (0.7251, 0.0033)
+
+
+def test_numbers_from_memory_are_left_out():
+    """Rows of TAC's own table that no other source confirms are absent."""
+    rows = [r for r in read_published(FOLDER) if r.table == "1.2"]
+    confirmed = {(r.dataset, r.method, r.metric) for r in rows}
+    assert len(rows) == 17
+    assert ("stl10", "TAC", "nmi") not in confirmed
+    assert ("imagenet_dogs", "TAC", "acc") not in confirmed
+    assert {r.status for r in read_published(FOLDER)} == {
+        "F", "M", "L", "participant report"}  # fmt: skip
+    assert all(r.source and r.setup for r in read_published(FOLDER))
+
+
+def test_the_setup_is_compared():
+    """Encoder, data, k and split policy that are not theirs are named."""
+    record = {"acc": 0.9, "k": 20, "n_classes": 10}
+    records = {"heads": {"head": {"tac": record}}}
+    ours = Params(
+        benchmarks={"cifar10": {"split_policy": "train"}},
+        model=ModelParams(encoder="miniclip"),
+    )
+    (row,) = [
+        r
+        for r in compare(read_published(FOLDER), "cifar10", records, ours)
+        if r.published.table == "1.2"
+    ]
+    assert row.differs == [
+        "our data are the built-in sample",
+        "our encoder is miniclip, theirs CLIP ViT-B/32",
+        "our k is 20, not 10 (classes)",
+        "our split policy is train, theirs tac",
+    ]
+
+
+def test_list_and_compare(tmp_path, run_mmclust):
+    """What is printed: theirs, ours, the difference, and why not to trust it."""
+    shutil.copytree(FOLDER, tmp_path / "docs/published")
+    (tmp_path / "params.yaml").write_text(
+        "benchmarks: {coco_cross: {}}\nencoders: {hog: {}}\nmodel: {encoder: hog}\n"
+    )
+    record = {"acc": 0.5, "k": 10, "n_classes": 10}
+    metrics = tmp_path / "metrics/clustering"
+    metrics.mkdir(parents=True)
+    text = json.dumps({"hog": {"concat": {"kmeans": record}}})
+    (metrics / "coco_cross.json").write_text(text)
+    done = run_mmclust("published", "compare", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ours 0.500 (hog concat kmeans), theirs 0.725" in done.stdout
+    assert "difference -0.225" in done.stdout
+    assert "built-in sample" in done.stdout
+    done = run_mmclust("published", "list", "stl10", cwd=tmp_path)
+    assert "DXMC  nmi 0.958" in done.stdout
+    done = run_mmclust("published", "list", "stl", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Did you mean 'stl10'?" in done.stderr
+
+
+def test_a_broken_file(tmp_path, run_mmclust):
+    """Other columns, or a value that is no number, are named."""
+    folder = tmp_path / "docs/published"
+    folder.mkdir(parents=True)
+    lines = (FOLDER / "words.csv").read_text().splitlines()
+    (folder / "words.csv").write_text("\n".join([lines[0], "2,a,b,c,x,,s,M,t"]))
+    done = run_mmclust("published", "list", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "line 2" in done.stderr
+    (folder / "words.csv").write_text("a,b\n")
+    assert (
+        "no file of published" in run_mmclust("published", "list", cwd=tmp_path).stderr
+    )
+    rows = list(csv.reader(lines))
+    assert {len(row) for row in rows} == {9}

@@ -1,0 +1,25 @@
+"""Run in a process of its own: encode `tiny` slowly with hog, until it is killed.
+
+python -m tests.faults.encoding ROOT
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from mmclust.core import shards
+from mmclust.encoders import _engines, hog
+from tests.encoders.staging import encode
+
+if __name__ == "__main__":
+    prepare = hog.prepare
+
+    def slowly(rgb, params):
+        time.sleep(0.05)
+        return prepare(rgb, params)
+
+    hog.prepare = slowly
+    shards.ROWS, _engines.BATCH = 4, 4
+    encode(Path(sys.argv[1]), "hog")
