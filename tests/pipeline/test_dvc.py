@@ -211,7 +211,7 @@ def test_a_new_encoder_is_one_file_and_one_name(repo):
     (repo / "src/mmclust/encoders/brightness.py").write_text(code)
     params = (repo / "params.yaml").read_text()
     line = re.search(r"`(brightness: \{grid: 2\})`", text).group(1)
-    changed = params.replace("encoders:\n", f"encoders:\n  {line}\n")
+    changed = params.replace("\nencoders:\n", f"\nencoders:\n  {line}\n")
     (repo / "params.yaml").write_text(changed)
     ran = stages_run(dvc(repo, "repro"))
     assert ran == {
