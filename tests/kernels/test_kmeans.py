@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import faiss
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans as Reference
@@ -13,6 +14,11 @@ from mmclust.core.features import normalised
 from mmclust.kernels.kmeans import Options, kmeans
 from mmclust.kernels.kmeans_torch import lloyd
 from tests.conftest import ROOT
+
+INITS = {
+    "random": faiss.ClusteringInitMethod_RANDOM,
+    "k-means++": faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+}
 
 
 def blobs(n=600, d=16, k=6, spread=0.4, seed=0):
@@ -40,6 +46,42 @@ def test_the_objective_is_that_of_scikit_learn(init):
     assert ours.inertia == pytest.approx(reference, rel=1e-3)
     labels, centroids = by_torch(rows, 6, n_init=30, init=init)
     assert objective(rows, labels, centroids) == pytest.approx(reference, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "most", "init"),
+    [
+        (900, 6, None, "random"),
+        (900, 6, None, "k-means++"),
+        (900, 20, 16, "random"),  # a sample, which leaves some clusters empty
+        (30, 30, None, "random"),
+    ],
+)
+@pytest.mark.parametrize("spherical", [False, True])
+def test_a_seed_gives_what_faiss_gives(n, k, most, init, spherical):
+    """Its sample, its starts, its rules: the same labels and centroids."""
+    rows = blobs(n, k=6, spread=1.5)
+    rows = normalised(rows) if spherical else rows
+    solver = faiss.Kmeans(
+        rows.shape[1], k, niter=300, nredo=5, seed=11, spherical=spherical,
+        min_points_per_centroid=1, max_points_per_centroid=most or n,
+        init_method=INITS[init],
+    )  # fmt: skip
+    solver.train(rows)
+    expected = solver.index.search(rows, 1)[1][:, 0]
+    ours = kmeans(rows, k, seed=11, n_init=5, init=init, spherical=spherical,
+                  max_points_per_centroid=most)  # fmt: skip
+    assert np.array_equal(ours.labels, expected)
+    assert ours.centroids == pytest.approx(solver.centroids, abs=1e-4)
+
+
+def test_fewer_different_rows_than_clusters():
+    """Each different row has a cluster; what is too many stays empty."""
+    rows = np.repeat(blobs(n=7), 20, axis=0)
+    for spherical, k in ((False, 10), (True, 10), (False, 140)):
+        found = kmeans(rows, k, seed=2, spherical=spherical)
+        assert len(np.unique(found.labels)) == 7
+    assert kmeans(rows, 10, seed=2).inertia == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("spherical", [False, True])

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmclust.kernels import _best
 from mmclust.kernels import ranks as module
+from mmclust.kernels._best import best
 from mmclust.kernels._ranks_torch import ranks_on
-from mmclust.kernels.ranks import best, rank_embeddings, rank_scores
+from mmclust.kernels.ranks import rank_embeddings, rank_scores
 
 
 def problem(seed, m=300, n=501, d=6, p=3):
@@ -65,11 +67,13 @@ def test_best_sorts_by_score_then_position(k, seed):
     assert (values == np.take_along_axis(scores, expected, 1)).all()
 
 
-def test_best_looks_beyond_the_sample(monkeypatch):
-    """The bar is set by the first columns; the best may be anywhere."""
-    monkeypatch.setattr(module, "_SAMPLE", 4)
-    scores = np.arange(40, dtype=np.float32).reshape(2, 20)
-    assert best(scores, 3)[0].tolist() == [[19, 18, 17]] * 2
+def test_best_in_parts_that_are_not_whole(monkeypatch):
+    """The last part of a row may be shorter; the best may be anywhere."""
+    monkeypatch.setattr(_best, "_PARTS", 4)
+    scores = np.arange(46, dtype=np.float32).reshape(2, 23)
+    assert best(scores, 1)[0].tolist() == [[22]] * 2
+    assert best(scores[:, ::-1], 1)[0].tolist() == [[0]] * 2
+    assert best(np.zeros((2, 23), np.float32), 3)[0].tolist() == [[0, 1, 2]] * 2
 
 
 def test_equal_embeddings_tie_exactly():
@@ -94,8 +98,22 @@ def test_scores_at_hand_are_ranked_alike():
     assert (ours.top == theirs.top).all()
 
 
-def test_count_of_wide_masks():
-    """More columns than the lanes of one word hold."""
+def test_scores_in_double_precision_are_not_rounded():
+    """What float32 would take for a tie is none."""
+    scores = 1 + np.arange(4)[None, :] * 1e-12
+    ranks = rank_scores(
+        lambda a, b: scores[a:b], 1, 4, np.array([[2]]), kind=np.float64
+    )
+    assert (ranks.greater.item(), ranks.equal.item()) == (1, 0)
+    assert ranks.top.tolist() == [[3, 2, 1, 0]]
+    queries, candidates = np.ones((1, 1)), scores.T
+    ranks = rank_embeddings(queries, candidates, np.array([[0]]))
+    assert (ranks.greater.item(), ranks.equal.item()) == (3, 0)
+
+
+def test_counts_up_to_each_section():
+    """Against a sum."""
     mask = np.random.default_rng(0).random((4, 5003)) < 0.9
-    assert (module._count(mask) == mask.sum(1)).all()
-    assert (module._count(np.ones((2, 4099), bool)) == 4099).all()
+    ends = (7, 2000, 5003)
+    expected = [mask[:, :end].sum(1) for end in ends]
+    assert (module._count(mask, ends) == expected).all()

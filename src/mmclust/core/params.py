@@ -165,7 +165,66 @@ class LearningParams:
 
     benchmark: str = "coco_words"
     """Its captioned images; word models see no labels."""
+    word_lists: tuple[str, ...] = ("words",)
+    """Lists to draw from the norms, without their ratings; ``[]``: none."""
     n_seeds: Positive = 5
+
+
+@dataclass(frozen=True)
+class CognitionParams:
+    """The norms that words are held against; files of ``data/raw/norms``."""
+
+    categories: str = "data/raw/norms/mcrae_typicality.yaml"
+    """Ratings of typicality."""
+    concreteness: str = "data/raw/norms/Concreteness_ratings_Brysbaert_et_al_BRM.txt"
+    """Ratings of concreteness."""
+    association: str = "data/raw/norms/swow.en.csv"
+    """Small World of Words, in any of its layouts."""
+    counting: Literal["published", "forward_only"] = "published"
+    """Whether rows that repeat pairs associated both ways are summed."""
+    vocabulary: str | None = None
+    """A list of words that the word list is restricted to, such as those that have
+    vectors; ``None``: the words of the categories that the captions hold."""
+    text_threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.03
+    """The probability from which a word belongs to its cluster."""
+
+
+@dataclass(frozen=True)
+class GroundingParams:
+    """What is held against the objects in the pictures."""
+
+    model: str = "joint_model"
+    """A word model with a visual network."""
+    benchmarks: tuple[str, ...] = ("coco_words",)
+    """One that says what is where, usually ``learning.benchmark``; none: no run."""
+    tags: str | None = None
+    """Gold nouns: a ``.tsv`` of tagged tokens, or the name of a spaCy model; ``None``:
+    nouns are not scored."""
+    clip_images: str | None = None
+    """``.npy`` of CLIP's embeddings of all images, in manifest order; ``None``: no
+    CLIP baseline."""
+    clip_classes: str | None = None
+    """``.npy`` of CLIP's embeddings of ``a photo of a <name>``, one-word categories in
+    the publisher's order."""
+
+    @property
+    def benchmark(self) -> str:
+        """Return the benchmark.
+
+        Raises
+        ------
+        MmclustError
+            Unless there is exactly one.
+        """
+        if len(self.benchmarks) != 1:
+            raise MmclustError(
+                "Grounding wants one benchmark",
+                where="grounding.benchmarks",
+                expected="one name, such as [coco_words]",
+                found=f"{len(self.benchmarks)}",
+                do="name one",
+            )
+        return self.benchmarks[0]
 
 
 @dataclass(frozen=True)
@@ -173,8 +232,8 @@ class ReportParams:
     """What the page shows."""
 
     thumbnails: Positive = 12
-    """Pictures per cluster."""
-    points: Positive = 3000
+    """Pictures of each cluster that are shown at first."""
+    points: Positive = 25_000
     """Images in each map, at most."""
 
 
@@ -203,6 +262,8 @@ class Params:
     retrieval: RetrievalParams = field(default_factory=RetrievalParams)
     words: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     learning: LearningParams = field(default_factory=LearningParams)
+    cognition: CognitionParams = field(default_factory=CognitionParams)
+    grounding: GroundingParams = field(default_factory=GroundingParams)
     score: ScoreParams = field(default_factory=ScoreParams)
     report: ReportParams = field(default_factory=ReportParams)
 

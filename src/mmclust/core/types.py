@@ -20,6 +20,33 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
+class Objects:
+    """The a objects of a benchmark's images, in the publisher's order.
+
+    Parameters
+    ----------
+    categories
+        All names there are, in the publisher's order.
+    image_ids, names
+        The image and the category of each object.
+    boxes
+        (a, 4): left, top, right, bottom, in whole pixels of the image as stored.
+    crowd
+        a truth values: whether it stands for many.
+    masks
+        Outline of each object as the publisher writes it (COCO's ``segmentation``,
+        JSON); empty where there is none.
+    """
+
+    categories: tuple[str, ...] = ()
+    image_ids: Sequence[str] = ()
+    names: Sequence[str] = ()
+    boxes: Any = ()
+    crowd: Any = ()
+    masks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Built:
     """What a benchmark's protocol chose.
 
@@ -47,6 +74,9 @@ class Built:
     alternatives
         Other captions of the same images, by a name such as ``original``: image id
         to captions.
+    objects
+        What is where in the images, for benchmarks that say it; ground truth like the
+        labels, and like them in a file of its own.
     pictures
         Name and bytes of pictures that lie in no file that can be read by offset;
         ``build`` stores them beside the manifest and points the rows whose
@@ -63,6 +93,7 @@ class Built:
     folds: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     alternatives: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    objects: Objects | None = None
     pictures: Iterable[tuple[str, bytes]] | None = None
 
 

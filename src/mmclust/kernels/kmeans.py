@@ -1,4 +1,4 @@
-"""k-means by faiss or torch, with everything that decides its numbers said out loud."""
+"""k-means as faiss does it, with everything that decides its numbers said out loud."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from mmclust.core.errors import MmclustError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INITS = {"random": "RANDOM", "k-means++": "KMEANS_PLUS_PLUS"}
+INITS = ("random", "k-means++")
+ROWS = 4096
+"""Rows whose distances are summed at once."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def kmeans(
     """Cluster rows by Lloyd's algorithm, keeping the best of several starts.
 
     Iterations stop when the objective no longer improves, and one thread does the
-    sums, so that the result depends on the arguments alone. On a CPU faiss does the
-    work, on anything else torch: another stream of random numbers, the same
-    objective.
+    sums, so that the result depends on the arguments alone. On a CPU the random
+    numbers and rules are faiss's, so that a seed gives what ``faiss.Kmeans`` gives
+    but for rounding; on anything else torch does the work: another stream of random
+    numbers, the same objective.
 
     Parameters
     ----------
@@ -103,14 +106,12 @@ def kmeans(
         n_init, max_iter, spherical, init, max_points_per_centroid or len(rows), tol
     )
     if device == "cpu":
-        labels, centroids = _faiss(rows, n_clusters, seed, options)
+        labels, centroids = _on_cpu(rows, n_clusters, seed, options)
     else:
         from mmclust.kernels.kmeans_torch import lloyd
 
         labels, centroids = lloyd(rows, n_clusters, seed, options, device)
-    residual = rows - centroids[labels]
-    inertia = float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
-    return KMeans(labels, centroids, inertia)
+    return KMeans(labels, centroids, _inertia(rows, labels, centroids))
 
 
 @dataclass(frozen=True)
@@ -125,29 +126,29 @@ class Options:
     tol: float
 
 
-def _faiss(
+def _on_cpu(
     rows: np.ndarray[Any, Any], n_clusters: int, seed: int, options: Options
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    import faiss
+    from threadpoolctl import threadpool_limits
 
-    # Releases of faiss that cannot stop early have no such option.
-    early = {"early_stop_threshold": options.tol} if options.tol else {}
-    with one_thread():
-        solver = faiss.Kmeans(
-            rows.shape[1],
-            n_clusters,
-            niter=options.max_iter,
-            nredo=options.n_init,
-            spherical=options.spherical,
-            seed=seed % (2**31 - 1),
-            min_points_per_centroid=1,
-            max_points_per_centroid=options.max_points_per_centroid,
-            init_method=getattr(faiss, f"ClusteringInitMethod_{INITS[options.init]}"),
-            **early,
-        )
-        solver.train(rows)
-        _, labels = solver.index.search(rows, 1)
-    return labels[:, 0].astype(np.int32), np.asarray(solver.centroids)
+    from mmclust.kernels._lloyd import lloyd
+
+    with one_thread(), threadpool_limits(1, "blas"):
+        return lloyd(rows, n_clusters, seed % (2**31 - 1), options)
+
+
+def _inertia(
+    rows: np.ndarray[Any, Any],
+    labels: np.ndarray[Any, Any],
+    centroids: np.ndarray[Any, Any],
+) -> float:
+    """Sum squared distances, some rows at a time: a copy of all would be large."""
+    total = 0.0
+    for start in range(0, len(rows), ROWS):
+        part = slice(start, start + ROWS)
+        residual = rows[part] - centroids[labels[part]]
+        total += float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
+    return total
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def nearest_neighbors(
     if not 1 <= n_neighbors < n:
         raise MmclustError(
             f"{n} rows do not have {n_neighbors} neighbours each",
+            where="n_neighbors (in params.yaml, or --set n_neighbors=…)",
             expected=f"between 1 and {max(n - 1, 0)}",
             found=n_neighbors,
             do="lower n_neighbors, or give more rows",

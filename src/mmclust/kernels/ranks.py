@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.progress import track
+from mmclust.kernels._best import highest_of_parts, listed, part_width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 Array = np.ndarray[Any, Any]
 
 ROWS = 256
 """Queries per block: 256 against 31,244 candidates are 32 MB of scores."""
-_SLICE = 16  # rows that stay in a processor's cache: 2 MB
-_LANES = 255  # bytes of ones that a byte of a sum can hold
-_SAMPLE = 4096  # candidates that set the bar for the lists of the best
+_CACHED = 1 << 19  # bytes of scores that stay in a processor's cache between passes
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,11 @@ class Ranks:
         int64 (s, m, p): candidates of each section that score more than the
         positive, and others that score the same.
     scores
-        float32 (m, p): of the positives; NaN where a query has fewer.
+        float32, or float64 where scores are (m, p): of the positives; NaN where a
+        query has fewer.
     top, top_scores
-        int64 and float32 (m, k): the best candidates of the last section, best
-        first, equal ones by position.
+        int64, and as ``scores``, (m, k): the best candidates of the last section,
+        best first, equal ones by position.
     """
 
     greater: Array
@@ -67,7 +67,7 @@ def rank_embeddings(
     Parameters
     ----------
     queries, candidates
-        float32 (m, d) and (n, d).
+        float32 (m, d) and (n, d); if either is float64, so are products.
     positives
         int (m, p): positions of each query's own candidates; -1 fills up.
     sections
@@ -84,6 +84,8 @@ def rank_embeddings(
     Ranks
         See there.
     """
+    kind = np.result_type(queries, candidates, np.float32)
+    candidates = np.ascontiguousarray(candidates, dtype=kind)
     double, first = _repeated(candidates)
     n = len(candidates)
     if device != "cpu":
@@ -94,17 +96,25 @@ def rank_embeddings(
         return Ranks(
             *ranks_on(device, queries, candidates, positives, ends, top_k, repeated)
         )
-    flipped = np.ascontiguousarray(candidates, dtype=np.float32).T
-    buffer = np.empty((min(ROWS, len(queries)), n), dtype=np.float32)
+    flipped = candidates.T
+    buffer = np.empty((min(ROWS, len(queries)), n), dtype=kind)
 
     def block(start: int, stop: int) -> Array:
         scores = buffer[: stop - start]
-        np.matmul(np.asarray(queries[start:stop], np.float32), flipped, out=scores)
-        scores[:, double] = scores[:, first]
+        np.matmul(np.asarray(queries[start:stop], kind), flipped, out=scores)
+        if len(double):
+            scores[:, double] = scores[:, first]
         return scores
 
     return rank_scores(
-        block, len(queries), n, positives, sections=sections, top_k=top_k, label=label
+        block,
+        len(queries),
+        n,
+        positives,
+        sections=sections,
+        top_k=top_k,
+        label=label,
+        kind=kind,
     )
 
 
@@ -117,18 +127,21 @@ def rank_scores(
     sections: Sequence[int] | None = None,
     top_k: int = 10,
     label: str = "Ranking",
+    kind: np.dtype[Any] | type = np.float32,
 ) -> Ranks:
     """Rank by scores that come in blocks of rows.
 
     Parameters
     ----------
     block
-        ``block(start, stop)`` gives float32 (stop - start, n); it is overwritten by
-        nobody but the next call.
+        ``block(start, stop)`` gives scores (stop - start, n); they are overwritten
+        by nobody but the next call.
     n_queries, n_candidates
         m and n.
     positives, sections, top_k, label
         See :func:`rank_embeddings`.
+    kind
+        Of the scores: float32 or float64.
 
     Returns
     -------
@@ -137,110 +150,93 @@ def rank_scores(
     """
     ends = tuple(sections or (n_candidates,))
     m, p = positives.shape
+    k = min(top_k, ends[-1])
     ranks = Ranks(
         np.zeros((len(ends), m, p), dtype=np.int64),
         np.zeros((len(ends), m, p), dtype=np.int64),
-        np.full((m, p), np.nan, dtype=np.float32),
-        np.zeros((m, min(top_k, ends[-1])), dtype=np.int64),
-        np.zeros((m, min(top_k, ends[-1])), dtype=np.float32),
+        np.full((m, p), np.nan, dtype=kind),
+        np.zeros((m, k), dtype=np.int64),
+        np.zeros((m, k), dtype=kind),
     )
     starts = range(0, n_queries, ROWS)
+    width = part_width(ends[-1], k)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(starts, label, len(starts), "blocks"):
             stop = min(start + ROWS, n_queries)
             scores = block(start, stop)
+            step = max(1, _CACHED // scores[0].nbytes)
             work = [
-                pool.submit(_fill, ranks, scores[i - start : i - start + _SLICE],
-                            positives, ends, i)
-                for i in range(start, stop, _SLICE)
+                pool.submit(_fill, ranks, scores[i - start : i - start + step],
+                            positives, ends, i, width)
+                for i in range(start, stop, step)
             ]  # fmt: skip
-            for each in work:
-                each.result()
+            highest = [each.result() for each in work]
+            if k:
+                rows, part = slice(start, stop), scores[:, : ends[-1]]
+                found = listed(part, np.concatenate(highest), width, k)
+                ranks.top[rows], ranks.top_scores[rows] = found
     return ranks
 
 
 def _fill(
-    ranks: Ranks, scores: Array, positives: Array, ends: Sequence[int], start: int
-) -> None:
-    """Rank some rows, few enough to stay in the processor's cache."""
+    ranks: Ranks,
+    scores: Array,
+    positives: Array,
+    ends: Sequence[int],
+    start: int,
+    width: int,
+) -> Array:
+    """Rank some rows, few enough to stay in the processor's cache.
+
+    Returns the highest score of every ``width`` candidates of the last section.
+    """
     rows = slice(start, start + len(scores))
     at = positives[rows]
     own = np.where(at >= 0, np.take_along_axis(scores, np.maximum(at, 0), 1), np.nan)
     ranks.scores[rows] = own
+    mask = np.empty(scores.shape, dtype=bool)
+    lines = np.arange(len(scores))
     for j in range(at.shape[1]):
         bar = own[:, j, None]
-        for s, (left, right) in enumerate(_spans(ends)):
-            part = scores[:, left:right]
-            more = _count(part > bar)
-            ranks.greater[s:, rows, j] += more
-            ranks.equal[s:, rows, j] += _count(part >= bar) - more
-    # Each positive equals itself in the sections that hold it.
-    for s, end in enumerate(ends):
-        ranks.equal[s, rows] -= (at >= 0) & (at < end)
-    if k := ranks.top.shape[1]:
-        ranks.top[rows], ranks.top_scores[rows] = best(scores[:, : ends[-1]], k)
+        ranks.greater[:, rows, j] = _count(np.greater(scores, bar, out=mask), ends)
+        np.equal(scores, bar, out=mask)
+        mask[lines, at[:, j]] = False  # itself
+        if mask.any():
+            ranks.equal[:, rows, j] = _count(mask, ends)
+    if not ranks.top.shape[1]:
+        return scores[:, :0]
+    return highest_of_parts(scores[:, : ends[-1]], width)
 
 
-def best(scores: Array, k: int) -> tuple[Array, Array]:
-    """Return the k best of each row, best first, equal ones by position.
-
-    Parameters
-    ----------
-    scores
-        float32 (b, n).
-    k
-        At most n.
-
-    Returns
-    -------
-    positions, scores : numpy.ndarray
-        int64 and float32 (b, k).
-    """
-    # The k-th best of some of the columns lets few of all columns pass.
-    sample = scores[:, : max(_SAMPLE, k)]
-    bar = np.partition(sample, sample.shape[1] - k, axis=1)[:, -k, None]
-    flat = _true(scores >= bar)
-    rows, columns = np.divmod(flat, scores.shape[1])
-    values = scores[rows, columns]
-    order = np.lexsort((columns, -values, rows))
-    first = np.searchsorted(rows, np.arange(len(scores)))
-    chosen = order[first[:, None] + np.arange(k)]
-    return columns[chosen], values[chosen]
-
-
-def _true(mask: Array) -> Array:
-    """Return the flat positions of the few true values, eight looked at at once."""
-    flat = np.ascontiguousarray(mask).ravel()
-    whole = len(flat) // 8 * 8
-    words = np.flatnonzero(flat[:whole].view(np.uint64))
-    near = (words[:, None] * 8 + np.arange(8)).ravel()
-    near = np.concatenate([near, np.arange(whole, len(flat))])
-    return np.asarray(near[flat[near]])
-
-
-def _spans(ends: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Cut the columns where sections end, so that each is compared once."""
-    return zip((0, *ends[:-1]), ends, strict=True)
-
-
-def _count(mask: Array) -> Array:
-    """Count the true values of each row: int64 (b,); several times numpy's sum."""
-    rows, n = mask.shape
-    words = n // 8
-    packed = np.ascontiguousarray(mask[:, : words * 8]).view(np.uint64)
-    total = mask[:, words * 8 :].sum(axis=1)
-    for start in range(0, words, _LANES):
-        lanes = packed[:, start : start + _LANES].sum(axis=1, dtype=np.uint64)
-        total = total + lanes.view(np.uint8).reshape(rows, 8).sum(axis=1)
-    return np.asarray(total, dtype=np.int64)
+def _count(mask: Array, ends: Sequence[int]) -> Array:
+    """Count the true values of each row up to each section's end: int64 (s, b)."""
+    spans = zip((0, *ends[:-1]), ends, strict=True)
+    # Row by row: along an axis, numpy counts several times slower.
+    each = [[np.count_nonzero(row[a:b]) for row in mask] for a, b in spans]
+    return np.cumsum(np.array(each, dtype=np.int64), axis=0)
 
 
 def _repeated(candidates: Array) -> tuple[Array, Array]:
     """Return the rows that repeat an earlier one, and which."""
     # Adding zero makes -0.0 and 0.0 the same bytes.
-    rows = np.ascontiguousarray(candidates, dtype=np.float32) + np.float32(0)
-    raw = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    rows = candidates + candidates.dtype.type(0)
+    # Equal rows have equal keys; the few rows that share one are compared in full.
+    _, back, counts = np.unique(_keys(rows), return_inverse=True, return_counts=True)
+    some = np.flatnonzero(counts[back] > 1)
+    raw = rows[some].view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
     _, first, back = np.unique(raw, return_index=True, return_inverse=True)
-    earlier = first[back]
-    double = np.flatnonzero(earlier != np.arange(len(rows)))
-    return double, earlier[double]
+    earlier = some[first[back]]
+    double = earlier != some
+    return some[double], earlier[double]
+
+
+def _keys(rows: Array) -> Array:
+    """Return a number for each row that depends on its bytes alone: uint64 (n,)."""
+    words = np.ascontiguousarray(rows).view(np.uint32)
+    # Odd numbers, so that no product loses a bit of its word.
+    odd = np.arange(words.shape[1], dtype=np.uint64) * 0x9E3779B97F4A7C15 * 2 + 1
+    parts = [
+        (words[start : start + ROWS] * odd).sum(axis=1, dtype=np.uint64)
+        for start in range(0, len(words), ROWS)
+    ]
+    return np.concatenate(parts)

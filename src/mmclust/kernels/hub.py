@@ -1,0 +1,198 @@
+"""Checkpoints: by hub id and revision, or from a folder; what they are; if missing.
+
+A revision that is in the hub's cache is taken from there without asking the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import digest_of, file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SIZES = {
+    "openai/clip-vit-base-patch32": "605 MB",
+    "openai/clip-vit-large-patch14": "1.7 GB",
+    "facebook/dinov2-base": "346 MB",
+    "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k": "346 MB",
+    "Salesforce/blip-image-captioning-base": "990 MB",
+    "Salesforce/blip-vqa-base": "1.5 GB",
+    "sentence-transformers/all-mpnet-base-v2": "438 MB",
+    "sentence-transformers/all-MiniLM-L6-v2": "91 MB",
+}
+"""What is downloaded, about; for the message when it cannot be."""
+SMALL = (".json", ".txt", ".model")
+SAFE, PICKLED = "*.safetensors", "*.bin"
+
+
+@lru_cache(maxsize=16)
+def checkpoint(model: str, revision: str) -> Path:
+    """Return the folder of a checkpoint, downloading it if need be.
+
+    Parameters
+    ----------
+    model
+        A hub id such as ``openai/clip-vit-base-patch32``, or a folder.
+    revision
+        A commit, tag or branch; a folder has none.
+
+    Returns
+    -------
+    Path
+        Config, tokenizer and weights.
+
+    Raises
+    ------
+    MmclustError
+        When a folder does not exist or holds no weights, or the checkpoint is not
+        in the cache and cannot be downloaded: with model, revision, size, and the
+        command that fetches it.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir() or model.startswith((".", "/", "~")):
+        if not _weights(folder):
+            raise MmclustError(
+                "A folder holds no checkpoint",
+                where=folder,
+                expected="config.json and *.safetensors, as save_pretrained writes",
+                found="no weights" if folder.is_dir() else "no such folder",
+                do="correct model in params.yaml",
+            )
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    with contextlib.suppress(LocalEntryNotFoundError):
+        cached = Path(
+            snapshot_download(model, revision=revision, local_files_only=True)
+        )
+        if _weights(cached):
+            return cached
+    return _downloaded(model, revision)
+
+
+def _downloaded(model: str, revision: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    if HF_HUB_OFFLINE:
+        raise missing(model, revision, "HF_HUB_OFFLINE is set")
+    try:
+        # Asked first, because it does not retry for half a minute without network.
+        info = HfApi().model_info(model, revision=revision, timeout=20)
+        files = _needed(file.rfilename for file in info.siblings or [])
+        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
+    except Exception as error:  # of whichever HTTP library the hub client uses
+        raise missing(model, revision, str(error).splitlines()[0]) from error
+
+
+def _needed(files: Iterable[str]) -> list[str]:
+    """Choose what loading needs: safetensors, or the pickled weights in their place."""
+    paths = [PurePosixPath(file) for file in files]
+    paths = [p for p in paths if p.parts[0] not in {"onnx", "openvino"}]
+    suffix = ".safetensors" if any(p.match(SAFE) for p in paths) else ".bin"
+    return [str(p) for p in paths if p.suffix in (*SMALL, suffix)]
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Return the weights in a folder: safetensors, else torch's own."""
+    return sorted(folder.glob(SAFE)) or sorted(folder.glob(PICKLED))
+
+
+def missing(model: str, revision: str, found: object) -> MmclustError:
+    """Return the error that says which weights are missing and how to get them."""
+    size = SIZES.get(model)
+    return MmclustError(
+        f"The weights of {model} are not here and cannot be downloaded",
+        where=f"revision {revision}",
+        expected="in the cache of the hub, or downloadable"
+        + (f" (about {size})" if size else ""),
+        found=found,
+        do="where there is a network, run "
+        f"`hf download {model} --revision {revision}`; if that is another machine, "
+        "copy the folder it prints and give it as model",
+    )
+
+
+@lru_cache(maxsize=16)
+def identity(model: str, revision: str) -> dict[str, Any]:
+    """Return a checkpoint's id, commit and digest, for ``features.json``.
+
+    Returns
+    -------
+    dict
+        ``model``; ``revision``, the commit that was meant (``local`` for a folder);
+        ``weights``, a sha256 of the weight files.
+    """
+    folder = checkpoint(model, revision)
+    commit = folder.name if folder.parent.name == "snapshots" else "local"
+    digests = {path.name: file_digest(path) for path in _weights(folder)}
+    return {"model": model, "revision": commit, "weights": digest_of(digests)}
+
+
+@contextlib.contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Turn what libraries raise for a damaged or unfit checkpoint into one error."""
+    import pickle
+
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the project shows its own
+    try:
+        yield
+    except (
+        OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError,
+        SafetensorError, pickle.UnpicklingError,
+    ) as error:  # fmt: skip
+        text = str(error).strip() or type(error).__name__
+        raise MmclustError(
+            f"The checkpoint {what} cannot be loaded",
+            found=text.splitlines()[0][:300],
+            do="give the checkpoint of a model of this kind; if it was copied or "
+            "downloaded, do that again",
+        ) from error
+
+
+def from_pretrained(kind: Any, folder: Path) -> Any:
+    """Load a transformers model whose every weight the checkpoint holds.
+
+    Parameters
+    ----------
+    kind
+        The model's class.
+    folder
+        See :func:`checkpoint`.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the CPU, float32, for inference.
+
+    Raises
+    ------
+    MmclustError
+        When files are damaged, or weights are missing: transformers would draw
+        them at random.
+    """
+    import torch
+
+    with loading(str(folder)):
+        model, info = kind.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+        )
+    lacking = [*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]
+    if lacking:
+        raise MmclustError(
+            f"A checkpoint lacks weights of {type(model).__name__}",
+            where=folder,
+            found=f"none that fit {some(sorted(lacking), 3)}",
+            do="give the checkpoint of a model of this kind",
+        )
+    return model.eval()
