@@ -123,15 +123,15 @@ def read_instances(found: Found) -> Instances:
         category that it does not list, or lists one twice; or two images have the
         same file.
     """
-    content, digest = _decode(found, _InstancesFile)
-    image_ids = _column(content.images, "id")
+    content, digest = decode_file(found, _InstancesFile)
+    image_ids = column(content.images, "id")
     _refuse_shared_files(content.images, found)
-    category_ids = _column(content.categories, "id")
+    category_ids = column(content.categories, "id")
     image_rows = positions(
-        image_ids, _column(content.annotations, "image_id"), "image", found
+        image_ids, column(content.annotations, "image_id"), "image", found
     )
     category_rows = positions(
-        category_ids, _column(content.annotations, "category_id"), "category", found
+        category_ids, column(content.annotations, "category_id"), "category", found
     )
     # The rule goes by name, should two ids ever share one.
     names = sorted({category.name for category in content.categories})
@@ -142,7 +142,7 @@ def read_instances(found: Found) -> Instances:
 
 
 def read_captions(
-    found: Found, wanted: set[int]
+    found: Found, wanted: set[int] | None, *, strip: bool = True
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images.
 
@@ -151,13 +151,14 @@ def read_captions(
     found
         For instance ``annotations/captions_train2017.json``.
     wanted
-        Image ids.
+        Image ids; ``None``: all.
+    strip
+        Whether white space at the ends goes.
 
     Returns
     -------
     captions
-        Of each wanted image that has any: stripped, none empty, in the order
-        of the file.
+        Of each wanted image that has any: none blank, in the order of the file.
     n_empty
         Captions of wanted images that were nothing but white space.
     digest
@@ -168,24 +169,30 @@ def read_captions(
     MmclustError
         When the file is not JSON or lacks what is needed.
     """
-    content, digest = _decode(found, _CaptionsFile)
+    content, digest = decode_file(found, _CaptionsFile)
     captions: dict[int, list[str]] = {}
     n_empty = 0
     # Most captions are of other images: found by array, not by a loop over all.
-    ids = _column(content.annotations, "image_id")
-    sought = np.fromiter(wanted, np.int64, len(wanted))
+    ids = column(content.annotations, "image_id")
+    sought = ids if wanted is None else np.fromiter(wanted, np.int64, len(wanted))
     for row in np.flatnonzero(np.isin(ids, sought)).tolist():
         entry = content.annotations[row]
-        text = entry.caption.strip()
-        if text:
+        if text := entry.caption.strip():
+            text = text if strip else entry.caption
             captions.setdefault(entry.image_id, []).append(text)
         else:
             n_empty += 1
     return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest
 
 
-def _decode(found: Found, kind: type[T]) -> tuple[T, str]:
-    """Return the typed contents and the sha256 of a JSON file."""
+def decode_file(found: Found, kind: type[T]) -> tuple[T, str]:
+    """Return the typed contents and the sha256 of a JSON file.
+
+    Raises
+    ------
+    MmclustError
+        When the file is not JSON or has not the shape of ``kind``.
+    """
     with reading(found) as buffer, ThreadPoolExecutor(1) as pool:
         # Hashing needs the interpreter only to start; give it that moment, for
         # decoding keeps the interpreter until it is done.
@@ -232,5 +239,6 @@ def _refuse_shared_files(images: Sequence[ImageRecord], found: Found) -> None:
     )
 
 
-def _column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
+def column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
+    """Return an integer attribute of each entry: int64 (n,)."""
     return np.fromiter(map(attrgetter(name), entries), np.int64, len(entries))

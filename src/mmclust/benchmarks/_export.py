@@ -13,7 +13,7 @@ from mmclust.benchmarks._export_hf import export_hf
 from mmclust.benchmarks._export_mat import export_mat
 from mmclust.benchmarks._export_raw import export_raw
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.features import read_features
+from mmclust.core.features import VIEWS, read_features
 from mmclust.core.io import require_file
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
@@ -92,6 +92,28 @@ def export_benchmark(
     else:
         done = [export_raw(content, out)]
     return [Exported(target, len(manifest), written) for target, written in done]
+
+
+def name_of(folder: Path) -> str:
+    """Return which benchmark a folder holds."""
+    return read_manifest(folder / "manifest.parquet").benchmark
+
+
+def of_both_views(folder: Path) -> list[Path]:
+    """Return the encoders' folders that hold features of both views, by name.
+
+    Parameters
+    ----------
+    folder
+        Of a benchmark's features, a folder for each encoder; it need not be there.
+    """
+    found = sorted(path.parent for path in folder.glob("*/features.json"))
+    views = [[path / f"{view}.npy" for view in VIEWS] for path in found]
+    return [
+        p
+        for p, files in zip(found, views, strict=True)
+        if all(file.is_file() for file in files)
+    ]
 
 
 def _check(layout: str, features: Mapping[str, Path]) -> None:

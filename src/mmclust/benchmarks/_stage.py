@@ -20,7 +20,9 @@ from mmclust.benchmarks._unpacked import readable_rows
 from mmclust.core.io import write_bytes, write_json, write_table, writing
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, write_manifest
+from mmclust.core.objects import write_objects
 from mmclust.core.plugins import load, params_of
+from mmclust.core.types import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +46,9 @@ def build_benchmark(
 ) -> dict[str, Any]:
     """Build a benchmark: write its manifest, labels, summary and data card.
 
-    Classes that are not given out, other captions and folds get files of their own:
-    ``hidden.parquet``, ``captions_<name>.parquet``, ``folds.parquet``, and pictures
+    Classes that are not given out, other captions, folds and what is where in the
+    images get files of their own: ``hidden.parquet``, ``captions_<name>.parquet``,
+    ``folds.parquet``, ``objects.parquet``, and pictures
     that lie in no file ``images.zip``; so have pairs of duplicates,
     ``duplicates.parquet``, and the card's pictures, ``thumbnails.jpg``, where images
     were looked for.
@@ -199,12 +202,14 @@ def summarise(
 
 
 def _write_beside(out: Path, built: Built, *, complete: bool) -> None:
-    """Write other captions and folds, where there are any; all files if complete."""
+    """Write other captions, folds and objects, where there are; all if complete."""
     always: dict[str, Mapping[str, Any]] = {"original": {}} if complete else {}
     for kind, captions in (always | built.alternatives).items():
         _write_column(out / f"captions_{kind}.parquet", "captions", captions)
     if built.folds or complete:
         _write_column(out / "folds.parquet", "fold", built.folds or {})
+    if built.objects or complete:
+        write_objects(out / "objects.parquet", built.objects or Objects())
     if complete and not (out / "images.zip").exists():
         with (
             writing(out / "images.zip") as temporary,

@@ -19,6 +19,7 @@ PARTS = (
     "hidden.parquet",
     "captions_*.parquet",
     "folds.parquet",
+    "objects.parquet",
     "duplicates.parquet",
     "images.zip",
     "thumbnails.jpg",

@@ -1,0 +1,220 @@
+"""COCO's captioned images with their objects, to learn words from.
+
+Captions are the publisher's, untouched; the images of the training part are learned
+from, those of the validation part are scored. By the published filter an image is left
+out, the first reason counting, when it has no annotated object, is stored in grey, or
+shows a category whose name has several words: 15 of COCO's 80 names have, 65 stay.
+
+Source: Berger et al., NAACL 2022 (COCO 2014; train2014 learned from, val2014 scored).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mmclust.benchmarks._coco_json import read_captions
+from mmclust.benchmarks._coco_notes import container_notes
+from mmclust.benchmarks._coco_objects import read_coco_objects
+from mmclust.benchmarks._coco_words import GREY, Part, drop
+from mmclust.benchmarks._karpathy import splits_of
+from mmclust.benchmarks._layout import (
+    lacking,
+    locate_files,
+    look_for,
+    source_folders,
+)
+from mmclust.core.errors import MmclustError
+from mmclust.core.manifest import Row
+from mmclust.core.types import Built, Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.benchmarks._raw import Found
+
+SOURCES = ("coco2014", "coco2017")
+DEFAULT_SPLIT = "all"
+IMAGES = {
+    "coco2014": {"train": 82_783, "val": 40_504},
+    "coco2017": {"train": 118_287, "val": 5_000},
+}
+
+
+@dataclass(frozen=True)
+class Params:
+    """Which COCO, and which of its images."""
+
+    source: Literal["coco2014", "coco2017"] = "coco2014"
+    """Whose train and val parts."""
+    filter: Literal["published", "none"] = "published"
+    """``none``: every image that has a caption."""
+    masks: bool = True
+    """Whether the outlines of the objects that are scored are kept, besides boxes."""
+
+
+def expected(params: Params, split: str) -> dict[str, int] | None:
+    """Return the images before the filter; after it, they are not published."""
+    if params.filter != "none":
+        return None
+    images = IMAGES[params.source]
+    return {"": sum(images[part] for part in splits_of(split, images))}
+
+
+def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
+    """Choose the images, with their captions and objects.
+
+    Parameters
+    ----------
+    raw
+        Holds the folder of the source, or its files.
+    params
+        Which source, and the filter.
+    split
+        ``all`` (the protocol's), ``train`` or ``val``.
+    images
+        Whether to look for the image files. Without them, grey images cannot be told
+        and stay; the notes say so.
+
+    Returns
+    -------
+    Built
+        One row per image, ``image_id`` its file's name without ending; no classes,
+        but objects. Words are learned on ``train``, scores are of ``val``.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or no image is left.
+    """
+    folders = source_folders(raw, (params.source,))
+    year = params.source.removeprefix("coco")
+    names = splits_of(split, IMAGES[params.source])
+    sources: dict[str, str] = {}
+    parts = [_read(folders, name, year, params, sources) for name in names]
+    for part in parts:
+        if images:
+            files = {str(i): f"{part.folder}/{part.file(i)}" for i in part.chosen}
+            found = locate_files(folders, files)
+            part.places = {int(i): place for i, place in found.items()}
+        if params.filter == "published":
+            drop(part, raw)
+    rows = [_row(part, i) for part in parts for i in sorted(part.chosen)]
+    if not rows:
+        raise MmclustError(
+            "No image is left to learn words from",
+            where=raw,
+            expected="captioned images with objects of one-word names",
+            found=str({part.name: part.dropped for part in parts}),
+            do="give the publisher's own annotations, or set filter: none",
+        )
+    containers = {row.container for row in rows if row.container}
+    notes = _notes(split, params, parts, images=images)
+    return Built(
+        rows,
+        {},
+        protocol="1",
+        sources=sources,
+        notes=notes | {"image_files": container_notes(raw, containers) or "none"},
+        fit=("train",),
+        evaluate=("val",),
+        objects=_objects(parts),
+    )
+
+
+def _read(
+    folders: Sequence[Path],
+    name: str,
+    year: str,
+    params: Params,
+    sources: dict[str, str],
+) -> Part:
+    """Read the captions and objects of one part; every captioned image is chosen."""
+
+    def annotations(kind: str) -> Found:
+        archive = f"annotations_trainval{year}.zip"
+        member = f"annotations/{kind}_{name}{year}.json"
+        found = look_for(folders, archive, member)
+        if found is None:
+            raise lacking(folders, member, [member, f"{archive} with it"])
+        return found
+
+    captions, n_empty, digest = read_captions(
+        annotations("captions"), None, strip=False
+    )
+    sources[f"annotations/captions_{name}{year}.json"] = digest
+    objects = read_coco_objects(
+        annotations("instances"), outlines=params.masks and name == "val"
+    )
+    sources[f"annotations/instances_{name}{year}.json"] = objects.digest
+    return Part(
+        name, f"{name}{year}", captions, objects, chosen=set(captions), n_empty=n_empty
+    )
+
+
+def _row(part: Part, image: int) -> Row:
+    place = part.places.get(image)
+    record = part.objects.images.get(image)
+    return Row(
+        image_id=part.image_id(image),
+        container=place.container if place else None,
+        member=place.member if place else f"{part.folder}/{part.file(image)}",
+        offset=place.offset if place else None,
+        length=place.length if place else None,
+        width=record.width if record else None,
+        height=record.height if record else None,
+        captions=part.captions[image],
+        split=part.name,
+    )
+
+
+def _objects(parts: Sequence[Part]) -> Objects:
+    """Return the objects of the chosen images, part by part, in the file's order."""
+    categories = parts[0].objects.categories
+    for part in parts[1:]:
+        if part.objects.categories != categories:
+            raise MmclustError(
+                "The parts do not list the same categories",
+                where=f"annotations/instances_{part.folder}.json",
+                expected=f"the {len(categories)} of {parts[0].folder}, in their order",
+                found=f"{len(part.objects.categories)}",
+                do="fetch the source again",
+            )
+    kept = [
+        np.flatnonzero(np.isin(p.objects.image_ids, np.array(sorted(p.chosen), int)))
+        for p in parts
+    ]
+    each = list(zip(parts, kept, strict=True))
+    return Objects(
+        categories,
+        [p.image_id(i) for p, k in each for i in p.objects.image_ids[k].tolist()],
+        [categories[n] for p, k in each for n in p.objects.names[k].tolist()],
+        np.concatenate([p.objects.boxes[k] for p, k in each]),
+        np.concatenate([p.objects.crowd[k] for p, k in each]),
+        [p.objects.outlines[row] for p, k in each for row in k.tolist()],
+    )
+
+
+def _notes(
+    split: str, params: Params, parts: Sequence[Part], *, images: bool
+) -> dict[str, Any]:
+    names = parts[0].objects.categories
+    long = [name for name in names if len(name.split()) > 1]
+    notes: dict[str, Any] = {
+        "split": split,
+        "source": params.source,
+        "filter": params.filter,
+        "captioned_images": {p.name: len(p.captions) for p in parts},
+        "categories": len(names),
+        "categories_of_several_words": long,
+        "empty_captions_dropped": sum(p.n_empty for p in parts),
+        "objects_outlined": "of val" if params.masks else "none",
+    }
+    if params.filter == "published":
+        notes["dropped"] = {p.name: p.dropped for p in parts}
+        if not images:
+            notes[GREY] = "not applied: image files were not looked for"
+    return notes
