@@ -1,0 +1,140 @@
+"""The text side of the joint model: how often each word met each cluster.
+
+Counts are a dense table with running sums, so that a batch normalises its own words
+alone. Berger et al. (NAACL 2022), section 3; spec 2.2.
+
+Shapes: v words, C clusters, b captions and n tokens of a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mmclust.core.words import UNKNOWN
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+Mode = Literal["generative", "discriminative"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts N(w, c), changed in place.
+
+    Parameters
+    ----------
+    table
+        int64 (v, C): in how many captions with active cluster c a token w stood,
+        repetitions counted.
+    totals
+        int64 (C,): its column sums.
+    mode
+        ``generative``: p(c|w) is proportional to N(w, c) / sum_w' N(w', c), under
+        a uniform p(c). ``discriminative``: p(c|w) = N(w, c) / sum_c' N(w, c').
+    """
+
+    table: Array
+    totals: Array
+    mode: Mode = "generative"
+
+    @classmethod
+    def empty(cls, n_words: int, clusters: int, mode: Mode = "generative") -> Counts:
+        """Return counts of nothing seen."""
+        table = np.zeros((n_words, clusters), np.int64)
+        return cls(table, np.zeros(clusters, np.int64), mode)
+
+    @classmethod
+    def of(cls, table: Array, mode: Mode = "generative") -> Counts:
+        """Return counts with a given table int64 (v, C)."""
+        return cls(table, table.sum(0), mode)
+
+    def distribution(self, words: Array) -> Array:
+        """Return p(c|w) of some words: float64 (m, C); zeros for unknown words.
+
+        Parameters
+        ----------
+        words
+            int (m,): rows of the table.
+        """
+        shares: Array = self.table[words].astype(np.float64)
+        if self.mode == "generative":
+            shares /= np.maximum(self.totals, 1)
+        sums = shares.sum(1, keepdims=True)
+        np.divide(shares, sums, out=shares, where=sums > 0)
+        return shares
+
+    def best(self, words: Array) -> tuple[Array, Array]:
+        """Return each word's most probable cluster and its probability.
+
+        Parameters
+        ----------
+        words
+            int (m,).
+
+        Returns
+        -------
+        clusters
+            int32 (m,); ties go to the lowest, unknown words to ``UNKNOWN``.
+        confidence
+            float64 (m,); 0 for unknown words.
+        """
+        shares = self.distribution(words)
+        clusters = shares.argmax(1).astype(np.int32)
+        confidence = np.take_along_axis(shares, clusters[:, None], 1)[:, 0]
+        clusters[confidence == 0] = UNKNOWN
+        return clusters, confidence
+
+    def outputs(self, ids: Array, places: Array, n_captions: int) -> Array:
+        """Return what captions say of clusters: float64 (b, C).
+
+        Each token gives its single best cluster the word's probability; of several
+        the largest counts.
+
+        Parameters
+        ----------
+        ids, places
+            (n,): the word and the caption of each token.
+        n_captions
+            b.
+        """
+        distinct, at = np.unique(ids, return_inverse=True)
+        clusters, confidence = self.best(distinct)
+        clusters, confidence = clusters[at], confidence[at]
+        known = clusters != UNKNOWN
+        outputs = np.zeros((n_captions, self.table.shape[1]))
+        np.maximum.at(outputs, (places[known], clusters[known]), confidence[known])
+        return outputs
+
+    def add(self, ids: Array, places: Array, active: Array) -> None:
+        """Count every token once for each active cluster of its caption.
+
+        Parameters
+        ----------
+        ids, places
+            (n,): the word and the caption of each token.
+        active
+            bool (b, C).
+        """
+        distinct, at = np.unique(ids, return_inverse=True)
+        n_captions = len(active)
+        cells = np.bincount(
+            at * n_captions + places, minlength=len(distinct) * n_captions
+        )
+        occurrences = cells.reshape(len(distinct), n_captions).astype(np.float64)
+        new = (occurrences @ active).astype(np.int64)  # exact: far below 2**53
+        self.table[distinct] += new
+        self.totals[:] += new.sum(0)
+
+    def active(self, threshold: float) -> tuple[int, int]:
+        """Return the numbers of active clusters and of active words (spec 5.5).
+
+        A cluster is active if it is the best of some word with at least
+        ``threshold``; such words are active.
+        """
+        clusters, confidence = self.best(np.arange(len(self.table)))
+        counted = (confidence >= threshold) & (clusters != UNKNOWN)
+        return len(np.unique(clusters[counted])), int(counted.sum())

@@ -1,0 +1,132 @@
+"""Words with vectors, in clusters: what all baselines but the random one share.
+
+k-means is fitted on the words of a list that the captions hold and that have a
+vector, as Berger et al. (NAACL 2022) do; all other words are unknown. The list comes
+from a file, so that what learns sees no norms: ``mmclust cognition word-list`` writes
+the words of the typicality file, in alphabetical order, without their ratings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.words import UNKNOWN
+from mmclust.scoring.word_columns import read_list
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Run
+
+Array = np.ndarray[Any, Any]
+
+WORD_LIST = "data/word_list/words.txt"
+CLUSTERS = 41
+"""Categories of the published typicality file."""
+
+
+def listed(corpus: Corpus, word_list: str | None, root: Path) -> Array:
+    """Return the corpus's words that a list has.
+
+    Parameters
+    ----------
+    corpus
+        What is learned from.
+    word_list
+        A text file, one word per line, relative to ``root``; None: all words.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n,), ascending: places in ``corpus.words``.
+
+    Raises
+    ------
+    MmclustError
+        When the file is missing, or the captions hold none of its words.
+    """
+    if word_list is None:
+        return np.arange(len(corpus.words))
+    path = root / word_list
+    if not path.is_file():
+        raise MmclustError(
+            "The list of words to cluster is missing",
+            where=path,
+            expected="a text file with one word per line",
+            found="nothing",
+            do="write one with `mmclust cognition word-list`, or give word_list: null "
+            "to cluster all words",
+        )
+    wanted = set(read_list(path))
+    rows = np.flatnonzero([word in wanted for word in corpus.words])
+    if not len(rows):
+        raise MmclustError(
+            "The captions hold no word of the list",
+            where=path,
+            expected="words in the letters of the captions",
+            found=f"{len(wanted)} words, none of the corpus's {len(corpus.words)}",
+        )
+    return rows
+
+
+def clusters_of(
+    corpus: Corpus, rows: Array, vectors: Array, params: Any, run: Run
+) -> Array:
+    """Cluster words by k-means, once per seed.
+
+    Parameters
+    ----------
+    corpus
+        What is learned from.
+    rows
+        int (n,): places of the words.
+    vectors
+        float (n, d).
+    params
+        ``clusters``, ``n_init``, ``max_iter``.
+    run
+        Its seeds and device are used.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 (s, v): :data:`UNKNOWN` for all other words.
+
+    Raises
+    ------
+    MmclustError
+        When there are fewer words than clusters, or a vector is not finite.
+    """
+    from mmclust.kernels.kmeans import kmeans
+
+    if len(rows) < params.clusters:
+        raise MmclustError(
+            "There are fewer words than clusters",
+            where="clusters of the word model in params.yaml",
+            expected=f"at least {params.clusters} words with vectors",
+            found=len(rows),
+            do="ask for fewer clusters, or give a longer list of words",
+        )
+    if not np.isfinite(vectors).all():
+        raise MmclustError("A word's vector is not a number", where="the vectors")
+    clusters = np.full((len(run.seeds), len(corpus.words)), UNKNOWN, np.int32)
+    for row, seed in zip(clusters, run.seeds, strict=True):
+        row[rows] = kmeans(
+            np.asarray(vectors, np.float32),
+            params.clusters,
+            seed=seed,
+            n_init=params.n_init,
+            max_iter=params.max_iter,
+            device=run.device,
+        ).labels
+    return clusters
+
+
+def facts(kind: str, params: Any, rows: Sequence[int] | Array) -> dict[str, Any]:
+    """Return what ``model.json`` says of a model of this kind."""
+    return {"kind": kind, "clusters": params.clusters, "n_clustered": len(rows)}

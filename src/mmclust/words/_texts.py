@@ -1,0 +1,79 @@
+"""Words by the text encoders of checkpoints: what BERT, CLIP and SBERT share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.kernels.hub import identity
+from mmclust.words._listed import clusters_of, facts, listed
+from mmclust.words._stage import Learned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Run
+
+Array = np.ndarray[Any, Any]
+
+BATCH = 256
+
+
+def learn_from(
+    kind: str,
+    embed: Callable[[Sequence[str]], Array],
+    corpus: Corpus,
+    params: Any,
+    run: Run,
+) -> Learned:
+    """Cluster the listed words by the vectors that ``embed`` gives them.
+
+    Parameters
+    ----------
+    kind
+        The name of the model.
+    embed
+        n words to float32 (n, d).
+    corpus, params, run
+        See :mod:`mmclust.words._stage`.
+    """
+    rows = listed(corpus, params.word_list, run.root)
+    vectors = embed([corpus.words[i] for i in rows])
+    clusters = clusters_of(corpus, rows, vectors, params, run)
+    made = facts(kind, params, rows) | identity(params.model, params.revision)
+    return Learned(clusters, facts=made)
+
+
+def by_length(
+    tokens: Sequence[Sequence[int]], run: Callable[[torch.Tensor], torch.Tensor]
+) -> Array:
+    """Run texts of one length together, so that nothing is padded.
+
+    Parameters
+    ----------
+    tokens
+        The ids of n texts.
+    run
+        int64 (b, length) to (b, d).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n, d).
+    """
+    import torch
+
+    lengths = np.array([len(ids) for ids in tokens])
+    found: dict[int, Array] = {}
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for start in range(0, len(same), BATCH):
+            at = same[start : start + BATCH]
+            with torch.inference_mode():
+                rows = run(torch.tensor([list(tokens[i]) for i in at]))
+            found |= zip(at.tolist(), rows.float().cpu().numpy(), strict=True)
+    return np.stack([found[i] for i in range(len(tokens))])

@@ -1,0 +1,75 @@
+"""Words by BERT (Devlin et al. 2019), as Berger et al. (NAACL 2022) ask it.
+
+"[CLS] this is a <word> [SEP]" with all segment ids 1; the last hidden layer at position
+4, which is the word's first piece.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.kernels.hub import checkpoint, from_pretrained, loading
+from mmclust.words._listed import CLUSTERS, WORD_LIST
+from mmclust.words._texts import by_length, learn_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Learned, Run
+
+TEMPLATE = "[CLS] this is a {} [SEP]"
+POSITION = 4
+SEGMENT = 1
+
+
+@dataclass(frozen=True)
+class Params:
+    """The checkpoint; which words are clustered, and how."""
+
+    model: str = "google-bert/bert-base-uncased"
+    revision: str = "main"
+    word_list: str | None = WORD_LIST
+    clusters: Positive = CLUSTERS
+    n_init: Positive = 10
+    max_iter: Positive = 300
+    lemmas: bool = False
+
+
+def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
+    """Cluster words by their vectors; see :mod:`mmclust.words._stage`."""
+
+    def embed(words: Sequence[str]) -> np.ndarray[Any, Any]:
+        return embed_words(words, params, run.device)
+
+    return learn_from("bert", embed, corpus, params, run)
+
+
+def embed_words(
+    words: Sequence[str], params: Params, device: str
+) -> np.ndarray[Any, Any]:
+    """Return the vectors of n words: float32 (n, hidden size)."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = checkpoint(params.model, params.revision)
+    model = from_pretrained(AutoModel, folder).to(device)
+    with loading(str(folder)):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokens = tokenizer(
+        [TEMPLATE.format(word) for word in words], add_special_tokens=False
+    )["input_ids"]
+
+    def run(ids: torch.Tensor) -> torch.Tensor:
+        ids = ids.to(device)
+        segments = torch.full_like(ids, SEGMENT)
+        found = model(input_ids=ids, token_type_ids=segments)
+        rows: torch.Tensor = found.last_hidden_state[:, POSITION]
+        return rows
+
+    return by_length(tokens, run)

@@ -1,0 +1,47 @@
+"""Text alone: words that stand in the same captions (Berger et al., NAACL 2022, §4).
+
+A word's vector is its row of the table of co-occurrences over all words, at unit norm.
+The words of the list are clustered by k-means. The captions' tokens are kept beside
+the clusters: the `cognition` stage makes the text-only estimates of concreteness of
+them, since these take the norms' most and least concrete words as representatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmclust.core.io import write_array
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.kernels.cooccurrence import coordinates, occurrences, vectors
+from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
+from mmclust.words._stage import Learned
+
+if TYPE_CHECKING:
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Run
+
+
+@dataclass(frozen=True)
+class Params:
+    """Which words are clustered, and how; defaults as published.
+
+    ``word_list`` is a text file, one word per line; ``null``: all words.
+    """
+
+    word_list: str | None = WORD_LIST
+    clusters: Positive = CLUSTERS
+    n_init: Positive = 10
+    max_iter: Positive = 300
+    lemmas: bool = False
+
+
+def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
+    """Cluster words by what they stand with; see :mod:`mmclust.words._stage`."""
+    rows = listed(corpus, params.word_list, run.root)
+    table = occurrences(corpus.ids, corpus.bounds, len(corpus.words))
+    points = coordinates(vectors(table, rows))
+    clusters = clusters_of(corpus, rows, points, params, run)
+    write_array(run.out / "tokens.npy", corpus.ids)
+    write_array(run.out / "bounds.npy", corpus.bounds)
+    return Learned(clusters, facts=facts("cooccurrence", params, rows))

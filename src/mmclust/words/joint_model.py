@@ -1,0 +1,169 @@
+"""The joint model of Berger et al. (NAACL 2022): word clusters from captioned images.
+
+A network gives each picture clusters, counts give each word a cluster, and each side
+is taught by what the other said before the batch. Defaults are the published values.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.io import write_array, writing
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.core.workers import LocalWorker, run_tasks
+from mmclust.kernels.backbones import NAMES
+from mmclust.words._counts import Counts
+from mmclust.words._pixels import MEAN, STD, resized
+from mmclust.words._spread import leads, size
+from mmclust.words._stage import Learned, Run, silent
+from mmclust.words._state import Place, final_state
+from mmclust.words._train import Task, describe, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mmclust.words._corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Params:
+    """Options; what is published is the default.
+
+    ``backbone`` is one of :data:`mmclust.kernels.backbones.NAMES`; ``pretrained`` is
+    ``true`` (ImageNet) or the path of a state dict; ``frozen`` lets only the last
+    layer learn. ``size`` is the side of the square pictures. ``visual_threshold``
+    holds for raw outputs, not for their sigmoid. ``validation`` is the share of
+    images held out for tuning. ``select: include_unknown_fscore`` is the published
+    choice of an epoch, by the norms that the model is judged by.
+    """
+
+    backbone: str = "resnet50"
+    pretrained: bool | str = False
+    frozen: bool = False
+    size: Annotated[int, Meta(ge=16)] = 224
+    clusters: Annotated[int, Meta(ge=2)] = 100
+    visual_threshold: float = 0.5
+    text_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.03
+    mode: Literal["generative", "discriminative"] = "generative"
+    learning_rate: PositiveFloat = 1e-4
+    batch: Annotated[int, Meta(ge=2)] = 50
+    epochs: Positive = 2
+    lemmas: bool = False
+    validation: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    select: Literal["last", "include_unknown_fscore"] = "last"
+
+
+def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
+    """Train one model per seed on pairs of a caption and its picture.
+
+    Parameters
+    ----------
+    corpus, params, run
+        See :mod:`mmclust.words._stage`. Written: ``seed_<i>/counts.npy`` int64
+        (v, C) and ``seed_<i>/visual.safetensors`` in ``run.out``.
+
+    Returns
+    -------
+    Learned
+        Each word's best cluster; its probability is both confidence and
+        concreteness.
+
+    Raises
+    ------
+    MmclustError
+        When the backbone is unknown, an image cannot be read, an epoch is to be
+        selected and there are no norms, or no cluster was ever active.
+    """
+    _check(params, run)
+    images = np.unique(corpus.owners)
+    resized(corpus.manifest, images, params.size, run.work, workers=run.workers)
+    tasks = [
+        Task(i, corpus, params, run, images, os.getpid()) for i in range(len(run.seeds))
+    ]
+    _train_all(tasks, run)
+    if not leads():
+        return Learned(np.zeros((0, 0), np.int32))
+    found = [_result(task) for task in tasks]
+    confidence = np.stack([each for _, each, _ in found])
+    places = [place for _, _, place in found]
+    facts = {
+        "kind": "joint",
+        "clusters": params.clusters,
+        "backbone": params.backbone,
+        "size": params.size,
+        "mean": list(MEAN),
+        "std": list(STD),
+        "visual_threshold": params.visual_threshold,
+        "text_threshold": params.text_threshold,
+        "mode": params.mode,
+        "epochs": params.epochs,
+        "precision": run.precision,
+        "processes": size(),
+        "selected_epochs": [p.best.get("epoch", params.epochs) for p in places],
+    }
+    curve = [row for place in places for row in place.curve]
+    clusters = np.stack([each for each, _, _ in found])
+    return Learned(clusters, confidence, confidence, facts, curve)
+
+
+def _train_all(tasks: list[Task], run: Run) -> None:
+    """Train the seeds: in processes on a CPU, else one after the other."""
+    together = run.device == "cpu" and size() == 1 and run.judge is None
+    if run.workers <= 1 or len(tasks) == 1 or not together:
+        for task in tasks:
+            train(task)
+        return
+    quiet = [replace(task, run=replace(run, say=silent)) for task in tasks]
+    starts = [partial(LocalWorker, _trainer)] * min(run.workers, len(tasks))
+    for _, rows in run_tasks(starts, quiet, describe=lambda t: f"seed {t.number}"):
+        for row in rows:
+            run.say(describe(row))
+
+
+def _trainer() -> Callable[[Any], Any]:
+    """Return what a worker does: train, and give the curve."""
+
+    def run(task: Task) -> list[dict[str, Any]]:
+        train(task)
+        return final_state(task.state)[2].curve
+
+    return run
+
+
+def _result(task: Task) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Place]:
+    """Write one seed's network and counts; return clusters, confidence and place."""
+    from safetensors.torch import save_file
+
+    place = final_state(task.state)[2]
+    weights, table, _ = final_state(task.best if place.best else task.state)
+    out = task.run.out / f"seed_{task.number}"
+    write_array(out / "counts.npy", table)
+    with writing(out / "visual.safetensors") as temporary:
+        save_file(weights, temporary)
+    counts = Counts.of(table, task.params.mode)
+    clusters, confidence = counts.best(np.arange(len(table)))
+    return clusters, confidence, place
+
+
+def _check(params: Params, run: Run) -> None:
+    if params.backbone not in NAMES:
+        raise MmclustError(
+            f"Unknown backbone {params.backbone!r}",
+            where="words.joint_model.backbone",
+            expected=nearest(params.backbone, NAMES),
+            found=params.backbone,
+        )
+    if params.select != "last" and run.judge is None:
+        raise MmclustError(
+            "An epoch is to be selected by norms, and there are none",
+            where="words.joint_model.select",
+            expected="last, which needs none, or norms to select by",
+            found=params.select,
+        )

@@ -1,0 +1,54 @@
+"""Words by sentence embeddings (Reimers & Gurevych 2019): the word as a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.kernels.hub import checkpoint, loading
+from mmclust.words._listed import CLUSTERS, WORD_LIST
+from mmclust.words._texts import BATCH, learn_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Learned, Run
+
+
+@dataclass(frozen=True)
+class Params:
+    """The checkpoint; which words are clustered, and how."""
+
+    model: str = "sentence-transformers/all-mpnet-base-v2"
+    revision: str = "e8c3b32edf5434bc2275fc9bab85f82640a19130"
+    word_list: str | None = WORD_LIST
+    clusters: Positive = CLUSTERS
+    n_init: Positive = 10
+    max_iter: Positive = 300
+    lemmas: bool = False
+
+
+def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
+    """Cluster words by their vectors; see :mod:`mmclust.words._stage`."""
+
+    def embed(words: Sequence[str]) -> np.ndarray[Any, Any]:
+        return embed_words(words, params, run.device)
+
+    return learn_from("sbert", embed, corpus, params, run)
+
+
+def embed_words(
+    words: Sequence[str], params: Params, device: str
+) -> np.ndarray[Any, Any]:
+    """Return the vectors of n words, as the model gives them: float32 (n, d)."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = checkpoint(params.model, params.revision)
+    with loading(str(folder)):
+        model = SentenceTransformer(str(folder), device=device, local_files_only=True)
+    rows = model.encode(list(words), batch_size=BATCH, show_progress_bar=False)
+    return np.asarray(rows, np.float32)

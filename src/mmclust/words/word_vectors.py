@@ -1,0 +1,50 @@
+"""Words by vectors of a file: word2vec, fastText or GloVe, as text.
+
+The baseline of Berger et al. (NAACL 2022) is word2vec of Google News (export it as
+text, for instance with gensim's ``save_word2vec_format``). Vectors are taken raw;
+words that the file lacks are unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmclust.core.io import file_digest
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.kernels.vector_file import indexed
+from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
+from mmclust.words._stage import Learned
+
+if TYPE_CHECKING:
+    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Run
+
+
+@dataclass(frozen=True)
+class Params:
+    """The file of vectors; which words are clustered, and how."""
+
+    file: str = "word2vec-google-news-300.txt"
+    word_list: str | None = WORD_LIST
+    clusters: Positive = CLUSTERS
+    n_init: Positive = 10
+    max_iter: Positive = 300
+    lemmas: bool = False
+
+
+def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
+    """Cluster words by their vectors; see :mod:`mmclust.words._stage`."""
+    path = run.root / Path(params.file).expanduser()
+    file = indexed(path)
+    rows = listed(corpus, params.word_list, run.root)
+    rows = rows[[corpus.words[i] in file.starts for i in rows]]
+    words = [corpus.words[i] for i in rows]
+    file.read(set(words))
+    vectors = np.array([file.known[w] for w in words]).reshape(-1, file.dim)
+    clusters = clusters_of(corpus, rows, vectors, params, run)
+    weights = {"model": path.name, "weights": file_digest(path)}
+    return Learned(clusters, facts=facts("word_vectors", params, rows) | weights)

@@ -1,0 +1,36 @@
+"""Run in a process of its own: learn, and maybe die, or be one of several.
+
+    python training.py ROOT STEPS
+
+SIGKILL after STEPS steps (0: never); it runs no handler. The state is saved after
+every step. Under torchrun's variables it is one of several processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mmclust.core.params import read_params
+from mmclust.words import _session
+from mmclust.words._stage import Flags, learn_words
+
+
+def main(root, steps):
+    step, taken = _session.Session.step, []
+
+    def counted(self, *arguments):
+        if steps and len(taken) == steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+        taken.append(1)
+        return step(self, *arguments)
+
+    _session.Session.step = counted
+    params = read_params(root / "params.yaml")
+    learn_words(root, "joint_model", params, Flags(save_every=0))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
