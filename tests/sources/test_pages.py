@@ -20,7 +20,7 @@ SOURCES = {
     "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
     "flickr30k", "flickr30k_publisher", "cifar10", "cifar100", "stl10", "imagenet1k",
     "food101", "fine_grained", "brysbaert_concreteness", "fountain_lapata",
-    "small_world_of_words", "wordnet",
+    "small_world_of_words", "norms", "wordnet",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_every_source_of_the_project_is_registered():
     bound = {name for name, source in registry.items() if source.accept}
     assert bound == {
         "flickr30k", "flickr30k_publisher", "imagenet1k", "small_world_of_words",
-        "brysbaert_concreteness",
+        "brysbaert_concreteness", "norms",
     }  # fmt: skip
     assert registry["flickr30k"].tokens == {"huggingface.co": "HF_TOKEN"}
 

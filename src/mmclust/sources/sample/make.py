@@ -13,6 +13,7 @@ from mmclust.sources.sample import fine_grained, flickr, pascal
 from mmclust.sources.sample.coco import annotation_files, file_name
 from mmclust.sources.sample.draw import draw_all
 from mmclust.sources.sample.enlarged import QUERIES, plan_enlarged
+from mmclust.sources.sample.norms import write_norms
 from mmclust.sources.sample.nouns import write_nouns
 from mmclust.sources.sample.pack import registry, write_archive
 from mmclust.sources.sample.plan import TRAIN, VAL, plan
@@ -83,6 +84,7 @@ def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None)
         flickr.PUBLISHER: flickr.write_publisher(out / flickr.PUBLISHER, scenes),
         "fine_grained": fine_grained.write_fine_grained(out / "fine_grained", fine),
         "wordnet": write_nouns(out / "wordnet"),
+        "norms": write_norms(out / "norms", seed),
     }
     write_bytes(out / "registry.yaml", registry(seed, files, PROTOCOLS).encode())
     return len(pictures)

@@ -1,0 +1,213 @@
+"""Scoring a user's own words: CSV files against the public files of norms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.cognition.associations import read_strengths
+from mmclust.cognition.ratings import Ratings, read_ratings
+from mmclust.cognition.typicality import Categories, read_categories
+from mmclust.core.errors import MmclustError
+from mmclust.core.seeds import generator
+from mmclust.scoring import association, categorization, concreteness
+from mmclust.scoring.word_columns import (
+    known,
+    read_estimates,
+    read_list,
+    read_numbers,
+    read_word_runs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+
+def score_categorization(
+    clusters: Sequence[Path],
+    categories: Path,
+    vocabulary: Path | None = None,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score word clusters against categories of the typicality file.
+
+    Parameters
+    ----------
+    clusters
+        See :func:`mmclust.scoring.word_columns.read_word_runs`.
+    categories
+        See :func:`mmclust.cognition.typicality.read_categories`.
+    vocabulary
+        A list of words that the ignore-unknown variant is restricted to.
+    n_resamples, seed
+        Of the bootstrap over words.
+
+    Returns
+    -------
+    dict
+        Flat; see :func:`mmclust.scoring.categorization.categorization`.
+    """
+    runs = read_word_runs(clusters)
+    listed = None if vocabulary is None else set(read_list(vocabulary))
+    norms = read_categories(categories)
+    return categorize(norms, runs, listed, n_resamples=n_resamples, seed=seed)
+
+
+def categorize(
+    norms: Categories,
+    runs: list[dict[str, str]],
+    listed: Collection[str] | None,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score runs that have been read; see :func:`score_categorization`."""
+    words, gold, codes = categorization.encode(norms.words, runs)
+    mask = None if listed is None else np.array([w in listed for w in words], bool)
+    record = categorization.categorization(
+        gold,
+        codes,
+        mask,
+        n_resamples=n_resamples,
+        rng=generator(seed, "score", "categorization"),
+    )
+    left = record.pop("n_categories_listed")
+    return {
+        "definition": categorization.DEFINITION,
+        **record,
+        "n_categories": norms.n_categories,
+        "n_categories_empty": norms.n_categories - left,
+        "n_ratings_missing": norms.n_missing,
+        "n_ties": norms.n_ties,
+    }
+
+
+def score_concreteness(
+    predictions: Path, norms: Path, counts: Path, *, n_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Score estimates of concreteness against ratings.
+
+    Parameters
+    ----------
+    predictions
+        Columns ``word`` and ``concreteness``; an absent word has 0.
+    norms
+        See :func:`mmclust.cognition.ratings.read_ratings`.
+    counts
+        Columns ``word`` and ``count``: the words that are scored, if rated.
+    n_resamples, seed
+        Of the bootstrap over words.
+
+    Returns
+    -------
+    dict
+        Flat; see :func:`mmclust.scoring.concreteness.concreteness`.
+    """
+    runs, _ = read_estimates(predictions)
+    occurrences = read_numbers(counts, "count", whole=True)
+    return rate(
+        read_ratings(norms), runs, occurrences, n_resamples=n_resamples, seed=seed
+    )
+
+
+def rate(
+    norms: Ratings,
+    runs: Sequence[Mapping[str, float]],
+    occurrences: Mapping[str, float],
+    *,
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score estimates that have been read; see :func:`score_concreteness`.
+
+    Raises
+    ------
+    MmclustError
+        When no counted word has a rating.
+    """
+    words = sorted(occurrences.keys() & norms.words.keys())
+    if not words:
+        raise MmclustError(
+            "No word has both a count and a rating",
+            expected="counts of English words, in the letters of the norms",
+            found=f"{len(occurrences)} counted words, {len(norms.words)} rated ones",
+        )
+    record = concreteness.concreteness(
+        np.array([norms.words[w] for w in words]),
+        np.array([[run.get(w, 0.0) for w in words] for run in runs]),
+        np.array([occurrences[w] for w in words]),
+        n_resamples=n_resamples,
+        rng=generator(seed, "score", "concreteness"),
+    )
+    estimated = [sum(w in run for w in words) for run in runs]
+    return {
+        "definition": concreteness.DEFINITION,
+        "n_without_estimate": len(words) - float(np.mean(estimated)),
+        "n_rated": len(norms.words),
+        "n_ratings_missing": norms.n_missing,
+        **record,
+    }
+
+
+def score_association(
+    clusters: Sequence[Path],
+    norms: Path,
+    counting: str = "published",
+    *,
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score word clusters by association norms; the word list is that of the clusters.
+
+    Parameters
+    ----------
+    clusters
+        See :func:`mmclust.scoring.word_columns.read_word_runs`.
+    norms, counting
+        See :func:`mmclust.cognition.associations.read_strengths`.
+    n_resamples, seed
+        Of the bootstrap over words.
+
+    Returns
+    -------
+    dict
+        Flat; see :func:`mmclust.scoring.association.association`.
+    """
+    runs = read_word_runs(clusters)
+    words = sorted({word for run in runs for word in run})
+    return associate(norms, runs, words, counting, n_resamples=n_resamples, seed=seed)
+
+
+def associate(
+    norms: Path,
+    runs: list[dict[str, str]],
+    words: Sequence[str],
+    counting: str,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Score runs that have been read, over a list of words.
+
+    Raises
+    ------
+    MmclustError
+        When the list is empty, or see :func:`score_association`.
+    """
+    if not words:
+        raise MmclustError("There is no word to score", expected="rows of words")
+    table = read_strengths(norms, words, counting)
+    listed = dict.fromkeys(words, "")
+    _, _, codes = categorization.encode(listed, [known(run) for run in runs])
+    record = association.association(
+        codes,
+        table.pairs,
+        table.strengths,
+        n_resamples=n_resamples,
+        rng=generator(seed, "score", "association"),
+    )
+    return {"definition": association.DEFINITION, **table.facts, **record}
