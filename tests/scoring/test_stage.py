@@ -1,5 +1,6 @@
 """The score stage: every method and head, held against the baseline."""
 
+import csv
 import json
 
 import numpy as np
@@ -65,6 +66,36 @@ def test_all_methods_against_the_baseline(clustered):
     noisy = records["hog"]["image"]["dbscan"]
     assert (noisy["k"], noisy["noise"], noisy["acc"]) == (0, 0.25, 0.75)
     assert json.loads(paths[0].read_text()) == records
+    with paths[5].open(newline="") as file:
+        seeds = list(csv.DictReader(file))
+    for encoder, views in records.items():
+        for view, clusterers in views.items():
+            for clusterer, record in clusterers.items():
+                method = (encoder, view, clusterer, "acc")
+                each = [
+                    float(row["score"])
+                    for row in seeds
+                    if (row["encoder"], row["view"], row["clusterer"], row["metric"])
+                    == method
+                ]
+                assert len(each) == record["n_seeds"]
+                assert sum(each) / len(each) == pytest.approx(record["acc"], abs=2e-6)
+
+
+def test_without_classes_all_files_are_written(clustered):
+    """A folder of one's own pictures: clusters for the page, and no scores."""
+    write_labels(clustered / "data/benchmarks/tiny/labels.parquet", {})
+    records, paths = score_benchmark("tiny", params(), clustered)
+    assert records == json.loads(paths[0].read_text()) == {}
+    assert "no classes" in json.loads(paths[1].read_text())["reason"]
+    assert [len(p.read_text().splitlines()) for p in paths[2:4]] == [1, 1]
+    rows = read_table(paths[4])[0].to_pylist()
+    assert [row["image_id"] for row in rows] == IDS
+    assert {(row["label"], row["label_name"], row["correct"]) for row in rows} == {
+        (-1, "", False)
+    }
+    assert {row["cluster"] for row in rows} == {0, 1, 2}
+    assert reveal_benchmark("tiny", params(), clustered) == {}
 
 
 def test_another_baseline(clustered):

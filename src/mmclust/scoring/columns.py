@@ -1,4 +1,4 @@
-"""Reading one value per image from a user's CSV, parquet or npy file."""
+"""Reading one value per image or word from a user's CSV, parquet or npy file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -54,7 +55,7 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
         values = [text_of(value) for value in array.tolist()]
         _refuse_gaps(path, column, ids, values)
         return dict(zip(ids, values, strict=True))
-    table = _read_columns(path, column)
+    table = read_columns(path, ("image_id", column))
     ids = [text_of(v) for v in table["image_id"].to_pylist()]
     values = [text_of(v) for v in table[column].to_pylist()]
     _refuse_gaps(path, column, ids, values)
@@ -71,14 +72,33 @@ def text_of(value: Any) -> str:
     return "" if text.lower() == "nan" else WHOLE.sub(r"\1", text)
 
 
-def _read_columns(path: Path, column: str) -> pa.Table:
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Read columns of a ``.csv`` (as text, cells as they stand) or ``.parquet``.
+
+    Parameters
+    ----------
+    path
+        UTF-8, a header line, commas.
+    names
+        The columns, each once; others are left alone.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns in the order of ``names``.
+
+    Raises
+    ------
+    MmclustError
+        When the file is missing, cannot be read or lacks a column.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
     from mmclust.core.io import read_table, require_file
 
     require_file(path, do="give the path of a .csv, .parquet or .npy file")
-    names = ["image_id", column]
+    names = list(names)
     if path.suffix == ".parquet":
         table = read_table(path)[0]
     else:

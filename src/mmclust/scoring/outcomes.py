@@ -26,8 +26,11 @@ def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
     Returns
     -------
     dict
-        Cluster to class, empty for none; noise is matched to none.
+        Cluster to class, empty for none; noise is matched to none. Nothing where
+        no class is known.
     """
+    if not len(runs.seen):
+        return {}
     classes, truth, clusters, assigned = _codes(runs, method)
     noise = bool(clusters[0] == NOISE)
     matched = matching(contingency(truth, assigned), noise=noise)
@@ -82,15 +85,25 @@ def write_outcomes(
         "k": method.k,
     }
     write_table(outcomes, pa.table(columns), meta)
+    write_csv(
+        confusion, ["class", "cluster", "count"], _confusion(runs, method, matched)
+    )
+
+
+def _confusion(
+    runs: Runs, method: Clustering, matched: dict[int, str]
+) -> list[list[Any]]:
+    """Count the images of each class in each cluster, clusters by their titles."""
+    if not matched:
+        return []
     classes, truth, clusters, assigned = _codes(runs, method)
     table = contingency(truth, assigned)
     title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
-    rows = [
+    return [
         [str(classes[j]), title[int(clusters[i])], int(table[i, j])]
         for j in range(len(classes))
         for i in np.argsort([title[int(c)] for c in clusters], kind="stable")
     ]
-    write_csv(confusion, ["class", "cluster", "count"], rows)
 
 
 def write_csv(path: Path, head: list[str], rows: list[list[Any]]) -> None:

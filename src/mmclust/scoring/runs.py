@@ -36,7 +36,8 @@ class Runs:
     labels
         Of the images that were clustered, in the clusters' order.
     seen, truth
-        Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1.
+        Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1. Both are
+        empty where the benchmark has no classes.
     """
 
     origin: str
@@ -72,7 +73,7 @@ def read_all(
     folder
         ``data/clusters/<benchmark>``.
     labels
-        Of the whole benchmark.
+        Of the whole benchmark; of no image where it has no classes.
 
     Raises
     ------
@@ -127,6 +128,12 @@ def _asked(path: Path) -> set[str]:
 
 def _read(benchmark: str, origin: str, path: Path, every: Labels) -> Runs:
     clusterings, ids, _ = read_clusters(path)
+    if not every.image_ids:  # a benchmark without classes
+        hidden = np.full(len(ids), HIDDEN, np.int32)
+        none = np.zeros(0, np.int64)
+        return Runs(
+            origin, clusterings, Labels(ids, hidden, [""] * len(ids)), none, none
+        )
     row = {image_id: i for i, image_id in enumerate(every.image_ids)}
     unknown = {i for i in ids if i not in row}
     if unknown:

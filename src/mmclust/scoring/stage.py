@@ -29,6 +29,9 @@ def score_benchmark(
 ) -> tuple[Scores, list[Path]]:
     """Score every clustering of a benchmark and write what the pipeline wants.
 
+    A benchmark without classes has no such scores (those without labels are in
+    ``metrics/internal``); the files are written all the same, for what comes after.
+
     Parameters
     ----------
     benchmark
@@ -47,7 +50,7 @@ def score_benchmark(
         :func:`mmclust.scoring.summary.summarise`.
     paths
         What was written: metrics, those of names, the curve over k, the confusion
-        matrix and the outcome of each image.
+        matrix, the outcome of each image and the scores of each seed.
 
     Raises
     ------
@@ -65,6 +68,7 @@ def score_benchmark(
         root / "plots/k" / f"{benchmark}.csv",
         root / "plots/confusion" / f"{benchmark}.csv",
         root / "data/scores" / f"{benchmark}.parquet",
+        root / "plots/seeds" / f"{benchmark}.csv",
     ]
     write_json(paths[0], records)
     names = root / "data/clusters" / benchmark / "names" / f"{main.origin}.parquet"
@@ -75,6 +79,8 @@ def score_benchmark(
     summary = root / "data/benchmarks" / benchmark / "summary.json"
     meta = {"encoder": main.origin, "summary": file_digest(summary)}
     write_outcomes(paths[3], paths[4], main, method, meta)
+    head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
+    write_csv(paths[5], head, sorted(row for runs in every for row in _seeds(runs)))
     return records, paths
 
 
@@ -94,7 +100,14 @@ def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[R
 
 def _records(benchmark: str, params: Params, every: list[Runs]) -> Scores:
     """Score all methods at their main k, each against the baseline."""
-    methods = {key: (runs, one) for runs in every for key, one in runs.main().items()}
+    methods = {
+        key: (runs, one)
+        for runs in every
+        if len(runs.seen)
+        for key, one in runs.main().items()
+    }
+    if not methods:
+        return {}
     todo = track(methods.items(), f"{benchmark} score", len(methods), "methods")
     scored = {
         key: score_runs(
@@ -121,7 +134,9 @@ def _records(benchmark: str, params: Params, every: list[Runs]) -> Scores:
 
 def _curve(runs: Runs) -> list[list[Any]]:
     """Return the scores of k-means at every k."""
-    rows = []
+    rows: list[list[Any]] = []
+    if not len(runs.seen):
+        return rows
     for method in runs.clusterings:
         if method.clusterer == "kmeans":
             scores = per_run(runs.truth, method.labels[:, runs.seen])
@@ -130,6 +145,18 @@ def _curve(runs: Runs) -> list[list[Any]]:
                 for name, v in scores.items()
             ]
     return rows
+
+
+def _seeds(runs: Runs) -> list[list[Any]]:
+    """Return the scores of every method at its main k, seed by seed."""
+    if not len(runs.truth):
+        return []
+    return [
+        [*key, seed, name, rounded(score)]
+        for key, method in runs.main().items()
+        for name, values in per_run(runs.truth, method.labels[:, runs.seen]).items()
+        for seed, score in enumerate(values.tolist())
+    ]
 
 
 def _primary(runs: list[Clustering], params: Params) -> Clustering:
@@ -142,6 +169,9 @@ def _names(
     path: Path, runs: Runs, method: Clustering, params: Params, root: Path
 ) -> dict[str, Any]:
     """Score the keywords, and the nouns where there are any, of the main method."""
+    if not len(runs.seen):
+        reason = "the benchmark has no classes that names could be held against"
+        return {"definition": NAMES_DEFINITION, "reason": reason}
     table, _ = read_table(path)
     of: Key = (method.clusterer, method.view, str(method.k))
     rows = [

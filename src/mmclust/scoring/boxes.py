@@ -1,0 +1,194 @@
+"""Boxes from activation maps, and matching them (Berger et al., NAACL 2022).
+
+Boxes are ``[x0, y0, x1, y1]`` in pixels of the network's square input; maps are
+indexed (row, column), so y comes first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+SHARE = 0.5
+"""Of a map's maximum, from which on a pixel belongs to the region."""
+OVERLAP = 0.5
+"""IoU from which on a box matches."""
+_EIGHT = np.ones((3, 3), int)
+
+
+def scale_boxes(boxes: Array, width: int, height: int, side: int) -> Array:
+    """Scale boxes of a picture to the square input, truncating.
+
+    Parameters
+    ----------
+    boxes
+        int (g, 4), of the picture as stored.
+    width, height
+        Of the picture.
+    side
+        Of the input.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (g, 4): ``x * side // width``, ``y * side // height``, exactly.
+    """
+    size = np.array([width, height, width, height], np.int64)
+    return np.asarray(boxes, np.int64).reshape(-1, 4) * side // size
+
+
+def min_max(maps: Array) -> Array:
+    """Scale each map to [0, 1].
+
+    Parameters
+    ----------
+    maps
+        float (m, h, w).
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same shape; all 0 where a map is flat.
+    """
+    low = maps.min(axis=(1, 2), keepdims=True)
+    spread = maps.max(axis=(1, 2), keepdims=True) - low
+    scaled: Array = (maps - low) / np.where(spread > 0, spread, 1)
+    return scaled
+
+
+def region(heat: Array) -> Array:
+    """Return where a map is at least half its maximum, the largest piece of it.
+
+    Pieces are 8-connected; of several as large, the one whose first pixel comes
+    first row by row. A flat map of zeros is a region as large as the picture.
+
+    Parameters
+    ----------
+    heat
+        float (h, w), scaled to [0, 1] before it was enlarged.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (h, w).
+    """
+    from scipy.ndimage import label
+
+    pieces, _ = label(heat >= SHARE * heat.max(), structure=_EIGHT)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    largest = sizes == sizes.max()
+    flat = pieces.ravel()
+    return np.asarray(pieces == flat[largest[flat].argmax()])
+
+
+def box_of(mask: Array) -> Array:
+    """Return the box of a region: int64 [min col, min row, max col, max row].
+
+    A mask of nothing has the published inverted box ``[w, h, 0, 0]``.
+    """
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.array([width, height, 0, 0])
+    return np.array([columns[0], rows[0], columns[-1], rows[-1]])
+
+
+def peaks(heat: Array) -> Array:
+    """Return the position of each map's maximum: int64 (m, 2), row and column.
+
+    Of several, the first row by row.
+    """
+    count, height, width = heat.shape
+    rows, columns = np.divmod(heat.reshape(count, height * width).argmax(1), width)
+    return np.stack([rows, columns], axis=1)
+
+
+def box_iou(a: Array, b: Array) -> Array:
+    """Return the IoU of every pair: float64 (p, g).
+
+    Areas are (x1 - x0)(y1 - y0), without a pixel more; an inverted box, and a pair
+    without area, has 0.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = a.reshape(-1, 1, 4), b.reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = sides.clip(min=0).prod(axis=-1)
+    areas = [(each[..., 2:] - each[..., :2]).prod(axis=-1) for each in (a, b)]
+    union = areas[0] + areas[1] - shared
+    iou: Array = np.divide(
+        shared, union, out=np.zeros(shared.shape), where=(shared > 0) & (union > 0)
+    )
+    return iou
+
+
+def inside(points: Array, boxes: Array) -> Array:
+    """Return which point lies in which box, edges included: bool (p, g).
+
+    Parameters
+    ----------
+    points
+        (p, 2): x and y, in this order.
+    boxes
+        (g, 4).
+    """
+    p, b = np.reshape(points, (-1, 1, 2)), np.reshape(boxes, (1, -1, 4))
+    within = (p >= b[..., :2]) & (p <= b[..., 2:])
+    return np.asarray(within.all(axis=-1))
+
+
+def assign(matches: Array) -> list[tuple[int, int]]:
+    """Pair predictions with gold boxes, one to one, by the published heuristic.
+
+    First the predictions with exactly one match, in order, where that one is free.
+    Then, in order, each free gold box with exactly one free match, counted at its
+    turn. Then each free prediction, in order, takes its first free match.
+
+    Parameters
+    ----------
+    matches
+        bool (p, g).
+
+    Returns
+    -------
+    list of (int, int)
+        Prediction and gold box, in the order they were paired.
+    """
+    left = np.array(matches, bool)
+    pairs: list[tuple[int, int]] = []
+
+    def pair(prediction: int, gold: int) -> None:
+        pairs.append((prediction, gold))
+        left[prediction] = False
+        left[:, gold] = False
+
+    for prediction in np.flatnonzero(left.sum(axis=1) == 1).tolist():
+        if left[prediction].any():
+            pair(prediction, int(left[prediction].argmax()))
+    for gold in range(left.shape[1]):
+        if left[:, gold].sum() == 1:
+            pair(int(left[:, gold].argmax()), gold)
+    for prediction in range(left.shape[0]):
+        if left[prediction].any():
+            pair(prediction, int(left[prediction].argmax()))
+    return pairs
+
+
+def match_counts(matches: Array) -> tuple[int, int, int]:
+    """Return TP (pairs), FP (other predictions) and FN (other gold boxes)."""
+    n_pairs = len(assign(matches))
+    return n_pairs, matches.shape[0] - n_pairs, matches.shape[1] - n_pairs
+
+
+def random_boxes(rng: np.random.Generator, count: int, side: int) -> Array:
+    """Return boxes of two uniform draws on each axis, sorted: int64 (count, 4)."""
+    drawn = np.sort(rng.integers(side, size=(count, 2, 2)), axis=1)
+    return drawn.reshape(count, 4)
+
+
+def random_points(rng: np.random.Generator, count: int, side: int) -> Array:
+    """Return points drawn uniformly: int64 (count, 2)."""
+    return rng.integers(side, size=(count, 2))

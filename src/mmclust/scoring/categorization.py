@@ -1,0 +1,230 @@
+"""How well clusters of words agree with taxonomic categories.
+
+The metrics of Berger et al. (NAACL 2022, "A Computational Acquisition Model for
+Multimodal Word Categorization"), as their code computes them. All are functions of
+the table that counts the words of each cluster (row) and category (column), take
+stacks of tables and lie in [0, 1].
+
+Two variants. *Ignore unknown*: of the categories restricted to a word list, words
+without a cluster skipped. *Include unknown*: of the whole categories, all words
+without a cluster in one more cluster that they share.
+
+Shapes: … any leading axes; k clusters; g categories; n words; s seeds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.words import UNKNOWN
+from mmclust.scoring.clustering import nmi
+from mmclust.scoring.word_intervals import chunks, over_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array = np.ndarray[Any, Any]
+
+DEFINITION = (
+    "mmclust word categorization, version 1, after Berger et al., NAACL 2022: "
+    "v_measure_score with beta 1; purity: mean over words of the largest share of one "
+    "category in their cluster; collocation: of one cluster in their category; "
+    "pu_co_f1 their harmonic mean; fscore of SemEval 2007 task 2: each category's best "
+    "F over clusters, weighted by size; ignore_unknown: categories restricted to the "
+    "word list, words without a cluster left out; include_unknown: all categories, "
+    "words without a cluster in one cluster of their own"
+)
+METRICS = ("v_measure_score", "purity", "collocation", "pu_co_f1", "fscore")
+VARIANTS = ("ignore_unknown", "include_unknown")
+_CELLS = 4_000_000
+"""Table cells held at once: 32 MB."""
+
+
+def collocation(tables: Array) -> Array:
+    """Mean over words of the largest share of one cluster in their category.
+
+    Parameters
+    ----------
+    tables
+        (…, k, g) counts, at least one word each.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (…).
+    """
+    return np.asarray(tables.max(-2, initial=0).sum(-1) / tables.sum((-2, -1)))
+
+
+def fscore(tables: Array) -> Array:
+    """F-score of SemEval 2007 task 2 (Agirre & Soroa 2007).
+
+    Parameters
+    ----------
+    tables
+        (…, k, g) counts, at least one word each.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (…): Σ_g (n_g / n) max_k 2 n_gk / (n_g + n_k).
+    """
+    categories, clusters = tables.sum(-2), tables.sum(-1)
+    sizes = categories[..., None, :] + clusters[..., :, None]
+    best = (2 * tables / np.maximum(sizes, 1)).max(-2, initial=0)
+    return np.asarray((categories * best).sum(-1) / categories.sum(-1))
+
+
+def scores(tables: Array) -> dict[str, Array]:
+    """Compute all of :data:`METRICS`.
+
+    Parameters
+    ----------
+    tables
+        int (…, k, g) counts.
+
+    Returns
+    -------
+    dict
+        Metric to float64 (…); NaN where a table has no word.
+    """
+    n = tables.sum((-2, -1))
+    some = np.where((n > 0)[..., None, None], tables, 1)
+    pure = some.max(-1, initial=0).sum(-1) / some.sum((-2, -1))
+    together = collocation(some)
+    values = {
+        "v_measure_score": nmi(some),
+        "purity": pure,
+        "collocation": together,
+        "pu_co_f1": 2 * pure * together / (pure + together),
+        "fscore": fscore(some),
+    }
+    return {name: np.where(n > 0, value, np.nan) for name, value in values.items()}
+
+
+def categorization(
+    gold: Array,
+    clusters: Array,
+    listed: Array | None = None,
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """Score the clusters of words, both variants, with intervals over words.
+
+    Parameters
+    ----------
+    gold
+        int (n,): each word's category, 0 … g-1, of the whole categories.
+    clusters
+        int (s, n): each run's cluster of each word; :data:`UNKNOWN` for none.
+    listed
+        bool (n,): the words of the word list that *ignore unknown* is restricted to;
+        None: all.
+    n_resamples, rng
+        Of the bootstrap over words.
+
+    Returns
+    -------
+    dict
+        Flat: numbers of words, and ``<variant>_<metric>`` with what
+        :func:`mmclust.scoring.word_intervals.over_runs` adds; null with a reason
+        where a variant has no word.
+    """
+    listed = np.ones(len(gold), bool) if listed is None else listed
+    known = clusters != UNKNOWN
+    record: dict[str, Any] = {
+        "n_words": len(gold),
+        "n_listed": int(listed.sum()),
+        "n_known": float((known & listed).sum(-1).mean()),
+        "n_unknown": float((~known).sum(-1).mean()),
+        "n_categories": len(np.unique(gold)),
+        "n_categories_listed": len(np.unique(gold[listed])),
+        "n_clusters": max((len(np.unique(c[c != UNKNOWN])) for c in clusters),
+                          default=0),
+        "n_seeds": len(clusters),
+    }  # fmt: skip
+    parts = {
+        "ignore_unknown": (gold[listed], clusters[:, listed]),
+        "include_unknown": (gold, _with_unknown(clusters)),
+    }
+    for variant, (categories, assigned) in parts.items():
+        why = (
+            "no word of the categories has a cluster"
+            if variant == "ignore_unknown"
+            else "there is no word"
+        )
+        runs, resampled = _resampled(categories, assigned, n_resamples, rng)
+        record |= over_runs(
+            {f"{variant}_{name}": values for name, values in runs.items()},
+            {f"{variant}_{name}": values for name, values in resampled.items()},
+            limits=(0.0, 1.0),
+            why=why,
+        )
+    return record
+
+
+def encode(
+    categories: Mapping[str, str], runs: list[dict[str, str]]
+) -> tuple[list[str], Array, Array]:
+    """Turn words, categories and clusters into arrays.
+
+    Parameters
+    ----------
+    categories
+        Word to category.
+    runs
+        Of each run: word to cluster; a word that is absent, or whose cluster is
+        ``-1``, is unknown.
+
+    Returns
+    -------
+    words : list of str
+        Sorted.
+    gold : numpy.ndarray
+        int64 (n,).
+    clusters : numpy.ndarray
+        int64 (s, n).
+    """
+    words = sorted(categories)
+    _, gold = np.unique([categories[w] for w in words], return_inverse=True)
+    clusters = np.full((len(runs), len(words)), UNKNOWN)
+    for row, run in zip(clusters, runs, strict=True):
+        names = [run.get(w, str(UNKNOWN)) for w in words]
+        known = np.array([name != str(UNKNOWN) for name in names], bool)
+        held = [name for name in names if name != str(UNKNOWN)]
+        row[known] = np.unique(held, return_inverse=True)[1] if held else []
+    return words, gold.astype(np.int64), clusters
+
+
+def _with_unknown(clusters: Array) -> Array:
+    """Put the unknown words of each run into one cluster that no other word has."""
+    return np.where(clusters == UNKNOWN, clusters.max(initial=0) + 1, clusters)
+
+
+def _resampled(
+    gold: Array, clusters: Array, n_resamples: int, rng: np.random.Generator
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Score each run, and resamples of the words: their means over runs."""
+    shape = (int(clusters.max(initial=0)) + 2, int(gold.max(initial=0)) + 1)
+    # Unknown words are row 0, cut off before scoring.
+    cells = (clusters + 1) * shape[1] + gold
+    runs = scores(_tables(cells, shape)[:, 1:])
+    parts: dict[str, list[Array]] = {name: [] for name in METRICS}
+    n = len(gold)
+    limit = max(1, _CELLS // (len(cells) * shape[0] * shape[1]))
+    for size in chunks(n_resamples if n else 0, limit):
+        drawn = [rng.integers(n, size=n) for _ in range(size)]
+        tables = np.stack([_tables(cells[:, draw], shape) for draw in drawn])
+        for name, values in scores(tables[..., 1:, :]).items():
+            parts[name].append(values.mean(-1))
+    return runs, {name: np.concatenate([[], *p]) for name, p in parts.items()}
+
+
+def _tables(cells: Array, shape: tuple[int, int]) -> Array:
+    size = shape[0] * shape[1]
+    shifted = cells + size * np.arange(len(cells))[:, None]
+    counts = np.bincount(shifted.ravel(), minlength=size * len(cells))
+    return counts.reshape(len(cells), *shape)
