@@ -250,6 +250,49 @@ def test_bad_embeddings(pool, tmp_path, change, text):
     assert "n." in str(error.value)
 
 
+def test_an_added_image_may_be_zero(pool, tmp_path):
+    """Of products as given it scores 0; a query or a cosine cannot be of zeros."""
+    images, texts = pool["plain"]
+    ids = [f"COCO_val2014_{i:012d}" for i in range(20)] + [
+        f"{i:012d}" for i in range(30)
+    ]
+    zero = np.arange(50)[:, None] >= 20
+    given = Embedded(*write_features(tmp_path, "z", ids, np.where(zero, 0, images)))
+    scores = texts @ np.where(zero, 0, images).T
+    own = scores[np.arange(100), np.repeat(np.arange(20), 5)]
+    rank = 1 + (scores > own[:, None]).sum(1)
+    assert score(pool, images=given)["t2i_mean_rank"] == pytest.approx(rank.mean())
+    with pytest.raises(MmclustError, match="zero everywhere") as error:
+        score(pool, images=given, cosine=True)
+    assert "row 20" in str(error.value)
+    zero = np.arange(50)[:, None] == 3
+    given = Embedded(*write_features(tmp_path, "z", ids, np.where(zero, 0, images)))
+    with pytest.raises(MmclustError, match="zero everywhere"):
+        score(pool, images=given)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float16, np.float64])
+def test_score_files_of_any_numbers(pool, tmp_path, kind):
+    """An oracle's whole numbers; and doubles are not rounded to ties."""
+    ids = pool["images"].ids.read_text().split()
+    texts = pool["texts"].ids.read_text().split()
+    right = [[t.split("#")[0] == i.removesuffix(".jpg") for i in ids] for t in texts]
+    scores = np.array(right).astype(kind)
+    if kind is np.float64:
+        scores = 1 + 1e-12 * scores
+    np.save(tmp_path / "s.npy", scores)
+    found = score_matrix(
+        pool["folder"],
+        tmp_path / "s.npy",
+        pool["images"].ids,
+        pool["texts"].ids,
+        n_resamples=100,
+        seed=1,
+        missing=pool["missing"],
+    )
+    assert found["rsum"] == found["rsum_pessimistic"] == 600
+
+
 def test_a_number_beyond_the_captions_is_unknown(pool, tmp_path):
     """Captions are numbered from 0."""
     names = [f"COCO_val2014_{i:012d}#{j + 1}" for i in range(20) for j in range(5)]

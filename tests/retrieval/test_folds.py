@@ -6,7 +6,8 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_table
-from mmclust.retrieval._evaluate import Scorer, evaluate
+from mmclust.retrieval._evaluate import evaluate
+from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import read_task
 from mmclust.retrieval.files import Embedded, score_embeddings
 from tests.retrieval.toy import unit, write_features, write_pool

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.seeds import generator
-from mmclust.kernels.ranks import rank_embeddings, rank_scores
 from mmclust.retrieval._folds import evaluate_folds
 from mmclust.retrieval._task import MAIN, shared_texts
 from mmclust.scoring.retrieval import (
@@ -22,6 +21,7 @@ from mmclust.scoring.retrieval import (
 
 if TYPE_CHECKING:
     from mmclust.kernels.ranks import Ranks
+    from mmclust.retrieval._scorer import Scorer
     from mmclust.retrieval._task import Captions, Task
     from mmclust.scoring.retrieval import Direction
 
@@ -51,82 +51,6 @@ class Result:
     i2t_ranks: Ranks
     t2i_ranks: Ranks
     shared: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """How candidates are ranked: by embeddings, or by scores that are at hand.
-
-    Parameters
-    ----------
-    images
-        float32 (pool, d), pool order; ``None`` with ``scores``.
-    texts
-        float32 (m, d), in the captions' order; ``None`` with ``scores``.
-    scores
-        float32 (m, pool): a score for each caption and image.
-    device
-        Where embeddings are multiplied.
-    top_k
-        How many of the best to list.
-    """
-
-    images: Array | None
-    texts: Array | None
-    scores: Array | None = None
-    device: str = "cpu"
-    top_k: int = 10
-
-    def captions_for(self, n_images: int, positives: Array) -> Ranks:
-        """Rank all captions for the first ``n_images`` images."""
-        if self.scores is None:
-            assert self.images is not None
-            assert self.texts is not None
-            return rank_embeddings(
-                self.images[:n_images],
-                self.texts,
-                positives,
-                top_k=self.top_k,
-                device=self.device,
-                label="Image to text",
-            )
-        flipped = self.scores[:, :n_images].T
-        return rank_scores(
-            lambda start, stop: np.ascontiguousarray(flipped[start:stop], np.float32),
-            n_images,
-            len(self.scores),
-            positives,
-            top_k=self.top_k,
-            label="Image to text",
-        )
-
-    def images_for(
-        self, rows: Array, positives: Array, sections: tuple[int, ...]
-    ) -> Ranks:
-        """Rank the pool for the captions ``rows``."""
-        if self.scores is None:
-            assert self.images is not None
-            assert self.texts is not None
-            texts = self.texts if len(rows) == len(self.texts) else self.texts[rows]
-            return rank_embeddings(
-                texts,
-                self.images,
-                positives,
-                sections=sections,
-                top_k=self.top_k,
-                device=self.device,
-                label="Text to image",
-            )
-        scores = self.scores
-        return rank_scores(
-            lambda a, b: np.ascontiguousarray(scores[rows[a:b]], dtype=np.float32),
-            len(rows),
-            scores.shape[1],
-            positives,
-            sections=sections,
-            top_k=self.top_k,
-            label="Text to image",
-        )
 
 
 def evaluate(

@@ -16,7 +16,7 @@ from mmclust.retrieval._task import MAIN
 from mmclust.scoring.retrieval import direction, random_expectation, summarise_folds
 
 if TYPE_CHECKING:
-    from mmclust.retrieval._evaluate import Scorer
+    from mmclust.retrieval._scorer import Scorer
     from mmclust.retrieval._task import Captions, Task
     from mmclust.scoring.retrieval import Direction
 
@@ -76,18 +76,10 @@ def _rank(
     image = np.searchsorted(images, captions.image[rows])
     of_image = captions.of_image[images]
     own = np.where(of_image >= 0, np.searchsorted(rows, of_image), -1)
-    part = replace(_part(scorer, images, rows), top_k=0)
+    part = replace(scorer.part(rows, images), top_k=0)
     i2t = part.captions_for(len(images), own)
     t2i = part.images_for(np.arange(len(rows)), image[:, None], (len(images),))
     return (
         direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(len(images))),
         direction(t2i.greater[0], t2i.equal[0], t2i.scores, image),
     )
-
-
-def _part(scorer: Scorer, images: Array, rows: Array) -> Scorer:
-    if scorer.scores is not None:
-        return replace(scorer, scores=scorer.scores[np.ix_(rows, images)])
-    assert scorer.images is not None
-    assert scorer.texts is not None
-    return replace(scorer, images=scorer.images[images], texts=scorer.texts[rows])

@@ -12,7 +12,8 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features
 from mmclust.core.io import read_array, read_json, write_bytes, write_json, write_table
 from mmclust.core.manifest import read_manifest
-from mmclust.retrieval._evaluate import Scorer, evaluate
+from mmclust.retrieval._evaluate import evaluate
+from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import MAIN, read_task
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, normalised
 from mmclust.core.io import read_array, require_file
-from mmclust.retrieval._evaluate import Scorer, evaluate
+from mmclust.retrieval._evaluate import evaluate
 from mmclust.retrieval._names import caption_order, image_order, names
+from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import MAIN, read_task
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ def score_embeddings(
     task = read_task(benchmark)
     pool, norm = _rows(images, cosine)
     lines = names(images.ids, len(pool))
-    pool = pool[image_order(lines, task, images.ids, missing)]
+    order = image_order(lines, task, images.ids, missing)
+    # An added image may be zero, and then scores 0: it never asks.
+    asking = order if cosine else order[: task.n_queries]
+    _refuse_zero(pool, asking, images.features)
+    pool = pool[order]
     record: dict[str, Any] = {}
     for kind, each in ((MAIN, texts), ("original", originals)):
         if each is None:
@@ -105,6 +110,7 @@ def score_embeddings(
             )
         lines = names(each.ids, len(array))
         order = caption_order(lines, captions, task, each.ids, missing)
+        _refuse_zero(array, order, each.features)
         scorer = Scorer(pool, array[order], device=device, top_k=0)
         result = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
         record |= _flat(result.records)
@@ -130,7 +136,7 @@ def score_matrix(
     benchmark, n_resamples, seed, missing
         See :func:`score_embeddings`.
     scores
-        An ``.npy`` of floats (m, pool); higher is better.
+        An ``.npy`` of numbers (m, pool); higher is better. It is read in blocks.
     image_ids, text_ids
         Names of its columns and rows.
 
@@ -146,13 +152,21 @@ def score_matrix(
     """
     task = read_task(benchmark)
     matrix = read_array(require_file(scores))
-    check_features(matrix, scores)
+    if matrix.dtype.kind not in "iub":  # such as 1 for right and 0 for wrong
+        check_features(matrix, scores)
+    elif matrix.ndim != 2:  # noqa: PLR2004
+        raise MmclustError(
+            "Scores must be a two-dimensional array",
+            where=scores,
+            expected="a row per caption, a column per image",
+            found=f"shape {matrix.shape}",
+        )
     lines = names(image_ids, matrix.shape[1])
     columns = image_order(lines, task, image_ids, missing)
     captions = task.captions[MAIN]
     lines = names(text_ids, len(matrix))
     rows = caption_order(lines, captions, task, text_ids, missing)
-    scorer = Scorer(None, None, matrix[np.ix_(rows, columns)], top_k=0)
+    scorer = Scorer(None, None, matrix, rows, columns, top_k=0)
     result = evaluate(task, MAIN, scorer, n_resamples=n_resamples, seed=seed)
     return {"similarity": "scores as given", **_flat(result.records)}
 
@@ -170,17 +184,23 @@ def _flat(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _rows(each: Embedded, cosine: bool) -> tuple[Array, bool]:
     array = read_array(require_file(each.features))
     check_features(array, each.features)
-    array = np.asarray(array, dtype=np.float32)
+    # Double precision is kept: rounding would make ties of what are none.
+    array = np.asarray(array, dtype=np.result_type(array, np.float32))
     norms = np.linalg.norm(array, axis=1)
-    if not norms.all():
-        raise MmclustError(
-            "An embedding is zero everywhere",
-            where=f"{each.features}, row {int(np.flatnonzero(norms == 0)[0])}",
-            expected="a direction in every row",
-            found=f"{int(np.count_nonzero(norms == 0))} zero rows",
-        )
     unit = bool(np.abs(norms - 1).max() < _UNIT)
     return (normalised(array) if cosine else array), unit
+
+
+def _refuse_zero(array: Array, rows: Array, where: Path) -> None:
+    """Refuse rows of zeros: to them every candidate is equally good."""
+    zero = np.sort(rows[~array[rows].any(axis=1)])
+    if len(zero):
+        raise MmclustError(
+            "An embedding is zero everywhere",
+            where=f"{where}, row {zero[0]}",
+            expected="a direction in every row",
+            found=f"{len(zero):,} zero rows",
+        )
 
 
 def _captions(task: Task, kind: str, benchmark: Path) -> Captions:

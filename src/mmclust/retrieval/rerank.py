@@ -19,8 +19,8 @@ from mmclust.core.io import digest_of, read_array, write_array, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.retrieval._evaluate import Scorer
 from mmclust.retrieval._itm import load_itm, match_scores
+from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._stage import read_embeddings
 from mmclust.retrieval._task import MAIN, read_task
 from mmclust.scoring.retrieval import DEFINITION, direction, summarise_retrieval
