@@ -73,6 +73,7 @@ def figures(
     rng: np.random.Generator, fake: Fake, seeds: int, baseline: str | None = None
 ) -> dict[str, Any]:
     record = {"n_samples": fake.n, "k": fake.n_clusters, "n_seeds": seeds}
+    record["n_clusters"] = fake.n_clusters
     for metric in METRICS:
         mean = float(rng.uniform(0.1, 0.9))
         record |= {metric: mean, f"{metric}_low": mean - 0.05}

@@ -1,4 +1,4 @@
-"""`dvc plots` works without a network: the page and the two templates."""
+"""`dvc plots` works without a network: the page and the templates."""
 
 from __future__ import annotations
 
@@ -19,12 +19,28 @@ TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 PLOTS = [
     {"plots/confusion": {"template": "confusion_counts", "x": "cluster", "y": "class"}},
     {"plots/k": {"template": "scores_over_k", "x": "k", "y": "score"}},
+    {
+        "plots/seeds": {
+            "template": "scores_over_seeds",
+            "x": "score",
+            "y": "clusterer",
+        }
+    },
+    {"plots/heads": {"template": "loss_curves", "x": "epoch", "y": "loss"}},
+    {"plots/retrieval": {"template": "recall_over_k", "x": "k", "y": "recall"}},
+    {
+        "plots/ranks": {
+            "template": "bars_by_direction",
+            "x": "rank",
+            "y": "queries",
+        }
+    },
 ]
 
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory):
-    """A DVC repository with the two kinds of CSV, and the generated page."""
+    """A DVC repository with each kind of CSV, and the generated page."""
     root = tmp_path_factory.mktemp("repo")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
         call(root, *command)
@@ -50,7 +66,16 @@ def write_rows(root, count):
     confusion = [["class", "cluster", "count"], ["cat", "cat (c1)", count]]
     over_k = [["k", "view", "metric", "score", "encoder"]]
     over_k += [[k, "image", "acc", count / 10 - k / 99, "hog"] for k in (2, 9)]
-    for folder, rows in (("confusion", confusion), ("k", over_k)):
+    seeds = [["encoder", "view", "clusterer", "seed", "metric", "score"]]
+    seeds += [["hog", "image", "kmeans", i, "acc", count / 10 - i / 50] for i in (0, 1)]
+    losses = [["epoch", "seed", "loss"]]
+    losses += [[e, seed, count / e + seed] for e in (1, 2) for seed in (0, 1)]
+    recall = [["captions", "direction", "k", "recall"]]
+    recall += [["main", "i2t", k, k / 20 + count / 50] for k in (1, 2)]
+    ranks = [["direction", "rank", "queries"], ["i2t", "1", 3], ["i2t", "2-3", count]]
+    kinds = {"confusion": confusion, "k": over_k, "seeds": seeds, "heads": losses,
+             "retrieval/pool/hog": recall, "ranks/pool/hog": ranks}  # fmt: skip
+    for folder, rows in kinds.items():
         path = root / "plots" / folder / "toy.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="") as file:
@@ -68,7 +93,7 @@ def test_plots_open_without_a_network(repo, command):
         == []
     )
     assert "cdn." not in html
-    assert html.count("vegaEmbed('#") == 2
+    assert html.count("vegaEmbed('#") == len(PLOTS)
     assert "DVC_METRIC" not in html
     assert ('"rev": "HEAD"' in html) == (command == "diff")
 
@@ -80,7 +105,17 @@ def test_plots_are_drawn(repo, browse, command):
     call(repo, "dvc", "plots", command, "-o", f"drawn_{command}")
     dom, console = browse(repo / f"drawn_{command}" / "index.html")
     assert [line for line in console if "error" in line.lower()] == []
-    assert len(re.findall(r'class="marks"', dom)) == 2
+    assert len(re.findall(r'class="marks"', dom)) == len(PLOTS)
+
+
+def test_every_template_is_used_and_every_used_one_is_there():
+    """dvc.yaml names the templates of this folder, no other ones, and all of them."""
+    stages = yaml.safe_load((TEMPLATES.parents[1] / "dvc.yaml").read_text())["stages"]
+    plots = [p for stage in stages.values() for p in stage.get("plots", [])]
+    named = {s["template"] for p in plots for s in p.values() if "template" in s}
+    named -= {"bar_horizontal", "scatter"}  # DVC's own
+    assert named == {path.stem for path in TEMPLATES.glob("*.json")}
+    assert named == {settings["template"] for p in PLOTS for settings in p.values()}
 
 
 def test_a_bundle_that_would_break_the_page_is_refused(tmp_path, monkeypatch):

@@ -67,4 +67,4 @@ def test_params_come_back_from_yaml():
     assert values["model"]["k"] == 7
     assert values["model"]["clusterers"] == ["kmeans", "agglomerative", "random"]
     assert values["benchmarks"] == {"toy": {"min_images": None}}
-    assert values["report"] == {"thumbnails": 12, "points": 3000}
+    assert values["report"] == {"thumbnails": 12, "points": 25000}

@@ -93,8 +93,15 @@ def test_confusion_puts_matched_clusters_on_the_diagonal():
     }  # fmt: skip
     rows = [{"class": a, "cluster": b, "count": str(n)} for (a, b), n in counts.items()]
     matrix = confusion(rows)
-    assert matrix["clusters"] == ["cat (c2)", "dog (c0)", "unmatched (c1)"]
-    cells = {(c["row"], c["column"]): (c["count"], c["share"]) for c in matrix["cells"]}
+    assert matrix["clusters"] == [
+        {"label": "cat (c2)", "id": 2},
+        {"label": "dog (c0)", "id": 0},
+        {"label": "unmatched (c1)", "id": 1},
+    ]
+    cells = {
+        (cell["row"], column): (cell["count"], cell["share"])
+        for row in matrix["rows"] for column, cell in enumerate(row) if cell
+    }  # fmt: skip
     assert cells == {
         (0, 0): (3, 0.75), (0, 1): (1, 0.25), (1, 1): (5, 0.5), (1, 2): (5, 0.5)
     }  # fmt: skip

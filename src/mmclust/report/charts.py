@@ -8,6 +8,8 @@ from typing import Any
 from mmclust.report.tables import METRICS
 from mmclust.report.words import number
 
+PANEL = (230, 130)
+"""Inside of one chart, in SVG units."""
 DIGIT = 8.0
 """Width of a digit of a tick's label, in SVG units, at its largest on the page."""
 GAP = 3.0

@@ -1,116 +1,105 @@
-"""Pictures on the page: some of each cluster, and a contact sheet of all."""
+"""The clusters as the page tells of them, and a contact sheet of all images."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mmclust.core.seeds import generator
-from mmclust.report.thumbs import thumbnails
+from mmclust.report.sheets import draw_sheet
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmclust.core.params import Params
+    from mmclust.report.bundle import Bundle
+    from mmclust.report.order import Order
     from mmclust.report.run import Run
 
 SHEET = 80
 """Pictures on the contact sheet."""
-MOST = 2400
-"""Pictures in all galleries of a benchmark: about 5 MB of page."""
+SHEET_COLUMNS = 10
 COMMONEST = 3
 """Classes named for each cluster."""
 WORDS = 5
 """Keywords, and nouns, named for each cluster."""
+OPEN = 60
+"""More clusters than this are folded at first."""
 
 
-def make_gallery(run: Run, params: Params) -> dict[str, Any]:
-    """Return the clusters, largest first, and the contact sheet, with pictures.
+def make_gallery(run: Run, order: Order) -> dict[str, Any]:
+    """Return facts about the clusters, largest first.
 
     Parameters
     ----------
-    run
-        The benchmark.
-    params
-        ``seed`` and ``report.thumbnails``.
+    run, order
+        The benchmark, and the order of its images.
 
     Returns
     -------
     dict
-        ``clusters``: id, size, matched class, purity (the share of its commonest
-        class), commonest classes, keywords, nouns and pictures; ``sheet``:
-        pictures. A picture
-        has ``src``, ``id``, ``class``, ``captions`` and ``ok`` (its class is the
-        one its cluster was matched with).
-
-    Raises
-    ------
-    MmclustError
-        When an image cannot be read.
+        ``clusters``: ``id``, ``name`` (its first keyword or noun), ``size``,
+        ``matched`` (a class), ``purity`` (the share of its commonest class among
+        its images with a known class; None without any), ``commonest`` classes,
+        ``others``, ``keywords``, ``nouns`` and ``nearest`` (id, name, cosine);
+        ``sure_of``; ``labelled``: whether any class is known; ``open``: whether to
+        show all at first.
     """
-    found = np.unique(run.scored.clusters)
-    each = max(1, min(params.report.thumbnails, MOST // len(found)))
-    chosen = {
-        int(cluster): _draw(
-            np.flatnonzero(run.scored.clusters == cluster),
-            each,
-            generator(params.seed, "report", "gallery", run.name, int(cluster)),
-        )
-        for cluster in found
-    }
-    sheet = _draw(
-        np.arange(len(run.manifest)),
-        SHEET,
-        generator(params.seed, "report", "sheet", run.name),
-    )
-    pictures = _pictures(run, np.concatenate([sheet, *chosen.values()]))
     clusters = [
-        {**_facts(run, cluster), "pictures": [pictures[row] for row in rows.tolist()]}
-        for cluster, rows in chosen.items()
+        _facts(run, order.rows[start:stop])
+        for start, stop in zip(order.starts[:-1], order.starts[1:], strict=True)
     ]
-    clusters.sort(key=lambda cluster: (-cluster["size"], cluster["id"]))
+    names = {cluster["id"]: cluster["name"] for cluster in clusters}
+    for cluster in clusters:
+        cluster["nearest"] = [
+            (other, names[other], cosine)
+            for other, cosine in order.nearest.get(cluster["id"], [])
+        ]
     return {
         "clusters": clusters,
-        "each": each,
-        "sheet": [pictures[row] for row in sheet.tolist()],
+        "sure_of": order.sure_of if order.sure is not None else None,
+        "labelled": any(run.scored.names),
+        "open": len(clusters) <= OPEN,
     }
 
 
-def _draw(
-    rows: np.ndarray[Any, Any], most: int, rng: np.random.Generator
-) -> np.ndarray[Any, Any]:
-    drawn: np.ndarray[Any, Any] = rng.permutation(rows)[:most]
-    return drawn
-
-
-def _facts(run: Run, cluster: int) -> dict[str, Any]:
-    rows = np.flatnonzero(run.scored.clusters == cluster)
+def _facts(run: Run, rows: np.ndarray[Any, Any]) -> dict[str, Any]:
+    cluster = int(run.scored.clusters[rows[0]])
     # Counter keeps first seen first, so ties are broken by the name.
-    counts = Counter(sorted(run.scored.names[row] for row in rows))
-    commonest = counts.most_common(COMMONEST)
+    known = sorted(name for row in rows if (name := run.scored.names[row]))
+    commonest = Counter(known).most_common(COMMONEST)
     keywords, nouns = run.names.get(cluster, ([], []))
+    nouns = [noun.replace("_", " ") for noun in nouns[:WORDS]]
     return {
         "id": cluster,
+        "name": next(iter([*keywords, *nouns]), ""),
         "size": len(rows),
         "matched": run.scored.matched[rows[0]],
-        "purity": commonest[0][1] / len(rows),
+        "purity": commonest[0][1] / len(known) if known else None,
         "commonest": commonest,
-        "others": len(rows) - sum(count for _, count in commonest),
+        "others": len(known) - sum(count for _, count in commonest),
+        "hidden": len(rows) - len(known),
         "keywords": keywords[:WORDS],
-        "nouns": [noun.replace("_", " ") for noun in nouns[:WORDS]],
+        "nouns": nouns,
     }
 
 
-def _pictures(run: Run, rows: np.ndarray[Any, Any]) -> dict[int, dict[str, Any]]:
-    ids, captions = run.manifest.image_ids, run.manifest.captions
-    scored = run.scored
+def contact_sheet(run: Run, params: Params, bundle: Bundle) -> dict[str, Any]:
+    """Write a picture of some images, drawn at random.
+
+    Returns
+    -------
+    dict
+        ``src``, ``images``, and ``width`` and ``height`` in images.
+    """
+    rng = generator(params.seed, "report", "sheet", run.name)
+    rows = rng.permutation(len(run.manifest))[:SHEET]
+    part = replace(run.manifest, table=run.manifest.table.take(rows))
+    data, _ = draw_sheet(part, SHEET_COLUMNS)
     return {
-        row: {
-            "src": src,
-            "id": ids[row],
-            "class": scored.names[row],
-            "captions": captions[row],
-            "ok": scored.names[row] == scored.matched[row],
-        }
-        for row, src in thumbnails(run.manifest, rows.tolist()).items()
+        "src": bundle.add(data, ".jpg"),
+        "images": len(rows),
+        "width": SHEET_COLUMNS,
+        "height": -(-len(rows) // SHEET_COLUMNS),
     }

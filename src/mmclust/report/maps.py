@@ -1,10 +1,11 @@
-"""Maps: each view of a benchmark laid out in two dimensions by t-SNE.
+"""Maps: each view of a benchmark laid out in two dimensions.
 
 Shapes: n images of the benchmark, p of them on the map, d features.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.report.run import Run
 
+Array = np.ndarray[Any, Any]
+
 COMPONENTS = 50
 """Of the PCA before t-SNE, as its authors do."""
 PERPLEXITY = 30.0
@@ -33,10 +36,23 @@ GRID = 1000
 """Positions are whole numbers from 0 to this: a screen shows no more."""
 
 
+METHODS = {"t-SNE": None, "UMAP": "umap"}
+"""How views are laid out, and the package that a method needs to be installed."""
+
+
+def methods() -> list[str]:
+    """Return the ways to lay out that this environment has."""
+    return [name for name, needs in METHODS.items() if needs is None or _has(needs)]
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 def make_maps(
     runs: Sequence[Run], params: Params, workers: int
 ) -> list[dict[str, Any] | None]:
-    """Return what the page needs to draw each benchmark's maps.
+    """Lay out each view of each benchmark.
 
     Parameters
     ----------
@@ -50,10 +66,10 @@ def make_maps(
     Returns
     -------
     list of (dict or None)
-        ``views``: for each view ``x``, ``y`` (p whole numbers) and ``cluster``
-        (p, or None where the clusterer did not run on it); ``classes``; and for
-        each of the p images ``label``, ``caption``, ``id``. None for a benchmark
-        of too few images.
+        ``rows``: int64 (p,), the manifest's row of each point; ``views``: for each
+        view ``cluster`` (p, or None where the clusterer did not run on it) and for
+        each of :func:`methods` its ``x`` and ``y`` (p whole numbers). None for a
+        benchmark of too few images.
 
     Raises
     ------
@@ -62,48 +78,35 @@ def make_maps(
     """
     rows = {run.name: _sample(run, params) for run in runs}
     todo = [
-        (run, view)
+        (run, view, method)
         for run in runs
         for view in views_of(run.features)
+        for method in methods()
         if len(run.manifest) >= FEWEST
     ]
     tasks = [
         (
             view_of(run.features, view)[rows[run.name]],
             derive(params.seed, "report", "map", run.name, run.encoder, view),
+            method,
         )
-        for run, view in todo
+        for run, view, method in todo
     ]
     placed: dict[str, dict[str, Any]] = {}
-    for (run, view), xy in zip(todo, _lay_out_all(tasks, workers), strict=True):
-        placed.setdefault(run.name, {})[view] = {
-            "x": xy[:, 0].tolist(),
-            "y": xy[:, 1].tolist(),
-            "cluster": _clusters(run, params, view, rows[run.name]),
-        }
+    for (run, view, method), xy in zip(todo, _lay_out_all(tasks, workers), strict=True):
+        drawn = placed.setdefault(run.name, {}).setdefault(
+            view, {"cluster": _clusters(run, params, view, rows[run.name])}
+        )
+        drawn[method] = {"x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()}
     return [
-        _describe(run, rows[run.name], placed[run.name]) if run.name in placed else None
+        {"rows": rows[run.name], "views": placed[run.name]}
+        if run.name in placed
+        else None
         for run in runs
     ]
 
 
-def _describe(
-    run: Run, rows: np.ndarray[Any, Any], views: dict[str, Any]
-) -> dict[str, Any]:
-    captions, ids = run.manifest.captions, run.manifest.image_ids
-    names = [run.scored.names[row] for row in rows]
-    classes = sorted(set(names))
-    position = {name: i for i, name in enumerate(classes)}
-    return {
-        "views": views,
-        "classes": classes,
-        "label": [position[name] for name in names],
-        "caption": [next(iter(captions[row]), "") for row in rows],
-        "id": [ids[row] for row in rows],
-    }
-
-
-def _sample(run: Run, params: Params) -> np.ndarray[Any, Any]:
+def _sample(run: Run, params: Params) -> Array:
     n_samples, most = len(run.manifest), max(params.report.points, FEWEST)
     if n_samples <= most:
         return np.arange(n_samples)
@@ -111,9 +114,7 @@ def _sample(run: Run, params: Params) -> np.ndarray[Any, Any]:
     return np.sort(rng.choice(n_samples, most, replace=False))
 
 
-def _clusters(
-    run: Run, params: Params, view: str, rows: np.ndarray[Any, Any]
-) -> list[int] | None:
+def _clusters(run: Run, params: Params, view: str, rows: Array) -> list[int] | None:
     clusterer = params.model.clusterers[0]
     # The first of a method is the one at the main k; the rest are the sweep's.
     for one in run.clusterings:
@@ -122,9 +123,7 @@ def _clusters(
     return None
 
 
-def _lay_out_all(
-    tasks: list[tuple[np.ndarray[Any, Any], int]], workers: int
-) -> Iterator[np.ndarray[Any, Any]]:
+def _lay_out_all(tasks: list[tuple[Array, int, str]], workers: int) -> Iterator[Array]:
     """Yield the positions of each task, in order."""
     if workers <= 1 or len(tasks) <= 1:
         yield from track(starmap(lay_out, tasks), "maps", len(tasks), unit="views")
@@ -143,8 +142,8 @@ def _lay_out_all(
             ) from error
 
 
-def lay_out(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
-    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE.
+def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:
+    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE or UMAP.
 
     Parameters
     ----------
@@ -152,6 +151,8 @@ def lay_out(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
         float32 (p, d), p at least 3.
     seed
         Same seed, same positions, on any number of cores.
+    method
+        One of :data:`METHODS`.
 
     Returns
     -------
@@ -161,32 +162,51 @@ def lay_out(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     Notes
     -----
     van der Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut
-    and the PCA start as in scikit-learn. One thread: sums over threads would
-    come out in another order, and t-SNE amplifies the last bit.
+    and the PCA start as in scikit-learn. McInnes, Healy & Melville, UMAP, 2018,
+    with its package's defaults and the same start. One thread: sums over threads
+    would come out in another order, and both amplify the last bit.
     """
-    from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    n_points = len(features)
     with threadpool_limits(1):
         reduced, start = _principal(features)
-        tsne = TSNE(
-            perplexity=min(PERPLEXITY, max(1.0, (n_points - 1) / 3)),
-            init=start,
-            random_state=seed % 2**32,
-            n_jobs=1,
-        )
-        xy = tsne.fit_transform(reduced)
+        xy = (_umap if method == "UMAP" else _tsne)(reduced, start, seed % 2**32)
     low = xy.min(axis=0)
     extent = max(float((xy - low).max()), 1e-12)
     margin = (extent - (xy.max(axis=0) - low)) / 2  # the short axis is centred
-    placed: np.ndarray[Any, Any] = np.rint((xy - low + margin) / extent * GRID)
+    placed: Array = np.rint((xy - low + margin) / extent * GRID)
     return placed.astype(int)
 
 
+def _tsne(reduced: Array, start: Array, seed: int) -> Array:
+    from sklearn.manifold import TSNE
+
+    tsne = TSNE(
+        perplexity=min(PERPLEXITY, max(1.0, (len(reduced) - 1) / 3)),
+        init=start,
+        random_state=seed,
+        n_jobs=1,
+    )
+    placed: Array = tsne.fit_transform(reduced)
+    return placed
+
+
+def _umap(reduced: Array, start: Array, seed: int) -> Array:
+    from umap import UMAP
+
+    umap = UMAP(
+        n_neighbors=min(15, len(reduced) - 1),  # 15: its default
+        init=start * (10 / max(float(np.abs(start).max()), 1e-12)),  # its own scale
+        random_state=seed,
+        n_jobs=1,
+    )
+    placed: Array = umap.fit_transform(reduced)
+    return placed
+
+
 def _principal(
-    features: np.ndarray[Any, Any],
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    features: Array,
+) -> tuple[Array, Array]:
     """Return scores (p, ≤ 50) and a small two-dimensional start (p, 2), float32."""
     centred = features - features.mean(axis=0)
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)

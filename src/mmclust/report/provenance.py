@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+    from mmclust.report.given import Section
 
 SOURCES = ("src", "params.yaml", "dvc.yaml")
 """What decides the results. Commits of metrics and lock files come after a run,
@@ -32,11 +33,6 @@ class Shown(Protocol):
     @property
     def manifest(self) -> Manifest:
         """Its images."""
-        ...
-
-    @property
-    def files(self) -> list[Path]:
-        """What was read of it."""
         ...
 
 
@@ -60,8 +56,18 @@ def revision(root: Path) -> str:
     commit = _git(root, "log", "-1", "--format=%H", "--", *SOURCES)
     if not commit:
         return "not committed yet"
-    changed = _git(root, "status", "--porcelain", "--", *SOURCES)
-    return f"{commit} with uncommitted changes" if changed else commit
+    return f"{commit} with uncommitted changes" if uncommitted(root) else commit
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Return the files of :data:`SOURCES` that differ from the last commit."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != root.resolve():
+        return []
+    # One file a line and NUL between them: names may hold anything else.
+    status = _git(root, "status", "--porcelain", "-z", "-uall", "--", *SOURCES)
+    lines = (status or "").split("\0")
+    return sorted(line.strip().partition(" ")[2].strip() for line in lines if line)
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -91,31 +97,39 @@ def params_yaml(params: Params) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def digests(root: Path, runs: Sequence[Shown]) -> list[dict[str, str]]:
+def digests(
+    root: Path, shown: Sequence[Shown], sections: Sequence[Section]
+) -> list[dict[str, str]]:
     """Return what was read, each with its sha256, in a fixed order.
 
     Parameters
     ----------
     root
         The root of the repository; names are relative to it.
-    runs
-        One per benchmark and kind of result.
+    shown
+        The benchmarks.
+    sections
+        Of the page, with the files that each was made from.
 
     Returns
     -------
     list of dict
-        ``benchmark``, ``what`` and ``sha256``: the publishers' files, the rows
-        of the manifest, then the files the page was made from.
+        ``benchmark``, ``what`` and ``sha256``: the publishers' files and the rows of
+        each manifest, then the files the page was made from.
     """
     rows = []
-    for run in runs:
+    for one in shown:
         found = {
-            **{f"source: {k}": str(v) for k, v in run.manifest.meta["sources"].items()},
-            "manifest (its rows)": run.manifest.digest,
-            **{p.relative_to(root).as_posix(): file_digest(p) for p in run.files},
+            **{f"source: {k}": str(v) for k, v in one.manifest.meta["sources"].items()},
+            "manifest (its rows)": one.manifest.digest,
         }
-        rows += [
-            {"benchmark": run.name, "what": what, "sha256": digest}
-            for what, digest in found.items()
-        ]
-    return rows
+        rows += [(one.name, what, digest) for what, digest in found.items()]
+    rows += [
+        (name, path.relative_to(root).as_posix(), file_digest(path))
+        for section in sections
+        for name, path in section.files
+    ]
+    return [
+        {"benchmark": name, "what": what, "sha256": digest}
+        for name, what, digest in rows
+    ]

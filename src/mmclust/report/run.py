@@ -128,8 +128,11 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         name=name,
         manifest=manifest,
         summary=read_json(data / "benchmarks" / name / "summary.json"),
-        metrics=read_json(metrics),
-        internal={each: read_json(path) for each, path in internal.items()},
+        metrics=checked(read_json(metrics), metrics),
+        internal={
+            each: checked(read_json(path), path, _INTERNAL)
+            for each, path in internal.items()
+        },
         names=_read_names(named, scored),
         scored=scored,
         encoder=encoder,
@@ -139,6 +142,51 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         confusion=read_csv(root / "plots" / "confusion" / f"{name}.csv"),
         files=[clusters, named, scores, metrics, *internal.values()],
     )
+
+
+_INTERNAL = ("definition", "auto_k")
+"""Keys of ``metrics/internal`` that are no views."""
+
+
+def checked(
+    record: Any, path: Path, beside: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Return metrics if they are laid out as this version writes them.
+
+    Parameters
+    ----------
+    record
+        The contents of a file: encoder (only in ``metrics/clustering``) → view →
+        clusterer → figures with numbers of clusters.
+    path
+        The file, for the message.
+    beside
+        Keys at the top that hold something else.
+
+    Raises
+    ------
+    MmclustError
+        When it was written by a version that lays metrics out in another way.
+    """
+    depth = 2 if beside else 3
+    try:
+        level = [value for key, value in record.items() if key not in beside]
+        for _ in range(depth - 1):
+            level = [value for each in level for value in each.values()]
+        wrong = [each for each in level if not {"k", "n_clusters"} <= each.keys()]
+        found = f"figures with {', '.join(sorted(wrong[0])[:5])}" if wrong else None
+    except (AttributeError, TypeError):
+        found = "another layout"
+    if found:
+        raise MmclustError(
+            f"{path.name} was written by another version of mmclust",
+            where=path,
+            expected=("" if beside else "encoder, ")
+            + "view, clusterer, and figures with k and n_clusters",
+            found=found,
+            do="run `dvc repro`, which scores anew with this version",
+        )
+    return dict(record)
 
 
 def _read_scored(path: Path, manifest: Manifest) -> Scored:

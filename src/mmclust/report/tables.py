@@ -131,41 +131,65 @@ def label_free_rows(internal: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def confusion(rows: Rows) -> dict[str, Any] | None:
+MOST = 60
+"""Clusters that the confusion matrix has columns for."""
+
+
+def confusion(rows: Rows, most: int = MOST) -> dict[str, Any] | None:
     """Return the confusion matrix with matched clusters along the diagonal.
 
     Parameters
     ----------
     rows
         ``class``, ``cluster`` (``"<matched class> (c<k>)"``), ``count``.
+    most
+        The largest clusters that are shown.
 
     Returns
     -------
     dict or None
-        ``classes`` and ``clusters`` (names, in order), ``cells`` (row, column,
-        count, share of the class), all counts above 0; None without rows.
+        ``classes`` (names, in order), ``clusters`` (``label`` and ``id``, in
+        order), ``rows`` (for each class and cluster ``row``, ``count`` and
+        ``share`` of the class, or None without images) and ``left_out``, how many
+        clusters are not shown; None without rows.
     """
     if not rows:
         return None
     classes = sorted({row["class"] for row in rows})
     position = {name: i for i, name in enumerate(classes)}
-
-    def order(cluster: str) -> tuple[int, str]:
-        return position.get(cluster.rpartition(" (c")[0], len(classes)), cluster
-
-    clusters = sorted({row["cluster"] for row in rows}, key=order)
-    column = {name: i for i, name in enumerate(clusters)}
-    totals: Counter[str] = Counter()
+    of_class: Counter[str] = Counter()
+    of_cluster: Counter[str] = Counter()
     for row in rows:
-        totals[row["class"]] += int(row["count"])
-    cells = [
-        {
-            "row": position[row["class"]],
-            "column": column[row["cluster"]],
-            "count": int(row["count"]),
-            "share": int(row["count"]) / totals[row["class"]],
-        }
-        for row in rows
-        if int(row["count"]) > 0
-    ]
-    return {"classes": classes, "clusters": clusters, "cells": cells}
+        of_class[row["class"]] += int(row["count"])
+        of_cluster[row["cluster"]] += int(row["count"])
+
+    def order(cluster: str) -> tuple[int, int]:
+        matched, _, number = cluster.rpartition(" (c")
+        return position.get(matched, len(classes)), _number(number)
+
+    largest = sorted(of_cluster, key=lambda name: (-of_cluster[name], order(name)))
+    clusters = sorted(largest[:most], key=order)
+    counts = {(row["class"], row["cluster"]): int(row["count"]) for row in rows}
+    return {
+        "classes": classes,
+        "clusters": [
+            {"label": name, "id": _number(name.rpartition(" (c")[2])}
+            for name in clusters
+        ],
+        "rows": [
+            [
+                {"row": i, "count": count, "share": count / of_class[name]}
+                if (count := counts.get((name, cluster), 0))
+                else None
+                for cluster in clusters
+            ]
+            for i, name in enumerate(classes)
+        ],
+        "left_out": len(of_cluster) - len(clusters),
+    }
+
+
+def _number(text: str) -> int:
+    """Return the cluster's number; -1 stands for images in none."""
+    digits = text.rstrip(")").removeprefix("c")
+    return int(digits) if digits.lstrip("-").isdigit() else -1

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy as np
+    from PIL import Image
 
     from mmclust.core.manifest import Manifest
 
@@ -56,9 +57,19 @@ def encode(rgb: np.ndarray[Any, Any]) -> str:
     rgb
         uint8 (h, w, 3).
     """
+    buffer = io.BytesIO()
+    square(rgb).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def square(rgb: np.ndarray[Any, Any]) -> Image.Image:
+    """Return the middle square of an image, :data:`SIDE` pixels wide.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (h, w, 3).
+    """
     from PIL import Image, ImageOps
 
-    small = ImageOps.fit(Image.fromarray(rgb), (SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return ImageOps.fit(Image.fromarray(rgb), (SIDE, SIDE), Image.Resampling.LANCZOS)

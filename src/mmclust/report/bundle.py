@@ -1,0 +1,61 @@
+"""The files beside the page, named after what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.io import write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = "files"
+"""Beside the page."""
+DIGITS = 20
+"""Of a file's sha256 that make its name."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Files that a page loads when they are looked at.
+
+    A name is the digest of the content, so that a page never meets the files of
+    another one: writing anew leaves the old page whole until the new one takes
+    its place, and equal inputs give equal names.
+
+    Parameters
+    ----------
+    page
+        The page that they lie beside.
+    names
+        Of those added so far.
+    """
+
+    page: Path
+    names: set[str] = field(default_factory=set)
+
+    def add(self, data: bytes, suffix: str) -> str:
+        """Write a file; return its address as seen from the page."""
+        name = hashlib.sha256(data).hexdigest()[:DIGITS] + suffix
+        path = self.page.parent / FOLDER / name
+        if name not in self.names and not path.is_file():
+            write_bytes(path, data)
+        self.names.add(name)
+        return f"{FOLDER}/{name}"
+
+    def add_data(self, value: Any) -> str:
+        """Write JSON as a script that hands it over: pages on disk cannot fetch."""
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        return self.add(f"mmclust.put({text});\n".encode(), ".js")
+
+    def sweep(self) -> None:
+        """Remove files that the page no longer uses."""
+        folder = self.page.parent / FOLDER
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name not in self.names:
+                path.unlink()

@@ -1,0 +1,225 @@
+"""A row of the leaderboard made again, in a clean worktree of its commit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import read_json, write_bytes
+from mmclust.report.leaderboard import gather
+from mmclust.report.leaderboard_git import environment, git, lines
+from mmclust.report.leaderboard_lock import maker, parse_lock
+from mmclust.report.leaderboard_verdict import Verdict, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mmclust.report.leaderboard import Row
+
+LOCKS = "requirements*.lock"
+_KEPT_LINES = 20
+_GRACE_S = 5
+_TEMPORARY = "mmclust-temporary"
+
+
+def find_row(root: Path, wanted: str) -> Row:
+    """Return the row whose id begins as given, of any branch or experiment.
+
+    Raises
+    ------
+    MmclustError
+        When there is none, or several.
+    """
+    rows = gather(root, branches=True).rows
+    found = [row for row in rows if wanted and row.id.startswith(wanted)]
+    if len(found) != 1:
+        ids = some(row.id for row in found)
+        raise MmclustError(
+            f"{'Several rows begin' if found else 'No row begins'} with {wanted!r}",
+            expected="the id of one row",
+            found=ids or None,
+            do="copy the first column of `mmclust leaderboard --metric all --branches`",
+        )
+    return found[0]
+
+
+def other_locks(root: Path, commit: str) -> list[str]:
+    """Return the lock files that differ between a commit and this checkout."""
+    names = {path.name for path in root.glob(LOCKS)}
+    names |= {n for n in lines(root, "ls-tree", "--name-only", commit)
+              if Path(n).match(LOCKS)}  # fmt: skip
+    differ = []
+    for name in sorted(names):
+        here = root / name
+        if _at(root, commit, name) != (here.read_bytes() if here.is_file() else None):
+            differ.append(name)
+    return differ
+
+
+def _at(root: Path, commit: str, path: str) -> bytes | None:
+    """Return a file as a commit has it, None where it has none."""
+    try:
+        return git(root, "show", f"{commit}:{path}")
+    except MmclustError:
+        return None
+
+
+def reproduce(
+    root: Path,
+    row: Row,
+    *,
+    tolerance: float = 0.0,
+    upstream: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Verdict:
+    """Run the stage that made a number, at its commit, and compare.
+
+    Parameters
+    ----------
+    root
+        The repository; its DVC cache gives what the stage reads, and what the cache
+        lacks is made by the stages before it.
+    row
+        The number.
+    tolerance
+        The largest difference that counts as none.
+    upstream
+        Run every stage before it, too, rather than take what the cache has.
+    tell
+        Gets DVC's output, line by line.
+
+    Returns
+    -------
+    Verdict
+        Of the whole metrics file that holds the number.
+
+    Raises
+    ------
+    MmclustError
+        When no stage is known to have made the file, or the run fails. The worktree
+        is removed whatever happens.
+    """
+    path = row.number.path
+    recorded = json.loads(git(root, "show", f"{row.commit}:{path}"))
+    stage = stage_of(root, row.commit, path)
+    with worktree(root, row.commit) as tree:
+        _share_cache(root, tree)
+        forced = ["--force"] if upstream else []
+        printed = _dvc(tree, ["repro", *forced, stage], tell)
+        ran = re.findall(r"Running stage '([^']+)'", printed)
+        if stage not in ran:  # restored, which would prove nothing
+            again = ["repro", "--force", "--single-item", "--no-run-cache", stage]
+            _dvc(tree, again, tell)
+            ran.append(stage)
+        made = read_json(tree / path)
+    return compare(row, recorded, made, tuple(ran), tolerance)
+
+
+def stage_of(root: Path, commit: str, path: str) -> str:
+    """Return the stage that dvc.lock of a commit says made a file.
+
+    Raises
+    ------
+    MmclustError
+        When it names none.
+    """
+    found = maker(parse_lock(_at(root, commit, "dvc.lock")), path)
+    if found is not None:
+        return found.name
+    raise MmclustError(
+        f"Nothing says which stage made {path}",
+        where=f"dvc.lock of {commit}",
+        expected=f"a stage with {path} among its outs",
+        do="choose a row of a commit that followed `dvc repro`",
+    )
+
+
+@contextlib.contextmanager
+def worktree(root: Path, commit: str) -> Iterator[Path]:
+    """Give a clean checkout of a commit in a temporary folder, and remove it again.
+
+    The environment of this checkout, ``.venv``, is linked. SIGTERM removes it, too.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mmclust-reproduce-"))
+    tree = folder / "tree"
+    (folder / _TEMPORARY).mkdir()
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+        if (root / ".venv").exists() and not (tree / ".venv").exists():
+            (tree / ".venv").symlink_to((root / ".venv").resolve())
+        yield tree
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        shutil.rmtree(folder, ignore_errors=True)
+        git(root, "worktree", "prune")
+
+
+def _share_cache(root: Path, tree: Path) -> None:
+    """Let the worktree read and fill this repository's cache."""
+    printed = _dvc(root, ["cache", "dir"], lambda _: None)
+    cache = root.resolve() / printed.strip().splitlines()[-1]
+    write_bytes(tree / ".dvc/config.local", f"[cache]\n    dir = {cache}\n".encode())
+
+
+def _dvc(folder: Path, arguments: list[str], tell: Callable[[str], None]) -> str:
+    """Run DVC with this interpreter's environment; return what it printed.
+
+    Its temporary files go beside the worktree, where they are removed even after a
+    kill.
+    """
+    own = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
+    own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
+    own["DVC_NO_ANALYTICS"] = "1"  # needs no network
+    if (folder.parent / _TEMPORARY).is_dir():
+        own["TMPDIR"] = str(folder.parent / _TEMPORARY)
+    kept: deque[str] = deque(maxlen=_KEPT_LINES)
+    printed = []
+    with subprocess.Popen(  # noqa: S603 (fixed arguments, no shell)
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=folder,
+        env=own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # so that all it starts can be stopped with it
+    ) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                kept.append(line)
+                printed.append(line)
+                tell(line.rstrip("\n"))
+        except BaseException:
+            _stop(process)
+            raise
+    if process.returncode:
+        raise MmclustError(
+            f"dvc {arguments[0]} failed at that commit",
+            where=" ".join(["dvc", *arguments]),
+            found="\n" + "".join(kept).rstrip(),
+            do="see above; the packages of that time may have been others",
+        )
+    return "".join(printed)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a process and all that it started."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+            return

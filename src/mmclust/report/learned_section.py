@@ -1,0 +1,114 @@
+"""The section of the page about words that were learned from captioned images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmclust.report import learned_charts
+from mmclust.report.charts import PANEL
+from mmclust.report.given import Section
+from mmclust.report.learned import cluster_rows, read_learners, score_groups
+from mmclust.report.run import read_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.core.params import Params
+    from mmclust.report.given import Given
+    from mmclust.report.learned import Learner
+
+SQUARE = (300, 240)
+"""Inside of a network, in SVG units."""
+CHANCE = "random_"
+"""How the names of random baselines begin, in ``plots/grounding/scores.csv``."""
+
+BY_NORMS = "include_unknown_fscore"
+"""The ``select`` that chooses an epoch by the norms it is judged by."""
+
+
+def word_sections(given: Given) -> list[Section]:
+    """Return one section where a word model has learned, else none."""
+    params = given.params
+    learners = read_learners(given.root, params)
+    if not learners:
+        return []
+    grounding, path = _grounding(given.root, params)
+    read = [path for each in learners for path in each.files]
+    return [
+        Section(
+            "word-learning",
+            "Words",
+            "words.html.j2",
+            {
+                "benchmark": params.learning.benchmark,
+                "models": [_shown(each) for each in learners],
+                "groups": score_groups(learners),
+                "by_rule": _by_rule(params),
+                "counting": params.cognition.counting,
+                "grounding": grounding,
+                "grounded": params.grounding.model,
+                "panel": PANEL,
+                "square": SQUARE,
+            },
+            tuple((params.learning.benchmark, p) for p in [*read, *path]),
+        )
+    ]
+
+
+def _by_rule(params: Params) -> list[str]:
+    """Name the norms that are the built-in sample's, which are nobody's ratings."""
+    if params.data.mirror != "sample":
+        return []
+    named = params.cognition
+    norms = {
+        "categories": named.categories,
+        "concreteness": named.concreteness,
+        "association": named.association,
+    }
+    return [name for name, path in norms.items() if path.startswith("data/raw/")]
+
+
+def _shown(learner: Learner) -> dict[str, Any]:
+    learned = learner.words
+    clusters = cluster_rows(learner)
+    return {
+        "name": learner.name,
+        "chance": learner.name == "random",
+        "n_seeds": len(learned.clusters),
+        "n_words": len(learned.words),
+        "known": sum(cluster["n"] for cluster in clusters),
+        "sure": learned.confidence is not None,
+        "per_query": bool(learned.meta.get("per_query")),
+        "selected": learned.meta.get("params", {}).get("select") == BY_NORMS,
+        "clusters": clusters,
+        "source": learner.scores.get("concreteness_source", ""),
+        "scatter": learned_charts.scatter(learner.rated, PANEL),
+        "network": learned_charts.network(learner.pairs, SQUARE),
+        "curves": learned_charts.curves(learner.curve, PANEL),
+    }
+
+
+def _grounding(root: Path, params: Params) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return a row per evaluation, and the file they were read from, if any."""
+    path = root / "plots/grounding/scores.csv"
+    if not params.grounding.benchmarks or not path.is_file():
+        return [], []
+    rows = [
+        {
+            "name": row["evaluation"].replace("_", " "),
+            "chance": row["evaluation"].startswith(CHANCE),
+            "cells": [
+                {
+                    end: float(text) if (text := row[f"{score}{suffix}"]) else None
+                    for end, suffix in (
+                        ("value", ""),
+                        ("low", "_low"),
+                        ("high", "_high"),
+                    )
+                }
+                for score in ("precision", "recall", "f1")
+            ],
+        }
+        for row in read_csv(path)
+    ]
+    return rows, [path]
