@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.cli.export import export
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import write_features
+from mmclust.core.manifest import read_manifest
 from tests.benchmarks.toy_coco import write_coco
 
 
@@ -49,6 +52,31 @@ def test_another_folder_can_be_exported(run, tmp_path):
         "coco_cross", "--as", "raw", "--out", "mine", "--benchmark-dir", folder
     )
     assert result.exit_code == 0
+
+
+def test_a_folder_stands_for_its_benchmark(run, tmp_path):
+    """What was built by hand is exported by its place alone."""
+    (tmp_path / "data/benchmarks/coco_cross").rename(tmp_path / "by_hand")
+    result = run("by_hand", "--as", "csv", "--out", "mine")
+    assert result.output == "coco_cross: 5 images written to mine/csv/images.csv\n"
+
+
+def test_mat_takes_every_encoder_of_both_views(run, tmp_path):
+    """Without --features; those of one view are passed over."""
+    with pytest.raises(MmclustError, match="mat needs features"):
+        run("coco_cross", "--as", "mat", "--out", "mine")
+    manifest = read_manifest(tmp_path / "data/benchmarks/coco_cross/manifest.parquet")
+    rows = np.eye(5, dtype=np.float32)
+    for name, views in (
+        ("both", {"image": rows, "text": rows}),
+        ("one", {"image": rows}),
+        ("other", {"image": rows, "text": rows}),
+    ):
+        folder = tmp_path / "data/features/coco_cross" / name
+        write_features(folder, views, {"encoder": name}, manifest)
+    run("coco_cross", "--as", "mat", "--out", "mine")
+    files = sorted(path.name for path in (tmp_path / "mine").glob("*.mat"))
+    assert files == ["coco_cross_both.mat", "coco_cross_other.mat"]
 
 
 def test_unknown_layouts_are_refused(run):

@@ -5,6 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmclust.clusterers._graph import (
+    components,
+    leading,
+    neighbour_graph,
+    normalised_affinity,
+)
 from mmclust.clusterers._runs import cluster_array, finds_k, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
@@ -34,6 +40,25 @@ def test_separated_blobs_are_found(name):
     features, labels = blobs()
     options = {"dbscan": {"eps": 0.7}}.get(name, {})
     assert ari(contingency(labels, run(name, features, 4, **options))) > 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["spectral", "coregularized_spectral"])
+def test_groups_that_no_neighbour_joins_are_told_apart(name, seed):
+    """The eigenvalue 1 comes eight times; an iterative solver easily misses some."""
+    features, labels = blobs(1200, 8, seed=seed)
+    assert ari(contingency(labels, run(name, features, 8, seed=seed))) > 0.99
+
+
+def test_leading_eigenvectors_are_those_of_a_dense_solver():
+    """Above the size of the dense solver, in one component and in several."""
+    for spread in (0.1, 0.5):
+        graph = neighbour_graph(blobs(1100, 5, spread=spread)[0], 10)
+        affinity = normalised_affinity(graph)
+        vectors = leading(affinity, 9, seed=1, known=components(graph))
+        values = np.linalg.eigvalsh(affinity.toarray())[::-1][:9]
+        assert vectors.T @ vectors == pytest.approx(np.eye(9), abs=1e-6)
+        assert affinity @ vectors == pytest.approx(vectors * values, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", names("clusterers"))

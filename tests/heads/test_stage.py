@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmclust.clusterers._names import nouns_for
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, read_table
@@ -143,7 +144,19 @@ def test_an_encoder_without_words(ready):
     manifest = ready / "data/benchmarks/tiny/manifest.parquet"
     encode_benchmark(manifest, "hog", folder, block=None, seed=1)
     with pytest.raises(MmclustError, match="no shared space of images and words"):
-        nouns_of_benchmark(ready, "tiny", settings(encoder="hog"))
+        nouns_of_benchmark(ready, "tiny", settings(encoder="hog", heads=("tac",)))
+
+
+def test_no_nouns_where_no_head_asks_and_no_encoder_can(ready):
+    """The stage runs for every benchmark; a head that comes later says what to do."""
+    without = settings(encoder="hog", heads=())
+    facts = nouns_of_benchmark(ready, "tiny", without)
+    assert facts["nouns"] == 0
+    assert read_json(ready / "data/nouns/tiny/nouns.json") == facts
+    assert nouns_for(ready / "data/nouns/tiny", "hog") is None
+    with pytest.raises(MmclustError, match="an encoder other than these") as e:
+        head_of_benchmark(ready, "tiny", "tac", settings())
+    assert "mmclust nouns tiny" in str(e.value)
 
 
 def test_assigning_pictures(ready):

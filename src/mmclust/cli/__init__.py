@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import typer
 
-from mmclust.cli import published, retrieve, score, sources
+from mmclust.cli import (
+    cognition,
+    grounding,
+    published,
+    retrieve,
+    score,
+    sources,
+    words,
+)
 from mmclust.cli.assign import assign
 from mmclust.cli.build import build
 from mmclust.cli.caption import caption
@@ -18,11 +26,14 @@ from mmclust.cli.encode import encode
 from mmclust.cli.export import export
 from mmclust.cli.fetch import fetch
 from mmclust.cli.head import head
+from mmclust.cli.leaderboard import leaderboard
+from mmclust.cli.learn import learn
 from mmclust.cli.nouns import nouns
 from mmclust.cli.panels import panels
 from mmclust.cli.plots_page import plots_page
 from mmclust.cli.preset import preset
 from mmclust.cli.report import report
+from mmclust.cli.reproduce import reproduce
 from mmclust.cli.sample import sample
 
 app = typer.Typer(
@@ -38,12 +49,18 @@ _BESIDE = "Beside it"
 for stage in (sample, fetch, build, caption, encode, nouns, cluster, head, embed):
     app.command(rich_help_panel=_PIPELINE)(stage)
 app.add_typer(retrieve.app, name="retrieve", rich_help_panel=_PIPELINE)
+app.command(rich_help_panel=_PIPELINE)(learn)
+app.add_typer(cognition.app, name="cognition", rich_help_panel=_PIPELINE)
+app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
 app.command(rich_help_panel=_PIPELINE)(report)
+app.command(rich_help_panel=_BESIDE)(leaderboard)
+app.command(rich_help_panel=_BESIDE)(reproduce)
 app.command(rich_help_panel=_BESIDE)(export)
 app.command(rich_help_panel=_BESIDE)(assign)
 app.command(rich_help_panel=_BESIDE)(panels)
 app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
+app.add_typer(words.app, name="words", rich_help_panel=_BESIDE)
 app.add_typer(published.app, name="published", rich_help_panel=_BESIDE)
 app.command(rich_help_panel=_BESIDE)(preset)
 app.command(hidden=True)(plots_page)

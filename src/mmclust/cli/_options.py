@@ -26,6 +26,17 @@ def require_plugins(benchmark: str, encoder: str) -> None:
     require("encoders", encoder)
 
 
+def require_words(model: str, precision: str) -> None:
+    """Refuse a word model or a precision that does not exist."""
+    import typer
+
+    from mmclust.core.plugins import require
+
+    require("words", model)
+    if precision not in ("float32", "bf16", "fp16"):
+        raise typer.BadParameter("--precision is float32, bf16 or fp16")
+
+
 def tell_zero_rows(features: Path) -> None:
     """Say which of an encoder's features are zeros, which clusterers cannot place."""
     import typer

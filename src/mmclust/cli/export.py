@@ -9,7 +9,10 @@ import typer
 
 
 def export(
-    benchmark: Annotated[str, typer.Argument(help="A benchmark that has been built.")],
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="A benchmark that has been built, or the folder of one."),
+    ],
     layout: Annotated[
         str,
         typer.Option(
@@ -26,7 +29,8 @@ def export(
         list[str] | None,
         typer.Option(
             help="An encoder that has run, or the folder of its features; for mat, "
-            "give it twice to take images from one and texts from another."
+            "give it twice to take images from one and texts from another; default "
+            "for mat: a file for each encoder of both that has run."
         ),
     ] = None,
     benchmark_dir: Annotated[
@@ -40,14 +44,21 @@ def export(
     unpacked on the same file system. Classes that are not given out stay so. Nothing
     that is there already is overwritten.
     """
-    from mmclust.benchmarks._export import export_benchmark
+    from mmclust.benchmarks._export import export_benchmark, name_of, of_both_views
 
+    if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
+        benchmark_dir = Path(benchmark)
+        benchmark = name_of(benchmark_dir)
     folder = benchmark_dir or Path("data/benchmarks") / benchmark
     encoded = Path("data/features") / benchmark
     named = {
         Path(name).name: Path(name) if "/" in name else encoded / name
         for name in features or []
     }
-    for done in export_benchmark(benchmark, folder, layout, out, named):
-        state = "written to" if done.written else "already there, the same:"
-        typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
+    each = [named]
+    if layout == "mat" and not named:
+        each = [{path.name: path} for path in of_both_views(encoded)] or each
+    for chosen in each:
+        for done in export_benchmark(benchmark, folder, layout, out, chosen):
+            state = "written to" if done.written else "already there, the same:"
+            typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")

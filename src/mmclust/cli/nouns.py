@@ -99,6 +99,10 @@ def nouns(
 
 
 def _say(facts: dict[str, Any], out: Path) -> None:
+    if not facts["nouns"]:
+        typer.echo("no head asks for nouns, and model.encoder embeds no words; "
+                   f"wrote {out}")  # fmt: skip
+        return
     vocabulary = facts["vocabulary"]
     typer.echo(
         f"{facts['nouns']} nouns ({facts['distinct_nouns']} distinct) for "

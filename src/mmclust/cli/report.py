@@ -14,10 +14,13 @@ def report(
     ),
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Processes that lay out the maps; 0: one per core."),
+        typer.Option(min=0, help="Processes, for pictures and maps; 0: one per core."),
     ] = 0,
 ) -> None:
-    """Write one self-contained page: scores, maps, clusters, provenance.
+    """Write one page: scores, maps, clusters, provenance.
+
+    Pictures, captions and maps go into the folder files/ beside it; keep the two
+    together.
 
     Run it in the root of the repository, after `score`. The page opens without a
     network; its bytes are the same at any number of workers.

@@ -8,15 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from mmclust.cli._retrieval import retrieval
+from mmclust.cli._words import association, categorization, concreteness
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Score clusters against classes: ACC, NMI, ARI, purity and F1, with intervals "
-    "and paired differences.",
+    "and paired differences; retrieval; and words against people's norms.",
 )
 
 
 app.command()(retrieval)
+app.command()(categorization)
+app.command()(concreteness)
+app.command()(association)
 
 
 @app.command()
@@ -48,6 +52,12 @@ def benchmark(
         write_json(out, records)
     else:
         records, paths = score_benchmark(name, read_params(), Path())
+    if not records:
+        typer.echo(
+            f"{name} has no classes: scores that need none are in "
+            f"metrics/internal/{name}; wrote {', '.join(map(str, paths))}"
+        )
+        return
     clustering_table(name, records)
     compared = {
         record["baseline"]

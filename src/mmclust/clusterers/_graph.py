@@ -13,12 +13,18 @@ from mmclust.core.seeds import generator
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Array = np.ndarray[Any, Any]
 
 DENSE = 1000
 """Rows up to which eigenvectors come from a dense solver: exact, and faster there."""
+_TOLERANCE = 1e-6
+"""Of eigenvalues, which lie between -1 and 1 (co-regularised: a little above)."""
+_LOOSE = 1e-3
+"""Of the search for one that was missed."""
+_AWAY = 3.0
+"""Subtracted from eigenvalues that are known, which puts them below all others."""
 
 
 def neighbour_graph(features: Array, n_neighbors: int) -> Any:
@@ -51,13 +57,50 @@ def normalised_affinity(graph: Any) -> Any:
     """Return D^-½ W D^-½ of a graph W with degrees D."""
     from scipy.sparse import diags_array
 
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
-    scale = diags_array(1 / np.sqrt(np.maximum(degrees, 1e-12)))
+    scale = diags_array(1 / np.sqrt(_degrees(graph)))
     return (scale @ graph @ scale).tocsr()
 
 
+def components(graph: Any) -> Array:
+    """Return the leading eigenvectors that are known beforehand.
+
+    A graph in c components that nothing joins has the eigenvalue 1 c times; what is
+    iterative may miss copies of it, and they are what tells the components apart.
+
+    Parameters
+    ----------
+    graph
+        (n, n), of non-negative weights.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n, c), orthonormal: of :func:`normalised_affinity`, to eigenvalue 1;
+        the largest component first.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    count, of = connected_components(graph, directed=False)
+    degrees = _degrees(graph)
+    sizes = np.bincount(of, weights=degrees)
+    place = np.argsort(np.argsort(-sizes, kind="stable"))
+    vectors = np.zeros((len(of), count))
+    vectors[np.arange(len(of)), place[of]] = np.sqrt(degrees / sizes[of])
+    return vectors
+
+
+def _degrees(graph: Any) -> Array:
+    return np.asarray(np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1e-12))
+
+
 def leading(
-    affinity: Any, k: int, *, seed: int, bases: Sequence[Array] = (), weight: float = 0
+    affinity: Any,
+    k: int,
+    *,
+    seed: int,
+    known: Array | None = None,
+    bases: Sequence[Array] = (),
+    weight: float = 0,
 ) -> Array:
     """Return the k leading eigenvectors of affinity + weight · Σ U Uᵀ.
 
@@ -69,6 +112,8 @@ def leading(
         How many; n at most.
     seed
         Of the solver's start.
+    known
+        Without bases: :func:`components` of the graph.
     bases, weight
         Each U is (n, k); no dense (n, n) array is made of them when n is large.
 
@@ -79,21 +124,56 @@ def leading(
         entry of each is positive.
     """
     n = affinity.shape[0]
-    if n <= DENSE or k >= n - 1:
+    if known is not None and known.shape[1] >= k:
+        vectors = known[:, :k][:, ::-1]
+    elif n <= DENSE or k >= n - 1:
         from scipy.linalg import eigh
 
         dense = affinity.toarray() + weight * sum(u @ u.T for u in bases)
         vectors = eigh(dense, subset_by_index=(max(n - k, 0), n - 1))[1]
     else:
-        from scipy.sparse.linalg import LinearOperator, eigsh
 
         def apply(x: Array) -> Array:
             return np.asarray(affinity @ x + weight * sum(u @ (u.T @ x) for u in bases))
 
-        operator = LinearOperator((n, n), matvec=apply, matmat=apply, dtype=np.float64)
-        start = generator(seed, "eigenvectors").standard_normal(n)
-        vectors = eigsh(operator, k, which="LA", v0=start, tol=1e-6)[1]
+        vectors = _iterative(apply, n, k, seed, known)
     vectors = vectors[:, ::-1]
     # A sign is free; fixing it keeps the rows, and so k-means, the same anywhere.
     largest = np.abs(vectors).argmax(axis=0)
     return np.asarray(vectors * np.sign(vectors[largest, np.arange(k)]))
+
+
+def _iterative(
+    apply: Callable[[Array], Array], n: int, k: int, seed: int, known: Array | None
+) -> Array:
+    """Return the k leading eigenvectors, ascending, of a large symmetric operator.
+
+    Lanczos' method may miss copies of a repeated eigenvalue. Those of a graph are
+    given; else what was found is moved out of the way until nothing larger turns up.
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    starts = generator(seed, "eigenvectors")
+
+    def solve(
+        wanted: int, found: Array, tol: float = _TOLERANCE
+    ) -> tuple[Array, Array]:
+        def moved(x: Array) -> Array:
+            return np.asarray(apply(x) - _AWAY * (found @ (found.T @ x)))
+
+        operator = LinearOperator((n, n), matvec=moved, matmat=moved, dtype=np.float64)
+        start = starts.standard_normal(n)
+        pairs: tuple[Array, Array] = eigsh(
+            operator, wanted, which="LA", v0=start, tol=tol
+        )
+        return pairs
+
+    if known is not None:
+        rest = solve(k - known.shape[1], known)[1]
+        return np.asarray(np.hstack([rest, known[:, ::-1]]))
+    values, vectors = solve(k, np.zeros((n, 0)))
+    while solve(1, vectors, _LOOSE)[0][0] > values[0] + _LOOSE:
+        basis = np.linalg.qr(np.hstack([vectors, solve(k, vectors)[1]]))[0]
+        values, turn = np.linalg.eigh(basis.T @ apply(basis))
+        values, vectors = values[-k:], basis @ turn[:, -k:]
+    return np.asarray(vectors)

@@ -15,7 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from mmclust.clusterers._graph import leading, neighbour_graph, normalised_affinity
+from mmclust.clusterers._graph import (
+    components,
+    leading,
+    neighbour_graph,
+    normalised_affinity,
+)
 from mmclust.core.features import normalised
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import derive
@@ -51,13 +56,11 @@ def fit_predict(
     require_k(n_clusters, n)
     if n_clusters in (1, n):
         return np.arange(n, dtype=np.int32) % n_clusters
-    affinities = [
-        normalised_affinity(neighbour_graph(rows, params.n_neighbors))
-        for rows in features
-    ]
+    graphs = [neighbour_graph(rows, params.n_neighbors) for rows in features]
+    affinities = [normalised_affinity(graph) for graph in graphs]
     bases = [
-        leading(affinity, n_clusters, seed=derive(seed, view))
-        for view, affinity in enumerate(affinities)
+        leading(affinity, n_clusters, seed=derive(seed, view), known=components(graph))
+        for view, (affinity, graph) in enumerate(zip(affinities, graphs, strict=True))
     ]
     for _ in range(params.n_rounds):
         for view, affinity in enumerate(affinities):

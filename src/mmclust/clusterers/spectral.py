@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from mmclust.clusterers._graph import leading, neighbour_graph, normalised_affinity
+from mmclust.clusterers._graph import (
+    components,
+    leading,
+    neighbour_graph,
+    normalised_affinity,
+)
 from mmclust.core.features import normalised
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import kmeans, require_k
@@ -37,6 +42,8 @@ def fit_predict(
     if n_clusters in (1, len(features)):
         return np.arange(len(features), dtype=np.int32) % n_clusters
     graph = neighbour_graph(features, params.n_neighbors)
-    vectors = leading(normalised_affinity(graph), n_clusters, seed=seed)
+    vectors = leading(
+        normalised_affinity(graph), n_clusters, seed=seed, known=components(graph)
+    )
     rows = normalised(vectors)
     return kmeans(rows, n_clusters, seed=seed, n_init=params.n_init).labels

@@ -18,7 +18,6 @@ from mmclust.core.io import read_json
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import generator
 from mmclust.encoders._compute import batch_size, ready
-from mmclust.encoders._hub import checkpoint, from_pretrained, loading
 from mmclust.encoders._pixels import (
     CLIP_MEAN,
     CLIP_STD,
@@ -27,6 +26,7 @@ from mmclust.encoders._pixels import (
     scaled,
     sized,
 )
+from mmclust.kernels.hub import checkpoint, from_pretrained, loading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

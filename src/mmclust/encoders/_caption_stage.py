@@ -29,8 +29,8 @@ from mmclust.encoders._compute import (
     single_thread,
 )
 from mmclust.encoders._engines import single_threaded
-from mmclust.encoders._hub import identity
 from mmclust.encoders._work import code_digest, work_root
+from mmclust.kernels.hub import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.encoders._batches import embed_tokens, in_batches
 from mmclust.encoders._compute import ready
-from mmclust.encoders._hub import checkpoint, from_pretrained, loading
 from mmclust.encoders._weights import processor_pixels, require_published
+from mmclust.kernels.hub import checkpoint, from_pretrained, loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.encoders._batches import cleaned, embed_tokens, per_image, unit_rows
 from mmclust.encoders._compute import ready
-from mmclust.encoders._hub import checkpoint, loading
-from mmclust.encoders._hub import identity as checkpoint_identity
+from mmclust.kernels.hub import checkpoint, loading
+from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.encoders._hub import checkpoint, missing
 from mmclust.encoders._weights import Published, fill, given_file
+from mmclust.kernels.hub import checkpoint, missing
 
 if TYPE_CHECKING:
     from pathlib import Path

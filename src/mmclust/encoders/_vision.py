@@ -15,12 +15,12 @@ import numpy as np
 from mmclust.core.io import file_digest
 from mmclust.encoders._batches import in_batches, unit_rows
 from mmclust.encoders._compute import ready
-from mmclust.encoders._hub import checkpoint, from_pretrained
-from mmclust.encoders._hub import identity as checkpoint_identity
 from mmclust.encoders._pixels import scaled, sized
 from mmclust.encoders._timm import hub_model, load_timm, timm_file
 from mmclust.encoders._torchvision import load_torchvision, torchvision_file
 from mmclust.encoders._weights import Published, processor_pixels, require_published
+from mmclust.kernels.hub import checkpoint, from_pretrained
+from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
     import torch

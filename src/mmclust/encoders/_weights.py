@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import read_json
-from mmclust.encoders._hub import loading
+from mmclust.kernels.hub import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,6 @@ import numpy as np
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders._batches import cleaned, in_batches, per_image, unit_rows
 from mmclust.encoders._clip import towers
-from mmclust.encoders._hub import identity as checkpoint_identity
 from mmclust.encoders._pixels import (
     CLIP_MEAN,
     CLIP_STD,
@@ -25,6 +24,7 @@ from mmclust.encoders._pixels import (
     scaled,
     sized,
 )
+from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -69,7 +69,7 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
     from safetensors.numpy import load_file
 
     module = load("encoders", name)
-    if not (hasattr(module, "encode_captions") or hasattr(module, "embed_texts")):
+    if not shares_space(name):
         raise MmclustError(
             f"{name} has no shared space of images and words",
             where="model.encoder",
@@ -82,6 +82,12 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
     if weights.is_file():
         fitted = Fitted(load_file(weights), read_json(folder / "fitted.json"))
     return SharedEncoder(name, params, fitted, not hasattr(module, "fit"))
+
+
+def shares_space(name: str) -> bool:
+    """Tell whether an encoder embeds words in the space of its images."""
+    module = load("encoders", name)
+    return hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
 
 
 def fitted_digest(facts: dict[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ from mmclust.core.io import file_digest, write_array, write_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.seeds import derive
 from mmclust.heads._centres import image_centres, n_centres
-from mmclust.heads._embeddings import shared_encoder, word_embeddings
+from mmclust.heads._embeddings import shared_encoder, shares_space, word_embeddings
 from mmclust.heads._rows import n_clusters, require_same_space, unit_rows
 from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterparts
 from mmclust.heads._vocabulary import Vocabulary, read_vocabulary, unique
@@ -134,7 +134,8 @@ def nouns_of_benchmark(
     Returns
     -------
     dict
-        What is written to ``nouns.json``.
+        What is written to ``nouns.json``: alone, with ``nouns`` 0, where no head is
+        named and the encoder has no shared space.
 
     Raises
     ------
@@ -143,23 +144,27 @@ def nouns_of_benchmark(
     """
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
-    name = params.model.encoder
+    name, out = params.model.encoder, root / "data/nouns" / benchmark
+    if not params.model.heads and not shares_space(name):
+        none = {"encoder": None, "manifest": manifest.digest, "nouns": 0}
+        write_json(out / "nouns.json", none)
+        return none
     folder = root / "data/features" / benchmark / name
     features = read_features(folder, manifest)
     encoder = shared_encoder(name, params.block("encoders", name, benchmark), folder)
     images = unit_rows(features.views["image"], folder / "image.npy", len(manifest))
     vocabulary = read_vocabulary(root / params.nouns.vocabulary)
     words, place = unique(vocabulary.words)
-    cache = root / "data/nouns/_embeddings"
-    embeddings = word_embeddings(words, encoder, params.nouns, cache, device=device)
+    embeddings = word_embeddings(
+        words, encoder, params.nouns, out.parent / "_embeddings", device=device
+    )
     require_same_space(images.shape[1], embeddings.shape[1], "nouns")
-    fit = images[manifest.fit_rows]
     space = noun_space(
-        fit,
+        images[manifest.fit_rows],
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
         np.asarray(place),
         vocabulary.words,
-        _centres(params, built / "summary.json", len(fit), benchmark),
+        _centres(params, built / "summary.json", len(manifest.fit_rows), benchmark),
         params.nouns,
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
@@ -171,14 +176,12 @@ def nouns_of_benchmark(
         "image_features": file_digest(folder / "image.npy"),
         "seed": params.seed,
     }
-    out = root / "data/nouns" / benchmark
     return write_space(out, space, vocabulary, params.nouns, images, meta, device)
 
 
 def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
     rule = params.nouns.centres
-    # The number of clusters decides only where the rule asks for it; `auto` is found
-    # later, with the names that the nouns give.
+    # Only the rule asks for k; `auto` is found later, with the nouns' names.
     asked = rule == "rule" and params.model.k != "auto"
     k = n_clusters(params, summary, summary) if asked else 0
     return n_centres(n_fit, k, benchmark, rule)
@@ -208,9 +211,8 @@ def write_space(
 ) -> dict[str, Any]:
     """Write the nouns and the text counterparts of all images.
 
-    ``nouns.parquet``: word, definition, centre, rank, confidence and row of the
-    vocabulary, ascending. ``nouns.npy`` float32 (m, d) in the same order.
-    ``counterparts.npy`` float32 (n, d). ``nouns.json``, last: what they are of.
+    ``nouns.parquet``: word, definition, centre, rank, confidence, row of the vocabulary
+    (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; ``nouns.json``.
     """
     import pyarrow as pa
 

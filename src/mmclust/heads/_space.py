@@ -16,8 +16,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-NUMBERS = 1 << 24
-"""Entries of the largest matrix held at once: 64 MiB of float32."""
+NUMBERS = 1 << 21
+"""Entries of the largest matrix held at once: 8 MiB of float32."""
 THREADS = 1
 """Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
 

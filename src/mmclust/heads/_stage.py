@@ -178,7 +178,7 @@ def _views(root: Path, manifest: Manifest, encoder: str) -> tuple[Rows, Rows]:
     for what, found, expected in (
         ("images", facts["manifest"], manifest.digest),
         ("an encoder", facts["encoder"], encoder),
-        ("features", facts["image_features"], file_digest(features / "image.npy")),
+        ("features", facts.get("image_features"), file_digest(features / "image.npy")),
     ):
         if found != expected:
             raise MmclustError(

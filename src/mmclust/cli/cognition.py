@@ -1,0 +1,99 @@
+"""`mmclust cognition`: the pipeline's stage, the list of words, a supervised rival."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Words against human norms: categories, concreteness, association (see also "
+    "`score categorization`, `score concreteness` and `score association`, for files "
+    "of your own).",
+)
+
+
+@app.command("model")
+def model_(
+    model: Annotated[str, typer.Argument(help="A word model that has learned.")],
+) -> None:
+    """Score a word model against the norms (the pipeline's stage).
+
+    Reads data/words and the files of data/raw/norms that cognition in params.yaml
+    names. Writes metrics/cognition, plots/cognition and the tables of data/cognition.
+    """
+    from mmclust.cli._words import line
+    from mmclust.cognition.stage import score_words
+    from mmclust.core.params import read_params
+    from mmclust.core.plugins import require
+
+    require("words", model)
+    record = score_words(model, read_params(), Path())
+    typer.echo(f"{model}, {record['n_seeds']} seeds")
+    for key, name in (
+        ("ignore_unknown_fscore", "F-score"),
+        ("ignore_unknown_v_measure_score", "V-measure"),
+        ("include_unknown_fscore", "with unknown"),
+        ("prediction_correlation_over_10", "concreteness r"),
+        ("mas", "MAS"),
+    ):
+        if key in record:
+            typer.echo(line(record, key, name))
+    if "association_double_count" in record:
+        typer.echo(f"note: {record['association_double_count']}")
+    typer.echo(f"wrote metrics/cognition/{model}.json")
+
+
+@app.command()
+def word_list(
+    categories: Annotated[Path, typer.Option(help="Ratings of typicality.")] = Path(
+        "data/raw/norms/mcrae_typicality.yaml"
+    ),
+    out: Annotated[Path, typer.Option(help="The text file to write.")] = Path(
+        "data/word_list/words.txt"
+    ),
+) -> None:
+    """Write the words that k-means is fitted on, a word per line.
+
+    They are the words of the typicality file in alphabetical order, without categories
+    and ratings, so that baselines cluster what is scored and see no norms.
+    """
+    from mmclust.cognition.lists import write_word_list
+
+    n = write_word_list(categories, out)
+    typer.echo(f"wrote {n} words to {out}")
+
+
+@app.command()
+def supervised(
+    norms: Annotated[Path, typer.Option(help="Ratings of concreteness.")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    wordnet: Annotated[
+        Path | None, typer.Option(help="Folder with WordNet's index.noun, …")
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="fastText's vectors, as text.")
+    ] = None,
+    suffixes: Annotated[
+        int, typer.Option(min=0, help="The most frequent endings; 0: none.")
+    ] = 200,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds.")] = 782,
+) -> None:
+    """Predict concreteness from the norms themselves (Charbonnier & Wartena 2019).
+
+    Support vector regression on parts of speech, endings and word vectors: as
+    published, trained on the rows it is scored on, and cross-validated.
+    """
+    from mmclust.cognition.supervised import Features, score_supervised
+    from mmclust.core.io import write_json
+
+    features = Features(wordnet, suffixes, vectors)
+    record = score_supervised(norms, features, folds=folds, seed=seed)
+    write_json(out, record)
+    for name in ("trained_on_test", "cross_validated"):
+        typer.echo(f"{name:<18}r {record[f'{name}_pearson']:.4f}  "
+                   f"mae {record[f'{name}_mae']:.4f}")  # fmt: skip
+    typer.echo(f"over {record['n_words']} words; wrote {out}")

@@ -1,0 +1,117 @@
+"""``mmclust grounding``: what the clusters of a word model see in pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Hold a word model's clusters against the objects in pictures; look at one."
+)
+_BARS = (
+    ("class_name", "classes by their names"),
+    ("cluster_cooccurrence", "classes by co-occurrence, as published"),
+    ("cluster_cooccurrence_held_out", "… held out"),
+    ("cluster_iou", "classes by IoU, as published"),
+    ("cluster_iou_held_out", "… held out"),
+    ("clip", "CLIP"),
+    ("box", "boxes, as published"),
+    ("box_active", "… of active clusters alone"),
+    ("random_box", "random boxes"),
+    ("mask", "masks"),
+    ("heatmap", "heat maps"),
+    ("heatmap_as_published", "… as published (rows as x)"),
+    ("random_heatmap", "random points"),
+    ("noun", "nouns"),
+)
+
+
+@app.callback(invoke_without_command=True)
+def grounding(
+    context: typer.Context,
+    device: Annotated[
+        str, typer.Option(help="Where networks run: cpu, cuda, mps.")
+    ] = "cpu",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads that decode; 0: one per core.")
+    ] = 0,
+) -> None:
+    """Hold a word model's clusters against the objects in pictures.
+
+    Reads data/words/MODEL and the objects of the benchmark, looks at every picture
+    once, and writes metrics/grounding.json, plots/grounding/scores.csv and
+    data/grounding/. Model, benchmark, gold nouns and CLIP's embeddings are named under
+    grounding in params.yaml; docs/grounding.md defines every figure.
+    """
+    if context.invoked_subcommand:
+        return
+    from mmclust.cli._options import n_workers
+    from mmclust.core.params import read_params
+    from mmclust.grounding._stage import ground
+
+    metrics = ground(Path(), read_params(), device=device, workers=n_workers(workers))
+    _table(metrics)
+
+
+@app.command("show")
+def show(
+    image: Annotated[
+        str, typer.Argument(help="A picture file, or an image id of the benchmark.")
+    ],
+    out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A word model's folder; default that of grounding.model."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which of its runs.")] = 0,
+    most: Annotated[int, typer.Option(min=1, help="Clusters to draw, at most.")] = 8,
+) -> None:
+    """Draw a picture's active clusters: their boxes, heat maps and top words.
+
+    mmclust grounding show 000000007284 --out seen.png
+
+    mmclust grounding show holiday.jpg --out seen.png --model data/words/joint_model
+    """
+    from mmclust.core.params import Params, read_params
+    from mmclust.grounding._show import draw
+
+    params = Params() if model and not Path("params.yaml").is_file() else read_params()
+    benchmark = params.grounding.benchmark
+    drawn = draw(
+        image,
+        out,
+        model or Path("data/words") / params.grounding.model,
+        Path("data/benchmarks") / benchmark,
+        seed=seed,
+        most=most,
+    )
+    for cluster, words, output in drawn:
+        typer.echo(f"cluster {cluster}, output {output:.3f}: {', '.join(words)}")
+    typer.echo(f"wrote {out}, clusters: {len(drawn)}")
+
+
+def _table(metrics: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{metrics['model']} on {metrics['n_images']:,} of {metrics['benchmark']}"
+    table = Table(title=title, caption="[ ]: 95 % interval over images")
+    table.add_column("")
+    for head in ("precision", "recall", "F1"):
+        table.add_column(head, justify="right")
+    for name, text in _BARS:
+        if metrics.get(f"{name}_f1") is None:
+            continue
+        keys = [f"{name}_{score}" for score in ("precision", "recall", "f1")]
+        table.add_row(text, *(_cell(metrics, key) for key in keys))
+    Console().print(table)
+    typer.echo("wrote metrics/grounding.json, plots/grounding and data/grounding")
+
+
+def _cell(metrics: dict[str, Any], key: str) -> str:
+    low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
+    if low is None:
+        return f"{metrics[key]:.3f} ({metrics[f'{key}_why']})"
+    return f"{metrics[key]:.3f} [{low:.3f}, {high:.3f}]"

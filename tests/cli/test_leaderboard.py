@@ -1,0 +1,57 @@
+"""`mmclust leaderboard` as a user runs it."""
+
+import csv
+import json
+
+import pytest
+
+from tests.report.boards import SCORES, Board, scores
+
+
+@pytest.fixture
+def root(tmp_path):
+    board = Board(tmp_path / "repo")
+    board.commit({SCORES: scores(kmeans=0.5), "metrics/clustering/bad.json": b"{"})
+    board.commit({SCORES: scores(kmeans=0.6, ward=0.4)})
+    return board.root
+
+
+def test_the_table_and_what_was_skipped(run_mmclust, root):
+    """Best first; the reason of what is left out, on the side, exit code 0."""
+    done = run_mmclust("leaderboard", cwd=root)
+    assert done.returncode == 0
+    places = [done.stdout.index(f" {mean} ") for mean in ("0.6000", "0.5000", "0.4000")]
+    assert places == sorted(places)
+    assert "3 of 3 numbers" in done.stdout
+    assert "skipped metrics/clustering/bad.json of" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_files(run_mmclust, root):
+    """Every format is written whole; the written files make the tree dirty: told."""
+    for kind in ("csv", "json", "html", "markdown"):
+        done = run_mmclust("leaderboard", "--format", kind, "--out", f"b.{kind}",
+                           cwd=root)  # fmt: skip
+        assert done.stdout == f"wrote b.{kind} (3 rows)\n"
+    assert "the working tree is dirty" in done.stderr
+    with (root / "b.csv").open(newline="") as file:
+        assert [row["mean"] for row in csv.DictReader(file)] == ["0.6", "0.5", "0.4"]
+    assert len(json.loads((root / "b.json").read_text())["rows"]) == 3
+    piped = run_mmclust("leaderboard", "-f", "csv", "--top", "1", cwd=root).stdout
+    assert piped.splitlines() == (root / "b.csv").read_text().splitlines()[:2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("leaderboard", "--metric", "ac"), 1, "Did you mean 'acc'?"),
+        (("leaderboard", "--top", "0"), 2, "--top"),
+        (("reproduce", "nothing"), 1, "No row begins with 'nothing'"),
+    ],
+)
+def test_errors_are_one_message(run_mmclust, root, arguments, code, text):
+    """What, where, and the nearest name; no traceback."""
+    done = run_mmclust(*arguments, cwd=root)
+    assert done.returncode == code
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,185 @@
+"""The workflow and the Dockerfile, as far as they can be checked without running."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.report.boards import ENVIRONMENT, SCORES, Board, git, scores
+
+WORKFLOW = ROOT / ".github/workflows/ci.yml"
+HOSTED = {"gh"}  # what GitHub's runners have and a developer's machine may not
+PASSED = re.compile(r"\$\{\{\s*([^}]+?)\s*\}\}")
+
+
+def workflow():
+    return yaml.safe_load(WORKFLOW.read_text())
+
+
+def steps():
+    for job in workflow()["jobs"].values():
+        yield from job["steps"]
+
+
+def test_the_workflow_runs_on_pushes_and_pull_requests():
+    """YAML 1.1 reads the key `on` as true."""
+    triggers = workflow()[True]
+    assert {"push", "pull_request"} <= set(triggers)
+    assert workflow()["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_does_what_ci_run_does():
+    """Set-up, checks and tests, a run of the pipeline, and a second that does none."""
+    script = (ROOT / ".ci/run").read_text()
+    text = "\n".join(step.get("run", "") for step in steps())
+    for word in ("scripts/setup", "scripts/test", "dvc repro", "'Running stage'",
+                 "test -s report/index.html"):  # fmt: skip
+        assert word in script
+        assert word in text
+
+
+def test_every_step_can_start():
+    """Scripts exist and may be run; programs are there; bash parses all."""
+    seen = 0
+    for step in steps():
+        assert ("uses" in step) != ("run" in step)
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])
+            continue
+        seen += 1
+        code = step["run"]
+        done = subprocess.run(["bash", "-n"], input=code, text=True, check=False,
+                              capture_output=True)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        for name in re.findall(r"\bscripts/[\w-]+", code):
+            assert (ROOT / name).stat().st_mode & stat.S_IXUSR
+        where = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        for line in filter(None, code.splitlines()):
+            first = shlex.split(line.replace("|", " "))[0]
+            if first in ("source", "if", "test", "echo") or first in HOSTED:
+                continue
+            assert (ROOT / first).exists() or shutil.which(first, path=where), line
+    assert seen >= 6
+
+
+def test_nothing_from_outside_reaches_a_shell_unquoted():
+    """Contexts go through the environment, never into the text of a script."""
+    for step in steps():
+        assert not PASSED.search(step.get("run", ""))
+        for name in step.get("env", {}):
+            uses = re.findall(rf".\${name}\b.", step["run"])
+            assert name == "GH_TOKEN" or all(u[0] + u[-1] in ('""', "()") for u in uses)
+
+
+def test_the_cache_follows_the_lock_files():
+    """Every file that the key hashes exists, and set-up reads the same ones."""
+    caches = [s for s in steps() if s.get("uses", "").startswith("actions/cache@")]
+    assert len(caches) == 2
+    setup = (ROOT / "scripts/setup").read_text()
+    for cache in caches:
+        (hashed,) = re.findall(r"hashFiles\(([^)]+)\)", cache["with"]["key"])
+        for name in shlex.split(hashed.replace(",", " ")):
+            assert (ROOT / name).is_file()
+        assert "requirements-$extra.lock" in setup
+        assert cache["with"]["path"] == ".venv"
+
+
+def instructions():
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    text = text.replace("\\\n", " ")
+    return [line.split(None, 1) for line in text.splitlines() if line.strip()]
+
+
+def test_the_dockerfile_has_both_targets_from_the_hashed_locks():
+    """Known instructions; every stage is there before it is used; hashes required."""
+    stages, locks, current = [], {}, None
+    for word, rest in instructions():
+        assert word in {"FROM", "RUN", "ENV", "WORKDIR", "COPY", "CMD"}
+        if word == "FROM":
+            image, name = re.fullmatch(r"(\S+) AS (\w+)", rest).groups()
+            assert image in stages or re.fullmatch(r"python:3\.1\d-[\w-]+", image)
+            stages.append(name)
+            current = name
+        elif word == "COPY":
+            for source in rest.split()[:-1]:
+                assert (ROOT / source).exists()
+        elif word == "CMD":
+            assert json.loads(rest)[:3] == ["python", "-m", "mmclust"]
+        elif word == "RUN":
+            assert subprocess.run(["bash", "-nc", rest], check=False).returncode == 0
+            if "uv pip install" in rest:
+                assert "--require-hashes" in rest
+                locks[current] = rest.split()[-1]
+    assert stages == ["base", "cpu", "cuda"]
+    assert locks == {"cpu": "requirements-cpu.lock", "cuda": "requirements-gpu.lock"}
+    for name in locks.values():
+        assert "--hash=sha256:" in (ROOT / name).read_text()
+
+
+def test_the_image_gets_what_git_has_and_no_data():
+    """Data, caches and environments stay out; nothing that is in git does."""
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".venv", ".dvc/cache", "data/*", "report"} <= set(ignored)
+    kept = {line.removeprefix("!") for line in ignored if line.startswith("!")}
+    listed = git(ROOT, "ls-files", "data").splitlines()
+    tracked = {"/".join(name.split("/")[:2]) for name in listed}
+    assert tracked <= kept
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Two commits of metrics in a DVC repository with the script beside them."""
+    board = Board(tmp_path / "repo")
+    root = board.root
+    (root / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/compare", root / "scripts/compare")
+    shutil.copytree(ROOT / "src", root / "src",
+                    ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "-q"], cwd=root, env=ENVIRONMENT, check=True)
+    pipeline = {"metrics": [SCORES], "plots": [{"plots": {"x": "k", "y": "score"}}]}
+    (root / "plots").mkdir()
+    (root / "plots/a.csv").write_text("k,score\n1,0.5\n2,0.6\n")
+    base = board.commit({SCORES: scores(kmeans=0.5), "dvc.yaml": pipeline})
+    board.commit({SCORES: scores(kmeans=0.6)})
+    return root, base
+
+
+def call(root, *arguments):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{ENVIRONMENT['PATH']}"
+    return subprocess.run(
+        ["scripts/compare", *arguments], cwd=root, env=ENVIRONMENT | {"PATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_comment_tells_what_changed(compared):
+    """DVC's difference, the best rows, and a page of plots."""
+    root, base = compared
+    done = call(root, base, "out")
+    assert done.returncode == 0, done.stderr
+    comment = (root / "out/comment.md").read_text()
+    assert re.search(r"\| hog\.image\.kmeans\.acc +\| 0\.5 +\| 0\.6 +\| 0\.1 ", comment)
+    assert "3 values changed" in comment
+    assert "| 0.6000 | [0.5000, 0.7000] |" in comment
+    assert (root / "out/plots/index.html").is_file()
+    assert call(root, "HEAD", "same").returncode == 0
+    assert "No metric changed." in (root / "same/comment.md").read_text()
+
+
+def test_compare_says_what_is_wrong(compared):
+    """A base that is no commit; a missing argument."""
+    root, _ = compared
+    done = call(root, "nowhere", "out")
+    assert done.returncode == 1
+    assert "error: nowhere is no commit of this repository" in done.stderr
+    assert call(root).returncode == 2
