@@ -15,6 +15,8 @@ from mmclust.grounding._model import read_model
 from mmclust.grounding._stage import ground
 from tests.grounding.toy import CATEGORIES, write_benchmark, write_model
 
+TABLES = "data/grounding/coco_words"
+
 
 def params(**grounding):
     return Params(
@@ -65,6 +67,7 @@ def test_same_bytes_at_any_number_of_workers(root):
     first = files()
     assert set(first) == {
         "grounding.json", "scores.csv", "images.parquet", "clusters.parquet",
+        "gallery.json", *(f"{i}.jpg" for i in range(5)),
     }  # fmt: skip
     ground(root, params(), workers=3)
     assert files() == first
@@ -144,17 +147,36 @@ def test_without_outlines_masks_are_left_out(tmp_path):
 def test_tables_have_what_the_report_shows(root):
     """Words of clusters: rare ones only where there are no others."""
     ground(root, params())
-    table, meta = read_table(root / "data/grounding/clusters.parquet")
+    table, meta = read_table(root / TABLES / "clusters.parquet")
     assert table["words"].to_pylist() == [["dog"], ["cat", "a"], ["rare"]]
     assert table["class_name"].to_pylist() == [["dog"], ["cat"], []]
     assert meta["side"] == 32
-    images, _ = read_table(root / "data/grounding/images.parquet")
+    images, _ = read_table(root / TABLES / "images.parquet")
     assert images["image_id"].to_pylist() == ["p1", "p2", "p3", "p4", "p5"]
     assert images["gold"].to_pylist() == [["dog"], ["cat"], [], [], ["dog"]]
     lengths = zip(
         images["clusters"].to_pylist(), images["boxes"].to_pylist(), strict=True
     )
     assert all(len(c) == len(b) for c, b in lengths)
+
+
+def test_the_gallery_shows_pictures_with_an_active_cluster(root):
+    """At most as many as asked for, each with the words of what is drawn."""
+    from PIL import Image
+
+    ground(root, params(gallery=1))
+    folder = root / TABLES
+    images = read_table(folder / "images.parquet")[0].to_pylist()
+    lit = {row["image_id"]: row["clusters"] for row in images if row["clusters"]}
+    (shown,) = json.loads((folder / "gallery.json").read_text())
+    drawn = {each["cluster"] for each in shown["clusters"]}
+    assert drawn <= set(lit[shown["image_id"]])
+    words = {0: ["dog"], 1: ["cat", "a"], 2: ["rare"]}
+    assert all(each["words"] == words[each["cluster"]] for each in shown["clusters"])
+    panels = 1 + len(drawn)
+    assert Image.open(folder / shown["file"]).size == (336 * panels, 362)
+    ground(root, params(gallery=0))
+    assert json.loads((folder / "gallery.json").read_text()) == []
 
 
 def test_a_model_of_another_build_is_refused(tmp_path):

@@ -42,8 +42,9 @@ def grounding(
 
     Reads data/words/MODEL and the objects of the benchmark, looks at every picture
     once, and writes metrics/grounding.json, plots/grounding/scores.csv and
-    data/grounding/. Model, benchmark, gold nouns and CLIP's embeddings are named under
-    grounding in params.yaml; docs/grounding.md defines every figure.
+    data/grounding/BENCHMARK/, a gallery among it. Model, benchmark, gold nouns and
+    CLIP's embeddings are named under grounding in params.yaml; docs/grounding.md
+    defines every figure.
     """
     if context.invoked_subcommand:
         return

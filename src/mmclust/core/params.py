@@ -197,6 +197,8 @@ class GroundingParams:
     """A word model with a visual network."""
     benchmarks: tuple[str, ...] = ("coco_words",)
     """One that says what is where, usually ``learning.benchmark``; none: no run."""
+    gallery: int = 6
+    """Pictures drawn for the page, by chance among those with an active cluster."""
     tags: str | None = None
     """Gold nouns: a ``.tsv`` of tagged tokens, or the name of a spaCy model; ``None``:
     nouns are not scored."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from mmclust.grounding._model import Model
+
 Array = np.ndarray[Any, Any]
 
 EDGE = 336
@@ -87,7 +89,28 @@ def draw(
             found=seed,
         )
     rgb, gold = _picture(image, benchmark, learned.size)
-    network = Network(learned, seed)
+    page, drawn = seen_in(Network(learned, seed), learned, seed, rgb, gold, most=most)
+    with writing(out) as temporary:
+        page.save(temporary, SUFFIXES[out.suffix.lower()])
+    return drawn
+
+
+def seen_in(
+    network: Network, learned: Model, seed: int, rgb: Array, gold: Array, *, most: int
+) -> tuple[Image.Image, list[tuple[int, list[str], float]]]:
+    """Return the panels of a picture, and the clusters drawn as in :func:`draw`.
+
+    Parameters
+    ----------
+    network, learned, seed
+        A run of a word model.
+    rgb
+        uint8 (h, w, 3).
+    gold
+        int (g, 4): known boxes, on the square input.
+    most
+        Clusters drawn at most, those of the highest outputs.
+    """
     small = prepared(rgb, learned.size)
     output = network.outputs(small[None])[0]
     active = np.flatnonzero(output >= learned.threshold)
@@ -100,9 +123,7 @@ def draw(
     for at, (heat, box) in enumerate(zip(heats, boxes, strict=True)):
         panels.append(_overlaid(rgb, heat, box, COLOURS[at % len(COLOURS)]))
     page = _page(panels, [f"clusters: {len(active)}; objects in white", *titles])
-    with writing(out) as temporary:
-        page.save(temporary, SUFFIXES[out.suffix.lower()])
-    return [(int(c), words[c], float(output[c])) for c in active]
+    return page, [(int(c), words[c], float(output[c])) for c in active]
 
 
 def _picture(image: str, benchmark: Path, side: int) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from mmclust.core.objects import read_objects
 from mmclust.core.seeds import generator
 from mmclust.grounding._classes import class_counts, classes_of_names
 from mmclust.grounding._clip import clip_baseline
+from mmclust.grounding._gallery import write_gallery
 from mmclust.grounding._gold import read_gold
 from mmclust.grounding._look import LOCAL, by_chance, look
 from mmclust.grounding._model import check_manifest, read_model
@@ -48,7 +49,7 @@ def ground(
     ----------
     root
         The repository. Written: ``metrics/grounding.json``, ``plots/grounding/`` and
-        ``data/grounding/``.
+        ``data/grounding/<benchmark>/``.
     params
         ``seed``, ``grounding`` and ``score.n_resamples``.
     device
@@ -102,7 +103,18 @@ def ground(
     }
     write_json(root / "metrics/grounding.json", metrics)
     write_plots(root / "plots/grounding", list(counts), metrics)
-    write_tables(root / "data/grounding", model, manifest, gold, rows, seen)
+    tables = root / "data/grounding" / benchmark
+    write_tables(tables, model, manifest, gold, rows, seen)
+    write_gallery(
+        tables,
+        model,
+        manifest,
+        gold,
+        seen[0],
+        rows=rows,
+        count=params.grounding.gallery,
+        rng=generator(params.seed, "grounding", "gallery"),
+    )
     return metrics
 
 

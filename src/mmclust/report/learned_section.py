@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.io import read_json
 from mmclust.report import learned_charts
 from mmclust.report.charts import PANEL
 from mmclust.report.given import Section
 from mmclust.report.learned import cluster_rows, read_learners, score_groups
 from mmclust.report.run import read_csv
+from mmclust.report.word_map import word_map
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,7 @@ def word_sections(given: Given) -> list[Section]:
     if not learners:
         return []
     grounding, path = _grounding(given.root, params)
+    gallery, drawn = _gallery(given)
     read = [path for each in learners for path in each.files]
     return [
         Section(
@@ -41,16 +44,17 @@ def word_sections(given: Given) -> list[Section]:
             "words.html.j2",
             {
                 "benchmark": params.learning.benchmark,
-                "models": [_shown(each) for each in learners],
+                "models": [_shown(each, given) for each in learners],
                 "groups": score_groups(learners),
                 "by_rule": _by_rule(params),
                 "counting": params.cognition.counting,
                 "grounding": grounding,
                 "grounded": params.grounding.model,
+                "gallery": gallery,
                 "panel": PANEL,
                 "square": SQUARE,
             },
-            tuple((params.learning.benchmark, p) for p in [*read, *path]),
+            tuple((params.learning.benchmark, p) for p in [*read, *path, *drawn]),
         )
     ]
 
@@ -68,7 +72,7 @@ def _by_rule(params: Params) -> list[str]:
     return [name for name, path in norms.items() if path.startswith("data/raw/")]
 
 
-def _shown(learner: Learner) -> dict[str, Any]:
+def _shown(learner: Learner, given: Given) -> dict[str, Any]:
     learned = learner.words
     clusters = cluster_rows(learner)
     return {
@@ -82,6 +86,7 @@ def _shown(learner: Learner) -> dict[str, Any]:
         "selected": learned.meta.get("params", {}).get("select") == BY_NORMS,
         "clusters": clusters,
         "source": learner.scores.get("concreteness_source", ""),
+        "map": word_map(learner, given.root, given.params.seed),
         "scatter": learned_charts.scatter(learner.rated, PANEL),
         "network": learned_charts.network(learner.pairs, SQUARE),
         "curves": learned_charts.curves(learner.curve, PANEL),
@@ -112,3 +117,22 @@ def _grounding(root: Path, params: Params) -> tuple[list[dict[str, Any]], list[P
         for row in read_csv(path)
     ]
     return rows, [path]
+
+
+def _gallery(given: Given) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return pictures with heat maps, put beside the page, and what was read."""
+    for benchmark in given.params.grounding.benchmarks:
+        folder = given.root / "data/grounding" / benchmark
+        path = folder / "gallery.json"
+        if path.is_file():
+            shown = [
+                {
+                    **each,
+                    "address": given.bundle.add(
+                        (folder / each["file"]).read_bytes(), ".jpg"
+                    ),
+                }
+                for each in read_json(path)
+            ]
+            return shown, [path]
+    return [], []
