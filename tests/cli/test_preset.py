@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -88,6 +90,23 @@ def test_presets_name_the_nouns_that_a_stage_makes(path):
     assert "wordnet" in preset["data"]["sources"]
 
 
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_dvc_reads_the_pipeline_with_every_preset(tmp_path, path):
+    """All that dvc.yaml takes from params.yaml is there: nothing is left to guess."""
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(path, tmp_path / "params.yaml")
+    code = (
+        "from dvc.repo import Repo; Repo.init(no_scm=True);"
+        "print(len(Repo().index.stages))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 8
+
+
 def test_writing_keeps_what_was_there(repo, run_mmclust):
     """The old file is kept once; another one that was kept is never overwritten."""
     before = (repo / "params.yaml").read_bytes()
@@ -110,7 +129,19 @@ def test_what_is_downloaded_is_said(repo, run_mmclust):
     assert "licence:" in out
     assert "mmclust sources accept imagenet1k" in out
     assert "by hand:" in out
-    assert "weights of CLIP" in out
+    assert "weights of openai/clip-vit-base-patch32: about 605 MB" in out
+
+
+@pytest.mark.parametrize("name", ["text-guided-food", "text-guided-imagenet"])
+def test_every_checkpoint_of_the_track_is_named_once(repo, run_mmclust, name):
+    """Of the captioner and of encoders that others are made of, too."""
+    out = run_mmclust("preset", name, cwd=repo).stdout
+    models = re.findall(r"weights of (\S+):", out)
+    assert models == [
+        "resnet50",
+        "sentence-transformers/all-mpnet-base-v2",
+        "Salesforce/blip-image-captioning-base",
+    ]
 
 
 def test_the_sample_downloads_nothing(repo, run_mmclust):

@@ -166,3 +166,16 @@ def test_the_text_only_estimate_is_a_difference_of_cosines(tmp_path):
     cosines = rows @ rows.T
     expected = cosines[:, 6:].sum(1) - cosines[:, :6].sum(1)
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_correlations_over_too_few_words_are_not_plotted(root):
+    """They are among the metrics, without an interval."""
+    learned(root)
+    record = score_words("joint_model", params(), root)
+    text = (root / "plots/cognition/joint_model_scores.csv").read_text()
+    plotted = {line.partition(",")[0] for line in text.splitlines()[1:]}
+    correlations = [k for k in record if k.startswith("prediction_correlation_over_")]
+    values = [k for k in correlations if f"{k}_n" in record and record[k] is not None]
+    assert values
+    for key in values:
+        assert (key in plotted) is (record.get(f"{key}_low") is not None)

@@ -14,6 +14,7 @@ from mmclust.core.params import ModelParams, NounsParams, Params
 from mmclust.encoders._stage import encode_benchmark
 from mmclust.heads import _train
 from mmclust.heads._assign import assign_images
+from mmclust.heads._embeddings import shares_space
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._saved import load_head
 from mmclust.heads._stage import head_of_benchmark
@@ -145,6 +146,16 @@ def test_an_encoder_without_words(ready):
     encode_benchmark(manifest, "hog", folder, block=None, seed=1)
     with pytest.raises(MmclustError, match="no shared space of images and words"):
         nouns_of_benchmark(ready, "tiny", settings(encoder="hog", heads=("tac",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [("miniclip", True), ("clip", True), ("hog", False), ("caption_sbert", False),
+     ("resnet50_caption_sbert", False)],
+)  # fmt: skip
+def test_which_encoders_share_a_space(name, shared):
+    """One of captions alone has texts, and no images to put beside them."""
+    assert shares_space(name) is shared
 
 
 def test_no_nouns_where_no_head_asks_and_no_encoder_can(ready):

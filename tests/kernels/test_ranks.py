@@ -9,6 +9,7 @@ from mmclust.kernels import _best
 from mmclust.kernels import ranks as module
 from mmclust.kernels._best import best
 from mmclust.kernels._ranks_torch import ranks_on
+from mmclust.kernels._repeated import repeated_rows
 from mmclust.kernels.ranks import rank_embeddings, rank_scores
 
 
@@ -48,7 +49,7 @@ def test_an_accelerator_counts_the_same():
     """The torch path, here on the CPU."""
     queries, candidates, positives = problem(5)
     ours = rank_embeddings(queries, candidates, positives, sections=(200, 501), top_k=7)
-    repeated = module._repeated(candidates)
+    repeated = repeated_rows(candidates)
     theirs = ranks_on("cpu", queries, candidates, positives, (200, 501), 7, repeated)
     have = positives >= 0
     assert (ours.greater[:, have] == theirs[0][:, have]).all()

@@ -99,7 +99,7 @@ def words(stages):
 def test_repro_makes_everything_and_then_nothing(repo):
     """The first run makes metrics, plots and page; the second runs no stage."""
     first = stages_run(dvc(repo, "repro"))
-    assert len(first) == 23
+    assert len(first) == 24
     scores = json.loads((repo / SCORES).read_text())
     assert set(scores) == {"color_histogram", "miniclip", "heads"}
     assert 0 < scores["miniclip"]["text"]["kmeans"]["acc"] < 1
@@ -132,7 +132,8 @@ def test_metrics_can_be_read_in_a_clone_without_data(repo, tmp_path):
 def test_another_k_reruns_only_what_reads_it(repo):
     """`dvc exp run -S model.k=43`: nouns, clusters, heads, and what shows them."""
     output = dvc(repo, "exp", "run", "-n", "k43", "-S", "model.k=43")
-    assert words(stages_run(output)) == {"nouns", "cluster", "head", "score", "report"}
+    expected = {"nouns", "cluster", "head", "score", "budget", "report"}
+    assert words(stages_run(output)) == expected
     scores = json.loads((repo / SCORES).read_text())
     assert scores["miniclip"]["text"]["kmeans"]["k"] == 43
     run(repo, "git", "checkout", "-q", ".")
@@ -202,6 +203,7 @@ def test_editing_one_encoder_reruns_only_what_depends_on_it(repo):
         "encode@coco_cross-color_histogram",
         "cluster@coco_cross-color_histogram",
         "score@coco_cross",
+        "budget",
         "report",
     }
     run(repo, "git", "checkout", "-q", ".")
@@ -223,6 +225,7 @@ def test_a_new_encoder_is_one_file_and_one_name(repo):
         "encode@coco_cross-brightness",
         "cluster@coco_cross-brightness",
         "score@coco_cross",
+        "budget",
         "report",
     }
     scores = json.loads((repo / SCORES).read_text())

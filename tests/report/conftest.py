@@ -45,6 +45,7 @@ class Fake:
     sweep: tuple[int, ...] = (2, 3, 5)
     seeds: int = 2
     names: tuple[str, ...] = ("cat", "traffic light", "zebra")
+    captioned: bool = True
 
 
 def params(**model: Any) -> Params:
@@ -73,7 +74,7 @@ def figures(
     rng: np.random.Generator, fake: Fake, seeds: int, baseline: str | None = None
 ) -> dict[str, Any]:
     record = {"n_samples": fake.n, "k": fake.n_clusters, "n_seeds": seeds}
-    record["n_clusters"] = fake.n_clusters
+    record |= {"n_clusters": fake.n_clusters, "n_classes": fake.classes}
     for metric in METRICS:
         mean = float(rng.uniform(0.1, 0.9))
         record |= {metric: mean, f"{metric}_low": mean - 0.05}
@@ -101,6 +102,7 @@ def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
         picture(images / f"{i:05d}.jpg", int(label), rng, fake.side)
         captions = (f"a photo of a {names[i]} number {i} beside a small blue house",)
         captions = {0: (CAPTION,), 1: (ARABIC, "a second one"), 2: ()}.get(i, captions)
+        captions = captions if fake.captioned else ()
         rows.append(
             Row(f"{i:05d}", images, f"{i:05d}.jpg", None, None, None, None, captions,
                 "train")

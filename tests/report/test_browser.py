@@ -135,6 +135,18 @@ def test_nothing_is_wider_than_the_screen(page, width):
     page.size(1280)
 
 
+def test_scores_are_whole_on_a_phone(page):
+    """Each row is a card: no score lies beyond the edge of its table."""
+    page.size(390)
+    beyond = page.run("""[...document.querySelectorAll(".scores td")].filter(e =>
+        e.offsetParent && e.getBoundingClientRect().right > 390).length""")
+    told = page.run("""getComputedStyle(document.querySelector(".scores td.number"),
+        "::before").content""")
+    page.size(1280)
+    assert beyond == 0
+    assert "ACC" in told
+
+
 def test_scores_sort_by_number(page):
     """A click on ACC puts the highest mean first, another the lowest."""
     means = ("[...document.querySelectorAll('.scores tbody tr')].slice(0, 13)"

@@ -22,7 +22,9 @@ def test_facts_are_short_or_folded_away():
     }
     assert facts(SimpleNamespace(summary=summary)) == {
         "short": [
-            ("images", "1,683"), ("min images", "20"), ("dropped", "a b: 1, c: 2, 3")
+            ("images", "1,683"),
+            ("fewest images a class may have", "20"),
+            ("dropped", "a b: 1, c: 2, 3"),
         ],
         "long": [("x", "y" * 60)],
     }  # fmt: skip

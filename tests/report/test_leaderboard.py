@@ -249,7 +249,7 @@ def test_nothing_is_checked_out_and_a_dirty_tree_is_told(board):
     read = gather(board.root)
     assert [r.number.mean for r in read.rows] == [0.5]
     (remark,) = read.remarks
-    assert remark.startswith("the working tree is dirty (2 files differ from HEAD)")
+    assert remark.startswith("the working tree is dirty (2 paths differ from HEAD)")
     assert json.loads((board.root / SCORES).read_text()) == scores(kmeans=0.9)
     assert git(board.root, "worktree", "list").count("\n") == 0
 

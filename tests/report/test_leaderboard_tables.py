@@ -12,6 +12,7 @@ from mmclust.report.leaderboard import gather
 from mmclust.report.leaderboard_tables import (
     HEADS_OF_TABLE,
     Choice,
+    cells,
     choose,
     to_csv,
     to_html,
@@ -163,3 +164,14 @@ def test_the_page_sorts_and_filters(board, browse, tmp_path):
     assert console == []
     assert "<title>0.4000- 0.5000+ 0.5500- 0.6000+</title>" in dom
     assert ">2 rows<" in dom
+
+
+def test_long_params_are_cut_in_tables_alone(board):
+    """Tables show how a value begins; CSV has all of it."""
+    long = f"data.sources={['coco'] * 20}"
+    row = replace(board.rows[0], params=[long])
+    (shown,) = (text for text in cells(row) if text.startswith("data.sources"))
+    assert len(shown) == 40
+    assert shown.endswith("…")
+    assert long in cells(row, None)
+    assert long in to_csv([row]).replace('""', '"')

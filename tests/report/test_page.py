@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -195,6 +196,65 @@ def test_images_without_text(tmp_path, make):
     assert list(page.data["maps"]["views"]) == ["image"]
     assert "image + text" not in "".join(page.texts).split("Maps")[1]
     assert "kmeans on the miniclip features of image" in page.text
+
+
+def test_images_without_captions(tmp_path, make):
+    """A benchmark without a caption says so; its galleries and maps are there."""
+    params = make(tmp_path, views=("image",), captioned=False)
+    make_report(tmp_path, params, tmp_path / "index.html")
+    page = Page(tmp_path / "index.html")
+    assert "The images of toy have no captions." in page.text
+    words = handed(tmp_path / page.data["words"][0])
+    assert words["captions"] == [[]] * 24
+    assert list(page.data["maps"]["views"]) == ["image"]
+
+
+def test_a_dirty_tree_is_told(run):
+    """Code and params that are in no commit are named, at the top and below."""
+    root, params = run
+    call = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t"]
+    (root / "params.yaml").write_text("seed: 1\n")
+    (root / "src").mkdir()
+    (root / "src/<b>.py").write_text("")
+    for arguments in (
+        ["init", "-q"], ["add", "params.yaml", "src"], ["commit", "-qm", "one"]
+    ):  # fmt: skip
+        subprocess.run([*call, *arguments], check=True)
+    make_report(root, params, root / "index.html")
+    assert "in no commit" not in Page(root / "index.html").text
+    (root / "params.yaml").write_text("seed: 2\n")
+    subprocess.run([*call, "mv", "src/<b>.py", "src/c <b>.py"], check=True)
+    make_report(root, params, root / "index.html")
+    text = Page(root / "index.html").text
+    assert "had changes that are in no commit when this page was made (3 files" in text
+    assert "with uncommitted changes" in text
+    assert "when this page was made: params.yaml , src/<b>.py , src/c <b>.py ." in text
+
+
+@pytest.mark.parametrize("mirror", ["sample", "upstream"])
+def test_published_numbers_compare_only_on_published_data(run, mirror):
+    """On the sample no difference is given; a method's metrics share a row."""
+    root, params = run
+    line = ["3.1,toy", "multi-view clustering model"]
+    rows = [
+        "table,dataset,method,metric,value,spread,source,status,setup",
+        ",".join([*line, "acc,0.725,0.003,a release,F,features ResNet"]),
+        ",".join([*line, "nmi,0.831,,a release,F,features ResNet"]),
+        "3.2,toy,another,ari,0.5,,a paper,L,not said",
+    ]
+    (root / "docs/published").mkdir(parents=True)
+    (root / "docs/published/a.csv").write_text("\n".join(rows) + "\n")
+    data = replace(params.data, mirror=mirror)
+    make_report(root, replace(params, data=data), root / "index.html")
+    source = (root / "index.html").read_text()
+    text = Page(root / "index.html").text
+    assert source.count('<th scope="row">multi-view clustering model</th>') == 1
+    assert "Published for toy, without one of ours beside (1)" in text
+    ours = "Ours: kmeans on the miniclip features of image + text."
+    assert f"a release, table 3.1 (read in a figure or table). {ours}" in text
+    told = "They do not compare, so no difference is given" in text
+    assert told == (mirror == "sample")
+    assert len(re.findall(r"ours \d\.\d{3} \(Δ", text)) == (0 if told else 2)
 
 
 def test_no_labels(run):

@@ -108,6 +108,25 @@ def test_plots_are_drawn(repo, browse, command):
     assert len(re.findall(r'class="marks"', dom)) == len(PLOTS)
 
 
+def test_branches_are_drawn_side_by_side(repo, browse):
+    """`dvc plots diff` of two branches: both names, every figure, nothing loaded."""
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=0"]
+    write_rows(repo, 5)
+    call(repo, "git", "checkout", "-q", "-B", "first")
+    call(repo, "git", "checkout", "-q", "-b", "second")
+    write_rows(repo, 8)
+    call(repo, *git, "commit", "-qam", "other numbers")
+    call(repo, "git", "checkout", "-q", "first")
+    call(repo, "dvc", "plots", "diff", "first", "second", "-o", "branches")
+    html = (repo / "branches/index.html").read_text()
+    assert not re.search(r"<(script|link)[^>]+https?://", html)
+    assert {'"rev": "first"' in html, '"rev": "second"' in html} == {True}
+    assert '"rev": "workspace"' not in html
+    dom, console = browse(repo / "branches" / "index.html")
+    assert [line for line in console if "error" in line.lower()] == []
+    assert len(re.findall(r'class="marks"', dom)) == len(PLOTS)
+
+
 def test_every_template_is_used_and_every_used_one_is_there():
     """dvc.yaml names the templates of this folder, no other ones, and all of them."""
     stages = yaml.safe_load((TEMPLATES.parents[1] / "dvc.yaml").read_text())["stages"]

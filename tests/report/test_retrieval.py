@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_table, write_table
+from mmclust.core.io import read_table, write_json, write_table
 from mmclust.core.params import Params
 from mmclust.report.page import make_report
 from mmclust.report.queries import example_queries, shown_queries
@@ -20,6 +20,33 @@ SIZE = (200, 100)
 def pool(tmp_path):
     """The pool, read as the report reads it."""
     return read_pool(tmp_path, "pool", make_pool(tmp_path, Params()))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"version": 2, "main": {}}, "found: version: int"),
+        ({"main": {"n_pool": 6, "n_images": 4}}, "found: main without n_captions"),
+        ({"old_pool": figures(4)}, "found: old_pool"),
+        ([1], "found: list"),
+    ],
+)
+def test_metrics_of_another_version_are_refused(tmp_path, value, found):
+    """Records without what the page reads are named, and what to run."""
+    params = make_pool(tmp_path, Params())
+    write_json(tmp_path / "metrics/retrieval/pool/miniclip.json", value)
+    with pytest.raises(MmclustError, match="by another version of mmclust") as caught:
+        read_pool(tmp_path, "pool", params)
+    assert found in " ".join(str(caught.value).split())
+
+
+def test_best_captions_that_are_not_first_are_not_called_so(tmp_path, run):
+    """The pool's best six are of ranks 1 to 6, and the page does not say first."""
+    root, params = run
+    make_report(root, make_pool(root, params), root / "index.html")
+    text = (root / "index.html").read_text()
+    assert "The right image is ranked highest" in text
+    assert "The right image comes first" not in text
 
 
 def test_settings_are_named_by_what_differs():

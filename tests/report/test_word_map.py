@@ -44,6 +44,19 @@ def test_words_of_one_cluster_lie_together(tmp_path):
     assert word_map(made, tmp_path, 7) == drawn
 
 
+def test_words_are_not_written_over_each_other(tmp_path):
+    """The most frequent of words in one place is written; the others are dots."""
+    table = np.zeros((24, 4), np.int64)
+    table[:, 0] = 5  # all alike: all in one place
+    made = learner(tmp_path, np.zeros(24), np.arange(24)[::-1] + 1, table)
+    words = word_map(made, tmp_path, 7)["words"]
+    assert words[0][6]
+    written = [(x, y, len(word)) for x, y, word, *_, clear in words if clear]
+    for i, (x, y, n) in enumerate(written):
+        for across, down, letters in written[:i]:
+            assert abs(x - across) >= 7.5 * (n + letters) / 2 or abs(y - down) >= 14
+
+
 def test_few_words_and_models_without_counts_have_no_map(tmp_path):
     """Nothing is drawn rather than something that says nothing."""
     made = learner(tmp_path, np.full(24, -1), np.ones(24, int), np.ones((24, 4), int))

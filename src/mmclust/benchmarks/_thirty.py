@@ -185,6 +185,7 @@ def draw_built(
         "seed": draw.seed,
         "images_per_class": need,
         "per_class_split": draw.sizes,
+        "hidden_split": "test",
     }
     return Built(
         rows,

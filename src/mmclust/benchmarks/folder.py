@@ -3,6 +3,8 @@
 Pictures: ``images/**`` if there is such a folder, else everything below the directory.
 Captions: ``a.txt`` beside ``a.jpg``, one per line, or ``metadata.csv`` or
 ``metadata.jsonl`` as Hugging Face's imagefolder has them.
+
+Source: none; the pictures are your own.
 """
 
 from __future__ import annotations

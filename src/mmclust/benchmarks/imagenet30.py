@@ -69,9 +69,11 @@ class Params:
     classes: tuple[str, ...] = tuple(CLASSES)
     """WordNet ids; the default is this project's choice of well-known things."""
     images_per_class: Positive = N_IMAGES
+    """Images drawn of each class."""
     fractions: tuple[float, float, float] = FRACTIONS
     """Shares of train, val and test."""
     seed: int = SEED
+    """Of the draw."""
     evaluate: tuple[str, ...] = ("val",)
     """Splits that are clustered and scored; ``[test]`` needs ``score --reveal``."""
 

@@ -6,6 +6,8 @@ in a blink.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from mmclust.cli import (
@@ -17,7 +19,9 @@ from mmclust.cli import (
     sources,
     words,
 )
+from mmclust.cli._costs import costed
 from mmclust.cli.assign import assign
+from mmclust.cli.budget import budget
 from mmclust.cli.build import build
 from mmclust.cli.caption import caption
 from mmclust.cli.cluster import cluster
@@ -35,6 +39,11 @@ from mmclust.cli.preset import preset
 from mmclust.cli.report import report
 from mmclust.cli.reproduce import reproduce
 from mmclust.cli.sample import sample
+from mmclust.cli.submit import submit
+from mmclust.cli.track_report import track_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,16 +55,25 @@ app = typer.Typer(
 )
 _PIPELINE = "The pipeline, in order"
 _BESIDE = "Beside it"
-for stage in (sample, fetch, build, caption, encode, nouns, cluster, head, embed):
-    app.command(rich_help_panel=_PIPELINE)(stage)
+STAGES: tuple[Callable[..., None], ...] = (
+    sample, fetch, build, caption, encode, nouns, cluster, head, embed,
+)  # fmt: skip
+MEASURED = (build, caption, encode, nouns, cluster, head)
+for stage in STAGES:
+    app.command(rich_help_panel=_PIPELINE)(
+        costed(stage) if stage in MEASURED else stage
+    )
 app.add_typer(retrieve.app, name="retrieve", rich_help_panel=_PIPELINE)
 app.command(rich_help_panel=_PIPELINE)(learn)
 app.add_typer(cognition.app, name="cognition", rich_help_panel=_PIPELINE)
 app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
+app.command(rich_help_panel=_PIPELINE)(budget)
 app.command(rich_help_panel=_PIPELINE)(report)
 app.command(rich_help_panel=_BESIDE)(leaderboard)
 app.command(rich_help_panel=_BESIDE)(reproduce)
+app.command(rich_help_panel=_BESIDE)(costed(submit))
+app.command(rich_help_panel=_BESIDE)(track_report)
 app.command(rich_help_panel=_BESIDE)(export)
 app.command(rich_help_panel=_BESIDE)(assign)
 app.command(rich_help_panel=_BESIDE)(panels)

@@ -125,28 +125,33 @@ def _write(
 
 
 def _print(rows: list[Row]) -> None:
-    """Print a table as wide as the terminal; a pipe gets all of every cell."""
+    """Print what the terminal has room for; a pipe gets all of every cell."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from mmclust.report.leaderboard_tables import HEADS_OF_TABLE, LEGEND, cells
+    from mmclust.report.leaderboard_terminal import SENTENCES, fitted
 
-    shown = [cells(row) for row in rows]
-    filled = [any(column) for column in zip(*shown, strict=True)] if shown else []
-    table = Table(caption=LEGEND.replace("`", ""), caption_justify="left")
-    heads = [head for head, some in zip(HEADS_OF_TABLE, filled, strict=False) if some]
-    for head in heads:
-        number = head in ("k", "mean")
-        table.add_column(
-            head,
-            justify="right" if number else "left",
-            no_wrap=head in ("row", "mean", "interval", "commit", "date"),
-        )
-    for values in shown:
-        kept = [v for v, some in zip(values, filled, strict=True) if some]
-        table.add_row(*(Text(value) for value in kept))
     console = Console()
     if not console.is_terminal:
         console = Console(width=300)
+    shown = [cells(row) for row in rows]
+    fit = fitted(HEADS_OF_TABLE, shown, console.width)
+    caption = LEGEND.replace("`", "")
+    if fit.same:
+        caption = f"In every row: {', '.join(fit.same)}. {caption}"
+    if fit.left_out:
+        caption += f" Too narrow for {', '.join(fit.left_out)}: --format csv has all."
+    table = Table(caption=caption, caption_justify="left")
+    for head in (HEADS_OF_TABLE[i] for i in fit.columns):
+        table.add_column(
+            head,
+            justify="right" if head in ("k", "mean") else "left",
+            overflow="fold",
+            no_wrap=head in ("row", "mean", "interval", "commit", "date"),
+            ratio=1 if head in SENTENCES else None,
+        )
+    for values in shown:
+        table.add_row(*(Text(values[i]) for i in fit.columns))
     console.print(table)

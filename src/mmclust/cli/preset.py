@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mmclust.core.params import Params
     from mmclust.sources.types import Source
 
 _PRESETS = Path("presets")
@@ -62,7 +66,7 @@ def _title(path: Path) -> str:
     return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
 
 
-def _say_downloads(params: Any) -> None:
+def _say_downloads(params: Params) -> None:
     from mmclust.core.io import require_file
     from mmclust.sources.registry import find_source, read_registry
 
@@ -82,9 +86,33 @@ def _say_downloads(params: Any) -> None:
             typer.echo(f"    first: mmclust sources accept {name}")
     if params.data.images != "all":
         typer.echo("  of pictures, only those of " + ", ".join(params.data.images))
-    models = [each for each in params.encoders if each == "clip"]
-    if models:
-        typer.echo("  and the weights of CLIP ViT-B/32 (about 0.6 GB)")
+    _say_weights(params)
+
+
+def _say_weights(params: Params) -> None:
+    """Name the checkpoints of encoders and captioners, each once, with their sizes."""
+    from mmclust.core.params import convert
+    from mmclust.encoders._blip import Params as Blip
+    from mmclust.kernels.hub import SIZES
+
+    blocks = [params.block("encoders", name) for name in params.encoders]
+    blocks += [
+        convert(options or {}, Blip, f"captioners.{name}")
+        for name, options in params.captioners.items()
+    ]
+    for model in dict.fromkeys(each for block in blocks for each in _models(block)):
+        size = SIZES.get(model)
+        typer.echo(f"  weights of {model}: " + (f"about {size}" if size else
+                   "size not stated") + "; licence: see its publisher")  # fmt: skip
+
+
+def _models(block: Any) -> Iterator[str]:
+    """Yield the models that a plugin's params name: its own, or its members'."""
+    if hasattr(block, "model"):
+        yield block.model
+    for field in fields(block):
+        if is_dataclass(inner := getattr(block, field.name)):
+            yield from _models(inner)
 
 
 def _size(source: Source) -> str:

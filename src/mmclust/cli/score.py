@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmclust.cli._retrieval import retrieval
+from mmclust.cli._submission import submission
 from mmclust.cli._words import association, categorization, concreteness
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app.command()(retrieval)
 app.command()(categorization)
 app.command()(concreteness)
 app.command()(association)
+app.command()(submission)
 
 
 @app.command()
@@ -37,8 +39,9 @@ def benchmark(
     """Score all clusters of a benchmark (the pipeline's stage).
 
     Reads data/clusters and the labels; no other stage reads labels. Writes
-    metrics/clustering, metrics/names, plots/ and data/scores; with --reveal it
-    writes none of them, since what the pipeline tracks holds no revealed score.
+    metrics/clustering, metrics/names, metrics/views, plots/ and data/scores; with
+    --reveal it writes none of them, since what the pipeline tracks holds no revealed
+    score.
     """
     from mmclust.cli._show import clustering_table
     from mmclust.core.io import write_json

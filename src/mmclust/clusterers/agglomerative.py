@@ -1,4 +1,7 @@
-"""Agglomerative clustering, Ward's linkage by default (Ward 1963)."""
+"""Agglomerative clustering, Ward's linkage by default (Ward 1963).
+
+Source: Ward, Hierarchical Grouping to Optimize an Objective Function, JASA 58 (1963).
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,12 @@ class Params:
     """
 
     linkage: Literal["ward", "average", "complete", "single"] = "ward"
+    """What "nearest" means between clusters; ``ward`` takes Euclidean distances."""
     metric: Literal["euclidean", "cosine"] = "euclidean"
+    """What it means between rows, for the other linkages."""
     n_neighbors: Positive | None = None
+    """Merge along the graph of so many neighbours only, which is needed above
+    30,000 rows; ``None``: all pairs."""
 
 
 def fit_predict(

@@ -1,6 +1,9 @@
 """Agglomerative clustering by mean cosine distance (UPGMA, Sokal & Michener 1958).
 
 A file of its own, so that one run can hold it beside Ward's linkage.
+
+Source: Sokal and Michener, A Statistical Method for Evaluating Systematic
+Relationships, 1958.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ class Params:
     """See :class:`mmclust.clusterers.agglomerative.Params`."""
 
     metric: Literal["euclidean", "cosine"] = "cosine"
+    """What "nearest" means between rows."""
     n_neighbors: Positive | None = None
+    """Merge along the graph of so many neighbours only, which is needed above
+    30,000 rows; ``None``: all pairs."""
 
 
 def fit_predict(

@@ -5,6 +5,8 @@ text rows at unit norm are joined and not scaled again (norm √2); spherical fa
 k-means, 300 iterations, best of 20 random starts, trained on at most 256 rows per
 cluster. `kmeans` on the view `concat` scales again, takes all rows and starts by
 k-means++.
+
+Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ class Params:
     """See :func:`mmclust.kernels.kmeans.kmeans`; the defaults are the release's."""
 
     n_init: Positive = 20
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     init: str = "random"
+    """``random`` rows, or ``k-means++``."""
     max_points_per_centroid: Positive | None = 256
+    """Rows per cluster that centroids are made of, at most; ``None``: all rows."""
 
 
 def fit_predict(

@@ -6,6 +6,9 @@ each view's eigenvectors are drawn towards the other's, in turns, by adding
 side by side are scaled to unit norm and clustered by k-means. The paper's
 affinities are dense Gaussian kernels; here they are graphs of nearest neighbours,
 and U Uᵀ is never multiplied out, so that memory grows with n.
+
+Source: Kumar, Rai and Daumé III, Co-regularized Multi-view Spectral Clustering,
+NIPS 2011.
 """
 
 from __future__ import annotations
@@ -39,9 +42,13 @@ class Params:
     """
 
     weight: PositiveFloat = 0.01
+    """The paper's λ, which it finds good from 0.01 to 0.05."""
     n_rounds: Positive = 5
+    """How often each view is drawn towards the other."""
     n_neighbors: Positive = 10
+    """Neighbours of each row in the graphs."""
     n_init: Positive = 10
+    """Starts of the k-means at the end."""
 
 
 def fit_predict(

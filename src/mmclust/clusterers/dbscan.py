@@ -2,6 +2,8 @@
 
 The defaults are those of the text-guided course protocol: eps 0.5, min_samples 10,
 Euclidean distance. On rows at unit norm a distance of 0.5 is a cosine of 0.875.
+
+Source: Ester et al., A Density-Based Algorithm for Discovering Clusters, KDD 1996.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class Params:
     """Radius, and rows within it (itself included) that make a row a core."""
 
     eps: PositiveFloat = 0.5
+    """Radius of a neighbourhood: Euclidean distance of rows at unit norm."""
     min_samples: Positive = 10
+    """Rows within it (itself included) that make a row a core."""
 
 
 def fit_predict(

@@ -3,6 +3,9 @@
 With as many dimensions as encoders have, full covariances (scikit-learn's default)
 have more entries than there are rows per cluster, so ``diag`` is the default here.
 Confidence is the posterior probability of the cluster.
+
+Source: Dempster, Laird and Rubin, Maximum Likelihood from Incomplete Data via the EM
+Algorithm, JRSS B 39 (1977).
 """
 
 from __future__ import annotations
@@ -23,9 +26,13 @@ class Params:
     """As in scikit-learn; the start is k-means."""
 
     covariance: Literal["diag", "full", "tied", "spherical"] = "diag"
+    """Shape of each component, in scikit-learn's words."""
     max_iter: Positive = 100
+    """Iterations of EM, at most."""
     n_init: Positive = 1
+    """Starts; the likeliest is kept."""
     reg_covar: PositiveFloat = 1e-6
+    """Added to the diagonal of covariances."""
 
 
 def fit_predict(

@@ -2,6 +2,9 @@
 
 Campello, Moulavi & Sander, PAKDD 2013; scikit-learn's implementation and defaults.
 Confidence is the strength of membership.
+
+Source: Campello, Moulavi and Sander, Density-Based Clustering Based on Hierarchical
+Density Estimates, PAKDD 2013.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ class Params:
     """Smallest cluster; rows that make a neighbourhood (``None``: as many)."""
 
     min_cluster_size: Annotated[int, msgspec.Meta(ge=2)] = 5
+    """Rows of the smallest cluster."""
     min_samples: Positive | None = None
+    """Rows that make a neighbourhood; ``None``: as many."""
 
 
 def fit_predict(

@@ -1,4 +1,9 @@
-"""k-means, spherical by default: the baseline of every clustering paper."""
+"""k-means, spherical by default: the baseline of every clustering paper.
+
+Source: Lloyd, Least Squares Quantization in PCM, IEEE TIT 28 (1982); Dhillon and
+Modha, Concept Decompositions, Machine Learning 42 (2001), for the spherical one;
+Arthur and Vassilvitskii, k-means++, SODA 2007, for the start.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +24,13 @@ class Params:
     """See :func:`mmclust.kernels.kmeans.kmeans`."""
 
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     spherical: bool = True
+    """Whether centroids are scaled to unit norm, and rows go by inner product."""
     init: str = "k-means++"
+    """``k-means++``, or ``random`` rows."""
 
 
 def fit_predict(

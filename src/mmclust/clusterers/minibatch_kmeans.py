@@ -1,4 +1,7 @@
-"""k-means on small batches (Sculley, WWW 2010); scikit-learn's defaults."""
+"""k-means on small batches (Sculley, WWW 2010); scikit-learn's defaults.
+
+Source: Sculley, Web-Scale k-Means Clustering, WWW 2010.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ class Params:
     """Rows per batch; passes over the rows, at most; starts."""
 
     batch_rows: Positive = 1024
+    """Rows per batch."""
     max_iter: Positive = 100
+    """Passes over the rows, at most."""
     n_init: Positive = 3
+    """Starts."""
 
 
 def fit_predict(

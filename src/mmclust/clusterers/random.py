@@ -1,4 +1,7 @@
-"""Random assignment: what chance gives, on this k and these classes."""
+"""Random assignment: what chance gives, on this k and these classes.
+
+Source: this project's own.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ Ng, Jordan & Weiss, On Spectral Clustering, NIPS 2001: the leading eigenvectors 
 the normalised affinity, rows scaled to unit norm, then k-means. The affinity is the
 symmetrised graph of 10 neighbours, as in scikit-learn, so that time and memory grow
 with n rather than n².
+
+Source: Ng, Jordan and Weiss, On Spectral Clustering, NIPS 2001.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class Params:
     """Neighbours of each row in the graph; starts of the k-means at the end."""
 
     n_neighbors: Positive = 10
+    """Neighbours of each row in the graph."""
     n_init: Positive = 10
+    """Starts of the k-means at the end."""
 
 
 def fit_predict(

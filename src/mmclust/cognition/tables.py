@@ -40,7 +40,8 @@ def write_tables(
     Parameters
     ----------
     root, model
-        Written: ``plots/cognition/<model>_scores.csv`` (score, value, low, high),
+        Written: ``plots/cognition/<model>_scores.csv`` (score, value, low, high;
+        correlations where there is an interval),
         ``<model>_concreteness.csv`` (word, count, rating, estimate), and in
         ``data/cognition/<model>``: ``words.parquet`` (word, count, cluster, category,
         listed, rating, estimate; of the norms' words) and ``associations.parquet``
@@ -63,6 +64,8 @@ def write_tables(
         (name, record[name], record.get(f"{name}_low"), record.get(f"{name}_high"))
         for name in names
         if record.get(name) is not None
+        # Too few words for an interval: a point of no meaning in a plot of scores.
+        and ("correlation" not in name or record.get(f"{name}_low") is not None)
     ]
     plots = root / "plots/cognition"
     _write_csv(plots / f"{model}_scores.csv", ("score", "value", "low", "high"), scores)

@@ -19,7 +19,7 @@ from mmclust.encoders._pixels import scaled, sized
 from mmclust.encoders._timm import hub_model, load_timm, timm_file
 from mmclust.encoders._torchvision import load_torchvision, torchvision_file
 from mmclust.encoders._weights import Published, processor_pixels, require_published
-from mmclust.kernels.hub import checkpoint, from_pretrained
+from mmclust.kernels.hub import checkpoint, from_pretrained, size_of
 from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
@@ -69,11 +69,13 @@ def identity(params: Any) -> dict[str, Any]:
         return checkpoint_identity(params.model, params.revision)
     if params.library == "timm" and params.weights == "hub":
         return checkpoint_identity(hub_model(params.model), params.revision)
-    path = torchvision_file if params.library == "torchvision" else timm_file
+    find = torchvision_file if params.library == "torchvision" else timm_file
+    path = find(params)
     return {
         "model": params.model,
         "revision": params.weights,
-        "weights": file_digest(path(params)),
+        "weights": file_digest(path),
+        **size_of([path]),
     }
 
 

@@ -1,7 +1,9 @@
 """Canny: the share of edge pixels in each cell of a grid (Canny 1986).
 
 With the defaults (thresholds 100 and 200, 8 × 8 cells) there are 64 features, as in
-the thirty-class protocol (benchmarks, §13).
+the thirty-class protocol.
+
+Source: Canny, A Computational Approach to Edge Detection, IEEE TPAMI 8 (1986).
 """
 
 from __future__ import annotations
@@ -22,9 +24,13 @@ class Params:
     """Pixels of the resized image, cells along each side, thresholds of gradients."""
 
     size: Positive = 224
+    """Side of the square the picture is resized to, in pixels."""
     grid: Positive = 8
+    """Cells along each side."""
     low: Positive = 100
+    """Gradient from which a pixel continues an edge."""
     high: Positive = 200
+    """Gradient from which a pixel starts an edge."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

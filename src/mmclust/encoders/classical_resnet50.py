@@ -1,4 +1,7 @@
-"""classical_resnet50: the classical features beside ResNet-50's, each at unit norm."""
+"""classical_resnet50: the classical features beside ResNet-50's, each at unit norm.
+
+Source: those of the members.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 
 ViT-B/32 of OpenAI by default, through transformers; other CLIP and SigLIP checkpoints
 by ``model``, those of open_clip with ``library: open_clip``. An image's text features
-are the mean of its captions', each at unit norm, at unit norm again (benchmarks, §5).
+are the mean of its captions', each at unit norm, at unit norm again.
+
+Source: Radford et al., Learning Transferable Visual Models From Natural Language
+Supervision, ICML 2021.
 """
 
 from __future__ import annotations
@@ -42,23 +45,37 @@ class Params:
     """Checkpoint and pixels.
 
     ``short_side`` is 224 as in CLIP itself, or 256 as TAC takes it for ImageNet's
-    subsets (benchmarks, §10); ``null`` squeezes the picture into the square, as SigLIP
+    subsets; ``null`` squeezes the picture into the square, as SigLIP
     does. ``rounding`` is ``floor`` as transformers crops, or ``even`` as torchvision.
-    ``normalise: false`` leaves images as TAC stores them (tac_dxmc, §1).
+    ``normalise: false`` leaves images as TAC stores them.
     """
 
     model: str = "openai/clip-vit-base-patch32"
+    """Name on the hub, or a folder."""
     library: Literal["transformers", "open_clip"] = "transformers"
+    """Whose format the checkpoint has."""
     revision: str = "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
+    """Commit, tag or branch of the hub."""
     short_side: Positive | None = 224
+    """Pixels of the shorter side after resizing; ``None``: the picture is squeezed."""
     crop: Positive = 224
+    """Side of the square that is cut out of the middle, in pixels."""
     interpolation: Interpolation = "bicubic"
+    """How Pillow resizes."""
     rounding: Rounding = "floor"
+    """Where an odd margin is cut: ``floor`` as transformers, ``even`` as torchvision
+    does it."""
     mean: Colour = CLIP_MEAN
+    """Taken from red, green and blue in [0, 1]."""
     std: Colour = CLIP_STD
+    """Red, green and blue are divided by it after that."""
     normalise: bool = True
+    """Whether image features are scaled to unit norm."""
     published: bool = True
+    """Whether pixels must be as the weights were published with."""
     captions: str = "publisher"
+    """Whose captions: ``publisher``, or the name of captions that a model made or
+    that the publisher gives besides."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

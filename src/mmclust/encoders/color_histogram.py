@@ -1,4 +1,8 @@
-"""Colour histogram: how much of each red, green and blue; nothing of where."""
+"""Colour histogram: how much of each red, green and blue; nothing of where.
+
+Source: Swain and Ballard, Color Indexing, IJCV 7 (1991); three histograms of one
+channel each in place of their joint one.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ class Params:
     """Bins per channel, of equal width."""
 
     bins: Positive = 32
+    """Bins of each channel, of equal width."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -1,4 +1,8 @@
-"""DINOv2 ViT-B/14 (Oquab et al. 2023), class token after the norm: 768 features."""
+"""DINOv2 ViT-B/14 (Oquab et al. 2023), class token after the norm: 768 features.
+
+Source: Oquab et al., DINOv2: Learning Robust Visual Features without Supervision
+(arXiv 2304.07193).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ VIEWS = ("image",)
 
 @dataclass(frozen=True)
 class Params:
-    """Model, weights and pixels; see ``docs/encoders.md``."""
+    """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "facebook/dinov2-base"
     library: Library = "transformers"

@@ -1,4 +1,7 @@
-"""EfficientNet-B0 on ImageNet (Tan & Le 2019), pooled: 1,280 features."""
+"""EfficientNet-B0 on ImageNet (Tan & Le 2019), pooled: 1,280 features.
+
+Source: Tan and Le, EfficientNet, ICML 2019.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ VIEWS = ("image",)
 
 @dataclass(frozen=True)
 class Params:
-    """Model, weights and pixels; see ``docs/encoders.md``."""
+    """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "efficientnet_b0"
     library: Library = "torchvision"

@@ -3,6 +3,8 @@
 ``encoders.fuse.members`` names them with their options. For a second fusion, or one
 with a text view, copy a preset of a few lines such as ``classical.py`` or
 ``resnet50_caption_sbert.py``: its name is then a name in params.yaml.
+
+Source: those of the members.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ class Params:
     """Encoders of images, each with its options (``null``: its defaults)."""
 
     members: dict[str, dict[str, Any] | None] = field(default_factory=_default)
+    """Encoders of images, each with its options (``null``: its defaults)."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

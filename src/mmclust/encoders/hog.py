@@ -2,6 +2,9 @@
 
 With the defaults (224 px, cells of 56, blocks of 2 × 2 cells, 9 orientations) there
 are 3 × 3 blocks of 36 numbers: 324 features.
+
+Source: Dalal and Triggs, Histograms of Oriented Gradients for Human Detection,
+CVPR 2005.
 """
 
 from __future__ import annotations
@@ -26,9 +29,13 @@ class Params:
     """
 
     size: Positive = 224
+    """Side of the square the picture is resized to, in pixels."""
     cell: Positive = 56
+    """Side of a cell, in pixels."""
     bins: Positive = 9
+    """Orientations of each cell's histogram."""
     block: Positive = 2
+    """Cells along each side of a block; a block starts at every cell."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -1,8 +1,10 @@
 """LBP: histograms of uniform local binary patterns (Ojala, Pietikäinen, Mäenpää 2002).
 
 With the defaults (8 points at radius 1, one cell) there are 10 features, as in the
-thirty-class protocol (benchmarks, §13). The patterns are those of scikit-image's
+thirty-class protocol. The patterns are those of scikit-image's
 ``local_binary_pattern(method="uniform")``.
+
+Source: Ojala, Pietikäinen and Mäenpää, IEEE TPAMI 24 (2002).
 """
 
 from __future__ import annotations
@@ -23,9 +25,13 @@ class Params:
     """Pixels of the resized image, points on the circle, its radius, cells a side."""
 
     size: Positive = 224
+    """Side of the square the picture is resized to, in pixels."""
     points: Positive = 8
+    """Points on the circle around a pixel."""
     radius: PositiveFloat = 1.0
+    """Of the circle, in pixels."""
     grid: Positive = 1
+    """Cells along each side; each has its histogram."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

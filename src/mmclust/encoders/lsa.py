@@ -2,6 +2,8 @@
 
 TF-IDF as in Text-Guided Image Clustering (EACL 2024): unigrams, at most 6,000,
 English stop words, all captions of an image joined with ". ".
+
+Source: Deerwester et al., Indexing by Latent Semantic Analysis, JASIS 41 (1990).
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ class Params:
     """Number of features, at most; size of the vocabulary, at most; whose captions."""
 
     dim: Positive = 64
+    """Features, at most."""
     max_words: Positive = 6000
+    """Words of the vocabulary, at most: the most frequent."""
     captions: str = "publisher"
+    """Whose captions: ``publisher``, or the name of captions that a model made or
+    that the publisher gives besides."""
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:

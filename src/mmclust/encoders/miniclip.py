@@ -6,6 +6,8 @@ their captions, never labels, and needs about a minute on two cores. It is an ho
 small model for runs without downloads, not a stand-in for CLIP.
 
 Shapes: b images in a batch; d = dim; w words in the vocabulary.
+
+Source: this project's own; the loss is CLIP's (Radford et al., ICML 2021).
 """
 
 from __future__ import annotations
@@ -53,13 +55,21 @@ class Params:
     """
 
     dim: Positive = 64
+    """Features of the space that both views share."""
     size: Positive = 48
+    """Side of the square the picture is resized to, in pixels."""
     width: Annotated[int, Meta(ge=8, multiple_of=8)] = 32
+    """Channels of the first convolution."""
     steps: Positive = 600
+    """Batches that it is trained on."""
     batch: Positive = 64
+    """Pairs in a batch."""
     learning_rate: PositiveFloat = 0.002
+    """Of AdamW, at the peak of its schedule."""
     temperature: PositiveFloat = 0.2
+    """Of the contrastive loss."""
     max_words: Positive = 6000
+    """Words of the vocabulary, at most."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -1,4 +1,7 @@
-"""MobileNetV3-Large on ImageNet (Howard et al. 2019), pooled: 960 features."""
+"""MobileNetV3-Large on ImageNet (Howard et al. 2019), pooled: 960 features.
+
+Source: Howard et al., Searching for MobileNetV3, ICCV 2019.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ VIEWS = ("image",)
 
 @dataclass(frozen=True)
 class Params:
-    """Model, weights and pixels; see ``docs/encoders.md``."""
+    """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "mobilenet_v3_large"
     library: Library = "torchvision"

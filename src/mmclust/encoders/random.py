@@ -1,4 +1,7 @@
-"""Random features: the floor of every table, and the double in every test."""
+"""Random features: the floor of every table, and the double in every test.
+
+Source: this project's own.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Params:
     """Number of features of each view."""
 
     dim: Positive = 64
+    """Features of each view."""
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:  # noqa: ARG001

@@ -2,6 +2,8 @@
 
 The image view is the one, the text view the other, and the view ``concat`` of both is
 the fusion.
+
+Source: those of the members.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """SIFT: the mean descriptor of each part of the image (Lowe 2004).
 
 With the defaults (224 px, 2 × 2 parts) there are 4 · 128 = 512 features, as in the
-thirty-class protocol (benchmarks, §13).
+thirty-class protocol.
+
+Source: Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 60 (2004).
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ class Params:
     """Pixels of the resized image, parts along each side, weakest keypoint kept."""
 
     size: Positive = 224
+    """Side of the square the picture is resized to, in pixels."""
     grid: Positive = 2
+    """Parts along each side; each has its mean descriptor."""
     contrast: PositiveFloat = 0.04
+    """OpenCV's contrast threshold: weaker keypoints are dropped."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

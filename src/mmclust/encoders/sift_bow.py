@@ -2,6 +2,9 @@
 
 A vocabulary is fitted by k-means on descriptors of the rows to fit on; an image is
 the histogram of its descriptors' nearest words, at unit L2 norm.
+
+Source: Sivic and Zisserman, Video Google, ICCV 2003; Csurka et al., Visual
+Categorization with Bags of Keypoints, ECCV workshop 2004.
 """
 
 from __future__ import annotations
@@ -34,11 +37,17 @@ class Params:
     """
 
     size: Positive = 224
+    """Side of the square the picture is resized to, in pixels."""
     words: Positive = 256
+    """Visual words of the vocabulary."""
     keypoints: Positive = 256
+    """Keypoints kept of each image, the strongest first."""
     sample: Positive = 100_000
+    """Descriptors that the vocabulary is fitted on, drawn at random."""
     contrast: PositiveFloat = 0.04
+    """OpenCV's contrast threshold: weaker keypoints are dropped."""
     max_iter: Positive = 50
+    """Iterations of k-means, at most."""
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:

@@ -1,4 +1,8 @@
-"""TF-IDF of an image's captions, one feature per word (benchmarks, §11)."""
+"""TF-IDF of an image's captions, one feature per word.
+
+Source: Text-Guided Image Clustering (EACL 2024): unigrams, at most 6,000, English
+stop words, all captions of an image joined with ". ".
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,10 @@ class Params:
     """Size of the vocabulary, at most; whose captions."""
 
     max_words: Positive = 6000
+    """Words of the vocabulary, at most: the most frequent."""
     captions: str = "publisher"
+    """Whose captions: ``publisher``, or the name of captions that a model made or
+    that the publisher gives besides."""
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:

@@ -1,4 +1,7 @@
-"""ViT-B/16 of timm (Dosovitskiy et al. 2021), 768 features (benchmarks, §5)."""
+"""ViT-B/16 of timm (Dosovitskiy et al. 2021), 768 features.
+
+Source: Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ VIEWS = ("image",)
 
 @dataclass(frozen=True)
 class Params:
-    """Model, weights and pixels; see ``docs/encoders.md``."""
+    """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "vit_base_patch16_224.augreg2_in21k_ft_in1k"
     library: Library = "timm"

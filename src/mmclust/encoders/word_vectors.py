@@ -1,8 +1,11 @@
-"""Averaged word vectors of an image's captions: GloVe or fastText (benchmarks, §5).
+"""Averaged word vectors of an image's captions: GloVe or fastText.
 
 Words as gensim's simple preprocessing gives them: lower case, letters, 2 to 15 of
 them. Not normalised; zeros where no word is known. ``file`` is a text file of one word
 and its numbers per line, with or without a first line of counts.
+
+Source: Pennington et al., GloVe, EMNLP 2014; Bojanowski et al., Enriching Word
+Vectors with Subword Information, TACL 5 (2017).
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ class Params:
     """The file of vectors; whose captions."""
 
     file: str = "glove.6B.300d.txt"
+    """Text file of one word and its numbers per line."""
     captions: str = "publisher"
+    """Whose captions: ``publisher``, or the name of captions that a model made or
+    that the publisher gives besides."""
 
 
 def encode_text(
@@ -85,4 +91,11 @@ def words_of(captions: Sequence[str]) -> list[str]:
 def identity(params: Params) -> dict[str, Any]:
     """Return the file's name and digest, for ``features.json``."""
     path = require_file(Path(params.file).expanduser(), GET)
-    return {"model": path.name, "revision": "local", "weights": file_digest(path)}
+    vectors = indexed(path)
+    return {
+        "model": path.name,
+        "revision": "local",
+        "weights": file_digest(path),
+        "parameters": len(vectors.starts) * vectors.dim,
+        "bytes": path.stat().st_size,
+    }

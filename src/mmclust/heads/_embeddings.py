@@ -87,7 +87,8 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
 def shares_space(name: str) -> bool:
     """Tell whether an encoder embeds words in the space of its images."""
     module = load("encoders", name)
-    return hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
+    texts = hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
+    return texts and "image" in module.VIEWS
 
 
 def fitted_digest(facts: dict[str, Any]) -> str | None:

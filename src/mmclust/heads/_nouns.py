@@ -140,7 +140,7 @@ def nouns_of_benchmark(
     Raises
     ------
     MmclustError
-        When the encoder has no shared space, or vocabulary or features will not do.
+        When heads need a shared space that is not there, or files will not do.
     """
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")

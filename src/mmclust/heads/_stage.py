@@ -79,7 +79,7 @@ def head_of_benchmark(
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)
-    image, text = _views(root, manifest, params.model.encoder)
+    image, text = views_of_benchmark(root, manifest, params.model.encoder)
     chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
     k = n_clusters(params, built / "summary.json", chosen)
     fit = manifest.fit_rows
@@ -170,7 +170,9 @@ def _one(
     return train_seeds(load("heads", head), options, image, text, k, [seed])[0]
 
 
-def _views(root: Path, manifest: Manifest, encoder: str) -> tuple[Rows, Rows]:
+def views_of_benchmark(
+    root: Path, manifest: Manifest, encoder: str
+) -> tuple[Rows, Rows]:
     """Return images and counterparts of all rows, at unit norm."""
     features = root / "data/features" / manifest.benchmark / encoder
     nouns = root / "data/nouns" / manifest.benchmark

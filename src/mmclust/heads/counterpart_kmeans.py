@@ -1,4 +1,7 @@
-"""k-means on text counterparts alone."""
+"""k-means on text counterparts alone.
+
+Source: this project's own, beside the k-means of TAC's released code (ICML 2024).
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,16 @@ class Params:
     """
 
     n_init: Positive = 20
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     max_points_per_centroid: Positive | None = 256
+    """Rows per cluster that centroids are made of, at most; ``None``: all rows."""
     faiss_seed: Annotated[int, Meta(ge=0)] | None = None
+    """Where every run starts (the release: faiss's 1234), so that runs do not
+    differ; ``None``: each from its own seed."""
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+    """Which images are assigned: the benchmark's protocol's, or those fitted on."""
 
 
 def cluster(

@@ -1,6 +1,8 @@
 """DXMC: dual-level cross-modal contrastive clustering (arXiv 2409.04561).
 
 Constants as in its code, which is built on TAC's.
+
+Source: arXiv 2409.04561, and its released code.
 """
 
 from __future__ import annotations
@@ -39,17 +41,30 @@ class Params:
     """
 
     epochs: Positive = 20
+    """Passes over the images; published: 100 for UCF-101 and ImageNet, else 20."""
     batch: Annotated[int, Meta(ge=2)] = 512
+    """Images in a batch; published: 8192 for UCF-101 and ImageNet, else 512."""
     learning_rate: PositiveFloat = 0.001
+    """Of Adam."""
     temperature: PositiveFloat = 0.5
+    """Of the clusters' loss; published: 5 for UCF-101 and ImageNet."""
     instance_temperature: PositiveFloat = 0.05
+    """Of the instances' loss; published: 0.5 for UCF-101 and ImageNet."""
     balance: float = 5.0
+    """Weight of the entropy that keeps clusters from vanishing."""
     n_neighbors: Positive = 50
+    """Nearest rows that a neighbour is drawn from, in each space."""
     hidden: Positive = 512
+    """Width of the cluster heads' hidden layer."""
     instance_hidden: Positive = 512
+    """Width of the instance heads' hidden layer."""
     instance_dim: Positive = 1024
+    """Features of an instance vector."""
     normalise_instances: bool = False
+    """Whether instance vectors are scaled to unit norm before their loss; the
+    released code has that step switched off."""
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+    """As for TAC."""
 
 
 def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:

@@ -1,4 +1,7 @@
-"""TAC: text-aided clustering (ICML 2024), constants as in its released code."""
+"""TAC: text-aided clustering (ICML 2024), constants as in its released code.
+
+Source: Image Clustering with External Guidance, ICML 2024, and its released code.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,22 @@ class Params:
     """
 
     epochs: Positive = 20
+    """Passes over the images; published: 100 for UCF-101 and ImageNet, else 20."""
     batch: Annotated[int, Meta(ge=2)] = 512
+    """Images in a batch; published: 8192 for UCF-101 and ImageNet, else 512."""
     learning_rate: PositiveFloat = 0.001
+    """Of Adam."""
     temperature: PositiveFloat = 0.5
+    """The paper's tau, of the distillation; published: 5 for UCF-101 and ImageNet."""
     balance: float = 5.0
+    """Weight of the entropy that keeps clusters from vanishing."""
     n_neighbors: Positive = 50
+    """Nearest rows that a neighbour is drawn from, in each space."""
     hidden: Positive = 512
+    """Width of the cluster heads' hidden layer."""
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+    """Which images are assigned: those of the benchmark's protocol, or, as DXMC's
+    code does for several sets, those fitted on."""
 
 
 def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:

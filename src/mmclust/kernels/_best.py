@@ -8,7 +8,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-_PARTS = 64  # parts of a row, at least, whose highest scores set the bar for lists
+_PARTS = 256  # parts of a row, at least, whose highest scores set the bar for lists
 
 
 def best(scores: Array, k: int) -> tuple[Array, Array]:
@@ -32,7 +32,7 @@ def best(scores: Array, k: int) -> tuple[Array, Array]:
 
 def part_width(n: int, k: int) -> int:
     """Return how many neighbours make a part of a row of n; k parts or more."""
-    return max(1, n // max(_PARTS, 8 * k))
+    return max(1, n // max(_PARTS, 24 * k))
 
 
 def highest_of_parts(scores: Array, width: int) -> Array:
@@ -46,7 +46,7 @@ def listed(scores: Array, highest: Array, width: int, k: int) -> tuple[Array, Ar
     n = scores.shape[1]
     # k parts have a score as high as the k-th highest of all parts' highest.
     bar = np.partition(highest, highest.shape[1] - k, axis=1)[:, -k]
-    row, part = np.nonzero(highest >= bar[:, None])
+    row, part = np.divmod(np.flatnonzero(highest >= bar[:, None]), highest.shape[1])
     columns = part[:, None] * width + np.arange(width)
     values = scores[row[:, None], np.minimum(columns, n - 1)]
     at, within = np.nonzero((values >= bar[row, None]) & (columns < n))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest
+from mmclust.core.weights import parameters, stored_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 SIZES = {
     "openai/clip-vit-base-patch32": "605 MB",
@@ -128,12 +129,41 @@ def identity(model: str, revision: str) -> dict[str, Any]:
     -------
     dict
         ``model``; ``revision``, the commit that was meant (``local`` for a folder);
-        ``weights``, a sha256 of the weight files.
+        ``weights``, a sha256 of the weight files; and their size, see
+        :func:`size_of`.
     """
     folder = checkpoint(model, revision)
     commit = folder.name if folder.parent.name == "snapshots" else "local"
-    digests = {path.name: file_digest(path) for path in _weights(folder)}
-    return {"model": model, "revision": commit, "weights": digest_of(digests)}
+    paths = _weights(folder)
+    digests = {path.name: file_digest(path) for path in paths}
+    who = {"model": model, "revision": commit, "weights": digest_of(digests)}
+    return who | size_of(paths)
+
+
+def size_of(paths: Sequence[Path]) -> dict[str, int]:
+    """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too.
+
+    Parameters
+    ----------
+    paths
+        safetensors files, or what torch.save wrote; all of one kind.
+    """
+    if all(path.suffix == ".safetensors" for path in paths):
+        return stored_size(paths)
+    import torch
+
+    shapes: dict[str, tuple[Sequence[int], bool]] = {}
+    seen = set()
+    for path in paths:
+        with loading(str(path)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in state.items():
+                place = (path, part.data_ptr(), part.shape)
+                if place not in seen:  # tied weights are stored once
+                    shapes[f"{path.name}.{name}"] = part.shape, part.is_floating_point()
+                    seen.add(place)
+    count = parameters(shapes)
+    return {"parameters": count, "bytes": sum(path.stat().st_size for path in paths)}
 
 
 @contextlib.contextmanager

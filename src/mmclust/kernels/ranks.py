@@ -14,6 +14,7 @@ import numpy as np
 
 from mmclust.core.progress import track
 from mmclust.kernels._best import highest_of_parts, listed, part_width
+from mmclust.kernels._repeated import repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ Array = np.ndarray[Any, Any]
 ROWS = 256
 """Queries per block: 256 against 31,244 candidates are 32 MB of scores."""
 _CACHED = 1 << 19  # bytes of scores that stay in a processor's cache between passes
+_LISTED = 64  # rows whose best are listed at once: enough to be worth the calls
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def rank_embeddings(
     """
     kind = np.result_type(queries, candidates, np.float32)
     candidates = np.ascontiguousarray(candidates, dtype=kind)
-    double, first = _repeated(candidates)
+    double, first = repeated_rows(candidates)
     n = len(candidates)
     if device != "cpu":
         from mmclust.kernels._ranks_torch import ranks_on
@@ -170,11 +172,15 @@ def rank_scores(
                             positives, ends, i, width)
                 for i in range(start, stop, step)
             ]  # fmt: skip
-            highest = [each.result() for each in work]
-            if k:
-                rows, part = slice(start, stop), scores[:, : ends[-1]]
-                found = listed(part, np.concatenate(highest), width, k)
-                ranks.top[rows], ranks.top_scores[rows] = found
+            highest = np.concatenate([each.result() for each in work])
+            lists = [
+                pool.submit(_list, ranks, scores[i - start : i - start + _LISTED],
+                            highest[i - start : i - start + _LISTED], ends[-1], i,
+                            width)
+                for i in range(start, stop if k else start, _LISTED)
+            ]  # fmt: skip
+            for each in lists:
+                each.result()
     return ranks
 
 
@@ -208,35 +214,18 @@ def _fill(
     return highest_of_parts(scores[:, : ends[-1]], width)
 
 
+def _list(
+    ranks: Ranks, scores: Array, highest: Array, end: int, start: int, width: int
+) -> None:
+    """List the best candidates of some rows."""
+    rows, k = slice(start, start + len(scores)), ranks.top.shape[1]
+    found = listed(scores[:, :end], highest, width, k)
+    ranks.top[rows], ranks.top_scores[rows] = found
+
+
 def _count(mask: Array, ends: Sequence[int]) -> Array:
     """Count the true values of each row up to each section's end: int64 (s, b)."""
     spans = zip((0, *ends[:-1]), ends, strict=True)
     # Row by row: along an axis, numpy counts several times slower.
     each = [[np.count_nonzero(row[a:b]) for row in mask] for a, b in spans]
     return np.cumsum(np.array(each, dtype=np.int64), axis=0)
-
-
-def _repeated(candidates: Array) -> tuple[Array, Array]:
-    """Return the rows that repeat an earlier one, and which."""
-    # Adding zero makes -0.0 and 0.0 the same bytes.
-    rows = candidates + candidates.dtype.type(0)
-    # Equal rows have equal keys; the few rows that share one are compared in full.
-    _, back, counts = np.unique(_keys(rows), return_inverse=True, return_counts=True)
-    some = np.flatnonzero(counts[back] > 1)
-    raw = rows[some].view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    _, first, back = np.unique(raw, return_index=True, return_inverse=True)
-    earlier = some[first[back]]
-    double = earlier != some
-    return some[double], earlier[double]
-
-
-def _keys(rows: Array) -> Array:
-    """Return a number for each row that depends on its bytes alone: uint64 (n,)."""
-    words = np.ascontiguousarray(rows).view(np.uint32)
-    # Odd numbers, so that no product loses a bit of its word.
-    odd = np.arange(words.shape[1], dtype=np.uint64) * 0x9E3779B97F4A7C15 * 2 + 1
-    parts = [
-        (words[start : start + ROWS] * odd).sum(axis=1, dtype=np.uint64)
-        for start in range(0, len(words), ROWS)
-    ]
-    return np.concatenate(parts)

@@ -32,6 +32,10 @@ def facts(run: Run) -> dict[str, list[tuple[str, str]]]:
     values = {k: v for k, v in run.summary.items() if k not in ELSEWHERE}
     notes = run.summary.get("notes")
     values |= notes if isinstance(notes, dict) else {}
+    splits = run.summary.get("splits")
+    for role in ("fit", "evaluate"):
+        if isinstance(splits, dict) and splits.keys() <= set(values.get(role) or ()):
+            values[role] = "all"
     pairs = [(_words(k), _plain(v)) for k, v in values.items() if v is not None]
     short, long = _as_published(run.summary.get("expected") or {})
     return {
@@ -69,7 +73,23 @@ def class_counts(run: Run) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
+NAMES = {
+    "fit": "splits that are fitted on",
+    "evaluate": "splits that are scored",
+    "split": "split of the source",
+    "annotations": "annotations in the source",
+    "images_listed": "images in the source",
+    "images_annotated": "of these with annotations",
+    "images_single_category": "of these of one category",
+    "min_images": "fewest images a class may have",
+    "protocol": "version of the protocol",
+}
+"""Facts whose names in the summary do not say enough."""
+
+
 def _words(key: object) -> str:
+    if key in NAMES:
+        return NAMES[str(key)]
     return str(key).removeprefix("n_").replace("_", " ")
 
 

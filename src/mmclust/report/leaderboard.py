@@ -19,6 +19,7 @@ from mmclust.report.leaderboard_git import (
 )
 from mmclust.report.leaderboard_params import differences
 from mmclust.report.leaderboard_snapshots import Skipped, Snapshot, Snapshots
+from mmclust.report.leaderboard_twins import twins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +152,7 @@ def gather(
     rows = _runs(snapshots, commits, head, max_commits)
     rows += _tried(snapshots, tried, head, set(bases))
     return Leaderboard(
-        _marked(rows, snapshots.of(head)),
+        twins(_marked(rows, snapshots.of(head))),
         list(dict.fromkeys(snapshots.skipped)),
         remarks(root),
         [each.id for each in (*commits, *tried)],

@@ -127,7 +127,8 @@ def remarks(root: Path) -> list[str]:
     changed = lines(root, "status", "--porcelain")
     if changed:
         found.append(
-            f"the working tree is dirty ({len(changed)} files differ from HEAD); "
+            f"the working tree is dirty ({len(changed)} "
+            f"{'path differs' if len(changed) == 1 else 'paths differ'} from HEAD); "
             "what is not committed is not in this table"
         )
     if lines(root, "rev-parse", "--is-shallow-repository") == ["true"]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SHORT = 7
 """Digits of a commit in tables."""
 
+LONG = 40
+"""Characters of a differing param in tables; CSV and JSON have all of it."""
+
 HEADS_OF_TABLE = (
     "row", "benchmark", "encoder", "view", "method", "k", "metric", "mean", "interval",
     "commit", "until", "date", "data", "params that differ from HEAD's", "notes",
@@ -111,7 +114,6 @@ _ORDERS: dict[str, Callable[[Row], Any]] = {
     "date": lambda row: row.date,
     "name": _name,
 }
-SORTS = tuple(_ORDERS)
 
 
 def _top(best: Sequence[Row], top: int) -> list[Row]:
@@ -141,6 +143,8 @@ def cells(row: Row, n_params: int | None = 3) -> list[str]:
     if number.low is not None and number.high is not None:
         interval = f"[{number.low:.{digits}f}, {number.high:.{digits}f}]"
     params = list(row.params[:n_params])
+    if n_params is not None:
+        params = [p if len(p) <= LONG else f"{p[: LONG - 1]}…" for p in params]
     if len(row.params) > len(params):
         params.append(f"and {len(row.params) - len(params)} more")
     commit = row.commit[:SHORT]
@@ -210,9 +214,9 @@ def to_markdown(board: Leaderboard, rows: Sequence[Row]) -> str:
 
 
 LEGEND = (
-    "Means over seeds, 95 % intervals over images. `commit` is the first that has the "
-    "number, `until` the last (now: HEAD has it); `data` is the manifest's digest. "
-    "`mmclust reproduce ROW` makes a number again and compares."
+    "Means over seeds; 95 % intervals over images (cognition: over words). `commit` is "
+    "the first that has the number, `until` the last (now: HEAD has it); `data` is the "
+    "manifest's digest. `mmclust reproduce ROW` makes a number again and compares."
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import read_json, read_table
 from mmclust.core.words import UNKNOWN, read_words
+from mmclust.report.layout import flat
 from mmclust.report.run import read_csv
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ GROUPS = {
     },
 }
 """Scores of ``metrics/cognition`` on the page, and their names there."""
+SCORES = tuple(key for names in GROUPS.values() for key in names)
 CORRELATIONS = ("prediction_correlation", "spearman_over")
 WHOLE = ("found", "not_found", "active_")
 """How the names of counts begin; their means over seeds have one decimal."""
@@ -103,7 +105,7 @@ def read_learners(root: Path, params: Params) -> list[Learner]:
     Raises
     ------
     MmclustError
-        When a file is damaged.
+        When a file is damaged, or of another version.
     """
     found = []
     for name in params.words:
@@ -122,7 +124,7 @@ def read_learners(root: Path, params: Params) -> list[Learner]:
             Learner(
                 name,
                 read_words(path),
-                read_json(scores) if scores.is_file() else {},
+                flat(read_json(scores), scores, SCORES) if scores.is_file() else {},
                 _rows(judged),
                 _rows(pairs),
                 read_csv(rated),

@@ -8,6 +8,7 @@ from mmclust.core.io import read_json
 from mmclust.report import learned_charts
 from mmclust.report.charts import PANEL
 from mmclust.report.given import Section
+from mmclust.report.layout import refuse
 from mmclust.report.learned import cluster_rows, read_learners, score_groups
 from mmclust.report.run import read_csv
 from mmclust.report.word_map import word_map
@@ -19,10 +20,32 @@ if TYPE_CHECKING:
     from mmclust.report.given import Given
     from mmclust.report.learned import Learner
 
+_SCORES = ("precision", "recall", "f1")
 SQUARE = (300, 240)
 """Inside of a network, in SVG units."""
 CHANCE = "random_"
 """How the names of random baselines begin, in ``plots/grounding/scores.csv``."""
+
+_SAME = "by statistics of these same images and their objects (as published)"
+MEANING = {
+    "class_name": "the class named like an active cluster; no threshold",
+    "cluster_cooccurrence": f"the class of an active cluster, {_SAME}",
+    "cluster_iou": f"the class of an active cluster, {_SAME}",
+    "cluster_iou_images": "the same with each image counted once",
+    "clip": "classes whose prompt is similar enough",
+    "clip_published_threshold": "the same at the published threshold",
+    "box": "a box for each active cluster; right from an IoU of 0.5 with an object",
+    "box_active": "the same, without the boxes of images where no cluster is active",
+    "mask": "the region itself in place of its box; right from a mask IoU of 0.5",
+    "heatmap_as_published": "row and column of the small map's maximum taken for x and "
+    "y (the published defect); right in an object's box",
+    "heatmap": "the maximum of the enlarged map; right in an object's box",
+    "random_box": "by chance: as many boxes as there are objects",
+    "random_heatmap": "by chance: as many points as there are objects",
+    "noun": "words whose best cluster passes the threshold, against nouns",
+}
+"""What an evaluation of ``plots/grounding/scores.csv`` is, in a line."""
+HELD_OUT = "_held_out"
 
 BY_NORMS = "include_unknown_fscore"
 """The ``select`` that chooses an epoch by the norms it is judged by."""
@@ -98,10 +121,16 @@ def _grounding(root: Path, params: Params) -> tuple[list[dict[str, Any]], list[P
     path = root / "plots/grounding/scores.csv"
     if not params.grounding.benchmarks or not path.is_file():
         return [], []
+    read = read_csv(path)
+    columns = [s + end for s in _SCORES for end in ("", "_low", "_high")]
+    for row in read:
+        if lacking := [name for name in ("evaluation", *columns) if name not in row]:
+            refuse(path, ", ".join(["evaluation", *columns]), f"no {lacking[0]}")
     rows = [
         {
             "name": row["evaluation"].replace("_", " "),
             "chance": row["evaluation"].startswith(CHANCE),
+            "meaning": _meaning(row["evaluation"]),
             "cells": [
                 {
                     end: float(text) if (text := row[f"{score}{suffix}"]) else None
@@ -111,12 +140,18 @@ def _grounding(root: Path, params: Params) -> tuple[list[dict[str, Any]], list[P
                         ("high", "_high"),
                     )
                 }
-                for score in ("precision", "recall", "f1")
+                for score in _SCORES
             ],
         }
-        for row in read_csv(path)
+        for row in read
     ]
     return rows, [path]
+
+
+def _meaning(evaluation: str) -> str:
+    if evaluation.endswith(HELD_OUT):
+        return "as above, but each half of the images by the statistics of the other"
+    return MEANING.get(evaluation, "")
 
 
 def _gallery(given: Given) -> tuple[list[dict[str, Any]], list[Path]]:

@@ -93,7 +93,7 @@ def make_maps(
         for run, view, method in todo
     ]
     placed: dict[str, dict[str, Any]] = {}
-    for (run, view, method), xy in zip(todo, _lay_out_all(tasks, workers), strict=True):
+    for (run, view, method), xy in zip(todo, lay_out_all(tasks, workers), strict=True):
         drawn = placed.setdefault(run.name, {}).setdefault(
             view, {"cluster": _clusters(run, params, view, rows[run.name])}
         )
@@ -123,8 +123,8 @@ def _clusters(run: Run, params: Params, view: str, rows: Array) -> list[int] | N
     return None
 
 
-def _lay_out_all(tasks: list[tuple[Array, int, str]], workers: int) -> Iterator[Array]:
-    """Yield the positions of each task, in order."""
+def lay_out_all(tasks: list[tuple[Array, int, str]], workers: int) -> Iterator[Array]:
+    """Yield the positions of each task (arguments of :func:`lay_out`), in order."""
     if workers <= 1 or len(tasks) <= 1:
         yield from track(starmap(lay_out, tasks), "maps", len(tasks), unit="views")
         return
@@ -194,6 +194,10 @@ def _tsne(reduced: Array, start: Array, seed: int) -> Array:
 def _umap(reduced: Array, start: Array, seed: int) -> Array:
     from umap import UMAP
 
+    # It divides by the spread of each column; one without any gets an even one.
+    flat = np.ptp(start, axis=0) <= 0
+    even = np.linspace(-1, 1, len(start), dtype=np.float32)[:, None]
+    start = np.where(flat, even, start)
     umap = UMAP(
         n_neighbors=min(15, len(reduced) - 1),  # 15: its default
         init=start * (10 / max(float(np.abs(start).max()), 1e-12)),  # its own scale

@@ -29,7 +29,7 @@ def noun_space(root: Path, run: Run) -> dict[str, Any] | None:
         ``meta`` (the contents of ``nouns.json``), ``path`` and ``centres``: for
         each centre that has nouns its ``id`` and ``nouns`` (word, definition,
         confidence), the surest first; centres with the surest noun first. None for
-        a run without heads.
+        a run without heads, or whose stage chose no noun.
 
     Raises
     ------
@@ -48,6 +48,8 @@ def noun_space(root: Path, run: Run) -> dict[str, Any] | None:
             found=f"manifest {str(meta['manifest'])[:16]}…",
             do="run `dvc repro`, which brings every file up to date",
         )
+    if not meta["nouns"]:
+        return None
     centres: dict[int, list[dict[str, Any]]] = {}
     for row in read_table(folder / "nouns.parquet")[0].to_pylist():
         centres.setdefault(row["centre"], []).append(

@@ -65,7 +65,9 @@ def uncommitted(root: Path) -> list[str]:
     if top is None or Path(top).resolve() != root.resolve():
         return []
     # One file a line and NUL between them: names may hold anything else.
-    status = _git(root, "status", "--porcelain", "-z", "-uall", "--", *SOURCES)
+    status = _git(
+        root, "status", "--porcelain", "-z", "-uall", "--no-renames", "--", *SOURCES
+    )
     lines = (status or "").split("\0")
     return sorted(line.strip().partition(" ")[2].strip() for line in lines if line)
 

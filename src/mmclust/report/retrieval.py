@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
+from mmclust.report.layout import records, refuse
 from mmclust.report.run import read_csv
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def read_pool(root: Path, name: str, params: Params) -> Pool:
         searched.append(
             Searched(
                 encoder,
-                read_json(metrics),
+                _settings(metrics),
                 recall=read_csv(plots / "recall.csv"),
                 ranks=read_csv(plots / "ranks.csv"),
                 slope=read_csv(plots / "settings.csv"),
@@ -110,6 +111,13 @@ def read_pool(root: Path, name: str, params: Params) -> Pool:
         )
         files += [lists, metrics]
     return Pool(name, manifest, searched, files)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    settings = records(read_json(path), path, ("n_pool", "n_images", "n_captions"))
+    if "main" not in settings:
+        refuse(path, "a record named main", ", ".join(settings))
+    return settings
 
 
 def setting_names(settings: dict[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
+from mmclust.report.layout import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,23 +170,18 @@ def checked(
         When it was written by a version that lays metrics out in another way.
     """
     depth = 2 if beside else 3
+    needed = {"k", "n_clusters"} | (set() if beside else {"n_classes"})
     try:
         level = [value for key, value in record.items() if key not in beside]
         for _ in range(depth - 1):
             level = [value for each in level for value in each.values()]
-        wrong = [each for each in level if not {"k", "n_clusters"} <= each.keys()]
+        wrong = [each for each in level if not needed <= each.keys()]
         found = f"figures with {', '.join(sorted(wrong[0])[:5])}" if wrong else None
     except (AttributeError, TypeError):
         found = "another layout"
     if found:
-        raise MmclustError(
-            f"{path.name} was written by another version of mmclust",
-            where=path,
-            expected=("" if beside else "encoder, ")
-            + "view, clusterer, and figures with k and n_clusters",
-            found=found,
-            do="run `dvc repro`, which scores anew with this version",
-        )
+        levels = f"view, clusterer, and figures with {', '.join(sorted(needed))}"
+        refuse(path, levels if beside else f"encoder, {levels}", found)
     return dict(record)
 
 

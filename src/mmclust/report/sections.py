@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mmclust.report.benchmark import benchmark_sections
 from mmclust.report.learned_section import word_sections
 from mmclust.report.pools import pool_sections
+from mmclust.report.track_section import track_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SECTIONS: tuple[Callable[[Given], list[Section]], ...] = (
     benchmark_sections,
+    track_sections,
     pool_sections,
     word_sections,
 )

@@ -22,6 +22,8 @@ LEAST = 10
 SIZE = (900, 520)
 """Of the map, in SVG units."""
 MARGIN = 30
+LETTER = (7.5, 14)
+"""Width and height that a letter takes, in SVG units."""
 
 
 def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
@@ -39,7 +41,8 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``words`` (x, y, word, count, cluster, hue), ``n`` (all words with a cluster)
+        ``words`` (x, y, word, count, cluster, hue, clear: nothing more frequent is
+        written where it would be), ``n`` (all words with a cluster)
         and ``size``; None without counts or with fewer than :data:`LEAST` words.
 
     Notes
@@ -60,18 +63,39 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     width, height = SIZE
     scale = np.array([width - 2 * MARGIN, height - 2 * MARGIN]) / GRID
     spots = np.rint(places * scale + MARGIN).astype(int).tolist()
+    named = [learner.words.words[row] for row in often.tolist()]
     return {
         "words": [
             (
                 x,
                 y,
-                learner.words.words[row],
+                word,
                 int(learner.words.counts[row]),
                 int(clusters[row]),
                 int(clusters[row]) * 137 % 360,
+                clear,
             )
-            for (x, y), row in zip(spots, often.tolist(), strict=True)
+            for (x, y), row, word, clear in zip(
+                spots, often.tolist(), named, _clear(spots, named), strict=True
+            )
         ],
         "n": len(known),
         "size": SIZE,
     }
+
+
+def _clear(spots: list[list[int]], words: list[str]) -> list[bool]:
+    """Say which words overlap none of those written before them."""
+    width, height = LETTER
+    written: list[tuple[float, int, float]] = []  # middle, line, half the width
+    clear = []
+    for (x, y), word in zip(spots, words, strict=True):
+        half = len(word) * width / 2
+        free = all(
+            abs(x - at) >= half + other or abs(y - line) >= height
+            for at, line, other in written
+        )
+        if free:
+            written.append((x, y, half))
+        clear.append(free)
+    return clear

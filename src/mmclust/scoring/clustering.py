@@ -108,6 +108,9 @@ def f1(tables: Array, *, noise: bool = False) -> Array:
 def nmi(tables: Array) -> Array:
     """Mutual information over the mean of both entropies; equals V-measure.
 
+    Strehl and Ghosh, JMLR 3 (2002), with the arithmetic mean; Rosenberg and
+    Hirschberg, V-Measure, EMNLP-CoNLL 2007.
+
     Parameters
     ----------
     tables
@@ -157,6 +160,8 @@ def ari(tables: Array) -> Array:
 
 def purity(tables: Array, *, noise: bool = False) -> Array:
     """Share of images that belong to the commonest class of their cluster.
+
+    Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, §16.3.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def distances(rows: Array) -> Array:
 
 
 def silhouette(apart: Array, labels: Array) -> float | None:
-    """Mean silhouette, from distances: (b - a) / max(a, b) of each row.
+    """Mean silhouette (Rousseeuw 1987): (b - a) / max(a, b) of each row.
 
     Parameters
     ----------
@@ -78,6 +78,8 @@ def silhouette(apart: Array, labels: Array) -> float | None:
 
 def separation(features: Array, labels: Array) -> dict[str, float | None]:
     """Compute Davies–Bouldin and Calinski–Harabasz; None as in :func:`silhouette`.
+
+    Davies and Bouldin 1979 (lower is better); Caliński and Harabasz 1974.
 
     Parameters
     ----------

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 HEAD = ("table", "dataset", "method", "metric", "value", "spread", "source", "status",
         "setup")  # fmt: skip
 
-OURS: dict[str, tuple[tuple[str, str], ...]] = {
+Place = tuple[str, ...]
+OURS: dict[str, tuple[Place, ...]] = {
     "CLIP (k-means)": (("heads", "image_kmeans"), ("image", "kmeans")),
     "CLIP image embedding, k-means": (("heads", "image_kmeans"), ("image", "kmeans")),
     "TAC (no train, concat k-means)": (("heads", "concat_kmeans"),),
@@ -32,8 +33,18 @@ OURS: dict[str, tuple[tuple[str, str], ...]] = {
         ("both", "coregularized_spectral"),
         ("concat", "kmeans"),
     ),
+    "SIFT, k-means": (("sift", "image", "kmeans"),),
+    "HOG, k-means": (("hog", "image", "kmeans"),),
+    "colour histogram, k-means": (("color_histogram", "image", "kmeans"),),
+    "Canny, k-means": (("canny", "image", "kmeans"),),
+    "LBP, k-means": (("lbp", "image", "kmeans"),),
+    "concatenated classical, k-means": (("classical", "image", "kmeans"),),
+    "ResNet-50, k-means": (("resnet50", "image", "kmeans"),),
+    "BLIP + SBERT, k-means": (("caption_sbert", "text", "kmeans"),),
+    "EfficientNet-B0, k-means": (("efficientnet_b0", "image", "kmeans"),),
 }
-"""Which of our methods (a head, or view and clusterer) a published one is."""
+"""Which of ours a published method is: a head, or view and clusterer (of
+``model.encoder``, where no encoder goes before them)."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
 
 
@@ -161,9 +172,10 @@ def select(published: Sequence[Published], dataset: str | None) -> list[Publishe
 
 
 def _record(
-    records: Mapping[str, Any], place: tuple[str, str], encoder: str
+    records: Mapping[str, Any], place: Place, encoder: str
 ) -> tuple[dict[str, Any] | None, str]:
-    where, method = place
+    *own, where, method = place
+    encoder = own[0] if own else encoder
     if where == "heads":
         for view, heads in records.get("heads", {}).items():
             if method in heads:
@@ -177,7 +189,7 @@ def _differs(
     row: Published,
     benchmark: str,
     record: Mapping[str, Any],
-    place: tuple[str, str],
+    place: Place,
     name: str,
     params: Params,
 ) -> list[str]:
@@ -185,19 +197,24 @@ def _differs(
     differs = []
     if params.data.mirror == "sample":
         differs.append("our data are the built-in sample")
-    if "CLIP ViT-B/32" in row.setup and params.model.encoder != "clip":
+    if len(place) > 2:  # noqa: PLR2004 (an encoder of its own)
+        ours = f"{record['n_samples']} images, this project's classes"
+        differs.append(f"ours: {ours}; theirs: {row.setup}")
+    elif "CLIP ViT-B/32" in row.setup and params.model.encoder != "clip":
         differs.append(f"our encoder is {params.model.encoder}, theirs CLIP ViT-B/32")
     elif "CLIP ViT-B/32" not in row.setup:
         differs.append(f"our encoder is {params.model.encoder}; theirs: {row.setup}")
     if record["k"] != record["n_classes"]:
         differs.append(f"our k is {record['k']}, not {record['n_classes']} (classes)")
     options = params.benchmarks.get(benchmark) or {}
-    ours = str(options.get("split_policy", "tac"))
+    policy = str(options.get("split_policy", "tac"))
     theirs = row.setup.partition("split_policy ")[2].partition(";")[0].strip()
-    if theirs and ours != theirs:
-        differs.append(f"our split policy is {ours}, theirs {theirs}")
+    if theirs and policy != theirs:
+        differs.append(f"our split policy is {policy}, theirs {theirs}")
     if row.method in STAND_INS:
         differs.append(STAND_INS[row.method].format(name))
+    elif len(place) > 2:  # noqa: PLR2004
+        differs.append("our k-means is the project's, on rows at unit norm")
     elif place[0] != "heads":
         differs.append("our k-means is the project's, not the release's call")
     return differs

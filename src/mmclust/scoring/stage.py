@@ -13,6 +13,7 @@ from mmclust.scoring.names import score_names
 from mmclust.scoring.outcomes import match_clusters, write_csv, write_outcomes
 from mmclust.scoring.runs import Key, Runs, baseline_of, read_all
 from mmclust.scoring.summary import per_run, rounded, score_runs, summarise
+from mmclust.scoring.views import compare_views
 from mmclust.scoring.wordnet import read_wordnet
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.clusters import Clustering
     from mmclust.core.params import Params
+    from mmclust.scoring.summary import Scored
 
     Scores = dict[str, dict[str, dict[str, dict[str, Any]]]]
 
@@ -50,7 +52,8 @@ def score_benchmark(
         :func:`mmclust.scoring.summary.summarise`.
     paths
         What was written: metrics, those of names, the curve over k, the confusion
-        matrix, the outcome of each image and the scores of each seed.
+        matrix, the outcome of each image, the scores of each seed, and the views
+        compared.
 
     Raises
     ------
@@ -59,7 +62,8 @@ def score_benchmark(
         hidden.
     """
     every = _read(benchmark, params, root, reveal=False)
-    records = _records(benchmark, params, every)
+    scored = _scored(benchmark, params, every)
+    records = _records(params, every, scored)
     main = next(runs for runs in every if runs.origin == params.model.encoder)
     method = _primary(main.clusterings, params)
     paths = [
@@ -69,6 +73,7 @@ def score_benchmark(
         root / "plots/confusion" / f"{benchmark}.csv",
         root / "data/scores" / f"{benchmark}.parquet",
         root / "plots/seeds" / f"{benchmark}.csv",
+        root / "metrics/views" / f"{benchmark}.json",
     ]
     write_json(paths[0], records)
     names = root / "data/clusters" / benchmark / "names" / f"{main.origin}.parquet"
@@ -81,6 +86,7 @@ def score_benchmark(
     write_outcomes(paths[3], paths[4], main, method, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
     write_csv(paths[5], head, sorted(row for runs in every for row in _seeds(runs)))
+    write_json(paths[6], compare_views(scored))
     return records, paths
 
 
@@ -89,7 +95,8 @@ def reveal_benchmark(benchmark: str, params: Params, root: Path) -> Scores:
 
     Writes nothing: what the pipeline tracks never holds such scores.
     """
-    return _records(benchmark, params, _read(benchmark, params, root, reveal=True))
+    every = _read(benchmark, params, root, reveal=True)
+    return _records(params, every, _scored(benchmark, params, every))
 
 
 def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[Runs]:
@@ -98,18 +105,21 @@ def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[R
     return read_all(benchmark, params, folder, read_labels(labels, reveal=reveal))
 
 
-def _records(benchmark: str, params: Params, every: list[Runs]) -> Scores:
-    """Score all methods at their main k, each against the baseline."""
-    methods = {
+def _methods(every: list[Runs]) -> dict[Key, tuple[Runs, Clustering]]:
+    """Return what is scored: of all methods that ran on images with a class."""
+    return {
         key: (runs, one)
         for runs in every
         if len(runs.seen)
         for key, one in runs.main().items()
     }
-    if not methods:
-        return {}
+
+
+def _scored(benchmark: str, params: Params, every: list[Runs]) -> dict[Key, Scored]:
+    """Score all methods at their main k."""
+    methods = _methods(every)
     todo = track(methods.items(), f"{benchmark} score", len(methods), "methods")
-    scored = {
+    return {
         key: score_runs(
             runs.truth,
             method.labels[:, runs.seen],
@@ -119,6 +129,13 @@ def _records(benchmark: str, params: Params, every: list[Runs]) -> Scores:
         )
         for key, (runs, method) in todo
     }
+
+
+def _records(params: Params, every: list[Runs], scored: dict[Key, Scored]) -> Scores:
+    """Return the record of each method, held against the baseline."""
+    methods = _methods(every)
+    if not methods:
+        return {}
     base = baseline_of(methods, params)
     records: Scores = {}
     for key, (runs, method) in methods.items():

@@ -63,7 +63,8 @@ def _getting(source: Source) -> list[str]:
             f"Put it into `data/drop/{source.name}/`; fetching verifies and copies it."
         )
         parts.append(_text(f"{source.manual} {drop}"))
-    parts.append("```\n" + "\n".join(lines) + "\n```")
+    parts.append("**Needs** the publisher's files or server.")
+    parts.append("```sh elsewhere\n" + "\n".join(lines) + "\n```")
     for host, variable in source.tokens.items():
         parts.append(
             _text(

@@ -2,6 +2,8 @@
 
 "[CLS] this is a <word> [SEP]" with all segment ids 1; the last hidden layer at position
 4, which is the word's first piece.
+
+Source: Berger et al., NAACL 2022; Devlin et al., BERT, NAACL 2019.
 """
 
 from __future__ import annotations
@@ -33,12 +35,19 @@ class Params:
     """The checkpoint; which words are clustered, and how."""
 
     model: str = "google-bert/bert-base-uncased"
+    """Name on the hub, or a folder as ``save_pretrained`` writes it."""
     revision: str = "main"
+    """Commit, tag or branch of the hub."""
     word_list: str | None = WORD_LIST
+    """Text file of the words that are clustered, one a line; ``None``: all words."""
     clusters: Positive = CLUSTERS
+    """Clusters of the words; the published typicality file has 41 categories."""
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

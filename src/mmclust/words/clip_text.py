@@ -2,6 +2,8 @@
 
 "a photo of a <word>", not normalised. The published model is OpenAI's RN50, whose
 weights open_clip reads; checkpoints of transformers by ``library``.
+
+Source: Berger et al., NAACL 2022; Radford et al., ICML 2021.
 """
 
 from __future__ import annotations
@@ -32,13 +34,21 @@ class Params:
     """The checkpoint; which words are clustered, and how."""
 
     model: str = "timm/resnet50_clip.openai"
+    """Name on the hub, or a folder as ``save_pretrained`` writes it."""
     revision: str = "main"
+    """Commit, tag or branch of the hub."""
     library: Literal["transformers", "open_clip"] = "open_clip"
+    """Whose format the checkpoint has."""
     word_list: str | None = WORD_LIST
+    """Text file of the words that are clustered, one a line; ``None``: all words."""
     clusters: Positive = CLUSTERS
+    """Clusters of the words; the published typicality file has 41 categories."""
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

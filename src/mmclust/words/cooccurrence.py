@@ -4,6 +4,8 @@ A word's vector is its row of the table of co-occurrences over all words, at uni
 The words of the list are clustered by k-means. The captions' tokens are kept beside
 the clusters: the `cognition` stage makes the text-only estimates of concreteness of
 them, since these take the norms' most and least concrete words as representatives.
+
+Source: Berger et al., NAACL 2022, §4.
 """
 
 from __future__ import annotations
@@ -30,10 +32,15 @@ class Params:
     """
 
     word_list: str | None = WORD_LIST
+    """Text file of the words that are clustered, one a line; ``None``: all words."""
     clusters: Positive = CLUSTERS
+    """Clusters of the words; the published typicality file has 41 categories."""
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

@@ -2,6 +2,9 @@
 
 A network gives each picture clusters, counts give each word a cluster, and each side
 is taught by what the other said before the batch. Defaults are the published values.
+
+Source: Berger et al., A Computational Acquisition Model for Multimodal Word
+Categorization, NAACL 2022.
 """
 
 from __future__ import annotations
@@ -45,19 +48,35 @@ class Params:
     """
 
     backbone: str = "resnet50"
+    """Network of pictures: one of :data:`mmclust.kernels.backbones.NAMES`."""
     pretrained: bool | str = False
+    """``true`` (ImageNet), or the path of a state dict."""
     frozen: bool = False
+    """Whether only the last layer learns."""
     size: Annotated[int, Meta(ge=16)] = 224
+    """Side of the square pictures, in pixels."""
     clusters: Annotated[int, Meta(ge=2)] = 100
+    """Outputs of the network."""
     visual_threshold: float = 0.5
+    """Raw output (not its sigmoid) from which a cluster is active."""
     text_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.03
+    """Probability from which a word's best cluster counts."""
     mode: Literal["generative", "discriminative"] = "generative"
+    """``generative``: N(w,c) / N(c), normalised; ``discriminative``: N(w,c) /
+    Σ N(w,·)."""
     learning_rate: PositiveFloat = 1e-4
+    """Of Adam."""
     batch: Annotated[int, Meta(ge=2)] = 50
+    """Captions in a batch."""
     epochs: Positive = 2
+    """Passes over the captions."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
     validation: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of images held out for tuning."""
     select: Literal["last", "include_unknown_fscore"] = "last"
+    """Which epoch is kept: the last, or, as published, the best by the norms that
+    the model is judged by."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

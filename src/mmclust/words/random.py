@@ -3,6 +3,8 @@
 Drawn once per seed, so that a word has one cluster. As published a word's cluster was
 drawn anew whenever it was asked for: ``per_query: true``, upon which the `cognition`
 stage draws again for categories and for associations.
+
+Source: Berger et al., NAACL 2022.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ class Params:
     """How many clusters; whether every question gets another answer."""
 
     clusters: Positive = CLUSTERS
+    """Clusters that words are drawn into."""
     per_query: bool = False
+    """Whether every question gets another answer, as published."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

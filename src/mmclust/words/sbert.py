@@ -1,4 +1,7 @@
-"""Words by sentence embeddings (Reimers & Gurevych 2019): the word as a sentence."""
+"""Words by sentence embeddings (Reimers & Gurevych 2019): the word as a sentence.
+
+Source: Reimers and Gurevych, Sentence-BERT, EMNLP 2019.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,19 @@ class Params:
     """The checkpoint; which words are clustered, and how."""
 
     model: str = "sentence-transformers/all-mpnet-base-v2"
+    """Name on the hub, or a folder as ``save_pretrained`` writes it."""
     revision: str = "e8c3b32edf5434bc2275fc9bab85f82640a19130"
+    """Commit, tag or branch of the hub."""
     word_list: str | None = WORD_LIST
+    """Text file of the words that are clustered, one a line; ``None``: all words."""
     clusters: Positive = CLUSTERS
+    """Clusters of the words; the published typicality file has 41 categories."""
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

@@ -3,6 +3,8 @@
 The baseline of Berger et al. (NAACL 2022) is word2vec of Google News (export it as
 text, for instance with gensim's ``save_word2vec_format``). Vectors are taken raw;
 words that the file lacks are unknown.
+
+Source: Berger et al., NAACL 2022; word2vec is Mikolov et al.'s (NIPS 2013).
 """
 
 from __future__ import annotations
@@ -29,11 +31,17 @@ class Params:
     """The file of vectors; which words are clustered, and how."""
 
     file: str = "word2vec-google-news-300.txt"
+    """Text file of one word and its numbers per line."""
     word_list: str | None = WORD_LIST
+    """Text file of the words that are clustered, one a line; ``None``: all words."""
     clusters: Positive = CLUSTERS
+    """Clusters of the words; the published typicality file has 41 categories."""
     n_init: Positive = 10
+    """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
+    """Iterations of each start, at most."""
     lemmas: bool = False
+    """Whether captions are read as lemmas (needs spaCy's ``en_core_web_sm``)."""
 
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:

@@ -1,0 +1,213 @@
+"""All of params.yaml, read once and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.params.blocks import (
+    BudgetParams,
+    CognitionParams,
+    DataParams,
+    EncodeParams,
+    GroundingParams,
+    LearningParams,
+    ModelParams,
+    NounsParams,
+    ReportParams,
+    RetrievalParams,
+    SampleParams,
+    ScoreParams,
+)
+from mmclust.core.params.strict import convert
+
+DEFAULT_PATH = Path("params.yaml")
+
+POLICIES = ("fail", "skip")
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml.
+
+    ``benchmarks`` and ``encoders`` map the names that are built, and that encode, to
+    their options, and ``captioners`` maps names of captions to options of the model
+    that writes them. ``words`` maps word models that learn to their options.
+    ``clusterers`` and ``heads`` hold options of those in ``model`` that need any; what
+    is left out takes the default that the plugin documents.
+    """
+
+    seed: int = 782
+    sample: SampleParams = field(default_factory=SampleParams)
+    data: DataParams = field(default_factory=DataParams)
+    benchmarks: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    encode: EncodeParams = field(default_factory=EncodeParams)
+    captioners: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    encoders: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    clusterers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    nouns: NounsParams = field(default_factory=NounsParams)
+    heads: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    model: ModelParams = field(default_factory=ModelParams)
+    retrieval: RetrievalParams = field(default_factory=RetrievalParams)
+    words: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    learning: LearningParams = field(default_factory=LearningParams)
+    cognition: CognitionParams = field(default_factory=CognitionParams)
+    grounding: GroundingParams = field(default_factory=GroundingParams)
+    score: ScoreParams = field(default_factory=ScoreParams)
+    report: ReportParams = field(default_factory=ReportParams)
+    budget: BudgetParams = field(default_factory=BudgetParams)
+
+    @property
+    def clustered(self) -> tuple[str, ...]:
+        """Names of the benchmarks that are encoded, clustered and scored."""
+        chosen = self.model.benchmarks
+        return tuple(self.benchmarks) if chosen is None else chosen
+
+    def encoder_options(self, name: str, benchmark: str) -> dict[str, Any] | None:
+        """Return an encoder's options for one benchmark.
+
+        Those under ``encoders.<name>.per_benchmark.<benchmark>`` go before its others:
+        a protocol may prepare the pictures of one data set in another way.
+
+        Raises
+        ------
+        MmclustError
+            When ``per_benchmark`` is no mapping, or has a name that is not among
+            ``benchmarks``.
+        """
+        options = dict(self.encoders.get(name) or {})
+        own = options.pop("per_benchmark", None)
+        if own is None:
+            return options or None
+        where = f"encoders.{name}.per_benchmark"
+        own = convert(own, dict[str, dict[str, Any]], where)
+        for each in own:
+            if each not in self.benchmarks:
+                raise MmclustError(
+                    "Options are given for a benchmark that is not built",
+                    where=where,
+                    expected=nearest(each, self.benchmarks),
+                    found=each,
+                    do="correct the name, or add it under benchmarks",
+                )
+        return options | own.get(benchmark, {})
+
+    def block(self, kind: str, name: str, benchmark: str = "") -> Any:
+        """Return the options of one plugin as its own ``Params``.
+
+        Parameters
+        ----------
+        kind
+            ``"benchmarks"``, ``"encoders"``, ``"clusterers"``, ``"heads"`` or
+            ``"words"``.
+        name
+            The plugin.
+        benchmark
+            For ``"encoders"``: what is encoded, see :meth:`encoder_options`.
+
+        Returns
+        -------
+        Params
+            An instance of the plugin's frozen dataclass.
+        """
+        from mmclust.core.plugins import params_of
+
+        options = getattr(self, kind).get(name)
+        if kind == "encoders":
+            options = self.encoder_options(name, benchmark)
+        return params_of(kind, name, options, f"{kind}.{name}")
+
+
+def read_params(path: Path = DEFAULT_PATH) -> Params:
+    """Read and check params.yaml.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Params
+        Frozen; unknown keys and wrong types have been refused.
+
+    Raises
+    ------
+    MmclustError
+        When the file is missing, is not YAML, has a key that is not known (the
+        nearest valid one is named) or a value of the wrong type.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise MmclustError(
+            "params.yaml is missing",
+            where=path.absolute(),
+            do="run the command in the root of the repository",
+        )
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MmclustError(f"{path} is not valid YAML", found=error) from error
+    params = convert({} if values is None else values, Params, "")
+    _check_ranges(params)
+    _check_names(params)
+    return params
+
+
+def _check_ranges(params: Params) -> None:
+    """Refuse numbers that have the right type and no meaning."""
+    model, encode = params.model, params.encode
+    wrong = [
+        (encode.corrupt not in POLICIES, "encode.corrupt", "fail or skip",
+         encode.corrupt),
+        (encode.missing_captions not in POLICIES, "encode.missing_captions",
+         "fail or skip", encode.missing_captions),
+        (isinstance(model.k, int) and model.k < 1, "model.k",
+          "at least 1, null or auto", model.k),
+        (model.n_seeds < 1, "model.n_seeds", "at least 1", model.n_seeds),
+        (min(model.k_sweep, default=1) < 1, "model.k_sweep", "at least 1 each",
+         list(model.k_sweep)),
+        (params.seed < 0, "seed", "at least 0", params.seed),
+        (params.score.n_resamples < 100, "score.n_resamples", "at least 100",  # noqa: PLR2004
+         params.score.n_resamples),
+    ]  # fmt: skip
+    for bad, key, expected, found in wrong:
+        if bad:
+            raise MmclustError(
+                "A value in params.yaml is out of range",
+                where=key,
+                expected=expected,
+                found=found,
+                do=f"correct {key} in params.yaml",
+            )
+
+
+def _check_names(params: Params) -> None:
+    """Refuse a main encoder that does not run, and empty lists of what runs."""
+    if not params.model.clusterers:
+        raise MmclustError(
+            "No clusterer is named in params.yaml",
+            where="model.clusterers",
+            expected="at least one, for instance [kmeans]",
+            found="[]",
+        )
+    for name in params.clustered:
+        if name not in params.benchmarks:
+            raise MmclustError(
+                "model.benchmarks has a name that is not among the benchmarks",
+                where="model.benchmarks",
+                expected=nearest(name, params.benchmarks),
+                found=name,
+                do="name those of them to cluster, or add it under benchmarks",
+            )
+    if params.encoders and params.model.encoder not in params.encoders:
+        raise MmclustError(
+            "model.encoder is not among the encoders that run",
+            where="model.encoder",
+            expected=nearest(params.model.encoder, params.encoders),
+            found=params.model.encoder,
+            do="name one of them, or add it under encoders",
+        )
