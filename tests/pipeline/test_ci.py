@@ -83,7 +83,7 @@ def test_nothing_from_outside_reaches_a_shell_unquoted():
 def test_the_cache_follows_the_lock_files():
     """Every file that the key hashes exists, and set-up reads the same ones."""
     caches = [s for s in steps() if s.get("uses", "").startswith("actions/cache@")]
-    assert len(caches) == 2
+    assert len(caches) == 3
     setup = (ROOT / "scripts/setup").read_text()
     for cache in caches:
         (hashed,) = re.findall(r"hashFiles\(([^)]+)\)", cache["with"]["key"])
