@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmclust.core.errors import MmclustError
+from mmclust.sources import kept
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.remote_member import Wanted, batches
 from tests.faults.files import serving_files
@@ -178,3 +182,29 @@ def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
     assert got == {name: (MINI / name).read_bytes() for name in wanted}
     own = sum(map(len, got.values())) + files["annotations_trainval2017.zip"]["size"]
     assert sent < 1.1 * own
+
+
+def test_a_member_is_kept_while_a_neighbour_tidies_up(tmp_path):
+    """Whatever is removed between the steps of writing is made again."""
+    folder, body = tmp_path / "work/p.zip.members", bytes(1000)
+    stop = threading.Event()
+
+    def tidy():
+        while not stop.is_set():
+            kept.remove(folder)
+            time.sleep(0.0005)
+
+    neighbour = threading.Thread(target=tidy)
+    neighbour.start()
+    try:
+        for number in range(500):
+            kept.keep(folder, f"p/{number}.jpg", body)
+    finally:
+        stop.set()
+        neighbour.join()
+
+
+def test_a_folder_that_cannot_be_made_is_one_error(tmp_path):
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(MmclustError, match="Cannot write"):
+        kept.keep(tmp_path / "work", "p/1.jpg", b"body")

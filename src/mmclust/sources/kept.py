@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from mmclust.sources.remote_member import Wanted
 
+_TRIES = 20
+
 
 def keep(folder: Path, name: str, body: bytes) -> None:
     """Write a member under its name.
@@ -30,15 +32,21 @@ def keep(folder: Path, name: str, body: bytes) -> None:
         When it cannot be written.
     """
     path = folder / name
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(body)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise cannot_write(path, error, len(body)) from error
+    for attempt in range(_TRIES):
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(body)
+            partial.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            # A neighbour that is done removes the folder: it is made again.
+            vanished = isinstance(error, FileNotFoundError | FileExistsError)
+            if vanished and attempt < _TRIES - 1:
+                continue
+            raise cannot_write(path, error, len(body)) from error
+        return
 
 
 def holds(folder: Path, member: Wanted) -> bool:
