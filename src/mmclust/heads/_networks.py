@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from mmclust.kernels.products import linear, product
+
 if TYPE_CHECKING:
     import torch
 
@@ -118,10 +120,7 @@ def instances(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
 
 def _linear(weights: Weights, layer: str, columns: torch.Tensor) -> torch.Tensor:
     """Map (s, inputs, n) to (s, outputs, n)."""
-    import torch
-
-    bias = weights[f"{layer}.bias"][:, :, None]
-    return torch.baddbmm(bias, weights[f"{layer}.weight"], columns)
+    return linear(weights[f"{layer}.weight"], columns, weights[f"{layer}.bias"])
 
 
 def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
@@ -140,8 +139,9 @@ def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
     """
     import torch
 
-    across = a @ b.mT / tau  # the fourth block of the Gram matrix is its transpose
-    aa, bb = a @ a.mT / tau, b @ b.mT / tau
+    # The fourth block of the Gram matrix is the transpose of this one.
+    across = product(a, b.mT) / tau
+    aa, bb = product(a, a.mT) / tau, product(b, b.mT) / tau
     for own in (aa, bb):
         own.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
     rows = torch.logaddexp(across.logsumexp(2), aa.logsumexp(2))
