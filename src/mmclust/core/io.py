@@ -129,7 +129,7 @@ def _reserve(path: Path) -> tuple[Path, int]:
     """Make a private folder; return it and the descriptor that holds its lock."""
     while True:
         folder = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-        folder.mkdir()
+        folder.mkdir(0o700)
         with contextlib.suppress(FileNotFoundError):  # swept before it was locked
             lock = os.open(folder, os.O_RDONLY)
             taken = False
