@@ -223,6 +223,15 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_note(path: Path) -> dict[str, Any]:
+    """Read a JSON object that only saves work; one that is damaged is as if missing."""
+    try:
+        note = read_json(path)
+    except (MmclustError, OSError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
 def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
     """Write a ``.npy`` file atomically, and check that it reads back."""
     write_blocks(path, array.dtype, array.shape, [array])
