@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+
+_STOPPED = "stopped; run the same command again to continue"
 
 
 def main() -> None:
@@ -17,12 +20,21 @@ def main() -> None:
             f"error: {error.name} is not installed for {sys.executable}\n"
             "  do:       scripts/setup, then: source .venv/bin/activate"
         )
+    except KeyboardInterrupt:
+        sys.exit(_STOPPED)
     try:
         app(prog_name="mmclust")
     except MmclustError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("stopped; run the same command again to continue")
+        sys.exit(_STOPPED)
+    except OSError as error:  # of a library that writes by itself
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: {error.strerror}\n  where:    {error.filename or 'unknown'}\n"
+            "  do:       free some space, then run the same command again"
+        )
 
 
 if __name__ == "__main__":

@@ -259,3 +259,17 @@ def test_a_killed_run_leaves_nothing(repo):
             break
         time.sleep(0.1)
     assert clean(repo)
+
+
+def test_a_users_own_worktree_stays_registered(repo, tmp_path):
+    """Also where its disk is not mounted; what a killed run registered goes."""
+    git(repo, "worktree", "add", "-q", "--detach", tmp_path / "away/mine")
+    shutil.move(tmp_path / "away", tmp_path / "unmounted")
+    killed = tmp_path / "tmp/.mmclust-reproduce.0123456789ab.tmp"
+    git(repo, "worktree", "add", "-q", "--detach", killed / "tree")
+    with work.worktree(repo, "HEAD") as tree:
+        assert (tree / "dvc.yaml").is_file()
+    assert not killed.exists()
+    listed = git(repo, "worktree", "list")
+    assert str(tmp_path / "away/mine") in listed
+    assert "mmclust-reproduce" not in listed

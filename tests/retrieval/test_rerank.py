@@ -163,7 +163,7 @@ def test_rerank_writes_figures_with_k(repo, blip):
     assert json.loads(path.read_text())["main"] == record
     assert record["top_k"] == 4
     assert record["n_pool"] == 9
-    assert not (repo / "data/retrieval/toy_fg/toy.rerank").exists()
+    assert not (repo / "data/retrieval/toy_fg/toy.rerank.work").exists()
     assert rerank(repo, blip, batch_size=1)["rsum"] == record["rsum"]
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import filecmp
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import writing
+from mmclust.core.io import private, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def place(target: Path, fill: Callable[[Path], object]) -> bool:
@@ -39,10 +38,8 @@ def place(target: Path, fill: Callable[[Path], object]) -> bool:
             fill(temporary)
         return True
     try:
-        with tempfile.TemporaryDirectory(
-            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-        ) as aside:
-            fresh = Path(aside) / target.name
+        with private(target) as aside:
+            fresh = aside / target.name
             fill(fresh)
             there, wanted = _files(target), _files(fresh)
             other = sorted(there ^ wanted)

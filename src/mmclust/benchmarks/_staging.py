@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-import shutil
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,31 +51,28 @@ def staged(out: Path) -> Iterator[Path]:
         When a file cannot be written or moved.
     """
     out = out.resolve()
-    folder = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        folder.mkdir(parents=True)
-        yield folder
-        out.mkdir(exist_ok=True)
-        made = {path.name for path in folder.iterdir()}
-        for path in [path for part in PARTS for path in out.glob(part)]:
-            if path.name not in made:
-                path.unlink()
-        for name in sorted(made, key="summary.json".__eq__):  # the summary last
-            (folder / name).replace(out / name)
-    except MmclustError as error:
-        # To the reader it is the folder that was asked for.
-        error.parts = {
-            key: str(value).replace(str(folder), str(out))
-            for key, value in error.parts.items()
-            if value is not None
-        }
-        raise
-    except OSError as error:
-        raise MmclustError(
-            "Cannot write the benchmark",
-            where=out,
-            found=error.strerror or error,
-            do="free some space or choose a folder you may write to with --out",
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with private(out) as folder:
+        try:
+            yield folder
+            out.mkdir(exist_ok=True)
+            made = {path.name for path in folder.iterdir()}
+            for path in [path for part in PARTS for path in out.glob(part)]:
+                if path.name not in made:
+                    path.unlink()
+            for name in sorted(made, key="summary.json".__eq__):  # the summary last
+                (folder / name).replace(out / name)
+        except MmclustError as error:
+            # To the reader it is the folder that was asked for.
+            error.parts = {
+                key: str(value).replace(str(folder), str(out))
+                for key, value in error.parts.items()
+                if value is not None
+            }
+            raise
+        except OSError as error:
+            raise MmclustError(
+                "Cannot write the benchmark",
+                where=out,
+                found=error.strerror or error,
+                do="free some space or choose a folder you may write to with --out",
+            ) from error

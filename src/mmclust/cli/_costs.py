@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from mmclust.core.costs import Cost
 
 FOLDER = Path("data/costs")
 
@@ -18,7 +23,8 @@ def costed(command: Callable[..., None]) -> Callable[..., None]:
 
     Runs on files of one's own and dry runs are not recorded. A run that failed or
     was interrupted counts towards the next of the same name, which continues it; one
-    that was killed leaves nothing.
+    that was killed leaves nothing. A record that is damaged or cannot be written never
+    changes how a run ends.
     """
 
     @functools.wraps(command)
@@ -28,10 +34,11 @@ def costed(command: Callable[..., None]) -> Callable[..., None]:
             command(**given)
             complete = True
         finally:
-            names = _names(given)
-            if names:
-                seconds = time.perf_counter() - start
-                _record(command.__name__, names, seconds, complete=complete)
+            seconds = time.perf_counter() - start
+            try:
+                _record(command.__name__, _names(given), seconds, complete=complete)
+            except Exception as error:  # noqa: BLE001 - the stage's own end counts
+                _say(f"what this run cost is not recorded: {error}")
 
     return run
 
@@ -57,20 +64,22 @@ def _record(stage: str, names: list[str], seconds: float, *, complete: bool) -> 
     import resource
     import sys
 
-    from mmclust.core.io import read_json, write_json
+    from mmclust.core.io import write_json
 
+    if not names:
+        return
     path = FOLDER / names[0] / f"{'-'.join([stage, *names[1:]])}.json"
-    before = read_json(path) if path.is_file() else {"complete": True}
+    before = _before(path)
     unit = 1 if sys.platform == "darwin" else 1024
 
     def peak(who: int) -> int:
         return resource.getrusage(who).ru_maxrss * unit
 
     own, worker = peak(resource.RUSAGE_SELF), peak(resource.RUSAGE_CHILDREN)
-    if not before["complete"]:
-        seconds += before["seconds"]
-        own = max(own, before["peak_bytes"])
-        worker = max(worker, before["worker_peak_bytes"])
+    if before is not None and not before.complete:
+        seconds += before.seconds
+        own = max(own, before.peak_bytes)
+        worker = max(worker, before.worker_peak_bytes)
     write_json(
         path,
         {
@@ -83,3 +92,22 @@ def _record(stage: str, names: list[str], seconds: float, *, complete: bool) -> 
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         },
     )
+
+
+def _before(path: Path) -> Cost | None:
+    """Return the record of the run before; a damaged one is said, and not counted."""
+    from mmclust.core.costs import read_cost
+    from mmclust.core.errors import MmclustError
+
+    if not path.exists():
+        return None
+    try:
+        return read_cost(path)
+    except MmclustError:
+        _say(f"{path} was damaged; it is written anew")
+        return None
+
+
+def _say(what: str) -> None:
+    with contextlib.suppress(OSError):
+        typer.echo(f"note: {what}", err=True)

@@ -36,6 +36,8 @@ def budget() -> None:
     found = read_budget(Path(), params)
     write_json(OUT, as_metrics(found))
     _show(found)
+    for path in found.damaged:
+        typer.echo(f"{path} is damaged and not counted; its stage writes it anew")
     require_within(found, params)
     limits = {
         name: limit

@@ -91,10 +91,10 @@ def _names(images: str) -> str | tuple[str, ...]:
 def _mirror_before(out: Path) -> str | None:
     """Return the mirror that ``source.json`` names; None if there is none."""
     from mmclust.core.errors import MmclustError
-    from mmclust.core.io import read_json
+    from mmclust.core.io import read_note
 
     note = out / "source.json"
-    mirror = read_json(note).get("mirror") if note.is_file() else None
+    mirror = read_note(note).get("mirror")
     if mirror == "folder":
         raise MmclustError(
             "The files came from a folder of yours",

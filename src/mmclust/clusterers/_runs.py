@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.plugins import load, params_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
+from mmclust.core.workers import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,19 +128,22 @@ def run_tasks(
     label
         For the progress bar.
     """
-    run = partial(_run_one, seed=seed)
-    if workers <= 1:
-        runs = (run(task, views[task.view]) for task in tasks)
-        return _grouped(tasks, list(track(runs, label, len(tasks), "runs")))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        parallel = pool.map(run, tasks, (views[t.view] for t in tasks))
-        return _grouped(tasks, list(track(parallel, label, len(tasks), "runs")))
+    run = partial(_run_one, dict(views), seed)
+    runs = in_order(run, tasks, workers, describe=_describe)
+    return _grouped(tasks, list(track(runs, label, len(tasks), "runs")))
 
 
-def _run_one(task: Task, rows: Rows, seed: int) -> tuple[Array, Array | None]:
+def _run_one(
+    views: Mapping[str, Rows], seed: int, task: Task
+) -> tuple[Array, Array | None]:
     purpose = (task.clusterer, task.view, task.k, task.seed)
+    rows = views[task.view]
     return assign(task.clusterer, rows, task.k, task.params, derive(seed, *purpose))
+
+
+def _describe(task: Task) -> str:
+    number = f"k {task.k}" if task.k else "its own k"
+    return f"{task.clusterer} on {task.view}, {number}, seed {task.seed}"
 
 
 def assign(

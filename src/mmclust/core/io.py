@@ -9,10 +9,11 @@ the previous file as it was.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
-import io
 import json
 import os
+import re
 import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,16 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
 
 CHUNK = 1 << 20
+_PROBE = 1 << 16
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+_SWEPT: set[Path] = set()
+"""Folders that this process has looked through for what killed ones left."""
 
 
 @contextlib.contextmanager
@@ -47,34 +52,115 @@ def writing(
     Yields
     ------
     Path
-        A private name in the same folder. If the block raises, it is removed
-        and ``path`` stays as it was.
+        A private name, for a file or a folder, on the same file system. If the
+        block raises, it is removed and ``path`` stays as it was.
 
     Raises
     ------
     MmclustError
-        When the disk is full or the target cannot be written.
+        When the disk is full or the target cannot be written, whatever a library
+        makes of that.
+    """
+    with private(path) as folder:
+        temporary = folder / "new"
+        try:
+            yield temporary
+            _sync(temporary)
+            if verify is not None:
+                verify(temporary)
+            temporary.replace(path)
+            _sync(path.parent)
+        except MmclustError:
+            raise
+        except Exception as error:
+            reason = _reason(error, folder)
+            if reason is None:
+                raise
+            raise _cannot_write(path, reason) from error
+
+
+@contextlib.contextmanager
+def private(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``path``, and remove it at the end.
+
+    Its name is one that git and DVC ignore (``.NAME.….tmp``). It is locked, so that
+    a later run can tell the folder of a killed run, which it sweeps.
+
+    Parameters
+    ----------
+    path
+        What is made in the folder.
+
+    Raises
+    ------
+    MmclustError
+        When it cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.absolute() not in _SWEPT:
+            sweep(path.parent)
+            _SWEPT.add(path.parent.absolute())
+        folder, lock = _reserve(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        raise _cannot_write(path, error.strerror or error) from error
     try:
-        yield temporary
-        _sync(temporary)
-        if verify is not None:
-            verify(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+        yield folder
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder; a living one's is locked."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
         with contextlib.suppress(OSError):
-            if temporary.is_dir():
-                shutil.rmtree(temporary)
-            else:
-                temporary.unlink()
+            lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            finally:
+                os.close(lock)
+
+
+def _reserve(path: Path) -> tuple[Path, int]:
+    """Make a private folder; return it and the descriptor that holds its lock."""
+    while True:
+        folder = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        folder.mkdir(0o700)
+        with contextlib.suppress(FileNotFoundError):  # swept before it was locked
+            lock = os.open(folder, os.O_RDONLY)
+            taken = False
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:  # by who sweeps it
+                taken = True
+            except OSError:  # no locks here: then nobody sweeps, either
+                pass
+            if not taken and folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _reason(error: Exception, folder: Path) -> object:
+    """Return why a write failed; None for an error that is none of the disk's.
+
+    Some libraries keep the system's error to themselves: then a small write shows it.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust
+        return os.strerror(int(found[1]))
+    try:
+        with (folder / "probe").open("wb") as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as full:
+        return full.strerror
+    return error if isinstance(error, OSError) else None
 
 
 def _sync(path: Path) -> None:
@@ -85,11 +171,11 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _cannot_write(path: Path, error: OSError) -> MmclustError:
+def _cannot_write(path: Path, reason: object) -> MmclustError:
     return MmclustError(
         f"Cannot write {path.name}",
         where=path,
-        found=error.strerror or error,
+        found=reason,
         do="free some space or choose a folder you may write to; "
         "what was there before is untouched",
     )
@@ -137,23 +223,41 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_note(path: Path) -> dict[str, Any]:
+    """Read a JSON object that only saves work; one that is damaged is as if missing."""
+    try:
+        note = read_json(path)
+    except (MmclustError, OSError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
 def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
     """Write a ``.npy`` file atomically, and check that it reads back."""
-    if array.dtype == object:
+    write_blocks(path, array.dtype, array.shape, [array])
+
+
+def write_blocks(
+    path: Path,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    blocks: Iterable[np.ndarray[Any, Any]],
+) -> None:
+    """Write an array that comes in blocks of rows; see :func:`write_array`.
+
+    Nothing is mapped: a full disk is an error of a write, not a SIGBUS.
+    """
+    if dtype.hasobject:
         raise MmclustError("Arrays of objects are never written", where=path)
-    buffer = io.BytesIO()
-    header = {
-        "descr": np.lib.format.dtype_to_descr(array.dtype),
-        "fortran_order": False,
-        "shape": array.shape,
-    }
-    np.lib.format.write_array_header_1_0(buffer, header)
+    descr = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
     with (
         writing(path, verify=read_array) as temporary,
         temporary.open("wb") as file,
     ):
-        file.write(buffer.getvalue())
-        file.write(np.ascontiguousarray(array).data)
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(np.ascontiguousarray(block, dtype).data)
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:

@@ -20,8 +20,8 @@ from mmclust.core.io import (
     read_array,
     read_json,
     write_array,
+    write_blocks,
     write_json,
-    writing,
 )
 
 if TYPE_CHECKING:
@@ -132,13 +132,8 @@ class Sharded:
                     f"rows of shape {kind[0]}, {kind[1]}",
                 )
         shape = (self.n_rows, *first["shape"][1:])
-        with writing(self.path, verify=read_array) as temporary:
-            merged = np.lib.format.open_memmap(
-                temporary, mode="w+", dtype=np.dtype(first["dtype"]), shape=shape
-            )
-            for start, stop in spans:
-                merged[start:stop] = read_array(self._part((start, stop)))
-            merged.flush()
+        blocks = (read_array(self._part(span)) for span in spans)
+        write_blocks(self.path, np.dtype(first["dtype"]), shape, blocks)
         skipped = {i: why for side in sides for i, why in side["skipped"].items()}
         write_json(self.path.with_suffix(".json"), {"skipped": skipped})
         for span in spans:

@@ -1,32 +1,41 @@
 """Tasks on processes that may die: each is tried again, then named.
 
 A worker has one task at a time, so that it is known which task a dead worker had.
+It ends with the process that started it, however that ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
+import os
 import pickle
 import signal
+import sys
 import traceback
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Sized
+from functools import partial
 from itertools import islice
+from multiprocessing import resource_tracker
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
 
     Run = Callable[[Any], Any]
+    Todo = SimpleQueue[tuple[Any] | None]
+    Finished = SimpleQueue[tuple[Any, Any, BaseException | None]]
 
 RETRIES = 2
 """How often a task is given to another worker when its worker died."""
+_PR_SET_PDEATHSIG = 1
+"""Of ``<sys/prctl.h>``: the signal that Linux sends when the parent has died."""
 
 
 class WorkerDiedError(Exception):
@@ -56,15 +65,24 @@ class LocalWorker:
 
     def __init__(self, setup: Callable[[], Run]) -> None:
         context = multiprocessing.get_context("spawn")
+        self._setup: Callable[[], Run] | None = setup
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, setup))
+        self._process = context.Process(target=_serve, args=(theirs, os.getpid()))
         self._process.daemon = True
-        self._process.start()
+        resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:  # Ctrl-C reaches the whole group; whoever started a worker stops it
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def run(self, task: Any) -> Any:
         """Send a task and wait for the answer."""
         try:
+            if self._setup is not None:
+                self._pipe.send(self._setup)
+                self._setup = None
             self._pipe.send(task)
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
@@ -78,13 +96,59 @@ class LocalWorker:
         self._process.join()
 
 
+def in_order(
+    run: Run, tasks: Iterable[Any], workers: int, *, describe: Callable[[Any], str]
+) -> Iterator[Any]:
+    """Yield the result of each task, in the order of the tasks.
+
+    Parameters
+    ----------
+    run
+        Runs a task. Picklable; what it holds travels once to each worker.
+    tasks
+        Taken as they are needed.
+    workers
+        Processes. Where one is enough, tasks run in this process. The bytes do not
+        depend on it.
+    describe
+        What a task is called in a message.
+
+    Raises
+    ------
+    MmclustError
+        As :func:`run_tasks`.
+    """
+    if isinstance(tasks, Sized):
+        workers = min(workers, len(tasks))
+    if workers <= 1:
+        yield from map(run, tasks)
+        return
+    starts = [partial(LocalWorker, partial(_itself, run))] * workers
+    early: dict[int, Any] = {}
+    following = 0
+    numbered = run_tasks(
+        starts, enumerate(tasks), describe=lambda task: describe(task[1])
+    )
+    with contextlib.closing(numbered):
+        for (number, _), result in numbered:
+            early[number] = result
+            while following in early:
+                yield early.pop(following)
+                following += 1
+
+
+def _itself(run: Run) -> Run:
+    """Set up a worker that runs ``run`` on the second part of each task."""
+    return lambda numbered: run(numbered[1])
+
+
 def run_tasks(
     workers: Sequence[Callable[[], Worker]],
     tasks: Iterable[Any],
     *,
     ahead: int = 1,
     describe: Callable[[Any], str],
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     """Run tasks on workers; yield each task with its result as it is done.
 
     Parameters
@@ -110,33 +174,35 @@ def run_tasks(
         raised at once; the other workers are stopped.
     """
     slots = [_Slot(start) for start in workers]
-    idle: SimpleQueue[_Slot] = SimpleQueue()
-    for slot in slots:
-        idle.put(slot)
-
-    def one(task: Any) -> tuple[Any, Any]:
-        slot = idle.get()
-        try:
-            return task, slot.run(task, describe)
-        finally:
-            idle.put(slot)
-
-    source = iter(tasks)
-    pending: set[Future[tuple[Any, Any]]] = set()
-    pool = ThreadPoolExecutor(len(slots))
+    todo: Todo = SimpleQueue()
+    finished: Finished = SimpleQueue()
+    # Daemons: a caller that is interrupted must not wait for a task's end.
+    threads = [
+        Thread(target=slot.serve, args=(todo, finished, describe), daemon=True)
+        for slot in slots
+    ]
+    for thread in threads:
+        thread.start()
+    source, pending = iter(tasks), 0
     try:
         while True:
-            wanted = len(slots) + ahead - len(pending)
-            pending |= {pool.submit(one, task) for task in islice(source, wanted)}
+            for task in islice(source, len(slots) + ahead - pending):
+                todo.put((task,))
+                pending += 1
             if not pending:
                 return
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+            task, result, error = finished.get()
+            pending -= 1
+            if error is not None:
+                raise error
+            yield task, result
     finally:
         for slot in slots:
             slot.close()
-        pool.shutdown(cancel_futures=True)
+        for _ in threads:
+            todo.put(None)
+        for thread in threads:
+            thread.join()
 
 
 class _Slot:
@@ -146,6 +212,15 @@ class _Slot:
         self._start = start
         self._worker: Worker | None = None
         self._closed = Event()
+
+    def serve(
+        self, todo: Todo, finished: Finished, describe: Callable[[Any], str]
+    ) -> None:
+        while (item := todo.get()) is not None and not self._closed.is_set():
+            try:
+                finished.put((item[0], self.run(item[0], describe), None))
+            except BaseException as error:  # noqa: BLE001 - raised by who waits
+                finished.put((item[0], None, error))
 
     def run(self, task: Any, describe: Callable[[Any], str]) -> Any:
         reasons = []
@@ -157,18 +232,23 @@ class _Slot:
                 break
             try:
                 return self._worker.run(task)
+            except MmclustError:
+                raise
             except WorkerDiedError as error:
                 reasons.append(str(error))
                 worker, self._worker = self._worker, None
                 worker.stop()
                 if self._closed.is_set():
                     break
+            except Exception as error:
+                error.add_note(f"in {describe(task)}")
+                raise
         raise MmclustError(
-            f"A worker died {len(reasons)} times over the same shard",
+            f"A worker died {len(reasons)} times over the same task",
             where=describe(task),
             found="; ".join(dict.fromkeys(reasons)),
             do="run the same command again: finished shards are kept. Fewer "
-            "--workers need less memory; if it dies again, look at these images",
+            "--workers need less memory; if it dies again, look at what is named here",
         )
 
     def close(self) -> None:
@@ -199,19 +279,40 @@ def unpack(answer: tuple[str, Any]) -> Any:
     return value
 
 
-def _serve(pipe: Connection, setup: Callable[[], Run]) -> None:
-    """Answer until the other end is gone, which is also how a killed driver shows."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver stops its workers
+def _serve(pipe: Connection, parent: int) -> None:
+    """Answer until the other end is gone: set up by the first message, then tasks."""
+    _end_with(parent)
     run: Run | None = None
 
-    def serve(task: Any) -> Any:
+    def serve(message: bytes) -> Any:
         nonlocal run
-        run = run or setup()
-        return run(task)
+        run = run or pickle.loads(setup)()  # noqa: S301 - our own bytes
+        return run(pickle.loads(message))  # noqa: S301 - our own bytes
 
     with contextlib.suppress(EOFError, OSError):
+        setup = pipe.recv_bytes()
         while True:
-            pipe.send(answer_to(serve, pipe.recv()))
+            pipe.send(answer_to(serve, pipe.recv_bytes()))
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end with its parent, even in the middle of a task.
+
+    Linux kills it. Elsewhere a thread waits until the parent's end of a pipe closes.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before
+        os._exit(1)
+    started_by = multiprocessing.parent_process()
+    if started_by is None:
+        return
+
+    def watch() -> None:
+        started_by.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _cause(exitcode: int | None) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.io import read_table
+from mmclust.core.io import private, read_table
 from mmclust.core.workers import LocalWorker, run_tasks
 from mmclust.encoders._compute import (
     BATCH,
@@ -25,6 +23,7 @@ from mmclust.encoders._shard import encoded_shards, spooled_shards, whole_shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ENGINES = ("local", "ray")
 
@@ -146,8 +145,8 @@ def _beside_accelerators(
     describe: Callable[[Any], str],
 ) -> Iterator[tuple[Task, Done]]:
     """Decode in some processes, a few shards ahead of one model process a device."""
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
-        setup = partial(single_threaded, spooled_shards, job, Path(name))
+    with private(scratch / "prepared") as folder:
+        setup = partial(single_threaded, spooled_shards, job, folder)
         decoders = [partial(LocalWorker, setup)] * min(options.workers, len(tasks))
         jobs = [replace(job, device=device) for device in options.devices]
         models = [

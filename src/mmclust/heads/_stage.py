@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
+from mmclust.core.workers import in_order
 from mmclust.heads._embeddings import fitted_digest
 from mmclust.heads._rows import n_clusters, read_rows, require_clusters, unit_rows
 from mmclust.heads._saved import noun_names, predict, save_head, write_curves
@@ -159,9 +158,10 @@ def train_seeds(
         return train(image, text, recipe, seeds, device=device)
     name = module.__name__.rpartition(".")[2]
     run = partial(_one, name, options, image, text, k)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(seeds)), mp_context=context) as pool:
-        return list(track(pool.map(run, seeds), name, len(seeds), "seeds"))
+    runs = in_order(
+        run, seeds, workers, describe=lambda s: f"{name}, seed {seeds.index(s)}"
+    )
+    return list(track(runs, name, len(seeds), "seeds"))
 
 
 def _one(

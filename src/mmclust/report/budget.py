@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.costs import Cost, read_cost
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json
 from mmclust.core.weights import stored_size
 from mmclust.report.models import models_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -45,33 +46,6 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one stage took on this machine.
-
-    Parameters
-    ----------
-    stage, names
-        For instance ``encode`` and ``[food30, resnet50]``.
-    seconds
-        Wall clock, interrupted runs that it continued included.
-    peak_bytes, worker_peak_bytes
-        Resident memory of the process and of its largest worker (0: none).
-    complete
-        Whether it came to its end.
-    machine
-        Processor and cores.
-    """
-
-    stage: str
-    names: list[str]
-    seconds: float
-    peak_bytes: int
-    worker_peak_bytes: int
-    complete: bool
-    machine: str
-
-
-@dataclass(frozen=True)
 class Budget:
     """What a run needs.
 
@@ -84,11 +58,14 @@ class Budget:
         Of the stages that were measured here.
     unmeasured
         Stages whose results are here and whose cost is not.
+    damaged
+        Records of costs that cannot be read: these stages are not measured.
     """
 
     weights: dict[tuple[str, str, str], list[Weights]]
     costs: list[Cost]
     unmeasured: list[str]
+    damaged: list[Path]
 
     @property
     def distinct(self) -> list[Weights]:
@@ -135,7 +112,7 @@ def read_budget(root: Path, params: Params) -> Budget:
         stages += [("encode", benchmark, each) for each in params.encoders]
         stages += [("cluster", benchmark, each) for each in params.encoders]
         stages += [("head", benchmark, each) for each in params.model.heads]
-    costs = list(_costs(root / "data/costs", params))
+    costs, damaged = _costs(root / "data/costs", params)
     measured = {
         (cost.stage, cost.names[0], name)
         for cost in costs
@@ -144,7 +121,7 @@ def read_budget(root: Path, params: Params) -> Budget:
     unmeasured = [
         " ".join(stage) for stage in stages if (*stage, "")[:3] not in measured
     ]
-    return Budget(weights, costs, unmeasured)
+    return Budget(weights, costs, unmeasured, damaged)
 
 
 def as_metrics(budget: Budget) -> dict[str, Any]:
@@ -231,11 +208,17 @@ def _trained(path: Path) -> list[Weights]:
     return [Weights(name, file_digest(path), size["parameters"], size["bytes"])]
 
 
-def _costs(folder: Path, params: Params) -> Iterator[Cost]:
-    """Yield what was recorded of stages that params still name."""
+def _costs(folder: Path, params: Params) -> tuple[list[Cost], list[Path]]:
+    """Read what was recorded of stages that params still name; and what is damaged."""
     known = {*params.encoders, *params.captioners, *params.model.heads, "blip"}
+    costs, damaged = [], []
     for benchmark in params.clustered:
         for path in sorted((folder / benchmark).glob("*.json")):
-            cost = Cost(**read_json(path))
+            try:
+                cost = read_cost(path)
+            except MmclustError:
+                damaged.append(path)
+                continue
             if set(cost.names[1:]) <= known:
-                yield cost
+                costs.append(cost)
+    return costs, damaged

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import write_bytes
+from mmclust.core.io import sweep, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,7 @@ class Bundle:
     def sweep(self) -> None:
         """Remove files that the page no longer uses."""
         folder = self.page.parent / FOLDER
+        sweep(folder)
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.name not in self.names:
+            if path.name not in self.names and path.is_file():
                 path.unlink()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import read_json, write_bytes
+from mmclust.core.io import private, read_json, write_bytes
 from mmclust.report.leaderboard import gather
 from mmclust.report.leaderboard_git import environment, git, lines
 from mmclust.report.leaderboard_lock import maker, parse_lock
@@ -31,6 +30,7 @@ LOCKS = "requirements*.lock"
 _KEPT_LINES = 20
 _GRACE_S = 5
 _TEMPORARY = "mmclust-temporary"
+_FOLDER = "mmclust-reproduce"
 
 
 def find_row(root: Path, wanted: str) -> Row:
@@ -151,19 +151,36 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
 
     The environment of this checkout, ``.venv``, is linked. SIGTERM removes it, too.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mmclust-reproduce-"))
-    tree = folder / "tree"
-    (folder / _TEMPORARY).mkdir()
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit)
-        if (root / ".venv").exists() and not (tree / ".venv").exists():
-            (tree / ".venv").symlink_to((root / ".venv").resolve())
-        yield tree
+        with private(Path(tempfile.gettempdir()) / _FOLDER) as folder:
+            _forget_killed(root)
+            tree = folder / "tree"
+            (folder / _TEMPORARY).mkdir()
+            try:
+                git(root, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+                if (root / ".venv").exists() and not (tree / ".venv").exists():
+                    (tree / ".venv").symlink_to((root / ".venv").resolve())
+                yield tree
+            finally:
+                _forget(root, str(tree))
     finally:
         signal.signal(signal.SIGTERM, before)
-        shutil.rmtree(folder, ignore_errors=True)
-        git(root, "worktree", "prune")
+
+
+def _forget(root: Path, tree: str) -> None:
+    """Unregister one worktree, there or gone; a user's own stay (no `prune`)."""
+    with contextlib.suppress(MmclustError):
+        git(root, "worktree", "remove", "--force", "--force", tree)
+
+
+def _forget_killed(root: Path) -> None:
+    """Unregister what killed runs left; their folders have been swept."""
+    for line in lines(root, "worktree", "list", "--porcelain"):
+        tree = Path(line.removeprefix("worktree "))
+        ours = tree.parent.name.startswith(f".{_FOLDER}.") and tree.name == "tree"
+        if ours and not tree.exists():
+            _forget(root, str(tree))
 
 
 def _share_cache(root: Path, tree: Path) -> None:

@@ -6,18 +6,14 @@ Shapes: n images of the benchmark, p of them on the map, d features.
 from __future__ import annotations
 
 import importlib.util
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.features import view_of, views_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
+from mmclust.core.workers import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,21 +121,16 @@ def _clusters(run: Run, params: Params, view: str, rows: Array) -> list[int] | N
 
 def lay_out_all(tasks: list[tuple[Array, int, str]], workers: int) -> Iterator[Array]:
     """Yield the positions of each task (arguments of :func:`lay_out`), in order."""
-    if workers <= 1 or len(tasks) <= 1:
-        yield from track(starmap(lay_out, tasks), "maps", len(tasks), unit="views")
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        try:
-            done = pool.map(lay_out, *zip(*tasks, strict=True))
-            yield from track(done, "maps", len(tasks), unit="views")
-        except BrokenProcessPool as error:
-            raise MmclustError(
-                "A worker process was killed",
-                where="the maps of the report",
-                found="the system ended it, perhaps for want of memory",
-                do="run the same command again with --workers 1",
-            ) from error
+    placed = in_order(_lay_out, tasks, workers, describe=_describe)
+    return track(placed, "maps", len(tasks), unit="views")
+
+
+def _lay_out(task: tuple[Array, int, str]) -> Array:
+    return lay_out(*task)
+
+
+def _describe(task: tuple[Array, int, str]) -> str:
+    return f"the {task[2]} map of {len(task[0]):,} points"
 
 
 def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:

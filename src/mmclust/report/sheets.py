@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
 from mmclust.core.progress import track
+from mmclust.core.workers import in_order
 from mmclust.report.thumbs import QUALITY, SIDE, square
 
 if TYPE_CHECKING:
@@ -94,21 +92,12 @@ def _drawn(
     parts: Sequence[Manifest], workers: int
 ) -> Iterator[tuple[bytes, list[tuple[str, str]]]]:
     name = f"thumbnails of {parts[0].benchmark}"
-    if workers <= 1 or len(parts) <= 2:  # noqa: PLR2004 (not worth a process)
-        yield from track(map(draw_sheet, parts), name, len(parts), unit="sheets")
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context) as pool:
-        try:
-            done = pool.map(draw_sheet, parts)
-            yield from track(done, name, len(parts), unit="sheets")
-        except BrokenProcessPool as error:
-            raise MmclustError(
-                "A worker process was killed",
-                where="the thumbnails of the report",
-                found="the system ended it, perhaps for want of memory",
-                do="run the same command again with --workers 1",
-            ) from error
+    if len(parts) <= 2:  # noqa: PLR2004 (not worth a process)
+        workers = 1
+    sheets = in_order(
+        draw_sheet, parts, workers, describe=lambda p: f"{name}, {p.image_ids[0]} on"
+    )
+    return track(sheets, name, len(parts), unit="sheets")
 
 
 def draw_sheet(

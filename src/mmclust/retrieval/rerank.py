@@ -93,7 +93,7 @@ def rerank_benchmark(
     pairs = _pairs(i2t.top, t2i.top, len(every))
     loaded = load_itm(model, revision, device)
     key = digest_of([task.manifest, loaded.digest, top_k, digest_of(pairs.tolist())])
-    work = root / "data/retrieval" / benchmark / f"{encoder}.rerank" / key[:16]
+    work = root / "data/retrieval" / benchmark / f"{encoder}.rerank.work" / key[:16]
     scores = _score_pairs(loaded, manifest, task, pairs, work, batch_size)
     listed = _of_pairs(pairs, scores, i2t.top, t2i.top, len(every))
     first = reordered(i2t, captions.of_image, listed[0], np.arange(n))

@@ -8,10 +8,7 @@ bad member is not what it claims to be.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
-import os
-import shutil
 import stat
 import tarfile
 import zipfile
@@ -19,7 +16,7 @@ import zlib
 from typing import IO, TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import CHUNK, require_file, writing
+from mmclust.core.io import CHUNK, require_file, sweep, writing
 from mmclust.sources.members import Gate, Limits, Member, refused
 from mmclust.sources.space import cannot_write, require_space
 
@@ -78,19 +75,18 @@ def unpack(archive: Path, out: Path, limits: Limits | None = None) -> int:
             found="a folder" if out.is_dir() else "a file",
             do="remove it, or choose another folder",
         )
-    _sweep(out)
+    sweep(out.parent)
     gate, n_files = Gate(archive, limits or Limits()), 0
     with writing(out) as temporary:
         temporary.mkdir()
-        with _holding(temporary):
-            for member, source in _members(archive, gate, out):
-                path = temporary / gate.admit(member)
-                if source is None:
-                    path.mkdir(parents=True, exist_ok=True)
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _copy(source, path, member, archive)
-                n_files += 1
+        for member, source in _members(archive, gate, out):
+            path = temporary / gate.admit(member)
+            if source is None:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _copy(source, path, member, archive)
+            n_files += 1
     return n_files
 
 
@@ -190,27 +186,3 @@ def _read(source: IO[bytes], member: Member, archive: Path) -> bytes:
         return source.read(CHUNK)
     except _DAMAGE as error:
         raise refused(archive, member.name, "a complete member", error) from error
-
-
-@contextlib.contextmanager
-def _holding(folder: Path) -> Iterator[None]:
-    """Lock a folder while it is filled, so that nobody takes it for abandoned."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed runs left of this folder."""
-    for folder in out.parent.glob(f".{out.name}.*.tmp"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-            finally:
-                os.close(descriptor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import file_digest, read_json, write_json
+from mmclust.core.io import file_digest, read_json, read_note, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,11 +162,7 @@ def _digest(path: Path, cache: dict[str, Any], *, deep: bool) -> tuple[str, bool
 
 def _read_cache(root: Path) -> dict[str, Any]:
     """Read what was verified; a damaged record only costs reading again."""
-    try:
-        cache = read_json(root / _CACHE)
-    except MmclustError:
-        return {}
-    return cache if isinstance(cache, dict) else {}
+    return read_note(root / _CACHE)
 
 
 def _paths(stage: dict[str, Any], keys: list[str]) -> list[str]:

@@ -11,9 +11,8 @@ import fcntl
 from typing import TYPE_CHECKING, BinaryIO
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import CHUNK
+from mmclust.core.io import CHUNK, writing
 from mmclust.sources.space import cannot_write, require_space
-from mmclust.sources.temporary import replacing
 from mmclust.sources.verify import (
     Facts,
     decide,
@@ -69,7 +68,11 @@ def take_archive(
             found=error.strerror,
             do="make it readable",
         ) from error
-    with opened, replacing(path, before_replace) as temporary:
+    with (
+        opened,
+        writing(path, verify=lambda _: before_replace()) as temporary,
+    ):
+        temporary.touch()
         if _reflink(opened, temporary):
             facts = measure(temporary, file)
             assert facts is not None

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.io import write_json
+from mmclust.core.io import sweep, write_json
 from mmclust.sources.download import Network
 from mmclust.sources.local import forget, from_folder
 from mmclust.sources.lock import locked, read_lock, record
 from mmclust.sources.registry import find_source, read_registry
-from mmclust.sources.temporary import sweep
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.upstream import from_upstream
 
@@ -75,7 +74,7 @@ def fetch_source(
     source = open_source(name, root, sample=kind == "sample")
     if kind != "sample":
         require_accepted(source)
-    sweep(out, source.files)
+    sweep(out)
     if folder is None:
         files = from_upstream(
             source,

@@ -12,10 +12,9 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import CHUNK
+from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
 from mmclust.sources.space import require_space
-from mmclust.sources.temporary import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +100,7 @@ def pack(
     sizes = sum(member.stat().st_size for member in members)
     require_space(path.parent, sizes, f"packing {path.name}")
     with (
-        replacing(path, before_replace) as temporary,
+        writing(path, verify=lambda _: before_replace()) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
         for member in track(members, f"packing {path.name}", unit="files"):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import file_digest, read_json
+from mmclust.core.io import file_digest, read_note
 from mmclust.sources.collect import collect
 from mmclust.sources.listing import listed_members
 from mmclust.sources.local import archive_entry, forget, from_folder
@@ -153,10 +153,9 @@ def _packed(
 
 def _noted(out: Path, mirror: str) -> dict[str, Any]:
     """Return what ``source.json`` says of the files, if they are of this mirror."""
-    note = out / "source.json"
-    facts = read_json(note) if note.is_file() else {}
-    same = isinstance(facts, dict) and facts.get("mirror") == mirror
-    return dict(facts.get("files", {})) if same else {}
+    facts = read_note(out / "source.json")
+    files = facts.get("files") if facts.get("mirror") == mirror else None
+    return dict(files) if isinstance(files, dict) else {}
 
 
 def _present(

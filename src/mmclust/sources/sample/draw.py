@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.seeds import generator
+from mmclust.core.workers import in_order
 from mmclust.sources.sample.captions import describe
 from mmclust.sources.sample.coco import annotate
 from mmclust.sources.sample.paint import paint
@@ -45,14 +45,20 @@ class Drawn:
 
 def draw_all(seed: int, pictures: Iterable[Picture], workers: int) -> Iterator[Drawn]:
     """Yield the drawn pictures in order, the same at any number of workers."""
-    work = partial(draw, seed)
-    if workers <= 1:
-        yield from map(work, pictures)
-        return
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(work, pictures, chunksize=CHUNK)
+    source = iter(pictures)
+    chunks = iter(lambda: list(islice(source, CHUNK)), [])
+    drawn = in_order(
+        partial(_draw_some, seed),
+        chunks,
+        workers,
+        describe=lambda chunk: f"pictures {chunk[0].image_id} on",
+    )
+    for each in drawn:
+        yield from each
+
+
+def _draw_some(seed: int, pictures: list[Picture]) -> list[Drawn]:
+    return [draw(seed, picture) for picture in pictures]
 
 
 def draw(seed: int, picture: Picture) -> Drawn:
