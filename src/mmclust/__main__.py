@@ -7,9 +7,12 @@ import sys
 
 def main() -> None:
     """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage."""
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.numerics import settle
+
     try:
+        settle()  # before any library that reads these settings can be loaded
         from mmclust.cli import app
-        from mmclust.core.errors import MmclustError
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
             raise
@@ -17,6 +20,8 @@ def main() -> None:
             f"error: {error.name} is not installed for {sys.executable}\n"
             "  do:       scripts/setup, then: source .venv/bin/activate"
         )
+    except MmclustError as error:
+        sys.exit(f"error: {error}")
     try:
         app(prog_name="mmclust")
     except MmclustError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 from mmclust.sources.sample.captions import describe
 from mmclust.sources.sample.coco import annotate
@@ -55,6 +56,7 @@ def draw_all(seed: int, pictures: Iterable[Picture], workers: int) -> Iterator[D
         yield from pool.map(work, pictures, chunksize=CHUNK)
 
 
+@threads(1)
 def draw(seed: int, picture: Picture) -> Drawn:
     """Draw, annotate and describe one picture; it depends on nothing else.
 
@@ -72,8 +74,6 @@ def draw(seed: int, picture: Picture) -> Drawn:
     """
     import cv2
 
-    # Processes are the parallelism here; threads inside them would only compete.
-    cv2.setNumThreads(1)
     rng = generator(seed, "sample", "scene", picture.image_id)
     scene = picture.scene or compose(rng, picture.wanted)
     annotations, seen = None, SEEN
