@@ -143,6 +143,16 @@ def in_use() -> str:
     return "portable" if held else "fast"
 
 
+def instructions() -> str:
+    """Say up to which instructions libraries compute in this process."""
+    if in_use() == "portable":
+        return "AVX2"
+    flags = _flags()
+    known = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX"}
+    best = next((name for flag, name in known.items() if flag in flags), "")
+    return f"whatever each library finds{best and f', up to {best}'}"
+
+
 def as_given() -> dict[str, str]:
     """Return the environment without what :func:`settle` set.
 
