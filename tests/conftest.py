@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+# isort: off
+from mmclust.core import numerics
+
+numerics.settle()  # as a command does, before numpy or torch can be loaded
+# isort: on
+
 import os
 import subprocess
 import sys

@@ -10,9 +10,12 @@ _STOPPED = "stopped; run the same command again to continue"
 
 def main() -> None:
     """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage."""
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.numerics import settle
+
     try:
+        settle()  # before any library that reads these settings can be loaded
         from mmclust.cli import app
-        from mmclust.core.errors import MmclustError
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
             raise
@@ -22,6 +25,8 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit(_STOPPED)
+    except MmclustError as error:
+        sys.exit(f"error: {error}")
     try:
         app(prog_name="mmclust")
     except MmclustError as error:

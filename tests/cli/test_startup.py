@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+from mmclust.core.numerics import LIBRARIES, possible
 from tests.conftest import ROOT
 
-HEAVY = ("torch", "transformers", "dvc", "sklearn", "pyarrow", "cv2", "faiss", "numpy")
+HEAVY = (*LIBRARIES, "transformers", "dvc")
 
 
 def test_help_loads_nothing_heavy():
@@ -21,6 +22,29 @@ def test_help_loads_nothing_heavy():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+def test_numerics_are_settled_before_any_library_is_loaded(tmp_path):
+    """The command's first lines; a library that is loaded earlier keeps its choice."""
+    code = (
+        "import sys\n"
+        "from mmclust.core import numerics\n"
+        "settle = numerics.settle\n"
+        "def noted(*given):\n"
+        f"    print('before', [name for name in {HEAVY!r} if name in sys.modules])\n"
+        "    settle(*given)\n"
+        "    print(numerics.in_use())\n"
+        "numerics.settle = noted\n"
+        "from mmclust.__main__ import main\n"
+        "sys.argv = ['mmclust', '--help']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    expected = ["before []", "portable" if possible() else "fast"]
+    assert done.stdout.splitlines()[:2] == expected
 
 
 def test_every_stage_has_help(run_mmclust, tmp_path):

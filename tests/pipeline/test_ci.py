@@ -227,3 +227,93 @@ def test_compare_says_what_is_wrong(compared):
     assert done.returncode == 1
     assert "error: nowhere is no commit of this repository" in done.stderr
     assert call(root).returncode == 2
+
+
+STAGE = {
+    "cmd": "mkdir -p report metrics && echo x > report/index.html"
+    """ && printf '{"a": {"acc": %s}}' $(cat score.txt) > metrics/toy.json""",
+    "deps": ["src/code.txt"],  # not score.txt: the other machine's other result
+    "outs": ["report"],
+    "metrics": [{"metrics/toy.json": {"cache": False}}],
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository with a run of its pipeline, and the scripts that run it again."""
+    root = tmp_path / "repo"
+    (root / ".venv/bin").mkdir(parents=True)
+    (root / "src").mkdir()
+    for name in (".ci/run", "scripts/repro", "scripts/verdict"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    for name in ("setup", "test"):
+        (root / "scripts" / name).write_text("#!/usr/bin/env bash\necho $0\n")
+        (root / "scripts" / name).chmod(0o755)
+    (root / "scripts/unlock").write_text("")  # where scripts/repro calls it
+    (root / ".venv/bin/activate").write_text(
+        f"export PATH={Path(sys.executable).parent}:$PATH\n"
+    )
+    (root / ".gitignore").write_text(".venv\n/report\n")
+    (root / "src/code.txt").write_text("1")
+    (root / "score.txt").write_text("0.5")
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"toy": STAGE}}))
+    git(root, "init", "-q", "-b", "main")
+    bash(root, "source .venv/bin/activate; dvc init -q; dvc repro -q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "x")
+    return root
+
+
+def bash(root, command):
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "MMCLUST_NUMERICS"}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=root, env=environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+
+
+def another_result(root):
+    """The same code; the stage gives what it would give on another machine."""
+    (root / "score.txt").write_text("0.625")
+    git(root, "commit", "-qam", "x")
+    shutil.rmtree(root / ".dvc/cache")
+    shutil.rmtree(root / "report")
+
+
+def test_repro_ends_with_whether_committed_scores_are_reproduced(project):
+    """One line: to the byte; which differ most; not compared after own changes."""
+
+    def last():
+        done = bash(project, "scripts/repro")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    assert last() == "Committed scores: reproduced to the byte."
+    another_result(project)
+    assert last() == (
+        "Committed scores: 1 values differ, most a.acc in metrics/toy.json, by 0.125; "
+        "docs/numerics.md says where they must not."
+    )
+    (project / "src/code.txt").write_text("2")
+    assert last().startswith("Committed scores: not compared")
+
+
+def test_ci_fails_when_a_clean_clone_does_not_stay_clean(project):
+    """Before the tests; with fast numerics, results may be others."""
+    without_qemu = (
+        "command() { [ $2 != qemu-x86_64 ] && builtin command $@; }; id() { :; }"
+    )
+    run = f"{without_qemu}; export -f command id; .ci/run"
+    done = bash(project, run)
+    assert done.returncode == 0, done.stderr
+    assert "every committed result is reproduced to the byte" in done.stdout
+    assert done.stdout.splitlines()[-1] == "scripts/test"
+    assert "other processors go untested" in done.stderr
+    another_result(project)
+    done = bash(project, run)
+    assert done.returncode == 1
+    assert "error: dvc repro made other results than those committed" in done.stderr
+    assert " M metrics/toy.json" in done.stderr
+    assert "scripts/test" not in done.stdout
+    assert bash(project, f"export MMCLUST_NUMERICS=fast; {run}").returncode == 0

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmclust.core import numerics
 from mmclust.core.errors import MmclustError
+from mmclust.core.numerics import possible
 from mmclust.report import leaderboard_reproduce as work
 from mmclust.report.leaderboard import gather
 from mmclust.report.leaderboard_verdict import compare
@@ -65,14 +67,14 @@ def made(tmp_path_factory):
     dvc(root, "init", "-q")
     dvc(root, "config", "core.analytics", "false")
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
-    (root / "params.yaml").write_text("shift: 0\n")
+    (root / "params.yaml").write_text("shift: 0\nnumerics: portable\n")
     (root / "requirements-cpu.lock").write_text("a==1\n")
     (root / "slow.py").write_text("")
     (root / "data.py").write_text(DATA)
     (root / "score.py").write_text(SCORE)
     dvc(root, "repro")
     commit(root)
-    (root / "params.yaml").write_text("shift: 0.5\n")
+    (root / "params.yaml").write_text("shift: 0.5\nnumerics: portable\n")
     dvc(root, "repro")
     commit(root)
     return root
@@ -231,14 +233,60 @@ def test_the_command_says_its_verdict(repo):
     assert process.returncode == 0, output
     assert "requirements-cpu.lock differ from that commit's" in output
     assert "acc: recorded 0.25, made again 0.25" in output
-    assert "same: all 4 values of metrics/clustering/toy.json are equal" in output
+    equal = "equal to the byte: all 4 values of metrics/clustering/toy.json are equal"
+    assert equal in output
+    assert "numerics portable" in output or not possible()
+    git(repo, "checkout", "-q", "requirements-cpu.lock")
     process = start(repo, "--quiet", "--upstream", changed(repo, "0.125").id)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1, output
-    assert "DIFFERENT: 4 of 4 values differ, by at most 0.175" in output
+    assert (
+        "DIFFERENT: 4 of 4 values differ, by at most 0.175" in output or not possible()
+    )
     assert "ran data, score; the rest" in output
     assert "Traceback" not in output
     assert "Running stage" not in output
+
+
+@pytest.mark.parametrize(
+    ("shift", "within"), [("0.0625", True), ("0.125", False), ("0.0", None)]
+)
+def test_equality_is_not_asked_for_where_it_is_not_promised(repo, shift, within):
+    """Recorded by fast numerics: scores may move within their intervals, no further."""
+    commit(repo, params_yaml="shift: 0.5\nnumerics: fast\n")
+    row = changed(repo, shift)
+    if within is None:  # values without an interval decide nothing
+        path = repo / SCORES
+        record = {"k": 3, "acc": 0.5}
+        path.write_text(json.dumps({"hog": {"image": {"kmeans": record}}}))
+        commit(repo)
+        row = row_of(repo, 0.5)
+    process = start(repo, "--quiet", row.id)
+    output, _ = process.communicate(timeout=60)
+    assert "not promised there (recorded with numerics: fast" in output
+    where = {True: "within the intervals", None: "no interval to hold it against",
+             False: "outside the intervals: hog.image.kmeans.acc"}  # fmt: skip
+    assert where[within] in output
+    assert process.returncode == (0 if within else 1), output
+
+
+def test_what_takes_a_promise_away(repo, monkeypatch):
+    """Numerics of then and now, the packages, the machine."""
+    monkeypatch.delenv(numerics.VARIABLE, raising=False)
+    row = row_of(repo, 0.25)
+    monkeypatch.setattr(numerics, "possible", lambda: True)
+    assert work.unpromised(repo, row.commit) == ()
+    monkeypatch.setenv(numerics.VARIABLE, "fast")
+    monkeypatch.setattr(numerics, "possible", lambda: False)
+    (repo / "requirements-cpu.lock").write_text("a==2\n")
+    assert work.unpromised(repo, row.commit) == (
+        "MMCLUST_NUMERICS=fast here",
+        "this machine has no AVX2",
+        "other packages",
+    )
+    commit(repo, params_yaml="shift: 1\n")
+    then = work.unpromised(repo, git(repo, "rev-parse", "HEAD").strip())
+    assert then[0] == "recorded before numerics was a param"
 
 
 def test_a_killed_run_leaves_nothing(repo):

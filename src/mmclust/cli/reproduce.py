@@ -32,13 +32,19 @@ def reproduce(
     """Run the stage that made a number, in a clean worktree of its commit; compare.
 
     The worktree is temporary and always removed. What the stage reads comes from this
-    repository's DVC cache, or from the stages before it. Exit code 1: another number.
+    repository's DVC cache, or from the stages before it. Exit code 1: another number;
+    where equality is not promised (other numerics or packages, Arm), one outside its
+    interval.
     """
     from mmclust.report import leaderboard_reproduce as work
+    from mmclust.report.environment import machine
 
     root = Path()
     found = work.find_row(root, row)
     _introduce(found)
+    typer.echo(
+        f"here: {', '.join(f'{key} {value}' for key, value in machine().items())}"
+    )
     differ = work.other_locks(root, found.commit)
     if differ:
         typer.echo(
@@ -54,7 +60,7 @@ def reproduce(
         root, found, tolerance=tolerance, upstream=upstream, tell=tell
     )
     _judge(verdict)
-    if not verdict.same:
+    if not verdict.same and (not verdict.unpromised or not _within(verdict)):
         raise typer.Exit(1)
 
 
@@ -74,8 +80,9 @@ def _judge(verdict: Verdict) -> None:
     typer.echo(f"ran {', '.join(verdict.ran)}; the rest came from DVC's cache")
     typer.echo(f"{row.metric}: recorded {row.number.mean!r}, made again {again}")
     if not verdict.differing:
+        how = "equal to the byte" if verdict.same_bytes else "same"
         typer.echo(
-            f"same: all {verdict.n_values} values of {row.number.path} are equal"
+            f"{how}: all {verdict.n_values} values of {row.number.path} are equal"
         )
         return
     for name, then, now in verdict.differing[:_SHOWN]:
@@ -83,8 +90,24 @@ def _judge(verdict: Verdict) -> None:
     left = len(verdict.differing) - _SHOWN
     if left > 0:
         typer.echo(f"  and {left} more")
+    if verdict.unpromised and not verdict.same:
+        where = "within the intervals" if _within(verdict) else (
+            f"outside the intervals: {', '.join(verdict.outside)}"
+            if verdict.outside else "and no interval to hold it against"
+        )  # fmt: skip
+        typer.echo(
+            f"not promised there ({'; '.join(verdict.unpromised)}): "
+            f"{len(verdict.differing)} of {verdict.n_values} values differ, largest "
+            f"difference {verdict.largest:.6g}, {where}"
+        )
+        return
     typer.echo(
         f"{'same within the tolerance' if verdict.same else 'DIFFERENT'}: "
         f"{len(verdict.differing)} of {verdict.n_values} values differ, by at most "
         f"{verdict.largest:.6g} (tolerance {verdict.tolerance:g})"
     )
+
+
+def _within(verdict: Verdict) -> bool:
+    """Whether every score that differs stays in the interval recorded with it."""
+    return verdict.n_bounded > 0 and not verdict.outside

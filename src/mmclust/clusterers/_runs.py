@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.numerics import threads
 from mmclust.core.plugins import load, params_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
@@ -156,9 +157,7 @@ def assign(
     labels, confidence
         int32 (n,), and float32 (n,) or None.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with threads(1):
         found = load("clusterers", clusterer).fit_predict(rows, k, options, seed=seed)
     return found if isinstance(found, tuple) else (found, None)
 

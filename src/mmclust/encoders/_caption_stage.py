@@ -15,6 +15,7 @@ from mmclust.core.images import Images
 from mmclust.core.io import digest_of
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
+from mmclust.core.numerics import threads
 from mmclust.core.params import convert
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
@@ -26,7 +27,6 @@ from mmclust.encoders._compute import (
     computing,
     on_accelerator,
     require_device,
-    single_thread,
 )
 from mmclust.encoders._engines import single_threaded
 from mmclust.encoders._work import code_digest, work_root
@@ -146,7 +146,7 @@ def _computed(job: Job, todo: list[Span], workers: int) -> Iterator[tuple[Span, 
         start = partial(LocalWorker, partial(single_threaded, whole_shards, job))
         yield from run_tasks([start] * n_workers, todo, describe=describe)
     else:
-        with single_thread():
+        with threads(1):
             compute = whole_shards(job)
             for span in todo:
                 yield span, compute(span)

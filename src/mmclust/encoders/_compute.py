@@ -7,12 +7,11 @@ same order on any machine; speed comes from several processes.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.numerics import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 PRECISIONS = ("float32", "bf16", "fp16")
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-)
 _FOR_GOOD = contextlib.ExitStack()
 _COMPILED: ContextVar[bool] = ContextVar("compiled", default=False)
 _BATCH: ContextVar[int | None] = ContextVar("batch", default=None)
@@ -123,34 +116,6 @@ def computing(
         yield
 
 
-@contextlib.contextmanager
-def single_thread() -> Iterator[None]:
-    """Hold every library to one thread, loaded already or loaded later."""
-    from threadpoolctl import threadpool_limits
-
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
-    with contextlib.ExitStack() as stack:
-        stack.callback(_restore, before)
-        stack.enter_context(threadpool_limits(1))
-        if torch is not None:
-            stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(1)
-        if cv2 is not None:
-            stack.callback(cv2.setNumThreads, cv2.getNumThreads())
-            cv2.setNumThreads(1)
-        yield
-
-
 def single_thread_for_good() -> None:
     """Hold this process, a worker, to one thread until it ends."""
-    _FOR_GOOD.enter_context(single_thread())
-
-
-def _restore(before: dict[str, str | None]) -> None:
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    _FOR_GOOD.enter_context(threads(1))

@@ -16,9 +16,10 @@ from mmclust.core.features import check_features
 from mmclust.core.io import digest_of, read_table, write_array, write_json
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
+from mmclust.core.numerics import threads
 from mmclust.core.params import EncodeParams
 from mmclust.core.progress import track
-from mmclust.encoders._compute import computing, single_thread
+from mmclust.encoders._compute import computing
 from mmclust.encoders._engines import Options
 from mmclust.encoders._finish import load_fitted
 from mmclust.encoders._stage import first_pass, job_of
@@ -97,7 +98,7 @@ def embed_benchmark(
         rows = manifest.evaluate_rows
         _refuse_skipped(skipped, manifest)
         arrays = {"image": np.asarray(images[rows], dtype=np.float32)}
-        with single_thread():
+        with threads(1):
             for kind, texts in _captions(manifest, folder).items():
                 arrays[f"text_{kind}"] = _embedded(work, job, texts)
         for name, array in arrays.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import private, read_table
+from mmclust.core.numerics import threads
 from mmclust.core.workers import LocalWorker, run_tasks
 from mmclust.encoders._compute import (
     BATCH,
@@ -15,7 +16,6 @@ from mmclust.encoders._compute import (
     on_accelerator,
     require_device,
     require_precision,
-    single_thread,
     single_thread_for_good,
 )
 from mmclust.encoders._job import Done, Job, Prepared, Task
@@ -125,7 +125,7 @@ def run(
         start = partial(LocalWorker, partial(single_threaded, whole_shards, job))
         yield from run_tasks([start] * n_workers, tasks, describe=describe)
     else:
-        with single_thread():
+        with threads(1):
             compute = whole_shards(job)
             for task in tasks:
                 yield task, compute(task)

@@ -10,11 +10,12 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.io import read_json, write_json, writing
+from mmclust.core.numerics import threads
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
 from mmclust.encoders._captions import reading
-from mmclust.encoders._compute import computing, single_thread
+from mmclust.encoders._compute import computing
 from mmclust.encoders._job import Job, Task, rows_of
 from mmclust.encoders._shard import encode_shard
 
@@ -49,7 +50,7 @@ def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int
         work.array(name).merge()
     fitted = Fitted()
     if work.learns:
-        with single_thread():
+        with threads(1):
             read = reading(manifest, work.plan.captions)
             fitted = learn(work, read, seed, job)
     views, skipped = {}, {}

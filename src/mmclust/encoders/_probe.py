@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.images import Images
 from mmclust.core.manifest import read_manifest
-from mmclust.encoders._compute import single_thread
+from mmclust.core.numerics import threads
 from mmclust.encoders._job import Task
 from mmclust.encoders._shard import encode_shard, manifests_of, prepare_shard
 from mmclust.encoders._stage import job_of, plan_works, unfinished
@@ -65,7 +65,7 @@ def estimate(
         job = job_of(manifest_path, works, policy, options)
         stop = min(tasks[0].start + options.batch, tasks[0].stop)
         first = Task(tasks[0].start, stop, tasks[0].wanted)
-        with single_thread():
+        with threads(1):
             decode, encode, sizes = _probe(job, manifest, first)
         n_bytes = sum(sizes.values()) * n_todo
         lines.append(f"to write: about {_size(n_bytes)} in shards")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mmclust
+from mmclust.core import numerics
 from mmclust.core.errors import MmclustError
 from mmclust.core.workers import WorkerDiedError, answer_to, unpack
 from mmclust.encoders._compute import single_thread_for_good
@@ -65,7 +66,12 @@ def ray_workers(
         max_restarts=0,
         max_task_retries=0,
         scheduling_strategy="SPREAD",
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, path))}},
+        runtime_env={
+            "env_vars": {
+                **numerics.settings(),
+                "PYTHONPATH": os.pathsep.join(filter(None, path)),
+            }
+        },
     )(_Actor)
     return [partial(_RayWorker, ray, actor, job)] * n_workers
 
@@ -74,6 +80,7 @@ class _Actor:
     """Runs in the cluster."""
 
     def __init__(self, job: Job) -> None:
+        numerics.settle()  # what this machine needs besides
         self._job = job
         self._run: Callable[[Task], Done] | None = None
 

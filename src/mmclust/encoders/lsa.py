@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
 from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf, too_few_words
@@ -60,7 +61,6 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """
     del device
     from sklearn.decomposition import TruncatedSVD
-    from threadpoolctl import threadpool_limits
 
     vectorizer, tfidf = fit_tfidf(batch.captions, params.max_words, "lsa")
     n_images, n_words = tfidf.shape
@@ -68,7 +68,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     if dim < 1:
         raise too_few_words(n_words, "lsa")
     svd = TruncatedSVD(dim, random_state=seed % 2**32)
-    with threadpool_limits(1):  # the same sums in the same order everywhere
+    with threads(1):  # the same sums in the same order everywhere
         svd.fit(tfidf)
     return Fitted(
         {"idf": vectorizer.idf_, "components": svd.components_},
@@ -81,9 +81,7 @@ def encode_text(
 ) -> np.ndarray[Any, Any]:
     """Project the TF-IDF of b images' captions to float32 (b, d)."""
     del params, device
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with threads(1):
         tfidf = apply_tfidf(batch.captions, fitted)
         projected = tfidf @ fitted.arrays["components"].T
     return np.asarray(projected, dtype=np.float32)

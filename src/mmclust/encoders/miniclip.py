@@ -21,6 +21,7 @@ import numpy as np
 from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch
 
 VIEWS = ("image", "text")
-
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it. For nets
-this small one thread is also the fastest wherever a core is shared."""
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -82,6 +79,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     )
 
 
+@threads(1)
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """Train on all pairs; one random caption of each image in a batch.
 
@@ -117,7 +115,6 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
             found=f"{n} images, {len(words)} words that occur twice",
             do="take miniclip out of encoders in params.yaml for this benchmark",
         )
-    torch.set_num_threads(THREADS)
     model = build(params, len(words), seed).to(device)
     pictures = torch.from_numpy(np.array(batch.images)).to(device)
     captions = [[_ids(text, words) for text in each] for each in batch.captions]
@@ -126,6 +123,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     return Fitted(arrays, {"vocabulary": list(words), "loss": losses})
 
 
+@threads(1)
 def encode_image(
     batch: Batch, params: Params, fitted: Fitted, *, device: str
 ) -> np.ndarray[Any, Any]:
@@ -139,6 +137,7 @@ def encode_image(
     return np.asarray(embedded.cpu())
 
 
+@threads(1)
 def encode_text(
     batch: Batch, params: Params, fitted: Fitted, *, device: str
 ) -> np.ndarray[Any, Any]:
@@ -154,6 +153,7 @@ def encode_text(
     return np.asarray(unit(sums).cpu())
 
 
+@threads(1)
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
 ) -> np.ndarray[Any, Any]:
@@ -173,6 +173,7 @@ def _captions(
     return unit(embed_captions(model, [_ids(text, words) for text in captions], device))
 
 
+@threads(1)
 def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
 ) -> np.ndarray[Any, Any]:
@@ -205,7 +206,6 @@ def _ids(text: str, words: dict[str, int]) -> np.ndarray[Any, Any]:
 def _trained(params: Params, fitted: Fitted, device: str) -> nn.ModuleDict:
     import torch
 
-    torch.set_num_threads(THREADS)
     model = build(params, len(fitted.facts["vocabulary"]), seed=0)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in fitted.arrays.items()})
     return model.to(device).eval()
@@ -225,7 +225,8 @@ def _train(
     rng = generator(seed, "batches")
     device, n = pictures.device, len(pictures)
     size = min(params.batch, n)
-    optimizer = torch.optim.AdamW(model.parameters(), params.learning_rate)
+    # Not fused, it takes torch's square root, which no two processors share.
+    optimizer = torch.optim.AdamW(model.parameters(), params.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, params.learning_rate, total_steps=params.steps + 1
     )

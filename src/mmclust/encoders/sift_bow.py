@@ -16,6 +16,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
+from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import derive, generator
 from mmclust.core.types import Fitted
@@ -109,14 +110,12 @@ def encode_image(
 ) -> np.ndarray[Any, Any]:
     """Count words: float32 (b, words), unit norm; zeros where there is no keypoint."""
     del device
-    from threadpoolctl import threadpool_limits
-
     assert batch.images is not None
     owner, place = np.nonzero(batch.images.any(axis=2))
     words = fitted.arrays["words"]
     halves = (words**2).sum(axis=1) / 2
     counts = np.zeros((len(batch.images), params.words), np.float32)
-    with threadpool_limits(1):  # the same sums in the same order everywhere
+    with threads(1):  # the same sums in the same order everywhere
         for image, rows in enumerate(np.split(place, _starts(owner, len(counts)))):
             descriptors = batch.images[image, rows].astype(np.float32)
             nearest = (descriptors @ words.T - halves).argmax(axis=1)

@@ -15,6 +15,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import write_bytes
 from mmclust.core.manifest import read_manifest
+from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
@@ -155,9 +156,8 @@ def _views(
 def _layout(rows: Rows, perplexity: float, seed: int) -> Rows:
     """Return positions in [0, 1]: (n, 2); one thread, which the bytes depend on."""
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with threads(1):
         found = TSNE(
             perplexity=perplexity, max_iter=ITERATIONS, random_state=seed % 2**32
         ).fit_transform(np.asarray(rows, np.float32))

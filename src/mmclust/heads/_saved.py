@@ -11,6 +11,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_json, require_file, write_bytes, write_json, writing
+from mmclust.core.numerics import threads
 from mmclust.heads._centres import mean_directions
 from mmclust.heads._networks import instances, logits
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 ROWS = 8192
 """Rows that pass through a head at once."""
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
 NAMES = 3
 """Nouns that a cluster is called by."""
 
@@ -67,6 +66,7 @@ def predict(
     return Prediction(best.indices.int().numpy(), best.values.numpy())
 
 
+@threads(1)
 def outputs_of(
     weights: Arrays, rows: np.ndarray[Any, Any], name: str, *, device: str = "cpu"
 ) -> np.ndarray[Any, Any]:
@@ -86,7 +86,6 @@ def outputs_of(
     """
     import torch
 
-    torch.set_num_threads(THREADS)
     own = {
         key: torch.from_numpy(np.array(value)).to(device)[None]
         for key, value in weights.items()

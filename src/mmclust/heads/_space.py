@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
+
 if TYPE_CHECKING:
     import torch
 
 NUMBERS = 1 << 21
 """Entries of the largest matrix held at once: 8 MiB of float32."""
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
 
 
+@threads(1)
 def classify_nouns(
     nouns: np.ndarray[Any, Any],
     centres: np.ndarray[Any, Any],
@@ -54,7 +55,6 @@ def classify_nouns(
     """
     import torch
 
-    torch.set_num_threads(THREADS)
     with torch.inference_mode():
         turned = _rounded(torch.from_numpy(centres), dtype).to(device).T
         parts = []
@@ -134,6 +134,7 @@ def choose_nouns(
     return Chosen(rows, classes[rows], ranks[kept], confidence[rows])
 
 
+@threads(1)
 def counterparts(
     images: np.ndarray[Any, Any],
     nouns: np.ndarray[Any, Any],
@@ -164,7 +165,6 @@ def counterparts(
     import torch
     from torch.nn.functional import normalize
 
-    torch.set_num_threads(THREADS)
     with torch.inference_mode():
         words = torch.from_numpy(np.ascontiguousarray(nouns)).to(device)
         words = _rounded(words, dtype)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.heads._networks import is_buffer
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Weights = dict[str, torch.Tensor]
     Terms = dict[str, torch.Tensor]
 
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
 SMALL = 1 << 23
 """Products of a layer's matrix and a batch below which a CPU, too, trains seeds side
 by side: calling an operation costs more than its arithmetic there."""
@@ -87,6 +86,7 @@ class Trained:
     curve: list[dict[str, float]]
 
 
+@threads(1)
 def train(
     image: np.ndarray[Any, Any],
     text: np.ndarray[Any, Any],
@@ -122,7 +122,6 @@ def train(
     import torch
 
     require_batch(recipe.batch, len(image))
-    torch.set_num_threads(THREADS)
     near = [
         torch.from_numpy(nearest_neighbors(rows, recipe.n_neighbors, device=device))
         for rows in (text, image)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
+
 Array = np.ndarray[Any, Any]
 
 FEW = 2_000
@@ -81,11 +83,9 @@ def coordinates(rows: Any) -> Array:
     numpy.ndarray
         float32 (n, at most v).
     """
-    from threadpoolctl import threadpool_limits
-
     if rows.shape[0] > min(FEW, rows.shape[1]):
         return np.asarray(rows.toarray(), np.float32)
     # One thread: sums in another order would be other coordinates.
-    with threadpool_limits(1):
+    with threads(1):
         values, axes = np.linalg.eigh((rows @ rows.T).toarray())
     return np.asarray(axes * np.sqrt(np.maximum(values, 0)), np.float32)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from mmclust.core.numerics import threads
 
 INITS = ("random", "k-means++")
 ROWS = 4096
@@ -129,11 +126,9 @@ class Options:
 def _on_cpu(
     rows: np.ndarray[Any, Any], n_clusters: int, seed: int, options: Options
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    from threadpoolctl import threadpool_limits
-
     from mmclust.kernels._lloyd import lloyd
 
-    with one_thread(), threadpool_limits(1, "blas"):
+    with threads(1):
         return lloyd(rows, n_clusters, seed % (2**31 - 1), options)
 
 
@@ -149,19 +144,6 @@ def _inertia(
         residual = rows[part] - centroids[labels[part]]
         total += float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
     return total
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold faiss to one thread: the order of its sums, and so the bytes."""
-    import faiss
-
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
 
 
 def require_k(n_clusters: int, n_samples: int) -> None:

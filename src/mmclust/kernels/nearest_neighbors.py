@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.kernels.kmeans import one_thread
+from mmclust.core.numerics import threads
 
 SCORES = 1 << 27
 """Scores held at once on an accelerator: half a gigabyte."""
@@ -56,7 +56,7 @@ def nearest_neighbors(
     if device == "cpu":
         import faiss
 
-        with one_thread():
+        with threads(1):
             scores, found = faiss.knn(rows, rows, wanted, faiss.METRIC_INNER_PRODUCT)
     else:
         scores, found = _torch(rows, wanted, device)

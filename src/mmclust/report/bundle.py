@@ -48,10 +48,7 @@ class Bundle:
 
     def add_data(self, value: Any) -> str:
         """Write JSON as a script that hands it over: pages on disk cannot fetch."""
-        text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        return self.add(f"mmclust.put({text});\n".encode(), ".js")
+        return self.add(handed_over(value, sort_keys=True), ".js")
 
     def sweep(self) -> None:
         """Remove files that the page no longer uses."""
@@ -60,3 +57,11 @@ class Bundle:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name not in self.names and path.is_file():
                 path.unlink()
+
+
+def handed_over(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Return JSON as a script that gives it to the page which loads it."""
+    text = json.dumps(
+        value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False
+    )
+    return f"mmclust.put({text});\n".encode()

@@ -9,13 +9,15 @@ import re
 import sys
 from pathlib import Path
 
+from mmclust.core import numerics
+
 
 def versions() -> list[tuple[str, str]]:
-    """Return Python and the packages that this project asks for, with versions.
+    """Return the packages that this project asks for, with versions.
 
     Those of extras are listed where they are installed.
     """
-    found = [("Python", platform.python_version())]
+    found = []
     names = {
         re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         for requirement in importlib.metadata.requires("mmclust") or []
@@ -28,18 +30,22 @@ def versions() -> list[tuple[str, str]]:
     return found
 
 
-def hardware() -> list[tuple[str, str]]:
-    """Return what the page's machine is: system, processor, memory.
+def machine() -> dict[str, str]:
+    """Return what this machine is, and what it computes by.
 
-    No name of a host, a user or a folder.
+    No name of a host, a user or a folder. Nothing that is compared between machines
+    may hold it.
     """
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return [
-        ("system", f"{platform.system()} {platform.machine()}"),
-        ("processor", _processor()),
-        ("cores", str(os.cpu_count() or "unknown")),
-        ("memory", f"{pages / 2**30:.0f} GiB"),
-    ]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count() or "unknown"),
+        "memory": f"{pages / 2**30:.0f} GiB",
+        "numerics": numerics.in_use(),
+        "instructions": numerics.instructions(),
+        "Python": platform.python_version(),
+    }
 
 
 def _processor() -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.numerics import as_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +57,11 @@ class Commit:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without git's own variables, which hooks set."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    """Return the environment without git's own variables, which hooks set.
+
+    And without this run's numerics: another commit's params have their own.
+    """
+    return {k: v for k, v in as_given().items() if not k.startswith("GIT_")}
 
 
 def git(root: Path, *arguments: str, feed: bytes | None = None) -> bytes:

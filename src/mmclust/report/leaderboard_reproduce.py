@@ -14,11 +14,13 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import private, read_json, write_bytes
+from mmclust.core.io import private, read_json, require_file, write_bytes
 from mmclust.report.leaderboard import gather
 from mmclust.report.leaderboard_git import environment, git, lines
 from mmclust.report.leaderboard_lock import maker, parse_lock
+from mmclust.report.leaderboard_params import flat_params
 from mmclust.report.leaderboard_verdict import Verdict, compare
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def reproduce(
         is removed whatever happens.
     """
     path = row.number.path
-    recorded = json.loads(git(root, "show", f"{row.commit}:{path}"))
+    recorded = git(root, "show", f"{row.commit}:{path}")
     stage = stage_of(root, row.commit, path)
     with worktree(root, row.commit) as tree:
         _share_cache(root, tree)
@@ -122,8 +124,34 @@ def reproduce(
             again = ["repro", "--force", "--single-item", "--no-run-cache", stage]
             _dvc(tree, again, tell)
             ran.append(stage)
-        made = read_json(tree / path)
-    return compare(row, recorded, made, tuple(ran), tolerance)
+        made = require_file(tree / path).read_bytes()
+    return compare(
+        row,
+        json.loads(recorded),
+        json.loads(made),
+        tuple(ran),
+        tolerance,
+        unpromised=unpromised(root, row.commit),
+        same_bytes=recorded == made,
+    )
+
+
+def unpromised(root: Path, commit: str) -> tuple[str, ...]:
+    """Return why a commit's numbers need not come out equal here; empty: they must."""
+    then = flat_params(_at(root, commit, "params.yaml")).get("numerics")
+    here = os.environ.get(numerics.VARIABLE)
+    reasons = []
+    if then is None:
+        reasons.append("recorded before numerics was a param")
+    elif then != "portable":
+        reasons.append(f"recorded with numerics: {then}")
+    if here and here != then:
+        reasons.append(f"{numerics.VARIABLE}={here} here")
+    if not numerics.possible():
+        reasons.append("this machine has no AVX2")
+    if other_locks(root, commit):
+        reasons.append("other packages")
+    return tuple(reasons)
 
 
 def stage_of(root: Path, commit: str, path: str) -> str:

@@ -32,6 +32,14 @@ class Verdict:
         The largest difference between two numbers.
     tolerance
         What was allowed.
+    outside
+        Scores that left the interval recorded beside them.
+    n_bounded
+        How many of the differing values are scores with an interval.
+    unpromised
+        Why equality is not promised; empty where it is.
+    same_bytes
+        Whether the whole file is equal.
     """
 
     row: Row
@@ -41,6 +49,10 @@ class Verdict:
     differing: tuple[tuple[str, Any, Any], ...]
     largest: float
     tolerance: float
+    outside: tuple[str, ...] = ()
+    n_bounded: int = 0
+    unpromised: tuple[str, ...] = ()
+    same_bytes: bool = False
 
     @property
     def same(self) -> bool:
@@ -49,7 +61,14 @@ class Verdict:
 
 
 def compare(
-    row: Row, recorded: Any, made: Any, ran: tuple[str, ...], tolerance: float
+    row: Row,
+    recorded: Any,
+    made: Any,
+    ran: tuple[str, ...],
+    tolerance: float,
+    *,
+    unpromised: tuple[str, ...] = (),
+    same_bytes: bool = False,
 ) -> Verdict:
     """Return the verdict on a metrics file, every leaf of it."""
     then, now = dict(_leaves(recorded)), dict(_leaves(made))
@@ -64,7 +83,25 @@ def compare(
     )
     again = now.get((*row.number.keys, row.metric))
     number = again if _number(again) else None
-    return Verdict(row, number, ran, len(then), differing, largest, tolerance)
+    bounds = {
+        name: (then.get((*key[:-1], f"{key[-1]}_low")),
+               then.get((*key[:-1], f"{key[-1]}_high")), now.get(key))
+        for key in then if (name := ".".join(key)) in {n for n, *_ in differing}
+    }  # fmt: skip
+    bounded = {n: each for n, each in bounds.items() if all(map(_number, each))}
+    return Verdict(
+        row,
+        number,
+        ran,
+        len(then),
+        differing,
+        largest,
+        tolerance,
+        tuple(n for n, (low, high, new) in bounded.items() if not low <= new <= high),
+        len(bounded),
+        unpromised,
+        same_bytes,
+    )
 
 
 def _leaves(

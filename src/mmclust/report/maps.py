@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.features import view_of, views_of
+from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
@@ -157,9 +158,7 @@ def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:
     with its package's defaults and the same start. One thread: sums over threads
     would come out in another order, and both amplify the last bit.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with threads(1):
         reduced, start = _principal(features)
         xy = (_umap if method == "UMAP" else _tsne)(reduced, start, seed % 2**32)
     low = xy.min(axis=0)

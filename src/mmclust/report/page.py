@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
 from mmclust.report import words
-from mmclust.report.bundle import Bundle
-from mmclust.report.environment import hardware, versions
+from mmclust.report.bundle import Bundle, handed_over
+from mmclust.report.environment import machine, versions
 from mmclust.report.given import Given
 from mmclust.report.licences import licences
 from mmclust.report.lock import locked
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 SCRIPTS = ("page.js", "files.js", "tables.js", "words.js", "map.js", "points.js",
            "gallery.js", "start.js")  # fmt: skip
 """Together one script, in this order."""
+MACHINE = "machine.js"
 
 
 def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> None:
     """Write ``report/index.html`` and the files beside it.
 
-    Equal inputs give equal bytes on one machine: nothing on the page is a time, a
-    host or a path. The page comes last, so that an old one stays whole until then.
+    Equal inputs give equal bytes: nothing on the page is a time, a machine or a path;
+    what the machine is goes to a file of its own. The page comes last, so that an old
+    one stays whole until then.
 
     Parameters
     ----------
@@ -85,10 +87,12 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         locked=locked(root),
         licences=licences(root, params),
         versions=versions(),
-        hardware=hardware(),
         style=_text("style.css"),
         script="\n".join(_text(name) for name in SCRIPTS),
     )
+    # Beside the page and out of DVC's sight (.dvcignore): it differs between machines,
+    # which equal runs must not.
+    write_bytes(out.parent / MACHINE, handed_over(machine()))
     write_bytes(out, html.encode())
     given.bundle.sweep()
 

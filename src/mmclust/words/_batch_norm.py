@@ -56,7 +56,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         squares = _Sum.apply((apart * apart).sum((0, 2, 3)))
         variance = squares / n
         self._remember(mean.detach(), (squares / (n - 1)).detach())
-        scale = self.weight / (variance + self.eps).sqrt()
+        scale = self.weight * torch.rsqrt(variance + self.eps)
         normal: torch.Tensor = apart * scale.view(shape) + self.bias.view(shape)
         return normal.to(maps.dtype)
 

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
-
 
 @dataclass(frozen=True)
 class Session:
@@ -150,7 +147,6 @@ def start(
     """Build the network, its optimiser and empty counts; see :class:`Session`."""
     import torch
 
-    torch.set_num_threads(THREADS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "weights"))
         module = build(params.backbone, params.clusters, params.pretrained)

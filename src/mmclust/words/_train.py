@@ -12,6 +12,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import digest_of, read_array
+from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.words._held_out import held_out, held_out_figures
@@ -82,6 +83,7 @@ class Task:
         )
 
 
+@threads(1)
 def train(task: Task) -> None:
     """Train one seed, or finish what was begun; the result is ``task.state``.
 

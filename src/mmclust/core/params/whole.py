@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.params.blocks import (
     BudgetParams,
@@ -40,6 +41,7 @@ class Params:
     """
 
     seed: int = 782
+    numerics: str = "portable"
     sample: SampleParams = field(default_factory=SampleParams)
     data: DataParams = field(default_factory=DataParams)
     benchmarks: dict[str, dict[str, Any] | None] = field(default_factory=dict)
@@ -152,6 +154,7 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MmclustError(f"{path} is not valid YAML", found=error) from error
     params = convert({} if values is None else values, Params, "")
+    numerics.require(params.numerics, path)
     _check_ranges(params)
     _check_names(params)
     return params

@@ -10,4 +10,8 @@ const sections = new IntersectionObserver((entries) => entries.forEach(({ isInte
     target.dataset.ready = "";
   }, () => { target.querySelector("[data-missing]").hidden = false; });
 }), { rootMargin: "1500px" });
+load("machine.js").then((machine) => {
+  document.querySelector("[data-machine]").append(...Object.entries(machine).map(([key, value]) =>
+    make("div", {}, make("dt", {}, key), make("dd", {}, value))));
+}, () => { document.querySelector("[data-machine-missing]").hidden = false; });
 document.querySelectorAll("section[data-src]").forEach((section) => sections.observe(section));

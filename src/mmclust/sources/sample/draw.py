@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
 from mmclust.sources.sample.captions import describe
@@ -61,6 +62,7 @@ def _draw_some(seed: int, pictures: list[Picture]) -> list[Drawn]:
     return [draw(seed, picture) for picture in pictures]
 
 
+@threads(1)
 def draw(seed: int, picture: Picture) -> Drawn:
     """Draw, annotate and describe one picture; it depends on nothing else.
 
@@ -78,8 +80,6 @@ def draw(seed: int, picture: Picture) -> Drawn:
     """
     import cv2
 
-    # Processes are the parallelism here; threads inside them would only compete.
-    cv2.setNumThreads(1)
     rng = generator(seed, "sample", "scene", picture.image_id)
     scene = picture.scene or compose(rng, picture.wanted)
     annotations, seen = None, SEEN
