@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import Clustering, write_clusters
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import read_features
 from mmclust.core.io import file_digest, read_json, read_table
 from mmclust.core.manifest import Manifest, read_manifest
@@ -19,9 +19,15 @@ from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
 from mmclust.heads._embeddings import fitted_digest
-from mmclust.heads._rows import n_clusters, read_rows, require_clusters, unit_rows
+from mmclust.heads._rows import (
+    n_clusters,
+    read_rows,
+    require_batch,
+    require_clusters,
+    unit_rows,
+)
 from mmclust.heads._saved import noun_names, predict, save_head, write_curves
-from mmclust.heads._train import Trained, side_by_side, train
+from mmclust.heads._train import GROUP, Trained, neighbors, side_by_side, train
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -150,24 +156,35 @@ def train_seeds(
     device: str = "cpu",
     workers: int = 1,
 ) -> list[Trained]:
-    """Train one head per seed: side by side, or in processes on a CPU."""
+    """Train one head per seed: on a CPU in processes, a few side by side in each."""
     require_clusters(k, len(image))
     recipe = module.recipe(image.shape[1], k, options)
-    together = device != "cpu" or side_by_side(recipe, image.shape[1])
-    if together or workers <= 1 or len(seeds) == 1:
+    if device != "cpu":
         return train(image, text, recipe, seeds, device=device)
+    require_batch(recipe.batch, len(image))
+    size = GROUP if side_by_side(recipe, image.shape[1]) else 1
+    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     name = module.__name__.rpartition(".")[2]
-    run = partial(_one, name, options, image, text, k)
+    near = neighbors(image, text, recipe.n_neighbors)
+    run = partial(_group, name, options, image, text, near, k)
     runs = in_order(
-        run, seeds, workers, describe=lambda s: f"{name}, seed {seeds.index(s)}"
+        run, groups, workers, describe=lambda g: f"{name}, seeds {some(map(str, g))}"
     )
-    return list(track(runs, name, len(seeds), "seeds"))
+    found = track(runs, name, len(groups), "groups of seeds")
+    return [trained for group in found for trained in group]
 
 
-def _one(
-    head: str, options: Any, image: Rows, text: Rows, k: int, seed: int
-) -> Trained:
-    return train_seeds(load("heads", head), options, image, text, k, [seed])[0]
+def _group(
+    head: str,
+    options: Any,
+    image: Rows,
+    text: Rows,
+    near: tuple[Rows, Rows],
+    k: int,
+    seeds: Sequence[int],
+) -> list[Trained]:
+    recipe = load("heads", head).recipe(image.shape[1], k, options)
+    return train(image, text, recipe, seeds, near=near)
 
 
 def views_of_benchmark(

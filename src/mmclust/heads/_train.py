@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SMALL = 1 << 23
 """Products of a layer's matrix and a batch below which a CPU, too, trains seeds side
 by side: calling an operation costs more than its arithmetic there."""
+GROUP = 5
+"""Seeds that lie side by side on a CPU; groups run in processes of their own."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def train(
     seeds: Sequence[int],
     *,
     device: str = "cpu",
+    near: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None,
 ) -> list[Trained]:
     """Train one head per seed; the last epoch is the result.
 
@@ -108,6 +111,8 @@ def train(
         (:func:`side_by_side`).
     device
         Where torch runs.
+    near
+        What :func:`neighbors` found of these rows; None: they are looked for.
 
     Returns
     -------
@@ -122,14 +127,24 @@ def train(
     import torch
 
     require_batch(recipe.batch, len(image))
-    near = [
-        torch.from_numpy(nearest_neighbors(rows, recipe.n_neighbors, device=device))
-        for rows in (text, image)
-    ]
+    found = near or neighbors(image, text, recipe.n_neighbors, device=device)
+    tables = [torch.from_numpy(rows) for rows in found]
     data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
     if device != "cpu" or side_by_side(recipe, image.shape[1]):
-        return _train(data, near, recipe, seeds)
-    return [t for seed in seeds for t in _train(data, near, recipe, [seed])]
+        return _train(data, tables, recipe, seeds)
+    return [t for seed in seeds for t in _train(data, tables, recipe, [seed])]
+
+
+def neighbors(
+    image: np.ndarray[Any, Any],
+    text: np.ndarray[Any, Any],
+    n_neighbors: int,
+    *,
+    device: str = "cpu",
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return int64 (n, n_neighbors) rows near each row: by text, and by image."""
+    by_text = nearest_neighbors(text, n_neighbors, device=device)
+    return by_text, nearest_neighbors(image, n_neighbors, device=device)
 
 
 def side_by_side(recipe: Recipe, dim: int) -> bool:

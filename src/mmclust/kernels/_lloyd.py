@@ -121,11 +121,11 @@ def _assign(rows: Array, centroids: Array, *, spherical: bool) -> tuple[Array, f
 
 def _means(points: Array, labels: Array, n_clusters: int, draw: Any) -> Array:
     """Return each cluster's mean; an empty one takes half of another, as in faiss."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csc_array
 
     n = len(points)
-    shape = (n_clusters, n)
-    member = csr_array((np.ones(n, np.float32), (labels, np.arange(n))), shape)
+    ones, ends = np.ones(n, np.float32), np.arange(n + 1, dtype=np.int32)
+    member = csc_array((ones, labels, ends), (n_clusters, n))
     sizes = np.bincount(labels, minlength=n_clusters)
     means: Array = np.asarray(member @ points)
     means /= np.maximum(sizes, 1).astype(np.float32)[:, None]

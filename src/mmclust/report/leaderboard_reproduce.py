@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import private, read_json, require_file, write_bytes
+from mmclust.core.io import private, require_file, write_bytes
 from mmclust.report.leaderboard import gather
 from mmclust.report.leaderboard_git import environment, git, lines
 from mmclust.report.leaderboard_lock import maker, parse_lock
