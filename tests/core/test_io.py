@@ -1,11 +1,14 @@
 """Writers: what a reader meets is whole, or is what was there before."""
 
+import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -145,3 +148,137 @@ def test_digest_of_does_not_depend_on_key_order():
     """Canonical JSON sorts keys."""
     assert io.digest_of({"a": 1, "b": 2}) == io.digest_of({"b": 2, "a": 1})
     assert io.digest_of({"a": 1}) != io.digest_of({"a": 2})
+
+
+def by_safetensors(path):
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(9000)}, path)
+
+
+def by_torch(path):
+    import torch
+
+    torch.save({"a": torch.zeros(9000)}, path)
+
+
+def by_parquet(path):
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": np.random.default_rng(0).random(9000)}), path)
+
+
+def by_numpy(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros(9000))
+
+
+def by_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", bytes(70_000))
+
+
+def by_pillow(path):
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, "PNG")
+
+
+def by_scipy(path):
+    from scipy.io import savemat
+
+    with path.open("wb") as file:
+        savemat(file, {"a": np.zeros(9000)})
+
+
+def by_json(path):
+    with path.open("w") as file:
+        json.dump(["a" * 20] * 5000, file)
+
+
+def as_folder(path):
+    path.mkdir()
+    by_numpy(path / "a.npy")
+
+
+@contextlib.contextmanager
+def room(n_bytes):
+    """No file may grow beyond it, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [by_safetensors, by_torch, by_parquet, by_numpy, by_zip, by_pillow, by_scipy,
+     by_json, as_folder],
+)  # fmt: skip
+def test_whatever_a_library_makes_of_a_full_disk_is_one_error(tmp_path, write):
+    """Its own exceptions, with or without the system's number: the same message."""
+    write(tmp_path / "first")  # what it imports is read, what it caches is written
+    target = tmp_path / "target"
+    target.write_bytes(b"before")
+    with (
+        room(8192),
+        pytest.raises(MmclustError, match="Cannot write target") as caught,
+        io.writing(target) as temporary,
+    ):
+        write(temporary)
+    assert caught.value.parts["found"] == "File too large"
+    assert target.read_bytes() == b"before"
+    assert leftovers(tmp_path) == []
+
+
+def test_an_error_that_is_none_of_the_disks_stays_itself(tmp_path):
+    """A mistake in the block is not called a full disk."""
+    with pytest.raises(KeyError), io.writing(tmp_path / "a"):
+        {}["absent"]
+    assert list(tmp_path.iterdir()) == []
+
+
+HOLD = """
+    import pathlib, sys
+    from mmclust.core.io import writing
+    with writing(pathlib.Path(sys.argv[1])) as temporary:
+        temporary.write_text("of the living")
+        print(flush=True)
+        input()
+"""
+
+
+def test_leftovers_of_the_dead_are_swept_and_the_living_keep_theirs(tmp_path):
+    """Files as earlier editions named them, folders; a process that still writes."""
+    target = tmp_path / "file.csv"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLD), tmp_path / "other.csv"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    holder.stdout.readline()
+    (tmp_path / ".file.csv.189ee3c57aac.tmp").write_text("half")
+    (tmp_path / ".out.189ee3c57aac.tmp/deep").mkdir(parents=True)
+    (tmp_path / ".out.189ee3c57aac.tmp/deep/a").write_text("half")
+    (tmp_path / ".mine.tmp").write_text("no name of ours")
+    io.write_bytes(target, b"whole")
+    living = [name for name in leftovers(tmp_path) if name.startswith(".other.csv.")]
+    assert sorted(leftovers(tmp_path)) == sorted([".mine.tmp", *living])
+    assert len(living) == 1
+    holder.communicate(b"\n")
+    assert holder.returncode == 0
+    assert (tmp_path / "other.csv").read_text() == "of the living"
+    assert leftovers(tmp_path) == [".mine.tmp"]
+
+
+def test_blocks_give_the_bytes_of_the_whole_array(tmp_path):
+    """As numpy saves it."""
+    whole = np.arange(24, dtype=np.float32).reshape(6, 4)
+    io.write_blocks(
+        tmp_path / "a.npy", whole.dtype, whole.shape, [whole[:2], whole[2:]]
+    )
+    np.save(tmp_path / "b.npy", whole)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()

@@ -16,9 +16,11 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.shards import Sharded
 from tests.faults.misbehaving import BODY
 from tests.faults.toy import tree, write_registry
 
@@ -242,3 +244,22 @@ def test_a_running_neighbour_keeps_its_part(server, fetch, tmp_path):
         fetch({"a.bin": f"{server[1]}/good"})
         assert part.path.read_bytes() == b"a neighbour's part"
     assert (tmp_path / "out/a.bin").read_bytes() == BODY
+
+
+def test_a_full_disk_while_shards_are_merged(disk):
+    """One message and no SIGBUS; the shards stay, and with space they are merged."""
+    folder, remount = disk
+    rows = np.arange(100_000, dtype=np.float32).reshape(500, 200)
+    sharded = Sharded(folder / "image.npy", len(rows), 1, {"manifest": "a"})
+    spans = sharded.unfinished()
+    assert len(spans) == 2
+    for span in spans:
+        sharded.write(span, rows[slice(*span)], {})
+    (folder / "filler").write_bytes(bytes(300_000))
+    with pytest.raises(MmclustError, match="No space left on device"):
+        sharded.merge()
+    assert sharded.unfinished() == []
+    assert list(folder.glob("*.tmp")) == []
+    remount("size=9m")
+    sharded.merge()
+    assert np.array_equal(sharded.read()[0], rows)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.faults import test_archive_faults, test_download_faults
+from tests.faults import test_archive_faults, test_download_faults, test_stages
+from tests.faults.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 ROWS = re.findall(
-    r"^\| (.+?) \| (.+?) \| `(test_\w+)(?:\[([\w-]+)\])?` \|$",
+    r"^\| (.+?) \| (.+?) \| `(test_\w+)(?:\[([\w -]+)\])?` \|$",
     (ROOT / "docs/faults.md").read_text(),
     re.MULTILINE,
 )
@@ -17,9 +18,7 @@ ROWS = re.findall(
 
 def test_every_test_of_the_table_exists():
     """Test functions by name, parameters by the sweeps they belong to."""
-    files = [
-        p for d in ("faults", "sources") for p in (ROOT / "tests" / d).glob("t*.py")
-    ]
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
     text = "\n".join(path.read_text() for path in files)
     parameters = {
         "test_a_fault_is_told_and_changes_nothing": set(test_download_faults.MESSAGES),
@@ -28,8 +27,16 @@ def test_every_test_of_the_table_exists():
         "test_an_archive_is_refused": {
             make.__name__ for make in test_archive_faults.REFUSED
         },
+        "test_a_stage_survives_faults_at_its_writes": set(STAGES),
+        "test_workers_end_with_the_main_process": {
+            "-".join(map(str, each)) for each in test_stages.FEW
+        },
+        "test_workers_end_with_the_process_that_started_them": {
+            "in C code",
+            "without prctl",
+        },
     }
-    assert len(ROWS) > 80
+    assert len(ROWS) > 110
     for _, _, name, parameter in ROWS:
         assert f"def {name}(" in text, name
         assert not parameter or parameter in parameters[name], (name, parameter)
@@ -41,4 +48,5 @@ def test_every_fault_is_in_the_table():
     archives = {make.__name__ for make in test_archive_faults.REFUSED}
     elsewhere = {"endless"}  # has a test of its own
     assert set(test_download_faults.MESSAGES) | archives <= named | elsewhere
+    assert set(STAGES) <= named
     assert all(promise and fault for fault, promise, *_ in ROWS)

@@ -122,3 +122,16 @@ def test_a_source_that_the_sample_lacks(run_mmclust, tmp_path):
         "fetch", "coco2017", "--from", ".", "--images", "all", cwd=tmp_path
     )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"mirror": "upstream", "files": 3}'])
+def test_a_damaged_note_only_costs_looking_again(repository, run_mmclust, text):
+    """`source.json` beside whole files: they are verified, and it is written anew."""
+    assert run_mmclust("fetch", "toy", cwd=repository).returncode == 0
+    note = repository / "data/raw/toy/source.json"
+    whole = note.read_bytes()
+    for options in ((), ("--repair",)):
+        note.write_text(text)
+        done = run_mmclust("fetch", "toy", *options, cwd=repository)
+        assert done.returncode == 0, done.stderr
+        assert note.read_bytes() == whole

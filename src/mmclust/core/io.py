@@ -149,8 +149,8 @@ def _reason(error: Exception, folder: Path) -> object:
 
     Some libraries keep the system's error to themselves: then a small write shows it.
     """
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust
         return os.strerror(int(found[1]))
     try:

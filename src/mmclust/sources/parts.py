@@ -19,7 +19,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from mmclust.core.io import CHUNK, write_json
+from mmclust.core.io import CHUNK, sweep, write_json
 from mmclust.sources.asking import Version
 from mmclust.sources.space import cannot_write
 from mmclust.sources.verify import Facts, hashers_of
@@ -139,11 +139,10 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
     path = _private(work, source.name)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        file = _take_over(source, path) or path.open("x+b", buffering=0)
+        file = _take_over(source, path) or _new(path)
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
     with file:
-        _lock(file)
         part = Part(source, path, file, hashers=hashers_of(source))
         _adopt(part)
         try:
@@ -160,12 +159,12 @@ def tidy(work: Path, names: list[str]) -> None:
         shutil.rmtree(work / f"{name}.members", ignore_errors=True)
         for path in work.glob(f".{name}.*.part"):
             with contextlib.suppress(OSError), path.open("rb") as file:
-                # An empty one may be about to be locked.
-                if path.stat().st_size and _lock(file, exclusive=True):
+                if _lock(file, exclusive=True):
                     path.unlink()
         for note in work.glob(f".{name}.*.json"):
             if not note.with_suffix(".part").exists():
                 note.unlink(missing_ok=True)
+    sweep(work)
     with contextlib.suppress(OSError):
         work.rmdir()
 
@@ -195,6 +194,18 @@ def _take_over(source: SourceFile, path: Path) -> BinaryIO | None:
                 return file
             file.close()
     return None
+
+
+def _new(path: Path) -> BinaryIO:
+    """Make an empty part and lock it; a neighbour may tidy it away in between."""
+    while True:
+        file = path.open("x+b", buffering=0)
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH)  # waits for one who tidies, not for long
+        if path.exists():
+            return file
+        file.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _adopt(part: Part) -> None:
