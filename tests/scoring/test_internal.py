@@ -13,6 +13,7 @@ from mmclust.scoring.internal import (
     distances,
     internal_scores,
     sample_rows,
+    separation,
     silhouette,
     stability,
 )
@@ -38,6 +39,20 @@ def test_against_scikit_learn():
         metrics.davies_bouldin_score(rows, labels))  # fmt: skip
     assert found["calinski_harabasz"] == pytest.approx(
         metrics.calinski_harabasz_score(rows, labels))  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", [1e-1, 1e-3, 1e-4])
+def test_rows_that_nearly_coincide(spread):
+    """Groups within a thousandth of one direction, as of an encoder that collapsed."""
+    rows, labels = groups(spread=0.5)
+    rows = normalised(10 / spread + rows).astype(np.float32)
+    wide = rows.astype(np.float64)
+    expected = metrics.silhouette_score(wide, labels)
+    assert silhouette(distances(rows), labels) == pytest.approx(expected, abs=1e-4)
+    assert separation(rows, labels) == pytest.approx({
+        "davies_bouldin": metrics.davies_bouldin_score(wide, labels),
+        "calinski_harabasz": metrics.calinski_harabasz_score(wide, labels),
+    }, rel=1e-5)  # fmt: skip
 
 
 def test_noise_is_left_out():

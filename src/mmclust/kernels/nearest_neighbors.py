@@ -120,6 +120,7 @@ def _in_full(rows: Array, row: int, n_neighbors: int, off: float) -> Array:
 def _torch(rows: Array, wanted: int, device: str) -> tuple[Array, Array]:
     import torch
 
+    torch.backends.cuda.matmul.allow_tf32 = False
     points = torch.from_numpy(rows).to(device)
     blocks = torch.split(points, max(SCORES // len(rows), 1))
     best = [torch.topk(block @ points.T, wanted) for block in blocks]

@@ -36,11 +36,17 @@ def sample_rows(n_samples: int, rng: np.random.Generator) -> Array:
 
 
 def distances(rows: Array) -> Array:
-    """Return Euclidean distances between (m, d) rows: float32 (m, m)."""
+    """Return Euclidean distances between (m, d) rows: float32 (m, m).
+
+    Squares are differences of numbers that are nearly equal where rows are near to
+    each other: they are taken in float64, from the rows' mean.
+    """
+    rows = np.asarray(rows, np.float64)
+    rows = rows - rows.mean(axis=0)
     squares = np.einsum("ij,ij->i", rows, rows)
     apart = squares[:, None] + squares - 2 * (rows @ rows.T)
     np.fill_diagonal(apart, 0)
-    return np.asarray(np.sqrt(np.maximum(apart, 0)))
+    return np.asarray(np.sqrt(np.maximum(apart, 0)), np.float32)
 
 
 def silhouette(apart: Array, labels: Array) -> float | None:
@@ -95,6 +101,8 @@ def separation(features: Array, labels: Array) -> dict[str, float | None]:
     if not _comparable(labels[kept]):
         return {"davies_bouldin": None, "calinski_harabasz": None}
     rows, found = features[kept], labels[kept]
+    # From their mean, rows that are near to each other keep all their digits.
+    rows = rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
     return {
         "davies_bouldin": float(davies_bouldin_score(rows, found)),
         "calinski_harabasz": float(calinski_harabasz_score(rows, found)),
