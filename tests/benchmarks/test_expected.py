@@ -33,6 +33,17 @@ def test_equal_counts_are_as_published(build):
     assert record == {"matches": True, "images": 6, "classes": 2}
 
 
+def test_how_the_files_were_verified_is_recorded(build, tmp_path):
+    """As fetching wrote it down, of all files of the source."""
+    files = {"a.zip": {"verified": "sha256"}, "b.zip": {"verified": "none"},
+             "c.zip": {"verified": "sha256"}}  # fmt: skip
+    (tmp_path / "raw").mkdir(exist_ok=True)
+    note = json.dumps({"mirror": "upstream", "files": files})
+    (tmp_path / "raw/source.json").write_text(note)
+    record = build(options={"expected": {"a": 3, "b": 3}})["expected"]
+    assert record["verified"] == ["none", "sha256"]
+
+
 def test_a_difference_fails_and_nothing_is_written(build, tmp_path):
     """Missing, too many and unknown classes are named with both numbers."""
     with pytest.raises(MmclustError) as error:

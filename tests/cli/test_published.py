@@ -3,14 +3,17 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from mmclust.core.params import ModelParams, Params
-from mmclust.scoring.published import compare, read_published
+from mmclust.core.params import DataParams, ModelParams, Params
+from mmclust.report.published import published_rows
+from mmclust.scoring.published import compare, other_data, read_published
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs/published"
+SAMPLE = {"expected": {"matches": None, "why": "the source is the built-in sample"}}
 
 
 def of(dataset, method, metric, table="1.1"):
@@ -71,15 +74,51 @@ def test_the_setup_is_compared():
     )
     (row,) = [
         r
-        for r in compare(read_published(FOLDER), "cifar10", records, ours)
+        for r in compare(read_published(FOLDER), "cifar10", records, ours, SAMPLE)
         if r.published.table == "1.2"
     ]
+    assert row.difference is None
     assert row.differs == [
-        "our data are the built-in sample",
+        "our data are not the published ones: the source is the built-in sample",
         "our encoder is miniclip, theirs CLIP ViT-B/32",
         "our k is 20, not 10 (classes)",
         "our split policy is train, theirs tac",
     ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "why"),
+    [
+        ({"matches": True, "verified": ["md5", "sha256"]}, ""),
+        ({"matches": True, "verified": ["crc32", "first seen", "sha256"]}, ""),
+        ({"matches": True, "verified": ["none", "sha256"]}, "not all their files"),
+        ({"matches": True}, "not fetched by mmclust"),
+        ({"matches": False, "verified": ["md5"]}, "their counts are others"),
+        ({"matches": None, "why": "split or options"}, "split or options"),
+        (SAMPLE["expected"], "the built-in sample"),
+        ({}, "nothing says"),
+    ],
+)
+@pytest.mark.parametrize("mirror", ["sample", "upstream"])
+def test_one_rule_says_whether_data_are_the_published_ones(expected, why, mirror):
+    """Of a benchmark's own counts and digests; page, command and report follow it."""
+    summary = {"expected": expected}
+    assert why in other_data(summary)
+    assert bool(other_data(summary)) == bool(why)
+    record = {"acc": 0.5, "k": 10, "n_classes": 10}
+    metrics = {"hog": {"concat": {"kmeans": record}}}
+    params = Params(data=DataParams(mirror=mirror), model=ModelParams(encoder="hog"))
+    rows = compare(read_published(FOLDER), "coco_cross", metrics, params, summary)
+    run = SimpleNamespace(name="coco_cross", metrics=metrics, summary=summary)
+    page = published_rows(ROOT, run, params)
+    shown = [row["cells"]["acc"]["difference"] for row in page["beside"]]
+    assert shown == [row.difference for row in rows]
+    assert page["other_data"] == other_data(summary)
+    if why:
+        assert set(shown) == {None}
+        assert all(why in row.differs[0] for row in rows)
+    else:
+        assert shown[0] == pytest.approx(0.5 - 0.7251)
 
 
 def test_list_and_compare(tmp_path, run_mmclust):
@@ -93,11 +132,17 @@ def test_list_and_compare(tmp_path, run_mmclust):
     metrics.mkdir(parents=True)
     text = json.dumps({"hog": {"concat": {"kmeans": record}}})
     (metrics / "coco_cross.json").write_text(text)
-    done = run_mmclust("published", "compare", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "ours 0.500 (hog concat kmeans), theirs 0.725" in done.stdout
-    assert "difference -0.225" in done.stdout
-    assert "built-in sample" in done.stdout
+    built = tmp_path / "data/benchmarks/coco_cross/summary.json"
+    built.parent.mkdir(parents=True)
+    for expected, told in (
+        (SAMPLE["expected"], "no difference: other data"),
+        ({"matches": True, "verified": ["sha256"]}, "difference -0.225"),
+    ):
+        built.write_text(json.dumps({"expected": expected}))
+        done = run_mmclust("published", "compare", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"ours 0.500 (hog concat kmeans), theirs 0.725, {told}" in done.stdout
+        assert ("built-in sample" in done.stdout) == ("other data" in told)
     done = run_mmclust("published", "list", "stl10", cwd=tmp_path)
     assert "DXMC  nmi 0.958" in done.stdout
     done = run_mmclust("published", "list", "stl", cwd=tmp_path)

@@ -155,6 +155,31 @@ def test_threads_do_not_change_the_result():
     assert one.centroids.tobytes() == two.centroids.tobytes()
 
 
+@pytest.mark.parametrize("name", ["gaussian_mixture", "minibatch_kmeans", "kmeans"])
+def test_equal_rows_share_a_cluster(name):
+    """Seven rows that repeat, at every number of rows: by place, products round."""
+    some = blobs(7, 7, spread=0.9)[0]
+    for n in range(7, 71, 3):
+        order = np.arange(n) % 7
+        labels = run(name, some[order], 3)
+        assert np.array_equal(labels, labels[:7][order])
+
+
+def test_posteriors_of_equal_rows_are_equal(monkeypatch):
+    """Though the mixture's own differ by their place."""
+    from sklearn.mixture import GaussianMixture
+
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        GaussianMixture, "predict_proba",
+        lambda _, rows: rng.dirichlet(np.ones(3), len(rows)),
+    )  # fmt: skip
+    features = np.tile(blobs(5)[0], (4, 1))
+    labels, sure = cluster_array(features, "gaussian_mixture", 3, seed=0)
+    assert np.array_equal(labels, np.tile(labels[:5], 4))
+    assert np.array_equal(sure, np.tile(sure[:5], 4))
+
+
 def test_unknown_initialisation():
     """The error lists what exists."""
     with pytest.raises(MmclustError, match="Unknown k-means initialisation") as caught:

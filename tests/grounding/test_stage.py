@@ -37,7 +37,7 @@ def test_everything_is_scored_and_nothing_is_nan(root):
     assert (metrics["n_images"], metrics["n_boxes"]) == (5, 5)
     assert metrics["n_images_without_box"] == 1
     assert (metrics["n_classes"], metrics["n_classes_with_cluster"]) == (2, 2)
-    for name in ("box", "box_active", "heatmap", "heatmap_as_published", "random_box"):
+    for name in ("box", "heatmap", "heatmap_as_published", "random_box"):
         assert metrics[f"{name}_tp"] + metrics[f"{name}_fn"] == pytest.approx(5)
     # Only two of the objects have an outline.
     assert metrics["mask_tp"] + metrics["mask_fn"] == pytest.approx(2)
@@ -73,15 +73,14 @@ def test_same_bytes_at_any_number_of_workers(root):
     assert files() == first
 
 
-def test_without_active_cluster_there_is_an_inverted_box(tmp_path):
-    """As published one false positive an image; none where clusters alone count."""
+def test_without_active_cluster_there_is_no_prediction(tmp_path):
+    """No false positive: everything is missed, and nothing else."""
     manifest, _ = write_benchmark(tmp_path)
     write_model(tmp_path, manifest, threshold=1e9)
     metrics = ground(tmp_path, params())
     assert metrics["n_images_without_cluster"] == 5
-    assert (metrics["box_tp"], metrics["box_fp"], metrics["box_fn"]) == (0, 5, 5)
-    assert metrics["box_active_fp"] == 0
-    assert metrics["box_active_precision_why"] == "nothing was predicted"
+    assert (metrics["box_tp"], metrics["box_fp"], metrics["box_fn"]) == (0, 0, 5)
+    assert metrics["box_precision_why"] == "nothing was predicted"
     assert metrics["cluster_iou_precision_why"] == "nothing was predicted"
     assert metrics["heatmap_recall"] == 0
     assert metrics["heatmap_fn"] == 5
@@ -92,7 +91,7 @@ def test_with_every_cluster_active_each_is_a_prediction(tmp_path):
     manifest, _ = write_benchmark(tmp_path)
     write_model(tmp_path, manifest, threshold=-1e9)
     metrics = ground(tmp_path, params())
-    for name in ("box", "box_active", "mask", "heatmap", "heatmap_as_published"):
+    for name in ("box", "mask", "heatmap", "heatmap_as_published"):
         assert metrics[f"{name}_tp"] + metrics[f"{name}_fp"] == pytest.approx(15)
     # Each image has both classes by name: 3 of 10 are there.
     assert metrics["class_name_precision"] == pytest.approx(0.3)

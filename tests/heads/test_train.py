@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.plugins import load
+from mmclust.heads import _saved as saved
 from mmclust.heads import _train as module
 from mmclust.heads._rows import require_clusters
 from mmclust.heads._saved import outputs_of, predict
@@ -188,6 +189,24 @@ def test_an_epoch_drops_the_incomplete_batch_and_draws_neighbours_uniformly():
     counts = torch.bincount(torch.cat(seen, 1).flatten(), minlength=10)
     assert counts.min() > 0.8 * counts.float().mean()
     assert not torch.equal(batches[0][0][0], batches[0][0][1])
+
+
+def test_equal_rows_have_equal_outputs(monkeypatch):
+    """Though products round rows by their place, and the last block is a short one."""
+    params = options("tac")
+    weights = load("heads", "tac").recipe(D, K, params).start(torch.Generator())
+    exact = saved.logits
+
+    def off(*given, training):
+        found = exact(*given, training=training)
+        return found + 1e-7 * torch.rand(found.shape)
+
+    monkeypatch.setattr(saved, "logits", off)
+    monkeypatch.setattr(saved, "ROWS", 16)
+    rows = np.tile(data()[0][:9], (7, 1))
+    arrays = {key: value.numpy() for key, value in weights.items()}
+    outputs = outputs_of(arrays, rows, "image")
+    assert np.array_equal(outputs, np.tile(outputs[:9], (7, 1)))
 
 
 def test_first_weights_are_as_published():

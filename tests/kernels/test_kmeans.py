@@ -13,6 +13,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.kernels.kmeans import Options, kmeans
 from mmclust.kernels.kmeans_torch import lloyd
+from mmclust.kernels.nearest_centroids import nearest_centroids
 from tests.conftest import ROOT
 
 INITS = {
@@ -30,7 +31,8 @@ def blobs(n=600, d=16, k=6, spread=0.4, seed=0):
 
 def by_torch(rows, k, *, n_init=10, spherical=False, init="k-means++", most=None):
     options = Options(n_init, 300, spherical, init, most or len(rows), 0.0)
-    return lloyd(rows, k, 3, options, "cpu")
+    centroids = lloyd(rows, k, 3, options, "cpu")
+    return nearest_centroids(rows, centroids, spherical=spherical), centroids
 
 
 def objective(rows, labels, centroids):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.kernels import _best
+from mmclust.kernels import _best, _ranks_torch
 from mmclust.kernels import ranks as module
 from mmclust.kernels._best import best
 from mmclust.kernels._ranks_torch import ranks_on
@@ -55,6 +56,7 @@ def test_an_accelerator_counts_the_same():
     assert (ours.greater[:, have] == theirs[0][:, have]).all()
     assert (ours.equal[:, have] == theirs[1][:, have]).all()
     assert (ours.top_scores == theirs[4]).all()
+    assert (ours.top == theirs[3]).all()
 
 
 @given(st.integers(1, 12), st.integers(0, 10_000))
@@ -118,3 +120,13 @@ def test_counts_up_to_each_section():
     ends = (7, 2000, 5003)
     expected = [mask[:, :end].sum(1) for end in ends]
     assert (module._count(mask, ends) == expected).all()
+
+
+@pytest.mark.parametrize("k", [0, 1, 3, 40])
+def test_an_accelerator_lists_equal_scores_by_position(k):
+    """Also where the list ends among equals; topk alone cuts anywhere."""
+    scores = np.random.default_rng(k).integers(0, 3, (25, 40)).astype(np.float32)
+    listed, values = _ranks_torch._best(torch.from_numpy(scores), k)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    assert np.array_equal(listed, order)
+    assert np.array_equal(values, np.take_along_axis(scores, order, axis=1))

@@ -232,9 +232,16 @@ def test_a_dirty_tree_is_told(run):
 
 
 @pytest.mark.parametrize("mirror", ["sample", "upstream"])
-def test_published_numbers_compare_only_on_published_data(run, mirror):
-    """On the sample no difference is given; a method's metrics share a row."""
+@pytest.mark.parametrize("published", [False, True])
+def test_published_numbers_compare_only_on_published_data(run, mirror, published):
+    """Else no difference is given, wherever others come from; metrics share a row."""
     root, params = run
+    if published:
+        path = root / "data/benchmarks/toy/summary.json"
+        expected = {"matches": True, "verified": ["sha256"]}
+        path.write_text(
+            json.dumps(json.loads(path.read_text()) | {"expected": expected})
+        )
     line = ["3.1,toy", "multi-view clustering model"]
     rows = [
         "table,dataset,method,metric,value,spread,source,status,setup",
@@ -253,7 +260,8 @@ def test_published_numbers_compare_only_on_published_data(run, mirror):
     ours = "Ours: kmeans on the miniclip features of image + text."
     assert f"a release, table 3.1 (read in a figure or table). {ours}" in text
     told = "They do not compare, so no difference is given" in text
-    assert told == (mirror == "sample")
+    assert told == (not published)
+    assert published or "the source is the built-in sample. They do not" in text
     assert len(re.findall(r"ours \d\.\d{3} \(Δ", text)) == (0 if told else 2)
 
 

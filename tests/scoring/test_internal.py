@@ -13,6 +13,7 @@ from mmclust.scoring.internal import (
     distances,
     internal_scores,
     sample_rows,
+    separation,
     silhouette,
     stability,
 )
@@ -38,6 +39,20 @@ def test_against_scikit_learn():
         metrics.davies_bouldin_score(rows, labels))  # fmt: skip
     assert found["calinski_harabasz"] == pytest.approx(
         metrics.calinski_harabasz_score(rows, labels))  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", [1e-1, 1e-3, 1e-4])
+def test_rows_that_nearly_coincide(spread):
+    """Groups within a thousandth of one direction, as of an encoder that collapsed."""
+    rows, labels = groups(spread=0.5)
+    rows = normalised(10 / spread + rows).astype(np.float32)
+    wide = rows.astype(np.float64)
+    expected = metrics.silhouette_score(wide, labels)
+    assert silhouette(distances(rows), labels) == pytest.approx(expected, abs=1e-4)
+    assert separation(rows, labels) == pytest.approx({
+        "davies_bouldin": metrics.davies_bouldin_score(wide, labels),
+        "calinski_harabasz": metrics.calinski_harabasz_score(wide, labels),
+    }, rel=1e-5)  # fmt: skip
 
 
 def test_noise_is_left_out():
@@ -70,6 +85,29 @@ def test_stability_is_the_mean_over_pairs():
     expected = (1 + 2 * metrics.adjusted_rand_score(labels, other)) / 3
     renamed = (labels + 1) % 4
     assert stability(np.stack([labels, renamed, other])) == pytest.approx(expected)
+
+
+def test_noise_is_no_cluster_of_stability():
+    """By hand: images that either run of a pair leaves out do not count.
+
+    The first two runs agree on what both cluster, images 2 to 5: 1, where noise as a
+    cluster would make it .76. The third shares images 2 and 3 with the first, together
+    there and apart here: 0. It shares 0, 2 and 3 with the second, {0} {2 3} against
+    {0 2} {3}: of 3 pairs each has one together, none in common, 1/3 by chance:
+    (0 - 1/3) / (1 - 1/3) = -1/2.
+    """
+    one = np.array([-1, -1, 0, 0, 1, 1])
+    two = np.array([0, -1, 5, 5, 7, 7])
+    assert stability(np.stack([one, two])) == 1
+    three = np.array([0, 0, 0, 1, -1, -1])
+    assert metrics.adjusted_rand_score(one[2:4], three[2:4]) == 0
+    assert stability(np.stack([one, three])) == 0
+    assert stability(np.stack([one, two, three])) == pytest.approx(1 / 6)
+    # One image in common, or none, says nothing; two runs of noise alone neither.
+    four = np.array([3, -1, 3, -1, -1, -1])
+    assert stability(np.stack([one, four])) is None
+    assert stability(np.stack([one, two, four])) == pytest.approx((1 + 0) / 2)
+    assert stability(np.full((2, 6), -1)) is None
 
 
 def test_the_sample_is_seeded_and_bounded():

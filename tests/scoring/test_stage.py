@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -142,6 +143,30 @@ def test_names_of_clusters_are_scored(clustered):
     _, paths = score_benchmark("tiny", params(wordnet="data.noun"), clustered)
     found = json.loads(paths[1].read_text())["keywords"]
     assert (found["path_similarity"], found["path_known"]) == (1, 0.666667)
+
+
+def test_noise_is_no_cluster_of_names_and_confusion(clustered):
+    """Nine images in none: three clusters are named, and a column counts the nine."""
+    path = clustered / "data/clusters/tiny/names/hog.parquet"
+    rows = [
+        {"clusterer": "dbscan", "view": "image", "k": 0, "cluster": c,
+         "keywords": [word], "nouns": []}
+        for c, word in ((-1, "square"), (0, "square"), (1, "disc"), (2, "bar"))
+    ]  # fmt: skip
+    write_table(path, pa.Table.from_pylist(rows), {})
+    asked = params()
+    model = replace(asked.model, clusterers=("dbscan", "kmeans"))
+    _, paths = score_benchmark("tiny", replace(asked, model=model), clustered)
+    found = json.loads(paths[1].read_text())["keywords"]
+    assert (found["n_clusters"], found["n_matched"]) == (3, 3)
+    with paths[3].open(newline="") as file:
+        confusion = list(csv.DictReader(file))
+    none = [row for row in confusion if row["cluster"] == "in no cluster"]
+    assert [int(row["count"]) for row in none] == [3, 3, 3]
+    assert len({row["cluster"] for row in confusion}) == 4
+    outcomes = read_table(paths[4])[0].to_pylist()
+    assert [row["matched"] for row in outcomes[:9]] == [""] * 9
+    assert not any(row["correct"] for row in outcomes[:9])
 
 
 def test_hidden_labels_are_revealed_on_demand(clustered):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._source import is_sample
+from mmclust.benchmarks._source import is_sample, verified_by
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def compare(
     dict
         ``matches``: whether every count agrees, ``None`` where they cannot be
         compared, and then ``why``; else ``images`` and ``classes``, as expected;
-        and, for a difference that is allowed, ``different``: by class, what was
+        ``verified``, how fetching verified the files, where they were fetched; and,
+        for a difference that is allowed, ``different``: by class, what was
         ``expected`` and ``found``.
 
     Raises
@@ -99,6 +100,8 @@ def compare(
     }
     if different and not allow:
         raise _refusal(name, raw, wanted, found, different)
+    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
+    record |= {"verified": verified} if verified else {}
     return record | ({"different": different} if different else {})
 
 

@@ -41,6 +41,22 @@ def is_sample(raw: Path, sources: Iterable[str] = ()) -> bool:
     return any(source_facts(folder).get("mirror") == "sample" for folder in folders)
 
 
+def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
+    """Return how fetching verified the source's files, ``none`` among it.
+
+    Empty where nothing says so: they were not fetched.
+
+    Parameters
+    ----------
+    raw, sources
+        See :func:`is_sample`.
+    """
+    folders = [raw, *(raw / name for name in sources if name)]
+    held = [source_facts(folder).get("files") for folder in folders]
+    files = [file for each in held if isinstance(each, dict) for file in each.values()]
+    return sorted({str(f.get("verified")) for f in files if isinstance(f, dict)})
+
+
 def protocol_value(raw: Path, key: str, default: int) -> int:
     """Return a protocol's number as ``source.json`` sets it for a small mirror.
 

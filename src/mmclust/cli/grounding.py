@@ -18,7 +18,6 @@ _BARS = (
     ("cluster_iou_held_out", "… held out"),
     ("clip", "CLIP"),
     ("box", "boxes, as published"),
-    ("box_active", "… of active clusters alone"),
     ("random_box", "random boxes"),
     ("mask", "masks"),
     ("heatmap", "heat maps"),

@@ -39,7 +39,8 @@ def compare(
 ) -> None:
     """Print ours, theirs and the difference, and where the set-up is not the same.
 
-    Reads metrics/clustering and params.yaml.
+    Reads metrics/clustering, params.yaml and the benchmark's summary.json. Where its
+    data are not the published ones, no difference is given.
     """
     from mmclust.core.io import read_json
     from mmclust.core.params import read_params
@@ -50,14 +51,17 @@ def compare(
     published = read_published(_FOLDER)
     for name in params.clustered if benchmark is None else (benchmark,):
         records = read_json(Path("metrics/clustering") / f"{name}.json")
-        rows = put_beside(published, name, records, params)
+        summary = read_json(Path("data/benchmarks") / name / "summary.json")
+        rows = put_beside(published, name, records, params, summary)
         typer.echo(f"{name}: {len(rows)} published numbers have one of ours beside")
         for row in rows:
             theirs = row.published
+            difference = "no difference: other data"
+            if row.difference is not None:
+                difference = f"difference {row.difference:+.3f}"
             typer.echo(
                 f"  {theirs.method} {theirs.metric}: ours {row.ours:.3f} "
-                f"({row.name}), theirs {theirs.value:.3f}, "
-                f"difference {row.ours - theirs.value:+.3f}"
+                f"({row.name}), theirs {theirs.value:.3f}, {difference}"
             )
             same = "the same set-up, as far as it is stated"
             typer.echo(f"    {'; '.join(row.differs) or same}")

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.kernels._repeated import repeated_rows
 from mmclust.kernels.kmeans import require_k
 
 DETERMINISTIC = False
@@ -55,10 +56,13 @@ def fit_predict(
         reg_covar=params.reg_covar,
         random_state=seed % 2**32,
     )
-    rows = np.asarray(features, np.float64)
+    rows = np.ascontiguousarray(features, np.float64)
     with warnings.catch_warnings():
         # Fewer distinct rows than k, and EM cut short, are results, not accidents.
         warnings.simplefilter("ignore", ConvergenceWarning)
         posterior = model.fit(rows).predict_proba(rows)
+    # A product of matrices may round equal rows to other last bits.
+    again, first = repeated_rows(rows)
+    posterior[again] = posterior[first]
     labels = posterior.argmax(axis=1).astype(np.int32)
     return labels, posterior.max(axis=1).astype(np.float32)

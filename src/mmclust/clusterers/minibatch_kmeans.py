@@ -6,12 +6,14 @@ Source: Sculley, Web-Scale k-Means Clustering, WWW 2010.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import require_k
+from mmclust.kernels.nearest_centroids import nearest_centroids
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DETERMINISTIC = False
 
@@ -48,4 +50,5 @@ def fit_predict(
     with warnings.catch_warnings():
         # Fewer distinct rows than k is a result, not an accident.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return np.asarray(model.fit_predict(features), np.int32)
+        model.fit(features)
+    return nearest_centroids(features, model.cluster_centers_)

@@ -22,6 +22,7 @@ from mmclust.core.seeds import derive, generator
 from mmclust.core.types import Fitted
 from mmclust.encoders._grey import grey_square, keypoints
 from mmclust.kernels.kmeans import kmeans
+from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
     from mmclust.core.types import Batch
@@ -113,12 +114,11 @@ def encode_image(
     assert batch.images is not None
     owner, place = np.nonzero(batch.images.any(axis=2))
     words = fitted.arrays["words"]
-    halves = (words**2).sum(axis=1) / 2
     counts = np.zeros((len(batch.images), params.words), np.float32)
     with threads(1):  # the same sums in the same order everywhere
         for image, rows in enumerate(np.split(place, _starts(owner, len(counts)))):
             descriptors = batch.images[image, rows].astype(np.float32)
-            nearest = (descriptors @ words.T - halves).argmax(axis=1)
+            nearest = nearest_centroids(descriptors, words)
             counts[image] = np.bincount(nearest, minlength=params.words)
     return normalised(counts)
 

@@ -36,7 +36,7 @@ Array = np.ndarray[Any, Any]
 
 BATCH = 16
 """Pictures in one forward pass. Fixed: sums of another order differ in the last bit."""
-LOCAL = ("box", "box_active", "mask", "heatmap_as_published", "heatmap")
+LOCAL = ("box", "mask", "heatmap_as_published", "heatmap")
 """Evaluations of where clusters look."""
 
 
@@ -49,7 +49,8 @@ class Seen:
     active
         Of each image, bool (C,).
     boxes
-        Of each image, int (m, 4), one for each active cluster.
+        Of each image, int (m, 4), one for each active cluster; inverted where its
+        map is flat.
     points
         Of each image, int (m, 2): x and y of each map's maximum.
     counts
@@ -142,19 +143,16 @@ def _picture(
 def judge(network: Network, at: int, active: Array, truth: Truth, run: Seen) -> None:
     """Add one picture of the latest batch to what a run saw.
 
-    An image without active cluster has, as published, one inverted box, which no gold
-    box matches: a false positive of ``box``, and of nothing else.
+    Every active cluster predicts one box, one mask and one point; without one there
+    is no prediction.
     """
     small, large = network.maps(at, np.flatnonzero(active))
     regions = [region(heat) for heat in large]
-    side = large.shape[1]
     boxes = np.array([box_of(each) for each in regions], np.int64).reshape(-1, 4)
-    published = boxes if len(boxes) else box_of(np.zeros((side, side), bool))[None]
     points = peaks(large)[:, ::-1]
     masks = mask_iou([encode(each) for each in regions], truth.masks)
     matches = {
-        "box": box_iou(published, truth.boxes) >= OVERLAP,
-        "box_active": box_iou(boxes, truth.boxes) >= OVERLAP,
+        "box": box_iou(boxes, truth.boxes) >= OVERLAP,
         "mask": masks >= OVERLAP,
         # The defect as it is: row and column of the small map, unscaled, as x and y.
         "heatmap_as_published": inside(peaks(small), truth.boxes),

@@ -21,7 +21,7 @@ from mmclust.scoring.boxes import box_of, region
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
     from mmclust.grounding._model import Model
 
@@ -162,15 +162,23 @@ def _first(rgb: Array, boxes: Sequence[Array], gold: Array, side: int) -> Image.
     panel = _panel(rgb)
     pen = ImageDraw.Draw(panel)
     for box in gold:
-        pen.rectangle(_scaled(box, side), outline=GOLD, width=1)
+        _rectangle(pen, box, side, GOLD, 1)
     for at, box in enumerate(boxes):
-        colour = COLOURS[at % len(COLOURS)]
-        pen.rectangle(_scaled(box, side), outline=colour, width=3)
+        _rectangle(pen, box, side, COLOURS[at % len(COLOURS)], 3)
     return panel
 
 
-def _scaled(box: Array, side: int) -> list[float]:
-    return [float(v) * EDGE / side for v in box]
+def _rectangle(
+    pen: ImageDraw.ImageDraw,
+    box: Array,
+    side: int,
+    colour: tuple[int, int, int],
+    width: int,
+) -> None:
+    """Draw a box; the inverted one of a flat map is nowhere."""
+    if box[0] <= box[2] and box[1] <= box[3]:
+        corners = [float(v) * EDGE / side for v in box]
+        pen.rectangle(corners, outline=colour, width=width)
 
 
 def _overlaid(
@@ -184,8 +192,7 @@ def _overlaid(
     under = np.asarray(_panel(rgb), np.float32)
     mixed = under * (0.25 + 0.5 * warm) + np.array(colour) * 0.35 * warm
     panel = Image.fromarray(mixed.clip(0, 255).astype(np.uint8))
-    outline = _scaled(box, len(heat))
-    ImageDraw.Draw(panel).rectangle(outline, outline=colour, width=2)
+    _rectangle(ImageDraw.Draw(panel), box, len(heat), colour, 2)
     return panel
 
 

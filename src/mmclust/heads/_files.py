@@ -17,6 +17,7 @@ from mmclust.core.seeds import derive
 from mmclust.heads._rows import read_ids, read_rows, require_same_space
 from mmclust.heads._saved import predict, save_head, write_curves
 from mmclust.heads._stage import train_seeds
+from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,7 +186,7 @@ def zero_shot(
     classes = path.read_text(encoding="utf-8-sig").splitlines()
     text = read_rows(text_features, len(classes))
     require_same_space(image.shape[1], text.shape[1], "class names")
-    labels = np.argmax(image @ text.T, axis=1)
+    labels = nearest_centroids(image, text, spherical=True)
     write_assignments(
         out, read_ids(ids, len(image)), labels, None, [[name] for name in classes]
     )

@@ -14,6 +14,7 @@ from mmclust.core.io import read_json, require_file, write_bytes, write_json, wr
 from mmclust.core.numerics import threads
 from mmclust.heads._centres import mean_directions
 from mmclust.heads._networks import instances, logits
+from mmclust.kernels._repeated import repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +101,11 @@ def outputs_of(
                 parts.append(instances(own, name, block)[0].cpu())
             else:
                 parts.append(logits(own, name, block, training=False)[0].T.cpu())
-    return torch.cat(parts).contiguous().numpy()
+    outputs: np.ndarray[Any, Any] = torch.cat(parts).contiguous().numpy()
+    # A product of matrices may round equal rows to other last bits.
+    again, first = repeated_rows(np.ascontiguousarray(rows, np.float32))
+    outputs[again] = outputs[first]
+    return outputs
 
 
 def save_head(

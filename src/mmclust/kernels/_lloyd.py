@@ -2,7 +2,7 @@
 
 faiss draws the sample, the starts and what an empty cluster takes; the iterations
 between are products of matrices, which cost a third of its own search for the nearest
-centroid. Labels are those of ``faiss.Kmeans`` up to rounding.
+centroid. Centroids are those of ``faiss.Kmeans`` up to rounding.
 
 Shapes: n rows; k centroids; d features.
 """
@@ -13,25 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.kernels._repeated import repeated_rows
+from mmclust.kernels.nearest_centroids import ROWS, SCORES
+
 if TYPE_CHECKING:
     from mmclust.kernels.kmeans import Options
 
 Array = np.ndarray[Any, Any]
 
-SCORES = 1 << 22
-"""Inner products held at once: 16 MiB."""
-ROWS = 4096
-"""Rows that are multiplied at once, at most."""
 STRIDE = 15_486_557
 """Between the seeds of faiss's starts."""
 PART = np.float32(1 / 1024)
 """By how much the halves of a divided cluster are moved apart, as in faiss."""
 
 
-def lloyd(
-    rows: Array, n_clusters: int, seed: int, options: Options
-) -> tuple[Array, Array]:
-    """Cluster rows; call it with one thread, which fixes the order of all sums.
+def lloyd(rows: Array, n_clusters: int, seed: int, options: Options) -> Array:
+    """Return the centroids; call it with one thread, which fixes the order of all sums.
 
     Parameters
     ----------
@@ -44,16 +41,13 @@ def lloyd(
 
     Returns
     -------
-    labels
-        int32 (n,).
-    centroids
+    numpy.ndarray
         float32 (k, d).
     """
     most = options.max_points_per_centroid * n_clusters
     points = rows if len(rows) <= most else rows[_shuffled(len(rows), seed)[:most]]
     if len(points) == n_clusters:
-        centroids = _unit(points) if options.spherical else points.copy()
-        return _assign(rows, centroids, spherical=options.spherical)[0], centroids
+        return _unit(points) if options.spherical else points.copy()
     lengths = 0.0
     if not options.spherical:
         lengths = float(np.einsum("ij,ij->", points, points, dtype=np.float64)) / 2
@@ -64,7 +58,7 @@ def lloyd(
         if best is None or found[0] < best[0]:
             best = found
     assert best is not None
-    return _assign(rows, best[1], spherical=options.spherical)[0], best[1]
+    return best[1]
 
 
 def _iterate(
@@ -97,12 +91,14 @@ def _iterate(
 
 
 def _assign(rows: Array, centroids: Array, *, spherical: bool) -> tuple[Array, float]:
-    """Return each row's nearest centroid (the lowest of equals) and the objective.
+    """Return each row's nearest centroid, up to rounding, and the objective.
 
-    The objective is a sum of -(x·c) or, not spherical, |c|²/2 - x·c: what is left of
-    distances without the rows' own lengths, which never change.
+    Of centroids that coincide, it is the lowest. The objective is a sum of -(x·c) or,
+    not spherical, |c|²/2 - x·c: what is left of distances without the rows' own
+    lengths, which never change.
     """
     half = np.einsum("ij,ij->i", centroids, centroids) / 2
+    again, _ = repeated_rows(centroids)
     n, k = len(rows), len(centroids)
     size = max(min(ROWS, SCORES // k), 1)
     scores = np.empty((min(size, n), k), np.float32)
@@ -113,6 +109,7 @@ def _assign(rows: Array, centroids: Array, *, spherical: bool) -> tuple[Array, f
         found = np.dot(block, centroids.T, out=scores[: len(block)])
         if not spherical:
             found -= half
+        found[:, again] = -np.inf
         best = found.argmax(axis=1)
         labels[start : start + size] = best
         loss -= float(found[np.arange(len(best)), best].sum(dtype=np.float64))

@@ -40,8 +40,7 @@ def ranks_on(
     Returns
     -------
     tuple of numpy.ndarray
-        ``greater``, ``equal``, ``scores``, ``top``, ``top_scores``. Equal scores at
-        the end of a list of the best may be cut anywhere.
+        ``greater``, ``equal``, ``scores``, ``top``, ``top_scores``.
     """
     import torch
 
@@ -62,12 +61,9 @@ def ranks_on(
         held = [((at >= 0) & (at < end)).long() for end in ends]
         ties = [same - mine for (_, same), mine in zip(counts, held, strict=True)]
         equal.append(torch.stack(ties))
-        best = scores[:, : ends[-1]].topk(min(top_k, ends[-1]))
-        order = torch.argsort(best.indices, dim=1)
-        values = best.values.gather(1, order)
-        order = order.gather(1, torch.argsort(-values, dim=1, stable=True))
-        top.append(best.indices.gather(1, order))
-        top_scores.append(best.values.gather(1, order))
+        best, values = _best(scores[:, : ends[-1]], min(top_k, ends[-1]))
+        top.append(best)
+        top_scores.append(values)
     return (
         torch.cat(greater, 1).cpu().numpy(),
         torch.cat(equal, 1).cpu().numpy(),
@@ -75,6 +71,25 @@ def ranks_on(
         torch.cat(top).cpu().numpy(),
         torch.cat(top_scores).cpu().numpy(),
     )
+
+
+def _best(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the k best of each row and their scores, equal ones by position.
+
+    ``topk`` cuts equal scores apart anywhere; it only says where the cut is.
+    """
+    import torch
+
+    if not k:
+        return scores.new_zeros(len(scores), 0, dtype=torch.int64), scores[:, :0]
+    bar = scores.topk(k).values.amin(1, keepdim=True)
+    above, level = scores > bar, scores == bar
+    room = k - above.sum(1, keepdim=True)
+    kept = above | (level & (level.cumsum(1, dtype=torch.int32) <= room))
+    columns = kept.nonzero()[:, 1].reshape(len(scores), k)
+    values = scores.gather(1, columns)
+    order = torch.argsort(values, dim=1, descending=True, stable=True)
+    return columns.gather(1, order), values.gather(1, order)
 
 
 def _counts(

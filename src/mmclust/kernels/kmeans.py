@@ -9,10 +9,9 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
+from mmclust.kernels.nearest_centroids import ROWS, nearest_centroids
 
 INITS = ("random", "k-means++")
-ROWS = 4096
-"""Rows whose distances are summed at once."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class KMeans:
     Parameters
     ----------
     labels
-        int32 (n,): the nearest centroid of each row.
+        int32 (n,): the nearest centroid of each row, the lowest of equals.
     centroids
         float32 (k, d).
     inertia
@@ -103,11 +102,16 @@ def kmeans(
         n_init, max_iter, spherical, init, max_points_per_centroid or len(rows), tol
     )
     if device == "cpu":
-        labels, centroids = _on_cpu(rows, n_clusters, seed, options)
+        from mmclust.kernels._lloyd import lloyd as on_cpu
+
+        with threads(1):
+            centroids = on_cpu(rows, n_clusters, seed % (2**31 - 1), options)
+            labels = nearest_centroids(rows, centroids, spherical=spherical)
     else:
         from mmclust.kernels.kmeans_torch import lloyd
 
-        labels, centroids = lloyd(rows, n_clusters, seed, options, device)
+        centroids = lloyd(rows, n_clusters, seed, options, device)
+        labels = nearest_centroids(rows, centroids, spherical=spherical, device=device)
     return KMeans(labels, centroids, _inertia(rows, labels, centroids))
 
 
@@ -121,15 +125,6 @@ class Options:
     init: str
     max_points_per_centroid: int
     tol: float
-
-
-def _on_cpu(
-    rows: np.ndarray[Any, Any], n_clusters: int, seed: int, options: Options
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    from mmclust.kernels._lloyd import lloyd
-
-    with threads(1):
-        return lloyd(rows, n_clusters, seed % (2**31 - 1), options)
 
 
 def _inertia(

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmclust.core.seeds import derive
+from mmclust.kernels._repeated import repeated_rows
+from mmclust.kernels.nearest_centroids import margin
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+
     import torch
 
     from mmclust.kernels.kmeans import Options
+
+Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 16
 """Rows whose distances are held at once."""
 
 
 def lloyd(
-    rows: np.ndarray[Any, Any],
+    rows: Array,
     n_clusters: int,
     seed: int,
     options: Options,
     device: str,
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Cluster rows; every random number is drawn on the CPU.
+) -> Array:
+    """Return the centroids; every random number is drawn on the CPU.
 
     Parameters
     ----------
@@ -36,9 +43,7 @@ def lloyd(
 
     Returns
     -------
-    labels
-        int32 (n,).
-    centroids
+    numpy.ndarray
         float32 (k, d).
     """
     import torch
@@ -57,8 +62,30 @@ def lloyd(
         if best is None or loss < best[0]:
             best = loss, centroids
     assert best is not None
-    labels, _ = _assign(everything, best[1], spherical=options.spherical)
-    return labels.int().cpu().numpy(), best[1].cpu().numpy()
+    return np.asarray(best[1].cpu().numpy())
+
+
+def candidates_on(device: str) -> Callable[..., tuple[Array, Array]]:
+    """Return what finds the centroids that may be nearest on a device.
+
+    It returns each row's first candidate, and the rows that have several.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+    def candidates(
+        rows: Array, centroids: Array, *, spherical: bool
+    ) -> tuple[Array, Array]:
+        points, others = (torch.tensor(e, device=device) for e in (rows, centroids))
+        scores = _scores(points, others, spherical=spherical)
+        off = margin(rows, centroids, spherical=spherical).astype(np.float32)
+        bar = scores.amax(1) - torch.tensor(off, device=device)
+        close = ~(scores < bar[:, None])
+        several = (close.sum(1) > 1).nonzero()[:, 0]
+        return close.int().argmax(1).cpu().numpy(), several.cpu().numpy()
+
+    return candidates
 
 
 def _iterate(
@@ -81,19 +108,31 @@ def _iterate(
 def _assign(
     points: torch.Tensor, centroids: torch.Tensor, *, spherical: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return each row's nearest centroid (the lowest of equals) and its cost."""
+    """Return each row's nearest centroid, up to rounding, and its cost.
+
+    Of centroids that coincide, it is the lowest.
+    """
     import torch
 
-    half = centroids.square().sum(1) / 2
+    again = torch.from_numpy(repeated_rows(centroids.cpu().numpy())[0])
+    again = again.to(points.device)
     labels, costs = [], []
     for block in torch.split(points, BLOCK):
-        scores = block @ centroids.T
-        if not spherical:
-            scores -= half
+        scores = _scores(block, centroids, spherical=spherical)
+        scores[:, again] = -torch.inf
         best, label = scores.max(1)
         labels.append(label)
         costs.append(-best if spherical else block.square().sum(1) - 2 * best)
     return torch.cat(labels), torch.cat(costs)
+
+
+def _scores(
+    points: torch.Tensor, centroids: torch.Tensor, *, spherical: bool
+) -> torch.Tensor:
+    scores = points @ centroids.T
+    if not spherical:
+        scores -= centroids.square().sum(1) / 2
+    return scores
 
 
 def _means(

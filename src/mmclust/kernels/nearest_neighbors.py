@@ -8,19 +8,25 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
+from mmclust.kernels.nearest_centroids import inner_products, norms, rounding
 
+Array = np.ndarray[Any, Any]
+
+SPARE = 8
+"""Neighbours listed beyond those wanted: they show whether equals are cut apart."""
 SCORES = 1 << 27
 """Scores held at once on an accelerator: half a gigabyte."""
 
 
 def nearest_neighbors(
-    features: np.ndarray[Any, Any], n_neighbors: int, *, device: str = "cpu"
-) -> np.ndarray[Any, Any]:
+    features: Array, n_neighbors: int, *, device: str = "cpu"
+) -> Array:
     """Return the rows with the largest inner product with each row.
 
     A row is excluded from its own list by its index, not by its rank: among equal
     rows it need not come first (TAC's code drops the first column, which is another
-    row then). Equal scores are ordered by the lower index.
+    row then). Equal scores are ordered by the lower index; scores that rounding may
+    have parted or joined are computed again, so that lists depend on the rows alone.
 
     Parameters
     ----------
@@ -51,8 +57,7 @@ def nearest_neighbors(
             do="lower n_neighbors, or give more rows",
         )
     rows = np.ascontiguousarray(features, dtype=np.float32)
-    # Itself, and one more that shows whether the cut goes through equal scores.
-    wanted = min(n_neighbors + 2, n)
+    wanted = min(n_neighbors + 1 + SPARE, n)
     if device == "cpu":
         import faiss
 
@@ -60,41 +65,62 @@ def nearest_neighbors(
             scores, found = faiss.knn(rows, rows, wanted, faiss.METRIC_INNER_PRODUCT)
     else:
         scores, found = _torch(rows, wanted, device)
-    result = _without_itself(scores, found, n_neighbors)
-    if wanted < n:
-        for row in np.flatnonzero(scores[:, -1] == scores[:, -2]).tolist():
-            result[row] = _in_full(rows, row, n_neighbors)
+    return _decided(rows, scores, found, n_neighbors)
+
+
+def _decided(rows: Array, scores: Array, found: Array, n_neighbors: int) -> Array:
+    """Return the lists without the row itself, in the order of exact scores."""
+    lengths = norms(rows)
+    off = 2 * rounding(rows.shape[1], lengths * lengths.max(), np.float32)
+    scores, found = _in_order(rows, scores, found, off)
+    kept = found != np.arange(len(rows))[:, None]
+    kept &= np.cumsum(kept, axis=1) <= n_neighbors
+    result: Array = found[kept].reshape(-1, n_neighbors)
+    if found.shape[1] < len(rows):
+        last = scores[kept].reshape(-1, n_neighbors)[:, -1]
+        # What was not listed may be as near as the last one that was kept.
+        for row in np.flatnonzero(~(last - scores[:, -1] > off)).tolist():
+            result[row] = _in_full(rows, row, n_neighbors, off[row])
     return result
 
 
-def _without_itself(
-    scores: np.ndarray[Any, Any], found: np.ndarray[Any, Any], n_neighbors: int
-) -> np.ndarray[Any, Any]:
-    """Drop each row's own index, and what is too many; equal scores by index."""
-    tied = np.flatnonzero((scores[:, 1:] == scores[:, :-1]).any(axis=1))
-    if len(tied):
-        order = np.lexsort((found[tied], -scores[tied]), axis=1)
-        found = found.copy()
-        found[tied] = np.take_along_axis(found[tied], order, axis=1)
-    keep = found != np.arange(len(found))[:, None]
-    keep &= np.cumsum(keep, axis=1) <= n_neighbors
-    kept: np.ndarray[Any, Any] = found[keep].reshape(len(found), n_neighbors)
-    return kept
+def _in_order(
+    rows: Array, scores: Array, found: Array, off: Array
+) -> tuple[Array, Array]:
+    """Order lists again where scores are too near to each other to be told apart."""
+    close = ~(scores[:, :-1] - scores[:, 1:] > off[:, None])
+    tied = np.flatnonzero(close.any(axis=1))
+    some = np.zeros((len(tied), scores.shape[1]), bool)
+    some[:, :-1] = close[tied]
+    some[:, 1:] |= close[tied]
+    row, place = np.nonzero(some)
+    row = tied[row]
+    scores, found = scores.astype(np.float64), found.copy()
+    scores[row, place] = inner_products(rows, row, rows, found[row, place])
+    order = np.lexsort((found[tied], -scores[tied]), axis=1)
+    for each in (scores, found):
+        each[tied] = np.take_along_axis(each[tied], order, axis=1)
+    return scores, found
 
 
-def _in_full(
-    rows: np.ndarray[Any, Any], row: int, n_neighbors: int
-) -> np.ndarray[Any, Any]:
+def _in_full(rows: Array, row: int, n_neighbors: int, off: float) -> Array:
+    """Compare a row with all others."""
     scores = rows @ rows[row]
     scores[row] = -np.inf
-    return np.argsort(-scores, kind="stable")[:n_neighbors]
+    bar = np.partition(scores, len(rows) - n_neighbors)[-n_neighbors] - off
+    near = np.flatnonzero(~(scores < bar))
+    near = near[near != row]
+    used = np.flatnonzero(rows[row])  # few where rows are counts of words
+    used = used if len(used) else np.zeros(1, np.int64)
+    own, others = rows[row : row + 1, used], rows[np.ix_(near, used)]
+    exact = inner_products(own, np.zeros_like(near), others, np.arange(len(near)))
+    return np.asarray(near[np.lexsort((near, -exact))[:n_neighbors]])
 
 
-def _torch(
-    rows: np.ndarray[Any, Any], wanted: int, device: str
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _torch(rows: Array, wanted: int, device: str) -> tuple[Array, Array]:
     import torch
 
+    torch.backends.cuda.matmul.allow_tf32 = False
     points = torch.from_numpy(rows).to(device)
     blocks = torch.split(points, max(SCORES // len(rows), 1))
     best = [torch.topk(block @ points.T, wanted) for block in blocks]

@@ -35,7 +35,6 @@ MEANING = {
     "clip": "classes whose prompt is similar enough",
     "clip_published_threshold": "the same at the published threshold",
     "box": "a box for each active cluster; right from an IoU of 0.5 with an object",
-    "box_active": "the same, without the boxes of images where no cluster is active",
     "mask": "the region itself in place of its box; right from a mask IoU of 0.5",
     "heatmap_as_published": "row and column of the small map's maximum taken for x and "
     "y (the published defect); right in an object's box",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.report.tables import METRICS
-from mmclust.scoring.published import compare, read_published
+from mmclust.scoring.published import compare, other_data, read_published
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,12 +32,12 @@ def published_rows(root: Path, run: Run, params: Params) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``same_data`` (bool: ours are not of the built-in sample), ``metrics`` (the
-        columns) and ``beside`` and ``alone``: published methods with ``method``,
+        ``other_data`` (why ours are not the published ones, or empty), ``metrics``
+        (the columns) and ``beside`` and ``alone``: published methods with ``method``,
         ``source``, ``status``, ``setup`` and ``cells``, one for each metric, None or
-        ``theirs``, ``spread`` and ``ours`` (None in ``alone``). Those beside ours
-        also have ``name`` (our method) and ``differs`` (how the set-up is not
-        theirs).
+        ``theirs``, ``spread``, ``ours`` and ``difference`` (both None in ``alone``).
+        Those beside ours also have ``name`` (our method) and ``differs`` (how the
+        set-up is not theirs).
     """
     everything: list[Published] = []
     if (root / FOLDER).is_dir():
@@ -45,11 +45,11 @@ def published_rows(root: Path, run: Run, params: Params) -> dict[str, Any]:
         everything = [row for row in rows if row.dataset == run.name]
     compared = {
         id(row.published): row
-        for row in compare(everything, run.name, run.metrics, params)
+        for row in compare(everything, run.name, run.metrics, params, run.summary)
     }
     known = dict.fromkeys([*METRICS, *(row.metric for row in everything)])
     return {
-        "same_data": params.data.mirror != "sample",
+        "other_data": other_data(run.summary),
         "metrics": [m for m in known if any(row.metric == m for row in everything)],
         "beside": _groups([row for row in everything if id(row) in compared], compared),
         "alone": _groups([row for row in everything if id(row) not in compared], {}),
@@ -83,6 +83,7 @@ def _groups(
             "theirs": row.value,
             "spread": row.spread,
             "ours": ours.ours if ours else None,
+            "difference": ours.difference if ours else None,
         }
     return list(groups.values())
 

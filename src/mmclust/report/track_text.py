@@ -9,7 +9,7 @@ from mmclust.core.io import read_json, write_bytes
 from mmclust.report import budget, track, track_words, words
 from mmclust.report.provenance import revision, uncommitted
 from mmclust.scoring.clustering import DEFINITION
-from mmclust.scoring.published import compare, read_published
+from mmclust.scoring.published import compare, other_data, read_published
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def write_track(
             do="name another benchmark",
         )
     published = compare(
-        read_published(root / "docs/published"), name, run.metrics, params
+        read_published(root / "docs/published"), name, run.metrics, params, run.summary
     )
     spent = budget.read_budget(root, params)
     text = _environment().get_template("track.md.j2").render(
@@ -68,6 +68,7 @@ def write_track(
         views=track.view_rows(run),
         against=track.baseline_rows(run),
         published=published,
+        other_data=other_data(run.summary),
         observations=track_words.observations(run),
         budget=spent,
         totals=spent.totals,

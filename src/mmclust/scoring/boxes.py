@@ -63,12 +63,13 @@ def region(heat: Array) -> Array:
     """Return where a map is at least half its maximum, the largest piece of it.
 
     Pieces are 8-connected; of several as large, the one whose first pixel comes
-    first row by row. A flat map of zeros is a region as large as the picture.
+    first row by row. A flat map has no region: as published, where scaling it
+    divides 0 by 0, so that no pixel passes.
 
     Parameters
     ----------
     heat
-        float (h, w), scaled to [0, 1] before it was enlarged.
+        float (h, w), scaled by :func:`min_max` before it was enlarged.
 
     Returns
     -------
@@ -77,6 +78,8 @@ def region(heat: Array) -> Array:
     """
     from scipy.ndimage import label
 
+    if not heat.max() > 0:
+        return np.zeros(heat.shape, bool)
     pieces, _ = label(heat >= SHARE * heat.max(), structure=_EIGHT)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
@@ -88,7 +91,7 @@ def region(heat: Array) -> Array:
 def box_of(mask: Array) -> Array:
     """Return the box of a region: int64 [min col, min row, max col, max row].
 
-    A mask of nothing has the published inverted box ``[w, h, 0, 0]``.
+    No region, of a flat map, has the published inverted box ``[w, h, 0, 0]``.
     """
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -143,9 +146,14 @@ def inside(points: Array, boxes: Array) -> Array:
 def assign(matches: Array) -> list[tuple[int, int]]:
     """Pair predictions with gold boxes, one to one, by the published heuristic.
 
-    First the predictions with exactly one match, in order, where that one is free.
-    Then, in order, each free gold box with exactly one free match, counted at its
-    turn. Then each free prediction, in order, takes its first free match.
+    Three passes, each over lists that are made before it and not changed by it.
+    First the predictions with exactly one match take it, in order, where it is free.
+    Then each free gold box lists its free matches; those that list exactly one take
+    it. Then free gold boxes list again, and each takes the first on its list. A
+    prediction that was taken meanwhile is passed over.
+
+    Gold boxes come in the order in which the free predictions, one after the other,
+    name them; that may be another one than their own.
 
     Parameters
     ----------
@@ -157,24 +165,25 @@ def assign(matches: Array) -> list[tuple[int, int]]:
     list of (int, int)
         Prediction and gold box, in the order they were paired.
     """
-    left = np.array(matches, bool)
-    pairs: list[tuple[int, int]] = []
-
-    def pair(prediction: int, gold: int) -> None:
-        pairs.append((prediction, gold))
-        left[prediction] = False
-        left[:, gold] = False
-
-    for prediction in np.flatnonzero(left.sum(axis=1) == 1).tolist():
-        if left[prediction].any():
-            pair(prediction, int(left[prediction].argmax()))
-    for gold in range(left.shape[1]):
-        if left[:, gold].sum() == 1:
-            pair(int(left[:, gold].argmax()), gold)
-    for prediction in range(left.shape[0]):
-        if left[prediction].any():
-            pair(prediction, int(left[prediction].argmax()))
-    return pairs
+    matches = np.asarray(matches, bool)
+    of_prediction = [np.flatnonzero(row).tolist() for row in matches]
+    taken: dict[int, int] = {}  # gold box to prediction, in the order of pairing
+    for prediction, golds in enumerate(of_prediction):
+        if len(golds) == 1 and golds[0] not in taken:
+            taken[golds[0]] = prediction
+    for most in (1, len(matches)):
+        used = set(taken.values())
+        lists: dict[int, list[int]] = {}
+        for prediction, golds in enumerate(of_prediction):
+            for gold in golds:
+                if prediction not in used and gold not in taken:
+                    lists.setdefault(gold, []).append(prediction)
+        for gold, listed in lists.items():
+            free = [prediction for prediction in listed if prediction not in used]
+            if len(listed) <= most and free:
+                taken[gold] = free[0]
+                used.add(free[0])
+    return [(prediction, gold) for gold, prediction in taken.items()]
 
 
 def match_counts(matches: Array) -> tuple[int, int, int]:

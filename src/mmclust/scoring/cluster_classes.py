@@ -53,10 +53,11 @@ def by_cooccurrence(active: Array, instances: Array) -> Array:
 def by_iou(active: Array, instances: Array, *, images: bool = False) -> Array:
     """Give each cluster the class with the highest intersection over union.
 
-    As published, each (active cluster, instance) pair adds one to the count of the
-    cluster, of the class and of both together: images without active cluster do not
-    count, those with several count several times. The union of a cluster and a class
-    that never meet is 0, and so is their IoU.
+    As published, the count of a cluster grows by one for each image it is active in,
+    the counts of a class and of both together by one for each (active cluster,
+    instance) pair: a class is not counted in images without active cluster, and
+    several times in those with several. An IoU may be above 1. The union of a cluster
+    and a class that never meet is 0, and so is their IoU.
 
     Parameters
     ----------
@@ -73,11 +74,8 @@ def by_iou(active: Array, instances: Array, *, images: bool = False) -> Array:
     """
     seen = (instances > 0) if images else instances
     together = active.astype(np.int64).T @ seen.astype(np.int64)
-    if images:
-        of_cluster, of_class = active.sum(axis=0), seen.sum(axis=0)
-    else:
-        of_cluster, of_class = together.sum(axis=1), together.sum(axis=0)
-    union = np.add.outer(of_cluster, of_class) - together
+    of_class = (seen if images else together).sum(axis=0)
+    union = np.add.outer(active.sum(axis=0), of_class) - together
     iou = np.divide(together, union, out=np.zeros(together.shape), where=(together > 0))
     return np.where(iou.any(axis=1), iou.argmax(axis=1), NONE)
 

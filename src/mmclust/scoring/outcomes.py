@@ -26,8 +26,8 @@ def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
     Returns
     -------
     dict
-        Cluster to class, empty for none; noise is matched to none. Nothing where
-        no class is known.
+        Cluster to class, empty for none; noise is no cluster and not in it. Nothing
+        where no class is known.
     """
     if not len(runs.seen):
         return {}
@@ -37,6 +37,7 @@ def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
     return {
         int(cluster): str(classes[m]) if m >= 0 else ""
         for cluster, m in zip(clusters, matched, strict=True)
+        if cluster != NOISE
     }
 
 
@@ -94,11 +95,12 @@ def _confusion(
     runs: Runs, method: Clustering, matched: dict[int, str]
 ) -> list[list[Any]]:
     """Count the images of each class in each cluster, clusters by their titles."""
-    if not matched:
+    if not len(runs.seen):
         return []
     classes, truth, clusters, assigned = _codes(runs, method)
     table = contingency(truth, assigned)
     title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
+    title[NOISE] = "in no cluster"
     return [
         [str(classes[j]), title[int(clusters[i])], int(table[i, j])]
         for j in range(len(classes))

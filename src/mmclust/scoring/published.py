@@ -45,6 +45,8 @@ OURS: dict[str, tuple[Place, ...]] = {
 }
 """Which of ours a published method is: a head, or view and clusterer (of
 ``model.encoder``, where no encoder goes before them)."""
+_NO_DIGEST = {"none", "jpeg"}
+"""How ``summary.json`` says that fetching held a file to nothing, or to its ending."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
 
 
@@ -93,12 +95,15 @@ class Compared:
         Our method: encoder (or ``heads``), view and clusterer (or head).
     differs
         How the set-up is not theirs; empty where it is.
+    difference
+        Ours less theirs; None where our data are not the published ones.
     """
 
     published: Published
     ours: float
     name: str
     differs: list[str]
+    difference: float | None
 
 
 def read_published(folder: Path) -> list[Published]:
@@ -120,6 +125,7 @@ def compare(
     benchmark: str,
     records: Mapping[str, Any],
     params: Params,
+    summary: Mapping[str, Any],
 ) -> list[Compared]:
     """Put our scores of a benchmark beside the published ones.
 
@@ -133,6 +139,8 @@ def compare(
         Of ``metrics/clustering/<benchmark>.json``.
     params
         Those that made them.
+    summary
+        What ``mmclust build`` wrote down about the benchmark: ``summary.json``.
 
     Returns
     -------
@@ -140,16 +148,51 @@ def compare(
         Where both exist, in the order of the files.
     """
     found = []
+    other = other_data(summary)
     for row in published:
         if row.dataset != benchmark:
             continue
         for place in OURS.get(row.method, ()):
             record, name = _record(records, place, params.model.encoder)
             if record is not None and row.metric in record:
+                ours = float(record[row.metric])
                 differs = _differs(row, benchmark, record, place, name, params)
-                found.append(Compared(row, float(record[row.metric]), name, differs))
+                if other:
+                    differs = [
+                        f"our data are not the published ones: {other}",
+                        *differs,
+                    ]
+                difference = None if other else ours - row.value
+                found.append(Compared(row, ours, name, differs, difference))
                 break
     return found
+
+
+def other_data(summary: Mapping[str, Any]) -> str:
+    """Say why a benchmark's data are not the published ones; empty where they are.
+
+    They are where every count is the protocol's and each file of the source was held
+    to a digest when it was fetched. No difference to a published number is given of
+    other data, on the page or elsewhere.
+
+    Parameters
+    ----------
+    summary
+        ``summary.json``.
+    """
+    expected = summary.get("expected") or {}
+    if expected.get("matches") is None:
+        return str(
+            expected.get("why") or "nothing says how many images there should be"
+        )
+    if not expected["matches"]:
+        return "their counts are others"
+    verified = expected.get("verified") or ()
+    if not verified:
+        return "their files were not fetched by mmclust, which holds them to digests"
+    if _NO_DIGEST & set(verified):
+        return "not all their files were held to a digest"
+    return ""
 
 
 def select(published: Sequence[Published], dataset: str | None) -> list[Published]:
@@ -195,8 +238,6 @@ def _differs(
 ) -> list[str]:
     """Say how our set-up is not the published one's."""
     differs = []
-    if params.data.mirror == "sample":
-        differs.append("our data are the built-in sample")
     if len(place) > 2:  # noqa: PLR2004 (an encoder of its own)
         ours = f"{record['n_samples']} images, this project's classes"
         differs.append(f"ours: {ours}; theirs: {row.setup}")

@@ -1,0 +1,169 @@
+"""Each row's nearest centroid, whatever a product of matrices makes of a tie.
+
+Such a product rounds by a row's place in its block, by the number of threads and by
+the processor: equal rows, and centroids that coincide, may get scores that differ in
+the last bits. Where scores are nearer to the best than rounding can put them, they are
+computed again, in float64 and in an order of sums that nothing changes.
+
+Shapes: n rows; k centroids; d features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 4096
+"""Rows that are multiplied at once, at most."""
+SCORES = 1 << 22
+"""Inner products held at once: 16 MiB of float32."""
+_NUMBERS = 1 << 18  # products held at once where pairs are computed again: 2 MiB
+
+
+def nearest_centroids(
+    rows: Array, centroids: Array, *, spherical: bool = False, device: str = "cpu"
+) -> Array:
+    """Return the centroid nearest to each row, the lowest of equals.
+
+    Equal rows get equal labels, and a row that two centroids are equally near to gets
+    the lower one, for any number of rows, block, thread and processor.
+
+    Parameters
+    ----------
+    rows, centroids
+        float32 (n, d) and (k, d).
+    spherical
+        By the largest inner product, not by the smallest Euclidean distance.
+    device
+        ``cpu``, or where torch runs; what is not certain is decided on the CPU.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 (n,).
+    """
+    rows = np.ascontiguousarray(rows, np.float32)
+    centroids = np.ascontiguousarray(centroids, np.float32)
+    size = max(min(ROWS, SCORES // len(centroids)), 1)
+    labels = np.empty(len(rows), np.int32)
+    candidates = _candidates
+    if device != "cpu":
+        from mmclust.kernels.kmeans_torch import candidates_on
+
+        candidates = candidates_on(device)
+        size = max(16 * SCORES // len(centroids), 1)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        first, several = candidates(block, centroids, spherical=spherical)
+        labels[start : start + size] = first
+        for part in np.split(several, range(ROWS, len(several), ROWS)):
+            labels[start + part] = _decided(block[part], centroids, spherical=spherical)
+    return labels
+
+
+def rounding(n_features: int, sizes: Array, kind: Any) -> Array:
+    """Bound how far a sum of products is from the exact one, in any order of sums.
+
+    Parameters
+    ----------
+    n_features
+        Products in a sum.
+    sizes
+        What no sum of the products' absolute values exceeds, float64 (n,).
+    kind
+        float32 or float64.
+    """
+    precision = np.finfo(kind)
+    share = (n_features + 8) * float(precision.eps) / 2
+    below = n_features * float(precision.tiny)  # where numbers are too small to round
+    return np.asarray(share / (1 - min(share, 0.5)) * sizes + below)
+
+
+def margin(rows: Array, centroids: Array, *, spherical: bool) -> Array:
+    """Return how far below the best score the nearest centroid's may be: float64 (n,).
+
+    Three times the rounding: of both scores, and of the distance computed again.
+    """
+    lengths, longest = norms(rows), norms(centroids).max()
+    sizes = lengths * longest if spherical else (lengths + longest) ** 2
+    return 3 * rounding(rows.shape[1], sizes, rows.dtype)
+
+
+def norms(rows: Array) -> Array:
+    """Return the Euclidean norm of each row: float64 (n,)."""
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
+
+
+def inner_products(rows: Array, i: Array, others: Array, j: Array) -> Array:
+    """Return the inner product of ``rows[i]`` and ``others[j]``: float64 (m,).
+
+    It depends on the two rows alone: products of float32 are exact in float64, and
+    they are added in an order that depends on their number.
+
+    Parameters
+    ----------
+    rows, others
+        float32 (n, d) and (k, d).
+    i, j
+        int (m,).
+    """
+    return _pairwise(np.multiply, rows, i, others, j)
+
+
+def _pairwise(combine: Any, rows: Array, i: Array, others: Array, j: Array) -> Array:
+    found = np.empty(len(i))
+    step = max(_NUMBERS // rows.shape[1], 1)
+    for start in range(0, len(i), step):
+        some = slice(start, start + step)
+        numbers = combine(rows[i[some]].astype(np.float64), others[j[some]])
+        width = numbers.shape[1]
+        while width > 1:  # the second half is added to the first
+            half = (width + 1) // 2
+            numbers[:, : width - half] += numbers[:, half:width]
+            width = half
+        found[some] = numbers[:, 0]
+    return found
+
+
+def _apart(rows: Array, others: Array) -> Array:
+    return np.asarray((rows - others) ** 2)
+
+
+def _scores(rows: Array, centroids: Array, *, spherical: bool) -> Array:
+    scores: Array = rows @ centroids.T
+    if not spherical:
+        scores -= (norms(centroids) ** 2 / 2).astype(scores.dtype)
+    return scores
+
+
+def _close(rows: Array, centroids: Array, *, spherical: bool) -> Array:
+    """Return which centroids may be nearest to each row: bool (n, k)."""
+    scores = _scores(rows, centroids, spherical=spherical)
+    off = margin(rows, centroids, spherical=spherical)
+    bar = (scores.max(axis=1) - off).astype(scores.dtype)
+    # A score that is no number is not below: the row is computed again.
+    return np.asarray(~(scores < bar[:, None]))
+
+
+def _candidates(
+    rows: Array, centroids: Array, *, spherical: bool
+) -> tuple[Array, Array]:
+    """Return each row's first candidate, and the rows that have several."""
+    close = _close(rows, centroids, spherical=spherical)
+    return close.argmax(axis=1), np.flatnonzero(np.count_nonzero(close, axis=1) > 1)
+
+
+def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
+    """Return the nearest centroid of rows that have several candidates."""
+    wide = rows.astype(np.float64), centroids.astype(np.float64)
+    close = _close(*wide, spherical=spherical)
+    row, column = np.nonzero(close)
+    far = np.full(close.shape, np.inf)
+    if spherical:
+        far[row, column] = -inner_products(rows, row, centroids, column)
+    else:
+        far[row, column] = _pairwise(_apart, rows, row, centroids, column)
+    return np.asarray(far.argmin(axis=1))
