@@ -199,9 +199,9 @@ def test_annotations_only_reads_no_picture(pictures):
             r"not UTF-8[\s\S]*metadata\.csv, line 3",
         ),
         (
-            {"a.jpg": None, "metadata.csv": b"file,caption\na.jpg,x\n"},
+            {"a.jpg": None, "metadata.csv": b"name,caption\na.jpg,x\n"},
             {},
-            r"cannot be used[\s\S]*csv, line 2[\s\S]*file, caption",
+            r"cannot be used[\s\S]*csv[\s\S]*file_name or [\s\S]*name,caption",
         ),
         (
             {"a.jpg": None, "metadata.csv": b'file_name,caption\na.jpg,"x\n'},

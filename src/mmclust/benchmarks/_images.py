@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,48 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SUFFIXES = frozenset(
-    [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
-)
-"""Endings of files that are taken for images, in lower case."""
+_PILLOW = """
+    apng bmp dds dib gif ico jfif jpe jpeg jpg mpo pbm pcx pgm png pnm ppm psd qoi sgi
+    tga tif tiff"""
+_NEEDS = {
+    "avif": "avif avifs",
+    "jpg_2000": "j2c j2k jp2 jpc jpf jpx",
+    "webp": "webp",
+}
+_OTHERS = """
+    arw cr2 cr3 dng emf eps exr hdr heic heics heif hif jxl nef orf raf raw rw2 svg svgz
+    wmf xcf"""
+
+
+def _endings(names: str) -> frozenset[str]:
+    return frozenset(f".{name}" for name in names.split())
+
+
+SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
+"""Endings of files that are taken for images, in lower case: what Pillow decodes."""
+NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
+"""What Pillow must have been built with, for some of them."""
+UNDECODED = _endings(_OTHERS)
+"""Endings of pictures that Pillow does not decode."""
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file is taken for an image by its name."""
+    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def not_decoded_here(name: str) -> bool:
+    """Return whether a name is that of a picture which Pillow here cannot decode."""
+    suffix = PurePosixPath(name).suffix.lower()
+    needed = next((n for n, suffixes in NEEDS.items() if suffix in suffixes), "")
+    return suffix in UNDECODED or not _pillow_has(needed)
+
+
+@lru_cache
+def _pillow_has(feature: str) -> bool:
+    from PIL import features
+
+    return not feature or bool(features.check(feature))
 
 
 @dataclass(frozen=True)
