@@ -174,7 +174,7 @@ def _label_list(
 ) -> np.ndarray[Any, Any]:
     values = batch.get(kind)
     values = values if isinstance(values, list) else []
-    odd = [repr(v) for v in values if type(v) is not int]
+    odd = [_shown(v) for v in values if type(v) is not int]
     if odd or len(values) != n:
         raise MmclustError(
             "A batch file's labels do not fit its pictures",
@@ -187,6 +187,12 @@ def _label_list(
         return np.array(values, np.int64)
     except OverflowError:
         return np.full(n, -1)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; lists in it could be nested without end."""
+    plain = isinstance(value, float | str | bytes)
+    return repr(value)[:40] if plain else type(value).__name__
 
 
 def _join(parts: Sequence[Split]) -> Split:

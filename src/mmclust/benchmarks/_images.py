@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._raw import data_offsets, is_stored, opened
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _PILLOW = """
@@ -111,8 +113,18 @@ def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str,
             path = raw / folder / name
             if path.is_file():
                 places[image_id] = Place(raw / folder, name)
-                if path.stat().st_size == 0:
-                    empty.append(image_id)
+        absent = {i: name for i, name in files.items() if i not in places}
+        alike = in_other_form(
+            absent.values(), lambda: (path.name for path in (raw / folder).iterdir())
+        )
+        for image_id, name in absent.items():
+            if name in alike and (raw / folder / alike[name]).is_file():
+                places[image_id] = Place(raw / folder, alike[name])
+        empty += [
+            image_id
+            for image_id, place in places.items()
+            if (place.container / place.member).stat().st_size == 0
+        ]
     absent = {i: name for i, name in files.items() if i not in places}
     archive = raw / f"{folder}.zip"
     if absent and archive.is_file():
@@ -129,7 +141,42 @@ def _members(
     with opened(archive) as packed:
         members = packed.NameToInfo
         named = {i: f"{folder}/{name}" for i, name in files.items()}
-        return {i: members[name] for i, name in named.items() if name in members}
+        absent = [name for name in named.values() if name not in members]
+        alike = in_other_form(absent, lambda: members)
+        found = {i: alike.get(name, name) for i, name in named.items()}
+        return {i: members[name] for i, name in found.items() if name in members}
+
+
+def in_other_form(
+    names: Iterable[str], listed: Callable[[], Iterable[str]]
+) -> dict[str, str]:
+    """Return, of names that are not there, what looks the same and is.
+
+    Parameters
+    ----------
+    names
+        Those looked for.
+    listed
+        Gives the names that are there; called when it can matter.
+
+    Returns
+    -------
+    dict of str to str
+        Of each name that differs in Unicode form alone from one other.
+    """
+    wanted = [name for name in names if not name.isascii()]
+    if not wanted:
+        return {}
+    forms: dict[str, list[str]] = {}
+    for name in listed():
+        forms.setdefault(same_form(name), []).append(name)
+    asked = Counter(map(same_form, wanted))
+    return {
+        name: forms[form][0]
+        for name in wanted
+        for form in [same_form(name)]
+        if asked[form] == 1 and len(forms.get(form, ())) == 1
+    }
 
 
 def archive_places(

@@ -32,6 +32,8 @@ def what_is_wrong(buffer: Buffer, error: Exception) -> str:
     error
         What the decoder raised.
     """
+    if isinstance(error, RecursionError):
+        return " (lists or objects are nested too deep)"
     start = bytes(buffer[:3])
     for opening, meaning in _OPENINGS.items():
         if start.startswith(opening):

@@ -123,14 +123,10 @@ def read_metadata(files: Files, *, labels: bool) -> Metadata:
     """
     metadata = Metadata()
     pictures = _Pictures(files)
-    sidecars = {_stem(name) for name in files.pictures}
+    sidecars = {name for names in _sidecars(files).values() for name in names}
     for name in files.others:
-        if not TABLE.fullmatch(PurePosixPath(name).name):
-            continue
-        path = files.raw / name
-        own = path.relative_to(files.root) if path.is_relative_to(files.root) else ""
-        if not (path.suffix.lower() == ".txt" and _stem(str(own)) in sidecars):
-            _read_table(path, name, metadata, pictures, labels=labels)
+        if TABLE.fullmatch(PurePosixPath(name).name) and name not in sidecars:
+            _read_table(files.raw / name, name, metadata, pictures, labels=labels)
     return metadata
 
 
@@ -139,14 +135,14 @@ def _read_table(
 ) -> None:
     """Take over one table."""
     columns, entries, digest = _table(path)
-    if columns is None:
-        why = "it has neither a line that names columns nor lines of name, tab, caption"
+    if columns is None or not entries:
+        form = (
+            "it has neither a line that names columns nor lines of name, tab, caption"
+        )
+        why = "it has no row" if columns else form
         metadata.tables[name] = {"rows": 0, "not_used": why}
         return
     metadata.sources[f"metadata {name}"] = digest
-    if not entries:
-        metadata.tables[name] = {"rows": 0, "not_used": "it has no row"}
-        return
     captions: dict[str, tuple[str, ...]] = {}
     absent: list[tuple[str, str]] = []
     left_out = silent = 0
@@ -215,22 +211,33 @@ def read_sidecars(
     """
     captions = dict(known)
     used: set[str] = set()
+    for picture, names in _sidecars(files).items():
+        for name in names:
+            used.add(name)
+            text = _text((files.raw / name).read_bytes(), files.raw / name)
+            lines = io.StringIO(text, newline=None)
+            found = tuple(each for line in lines if (each := line.strip()))
+            _add_captions(captions, picture, found)
+    return captions, used
+
+
+def _sidecars(files: Files) -> dict[str, list[str]]:
+    """Return the texts that bear the name of a picture, by picture."""
     texts: dict[str, list[str]] = {}
     for name in files.others:
         if name.lower().endswith(".txt"):
             texts.setdefault(_stem(name), []).append(name)
     top = files.root.relative_to(files.raw).as_posix()
     folders = [top] if top == "." else [top, *TEXTS]
-    for picture in files.pictures:
-        for folder in folders:
-            stem = PurePosixPath(folder, _stem(picture)).as_posix()
-            for name in texts.get(stem, []):
-                used.add(name)
-                text = _text((files.raw / name).read_bytes(), files.raw / name)
-                lines = io.StringIO(text, newline=None)
-                found = tuple(each for line in lines if (each := line.strip()))
-                _add_captions(captions, picture, found)
-    return captions, used
+    found = {
+        picture: [
+            name
+            for folder in folders
+            for name in texts.get(PurePosixPath(folder, _stem(picture)).as_posix(), [])
+        ]
+        for picture in files.pictures
+    }
+    return {picture: names for picture, names in found.items() if names}
 
 
 def _add_captions(
@@ -308,14 +315,14 @@ def _table(path: Path) -> tuple[Columns | None, Entries, str]:
     if kind in {".json", ".jsonl"}:
         entries = list(_json_rows(text, path, lines=kind == ".jsonl"))
         names = dict.fromkeys(key for _, entry in entries for key in entry)
-        return _columns(list(names), path), entries, digest
+        return _columns(list(names) or [NAMES[0]], path), entries, digest
     delimiter = _delimiter(text)
     if delimiter:
         return *_csv(text, path, delimiter), digest
     if entries := list(_token_rows(text, path)):
         return Columns("name", ("caption",), "", "", "", ()), entries, digest
-    if kind in {".csv", ".tsv"}:
-        raise _no_names(path, text.strip().split("\n", 1)[0][:80] or "an empty file")
+    if kind in {".csv", ".tsv"} and text.strip():
+        raise _no_names(path, text.strip().split("\n", 1)[0][:80])
     return None, [], digest
 
 
@@ -651,8 +658,9 @@ def usable_splits(metadata: Metadata, pictures: Iterable[str]) -> dict[str, str]
 
 def _absent(absent: list[tuple[str, str]], pictures: _Pictures) -> MmclustError:
     names = [written(name) for _, name in absent]
-    paths = {path.casefold() for path in pictures.alike[0]}
-    case = [n for n in names if same_form(n).casefold() in paths]
+    paths = {path.casefold(): path for path in pictures.alike[0]}
+    keys = [same_form(name).casefold() for name in names]
+    case = [paths[key] for key in keys if key in paths]
     hint = f"; in other capitals there are {some(case)}" if case else ""
     return MmclustError(
         "Metadata name pictures that are not there",

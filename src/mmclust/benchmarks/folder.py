@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._images import not_decoded_here
+from mmclust.benchmarks._images import is_image, not_decoded_here
 from mmclust.benchmarks._own_captions import (
     read_metadata,
     read_sidecars,
@@ -217,7 +217,7 @@ def _notes(
     told = [
         *(told_of_folders(files) if params.splits == "auto" else []),
         *_told_of_tables(files, metadata, params),
-        *([f"{bare:,} images have no caption"] if captions and bare else []),
+        *([f"images without caption: {bare:,}"] if captions and bare else []),
         *_told_of_files(files, endings),
     ]
     return {
@@ -256,10 +256,10 @@ def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[st
             ("rows_of_files_left_out", "rows of files that are taken for no picture"),
             ("rows_that_say_nothing", "rows that say nothing of their picture"),
         ):
-            not_used += [f"{table[key]:,} {words}"] * bool(table[key])
+            not_used += [f"{words}: {table[key]:,}"] * bool(table[key])
         rest = f"; NOT used: {'; '.join(not_used)}" if not_used else ""
         told.append(
-            f"read {written(name)}, {table['rows']:,} rows: {', '.join(parts)}{rest}"
+            f"read {written(name)} (rows: {table['rows']:,}): {', '.join(parts)}{rest}"
             if parts
             else f"NOTHING of {written(name)} is used{rest}; captions come from a "
             "column caption, text, prompt or the like, classes from label, class or "
@@ -270,15 +270,20 @@ def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[st
 
 def _told_of_files(files: Files, endings: Mapping[str, list[str]]) -> list[str]:
     """Say which files were not used: pictures that cannot be decoded, and others."""
-    pictures = {e: n for e, n in endings.items() if not_decoded_here(f"a{e}")}
-    others = {e: n for e, n in endings.items() if e not in pictures}
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for ending, names in sorted(endings.items()):
+        if not_decoded_here(f"a{ending}"):
+            what = "PICTURES that Pillow cannot decode"
+        elif is_image(f"a{ending}"):
+            what = f"PICTURES outside {files.root.name}/"
+        else:
+            what = "other files"
+        kinds.setdefault(what, {})[ending or "without ending"] = names
     told = []
-    for kind, what in ((pictures, "PICTURES that Pillow cannot decode"),
-                       (others, "other files")):  # fmt: skip
-        if kind:
-            counts = (f"{len(n):,} {e or 'without ending'}" for e, n in kind.items())
-            names = [name for each in kind.values() for name in each]
-            told.append(f"{what}, NOT used: {some(counts)} ({some(names, 3)})")
+    for what, kind in sorted(kinds.items()):
+        counts = some(f"{len(names):,} {ending}" for ending, names in kind.items())
+        first = some((name for names in kind.values() for name in names), 3)
+        told.append(f"{what}, NOT used: {counts} ({first})")
     if files.special:
         told.append(
             "links to folders, fifos and the like, NOT used: "

@@ -176,7 +176,7 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
     if shown:
         typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
     for line in (
-        *summary["notes"].get("told", ()),
+        *summary.get("notes", {}).get("told", ()),
         *_duplicates(summary.get("duplicates")),
     ):
         typer.echo(f"  {line}")

@@ -128,7 +128,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(require_file(path).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MmclustError(
             f"{path.name} is not valid JSON",
             where=path,
