@@ -111,7 +111,7 @@ FLICKR = b"a.jpg#0\tone\nb.jpg#1\ttwo, too\nb.jpg#0\ttwo\n"
         ("results_20130124.token", FLICKR),
         ("captions.txt", b"a.jpg\tone\nb.jpg\ttwo\nb.jpg\ttwo, too\n"),
         ("captions.txt", b'image,caption\na.jpg,one\nb.jpg,two\nb.jpg,"two, too"\n'),
-        ("results.csv", b"image_name|comment\na.jpg|one\nb.jpg|two\nb.jpg|two, too"),
+        ("captions.csv", b"image_name|comment\na.jpg|one\nb.jpg|two\nb.jpg|two, too"),
         ("Captions.CSV", b'image,caption\na.jpg,one\nb.jpg,two\nb.jpg,"two, too"\n'),
         (
             "metadata.json",
@@ -170,6 +170,26 @@ def test_what_else_is_not_used_of_a_table_is_counted(pictures):
     )
     assert notes["told"][1] == "images without caption: 1"
     assert notes["metadata"]["metadata.csv"]["not_used"] == ["url", "label"]
+
+
+def test_a_table_of_another_name_is_told(pictures):
+    """It may be anything, such as predictions; the terminal says how it is read."""
+    data = b"file_name,label\na.jpg,x\n"
+    summary, _, labels = build_folder(pictures("a.jpg", **{"results.csv": data}))
+    assert labels == {}
+    assert told_of(summary) == (
+        "other files, NOT used: 1 .csv (results.csv); tables are read if they are "
+        "called metadata, captions or images"
+    )
+
+
+def test_names_that_move_the_terminal_are_escaped(pictures):
+    """Columns and files of others are shown, not obeyed."""
+    data = jsonl({"file_name": "a.jpg", "\x1b[2J": "x", "caption": "one"})
+    raw = pictures("a.jpg", **{"metadata.jsonl": data, "x\x1b[1m.pdf": b""})
+    told = "".join(build_folder(raw)[0]["notes"]["told"])
+    assert "\x1b" not in told
+    assert told.count("\\x1b") == 2
 
 
 def test_ids_and_splits_of_the_metadata_are_taken(pictures):

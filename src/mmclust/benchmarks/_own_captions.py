@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from mmclust.benchmarks._own_folder import Files
 
 TABLE = re.compile(
-    r"(metadata|images|captions)\.(csv|tsv|txt|json|jsonl|parquet)|results\.csv"
-    r"|.+\.token(\.txt)?",
+    r"(metadata|images|captions)\.(csv|tsv|txt|json|jsonl|parquet)|.+\.token(\.txt)?",
     re.IGNORECASE,
 )
 """Names of the files that are read as tables."""

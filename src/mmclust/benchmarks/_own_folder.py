@@ -172,7 +172,7 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             else "no file",
             do="give the directory that holds the pictures with --raw",
         )
-    odd = [repr(name) for name in (str(root), *pictures) if written(name) != name]
+    odd = [repr(name) for name in (str(root), *pictures) if _is_odd(name)]
     if odd:
         raise MmclustError(
             "File names are not UTF-8",
@@ -183,9 +183,15 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
         )
 
 
+def _is_odd(name: str) -> bool:
+    return name.encode("utf-8", "backslashreplace").decode() != name
+
+
 def written(name: str) -> str:
-    """Return a file's name as it can be written: bytes that are no text escaped."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """Return a name as a terminal can show it: what is no text or moves is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in name
+    )
 
 
 def split_named(folder: str) -> str | None:

@@ -46,6 +46,8 @@ DEFAULT_SPLIT = "all"
 PROTOCOL = "2"
 LABELS = ("auto", "folders", "none")
 SPLITTING = ("auto", "none")
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+TABLES_HINT = "; tables are read if they are called metadata, captions or images"
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,8 @@ def _told_of_files(files: Files, endings: Mapping[str, list[str]]) -> list[str]:
     for what, kind in sorted(kinds.items()):
         counts = some(f"{len(names):,} {ending}" for ending, names in kind.items())
         first = some((name for names in kind.values() for name in names), 3)
-        told.append(f"{what}, NOT used: {counts} ({first})")
+        hint = TABLES_HINT if TABLES & kind.keys() else ""
+        told.append(f"{what}, NOT used: {counts} ({first}){hint}")
     if files.special:
         told.append(
             "links to folders, fifos and the like, NOT used: "
