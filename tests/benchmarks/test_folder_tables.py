@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.benchmarks import _own_captions
-from mmclust.benchmarks._own_captions import listed
+from mmclust.benchmarks._own_tables import listed
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.test_folder import COMPOSED, DECOMPOSED
 from tests.benchmarks.toy_folder import build_folder, jsonl
@@ -254,6 +254,10 @@ def test_classes_in_two_unicode_forms_are_one(pictures):
         (
             {"metadata.csv": b"file_name,caption\na.jpg,\"['one', two]\"\n"},
             r"begins as a list[\s\S]*line 2, column caption",
+        ),
+        (
+            {"metadata.csv": b"file_name,caption\na.jpg,\"['\\x']\"\n"},
+            r"begins as a list[\s\S]*line 2, column caption[\s\S]*escape",
         ),
         (
             {"metadata.csv": b"file_name,caption,caption\na.jpg,one,two\n"},

@@ -68,6 +68,23 @@ def test_json_that_nests_without_end_is_refused(source, benchmark, file, text):
     assert file.split("/")[-1].split(".")[0] in message
 
 
+@pytest.mark.parametrize("depth", [800, 960, 990])
+@pytest.mark.parametrize(
+    ("benchmark", "file", "text"),
+    [
+        ("mscoco_fg", "MSCOCO_FG_ann.json", '{"a": NEST}'),
+        ("folder", "metadata.jsonl", '{"file_name": "a.jpg", "caption": NEST}'),
+        ("folder", "metadata.jsonl", '{"file_name": "a.jpg", "label": NEST}'),
+        ("folder", "metadata.jsonl", '{"file_name": NEST}'),
+    ],
+)
+def test_json_that_just_parses_is_refused_too(source, benchmark, file, text, depth):
+    """Showing what is wrong must not go deeper than parsing did."""
+    text = text.replace("NEST", "[" * depth + "]" * depth)
+    raw = source(**{file: text, "a.jpg": "x", "MSCOCO_FG_img_filenames.npy": "x"})
+    assert file in refused(benchmark, raw)
+
+
 def test_nesting_is_named_as_the_cause(source):
     """Where the parser gave up for it, the message says so."""
     raw = source(**{INSTANCES: f'{{"info": {DEEP}, "images": []}}'})

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclust.benchmarks._binary import Pixels
 from mmclust.benchmarks._cifar_pickle import PIXELS, read_batch
+from mmclust.benchmarks._json_faults import shown
 from mmclust.benchmarks._packed import Layout, read_layout
 from mmclust.core.errors import MmclustError, some
 
@@ -174,7 +175,7 @@ def _label_list(
 ) -> np.ndarray[Any, Any]:
     values = batch.get(kind)
     values = values if isinstance(values, list) else []
-    odd = [_shown(v) for v in values if type(v) is not int]
+    odd = [shown(v) for v in values if type(v) is not int]
     if odd or len(values) != n:
         raise MmclustError(
             "A batch file's labels do not fit its pictures",
@@ -187,12 +188,6 @@ def _label_list(
         return np.array(values, np.int64)
     except OverflowError:
         return np.full(n, -1)
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message; lists in it could be nested without end."""
-    plain = isinstance(value, float | str | bytes)
-    return repr(value)[:40] if plain else type(value).__name__
 
 
 def _join(parts: Sequence[Split]) -> Split:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mmclust.benchmarks._json_faults import shown
 from mmclust.benchmarks._layout import lacking, look_for
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
@@ -159,7 +160,13 @@ def _is_entry(entry: Any) -> bool:
 def _first_odd(entries: Any) -> str:
     if not isinstance(entries, list):
         return type(entries).__name__
-    return repr(next(entry for entry in entries if not _is_entry(entry)))[:80]
+    odd = next(entry for entry in entries if not _is_entry(entry))
+    if not isinstance(odd, tuple):
+        return shown(odd)
+    stem, texts = odd
+    parts = texts if isinstance(texts, list) else [texts]
+    strange = [part for part in parts if not isinstance(part, str)] or parts
+    return f"{shown(stem)}: {some(map(shown, strange), 2)}"
 
 
 def _pool(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._raw import data_offsets, is_stored, opened
@@ -44,12 +45,12 @@ UNDECODED = _endings(_OTHERS)
 
 def is_image(name: str) -> bool:
     """Return whether a file is taken for an image by its name."""
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
+    return not name.startswith(".") and splitext(name)[1].lower() in SUFFIXES
 
 
 def not_decoded_here(name: str) -> bool:
     """Return whether a name is that of a picture which Pillow here cannot decode."""
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = splitext(name)[1].lower()
     needed = next((n for n, suffixes in NEEDS.items() if suffix in suffixes), "")
     return suffix in UNDECODED or not _pillow_has(needed)
 

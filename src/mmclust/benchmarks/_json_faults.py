@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmclust.benchmarks._raw import Buffer
@@ -20,6 +20,12 @@ _HALF = re.compile(
     rb"(?<!\\)(?:\\\\)*(?:(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
 )
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message; a list's text could be deeper than Python goes."""
+    plain = value is None or isinstance(value, bool | int | float | str | bytes)
+    return repr(value)[:80] if plain else type(value).__name__
 
 
 def what_is_wrong(buffer: Buffer, error: Exception) -> str:

@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._images import is_image, not_decoded_here
@@ -22,6 +22,7 @@ from mmclust.core.text import look_alikes, same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 IMAGES = "images"
 """The folder of pictures, where there is one of this name."""
@@ -221,7 +222,7 @@ def identities(files: Files) -> dict[str, str]:
     MmclustError
         When paths differ in Unicode form alone.
     """
-    bare = {n: PurePosixPath(n).with_suffix("").as_posix() for n in files.pictures}
+    bare = {name: splitext(name)[0] for name in files.pictures}
     whole: set[str] = set()
     while True:
         ids = {n: same_form(n if n in whole else b) for n, b in bare.items()}
@@ -250,7 +251,7 @@ def folder_labels(files: Files) -> dict[str, str]:
         When a picture lies in no folder, or a folder holds no picture.
     """
     depth = 1 if files.splits else 0
-    parts = {name: PurePosixPath(name).parts for name in files.pictures}
+    parts = {name: name.split("/") for name in files.pictures}
     loose = [name for name, p in parts.items() if len(p) < depth + 2]
     held = {"/".join(p[: d + 1]) for p in parts.values() for d in range(len(p) - 1)}
     bare = [written(folder) for folder in files.folders if folder not in held]
