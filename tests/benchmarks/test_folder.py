@@ -299,6 +299,23 @@ def test_splits_have_many_names(pictures, folders, splits, evaluate):
     assert set(labels.values()) == {"a"}
 
 
+@pytest.mark.parametrize("wrapper", ["cifar/", "cifar/png/", "Images/cifar/"])
+def test_a_folder_around_the_splits_is_passed(pictures, wrapper):
+    """As an unpacked archive has it: one folder that holds train and test."""
+    raw = pictures(f"{wrapper}train/cat/1.jpg", f"{wrapper}test/dog/2.jpg")
+    summary, _, labels = build(raw, {"labels": "folders"})
+    assert labels == {"train/cat/1": "cat", "test/dog/2": "dog"}
+    assert summary["splits"] == {"test": 1, "train": 1}
+
+
+def test_one_class_is_told(pictures):
+    """As where a folder lies around those of the classes."""
+    raw = pictures("flowers/rose/1.jpg", "flowers/tulip/2.jpg")
+    summary, _, labels = build(raw, {"labels": "folders"})
+    assert set(labels.values()) == {"flowers"}
+    assert summary["notes"]["told"] == ["all pictures are of ONE class, flowers"]
+
+
 @pytest.mark.parametrize("beside", ["cats/x.jpg", "x.jpg"])
 def test_a_folder_or_picture_beside_split_names_makes_them_folders(pictures, beside):
     """They are classes then, as before, and the terminal says so."""

@@ -8,6 +8,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -239,6 +240,17 @@ def test_fifos_in_the_place_of_a_publishers_files_are_not_waited_for(tmp_path):
         check=False,
     )
     assert done.stdout.split() == list(FILES), done.stderr
+
+
+def test_an_archive_that_states_an_endless_size_is_refused(tmp_path):
+    """A deflated member of 2**60 bytes, as its directory says."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    path = raw / "annotations_trainval2017.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(INSTANCES, "{}" * 9)
+        archive.getinfo(INSTANCES).file_size = 1 << 60
+    assert "too little memory to unpack" in refused("coco_cross", raw)
 
 
 def test_a_page_is_no_fifo_beside_it(tmp_path, source):

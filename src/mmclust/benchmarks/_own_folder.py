@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 IMAGES = "images"
 """The folder of pictures, where there is one of this name."""
 ALONE = (IMAGES, "imagefolder")
-"""Names, in any case, of a folder that is passed when it alone holds pictures."""
+"""Names, in any case, of a folder that is passed when it alone holds pictures; so is
+one whose folders are splits."""
 _SPLITS = {
     "train": "train|training",
     "val": "val|valid|validation|dev|development",
@@ -155,11 +156,17 @@ def _taken(name: str) -> bool:
 
 def _pictures_folder(raw: Path, pictures: Iterable[str]) -> str:
     """Return the folder that holds the pictures, with a slash, or nothing."""
-    if (raw / IMAGES).is_dir():
-        return f"{IMAGES}/"
-    first = {name.partition("/")[0] if "/" in name else "" for name in pictures}
-    alone = first.pop() if len(first) == 1 else ""
-    return f"{alone}/" if alone.lower() in ALONE else ""
+    top = passed = f"{IMAGES}/" if (raw / IMAGES).is_dir() else ""
+    below = [name.removeprefix(top) for name in pictures if name.startswith(top)]
+    while not _splits(below):
+        first = {name.partition("/")[0] if "/" in name else "" for name in below}
+        alone = first.pop() if len(first) == 1 else ""
+        if not alone:
+            return top
+        below = [name.partition("/")[2] for name in below]
+        passed += f"{alone}/"
+        top = passed if alone.lower() in ALONE else top
+    return passed
 
 
 def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:

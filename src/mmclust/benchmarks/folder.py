@@ -124,7 +124,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
         _one_digest(sources),
-        _notes(files, metadata, captions, used, params),
+        _notes(files, metadata, captions, used, set(labels.values()), params),
         fit=("train",) if "train" in there else tuple(there),
         evaluate=(reported,),
     )
@@ -204,10 +204,12 @@ def _notes(
     metadata: Metadata,
     captions: Mapping[str, tuple[str, ...]],
     used: set[str],
+    classes: set[str],
     params: Params,
 ) -> dict[str, Any]:
     """Say where captions and labels are from, and what was left out."""
-    out = [name for name in files.others if name not in {*used, *metadata.tables}]
+    read = {*used, *metadata.tables}
+    out = [name for name in files.others if name not in read]
     endings: dict[str, list[str]] = {}
     for name in out:
         endings.setdefault(PurePosixPath(name).suffix.lower(), []).append(written(name))
@@ -216,8 +218,10 @@ def _notes(
         for ending, names in sorted(endings.items())
     }
     bare = len(files.pictures) - len(captions)
+    one = "".join(classes) if len(classes) == 1 else ""
     told = [
         *(told_of_folders(files) if params.splits == "auto" else []),
+        *([f"all pictures are of ONE class, {one}"] if one else []),
         *_told_of_tables(files, metadata, params),
         *([f"images without caption: {bare:,}"] if captions and bare else []),
         *_told_of_files(files, endings),
