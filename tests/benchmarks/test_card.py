@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -137,3 +138,30 @@ def test_every_source_of_the_project_is_known():
     for origin in read_origins(registry, names, sample=False):
         assert origin.licence
         assert origin.citation
+
+
+REPEATED = [
+    f"&{new} [{','.join(8 * [f'*{old}'])}]" for old, new in pairwise("abcdefgh")
+]
+"""Each of seven lists repeats the one before eight times."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "&a [*a]",
+        "[" * 20_000 + "]" * 20_000,
+        f"[&a [x], {', '.join(REPEATED)}]",
+    ],
+    ids=["itself", "deep", "exploding"],
+)
+def test_a_registry_that_has_no_end_is_not_written_out(tmp_path, value):
+    """Aliases that repeat, in themselves or a million times: no text, or refused."""
+    path = tmp_path / "sources.yaml"
+    path.write_text(f"toys:\n  homepage: here\n  title: {value}\n")
+    try:
+        (origin,) = read_origins(path, ["toys"], sample=False)
+    except MmclustError as error:
+        assert "not valid YAML" in str(error)  # noqa: PT017
+    else:
+        assert (origin.title, origin.homepage) == ("", "here")

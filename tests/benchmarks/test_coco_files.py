@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 import zipfile
 
 import pytest
 
 from mmclust.benchmarks._stage import build_benchmark
+from mmclust.core.images import read_files
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks.toy_coco import (
@@ -159,3 +161,42 @@ def test_train_and_val_keep_their_splits(tmp_path):
     )  # fmt: skip
     assert summary["per_class"] == {"giraffe": 3}
     assert summary["splits"] == {"train": 2, "val": 1}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_file_names_join_whatever_their_unicode_form(coco, tmp_path, packing):
+    """Annotations of one system, files of another: caf\u00e9.jpg is caf\u00e9.jpg."""
+    content = instances_content()
+    for image in content["images"]:
+        image["file_name"] = f"caf\u00e9 {image['id']}.jpg"
+    images = {
+        unicodedata.normalize("NFD", image["file_name"]): image_bytes(image["id"])
+        for image in content["images"]
+    }
+    raw = coco(packing, instances=content, images=images)
+    build_benchmark("coco_cross", raw, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out/manifest.parquet")
+    for row, data in read_files(manifest, range(len(manifest))):
+        assert data == image_bytes(int(manifest.image_ids[row]))
+
+
+def test_categories_in_two_unicode_forms_are_one(coco, tmp_path):
+    """Two entries of a name that looks the same are one class."""
+    forms = [unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD")]
+    content = {
+        "images": [{"id": 1}, {"id": 2}],
+        "categories": [{"id": n, "name": name} for n, name in enumerate(forms, 1)],
+        "annotations": [{"image_id": n, "category_id": n} for n in (1, 2)],
+    }
+    captions = {
+        "annotations": [
+            {"image_id": n, "id": 10 * n + i, "caption": "x"}
+            for n in (1, 2)
+            for i in range(5)
+        ]
+    }
+    raw = coco(instances=content, captions=captions, images={})
+    summary = build_benchmark(
+        "coco_all", raw, tmp_path / "out", {"min_images": 1}, images=False
+    )
+    assert summary["per_class"] == {forms[0]: 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import unicodedata
 
 import pytest
 
@@ -11,6 +12,7 @@ from mmclust.benchmarks import _export_images
 from mmclust.benchmarks._export import export_benchmark
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
+from tests.benchmarks import toy_pictures
 from tests.benchmarks.toy_coco import (
     CATEGORIES,
     COCO_CROSS,
@@ -178,3 +180,68 @@ def test_what_cannot_be_exported_is_explained(coco, tmp_path):
     labels = tmp_path / "all/labels.parquet"
     (tmp_path / "built/labels.parquet").write_bytes(labels.read_bytes())
     refused(r"do not list the same images[\s\S]*5 ids[\s\S]*4 ids")
+
+
+COMPOSED = "caf\u00e9"
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
+
+
+def built(tmp_path, monkeypatch, **options):
+    toy_pictures.install(monkeypatch, **options)
+    build_benchmark(toy_pictures.NAME, tmp_path / "source", tmp_path / "built")
+
+
+@pytest.mark.parametrize("pair", [("Crane", "crane"), ("crane.", "crane")])
+def test_classes_that_are_one_folder_elsewhere_are_refused(tmp_path, monkeypatch, pair):
+    """On Windows and macOS two classes would be one; csv holds them."""
+    labels = {f"p{i}": pair[i % 2] for i in range(6)}
+    built(tmp_path, monkeypatch, labels=labels)
+    with pytest.raises(MmclustError, match="one on other systems") as error:
+        export_benchmark(toy_pictures.NAME, tmp_path / "built", "raw", tmp_path / "x")
+    assert f"{pair[0]} and {pair[1]}" in str(error.value.parts["found"]) or (
+        f"{pair[1]} and {pair[0]}" in str(error.value.parts["found"])
+    )
+    assert not (tmp_path / "x/raw").exists()
+    export_benchmark(toy_pictures.NAME, tmp_path / "built", "csv", tmp_path / "x")
+
+
+def test_one_class_in_two_unicode_forms_is_one_folder(tmp_path, monkeypatch):
+    """Building makes one class of them, so that the export writes one."""
+    forms = (COMPOSED, DECOMPOSED)
+    built(tmp_path, monkeypatch, labels={f"p{i}": forms[i % 2] for i in range(6)})
+    export_benchmark(toy_pictures.NAME, tmp_path / "built", "raw", tmp_path / "x")
+    assert [path.name for path in (tmp_path / "x/raw/images").iterdir()] == [COMPOSED]
+
+
+@pytest.mark.parametrize("layout", ["raw", "hf"])
+@pytest.mark.parametrize("pair", [("P1", "p1"), (COMPOSED, DECOMPOSED)])
+def test_images_that_are_one_file_elsewhere_are_refused(
+    tmp_path, monkeypatch, layout, pair
+):
+    """Files, too, in both layouts that name files by their ids."""
+    data = {name: toy_pictures.jpeg(toy_pictures.picture(9)) for name in pair}
+    labels = dict.fromkeys([*(f"p{i}" for i in range(6)), *pair], "a")
+    built(tmp_path, monkeypatch, files=data, labels=labels)
+    with pytest.raises(MmclustError, match="one on other systems"):
+        export_benchmark(toy_pictures.NAME, tmp_path / "built", layout, tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["con", "Aux.x", "a?b", "crane.", "dot ", "a:b"])
+def test_names_that_windows_cannot_hold_are_told(tmp_path, monkeypatch, name):
+    """They are written: here they are names. The terminal says which."""
+    built(tmp_path, monkeypatch, labels={f"p{i}": name for i in range(6)})
+    (done,) = export_benchmark(
+        toy_pictures.NAME, tmp_path / "built", "raw", tmp_path / "x"
+    )
+    assert done.told == (f"names that Windows cannot hold: {name!r}",)
+    assert (tmp_path / "x/raw/images" / name).is_dir()
+
+
+@pytest.mark.parametrize("name", ["contents", "nulls", "a.b", "com", "lpt10"])
+def test_usual_names_are_not_told(tmp_path, monkeypatch, name):
+    """Names that only begin as a reserved one does."""
+    built(tmp_path, monkeypatch, labels={f"p{i}": name for i in range(6)})
+    (done,) = export_benchmark(
+        toy_pictures.NAME, tmp_path / "built", "raw", tmp_path / "x"
+    )
+    assert done.told == ()

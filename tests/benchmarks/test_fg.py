@@ -153,10 +153,10 @@ FIVE = ["a", "b", "c", "d", "e"]
     ("captions", "pool", "message"),
     [
         (b"{", None, r"not JSON[\s\S]*MSCOCO_FG_ann"),
-        (b'{"a": "caf\xe9"}', None, r"not JSON[\s\S]*can't decode"),
+        (b'{"a": "caf\xe9"}', None, r"not UTF-8[\s\S]*MSCOCO_FG_ann[\s\S]*0xe9"),
         (b'["x"]', None, r"unexpected shape[\s\S]*'x'"),
         (b"3", None, r"unexpected shape[\s\S]*int"),
-        (b'{"x": "a"}', None, r"unexpected shape[\s\S]*\('x', 'a'\)"),
+        (b'{"x": "a"}', None, r"unexpected shape[\s\S]*'x': 'a'"),
         (b'{"x": [1]}', None, "unexpected shape"),
         (b"{}", None, r"of no image"),
         (b'{"x": ["a"], "x": ["b"]}', None, r"two entries[\s\S]*x"),
@@ -210,6 +210,31 @@ def test_missing_files_and_images_are_named(tmp_path):
         by_hand(raw, tmp_path / "out")
     with pytest.raises(MmclustError, match="Unknown split 'train'"):
         build(raw, tmp_path / "out", split="train")
+
+
+@pytest.mark.parametrize("folder", ["", "fine_grained/"])
+@pytest.mark.parametrize(
+    ("name", "stem", "ids"),
+    [("mscoco_fg", "MSCOCO", QUERIES), ("flickr30k_fg", "Flickr30K", ["11", "12"])],
+)
+def test_a_clone_of_the_publishers_repository_is_taken(
+    tmp_path, name, stem, ids, folder
+):
+    """Annotations/ and Images/, as the repository has them; same digest as flat."""
+    captions = fine_captions(ids)
+    pool = [f"{i}.jpg" for i in (*ids, *DISTRACTORS)]
+    write_fg(tmp_path / "flat", stem, captions, pool)
+    clone = tmp_path / "clone"
+    for end, part in (("ann.json", "Annotations"), ("img_filenames.npy", "Images")):
+        (path,) = (tmp_path / "flat").rglob(f"{stem}_FG_{end}")
+        (clone / folder / part).mkdir(parents=True)
+        shutil.copy(path, clone / folder / part)
+    (clone / folder / "README.md").write_text("# the publisher's")
+    flat = build(tmp_path / "flat", tmp_path / "one", name, images=False)
+    cloned = build(clone, tmp_path / "two", name, images=False)
+    assert cloned["images"] == len(pool)
+    assert cloned["captions"] == 5 * len(ids)
+    assert cloned["manifest"] == flat["manifest"]
 
 
 def test_text_counts_by_hand():

@@ -174,7 +174,9 @@ def test_tables_of_another_form_are_refused(old, new, message):
 
 def test_a_table_that_is_not_utf8_or_cut_short_is_refused():
     """Both say where."""
-    with pytest.raises(MmclustError, match=r"table[\s\S]*can't decode byte 0xe9"):
+    with pytest.raises(
+        MmclustError, match=r"table is not UTF-8[\s\S]*line 2[\s\S]*0xe9"
+    ):
         parse_table(table_file().replace(b"caption", b"caf\xe9", 1), "the table")
     with pytest.raises(MmclustError, match=r"the table[\s\S]*unexpected end of data"):
         parse_table(table_file()[:120], "the table")

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import io
+import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from mmclust.benchmarks import _images, _own_folder
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
-from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
+from tests.benchmarks.toy_folder import build_folder as build
+from tests.benchmarks.toy_folder import jsonl
 from tests.benchmarks.toy_imagenet import jpeg
 from tests.conftest import ROOT
 
+COMPOSED = "caf\u00e9"
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
 PHOTOS = ROOT.parent / "shared/data/coco_mini/val2017"
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Write files below ``mine``; ``None`` is a picture."""
-
-    def write(*names, **contents):
-        raw = tmp_path / "mine"
-        for name in names:
-            contents[name] = None
-        for number, (name, data) in enumerate(contents.items()):
-            path = raw / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(jpeg(number) if data is None else data)
-        return raw
-
-    return write
-
-
-def build(raw, block=None, **options):
-    out = raw.parent / "out"
-    summary = build_benchmark("folder", raw, out, block, **options)
-    manifest = read_manifest(out / "manifest.parquet")
-    captions = dict(zip(manifest.image_ids, manifest.captions, strict=True))
-    labels = read_labels(out / "labels.parquet")
-    return summary, captions, dict(zip(labels.image_ids, labels.names, strict=True))
 
 
 def test_pictures_alone_are_enough(pictures):
@@ -92,10 +73,6 @@ def test_sidecar_captions_are_one_per_line(pictures):
     assert captions == {"b": [], "x/a": ["a dog", "a brown dog", "a\u2028b"]}
     assert summary["notes"]["caption_files"] == 1
     assert summary["notes"]["images_without_caption"] == 1
-
-
-def jsonl(*rows):
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
 @pytest.mark.parametrize(
@@ -199,9 +176,9 @@ def test_annotations_only_reads_no_picture(pictures):
             r"not UTF-8[\s\S]*metadata\.csv, line 3",
         ),
         (
-            {"a.jpg": None, "metadata.csv": b"file,caption\na.jpg,x\n"},
+            {"a.jpg": None, "metadata.csv": b"name,caption\na.jpg,x\n"},
             {},
-            r"cannot be used[\s\S]*csv, line 2[\s\S]*file, caption",
+            r"cannot be used[\s\S]*csv[\s\S]*file_name or [\s\S]*name,caption",
         ),
         (
             {"a.jpg": None, "metadata.csv": b'file_name,caption\na.jpg,"x\n'},
@@ -280,6 +257,176 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path):
     """Before anything else."""
     with pytest.raises(MmclustError, match="folder is missing"):
         build(tmp_path / "mine")
+
+
+def test_first_folders_named_like_splits_are_splits(pictures):
+    """Their classes are the folders below; what is fitted on and reported is told."""
+    raw = pictures(
+        "train/cat/a.jpg", "train/dog/b.jpg", "test/cat/a.jpg", "test/dog/x/c.jpg"
+    )
+    summary, captions, labels = build(raw, {"labels": "folders"})
+    assert labels == {
+        "train/cat/a": "cat",
+        "train/dog/b": "dog",
+        "test/cat/a": "cat",
+        "test/dog/x/c": "dog",
+    }
+    assert summary["splits"] == {"test": 2, "train": 2}
+    assert (summary["fit"], summary["evaluate"]) == (["train"], ["test"])
+    assert summary["notes"]["told"] == [
+        "folders taken for splits, not for classes: test/ (test), train/ (train)"
+    ]
+    assert set(captions) == set(labels)
+
+
+@pytest.mark.parametrize(
+    ("folders", "splits", "evaluate"),
+    [
+        (("Training", "Validation", "Testing"), ("train", "val", "test"), ["test"]),
+        (("TRAIN_images", "dev"), ("train", "val"), ["val"]),
+        (("train2017", "val2017"), ("train", "val"), ["val"]),
+        (("training_set", "eval"), ("train", "test"), ["test"]),
+        (("test",), ("test",), ["test"]),
+        (("train",), ("train",), ["train"]),
+    ],
+)
+def test_splits_have_many_names(pictures, folders, splits, evaluate):
+    """Any case, with what people put after them."""
+    raw = pictures(*(f"{folder}/a/{n}.jpg" for n, folder in enumerate(folders)))
+    summary, _, labels = build(raw, {"labels": "folders"})
+    assert set(summary["splits"]) == set(splits)
+    assert summary["evaluate"] == evaluate
+    assert set(labels.values()) == {"a"}
+
+
+@pytest.mark.parametrize("wrapper", ["cifar/", "cifar/png/", "Images/cifar/"])
+def test_a_folder_around_the_splits_is_passed(pictures, wrapper):
+    """As an unpacked archive has it: one folder that holds train and test."""
+    raw = pictures(f"{wrapper}train/cat/1.jpg", f"{wrapper}test/dog/2.jpg")
+    summary, _, labels = build(raw, {"labels": "folders"})
+    assert labels == {"train/cat/1": "cat", "test/dog/2": "dog"}
+    assert summary["splits"] == {"test": 1, "train": 1}
+
+
+def test_one_class_is_told(pictures):
+    """As where a folder lies around those of the classes."""
+    raw = pictures("flowers/rose/1.jpg", "flowers/tulip/2.jpg")
+    summary, _, labels = build(raw, {"labels": "folders"})
+    assert set(labels.values()) == {"flowers"}
+    assert summary["notes"]["told"] == ["all pictures are of ONE class, flowers"]
+
+
+@pytest.mark.parametrize("beside", ["cats/x.jpg", "x.jpg"])
+def test_a_folder_or_picture_beside_split_names_makes_them_folders(pictures, beside):
+    """They are classes then, as before, and the terminal says so."""
+    raw = pictures("train/a/1.jpg", "test/a/2.jpg", beside)
+    kind = "folders" if "/" in beside else "none"
+    summary, _, labels = build(raw, {"labels": kind})
+    assert summary["splits"] == {"train": 3}
+    (told,) = summary["notes"]["told"]
+    assert "NOT taken for splits: test/, train/" in told
+    assert beside.split("/")[0] in told
+    if kind == "folders":
+        assert set(labels.values()) == {"train", "test", "cats"}
+
+
+def test_splits_can_be_turned_off(pictures):
+    """All pictures are one part; the classes stay those below."""
+    raw = pictures("train/a/1.jpg", "test/b/2.jpg")
+    summary, _, labels = build(raw, {"labels": "folders", "splits": "none"})
+    assert summary["splits"] == {"train": 2}
+    assert set(labels.values()) == {"a", "b"}
+
+
+def test_pictures_in_a_split_without_a_class_are_refused(pictures):
+    """The message says where classes are looked for."""
+    raw = pictures("train/a/1.jpg", "test/2.jpg")
+    with pytest.raises(MmclustError, match=r"no class folder[\s\S]*below test, train"):
+        build(raw, {"labels": "folders"})
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [("jfif", "JPEG"), ("JPE", "JPEG"), ("avif", "AVIF"), ("JP2", "JPEG2000"),
+     ("webp", "WEBP"), ("tga", "TGA"), ("pcx", "PCX"), ("dib", "DIB")],
+)  # fmt: skip
+def test_what_pillow_decodes_is_a_picture(pictures, ending, kind):
+    """Whatever its ending; it decodes to the pixels that Pillow sees."""
+    image = Image.new("RGB", (8, 6), "red")
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    raw = pictures(**{f"a.{ending}": buffer.getvalue()})
+    summary, captions, _ = build(raw)
+    assert list(captions) == ["a"]
+    assert summary["notes"]["left_out"] == {}
+    manifest = read_manifest(raw.parent / "out/manifest.parquet")
+    ((_, rgb),) = read_images(manifest, [0])
+    assert rgb.shape == (6, 8, 3)
+
+
+def test_pictures_that_cannot_be_decoded_are_counted(pictures):
+    """By ending, apart from other files, on the terminal."""
+    raw = pictures(
+        "a.jpg", **{"b.heic": b"x", "c.HEIC": b"x", "d.svg": b"", "e.pdf": b""}
+    )
+    told = build(raw)[0]["notes"]["told"]
+    first = "PICTURES that Pillow cannot decode, NOT used: 2 .heic, 1 .svg"
+    assert told == [
+        f"{first} (b.heic, c.HEIC, d.svg)",
+        "other files, NOT used: 1 .pdf (e.pdf)",
+    ]
+
+
+def test_avif_is_left_out_where_pillow_lacks_it(pictures, monkeypatch):
+    """A Pillow without the library: named, not a failure of the build."""
+    monkeypatch.setattr(_images, "_pillow_has", lambda feature: feature != "avif")
+    told = build(pictures("a.jpg", "b.avif"))[0]["notes"]["told"]
+    assert told == ["PICTURES that Pillow cannot decode, NOT used: 1 .avif (b.avif)"]
+
+
+def test_pictures_outside_the_images_folder_are_counted(pictures):
+    """They are not taken, and that is said."""
+    summary, captions, _ = build(pictures("images/a.jpg", "masks/b.jpg", "c.png"))
+    assert list(captions) == ["a"]
+    assert summary["notes"]["told"] == [
+        "PICTURES outside images/, NOT used: 1 .jpg, 1 .png (masks/b.jpg, c.png)"
+    ]
+
+
+def test_names_in_two_unicode_forms_are_one(pictures):
+    """Ids and classes are in NFC, so that other systems' names join."""
+    raw = pictures(f"{DECOMPOSED}/a.jpg", f"{COMPOSED}/b.jpg", f"x/{DECOMPOSED}.jpg")
+    _, captions, labels = build(raw, {"labels": "folders"})
+    assert set(captions) == {f"{COMPOSED}/a", f"{COMPOSED}/b", f"x/{COMPOSED}"}
+    assert set(labels.values()) == {COMPOSED, "x"}
+
+
+def test_pictures_that_differ_in_unicode_form_alone_are_refused(pictures):
+    """Their ids would be one."""
+    raw = pictures(f"{DECOMPOSED}.jpg", f"{COMPOSED}.jpg", "b.jpg")
+    with pytest.raises(MmclustError, match="look the same and differ in Unicode form"):
+        build(raw)
+
+
+def test_an_id_that_another_picture_has_as_its_name_is_kept_apart(pictures):
+    """a.jpg keeps its ending for a.png's sake, and then a.jpg.png must, too."""
+    raw = pictures("a.jpg", "a.png", "a.jpg.png")
+    assert list(build(raw)[1]) == ["a.jpg", "a.jpg.png", "a.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_folder(pictures, monkeypatch):
+    """What is not seen would silently be missing."""
+    raw = pictures("a.jpg", "locked/b.jpg")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).rstrip("/").endswith("locked"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(_own_folder.os, "scandir", refuse)
+    with pytest.raises(MmclustError, match=r"cannot be listed[\s\S]*locked"):
+        build(raw)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the sample of COCO is not here")

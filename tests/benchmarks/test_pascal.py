@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from mmclust.benchmarks._pascal import parse_page
@@ -17,9 +19,11 @@ from tests.benchmarks.toy_captions import (
     browser_row,
     closed_row,
     open_row,
+    pack,
     page,
     write_pascal,
 )
+from tests.benchmarks.toy_captions import pictures as toy
 
 PLANE = ("A plane.", "A & B fly.", "An  aircraft", "d", "e")
 
@@ -192,3 +196,18 @@ def test_published_counts():
     assert len(counts) == 20
     assert set(counts.values()) == {50}
     assert list(counts) == sorted(counts)
+
+
+@pytest.mark.parametrize("packing", ["unpacked", "stored", "tar.gz"])
+def test_pictures_join_whatever_their_unicode_form(tmp_path, packing):
+    """The page in one form, folders and files in the other."""
+    names = [f"caf\u00e9/2008_00000{n}\u00e9.jpg" for n in range(3)]
+    captions = ["1", "2", "3", "4", "5"]
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "index.html").write_bytes(page(dict.fromkeys(names, captions)))
+    files = {unicodedata.normalize("NFD", n): data for n, data in toy(names).items()}
+    pack(raw, "images", files, packing)
+    build(raw, tmp_path / "out", allow_different=True)
+    manifest = read_manifest(tmp_path / "out/manifest.parquet")
+    assert len(list(read_images(manifest, range(3)))) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from mmclust.cli.build import _tell, build
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_coco import write_coco
+from tests.conftest import save_jpeg
 
 
 @pytest.fixture
@@ -163,6 +165,22 @@ def test_duplicates_are_told_where_there_are_any(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "  near duplicates: 1,200 pairs, 3 of them across splits"
     assert len(lines) == 5
+
+
+def test_what_is_not_used_of_a_folder_is_told(run, tmp_path):
+    """On the terminal: splits, columns, and files by ending."""
+    for name in ("train/a.jpg", "test/b.jpg"):
+        save_jpeg(tmp_path / "mine" / name, np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "mine/train/notes.pdf").touch()
+    data = "file_name,text,u\na.jpg,one,x\n"
+    (tmp_path / "mine/train/metadata.csv").write_text(data)
+    lines = run("folder", "--raw", "mine", "--out", "out").output.splitlines()
+    assert lines[1:5] == [
+        "  folders taken for splits, not for classes: test/ (test), train/ (train)",
+        "  read train/metadata.csv (rows: 1): captions from text; NOT used: columns u",
+        "  images without caption: 1",
+        "  other files, NOT used: 1 .pdf (train/notes.pdf)",
+    ]
 
 
 def test_errors_are_one_message_and_exit_one(run_mmclust, tmp_path):

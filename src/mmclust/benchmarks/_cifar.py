@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclust.benchmarks._binary import Pixels
 from mmclust.benchmarks._cifar_pickle import PIXELS, read_batch
+from mmclust.benchmarks._json_faults import shown
 from mmclust.benchmarks._packed import Layout, read_layout
 from mmclust.core.errors import MmclustError, some
 
@@ -174,7 +175,7 @@ def _label_list(
 ) -> np.ndarray[Any, Any]:
     values = batch.get(kind)
     values = values if isinstance(values, list) else []
-    odd = [repr(v) for v in values if type(v) is not int]
+    odd = [shown(v) for v in values if type(v) is not int]
     if odd or len(values) != n:
         raise MmclustError(
             "A batch file's labels do not fit its pictures",

@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PIXELS = 3 * 32 * 32
 # What a stream of bytes that is no pickle, or not this one, raises.
@@ -27,8 +30,8 @@ BROKEN = (
     ImportError,
     IndexError,
     KeyError,
-    MemoryError,
     OverflowError,
+    RecursionError,
     TypeError,
     UnicodeError,
     ValueError,
@@ -94,11 +97,39 @@ ADMITTED = {
 }
 
 
-class _Reader(pickle._Unpickler):  # noqa: SLF001
-    """Refuses every name but the admitted.
+_OPCODES: dict[int, Any] = dict(pickle._Unpickler.dispatch)  # noqa: SLF001
 
-    The version in Python: in C's, a number in the file is the size of a table.
+
+def _with_text_keys(opcode: bytes, keys: slice) -> Callable[[Any], None]:
+    """Return how an opcode fills a dict whose keys, on the stack, are text."""
+    load = _OPCODES[opcode[0]]
+
+    def checked(reader: Any) -> None:
+        if not all(isinstance(key, str | bytes) for key in reader.stack[keys]):
+            raise pickle.UnpicklingError("a dict whose keys are no text")
+        load(reader)
+
+    return checked
+
+
+def _refuse_set(_: Any) -> None:
+    raise pickle.UnpicklingError("a set")
+
+
+class _Reader(pickle._Unpickler):  # noqa: SLF001
+    """Refuses every name but the admitted, and keys that are no text.
+
+    The version in Python: in C's, a number in the file is the size of a table. Keys
+    are hashed, and hashing nested tuples ends the interpreter.
     """
+
+    dispatch: ClassVar[Any] = _OPCODES | {
+        pickle.SETITEM[0]: _with_text_keys(pickle.SETITEM, slice(-2, -1)),
+        pickle.SETITEMS[0]: _with_text_keys(pickle.SETITEMS, slice(None, None, 2)),
+        pickle.DICT[0]: _with_text_keys(pickle.DICT, slice(None, None, 2)),
+        pickle.ADDITEMS[0]: _refuse_set,
+        pickle.FROZENSET[0]: _refuse_set,
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
@@ -140,6 +171,13 @@ def read_batch(data: bytes, where: str) -> dict[str, Any]:
             expected="a dict of lists and one array of bytes",
             found=f"the name {error}",
             do="do not trust this file: fetch the source again",
+        ) from error
+    except MemoryError as error:
+        raise MmclustError(
+            "There is too little memory to read a batch file",
+            where=where,
+            found=f"{len(data):,} bytes",
+            do="end other programs, and try again",
         ) from error
     except BROKEN as error:
         found = f"{len(data):,} bytes: {str(error) or type(error).__name__}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._images import SUFFIXES, Place, archive_places
+from mmclust.benchmarks._images import Place, archive_places, is_image
 from mmclust.benchmarks._raw import opened
 from mmclust.benchmarks._tar import locate_members
 from mmclust.core.errors import MmclustError, some
@@ -129,11 +128,6 @@ def refuse_empty(where: object, empty: Collection[str]) -> None:
             found=f"{len(empty):,} empty: {some(sorted(empty))}",
             do="fetch the source again, or take them out",
         )
-
-
-def is_image(name: str) -> bool:
-    """Return whether a file is taken for an image by its name."""
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _folders(folder: Path) -> list[str]:

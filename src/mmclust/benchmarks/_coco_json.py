@@ -21,6 +21,7 @@ from mmclust.benchmarks._ids import positions
 from mmclust.benchmarks._json_faults import what_is_wrong
 from mmclust.benchmarks._raw import reading
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +53,15 @@ class ImageRecord(msgspec.Struct, gc=False):
         return self.file_name or f"{self.image_id}.jpg"
 
 
-class _Category(msgspec.Struct):
+class Category(msgspec.Struct):
+    """An entry of ``categories``; one name in two Unicode forms is one."""
+
     id: Id
     name: str
+
+    def __post_init__(self) -> None:
+        """Bring the name into one form."""
+        self.name = same_form(self.name)
 
 
 class _Instance(msgspec.Struct, gc=False):
@@ -69,7 +76,7 @@ class _Caption(msgspec.Struct, gc=False):
 
 class _InstancesFile(msgspec.Struct):
     images: list[ImageRecord]
-    categories: list[_Category]
+    categories: list[Category]
     annotations: list[_Instance]
 
 
@@ -214,7 +221,7 @@ def _parse(buffer: Buffer, kind: type[T], found: Found) -> T:
             found=error,
             do="give the publisher's own file, or correct the entry",
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MmclustError(
             "An annotation file is not valid JSON",
             where=found,

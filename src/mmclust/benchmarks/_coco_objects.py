@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from mmclust.benchmarks._coco_json import Id, ImageRecord, column, decode_file
+from mmclust.benchmarks._coco_json import (
+    Category,
+    Id,
+    ImageRecord,
+    column,
+    decode_file,
+)
 from mmclust.benchmarks._ids import positions
 
 if TYPE_CHECKING:
     from mmclust.benchmarks._raw import Found
-
-
-class _Category(msgspec.Struct):
-    id: Id
-    name: str
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -37,13 +38,13 @@ class _Outlined(_Object):
 
 class _ObjectsFile(msgspec.Struct):
     images: list[ImageRecord]
-    categories: list[_Category]
+    categories: list[Category]
     annotations: list[_Object]
 
 
 class _OutlinesFile(msgspec.Struct):
     images: list[ImageRecord]
-    categories: list[_Category]
+    categories: list[Category]
     annotations: list[_Outlined]
 
 

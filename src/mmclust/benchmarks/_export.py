@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import HIDDEN, Content
+from mmclust.benchmarks._export_content import HIDDEN, Content, told_of_names
 from mmclust.benchmarks._export_csv import export_features, export_table
-from mmclust.benchmarks._export_hf import export_hf
+from mmclust.benchmarks._export_hf import export_hf, hf_paths
 from mmclust.benchmarks._export_mat import export_mat
-from mmclust.benchmarks._export_raw import export_raw
+from mmclust.benchmarks._export_raw import export_raw, raw_paths
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import VIEWS, read_features
 from mmclust.core.io import require_file
@@ -28,11 +28,12 @@ WITH_FEATURES = ("csv", "mat")
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export did: where it is, and whether it had to be written."""
+    """What an export did: where it is, whether it had to be written, what to say."""
 
     target: Path
     images: int
     written: bool
+    told: tuple[str, ...] = ()
 
 
 def export_benchmark(
@@ -77,6 +78,7 @@ def export_benchmark(
     _check(layout, features)
     content = _read(benchmark, folder)
     manifest = content.manifest
+    told: list[str] = []
     read = {name: read_features(path, manifest) for name, path in features.items()}
     if layout == "csv" and read:
         done = [export_features(content, name, read[name], out) for name in read]
@@ -89,9 +91,11 @@ def export_benchmark(
         again = f"build it again: mmclust build {benchmark}"
         card = require_file(folder / "README.md", again).read_text(encoding="utf-8")
         done = [export_hf(content, card, out)]
+        told = told_of_names(hf_paths(content))
     else:
         done = [export_raw(content, out)]
-    return [Exported(target, len(manifest), written) for target, written in done]
+        told = told_of_names(path for paths in raw_paths(content) for path in paths)
+    return [Exported(path, len(manifest), new, tuple(told)) for path, new in done]
 
 
 def name_of(folder: Path) -> str:

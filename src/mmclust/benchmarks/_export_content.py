@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from mmclust.core.features import Features
     from mmclust.core.manifest import Manifest
 
+_UNFIT = re.compile(
+    r"[<>:\"|?*\x00-\x1f]|[. ]$"
+    r"|^(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\.|$)",
+    re.IGNORECASE,
+)
+"""Names that Windows does not take, or takes for a device."""
 HIDDEN = -1
 """The label of an image whose class is not given out."""
 
@@ -119,3 +127,59 @@ def require_plain(names: Iterable[str], where: Path, *, folders: bool = False) -
             found=some(repr(name) for name in sorted(wrong)),
             do="rename it in the source's annotations and build again",
         )
+
+
+def require_distinct(paths: Iterable[str], where: Path) -> None:
+    """Refuse files or folders that are one on other systems.
+
+    Windows and macOS take names for the same that differ in capitals, and macOS those
+    that differ in Unicode form; Windows drops blanks and full stops at the end.
+
+    Parameters
+    ----------
+    paths
+        Of the export's files, parted by ``/``.
+    where
+        The benchmark, for the message.
+
+    Raises
+    ------
+    MmclustError
+        Listing the names.
+    """
+    known: dict[str, str] = {}
+    alike: set[tuple[str, str]] = set()
+    for path in paths:
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            name = "/".join(parts[:depth])
+            key = "/".join(map(_elsewhere, parts[:depth]))
+            new = key not in known
+            other = known.setdefault(key, name)
+            if other != name or (depth == len(parts) and not new):
+                alike.add((other.split("/")[-1], parts[depth - 1]))
+                break
+    if alike:
+        raise MmclustError(
+            "Names in the export would be one on other systems",
+            where=where,
+            expected="names that differ in more than capitals, Unicode form (NFC or "
+            "NFD) and full stops or blanks at the end",
+            found=some(f"{a} and {b}" for a, b in sorted(alike)),
+            do="rename classes or images in the source and build again, or export as "
+            "csv",
+        )
+
+
+def _elsewhere(name: str) -> str:
+    """Return what equals a name on a system that is blind to case and form."""
+    return same_form(same_form(name).casefold()).rstrip(". ")
+
+
+def told_of_names(paths: Iterable[str]) -> list[str]:
+    """Return what to say of names that Windows does not take."""
+    parts = {part for path in paths for part in path.split("/")}
+    odd = sorted(part for part in parts if _UNFIT.search(part))
+    if not odd:
+        return []
+    return [f"names that Windows cannot hold: {some(map(repr, odd))}"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import require_plain
+from mmclust.benchmarks._export_content import require_distinct, require_plain
 from mmclust.benchmarks._export_images import write_images
 from mmclust.benchmarks._export_place import place
 from mmclust.core.images import read_files
@@ -21,6 +21,7 @@ from mmclust.core.progress import track
 from mmclust.core.types import SPLITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -50,22 +51,28 @@ def export_hf(content: Content, card: str, out: Path) -> tuple[Path, bool]:
     out
         Where ``hf`` goes.
     """
-    content.require_images()
-    require_plain(content.manifest.image_ids, content.manifest.folder, folders=True)
+    paths = hf_paths(content)
 
     def fill(folder: Path) -> None:
-        _write_folders(content, folder / "imagefolder")
+        _write_folders(content, folder / "imagefolder", paths)
         files = _write_parquet(content, folder / "data")
         (folder / "README.md").write_text(_with_files(card, files), encoding="utf-8")
 
     return out / "hf", place(out / "hf", fill)
 
 
-def _write_folders(content: Content, folder: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def hf_paths(content: Content) -> list[str]:
+    """Return where images go below ``imagefolder``: a folder for each split.
 
+    Raises
+    ------
+    MmclustError
+        When images are missing, or ids cannot be the names of files, or are one on
+        other systems.
+    """
+    content.require_images()
     manifest = content.manifest
+    require_plain(manifest.image_ids, manifest.folder, folders=True)
     members = manifest.table["member"].to_pylist()
     files = [
         f"{i}{PurePosixPath(m).suffix}"
@@ -73,7 +80,17 @@ def _write_folders(content: Content, folder: Path) -> None:
     ]
     splits = [NAMES.get(split, split) for split in manifest.splits.tolist()]
     paths = [f"{s}/{f}" for s, f in zip(splits, files, strict=True)]
+    require_distinct(paths, manifest.folder)
+    return paths
+
+
+def _write_folders(content: Content, folder: Path, paths: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    manifest = content.manifest
     write_images(manifest, folder, paths)
+    splits, files = zip(*(path.split("/", 1) for path in paths), strict=True)
     labelled = bool(content.class_names)
     for split in sorted(set(splits)):
         rows = [row for row, each in enumerate(splits) if each == split]

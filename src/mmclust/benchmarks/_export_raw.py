@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._export_content import require_plain
+from mmclust.benchmarks._export_content import require_distinct, require_plain
 from mmclust.benchmarks._export_images import write_images
 from mmclust.benchmarks._export_place import place
 
@@ -13,6 +13,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._export_content import Content
+
+
+def raw_paths(content: Content) -> tuple[list[str], list[str]]:
+    """Return where images and texts go, below ``raw``.
+
+    Raises
+    ------
+    MmclustError
+        When images or classes are missing, or names cannot be those of files, or are
+        one on other systems.
+    """
+    content.require_images()
+    content.require_classes("raw")
+    manifest = content.manifest
+    require_plain([*set(content.names), *manifest.image_ids], manifest.folder)
+    stems = [f"{n}/{i}" for n, i in zip(content.names, manifest.image_ids, strict=True)]
+    suffixes = [PurePosixPath(m).suffix for m in manifest.table["member"].to_pylist()]
+    images = [f"images/{s}{x}" for s, x in zip(stems, suffixes, strict=True)]
+    texts = [f"texts/{stem}.txt" for stem in stems]
+    require_distinct([*images, *texts], manifest.folder)
+    return images, texts
 
 
 def export_raw(content: Content, out: Path) -> tuple[Path, bool]:
@@ -28,18 +49,12 @@ def export_raw(content: Content, out: Path) -> tuple[Path, bool]:
     written : bool
         False when the same was there.
     """
-    content.require_images()
-    content.require_classes("raw")
-    manifest = content.manifest
-    require_plain([*set(content.names), *manifest.image_ids], manifest.folder)
-    stems = [f"{n}/{i}" for n, i in zip(content.names, manifest.image_ids, strict=True)]
-    suffixes = [PurePosixPath(m).suffix for m in manifest.table["member"].to_pylist()]
-    images = [f"images/{s}{x}" for s, x in zip(stems, suffixes, strict=True)]
+    images, texts = raw_paths(content)
 
     def fill(folder: Path) -> None:
-        write_images(manifest, folder, images)
-        for stem, captions in zip(stems, manifest.captions, strict=True):
-            path = folder / "texts" / f"{stem}.txt"
+        write_images(content.manifest, folder, images)
+        for text, captions in zip(texts, content.manifest.captions, strict=True):
+            path = folder / text
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes("".join(f"{c.strip()}\n" for c in captions).encode())
 

@@ -7,22 +7,25 @@ two are joined by name: in MSCOCO-FG their orders differ.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mmclust.benchmarks._json_faults import shown
 from mmclust.benchmarks._layout import lacking, look_for
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
+from mmclust.core.text import json_value, utf8, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 CAPTIONS = 5
+FOLDERS = ("Annotations", "Images")
+"""Where the two files lie in a clone of the publisher's repository."""
 DISTRACTOR = re.compile(r"\d{12}\.jpg")
 """COCO's name of an image of unlabeled2017."""
 
@@ -63,7 +66,8 @@ def read_fine_grained(
     Parameters
     ----------
     folders
-        Where ``<stem>_FG_ann.json`` and ``<stem>_FG_img_filenames.npy`` may lie.
+        Where ``<stem>_FG_ann.json`` and ``<stem>_FG_img_filenames.npy`` may lie, or
+        the folders ``Annotations`` and ``Images`` that hold them.
     stem
         ``MSCOCO`` or ``Flickr30K``.
     query
@@ -81,10 +85,12 @@ def read_fine_grained(
         captions, or is not in the pool, or a name is none of the data set's.
     """
     names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
-    found = [look_for(folders, f"{name}.zip", name) for name in names]
+    places = [folder / part for folder in folders for part in ("", *FOLDERS)]
+    found = [look_for(places, f"{name}.zip", name) for name in names]
     for name, each in zip(names, found, strict=True):
         if each is None or each.member is not None:
-            raise lacking(folders, name, [name])
+            clone = f"{FOLDERS[names.index(name)]}/{name}, as in the repository"
+            raise lacking(folders, name, [name, clone])
     annotations, array = (each.path for each in found if each)
     captions = _captions(annotations)
     pool = _pool(array)
@@ -96,7 +102,8 @@ def read_fine_grained(
 
 def _captions(path: Path) -> dict[str, tuple[str, ...]]:
     try:
-        entries = json.loads(path.read_bytes(), object_pairs_hook=list)
+        text = utf8(path.read_bytes(), path, "The file of fine-grained captions")
+        entries = json_value(text, object_pairs_hook=list)
     except ValueError as error:
         raise _refusal(
             "The fine-grained captions are not JSON",
@@ -115,7 +122,10 @@ def _captions(path: Path) -> dict[str, tuple[str, ...]]:
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:
         raise _refusal("An image has two entries", path, "each image once", some(twice))
-    captions = {stem: tuple(texts) for stem, texts in entries}
+    captions = {
+        whole(stem, path): tuple(whole(text, f"{path}, {stem}") for text in texts)
+        for stem, texts in entries
+    }
     if not captions:
         raise _refusal(
             "The fine-grained captions are of no image", path, "images", "{}"
@@ -150,7 +160,13 @@ def _is_entry(entry: Any) -> bool:
 def _first_odd(entries: Any) -> str:
     if not isinstance(entries, list):
         return type(entries).__name__
-    return repr(next(entry for entry in entries if not _is_entry(entry)))[:80]
+    odd = next(entry for entry in entries if not _is_entry(entry))
+    if not isinstance(odd, tuple):
+        return shown(odd)
+    stem, texts = odd
+    parts = texts if isinstance(texts, list) else [texts]
+    strange = [part for part in parts if not isinstance(part, str)] or parts
+    return f"{shown(stem)}: {some(map(shown, strange), 2)}"
 
 
 def _pool(path: Path) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._karpathy import ROLES
 from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.text import json_value, utf8, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def parse_table(
     n_empty = 0
     for line, row in _rows(data, where):
         try:
-            image_id, texts, split = _parse(row)
+            image_id, texts, split = _parse(row, f"{where}, line {line:,}")
         except ValueError as error:
             raise _bad(f"{where}, line {line:,}", error) from error
         if image_id in captions:
@@ -63,28 +63,28 @@ def parse_table(
 def _rows(data: bytes, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the rows, with the number of the line that each ends on."""
     try:
-        text = data.decode("utf-8-sig")
+        text = utf8(data, where, "Flickr30K's table")
         rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         missing = COLUMNS - set(rows.fieldnames or ())
         if missing:
             raise _bad(where, f"no column {some(sorted(missing))}")
         for row in rows:
             yield rows.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise _bad(where, error) from error
 
 
-def _parse(row: dict[str, Any]) -> tuple[str, list[str], str]:
+def _parse(row: dict[str, Any], where: str) -> tuple[str, list[str], str]:
     """Return the image, captions and split of a row, or say what is wrong."""
     name, split = row["filename"] or "", row["split"] or ""
     if not name.endswith(".jpg") or PurePosixPath(name).name != name:
         raise ValueError(f"filename {name!r}, which is not <id>.jpg")
     if split not in ROLES:
         raise ValueError(f"split {split!r}, not {nearest(split, ROLES)}")
-    texts = json.loads(row["raw"] or "")
+    texts = json_value(row["raw"] or "")
     if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
         raise ValueError(f"raw of {name}, which is no list of texts")
-    return name.removesuffix(".jpg"), texts, split
+    return name.removesuffix(".jpg"), [whole(text, where) for text in texts], split
 
 
 def _bad(where: str, found: object) -> MmclustError:

@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._raw import data_offsets, is_stored, opened
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-SUFFIXES = frozenset(
-    [".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
-)
-"""Endings of files that are taken for images, in lower case."""
+_PILLOW = """
+    apng bmp dds dib gif ico jfif jpe jpeg jpg mpo pbm pcx pgm png pnm ppm psd qoi sgi
+    tga tif tiff"""
+_NEEDS = {
+    "avif": "avif avifs",
+    "jpg_2000": "j2c j2k jp2 jpc jpf jpx",
+    "webp": "webp",
+}
+_OTHERS = """
+    arw cr2 cr3 dng emf eps exr hdr heic heics heif hif jxl nef orf raf raw rw2 svg svgz
+    wmf xcf"""
+
+
+def _endings(names: str) -> frozenset[str]:
+    return frozenset(f".{name}" for name in names.split())
+
+
+SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
+"""Endings of files that are taken for images, in lower case: what Pillow decodes."""
+NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
+"""What Pillow must have been built with, for some of them."""
+UNDECODED = _endings(_OTHERS)
+"""Endings of pictures that Pillow does not decode."""
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file is taken for an image by its name."""
+    return not name.startswith(".") and splitext(name)[1].lower() in SUFFIXES
+
+
+def not_decoded_here(name: str) -> bool:
+    """Return whether a name is that of a picture which Pillow here cannot decode."""
+    suffix = splitext(name)[1].lower()
+    needed = next((n for n, suffixes in NEEDS.items() if suffix in suffixes), "")
+    return suffix in UNDECODED or not _pillow_has(needed)
+
+
+@lru_cache
+def _pillow_has(feature: str) -> bool:
+    from PIL import features
+
+    return not feature or bool(features.check(feature))
 
 
 @dataclass(frozen=True)
@@ -72,8 +114,18 @@ def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str,
             path = raw / folder / name
             if path.is_file():
                 places[image_id] = Place(raw / folder, name)
-                if path.stat().st_size == 0:
-                    empty.append(image_id)
+        absent = {i: name for i, name in files.items() if i not in places}
+        alike = in_other_form(
+            absent.values(), lambda: (path.name for path in (raw / folder).iterdir())
+        )
+        for image_id, name in absent.items():
+            if name in alike and (raw / folder / alike[name]).is_file():
+                places[image_id] = Place(raw / folder, alike[name])
+        empty += [
+            image_id
+            for image_id, place in places.items()
+            if (place.container / place.member).stat().st_size == 0
+        ]
     absent = {i: name for i, name in files.items() if i not in places}
     archive = raw / f"{folder}.zip"
     if absent and archive.is_file():
@@ -90,7 +142,42 @@ def _members(
     with opened(archive) as packed:
         members = packed.NameToInfo
         named = {i: f"{folder}/{name}" for i, name in files.items()}
-        return {i: members[name] for i, name in named.items() if name in members}
+        absent = [name for name in named.values() if name not in members]
+        alike = in_other_form(absent, lambda: members)
+        found = {i: alike.get(name, name) for i, name in named.items()}
+        return {i: members[name] for i, name in found.items() if name in members}
+
+
+def in_other_form(
+    names: Iterable[str], listed: Callable[[], Iterable[str]]
+) -> dict[str, str]:
+    """Return, of names that are not there, what looks the same and is.
+
+    Parameters
+    ----------
+    names
+        Those looked for.
+    listed
+        Gives the names that are there; called when it can matter.
+
+    Returns
+    -------
+    dict of str to str
+        Of each name that differs in Unicode form alone from one other.
+    """
+    wanted = [name for name in names if not name.isascii()]
+    if not wanted:
+        return {}
+    forms: dict[str, list[str]] = {}
+    for name in listed():
+        forms.setdefault(same_form(name), []).append(name)
+    asked = Counter(map(same_form, wanted))
+    return {
+        name: forms[form][0]
+        for name in wanted
+        for form in [same_form(name)]
+        if asked[form] == 1 and len(forms.get(form, ())) == 1
+    }
 
 
 def archive_places(

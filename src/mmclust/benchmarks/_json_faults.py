@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmclust.benchmarks._raw import Buffer
@@ -22,6 +22,12 @@ _HALF = re.compile(
 )
 
 
+def shown(value: Any) -> str:
+    """Return a value for a message; a list's text could be deeper than Python goes."""
+    plain = value is None or isinstance(value, bool | int | float | str | bytes)
+    return repr(value)[:80] if plain else type(value).__name__
+
+
 def what_is_wrong(buffer: Buffer, error: Exception) -> str:
     """Return what a known kind of broken JSON is, in parentheses, or nothing.
 
@@ -32,6 +38,8 @@ def what_is_wrong(buffer: Buffer, error: Exception) -> str:
     error
         What the decoder raised.
     """
+    if isinstance(error, RecursionError):
+        return " (lists or objects are nested too deep)"
     start = bytes(buffer[:3])
     for opening, meaning in _OPENINGS.items():
         if start.startswith(opening):

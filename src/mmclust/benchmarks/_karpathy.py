@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mmclust.benchmarks._json_faults import what_is_wrong
 from mmclust.benchmarks._raw import reading
 from mmclust.core.errors import MmclustError, nearest, some
 
@@ -81,13 +82,13 @@ def read_karpathy(found: Found) -> tuple[list[KarpathyImage], str]:
     with reading(found) as buffer:
         try:
             images = msgspec.json.decode(buffer, type=_File).images
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise MmclustError(
                 f"{(found.member or found.path.name)} cannot be read",
                 where=found,
                 expected="JSON in UTF-8: an object with the list `images`, each with "
                 "filename, split and sentences",
-                found=f"{len(buffer):,} bytes: {error}",
+                found=f"{len(buffer):,} bytes: {error}{what_is_wrong(buffer, error)}",
                 do="fetch karpathy_splits again; the file may be cut short",
             ) from error
         digest = hashlib.sha256(buffer).hexdigest()

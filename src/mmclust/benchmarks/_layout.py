@@ -16,10 +16,11 @@ from mmclust.benchmarks._raw import (
 )
 from mmclust.benchmarks._tar import locate_members
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -116,14 +117,19 @@ def locate_files(
     absent = {path: image_id for image_id, path in files.items()}
     places: dict[str, Place] = {}
     empty: list[str] = []
-    for found in _found(folders, absent, stems, below):
-        for path, (place, size) in found.items():
-            image_id = absent.pop(path)
-            places[image_id] = place
-            if size == 0:
-                empty.append(image_id)
-        if not absent:
+    for form in (str, same_form):
+        # Names that look the same join, where they are not the same.
+        wanted = {form(path): path for path in absent}
+        if form is same_form and not any(not path.isascii() for path in absent):
             break
+        for found in _found(folders, wanted, stems, below, form):
+            for path, (place, size) in found.items():
+                image_id = absent.pop(wanted.pop(path))
+                places[image_id] = place
+                if size == 0:
+                    empty.append(image_id)
+            if not wanted:
+                break
     _refuse(folders, stems, files, sorted(absent.values()), sorted(empty))
     return places
 
@@ -133,37 +139,48 @@ def _found(
     absent: Mapping[str, str],
     stems: Sequence[str],
     below: bool,
+    form: Callable[[str], str],
 ) -> Iterator[dict[str, tuple[Place, int]]]:
     """Yield what each place holds of what is still ``absent`` by then."""
     for folder in folders:
-        yield _in_folder(folder, absent)
+        yield _in_folder(folder, absent, form)
         if below:
             for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
-                yield _in_folder(inner, absent)
+                yield _in_folder(inner, absent, form)
     for folder in folders:
         for stem in stems:
             for ending in ARCHIVES:
-                for archive in sorted(folder.glob(stem + ending)):
+                archives = (
+                    path for path in folder.glob(stem + ending) if path.is_file()
+                )
+                for archive in sorted(archives):
                     kind = _in_zip if ending == ".zip" else _in_tar
-                    yield kind(archive, absent)
+                    yield kind(archive, absent, form)
 
 
-def _in_folder(root: Path, absent: Mapping[str, str]) -> dict[str, tuple[Place, int]]:
-    found = {}
-    for folder in sorted({path.split("/")[0] for path in absent}):
-        if not (root / folder).is_dir():
+def _in_folder(
+    root: Path, absent: Mapping[str, str], form: Callable[[str], str]
+) -> dict[str, tuple[Place, int]]:
+    found: dict[str, tuple[Place, int]] = {}
+    wanted = {path.split("/")[0] for path in absent}
+    there = wanted if form is str else {path.name for path in root.iterdir()}
+    for folder in sorted(there):
+        if form(folder) not in wanted or not (root / folder).is_dir():
             continue
         with os.scandir(root / folder) as entries:
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 path = f"{folder}/{entry.name}"
-                if path in absent and entry.is_file():
-                    found[path] = Place(root, path), entry.stat().st_size
+                if form(path) in absent and entry.is_file():
+                    place = Place(root, path), entry.stat().st_size
+                    found.setdefault(form(path), place)
     return found
 
 
-def _in_zip(archive: Path, absent: Mapping[str, str]) -> dict[str, tuple[Place, int]]:
+def _in_zip(
+    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
+) -> dict[str, tuple[Place, int]]:
     with opened(archive) as packed:
-        chosen = _shortest([i.filename for i in packed.infolist()], absent)
+        chosen = _shortest([i.filename for i in packed.infolist()], absent, form)
         infos = {path: packed.getinfo(name) for path, name in chosen.items()}
     # Every header is visited, so that an archive cut short is noticed now.
     offsets = data_offsets(archive, list(infos.values()))
@@ -179,9 +196,11 @@ def _place(archive: Path, info: zipfile.ZipInfo, offset: int) -> Place:
     return Place(archive, info.filename)
 
 
-def _in_tar(archive: Path, absent: Mapping[str, str]) -> dict[str, tuple[Place, int]]:
-    members = locate_members(archive, lambda name: _tail(name) in absent)
-    chosen = _shortest(list(members), absent)
+def _in_tar(
+    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
+) -> dict[str, tuple[Place, int]]:
+    members = locate_members(archive, lambda name: form(_tail(name)) in absent)
+    chosen = _shortest(list(members), absent, form)
     return {p: (members[name], members[name].length or 0) for p, name in chosen.items()}
 
 
@@ -189,11 +208,13 @@ def _tail(name: str) -> str:
     return "/".join(name.split("/")[-2:])
 
 
-def _shortest(names: Sequence[str], absent: Mapping[str, str]) -> dict[str, str]:
+def _shortest(
+    names: Sequence[str], absent: Mapping[str, str], form: Callable[[str], str]
+) -> dict[str, str]:
     """Return the member of each path; of several, the one least deep, by name."""
     chosen: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (name.count("/"), name)):
-        if (path := _tail(name)) in absent:
+        if (path := form(_tail(name))) in absent:
             chosen.setdefault(path, name)
     return chosen
 

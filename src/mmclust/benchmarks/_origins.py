@@ -60,7 +60,7 @@ def read_origins(
 
         try:
             entries = yaml.safe_load(require_file(registry).read_bytes())
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise MmclustError(
                 "The registry of sources is not valid YAML",
                 where=registry,
@@ -73,6 +73,8 @@ def read_origins(
 
 def _origin(name: str, entry: Any, *, sample: bool) -> Origin:
     facts = entry if isinstance(entry, dict) else {}
+    # The text of a list could be endless: aliases may repeat it in itself.
+    facts = {k: v for k, v in facts.items() if isinstance(v, str | int | float)}
     words = {
         key: str(facts.get(key) or "")
         for key in ("title", "homepage", "licence", "citation")

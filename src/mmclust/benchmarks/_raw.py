@@ -148,7 +148,16 @@ def reading(found: Found) -> Iterator[Buffer]:
         return
     with opened(found.path) as archive:
         info = archive.getinfo(found.member)
-        unpacked = None if is_stored(info) else _unpacked(archive, info)
+        try:
+            unpacked = None if is_stored(info) else _unpacked(archive, info)
+        except (MemoryError, OverflowError) as error:
+            raise MmclustError(
+                "There is too little memory to unpack a member of an archive",
+                where=found,
+                found=f"{info.file_size:,} bytes, as the archive says",
+                do="end other programs, or unpack the archive and give the folder "
+                "with --raw; if it cannot be so large, fetch the source again",
+            ) from error
         start = data_offset(found.path, info) if unpacked is None else 0
     if unpacked is not None:
         yield unpacked

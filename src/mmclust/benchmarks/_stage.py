@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._binary import store_pictures
@@ -22,6 +23,7 @@ from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.plugins import load, params_of
+from mmclust.core.text import same_form, whole
 from mmclust.core.types import Objects
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def build_benchmark(
     options, allowed = split_allowance(name, params_block)
     params = params_of("benchmarks", name, options, f"benchmarks.{name}")
     split = plugin.DEFAULT_SPLIT if split is None else split
-    built: Built = plugin.build(raw, params, split=split, images=images)
+    built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
     allow = allowed or allow_different
     expected = compare(name, plugin, params, split, raw, built, allow=allow)
     sources = getattr(plugin, "SOURCES", None) or (getattr(plugin, "SOURCE", ""),)
@@ -110,6 +112,23 @@ def build_benchmark(
         write_bytes(folder / "README.md", card.encode())
         write_json(folder / "summary.json", summary)
     return summary
+
+
+def _plain_text(name: str, built: Built) -> Built:
+    """Bring class names into one Unicode form; refuse text that cannot be written."""
+    captions = {row.image_id: row.captions for row in built.rows}
+    for row in built.rows:
+        whole(row.image_id, f"{name}, the id of an image")
+        whole(row.member, f"{name}, the file of {row.image_id}")
+    for each in (captions, *built.alternatives.values()):
+        for image_id, texts in each.items():
+            for text in texts:
+                whole(text, f"{name}, a caption of {image_id}")
+    labels, hidden = (
+        {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
+        for each in (built.labels, built.hidden)
+    )
+    return replace(built, labels=labels, hidden=hidden)
 
 
 def _write_rows(

@@ -1,8 +1,9 @@
 """folder: a directory of one's own pictures, with captions and labels if there are any.
 
 Pictures: ``images/**`` if there is such a folder, else everything below the directory.
-Captions: ``a.txt`` beside ``a.jpg``, one per line, or ``metadata.csv`` or
-``metadata.jsonl`` as Hugging Face's imagefolder has them.
+Captions: ``a.txt`` beside ``a.jpg``, one per line, or a table: ``metadata.csv``,
+``.jsonl`` or ``.parquet`` as Hugging Face's imagefolder has them, ``captions.txt`` as
+Flickr8k and Flickr30K have it, or what ``mmclust export`` writes.
 
 Source: none; the pictures are your own.
 """
@@ -10,41 +11,57 @@ Source: none; the pictures are your own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._folder import (
+from mmclust.benchmarks._images import is_image, not_decoded_here
+from mmclust.benchmarks._own_captions import (
+    read_metadata,
+    read_sidecars,
+    usable_ids,
+    usable_splits,
+)
+from mmclust.benchmarks._own_folder import (
     find_files,
     folder_labels,
     identities,
     read_pictures,
+    told_of_folders,
+    written,
 )
-from mmclust.benchmarks._folder_captions import read_metadata, read_sidecars
-from mmclust.benchmarks._raw import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import Row
-from mmclust.core.types import Built
+from mmclust.core.types import SPLITS, Built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mmclust.benchmarks._folder import Files, Picture
-    from mmclust.benchmarks._folder_captions import Metadata
+    from mmclust.benchmarks._own_captions import Metadata
+    from mmclust.benchmarks._own_folder import Files, Picture
 
 SOURCE = "folder"
 DEFAULT_SPLIT = "all"
-PROTOCOL = "1"
+PROTOCOL = "2"
 LABELS = ("auto", "folders", "none")
+SPLITTING = ("auto", "none")
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+TABLES_HINT = "; tables are read if they are called metadata, captions or images"
 
 
 @dataclass(frozen=True)
 class Params:
-    """Where labels are from."""
+    """Where labels and splits are from."""
 
     labels: str = "auto"
-    """``auto``: the column ``label`` of the metadata, if there is one; ``folders``: the
-    first folder on the way to a picture is its class; ``none``."""
+    """``auto``: a column of the metadata, such as ``label``, if there is one;
+    ``folders``: the first folder on the way to a picture is its class, below the
+    folders of the splits where there are any; ``none``."""
+    splits: str = "auto"
+    """``auto``: the first folders, if all of them are named like splits (``train``,
+    ``test``), or the metadata's column ``split``; ``none``: all pictures are
+    ``train``."""
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
@@ -55,7 +72,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     raw
         The directory. Hidden files and folders are passed over.
     params
-        Where labels are from.
+        Where labels and splits are from.
     split
         ``all``.
     images
@@ -65,9 +82,11 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     Returns
     -------
     Built
-        One row per picture, in the split ``train``. Ids are paths below the
-        directory without their ending, or with it where two would be one. Files
-        with other endings are listed in the notes.
+        One row per picture. Ids are the metadata's ``image_id`` where every picture
+        has one of its own, else paths below the directory without their ending, or
+        with it where two would be one. Without splits all is ``train``, fitted on and
+        reported; with them ``train`` is fitted on, and ``test``, or else ``val``, is
+        reported. What was not used is in the notes.
 
     Raises
     ------
@@ -77,34 +96,44 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         picture has two labels, or only some have one.
     """
     _check_options(params, split)
-    check_folder(raw)
     files = find_files(raw)
-    metadata = read_metadata(files)
+    metadata = read_metadata(files, labels=params.labels == "auto")
     labels = _labels(files, metadata, params.labels)
-    ids = identities(files.pictures)
+    ids = usable_ids(metadata, files.pictures) or identities(files)
+    splits = _splits(files, metadata, params.splits)
     captions, used = read_sidecars(files, metadata.captions)
     pictures = read_pictures(files) if images else {}
     rows = [
-        _row(name, ids[name], files, pictures.get(name), captions.get(name, ()))
+        _row(
+            name,
+            ids[name],
+            files,
+            pictures.get(name),
+            captions.get(name, ()),
+            splits.get(name, "train"),
+        )
         for name in files.pictures
     ]
     sources = dict(metadata.sources)
     if images:
         sources |= {ids[name]: pictures[name].sha256 for name in files.pictures}
+    there = [s for s in SPLITS if s in set(splits.values())] or ["train"]
+    reported = next((s for s in ("test", "val") if s in there), "train")
     return Built(
         rows,
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
         _one_digest(sources),
-        _notes(files, metadata, captions, used, params.labels),
-        fit=("train",),
-        evaluate=("train",),
+        _notes(files, metadata, captions, used, set(labels.values()), params),
+        fit=("train",) if "train" in there else tuple(there),
+        evaluate=(reported,),
     )
 
 
 def _check_options(params: Params, split: str) -> None:
     for value, known, where in (
         (params.labels, LABELS, "benchmarks.folder.labels"),
+        (params.splits, SPLITTING, "benchmarks.folder.splits"),
         (split, (DEFAULT_SPLIT,), "--split"),
     ):
         if value not in known:
@@ -140,12 +169,22 @@ def _labels(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
     return metadata.labels
 
 
+def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
+    """Return the split of each picture; of all or of none."""
+    if kind == "none":
+        return {}
+    if files.splits:
+        return {n: files.splits[n.partition("/")[0]] for n in files.pictures}
+    return usable_splits(metadata, files.pictures)
+
+
 def _row(
     name: str,
     image_id: str,
     files: Files,
     picture: Picture | None,
     captions: tuple[str, ...],
+    split: str,
 ) -> Row:
     return Row(
         image_id=image_id,
@@ -156,7 +195,7 @@ def _row(
         width=picture.width if picture else None,
         height=picture.height if picture else None,
         captions=captions,
-        split="train",
+        split=split,
     )
 
 
@@ -165,23 +204,96 @@ def _notes(
     metadata: Metadata,
     captions: Mapping[str, tuple[str, ...]],
     used: set[str],
-    labels: str,
+    classes: set[str],
+    params: Params,
 ) -> dict[str, Any]:
     """Say where captions and labels are from, and what was left out."""
-    out = [name for name in files.others if name not in used]
+    read = {*used, *metadata.tables}
+    out = [name for name in files.others if name not in read]
     endings: dict[str, list[str]] = {}
     for name in out:
-        stem, dot, ending = name.rpartition("/")[2].rpartition(".")
-        endings.setdefault(f".{ending.lower()}" if dot and stem else "", []).append(
-            name
-        )
-    return {
-        "labels": labels,
-        "metadata": sorted(metadata.files),
-        "caption_files": len(used),
-        "images_without_caption": len(files.pictures) - len(captions),
-        "left_out": {
-            ending: {"files": len(names), "first": some(names, 3)}
-            for ending, names in sorted(endings.items())
-        },
+        endings.setdefault(PurePosixPath(name).suffix.lower(), []).append(written(name))
+    left_out = {
+        written(ending): {"files": len(names), "first": some(names, 3)}
+        for ending, names in sorted(endings.items())
     }
+    bare = len(files.pictures) - len(captions)
+    one = "".join(classes) if len(classes) == 1 else ""
+    told = [
+        *(told_of_folders(files) if params.splits == "auto" else []),
+        *([f"all pictures are of ONE class, {one}"] if one else []),
+        *_told_of_tables(files, metadata, params),
+        *([f"images without caption: {bare:,}"] if captions and bare else []),
+        *_told_of_files(files, endings),
+    ]
+    return {
+        "labels": params.labels,
+        "splits": params.splits,
+        "metadata": metadata.tables,
+        "caption_files": len(used),
+        "images_without_caption": bare,
+        "left_out": left_out,
+        "special_files": [written(name) for name in files.special],
+        "told": told,
+    }
+
+
+def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[str]:
+    """Say what of each table was used, and loudly if nothing."""
+    ids = bool(usable_ids(metadata, files.pictures))
+    splits = params.splits == "auto" and not files.splits
+    splits = splits and bool(usable_splits(metadata, files.pictures))
+    told = []
+    for name, table in metadata.tables.items():
+        if not table["rows"]:
+            told.append(f"NOTHING of {written(name)} is used: {table['not_used']}")
+            continue
+        unused = list(table["not_used"])
+        parts = [f"captions from {', '.join(table['captions'])}"] * bool(
+            table["captions"]
+        )
+        parts += [f"classes from {table['label']}"] * bool(table["label"])
+        for what, usable in (("image_id", ids), ("split", splits)):
+            if column := table[what]:
+                parts += [f"{what}s from {column}"] * usable
+                unused += [] if usable or column == table["pictures"] else [column]
+        not_used = [f"columns {', '.join(unused)}"] * bool(unused)
+        for key, words in (
+            ("rows_of_files_left_out", "rows of files that are taken for no picture"),
+            ("rows_that_say_nothing", "rows that say nothing of their picture"),
+        ):
+            not_used += [f"{words}: {table[key]:,}"] * bool(table[key])
+        rest = f"; NOT used: {'; '.join(not_used)}" if not_used else ""
+        told.append(
+            f"read {written(name)} (rows: {table['rows']:,}): {', '.join(parts)}{rest}"
+            if parts
+            else f"NOTHING of {written(name)} is used{rest}; captions come from a "
+            "column caption, text, prompt or the like, classes from label, class or "
+            "category"
+        )
+    return told
+
+
+def _told_of_files(files: Files, endings: Mapping[str, list[str]]) -> list[str]:
+    """Say which files were not used: pictures that cannot be decoded, and others."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for ending, names in sorted(endings.items()):
+        if not_decoded_here(f"a{ending}"):
+            what = "PICTURES that Pillow cannot decode"
+        elif is_image(f"a{ending}"):
+            what = f"PICTURES outside {files.root.name}/"
+        else:
+            what = "other files"
+        kinds.setdefault(what, {})[ending or "without ending"] = names
+    told = []
+    for what, kind in sorted(kinds.items()):
+        counts = some(f"{len(names):,} {ending}" for ending, names in kind.items())
+        first = some((name for names in kind.values() for name in names), 3)
+        hint = TABLES_HINT if TABLES & kind.keys() else ""
+        told.append(f"{what}, NOT used: {counts} ({first}){hint}")
+    if files.special:
+        told.append(
+            "links to folders, fifos and the like, NOT used: "
+            f"{some(map(written, files.special), 3)}"
+        )
+    return told

@@ -117,7 +117,8 @@ def _page(raw: Path) -> Path:
     check_folder(raw)
     if (raw / PAGE).is_file():
         return raw / PAGE
-    pages = sorted(p for p in raw.iterdir() if p.suffix.lower() in {".html", ".htm"})
+    endings = {".html", ".htm"}
+    pages = [p for p in raw.iterdir() if p.suffix.lower() in endings and p.is_file()]
     if not pages:
         raise lacking([raw], "The publisher's page", [PAGE, "one other .html file"])
     if len(pages) > 1:
@@ -125,7 +126,7 @@ def _page(raw: Path) -> Path:
             "There are several pages",
             where=raw,
             expected=f"{PAGE}, or one other .html file",
-            found=some(path.name for path in pages),
+            found=some(sorted(path.name for path in pages)),
             do=f"leave the publisher's page alone there, or call it {PAGE}",
         )
     return pages[0]

@@ -175,7 +175,10 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
     histogram = ", ".join(f"{name} {count:,}" for name, count in shown)
     if shown:
         typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
-    for line in _duplicates(summary.get("duplicates")):
+    for line in (
+        *summary.get("notes", {}).get("told", ()),
+        *_duplicates(summary.get("duplicates")),
+    ):
         typer.echo(f"  {line}")
     typer.echo(f"  {_verdict(summary['expected'])}")
     typer.echo(f"  written to {out}")

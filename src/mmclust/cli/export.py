@@ -62,3 +62,5 @@ def export(
         for done in export_benchmark(benchmark, folder, layout, out, chosen):
             state = "written to" if done.written else "already there, the same:"
             typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
+            for line in done.told:
+                typer.echo(f"  {line}")
