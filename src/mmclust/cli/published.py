@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._names import NamesCommand
+
 app = typer.Typer(no_args_is_help=True, help="Published numbers, and ours beside them.")
 _FOLDER = Path("docs/published")
 _STATUS = {"F": "read in a figure or table", "M": "model card", "L": "third party"}
@@ -31,7 +33,7 @@ def list_published(
                    f"table {row.table}; {row.setup}")  # fmt: skip
 
 
-@app.command()
+@app.command(cls=NamesCommand)
 def compare(
     benchmark: Annotated[
         str | None, typer.Argument(help="A benchmark of params.yaml; all without.")

@@ -89,7 +89,7 @@ def cluster_files(
     """
     require("clusterers", method)
     block = parse_options(options)
-    params_of("clusterers", method, block, f"clusterers.{method}")
+    params_of("clusterers", method, block, "", "--set")
     views = _read_views({"image": image_features, "text": text_features})
     features = Features(views, {})
     widest = view_of(features, views_of(features)[-1])

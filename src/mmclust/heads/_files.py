@@ -73,7 +73,7 @@ def head_on_files(
     """
     module = load("heads", head)
     refuse_options(options or {}, ("evaluate_on",), "all rows given are assigned")
-    params = params_of("heads", head, options, f"heads.{head}")
+    params = params_of("heads", head, options, "", "--set")
     image = read_rows(image_features)
     text = read_rows(text_features, len(image))
     require_same_space(image.shape[1], text.shape[1], "text counterparts")

@@ -1,0 +1,162 @@
+"""Text from other programs' files: bytes, Unicode forms, halves of characters."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""Byte order marks, the longer first."""
+
+
+def same_form(text: str) -> str:
+    """Return the text in NFC: what looks the same is then the same."""
+    return unicodedata.normalize("NFC", text)
+
+
+def decoded(value: Any, where: object) -> Any:
+    """Return bytes, also those in lists, as the UTF-8 text they hold.
+
+    Parameters
+    ----------
+    value
+        A cell, for instance of a parquet column, whose type may be binary.
+    where
+        The file and the column, for the message.
+
+    Returns
+    -------
+    object
+        Text for bytes; everything else as it is.
+
+    Raises
+    ------
+    MmclustError
+        When bytes are not UTF-8: the column is binary, and holds no text.
+    """
+    if isinstance(value, list | tuple):
+        return [decoded(each, where) for each in value]
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return value
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError as error:
+        raise MmclustError(
+            "A binary column holds no text",
+            where=where,
+            expected="text, or bytes that are UTF-8",
+            found=f"byte 0x{bytes(value)[error.start]:02x} in {bytes(value)[:20]!r}",
+            do="save the column as text (a string type)",
+        ) from error
+
+
+def whole(text: str, where: object) -> str:
+    """Return the text, if all of it can be written down.
+
+    Raises
+    ------
+    MmclustError
+        When it holds half of a surrogate pair: a character that was cut in two, such
+        as an emoji, is none.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        near = text[max(error.start - 30, 0) : error.start + 30]
+        shown = near.encode("utf-8", "backslashreplace").decode()
+        raise MmclustError(
+            "A text was cut in the middle of a character",
+            where=where,
+            expected="whole characters; an emoji is a pair of \\u escapes in JSON",
+            found=f"{half}, one half of a pair, in: {shown}",
+            do="remove the half character, or write the text out again",
+        ) from error
+    return text
+
+
+def utf8(data: bytes, where: object, what: str = "A file") -> str:
+    """Decode a file's bytes; a byte order mark of UTF-8 is left out.
+
+    Parameters
+    ----------
+    data
+        The bytes.
+    where
+        The file.
+    what
+        What it is, for the message.
+
+    Raises
+    ------
+    MmclustError
+        Naming the line of the first byte that is not UTF-8, or the encoding.
+    """
+    mark = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
+    try:
+        if mark is None:
+            return data.decode("utf-8-sig")
+        line, found = 1, f"the byte order mark of {mark}"
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        found = f"byte 0x{data[error.start]:02x}"
+    raise MmclustError(
+        f"{what} is not UTF-8",
+        where=f"{where}, line {line}",
+        expected="UTF-8",
+        found=found,
+        do="save the file as UTF-8",
+    )
+
+
+def json_value(text: str | bytes, **options: Any) -> Any:
+    """Parse JSON; what nests deeper than Python can follow is a ValueError too.
+
+    Parameters
+    ----------
+    text
+        A JSON document.
+    **options
+        As :func:`json.loads` takes them.
+
+    Raises
+    ------
+    ValueError
+        Whatever is wrong with it.
+    """
+    try:
+        return json.loads(text, **options)
+    except RecursionError:
+        message = "lists or objects are nested too deep"
+    raise ValueError(message)
+
+
+def look_alikes(names: Iterable[str]) -> str:
+    """Return names that look the same and differ in Unicode form, as a hint; or "".
+
+    Parameters
+    ----------
+    names
+        Names of files or classes, or ids.
+    """
+    forms: dict[str, set[str]] = {}
+    for name in names:
+        forms.setdefault(same_form(name), set()).add(name)
+    alike = [f"{name} ({len(n)} ways)" for name, n in forms.items() if len(n) > 1]
+    if not alike:
+        return ""
+    return (
+        f"look the same and differ in Unicode form (composed or decomposed accents, "
+        f"NFC or NFD): {some(alike)}"
+    )
