@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.text import same_form
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _pairs(value: Any, path: Path, within: str) -> dict[str, Any]:
         raise _shape(path, f"no names with values {within}")
     pairs: dict[str, Any] = {}
     for key, inner in value.items():
-        name = key.strip()
+        name = same_form(key.strip())
         if not name or name in pairs:
             raise MmclustError(
                 f"{path.name} has a name twice, or one that is empty",
