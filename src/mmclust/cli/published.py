@@ -24,13 +24,18 @@ def list_published(
 
     Shares are in [0, 1]. Numbers quoted from memory are left out.
     """
+    from mmclust.cli._show import visible
     from mmclust.scoring.published import read_published, select
 
     for row in select(read_published(_FOLDER), dataset):
         spread = f" ± {row.spread:g}" if row.spread is not None else ""
-        typer.echo(f"{row.dataset}  {row.method}  {row.metric} {row.value:g}{spread}")
-        typer.echo(f"    {row.source} ({_STATUS.get(row.status, row.status)}), "
-                   f"table {row.table}; {row.setup}")  # fmt: skip
+        typer.echo(
+            visible(
+                f"{row.dataset}  {row.method}  {row.metric} {row.value:g}{spread}\n"
+                f"    {row.source} ({_STATUS.get(row.status, row.status)}), "
+                f"table {row.table}; {row.setup}"
+            )
+        )
 
 
 @app.command(cls=NamesCommand)

@@ -216,6 +216,9 @@ class _Reader:
 
     def scalar(self, event: Any) -> Any:
         text = event.value
+        if strange := _NOT_TEXT.search(text):  # written as "\\e" or "\\0"
+            found = f"the character U+{ord(strange[0]):04X}"
+            raise self.wrong(event, found, "text")
         if self.as_text:
             return text
         if event.implicit[0]:
