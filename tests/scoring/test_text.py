@@ -16,6 +16,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.words import WordClusters, read_words, write_words
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.files import score_files
+from mmclust.scoring.submission import read_submission
 from mmclust.scoring.word_columns import read_list, read_values
 
 NAMES = ["café", "naïve", "a", "b"]
@@ -162,3 +163,11 @@ def test_a_word_in_two_forms_is_there_twice(tmp_path):
     write_words(tmp_path / "words.parquet", learned)
     with pytest.raises(MmclustError, match=r"twice[\s\S]*differ in Unicode form"):
         read_words(tmp_path / "words.parquet")
+
+
+def test_a_submission_with_ids_in_another_form_says_so(tmp_path):
+    """Ids must be those given; the message names what cannot be seen."""
+    path = tmp_path / "s.csv"
+    path.write_text(f"id,cluster\n{NFD[0]},0\n", encoding="utf-8")
+    with pytest.raises(MmclustError, match="differ in Unicode form"):
+        read_submission(path, [NFC[0]], 5)
