@@ -31,6 +31,10 @@ def main() -> None:
         app(prog_name="mmclust")
     except MmclustError as error:
         sys.exit(f"error: {error}")
+    except MemoryError as error:
+        sys.exit(
+            f"error: there is not enough memory ({str(error) or 'no more is given'})"
+        )
     except KeyboardInterrupt:
         sys.exit(_STOPPED)
     except OSError as error:  # of a library that writes by itself

@@ -70,10 +70,23 @@ def test_options_and_noise(tmp_path, own):
     assert set(rows_of(tmp_path)[0]) == {"image_id", "cluster", "confidence"}
 
 
+def test_numbers_of_options_are_read_as_in_params(tmp_path, own):
+    """5e-1 is a number, as in YAML 1.2."""
+    found = []
+    for eps in ("5e-1", "0.5", ".5"):
+        done = own("dbscan", "--set", f"eps={eps}", "--set", "min_samples=5", k=None)
+        assert done.returncode == 0, done.stderr
+        found.append(rows_of(tmp_path))
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("kmeans", "--set", "n_inits=3"), "Unknown key 'clusterers.kmeans.n_inits'"),
+        (("kmeans", "--set", "n_inits=3"), "Unknown key 'n_inits' in --set"),
+        (("kmeans", "--set", "n_init=x"), "do:       correct n_init in --set"),
+        (("kmeans", "--set", "n_init=["), "--set n_init=[ is not valid YAML"),
+        (("kmeans", "--set", "n_init=3", "--set", "n_init=4"), "each key once"),
         (("kmeans", "--set", "n_init"), "expected: key=value"),
         (("kmean",), "Did you mean 'kmeans'?"),
         (("kmeans", "--text-features", "short.npy"), "wrong number of rows"),
@@ -94,6 +107,7 @@ def test_bad_input(tmp_path, own, arguments, text):
     assert done.returncode == 1
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+    assert "params.yaml" not in done.stderr  # there is none
     assert not (tmp_path / "c.csv").exists()
 
 

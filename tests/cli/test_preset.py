@@ -66,7 +66,7 @@ def _named(node):
     if isinstance(node, list):
         return set().union(*map(_named, node))
     found = set(re.findall(r"\$\{([a-z_.]+)\}", str(node)))
-    return {key for key in found if not key.startswith("item.")}
+    return {key for key in found if key.partition(".")[0] != "item"}
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)

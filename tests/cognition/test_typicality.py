@@ -51,15 +51,18 @@ def test_missing_ratings_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a:\n  x: 1\n  x: 2\n", "has a word of 'a' twice"),
-        ("a:\n  x: 1\na:\n  y: 2\n", "has a category twice"),
+        ("a:\n  x: 1\n  x: 2\n", "line 3[\\s\\S]*'x' twice"),
+        ("a:\n  x: 1\na:\n  y: 2\n", "line 3[\\s\\S]*'a' twice"),
         ("a:\n  x: high\n", "a rating that is not a number"),
         ("a:\n  x: .inf\n", "a rating that is not a number"),
         ("a:\n  x: [1]\n", "a rating that is not a number"),
         ("Word,Category,Rating\nx,a,1\n", "is not a typicality file"),
         ("- x\n- y\n", "is not a typicality file"),
         ("a:\n  - x\n", "is not a typicality file"),
-        ("a: {x: 1\n", "is not a typicality file"),
+        ("a:\n  x: 1\n  'x ': 2\n", "a name twice"),
+        ("a: {x: 1\n", "line 2[\\s\\S]*did not find"),
+        ("a: &a {x: *a}\n", r"\*a"),
+        ("a: &a [x, x]\n" + "b: [*a" + ", *a" * 9999 + "]\n", "repeat more"),
         ("a:\n", "is not a typicality file"),
         ("", "is not a typicality file"),
     ],
@@ -74,7 +77,7 @@ def test_not_utf8_and_not_there(tmp_path):
     with pytest.raises(MmclustError, match="is missing"):
         read_categories(path)
     path.write_bytes(b"a:\n  caf\xe9: 1\n")
-    with pytest.raises(MmclustError, match="is not a typicality file"):
+    with pytest.raises(MmclustError, match=r"line 2[\s\S]*byte 0xe9"):
         read_categories(path)
 
 

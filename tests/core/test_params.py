@@ -109,6 +109,55 @@ def test_plugin_options_are_strict_too(tmp_path):
     assert "encoders.color_histogram.bins" in str(caught.value)
 
 
+def test_numbers_are_those_of_dvc(tmp_path):
+    """`dvc exp run -S …=0.00001` writes 1e-05, which YAML 1.1 takes for text."""
+    text = "words: {joint_model: {learning_rate: 1e-05}}"
+    assert read(tmp_path, text).block("words", "joint_model").learning_rate == 1e-5
+    assert read(tmp_path, "seed: 010").seed == 10
+
+
+def test_what_yaml_would_pass_in_silence_is_refused(tmp_path):
+    """A key given twice, and aliases that recurse."""
+    shown = message(tmp_path, "seed: 1\nmodel: {}\nseed: 2")
+    assert "line 3" in shown
+    assert "'seed' twice" in shown
+    assert "*a" in message(tmp_path, "model: &a {k: *a}")
+
+
+HOSTILE = "x; touch PWNED #"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            f"{block}: {{%s: {{}}}}"
+            for block in ("benchmarks", "captioners", "encoders", "words", "heads",
+                          "clusterers")
+        ),
+        *(
+            f"{block}: {{{key}: [%s]}}"
+            for block, key in (
+                ("data", "sources"), ("data", "images"), ("model", "benchmarks"),
+                ("model", "clusterers"), ("model", "heads"),
+                ("retrieval", "benchmarks"), ("retrieval", "encoders"),
+                ("learning", "word_lists"), ("grounding", "benchmarks"),
+            )
+        ),
+        "model: {encoder: %s}", "retrieval: {fitted_on: %s}", "data: {images: %s}",
+        "learning: {benchmark: %s}", "grounding: {model: %s}",
+        "score: {baseline: {encoder: %s}}", "score: {baseline: {view: %s}}",
+        "score: {baseline: {clusterer: %s}}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", [HOSTILE, "../..", "$(touch PWNED)", ""])
+def test_every_name_is_held_to_what_shells_and_paths_take(tmp_path, text, name):
+    """Names become words of dvc.yaml's commands, and folders."""
+    shown = message(tmp_path, text % f"'{name}'")
+    assert "cannot be used" in shown
+    assert repr(name) in shown
+
+
 @pytest.mark.parametrize("kind", ["benchmarks", "encoders", "clusterers"])
 def test_unknown_plugins_get_the_list(kind):
     """An unknown name gets the list of names and, if close, the nearest."""

@@ -46,6 +46,7 @@ class Fake:
     seeds: int = 2
     names: tuple[str, ...] = ("cat", "traffic light", "zebra")
     captioned: bool = True
+    taken_from: str = "sample"
 
 
 def params(**model: Any) -> Params:
@@ -124,6 +125,7 @@ def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
         "captions": sum(len(r.captions) for r in rows), "per_class": counts,
         "expected": {"matches": None, "why": "the source is the built-in sample"},
         "notes": {"dropped": {"too_few_images": ["dog", "<i>cow</i>"]}, "kept": 7},
+        "taken_from": {"sketches": fake.taken_from},
     }  # fmt: skip
     write_json(folder / "summary.json", summary)
     _results(root, benchmark, fake, labels, names, manifest, rng)

@@ -59,6 +59,7 @@ def make_pool(root, params, name="pool"):
         )
     manifest = root / "data/benchmarks" / name / "manifest.parquet"
     write_manifest(manifest, rows, benchmark=name, protocol="1", sources={})
+    write_json(manifest.with_name("summary.json"), {"taken_from": {"fg": "sample"}})
     keys = ("query", "rank", "tied", "candidates", "scores")
     table = pa.table(
         dict(zip(keys, map(list, zip(*QUERIES, strict=True)), strict=True))

@@ -13,7 +13,9 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_json, write_table
+from mmclust.core.params import DataParams
 from mmclust.report.page import make_report
+from tests.report.conftest import Fake, make_run
 
 ARABIC = "كلب أسود يركض في الحديقة"
 
@@ -231,11 +233,35 @@ def test_a_dirty_tree_is_told(run):
     assert "when this page was made: params.yaml , src/<b>.py , src/c <b>.py ." in text
 
 
-@pytest.mark.parametrize("mirror", ["sample", "upstream"])
+def test_each_benchmark_is_called_what_it_is(tmp_path, make):
+    """The sample beside pictures of one's own, whatever the next fetch would take."""
+    names = {"drawn": "sample", "photos": "by hand"}
+    for name, taken in names.items():
+        params = make_run(tmp_path, Fake(taken_from=taken), name)
+    params = replace(params, benchmarks={name: {} for name in names})
+    page = tmp_path / "index.html"
+    raw = tmp_path / "data/raw"
+    for source, mirror in (("coco2017", "sample"), ("flickr30k", "upstream")):
+        write_json(raw / source / "source.json", {"mirror": mirror})
+    for mirror in ("sample", "upstream"):
+        data = DataParams(mirror=mirror, sources=("coco2017", "flickr30k"))
+        make_report(tmp_path, replace(params, data=data), page)
+        text = Page(page).text
+        assert "Of the built-in sample: drawn. Its pictures are drawn" in text
+        assert "This run used the built-in sample" not in text
+        assert "holds nothing of them: coco2017. Of the sources themselves" in text
+    only = replace(params, model=replace(params.model, benchmarks=("photos",)))
+    make_report(tmp_path, only, page)
+    assert "no photographs" not in Page(page).text
+    only = replace(params, model=replace(params.model, benchmarks=("drawn",)))
+    make_report(tmp_path, only, page)
+    assert "This run used the built-in sample. Its pictures" in Page(page).text
+
+
 @pytest.mark.parametrize("published", [False, True])
-def test_published_numbers_compare_only_on_published_data(run, mirror, published):
+def test_published_numbers_compare_only_on_published_data(tmp_path, make, published):
     """Else no difference is given, wherever others come from; metrics share a row."""
-    root, params = run
+    root, params = tmp_path, make(tmp_path)
     if published:
         path = root / "data/benchmarks/toy/summary.json"
         expected = {"matches": True, "verified": ["sha256"]}
@@ -251,8 +277,7 @@ def test_published_numbers_compare_only_on_published_data(run, mirror, published
     ]
     (root / "docs/published").mkdir(parents=True)
     (root / "docs/published/a.csv").write_text("\n".join(rows) + "\n")
-    data = replace(params.data, mirror=mirror)
-    make_report(root, replace(params, data=data), root / "index.html")
+    make_report(root, params, root / "index.html")
     source = (root / "index.html").read_text()
     text = Page(root / "index.html").text
     assert source.count('<th scope="row">multi-view clustering model</th>') == 1

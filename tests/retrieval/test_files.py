@@ -1,11 +1,13 @@
 """`mmclust score retrieval` on files: joined by name, and the acceptance tests."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.manifest import Row, write_manifest
 from mmclust.retrieval._names import caption_order
 from mmclust.retrieval._task import read_task
 from mmclust.retrieval.files import Embedded, score_embeddings, score_matrix
@@ -338,3 +340,28 @@ def test_the_command_asks_for_what_is_lacking(pool, tmp_path, run_mmclust):
     )
     assert gone.returncode == 1
     assert "a.npy" in gone.stderr
+
+
+def test_names_in_another_unicode_form_are_found(tmp_path):
+    """Composed in the benchmark, decomposed in the list of names, and the other way."""
+    rng = np.random.default_rng(0)
+    images, texts = unit(rng, 3), unit(rng, 3)
+    plain = ["café", "naïve", "a"]
+    found = []
+    for ours, theirs in (("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFC")):
+        names = [unicodedata.normalize(ours, name) for name in plain]
+        given = [unicodedata.normalize(theirs, name) for name in plain]
+        rows = [
+            Row(n, None, f"{n}.jpg", None, None, None, None, ("x",), "test")
+            for n in names
+        ]
+        folder = tmp_path / f"{ours}_{theirs}"
+        write_manifest(
+            folder / "manifest.parquet", rows, benchmark="b", protocol="1", sources={}
+        )
+        x = write_features(folder, "x", [f"{n}.jpg" for n in given], images)
+        y = write_features(folder, "y", [f"{n}#0" for n in given], texts)
+        found.append(score({"folder": folder, "images": Embedded(*x),
+                            "texts": Embedded(*y),
+                            "missing": tmp_path / "missing.txt"}))  # fmt: skip
+    assert found[0] == found[1] == found[2]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._source import is_sample, verified_by
+from mmclust.benchmarks._source import taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _wanted(
     expected = getattr(plugin, "expected", None)
     if expected is None:
         return None, "the benchmark has no published counts"
-    if is_sample(raw, getattr(plugin, "SOURCES", ())):
+    if "sample" in taken_from(plugin, params, raw).values():
         return None, "the source is the built-in sample"
     counts: dict[str, int] | None = expected(params, split)
     if counts is None:

@@ -10,6 +10,7 @@ from mmclust.core.io import read_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from types import ModuleType
 
 
 def source_facts(raw: Path) -> dict[str, Any]:
@@ -27,18 +28,35 @@ def source_facts(raw: Path) -> dict[str, Any]:
     return facts
 
 
-def is_sample(raw: Path, sources: Iterable[str] = ()) -> bool:
-    """Return whether these are the built-in files rather than the publisher's.
+def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:
+    """Return where fetching took each source of a benchmark from.
 
     Parameters
     ----------
+    plugin, params
+        The benchmark; of its sources, ``params.source`` is the one read, if it says so.
     raw
         Folder of the source; of several, the folder that holds theirs.
-    sources
-        Names of the sources.
+
+    Returns
+    -------
+    dict
+        ``sample``, ``upstream`` or ``folder`` by source; ``by hand`` where nothing was
+        fetched. Of several, those that are there.
     """
-    folders = [raw, *(raw / name for name in sources if name)]
-    return any(source_facts(folder).get("mirror") == "sample" for folder in folders)
+    names: tuple[str, ...] = getattr(plugin, "SOURCES", ())
+    names = names or (getattr(plugin, "SOURCE", "source"),)
+    chosen = str(getattr(params, "source", ""))
+    names = (chosen,) if chosen in names else names
+    found = {}
+    for name in names:
+        folder = raw / name if (raw / name).is_dir() else raw
+        if len(names) > 1 and folder == raw and not (raw / "source.json").is_file():
+            continue
+        mirror = str(source_facts(folder).get("mirror", "by hand"))
+        known = mirror in ("sample", "upstream", "by hand")
+        found[name] = mirror if known else "folder"
+    return found
 
 
 def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
@@ -49,7 +67,7 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
     Parameters
     ----------
     raw, sources
-        See :func:`is_sample`.
+        See :func:`taken_from`.
     """
     folders = [raw, *(raw / name for name in sources if name)]
     held = [source_facts(folder).get("files") for folder in folders]

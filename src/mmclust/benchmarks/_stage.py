@@ -14,7 +14,7 @@ from mmclust.benchmarks._duplicates import find_duplicates
 from mmclust.benchmarks._expected import compare, per_class, split_allowance
 from mmclust.benchmarks._fingerprints import fingerprints
 from mmclust.benchmarks._origins import read_origins
-from mmclust.benchmarks._source import is_sample
+from mmclust.benchmarks._source import taken_from
 from mmclust.benchmarks._staging import staged
 from mmclust.benchmarks._thumbnails import thumbnail_strip
 from mmclust.benchmarks._unpacked import readable_rows
@@ -100,13 +100,14 @@ def build_benchmark(
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
     allow = allowed or allow_different
     expected = compare(name, plugin, params, split, raw, built, allow=allow)
-    sources = getattr(plugin, "SOURCES", None) or (getattr(plugin, "SOURCE", ""),)
-    sample = is_sample(raw, sources)
-    origins = read_origins(registry, [s for s in sources if s], sample=sample)
+    taken = taken_from(plugin, params, raw)
+    sample = "sample" in taken.values()
+    origins = read_origins(registry, list(taken), sample=sample)
     with staged(out) as folder:
         digest = _write_rows(name, built, raw, folder, complete=complete)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
+        summary["taken_from"] = taken
         strip = (folder / "thumbnails.jpg").exists()
         card = data_card(plugin.__doc__, summary, origins, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())

@@ -20,6 +20,7 @@ from mmclust.cli import (
     words,
 )
 from mmclust.cli._costs import costed
+from mmclust.cli._names import NamesCommand
 from mmclust.cli.assign import assign
 from mmclust.cli.budget import budget
 from mmclust.cli.build import build
@@ -60,11 +61,11 @@ STAGES: tuple[Callable[..., None], ...] = (
 )  # fmt: skip
 MEASURED = (build, caption, encode, nouns, cluster, head)
 for stage in STAGES:
-    app.command(rich_help_panel=_PIPELINE)(
+    app.command(rich_help_panel=_PIPELINE, cls=NamesCommand)(
         costed(stage) if stage in MEASURED else stage
     )
 app.add_typer(retrieve.app, name="retrieve", rich_help_panel=_PIPELINE)
-app.command(rich_help_panel=_PIPELINE)(learn)
+app.command(rich_help_panel=_PIPELINE, cls=NamesCommand)(learn)
 app.add_typer(cognition.app, name="cognition", rich_help_panel=_PIPELINE)
 app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
@@ -72,13 +73,13 @@ app.command(rich_help_panel=_PIPELINE)(budget)
 app.command(rich_help_panel=_PIPELINE)(report)
 app.command(rich_help_panel=_BESIDE)(leaderboard)
 app.command(rich_help_panel=_BESIDE)(reproduce)
-app.command(rich_help_panel=_BESIDE)(costed(submit))
-app.command(rich_help_panel=_BESIDE)(track_report)
+app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(costed(submit))
+app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(track_report)
 app.command(rich_help_panel=_BESIDE)(export)
 app.command(rich_help_panel=_BESIDE)(assign)
-app.command(rich_help_panel=_BESIDE)(panels)
+app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(panels)
 app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
 app.add_typer(words.app, name="words", rich_help_panel=_BESIDE)
 app.add_typer(published.app, name="published", rich_help_panel=_BESIDE)
-app.command(rich_help_panel=_BESIDE)(preset)
+app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(preset)
 app.command(hidden=True)(plots_page)

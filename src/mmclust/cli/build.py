@@ -110,8 +110,9 @@ def _given(
     """Return the options of the command line, each checked by itself."""
     from dataclasses import fields
 
-    from mmclust.core.errors import MmclustError, nearest
-    from mmclust.core.plugins import load
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.options import parse_options
+    from mmclust.core.plugins import load, params_of
 
     known = [f.name for f in fields(load("benchmarks", benchmark).Params)]
     if min_images is not None and "min_images" not in known:
@@ -122,47 +123,9 @@ def _given(
             found=f"--min-images {min_images}",
             do="leave --min-images out",
         )
-    given = {} if min_images is None else {"min_images": min_images}
-    for text in options:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--set")
-        if key not in known:
-            raise MmclustError(
-                f"{benchmark} has no option {key!r}",
-                where=f"--set {text}",
-                expected=nearest(key, known),
-                found=key,
-                do="correct the name, or leave it out",
-            )
-        given[key] = _value(benchmark, key, value)
-    return given
-
-
-def _value(benchmark: str, key: str, text: str) -> Any:
-    """Return a value in YAML, of the type that the option has."""
-    import yaml
-
-    from mmclust.core.errors import MmclustError
-    from mmclust.core.plugins import params_of
-
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise MmclustError(
-            "A value is not valid YAML", where=f"--set {key}={text}", found=error
-        ) from error
-    try:
-        params_of("benchmarks", benchmark, {key: value}, "")
-    except MmclustError as error:
-        raise MmclustError(
-            f"A value of {benchmark} has the wrong type or is out of range",
-            where=f"--set {key}={text}",
-            expected=error.parts["expected"],
-            found=error.parts["found"],
-            do="correct the value",
-        ) from error
-    return value
+    given = parse_options(options)
+    params_of("benchmarks", benchmark, given, "", "--set")
+    return given if min_images is None else given | {"min_images": min_images}
 
 
 def _tell(summary: dict[str, Any], out: Path) -> None:

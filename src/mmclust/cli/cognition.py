@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._names import NamesCommand
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Words against human norms: categories, concreteness, association (see also "
@@ -15,7 +17,7 @@ app = typer.Typer(
 )
 
 
-@app.command("model")
+@app.command("model", cls=NamesCommand)
 def model_(
     model: Annotated[str, typer.Argument(help="A word model that has learned.")],
 ) -> None:
@@ -51,9 +53,12 @@ def word_list(
     categories: Annotated[Path, typer.Option(help="Ratings of typicality.")] = Path(
         "data/raw/norms/mcrae_typicality.yaml"
     ),
-    out: Annotated[Path, typer.Option(help="The text file to write.")] = Path(
-        "data/word_list/words.txt"
-    ),
+    name: Annotated[
+        str, typer.Option(help="Of the list: data/word_list/NAME.txt.")
+    ] = "words",
+    out: Annotated[
+        Path | None, typer.Option(help="Another text file to write.")
+    ] = None,
 ) -> None:
     """Write the words that k-means is fitted on, a word per line.
 
@@ -61,7 +66,10 @@ def word_list(
     and ratings, so that baselines cluster what is scored and see no norms.
     """
     from mmclust.cognition.lists import write_word_list
+    from mmclust.core.names import require_name
 
+    require_name(name, "a list of words", "--name")
+    out = out or Path("data/word_list") / f"{name}.txt"
     n = write_word_list(categories, out)
     typer.echo(f"wrote {n} words to {out}")
 

@@ -101,6 +101,7 @@ def _write(
     board: Leaderboard, rows: list[Row], format_: Format, out: Path | None
 ) -> None:
     """Print or save the table; on the side, what a file cannot say."""
+    from mmclust.cli._show import visible
     from mmclust.core.io import write_bytes
     from mmclust.report import leaderboard_tables as tables
 
@@ -116,12 +117,12 @@ def _write(
             Format.json: lambda: tables.to_json(board, rows),
         }[format_]()
         if out is None:
-            typer.echo(text, nl=False)
+            typer.echo(visible(text), nl=False)
         else:
             write_bytes(out, text.encode())
             typer.echo(f"wrote {out} ({len(rows)} rows)")
     for sentence in tables.sentences(board):
-        typer.echo(sentence, err=True)
+        typer.echo(visible(sentence), err=True)
 
 
 def _print(rows: list[Row]) -> None:
@@ -130,13 +131,14 @@ def _print(rows: list[Row]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from mmclust.cli._show import visible
     from mmclust.report.leaderboard_tables import HEADS_OF_TABLE, LEGEND, cells
     from mmclust.report.leaderboard_terminal import SENTENCES, fitted
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=300)
-    shown = [cells(row) for row in rows]
+    shown = [[visible(cell) for cell in cells(row)] for row in rows]
     fit = fitted(HEADS_OF_TABLE, shown, console.width)
     caption = LEGEND.replace("`", "")
     if fit.same:

@@ -89,7 +89,9 @@ def nouns(
         nouns_features,
         words,
         out,
-        params=convert(chosen | {"centres": centres or "rule"}, NounsParams, "nouns"),
+        params=convert(
+            chosen | {"centres": centres or "rule"}, NounsParams, "", "--set"
+        ),
         k=k or 0,
         test_image_features=test_image_features,
         seed=seed,

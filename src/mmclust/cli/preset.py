@@ -63,7 +63,11 @@ def preset(
 
 
 def _title(path: Path) -> str:
-    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    from mmclust.cli._show import visible
+    from mmclust.core.ids import read_lines
+
+    lines = read_lines(path, "restore it from git")
+    return visible(lines[0]).removeprefix("# ") if lines else ""
 
 
 def _say_downloads(params: Params) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._names import NamesCommand
+
 app = typer.Typer(no_args_is_help=True, help="Published numbers, and ours beside them.")
 _FOLDER = Path("docs/published")
 _STATUS = {"F": "read in a figure or table", "M": "model card", "L": "third party"}
@@ -22,16 +24,21 @@ def list_published(
 
     Shares are in [0, 1]. Numbers quoted from memory are left out.
     """
+    from mmclust.cli._show import visible
     from mmclust.scoring.published import read_published, select
 
     for row in select(read_published(_FOLDER), dataset):
         spread = f" ± {row.spread:g}" if row.spread is not None else ""
-        typer.echo(f"{row.dataset}  {row.method}  {row.metric} {row.value:g}{spread}")
-        typer.echo(f"    {row.source} ({_STATUS.get(row.status, row.status)}), "
-                   f"table {row.table}; {row.setup}")  # fmt: skip
+        typer.echo(
+            visible(
+                f"{row.dataset}  {row.method}  {row.metric} {row.value:g}{spread}\n"
+                f"    {row.source} ({_STATUS.get(row.status, row.status)}), "
+                f"table {row.table}; {row.setup}"
+            )
+        )
 
 
-@app.command()
+@app.command(cls=NamesCommand)
 def compare(
     benchmark: Annotated[
         str | None, typer.Argument(help="A benchmark of params.yaml; all without.")

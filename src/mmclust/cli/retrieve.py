@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._names import NamesCommand
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Image-text retrieval with embeddings of a benchmark (see also `score "
@@ -17,7 +19,7 @@ EncoderName = Annotated[str, typer.Argument(help="An encoder that was embedded w
 Device = Annotated[str, typer.Option(help="Where it is computed: cpu, cuda.")]
 
 
-@app.command("benchmark")
+@app.command("benchmark", cls=NamesCommand)
 def benchmark_(
     benchmark: Benchmark,
     encoder: EncoderName,
@@ -47,7 +49,7 @@ def benchmark_(
         _tell(f"{benchmark} {encoder} {name}", record)
 
 
-@app.command()
+@app.command(cls=NamesCommand)
 def rerank(
     benchmark: Benchmark,
     encoder: EncoderName,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._names import NamesCommand
 from mmclust.cli._retrieval import retrieval
 from mmclust.cli._submission import submission
 from mmclust.cli._words import association, categorization, concreteness
@@ -22,10 +23,10 @@ app.command()(retrieval)
 app.command()(categorization)
 app.command()(concreteness)
 app.command()(association)
-app.command()(submission)
+app.command(cls=NamesCommand)(submission)
 
 
-@app.command()
+@app.command(cls=NamesCommand)
 def benchmark(
     name: Annotated[str, typer.Argument(help="A benchmark of params.yaml.")],
     reveal: Annotated[

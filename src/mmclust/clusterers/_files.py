@@ -19,7 +19,8 @@ from mmclust.core.features import (
     view_of,
     views_of,
 )
-from mmclust.core.io import read_array, require_file, write_bytes
+from mmclust.core.ids import read_ids
+from mmclust.core.io import read_array, write_bytes
 from mmclust.core.options import parse_options
 from mmclust.core.plugins import params_of, require
 
@@ -89,11 +90,11 @@ def cluster_files(
     """
     require("clusterers", method)
     block = parse_options(options)
-    params_of("clusterers", method, block, f"clusterers.{method}")
+    params_of("clusterers", method, block, "", "--set")
     views = _read_views({"image": image_features, "text": text_features})
     features = Features(views, {})
     widest = view_of(features, views_of(features)[-1])
-    names = _ids(ids, len(widest))
+    names = read_ids(ids, len(widest))
     rows: Rows = widest
     if takes_both(method):
         if len(views) == 1:
@@ -167,18 +168,3 @@ def _write(
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     write_bytes(out, buffer.getvalue().encode())
-
-
-def _ids(path: Path | None, n_samples: int) -> list[str]:
-    if path is None:
-        return [str(i) for i in range(n_samples)]
-    data = require_file(path, do="give one image_id per line").read_bytes()
-    ids = data.decode("utf-8-sig", errors="replace").splitlines()
-    if len(ids) != n_samples or len(set(ids)) != len(ids) or not all(ids):
-        raise MmclustError(
-            "The ids do not fit the features",
-            where=path,
-            expected=f"{n_samples} different ids, one per line",
-            found=f"{len(ids)} lines, {len(set(ids) - {''})} different ids",
-        )
-    return ids

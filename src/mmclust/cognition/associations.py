@@ -120,6 +120,7 @@ def _numbers(column: pa.ChunkedArray, words: Sequence[str]) -> Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    column = pc.utf8_normalize(column, form="NFC")
     # What stands for nothing goes first: of equal words the first is found.
     known = pa.array([*MISSING, *NO_ANSWER, *words], pa.string())
     first = len(MISSING) + len(NO_ANSWER)

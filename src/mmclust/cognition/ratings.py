@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
+from mmclust.core.text import same_form, utf8
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,13 +62,8 @@ def read_ratings(path: Path) -> Ratings:
         When the header is another one, a row has no flag or no number, a rating is
         outside 1 to 5, or a word is repeated.
     """
-    try:
-        text = require_file(path, "give the path of the ratings").read_text(
-            encoding="utf-8-sig"
-        )
-    except UnicodeDecodeError as error:
-        raise _not_ratings(path, 1, f"not UTF-8: {error}") from error
-    first, *lines = text.split("\n")
+    data = require_file(path, "give the path of the ratings").read_bytes()
+    first, *lines = same_form(utf8(data, path, path.name)).split("\n")
     if tuple(first.split()[:3]) != HEADER:
         raise _not_ratings(path, 1, repr(first.strip()[:80]))
     words: dict[str, float] = {}

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import require_file
+from mmclust.core.text import same_form
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import yaml
 
 MISSING = ("", "~", "null", "Null", "NULL", "nan", ".nan", ".NaN", ".NAN", "NaN", "NA")
 """How a rating that does not exist is written."""
@@ -67,9 +66,10 @@ def read_categories(path: Path) -> Categories:
     best: dict[str, tuple[float, str]] = {}
     tied: set[str] = set()
     n_ratings = n_missing = 0
-    categories = _pairs(_compose(path), path, "category")
-    for category, node in categories.items():
-        for word, rated in _pairs(node, path, f"word of {category!r}").items():
+    content = read_yaml(path, "give the path of a typicality file", as_text=True)
+    categories = _pairs(content or {}, path, "at the top")
+    for category, inner in categories.items():
+        for word, rated in _pairs(inner, path, f"in {category!r}").items():
             rating = _rating(rated, path, category, word)
             if rating is None:
                 n_missing += 1
@@ -87,22 +87,6 @@ def read_categories(path: Path) -> Categories:
     return Categories(words, len(categories), n_ratings, n_missing, len(tied))
 
 
-def _compose(path: Path) -> yaml.Node:
-    import yaml
-
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = require_file(path, "give the path of a typicality file").read_text(
-            encoding="utf-8-sig"
-        )
-        node = yaml.compose(text, Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _shape(path, str(error).splitlines()[0]) from error
-    if node is None:
-        raise _shape(path, "nothing")
-    return node
-
-
 def _shape(path: Path, found: str) -> MmclustError:
     return MmclustError(
         f"{path.name} is not a typicality file",
@@ -112,32 +96,28 @@ def _shape(path: Path, found: str) -> MmclustError:
     )
 
 
-def _pairs(node: yaml.Node, path: Path, what: str) -> dict[str, yaml.Node]:
-    """Return a mapping's keys, as text, and values; an empty value is no pair."""
-    import yaml
-
-    if isinstance(node, yaml.ScalarNode) and node.value in MISSING:
+def _pairs(value: Any, path: Path, within: str) -> dict[str, Any]:
+    """Return the pairs of a mapping, no blanks around keys; nothing has no pairs."""
+    if isinstance(value, str) and value in MISSING:
         return {}
-    if not isinstance(node, yaml.MappingNode):
-        raise _shape(path, f"line {node.start_mark.line + 1}: no {what} with a value")
-    pairs: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        name = key.value.strip() if isinstance(key, yaml.ScalarNode) else ""
-        if not name:
-            raise _shape(path, f"line {key.start_mark.line + 1}: no name for a {what}")
-        if name in pairs:
+    if not isinstance(value, dict):
+        raise _shape(path, f"no names with values {within}")
+    pairs: dict[str, Any] = {}
+    for key, inner in value.items():
+        name = same_form(key.strip())
+        if not name or name in pairs:
             raise MmclustError(
-                f"{path.name} has a {what} twice",
-                where=f"{path}, line {key.start_mark.line + 1}",
-                expected="each once",
-                found=name,
+                f"{path.name} has a name twice, or one that is empty",
+                where=f"{path}, {within}",
+                expected="each category once, and each word once in a category",
+                found=repr(key),
             )
-        pairs[name] = value
+        pairs[name] = inner
     return pairs
 
 
-def _rating(node: yaml.Node, path: Path, category: str, word: str) -> float | None:
-    text = str(node.value).strip()
+def _rating(value: Any, path: Path, category: str, word: str) -> float | None:
+    text = value.strip() if isinstance(value, str) else repr(value)
     if text in MISSING:
         return None
     try:
@@ -147,8 +127,8 @@ def _rating(node: yaml.Node, path: Path, category: str, word: str) -> float | No
     if not math.isfinite(rating):
         raise MmclustError(
             f"{path.name} has a rating that is not a number",
-            where=f"{path}, line {node.start_mark.line + 1}: {category}, {word}",
+            where=f"{path}: {category}, {word}",
             expected="a number, such as 5.9, or nothing where it is missing",
-            found=text,
+            found=text[:100],
         )
     return rating

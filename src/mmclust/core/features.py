@@ -138,6 +138,8 @@ def check_features(
     where: Path,
     n_samples: int | None = None,
     skipped: np.ndarray[Any, Any] | None = None,
+    *,
+    single: bool = True,
 ) -> None:
     """Refuse an array that cannot be clustered.
 
@@ -151,12 +153,14 @@ def check_features(
         How many rows it must have.
     skipped
         Rows that are said to have no features.
+    single
+        Whether it is computed with as float32, which must then hold every number.
 
     Raises
     ------
     MmclustError
         When it is not two-dimensional, has the wrong number of rows, or holds
-        NaN or infinity (the first bad row is named).
+        NaN, infinity or what float32 makes infinite (the first bad row is named).
     """
     if array.ndim != 2 or array.dtype.kind != "f" or 0 in array.shape:  # noqa: PLR2004
         raise MmclustError(
@@ -185,6 +189,18 @@ def check_features(
             found=f"{len(bad)} bad rows",
             do="find out why the encoder gives no number for these images",
         )
+    if single and array.dtype.itemsize > np.dtype(np.float32).itemsize:
+        largest = np.maximum(array.max(axis=1), -array.min(axis=1))
+        with np.errstate(over="ignore"):
+            bad = np.flatnonzero(np.isinf(largest.astype(np.float32)))
+        if len(bad):
+            raise MmclustError(
+                "Features hold numbers that are infinite as float32",
+                where=f"{where}, row {bad[0]}",
+                expected=f"numbers up to {np.finfo(np.float32).max:.2g}",
+                found=f"{largest[bad[0]]:.3g}, and such numbers in {len(bad)} rows",
+                do="find out why they are so large, or scale the array",
+            )
 
 
 def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -9,6 +9,7 @@ the previous file as it was.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.text import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -212,9 +214,10 @@ def read_json(path: Path) -> Any:
     MmclustError
         When the file is missing, is not UTF-8 or is not JSON.
     """
+    data = require_file(path).read_bytes()
     try:
-        return json.loads(require_file(path).read_bytes())
-    except (ValueError, RecursionError) as error:
+        return json_value(data)
+    except ValueError as error:
         raise MmclustError(
             f"{path.name} is not valid JSON",
             where=path,
@@ -266,16 +269,23 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
     Raises
     ------
     MmclustError
-        When the file is missing, truncated or holds Python objects.
+        When the file is missing, truncated, damaged or holds Python objects.
     """
+    require_file(path)
     try:
-        array: Any = np.load(require_file(path), mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy parses the header as Python: any of its errors
+        _refuse_low_memory(path, error)
+        found = str(error).partition("\n")[0][:200] or type(error).__name__
+        # numpy's own words advise to load them all the same.
+        unsafe = re.search(
+            "pickle|Python objects|max_header_size|not be safe", str(error)
+        )
         raise MmclustError(
             f"{path.name} is not a readable .npy array",
             where=path,
             expected="a complete array of numbers, saved by numpy.save",
-            found=error,
+            found="Python objects or an oversized header" if unsafe else found,
         ) from error
     if not isinstance(array, np.ndarray):
         raise MmclustError(
@@ -311,22 +321,30 @@ def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    require_file(path)
     try:
-        with pq.ParquetFile(require_file(path)) as file:  # read_table loads pandas
+        with pq.ParquetFile(path) as file:  # read_table loads pandas
             table = file.read()
-    except MemoryError as error:  # pyarrow's is an ArrowException, too
+        metadata = json_value((table.schema.metadata or {}).get(b"mmclust", b"{}"))
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        _refuse_low_memory(path, error)
         raise MmclustError(
-            f"There is too little memory to read {path.name}",
+            f"{path.name} is not a readable parquet file",
             where=path,
-            found=f"{path.stat().st_size:,} bytes of parquet",
-            do="end other programs, and try again",
+            found=str(error).partition("\n")[0][:200],
         ) from error
-    except (pa.ArrowException, OSError) as error:
+    return table, metadata
+
+
+def _refuse_low_memory(path: Path, error: Exception) -> None:
+    """Say of a file that is larger than the memory what is wrong: not the file."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM:
         raise MmclustError(
-            f"{path.name} is not a readable parquet file", where=path, found=error
+            f"There is not enough memory to read {path.name}",
+            where=path,
+            found=f"a file of {path.stat().st_size:,} bytes",
+            do="close other programs, or use a machine with more memory",
         ) from error
-    text = (table.schema.metadata or {}).get(b"mmclust", b"{}")
-    return table, json.loads(text)
 
 
 def require_file(path: Path, do: str | None = None) -> Path:
@@ -342,7 +360,11 @@ def require_file(path: Path, do: str | None = None) -> Path:
             f"{path.name} is missing",
             where=path,
             expected="a file",
-            found="a folder" if path.is_dir() else "nothing",
+            found="a folder"
+            if path.is_dir()
+            else "a pipe, a socket or a device"
+            if path.exists()
+            else "nothing",
             do=do or "run `dvc repro`, which makes it",
         )
     return path

@@ -5,35 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.yaml_file import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Turn ``key=value`` texts into a mapping; values are read as YAML.
+    """Turn ``key=value`` texts into a mapping; values are read as in params.yaml.
 
     Raises
     ------
     MmclustError
-        When one has no ``=``, or a value is not YAML.
+        When one has no ``=``, a value is not YAML, or a key is given twice.
     """
-    import yaml
-
     block: dict[str, Any] = {}
     for option in options:
         key, equals, value = option.partition("=")
-        try:
-            block[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            equals = ""
-        if not equals or not key.strip():
+        key = key.strip()
+        if not equals or not key or key in block:
             raise MmclustError(
                 "An option of the method cannot be read",
                 where="--set",
-                expected="key=value, for instance n_init=20",
+                expected="key=value, for instance n_init=20; each key once",
                 found=option,
             )
+        block[key] = parse_yaml(value, f"--set {option}")
     return block
 
 

@@ -79,7 +79,9 @@ def require(kind: str, name: str) -> None:
         )
 
 
-def params_of(kind: str, name: str, block: Any, where: str) -> Any:
+def params_of(
+    kind: str, name: str, block: Any, where: str, given: str = "params.yaml"
+) -> Any:
     """Read a plugin's block of params.yaml into its ``Params`` class.
 
     Parameters
@@ -90,6 +92,8 @@ def params_of(kind: str, name: str, block: Any, where: str) -> Any:
         The mapping under its name; ``None`` means all defaults.
     where
         The key of the block, for error messages.
+    given
+        The file or the option that holds the block, for error messages.
 
     Returns
     -------
@@ -98,4 +102,5 @@ def params_of(kind: str, name: str, block: Any, where: str) -> Any:
     """
     from mmclust.core.params import convert
 
-    return convert({} if block is None else block, load(kind, name).Params, where)
+    options = {} if block is None else block
+    return convert(options, load(kind, name).Params, where, given)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +31,7 @@ def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]
     ----------
     captions
         As the publisher has them; none of more than :data:`LARGEST` characters.
+        Accents are composed (NFC), so that a word has one spelling.
     lemmas
         Run :data:`PIPELINE` on the captions in their own case, and take its lemmas in
         place of the tokens.
@@ -45,6 +47,7 @@ def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]
     MmclustError
         When a caption is too long, or :data:`PIPELINE` is asked for and not installed.
     """
+    captions = [same_form(caption) for caption in captions]
     _refuse_long(captions)
     if lemmas:
         documents = _pipeline().pipe(captions, disable=["ner"])

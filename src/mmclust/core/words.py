@@ -9,6 +9,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_table
+from mmclust.core.text import decoded, look_alikes, same_form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,8 +102,18 @@ def read_words(path: Path) -> WordClusters:
         found = rows(prefix)
         return np.stack(found).astype(np.float64) if found else None
 
+    words = decoded(table["word"].to_pylist(), f"{path}, column word")
+    forms = [same_form(word) for word in words]
+    if len(set(forms)) < len(words):
+        raise MmclustError(
+            "Words are there twice",
+            where=path,
+            expected="each word once, in one Unicode form",
+            found=look_alikes(words) or "the same word in several rows",
+            do="learn again, or import the model again",
+        )
     return WordClusters(
-        tuple(table["word"].to_pylist()),
+        tuple(forms),
         table["count"].to_numpy(),
         np.stack(rows("seed")).astype(np.int32),
         optional("confidence"),

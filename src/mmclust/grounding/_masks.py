@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.text import json_value
 
 Array = np.ndarray[Any, Any]
 
@@ -46,8 +46,8 @@ def outline(text: str, width: int, height: int, side: int, where: str) -> Any:
     """
     from pycocotools import mask as coco
 
-    value = json.loads(text)
     try:
+        value = json_value(text)
         if isinstance(value, dict):
             stored = _crowd(value)
             rows, columns = (

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import require_file, write_bytes
+from mmclust.core.ids import read_ids, read_lines
+from mmclust.core.io import write_bytes
 from mmclust.core.options import refuse_options
 from mmclust.core.plugins import load, params_of
 from mmclust.core.seeds import derive
-from mmclust.heads._rows import read_ids, read_rows, require_same_space
+from mmclust.heads._rows import read_rows, require_same_space
 from mmclust.heads._saved import predict, save_head, write_curves
 from mmclust.heads._stage import train_seeds
 from mmclust.kernels.nearest_centroids import nearest_centroids
@@ -74,7 +75,7 @@ def head_on_files(
     """
     module = load("heads", head)
     refuse_options(options or {}, ("evaluate_on",), "all rows given are assigned")
-    params = params_of("heads", head, options, f"heads.{head}")
+    params = params_of("heads", head, options, "", "--set")
     image = read_rows(image_features)
     text = read_rows(text_features, len(image))
     require_same_space(image.shape[1], text.shape[1], "text counterparts")
@@ -182,8 +183,7 @@ def zero_shot(
         Size of each class that is not empty.
     """
     image = read_rows(image_features)
-    path = require_file(names, do="give one class name per line")
-    classes = path.read_text(encoding="utf-8-sig").splitlines()
+    classes = read_lines(names, "give one class name per line")
     text = read_rows(text_features, len(classes))
     require_same_space(image.shape[1], text.shape[1], "class names")
     labels = nearest_centroids(image, text, spherical=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, normalised
-from mmclust.core.io import read_array, read_json, require_file
+from mmclust.core.io import read_array, read_json
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -108,28 +108,6 @@ def n_clusters(params: Params, summary: Path, chosen: Path) -> int:
             do="set model.k in params.yaml",
         )
     return n_classes
-
-
-def read_ids(path: Path | None, n_rows: int) -> list[str]:
-    """Return one id per row, numbered from 0 without a file.
-
-    Raises
-    ------
-    MmclustError
-        When the ids are not as many as the rows, or not all different.
-    """
-    if path is None:
-        return [str(i) for i in range(n_rows)]
-    data = require_file(path, do="give one image_id per line").read_bytes()
-    ids = data.decode("utf-8-sig", errors="replace").splitlines()
-    if len(ids) != n_rows or len(set(ids)) != len(ids) or not all(ids):
-        raise MmclustError(
-            "The ids do not fit the features",
-            where=path,
-            expected=f"{n_rows} different ids, one per line",
-            found=f"{len(ids)} lines, {len(set(ids) - {''})} different ids",
-        )
-    return ids
 
 
 def require_batch(batch: int, n_images: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest
 from mmclust.core.weights import parameters, stored_size
+from mmclust.kernels.torch_file import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -179,12 +180,11 @@ def loading(what: str) -> Iterator[None]:
         yield
     except (
         OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError,
-        SafetensorError, pickle.UnpicklingError,
+        SafetensorError, pickle.UnpicklingError, EOFError, RecursionError,
     ) as error:  # fmt: skip
-        text = str(error).strip() or type(error).__name__
         raise MmclustError(
             f"The checkpoint {what} cannot be loaded",
-            found=text.splitlines()[0][:300],
+            found=reason(error),
             do="give the checkpoint of a model of this kind; if it was copied or "
             "downloaded, do that again",
         ) from error

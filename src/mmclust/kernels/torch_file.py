@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -42,9 +43,11 @@ def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
     import torch
 
     allowed: list[Any] = [(kind, name) for name, kind in (stand_ins or {}).items()]
+    require_file(path)
     try:
-        with torch.serialization.safe_globals(allowed):
-            return torch.load(require_file(path), map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd is an error, or is harmless
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = _NAMED.search(str(error))
         if named is None:
@@ -57,16 +60,27 @@ def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
             found=named[1],
             do="take the file from its publisher; nothing in it was run",
         ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError,
-            TypeError, AttributeError, AssertionError) as error:  # fmt: skip
+    except (
+        OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError,
+        AttributeError, AssertionError, RecursionError,
+    ) as error:  # fmt: skip
         raise _damaged(path, error) from error
 
 
+def reason(error: Exception) -> str:
+    """Return why torch did not load a file, without its advice to load it unsafely."""
+    text = str(error)
+    if "eights_only" in text or "Weights only" in text:
+        named = _NAMED.search(text)
+        more = f"it asks for {named[1]}" if named else "it is not of this kind"
+        return f"tensors, numbers and text alone are loaded, and {more}"
+    return text.strip().partition("\n")[0][:300] or type(error).__name__
+
+
 def _damaged(path: Path, error: Exception) -> MmclustError:
-    text = str(error).strip().partition("\n")[0] or type(error).__name__
     return MmclustError(
         f"{path.name} is not a readable file of torch.save",
         where=path,
-        found=text[:300],
+        found=reason(error),
         do="copy or download it again",
     )

@@ -15,6 +15,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
 from mmclust.core.progress import track
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +43,14 @@ class Vectors:
                 file.seek(start)
                 word, *numbers = file.readline().rstrip().split(b" ")
                 try:
-                    self.known[word.decode(errors="replace")] = np.array(
-                        numbers, np.float32
-                    )
+                    with np.errstate(over="ignore"):
+                        vector = np.array(numbers, np.float32)
                 except ValueError as error:
                     raise _not_vectors(self.path, start, error) from error
+                if not np.isfinite(vector).all():
+                    found = "a number that is not finite as float32"
+                    raise _not_vectors(self.path, start, found)
+                self.known[_text(word)] = vector
 
 
 @lru_cache(maxsize=1)
@@ -70,13 +74,16 @@ def indexed(path: Path) -> Vectors:
             dim = dim or spaces
             # A word of GloVe may hold blanks; none of those is a word of letters.
             if spaces == dim and dim > 1:
-                word = line[: line.index(b" ")]
-                starts.setdefault(word.decode(errors="replace"), start)
+                starts.setdefault(_text(line[: line.index(b" ")]), start)
     if not starts:
         raise _not_vectors(path, 0, "no line of a word and its numbers")
     vectors = Vectors(path, dim, starts)
     vectors.read({next(iter(starts))})  # so that a file of something else says so
     return vectors
+
+
+def _text(word: bytes) -> str:
+    return same_form(word.decode(errors="replace"))
 
 
 def _not_vectors(path: Path, start: int, found: object) -> MmclustError:

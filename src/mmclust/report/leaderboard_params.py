@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.errors import MmclustError
+from mmclust.core.yaml_file import parse_yaml
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -16,12 +19,9 @@ def flat_params(data: bytes | None) -> dict[str, Any]:
 
     Lists are values, and so are empty mappings.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where it is there
     try:
-        value = yaml.load(data or b"{}", Loader=loader)  # noqa: S506 (a safe one)
-    except (yaml.YAMLError, UnicodeDecodeError):
+        value = parse_yaml(data or b"", "params.yaml")
+    except MmclustError:
         return {}
     flat: dict[str, Any] = {}
     if isinstance(value, dict):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+from mmclust.core.text import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,8 +98,8 @@ def parse_file(
         One reason for each part that could not be read.
     """
     try:
-        value = json.loads(data, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        value = json_value(data, parse_constant=_refuse)
+    except ValueError as error:
         return {}, [f"not valid JSON: {error}"]
     numbers: dict[Key, Number] = {}
     skipped = []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.text import json_value
 from mmclust.report.leaderboard_git import DATA, METRICS
 from mmclust.report.leaderboard_lock import Stage, maker, md5, parse_lock, summary_read
 from mmclust.report.leaderboard_params import flat_params, value_at
@@ -145,7 +145,7 @@ class Snapshots:
 
 def _manifest(summary: bytes) -> str:
     try:
-        value = json.loads(summary or b"{}")
+        value = json_value(summary or b"{}")
     except ValueError:
         return ""
     digest = value.get("manifest", "") if isinstance(value, dict) else ""

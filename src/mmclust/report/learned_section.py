@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import read_json
@@ -10,6 +11,7 @@ from mmclust.report.charts import PANEL
 from mmclust.report.given import Section
 from mmclust.report.layout import refuse
 from mmclust.report.learned import cluster_rows, read_learners, score_groups
+from mmclust.report.origin import sample_sources
 from mmclust.report.run import read_csv
 from mmclust.report.word_map import word_map
 
@@ -68,7 +70,7 @@ def word_sections(given: Given) -> list[Section]:
                 "benchmark": params.learning.benchmark,
                 "models": [_shown(each, given) for each in learners],
                 "groups": score_groups(learners),
-                "by_rule": _by_rule(params),
+                "by_rule": _by_rule(given.root, params),
                 "counting": params.cognition.counting,
                 "grounding": grounding,
                 "grounded": params.grounding.model,
@@ -81,17 +83,22 @@ def word_sections(given: Given) -> list[Section]:
     ]
 
 
-def _by_rule(params: Params) -> list[str]:
+def _by_rule(root: Path, params: Params) -> list[str]:
     """Name the norms that are the built-in sample's, which are nobody's ratings."""
-    if params.data.mirror != "sample":
-        return []
     named = params.cognition
     norms = {
         "categories": named.categories,
         "concreteness": named.concreteness,
         "association": named.association,
     }
-    return [name for name, path in norms.items() if path.startswith("data/raw/")]
+    raw = PurePosixPath("data/raw")
+    source = {
+        name: PurePosixPath(path).parts[2]
+        for name, path in norms.items()
+        if raw in PurePosixPath(path).parents
+    }
+    drawn = sample_sources(root, set(source.values()))
+    return [name for name in source if source[name] in drawn]
 
 
 def _shown(learner: Learner, given: Given) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.yaml_file import read_yaml
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,11 +30,12 @@ def licences(root: Path, params: Params) -> list[dict[str, Any]]:
         ``name`` and :data:`FACTS`; a source that is not in the file has only its
         name, and None for the others.
     """
-    import yaml
-
     path = root / "data/sources.yaml"
-    known = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    values = read_yaml(path) if path.is_file() else None
+    known = values if isinstance(values, dict) else {}
+    entries = {name: known.get(name) for name in params.data.sources}
     return [
-        {"name": name, **{fact: known.get(name, {}).get(fact) for fact in FACTS}}
-        for name in params.data.sources
+        {"name": name}
+        | {fact: entry.get(fact) if isinstance(entry, dict) else None for fact in FACTS}
+        for name, entry in entries.items()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import MmclustError
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,19 +56,7 @@ def locked(root: Path, stage: str = "report") -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        return {}
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MmclustError(
-            f"{path.name} is not valid YAML",
-            where=path,
-            found=error,
-            do="restore it from git",
-        ) from error
+    values = read_yaml(path) if path.is_file() else None
     return values if isinstance(values, dict) else {}
 
 

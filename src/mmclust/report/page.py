@@ -12,6 +12,7 @@ from mmclust.report.environment import machine, versions
 from mmclust.report.given import Given
 from mmclust.report.licences import licences
 from mmclust.report.lock import locked
+from mmclust.report.origin import sample_benchmarks, sample_sources
 from mmclust.report.provenance import digests, params_yaml, revision, uncommitted
 from mmclust.report.retrieval import read_pool
 from mmclust.report.run import read_run
@@ -65,16 +66,20 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         workers,
     )
     environment = _environment()
-    sample = params.data.mirror == "sample"
+    shown = [run.name for run in given.runs] + [pool.name for pool in given.pools]
+    shown += [params.learning.benchmark] if params.words else []
+    drawn = sample_benchmarks(root, dict.fromkeys(shown))
     sections = [section for make in SECTIONS for section in make(given)]
     html = environment.get_template("page.html.j2").render(
-        sample=sample,
+        drawn=drawn,
+        all_drawn=set(drawn) == set(shown),
+        drawn_sources=sample_sources(root, params.data.sources),
         sections=[
             {
                 "id": section.id,
                 "title": section.title,
                 "html": environment.get_template(section.template).render(
-                    sample=sample, **section.values
+                    **section.values
                 ),
             }
             for section in sections

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.report import retrieval_charts
 from mmclust.report.charts import PANEL
 from mmclust.report.given import Section
+from mmclust.report.origin import sample_benchmarks
 from mmclust.report.queries import example_queries
 from mmclust.report.retrieval import SIDES, setting_names, setting_rows
 
@@ -24,6 +25,7 @@ def pool_sections(given: Given) -> list[Section]:
             "retrieval.html.j2",
             {
                 "pool": _pool(pool),
+                "sample": bool(sample_benchmarks(given.root, [pool.name])),
                 "fitted_on": given.params.retrieval.fitted_on,
                 "sides": SIDES,
                 "panel": PANEL,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, write_bytes
 from mmclust.report import budget, track, track_words, words
+from mmclust.report.origin import of_sample
 from mmclust.report.provenance import revision, uncommitted
 from mmclust.scoring.clustering import DEFINITION
 from mmclust.scoring.published import compare, other_data, read_published
@@ -57,7 +58,7 @@ def write_track(
     spent = budget.read_budget(root, params)
     text = _environment().get_template("track.md.j2").render(
         run=run,
-        sample=params.data.mirror == "sample",
+        sample=of_sample(run.summary),
         definition=DEFINITION,
         options={
             each: params.clusterers.get(each) or {} for each in params.model.clusterers

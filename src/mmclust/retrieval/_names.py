@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import require_file, write_bytes
+from mmclust.core.ids import read_lines
+from mmclust.core.io import write_bytes
+from mmclust.core.text import same_form
 from mmclust.retrieval._task import position
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mmclust.retrieval._task import Captions, Task
@@ -39,16 +42,7 @@ def names(path: Path, n_rows: int) -> list[str]:
     MmclustError
         When the file is missing, is not UTF-8, or has another number of names.
     """
-    try:
-        text = require_file(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MmclustError(
-            f"{path.name} is not UTF-8 text",
-            where=path,
-            expected="one name per line",
-            found=error,
-        ) from error
-    lines = [line.strip() for line in text.splitlines()]
+    lines = read_lines(path, "give a text file with one name per line")
     if len(lines) != n_rows or not all(lines):
         raise MmclustError(
             "Names and embeddings do not go together",
@@ -69,7 +63,16 @@ def _image_of(name: str, known: dict[str, int]) -> int:
     names = [name, last.name]
     if ENDING.match(last.suffix):
         names += [str(last.with_suffix("")), last.stem]
+    names += [same_form(each) for each in names]
     return next((known[each] for each in names if each in known), -1)
+
+
+def _known(pool: Sequence[str]) -> dict[str, int]:
+    """Return positions by name, and by its composed form where that is one name's."""
+    known = dict(position(pool))
+    forms = Counter(map(same_form, pool))
+    alone = {same_form(n): i for n, i in known.items() if forms[same_form(n)] == 1}
+    return alone | known
 
 
 def image_order(lines: list[str], task: Task, ids: Path, missing: Path) -> Array:
@@ -94,7 +97,7 @@ def image_order(lines: list[str], task: Task, ids: Path, missing: Path) -> Array
     MmclustError
         When a name matches nothing or occurs twice, or images are missing.
     """
-    known = dict(position(task.pool))
+    known = _known(task.pool)
     found = [_image_of(name, known) for name in lines]
     _refuse_unknown(lines, found, ids, "images of the pool")
     _refuse_twice(lines, found, ids)
@@ -129,7 +132,7 @@ def caption_order(
     MmclustError
         See :func:`image_order`.
     """
-    known = dict(position(task.pool[: task.n_queries]))
+    known = _known(task.pool[: task.n_queries])
     place = captions.of_image
     seen: Counter[int] = Counter()
     found = []

@@ -153,7 +153,7 @@ def score_matrix(
     task = read_task(benchmark)
     matrix = read_array(require_file(scores))
     if matrix.dtype.kind not in "iub":  # such as 1 for right and 0 for wrong
-        check_features(matrix, scores)
+        check_features(matrix, scores, single=False)
     elif matrix.ndim != 2:  # noqa: PLR2004
         raise MmclustError(
             "Scores must be a two-dimensional array",
@@ -183,10 +183,19 @@ def _flat(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _rows(each: Embedded, cosine: bool) -> tuple[Array, bool]:
     array = read_array(require_file(each.features))
-    check_features(array, each.features)
+    check_features(array, each.features, single=cosine)
     # Double precision is kept: rounding would make ties of what are none.
     array = np.asarray(array, dtype=np.result_type(array, np.float32))
-    norms = np.linalg.norm(array, axis=1)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(array, axis=1).astype(np.float64)
+    if not cosine and norms.max() ** 2 > np.finfo(array.dtype).max:
+        raise MmclustError(
+            "Inner products of these embeddings would be infinite",
+            where=f"{each.features}, row {norms.argmax()}",
+            expected=f"rows of a length below {np.finfo(array.dtype).max ** 0.5:.0e}",
+            found=f"length {norms.max():.3g}",
+            do="scale the embeddings, or compare them by cosine",
+        )
     unit = bool(np.abs(norms - 1).max() < _UNIT)
     return (normalised(array) if cosine else array), unit
 

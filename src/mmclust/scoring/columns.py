@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import decoded, same_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,23 +53,35 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
                 found=f"shape {array.shape}",
             )
         ids = [str(i) for i in range(len(array))]
-        values = [text_of(value) for value in array.tolist()]
+        values = [text_of(value, path) for value in array.tolist()]
         _refuse_gaps(path, column, ids, values)
         return dict(zip(ids, values, strict=True))
     table = read_columns(path, ("image_id", column))
-    ids = [text_of(v) for v in table["image_id"].to_pylist()]
-    values = [text_of(v) for v in table[column].to_pylist()]
+    ids, values = (
+        [text_of(value, f"{path}, column {name}") for value in table[name].to_pylist()]
+        for name in table.column_names
+    )
     _refuse_gaps(path, column, ids, values)
-    return dict(zip(ids, values, strict=True))
+    named = [same_form(value) for value in values]  # a class in two forms is one
+    return dict(zip(ids, named, strict=True))
 
 
-def text_of(value: Any) -> str:
-    """Return 3, 3.0, "3" and "3.0" as the same text; nothing for what is missing."""
-    if value is None or isinstance(value, bytes | list | dict):
+def text_of(value: Any, where: object = None) -> str:
+    """Return 3, 3.0, "3", "3.0" and b"3" as the same text; nothing for what is missing.
+
+    Bytes that are not UTF-8, and lists, are refused; ``where`` is said with it.
+    """
+    value = decoded(value, where)
+    if isinstance(value, list | dict):
+        raise MmclustError(
+            "A cell holds several values",
+            where=where,
+            expected="one text or number in each row",
+            found=repr(value)[:100],
+        )
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    if isinstance(value, float) and not math.isfinite(value):
-        return ""
-    text = str(value).strip()
+    text = str(value).rstrip("\0").strip()  # numpy fills bytes up to a common length
     return "" if text.lower() == "nan" else WHOLE.sub(r"\1", text)
 
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from mmclust.core.clusters import NOISE, read_clusters
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.ids import as_written
 from mmclust.core.seeds import generator
+from mmclust.core.text import look_alikes
 from mmclust.scoring.clustering import DEFINITION
 from mmclust.scoring.columns import read_assignment, text_of
 from mmclust.scoring.summary import score_runs, summarise
@@ -92,8 +94,8 @@ def score_files(
         runs = []
         for path in files:
             for run in read_runs(path, choice or Choice()):
-                _same_images(truth, run, labels, path)
-                runs.append(_clusters([run[i] for i in ids]))
+                joined = _same_images(truth, run, labels, path)
+                runs.append(_clusters([joined[i] for i in ids]))
         if runs:
             rng = generator(seed, "score", "files")
             predicted = np.stack(runs)
@@ -154,8 +156,13 @@ def read_runs(path: Path, choice: Choice) -> list[dict[str, str]]:
 
 def _same_images(
     truth: dict[str, str], run: dict[str, str], labels: Path, clusters: Path
-) -> None:
+) -> dict[str, str]:
+    """Return the run under the ids that the labels have."""
     if truth.keys() != run.keys():
+        own = as_written(run, truth)
+        run = {own[image_id]: value for image_id, value in run.items()}
+    if truth.keys() != run.keys():
+        alike = look_alikes({*truth, *run})
         no_cluster = sorted(truth.keys() - run.keys())
         no_label = sorted(run.keys() - truth.keys())
         raise MmclustError(
@@ -163,10 +170,12 @@ def _same_images(
             where=f"{labels} and {clusters}",
             expected="the same image_ids in both",
             found=f"{len(no_cluster)} without a cluster ({some(no_cluster) or '-'}), "
-            f"{len(no_label)} without a label ({some(no_label) or '-'})",
+            f"{len(no_label)} without a label ({some(no_label) or '-'})"
+            + (f"; some {alike}" if alike else ""),
             do="give every image of one file a row in the other; hide a class "
             "with the label -1",
         )
+    return run
 
 
 def _codes(values: list[str]) -> np.ndarray[Any, Any]:

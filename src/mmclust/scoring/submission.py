@@ -17,6 +17,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_json, require_file, write_bytes
 from mmclust.core.manifest import read_manifest
+from mmclust.core.text import look_alikes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -188,6 +189,8 @@ def _faults(
     ):
         if found:
             yield f"{len(found):,} {what} ({some(found)})"
+    if alike := look_alikes(wanted ^ counts.keys()):
+        yield f"some {alike}"
     clusters = {int(c) for _, _, c in pairs if WHOLE.fullmatch(c)} - {-1}
     if len(clusters) > max_clusters:
         yield f"{len(clusters):,} clusters"

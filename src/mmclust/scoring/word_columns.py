@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.ids import read_lines
 from mmclust.core.io import read_table, require_file
+from mmclust.core.text import decoded, look_alikes, same_form
 from mmclust.core.words import UNKNOWN, read_words
 from mmclust.scoring.columns import read_columns, text_of
 
@@ -30,7 +32,8 @@ def read_values(path: Path, column: str) -> dict[str, str]:
     Returns
     -------
     dict
-        Word, exactly as it stands (``null`` and ``nan`` are words), to value.
+        Word as it stands (``null`` and ``nan`` are words), in Unicode's composed
+        form (NFC), to value.
 
     Raises
     ------
@@ -39,15 +42,21 @@ def read_values(path: Path, column: str) -> dict[str, str]:
         value.
     """
     table = read_columns(path, ("word", column))
-    words = [None if w is None else str(w) for w in table["word"].to_pylist()]
-    values = [text_of(v) for v in table[column].to_pylist()]
-    twice = sorted(str(w) for w, n in Counter(words).items() if n > 1)
+    cells = decoded(table["word"].to_pylist(), f"{path}, column word")
+    written = ["" if w is None else str(w).rstrip("\0") for w in cells]
+    words = [same_form(word) for word in written]
+    values = [
+        text_of(value, f"{path}, column {column}")
+        for value in table[column].to_pylist()
+    ]
+    twice = sorted(w for w, n in Counter(words).items() if n > 1 and w)
     if twice:
+        alike = look_alikes(written)
         raise MmclustError(
             f"{path.name} has a word twice",
             where=path,
             expected="each word once",
-            found=some(twice),
+            found=some(twice) + (f"; {alike}" if alike else ""),
         )
     empty = [w for w, value in zip(words, values, strict=True) if not w or not value]
     if empty:
@@ -58,7 +67,7 @@ def read_values(path: Path, column: str) -> dict[str, str]:
             found=f"nothing for {some(empty)}",
             do="leave out the row of a word that the model does not know",
         )
-    return {str(w): value for w, value in zip(words, values, strict=True)}
+    return dict(zip(words, values, strict=True))
 
 
 def read_numbers(path: Path, column: str, *, whole: bool = False) -> dict[str, float]:
@@ -159,16 +168,8 @@ def read_list(path: Path) -> list[str]:
     MmclustError
         When the file is missing, is not UTF-8 or holds no word.
     """
-    try:
-        text = require_file(path, "give a text file with one word per line").read_text(
-            encoding="utf-8-sig"
-        )
-    except UnicodeDecodeError as error:
-        raise MmclustError(
-            f"{path.name} is not UTF-8 text", where=path, found=error
-        ) from error
-    words = list(dict.fromkeys(line.strip() for line in text.splitlines()))
-    words = [word for word in words if word]
+    lines = read_lines(path, "give a text file with one word per line")
+    words = list(dict.fromkeys(same_form(line) for line in lines if line))
     if not words:
         raise MmclustError(
             f"{path.name} holds no word",

@@ -17,7 +17,7 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
 
 
-def convert(value: Any, kind: type[T], where: str) -> T:
+def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
     """Turn plain YAML values into a frozen dataclass, strictly.
 
     Parameters
@@ -28,6 +28,8 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         The dataclass.
     where
         The dotted key of ``value``; empty at the top.
+    given
+        Where the values were given, for errors: a file, or an option.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def convert(value: Any, kind: type[T], where: str) -> T:
     MmclustError
         Naming the key, what was expected, and what was found.
     """
-    _refuse_unknown(value, kind, where)
+    _refuse_unknown(value, kind, where, given)
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
@@ -50,15 +52,15 @@ def convert(value: Any, kind: type[T], where: str) -> T:
         if key == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number, null (as many as classes) or auto"
         raise MmclustError(
-            "A value in params.yaml has the wrong type or is out of range",
+            f"A value in {given} has the wrong type or is out of range",
             where=key or "the whole file",
             expected=expected,
             found=repr(_lookup(value, tail)),
-            do=f"correct {key or 'the file'} in params.yaml",
+            do=f"correct {key or 'the file'} in {given}",
         ) from error
 
 
-def _refuse_unknown(value: Any, kind: Any, where: str) -> None:
+def _refuse_unknown(value: Any, kind: Any, where: str, given: str) -> None:
     if not dataclasses.is_dataclass(kind) or not isinstance(value, dict):
         return
     hints = get_type_hints(kind)
@@ -67,13 +69,13 @@ def _refuse_unknown(value: Any, kind: Any, where: str) -> None:
         dotted = f"{where}.{key}" if where else str(key)
         if key not in known:
             raise MmclustError(
-                f"Unknown key {dotted!r} in params.yaml",
+                f"Unknown key {dotted!r} in {given}",
                 where=where or "the top level",
                 expected=nearest(str(key), known),
                 found=key,
                 do=f"correct or remove {dotted}",
             )
-        _refuse_unknown(inner, known[key], dotted)
+        _refuse_unknown(inner, known[key], dotted, given)
 
 
 def _lookup(value: Any, dotted: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.names import require_name
 from mmclust.core.params.blocks import (
     BudgetParams,
     CognitionParams,
@@ -23,6 +24,10 @@ from mmclust.core.params.blocks import (
     ScoreParams,
 )
 from mmclust.core.params.strict import convert
+from mmclust.core.yaml_file import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_PATH = Path("params.yaml")
 
@@ -139,21 +144,11 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
     ------
     MmclustError
         When the file is missing, is not YAML, has a key that is not known (the
-        nearest valid one is named) or a value of the wrong type.
+        nearest valid one is named), a value of the wrong type, or a name that
+        :func:`mmclust.core.names.require_name` refuses.
     """
-    import yaml
-
-    if not path.is_file():
-        raise MmclustError(
-            "params.yaml is missing",
-            where=path.absolute(),
-            do="run the command in the root of the repository",
-        )
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MmclustError(f"{path} is not valid YAML", found=error) from error
-    params = convert({} if values is None else values, Params, "")
+    values = read_yaml(path, "run the command in the root of the repository")
+    params = convert({} if values is None else values, Params, "", path.name)
     numerics.require(params.numerics, path)
     _check_ranges(params)
     _check_names(params)
@@ -188,8 +183,46 @@ def _check_ranges(params: Params) -> None:
             )
 
 
+def _require_names(params: Params) -> None:
+    """Hold every name to what a path and a command line take."""
+    model, images, baseline = params.model, params.data.images, params.score.baseline
+    baseline_encoder = model.encoder if baseline.encoder is None else baseline.encoder
+    named: tuple[tuple[str, str, Iterable[object]], ...] = (
+        ("a source", "data.sources", params.data.sources),
+        (
+            "a benchmark",
+            "data.images",
+            (images,) if isinstance(images, str) else images,
+        ),
+        ("a benchmark", "benchmarks", params.benchmarks),
+        ("a captioner", "captioners", params.captioners),
+        ("an encoder", "encoders", params.encoders),
+        ("a clusterer", "clusterers", params.clusterers),
+        ("a head", "heads", params.heads),
+        ("a word model", "words", params.words),
+        ("a benchmark", "model.benchmarks", model.benchmarks or ()),
+        ("a clusterer", "model.clusterers", model.clusterers),
+        ("a head", "model.heads", model.heads),
+        ("an encoder", "model.encoder", (model.encoder,)),
+        ("a benchmark", "retrieval.benchmarks", params.retrieval.benchmarks),
+        ("an encoder", "retrieval.encoders", params.retrieval.encoders),
+        ("a benchmark", "retrieval.fitted_on", (params.retrieval.fitted_on,)),
+        ("a benchmark", "learning.benchmark", (params.learning.benchmark,)),
+        ("a list of words", "learning.word_lists", params.learning.word_lists),
+        ("a benchmark", "grounding.benchmarks", params.grounding.benchmarks),
+        ("a word model", "grounding.model", (params.grounding.model,)),
+        ("an encoder", "score.baseline.encoder", (baseline_encoder,)),
+        ("a view", "score.baseline.view", (baseline.view,)),
+        ("a clusterer", "score.baseline.clusterer", (baseline.clusterer,)),
+    )
+    for what, key, names in named:
+        for name in names:
+            require_name(name, what, f"{key} in params.yaml")
+
+
 def _check_names(params: Params) -> None:
     """Refuse a main encoder that does not run, and empty lists of what runs."""
+    _require_names(params)
     if not params.model.clusterers:
         raise MmclustError(
             "No clusterer is named in params.yaml",

@@ -1,0 +1,142 @@
+"""Names of params.yaml are words of dvc.yaml's commands, and no more than that."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from dvc.parsing import DataResolver
+from dvc.repo import Repo
+from typer.testing import CliRunner
+
+from mmclust.cli import app
+from mmclust.core.errors import MmclustError
+from tests.conftest import ROOT
+
+TEXT = (ROOT / "dvc.yaml").read_text()
+MATRICES = {
+    name: list(stage["matrix"])
+    for name, stage in yaml.safe_load(TEXT)["stages"].items()
+    if "matrix" in stage
+}
+HOSTILE = [
+    "x; touch PWNED #",
+    "$(touch PWNED)",
+    "`touch PWNED`",
+    "x' ; touch PWNED ; 'y",
+    'x" && touch PWNED || "y',
+    "x | touch PWNED",
+    "x & touch PWNED",
+    "x > PWNED",
+    "x\ntouch PWNED\n",
+    "x'\ntouch PWNED\n'",
+    "x\u2028touch PWNED",
+    "two words",
+    "-rf",
+    "../..",
+    "~",
+    "*",
+    "\\",
+]
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory):
+    """Return stage, names and command line of every stage for every hostile name."""
+    root = tmp_path_factory.mktemp("repo")
+    shutil.copy(ROOT / "dvc.yaml", root)
+    blocks = {name: {} for name in HOSTILE}
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params |= dict.fromkeys(("benchmarks", "captioners", "encoders", "words"), blocks)
+    params["data"]["sources"] = params["learning"]["word_lists"] = HOSTILE
+    params["model"] |= {"benchmarks": HOSTILE, "heads": HOSTILE}
+    params["retrieval"] |= {"benchmarks": HOSTILE, "encoders": HOSTILE}
+    params["grounding"]["benchmarks"] = HOSTILE
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=root, check=True)
+    resolver = DataResolver(Repo(str(root)), str(root), yaml.safe_load(TEXT))
+    found = []
+    for stage, keys in MATRICES.items():
+        definition = resolver.definitions[stage]
+        for key, item in definition.normalized_iterable.items():
+            nodes = [item[k] for k in keys]
+            names = [n if isinstance(n, str) else n.value for n in nodes]
+            if len(set(names)) == 1:  # of two names, both the same: enough
+                [resolved] = definition.resolve_one(key).values()
+                found.append((stage, names, resolved["cmd"]))
+    return found
+
+
+def test_a_name_is_one_word_whatever_is_in_it(commands, tmp_path):
+    """No command of dvc.yaml lets a name end it, begin another, or be expanded."""
+    assert len(commands) == len(MATRICES) * len(HOSTILE)
+    assert len(MATRICES) >= 14
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\0" "$@" > words\n')
+    (tmp_path / "python").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for stage, names, command in commands:
+        (tmp_path / "words").unlink(missing_ok=True)
+        lines = command.splitlines()  # as DVC runs it, up to the first that fails
+        for line in lines:
+            done = subprocess.run(
+                ["/bin/sh", "-c", line], cwd=tmp_path, env={"PATH": path},
+                check=False, capture_output=True,
+            )  # fmt: skip
+            assert not (tmp_path / "PWNED").exists(), (stage, names)
+            if done.returncode:
+                break
+        if stage == "grounding":  # it is not told the name
+            continue
+        if len(lines) == 1:
+            words = (tmp_path / "words").read_bytes().decode().split("\0")[:-1]
+            assert words[-2 * len(names) + 1 :: 2] == names, (stage, names)
+        else:
+            assert done.returncode, (stage, names)
+
+
+def test_names_stand_in_no_command_by_themselves():
+    """${item.benchmark} would put a name on the command line as it is."""
+    texts = re.findall(r"cmd: (.*)", TEXT)
+    assert len(texts) == len(yaml.safe_load(TEXT)["stages"])
+    free = {"mmclust", "item"}
+    assert {v for text in texts for v in re.findall(r"\$\{([^}]*)\}", text)} == free
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fetch", "--source"), ("build", "--benchmark"), ("nouns", "--benchmark"),
+        ("encode", "--benchmark", "coco_cross", "--encoder"),
+        ("encode", "--encoder", "hog", "--benchmark"),
+        ("score", "benchmark", "--benchmark"), ("cognition", "model", "--word_model"),
+        ("cognition", "word-list", "--name"), ("learn",), ("caption", "coco_cross"),
+        ("published", "compare"), ("submit",), ("panels", "coco_cross"),
+        ("retrieve", "benchmark", "mscoco_fg"), ("track-report",), ("preset",),
+    ],
+)  # fmt: skip
+def test_commands_refuse_what_is_no_name(tmp_path, monkeypatch, command):
+    """Before anything is read or written."""
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    error = CliRunner().invoke(app, [*command, "../.."]).exception
+    assert isinstance(error, MmclustError)
+    assert "cannot be used" in str(error)
+    assert "'../..'" in str(error)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["in"]
+
+
+def test_names_are_taken_as_dvc_writes_them(tmp_path, monkeypatch):
+    """--benchmark NAME --encoder NAME are the two words NAME NAME."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("seed: 1")
+    plain, named = (
+        str(CliRunner().invoke(app, ["encode", *words]).exception)
+        for words in (
+            ("coco_cross", "hog"),
+            ("--benchmark", "coco_cross", "--encoder", "hog"),
+        )
+    )
+    assert "manifest.parquet is missing" in plain
+    assert plain == named
