@@ -26,13 +26,14 @@ def test_best_of_each_column_is_marked_ties_together():
     assert best == [[False, True, *rest], [True, True, *rest]]
 
 
-def test_interval_over_seeds_is_halved_and_absent_for_one_run():
-    """[0.4, 0.6] over seeds is ± 0.1; one run has none."""
-    seeds = {"n_seeds": 5, "acc_seeds_low": 0.4, "acc_seeds_high": 0.6}
-    metrics = {"e": {"image": {"a": figures(0.5, **seeds), "b": figures(0.1)}}}
+def test_the_interval_is_halved():
+    """[0.4, 0.6] is ± 0.1; without an interval there is none."""
+    given = {"acc_low": 0.4, "acc_high": 0.6}
+    none = {"acc_low": None, "acc_high": None}
+    metrics = {"e": {"image": {"a": figures(0.5, **given), "b": figures(0.1, **none)}}}
     rows = score_rows(metrics, "e")
-    assert rows[0]["cells"][0]["seeds"] == pytest.approx(0.1)
-    assert rows[1]["cells"][0]["seeds"] is None
+    assert rows[0]["cells"][0]["half"] == pytest.approx(0.1)
+    assert rows[1]["cells"][0]["half"] is None
 
 
 def test_no_scores_no_rows():
@@ -70,7 +71,7 @@ def test_differences_to_the_baseline():
     rows = score_rows(metrics, "e")
     assert rows[0]["cells"][0]["diff"] is None
     assert rows[1]["cells"][0]["diff"] == {
-        "mean": 0.1, "low": -0.1, "high": 0.2, "p": 0.04, "seeds_p": None
+        "mean": 0.1, "low": -0.1, "high": 0.2, "p": 0.04, "p_holm": None
     }  # fmt: skip
     assert baseline_name(rows) == ("e", "image", "a")
     assert baseline_name(rows[:1]) is None

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from mmclust.core.seeds import generator
-from mmclust.scoring.intervals import difference, over_images, over_seeds, resample
+from mmclust.scoring.intervals import difference, holm, interval, resample
+from mmclust.scoring.intervals import intervals as intervals_of
 from mmclust.scoring.summary import per_run, score_runs, summarise
 
 
@@ -18,8 +19,8 @@ def noisy(n, k, share, seed):
 
 
 def intervals(true, pred, n_resamples, rng):
-    means = {name: values.mean() for name, values in per_run(true, pred).items()}
-    return over_images(means, resample(true, pred, n_resamples, rng))
+    resampled = resample(true, pred, n_resamples, rng)
+    return intervals_of(per_run(true, pred), resampled, len(true))
 
 
 def record_of(true, pred, n_resamples, baseline=None):
@@ -30,11 +31,41 @@ def record_of(true, pred, n_resamples, baseline=None):
     return summarise(scored(pred), None if baseline is None else scored(baseline))
 
 
-def test_over_seeds_is_students_interval():
-    """The interval equals scipy's t interval."""
+def test_seeds_alone_give_students_interval():
+    """Where images make no difference, the interval equals scipy's t interval."""
     values = np.array([0.50, 0.55, 0.52, 0.60, 0.49])
+    flat = np.tile(values, (100, 1))
     expected = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
-    assert over_seeds(values) == pytest.approx(expected)
+    assert interval(values, flat, 1000) == pytest.approx(expected)
+
+
+def test_images_and_seeds_add_up():
+    """Variances of 1e-4 of the images and 4e-4 / 4 of the seeds: by hand.
+
+    Satterthwaite: (2e-4)² / ((1e-4)² / 999 + (1e-4)² / 3) = 11.96 degrees.
+    """
+    offsets = np.array([-1, 1, -1, 1]) * np.sqrt(3) / 100
+    runs = 0.5 + offsets  # variance 4e-4
+    common = np.resize([-0.01, 0.01], 1000) * np.sqrt(999 / 1000)  # variance 1e-4
+    drawn = runs + common[:, None]
+    low, high = interval(runs, drawn, 1000)
+    df = 4e-8 / (1e-8 / 999 + 1e-8 / 3)
+    half = stats.t.ppf(0.975, df) * np.sqrt(2e-4)
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-9)
+
+
+def test_the_runs_own_part_of_the_resamples_counts_once():
+    """Runs that err on images of their own: that is the seeds' part, not the images'.
+
+    Resamples whose columns are independent have no variance in common; what is left
+    of it is noise around 0.
+    """
+    rng = np.random.default_rng(0)
+    runs = 0.6 + 0.02 * rng.standard_normal(10)
+    drawn = runs + 0.02 * rng.standard_normal((4000, 10))
+    low, high = interval(runs, drawn, 500)
+    students = stats.t.interval(0.95, 9, runs.mean(), stats.sem(runs))
+    assert high - low == pytest.approx(students[1] - students[0], rel=0.05)
 
 
 def test_accuracy_interval_has_binomial_width():
@@ -83,14 +114,15 @@ def test_chunks_do_not_matter(monkeypatch):
 
 
 def test_one_run_has_no_spread_over_seeds():
-    """A deterministic method's record makes no claim about seeds."""
+    """A deterministic method's record makes no claim about seeds; equal runs add
+    nothing to its interval."""
     true, pred = noisy(60, 3, 0.7, seed=0)
     record = record_of(true, pred, 100)
     assert record["n_seeds"] == 1
-    assert not [key for key in record if "std" in key or "seeds_" in key]
+    assert not [key for key in record if "std" in key]
     both = record_of(true, np.vstack([pred, pred]), 100)
     assert both["acc_std"] == 0
-    assert both["acc_seeds_low"] == both["acc"] == record["acc"]
+    assert both["acc_low"] == record["acc_low"]
 
 
 def test_a_difference_has_mcnemars_width():
@@ -104,46 +136,47 @@ def test_a_difference_has_mcnemars_width():
     assert record["acc_diff"] == pytest.approx(right.mean(), abs=1e-6)
     assert record["acc_diff_low"] == pytest.approx(right.mean() - half, abs=0.003)
     assert record["acc_diff_high"] == pytest.approx(right.mean() + half, abs=0.003)
-    assert record["acc_diff_p"] == pytest.approx(1 / 4001, abs=1e-6)
-    assert "acc_diff_seeds_p" not in record
-
-
-def test_p_values_are_uniform_where_nothing_differs():
-    """Equally good methods: p below 0.05 in about 5 % of repetitions."""
-    below = 0
-    for repetition in range(200):
-        true, one = noisy(300, 3, 0.75, seed=2 * repetition)
-        other = noisy(300, 3, 0.75, seed=2 * repetition + 1)[1]
-        rng = [generator(repetition, "t") for _ in range(2)]
-        pair = [
-            score_runs(true, labels, n_resamples=200, rng=r)
-            for labels, r in zip((one, other), rng, strict=True)
-        ]
-        below += summarise(*pair)["acc_diff_p"] < 0.05
-    assert 3 <= below <= 20
+    assert record["acc_diff_p"] == 1e-4  # never below
 
 
 def test_a_method_against_itself():
-    """No difference: p is 1, over images and over seeds."""
+    """No difference: p is 1, or there is none where no run differs either."""
     true, one = noisy(60, 3, 0.7, seed=0)
-    pred = np.vstack([one, np.roll(one, 1)])
+    pred = np.vstack([one, noisy(60, 3, 0.9, seed=1)[1]])
     record = record_of(true, pred, 100, pred)
     for name in ("acc", "nmi", "ari", "purity", "f1"):
         assert record[f"{name}_diff"] == 0
-        assert record[f"{name}_diff_p"] == record[f"{name}_diff_seeds_p"] == 1
+        assert record[f"{name}_diff_p"] in {1, None}
+    assert record["acc_diff_p"] == 1
+    alone = record_of(true, one, 100, one)
+    assert alone["acc_diff_p"] is None
+    assert (alone["acc_diff_low"], alone["acc_diff_high"]) == (0, 0)
 
 
-def test_seeds_are_paired_by_students_t():
-    """Equal to scipy's paired test; one run is held against every other."""
+def test_seeds_alone_give_welchs_test():
+    """Where images make no difference: scipy's t-test of unequal variances."""
     mine = np.array([0.61, 0.58, 0.66, 0.60])
+    theirs = np.array([0.55, 0.57, 0.63, 0.52, 0.60])
+    flat = (np.tile(mine, (50, 1)), np.tile(theirs, (50, 1)))
+    found = difference((mine, theirs), flat, 1000)
+    expected = stats.ttest_ind(mine, theirs, equal_var=False).pvalue
+    assert found["diff_p"] == pytest.approx(expected, rel=0.005)  # three digits
+
+
+def test_one_run_against_many():
+    """A deterministic method is a constant: scipy's one-sample test."""
     theirs = np.array([0.55, 0.57, 0.60, 0.52])
-    flat = (np.zeros(10), np.zeros(10))
-    found = difference((mine, theirs), flat)
-    expected = stats.ttest_rel(mine, theirs).pvalue
-    assert found["diff_seeds_p"] == pytest.approx(expected)
-    found = difference((np.array([0.7]), theirs), flat)
-    expected = stats.ttest_1samp(theirs, 0.7).pvalue
-    assert found["diff_seeds_p"] == pytest.approx(expected)
+    flat = (np.full((50, 1), 0.62), np.tile(theirs, (50, 1)))
+    found = difference((np.array([0.62]), theirs), flat, 1000)
+    expected = stats.ttest_1samp(theirs, 0.62).pvalue
+    assert found["diff_p"] == pytest.approx(expected, rel=0.005)
+
+
+def test_holm_by_hand():
+    """.01 × 4, .02 × 3, .03 × 2 (not below the one before), .5; none stays none."""
+    assert holm([0.03, 0.01, None, 0.5, 0.02]) == [0.06, 0.04, None, 0.5, 0.06]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_noise_is_noise_in_resamples():

@@ -62,8 +62,8 @@ def test_all_methods_against_the_baseline(clustered):
     assert better["baseline"] == "hog image kmeans"
     assert better["acc_diff"] == pytest.approx(8 / 36, abs=1e-6)
     assert better["acc_diff_low"] > 0
-    assert better["acc_diff_p"] == pytest.approx(1 / 101, abs=1e-6)
-    assert better["acc_diff_seeds_p"] == 0
+    assert better["acc_diff_p"] < 0.01
+    assert better["acc_diff_p"] <= better["acc_diff_p_holm"] < 0.05
     noisy = records["hog"]["image"]["dbscan"]
     assert (noisy["k"], noisy["noise"], noisy["acc"]) == (0, 0.25, 0.75)
     assert json.loads(paths[0].read_text()) == records

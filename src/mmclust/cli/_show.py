@@ -26,7 +26,7 @@ def clustering_table(benchmark: str, records: dict[str, Any]) -> None:
     """Print a benchmark's scores, one row per encoder, view and clusterer."""
     table = Table(
         title=Text(visible(benchmark)),
-        caption="mean over seeds; [ ]: 95 % interval over images",
+        caption="mean over seeds; [ ]: 95 % interval, of images and seeds",
     )
     for head in ("encoder", "view", "clusterer", "k"):
         table.add_column(head)

@@ -97,7 +97,7 @@ def _table(metrics: dict[str, Any]) -> None:
     from rich.table import Table
 
     title = f"{metrics['model']} on {metrics['n_images']:,} of {metrics['benchmark']}"
-    table = Table(title=title, caption="[ ]: 95 % interval over images")
+    table = Table(title=title, caption="[ ]: 95 % interval, of images and seeds")
     table.add_column("")
     for head in ("precision", "recall", "F1"):
         table.add_column(head, justify="right")

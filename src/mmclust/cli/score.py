@@ -132,7 +132,10 @@ def clustering(
         low, high = record[f"{name}_low"], record[f"{name}_high"]
         line = f"{name:<7}{record[name]:.4f}  [{low:.4f}, {high:.4f}]"
         typer.echo(line + _difference(record, name))
-    typer.echo(f"95 % intervals over {record['n_samples']} images; wrote {out}")
+    what = f"{record['n_samples']} images"
+    if record["n_seeds"] > 1:
+        what += f" and {record['n_seeds']} runs"
+    typer.echo(f"95 % intervals over {what}; wrote {out}")
 
 
 def _difference(record: dict[str, Any], metric: str) -> str:
@@ -141,4 +144,5 @@ def _difference(record: dict[str, Any], metric: str) -> str:
     diff, low, high, p = (
         record[f"{metric}_diff{part}"] for part in ("", "_low", "_high", "_p")
     )
-    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {p:.3f}"
+    shown = "none: nothing varies" if p is None else f"{p:.3g}"
+    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {shown}"

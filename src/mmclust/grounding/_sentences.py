@@ -8,7 +8,7 @@ import numpy as np
 
 from mmclust.core.tokens import tokenize
 from mmclust.scoring.caption_clusters import caption_indicators, sentence_matching
-from mmclust.scoring.intervals import over_images
+from mmclust.scoring.intervals import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,15 +88,14 @@ def matching_record(
         why = "fewer than two images have a caption"
         return record | dict.fromkeys(values) | {f"{k}_why": why for k in values}
     draws = rng.integers(n_pairs, size=(n_resamples, n_pairs))
-    estimates = {key: float(each.mean()) for key, each in values.items()}
+    scores = {key: each.mean(axis=1) for key, each in values.items()}
     resampled = {
-        key: np.array([each[rows].mean() for rows in draws])
-        for key, each in ((key, each.mean(axis=0)) for key, each in values.items())
+        key: np.stack([each[:, rows].mean(axis=1) for rows in draws])
+        for key, each in values.items()
     }
-    intervals = over_images(estimates, resampled)
-    for key, (low, high) in intervals.items():
+    for key, (low, high) in intervals(scores, resampled, n_pairs).items():
         record |= {
-            key: round(estimates[key], 6),
+            key: round(float(scores[key].mean()), 6),
             f"{key}_low": round(low, 6),
             f"{key}_high": round(high, 6),
         }

@@ -214,7 +214,7 @@ def to_markdown(board: Leaderboard, rows: Sequence[Row]) -> str:
 
 
 LEGEND = (
-    "Means over seeds; 95 % intervals over images (cognition: over words). `commit` is "
+    "Means over seeds; 95 % intervals of images (or words) and seeds. `commit` is "
     "the first that has the number, `until` the last (now: HEAD has it); `data` is the "
     "manifest's digest. `mmclust reproduce ROW` makes a number again and compares."
 )

@@ -34,9 +34,8 @@ def score_rows(metrics: Mapping[str, Any], encoder: str) -> list[dict[str, Any]]
         method finds it), ``n_clusters``, ``n_seeds``, ``n_samples``, ``other``
         (whether scored on other images than most rows), ``baseline`` (the method
         it is held against, or None) and ``cells``: for each of :data:`METRICS`
-        the ``mean``, the half-width of its interval over seeds (``seeds``, None
-        for one run), its bootstrap interval over images (``low``, ``high``), the
-        paired difference to the baseline (``diff``, None without one) and
+        the ``mean``, its 95 % interval (``low``, ``high``, and ``half`` of it), the
+        difference to the baseline (``diff``, None without one) and
         ``best`` (of the rows that are of the same images); None where it was not
         computed.
     """
@@ -71,12 +70,12 @@ _COUNTS = ("k", "n_clusters", "n_seeds", "n_samples", "baseline")
 def _cell(figures: Mapping[str, Any], metric: str) -> dict[str, Any] | None:
     if figures.get(metric) is None:
         return None
-    low, high = (figures.get(f"{metric}_seeds_{end}") for end in ("low", "high"))
+    low, high = (figures.get(f"{metric}_{end}") for end in ("low", "high"))
     return {
         "mean": figures[metric],
-        "seeds": None if low is None or high is None else (high - low) / 2,
-        "low": figures.get(f"{metric}_low"),
-        "high": figures.get(f"{metric}_high"),
+        "half": None if low is None or high is None else (high - low) / 2,
+        "low": low,
+        "high": high,
         "diff": _difference(figures, metric),
         "best": False,
     }
@@ -89,7 +88,7 @@ def _difference(figures: Mapping[str, Any], metric: str) -> dict[str, Any] | Non
         "mean": figures[f"{metric}_diff"],
         **{
             end: figures.get(f"{metric}_diff_{end}")
-            for end in ("low", "high", "p", "seeds_p")
+            for end in ("low", "high", "p", "p_holm")
         },
     }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN = ("ari", "nmi", "acc")
 """Metrics, the one that decides first."""
 LEVEL = 0.05
-"""A difference is called one where p is below this and its interval leaves out 0."""
+"""A difference is called one where p is below this; its interval then leaves out 0."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def view_rows(track: Track) -> list[dict[str, Any]]:
     """Return the differences between views.
 
     Beside ``encoder`` and ``clusterer``: ``pair``, the view and the one it is held
-    against; and of ARI ``diff``, ``low``, ``high``, ``p`` and ``seeds_p`` (None with
-    fewer than two pairs of seeds).
+    against; and of ARI ``diff``, ``low``, ``high``, ``p`` and ``p_holm`` (None where
+    nothing varies).
     """
     return [
         {
@@ -152,13 +152,13 @@ def _difference(record: dict[str, Any]) -> dict[str, Any]:
         "low": record[f"{name}_diff_low"],
         "high": record[f"{name}_diff_high"],
         "p": record[f"{name}_diff_p"],
-        "seeds_p": record.get(f"{name}_diff_seeds_p"),
+        "p_holm": record.get(f"{name}_diff_p_holm"),
     }
 
 
 def shows(row: dict[str, Any]) -> int:
     """Return 1 where a difference is above 0, -1 below, 0 where neither is shown."""
-    if row["p"] >= LEVEL or row["low"] <= 0 <= row["high"]:
+    if row["p"] is None or row["p"] >= LEVEL:
         return 0
     return 1 if row["diff"] > 0 else -1
 

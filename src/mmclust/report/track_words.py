@@ -47,7 +47,7 @@ def _best(track: Track) -> list[str]:
     verb = "has" if len(ties) == 1 else "have"
     text = (
         f"Of {len(rows)} methods, {some(ties, 3)} {verb} the highest ARI: "
-        f"{number(top[ari])} (95 % interval over images {span(low, high)})."
+        f"{number(top[ari])} (95 % interval {span(low, high)})."
     )
     if near:
         text += (
@@ -85,7 +85,7 @@ def _against_baseline(track: Track) -> list[str]:
     text = (
         f"Against {base}, {verdicts.count(1)} of {len(rows)} methods are above, "
         f"{verdicts.count(-1)} below, and {verdicts.count(0)} not told apart "
-        "(p < 0.05 over images; not adjusted for their number)."
+        "(p < 0.05; not adjusted for their number)."
     )
     sentences = [text]
     for row in rows:

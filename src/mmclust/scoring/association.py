@@ -67,12 +67,14 @@ def association(
     coverage = np.divide(found, possible, out=nothing.copy(), where=possible > 0)
     resampled = _resampled(clusters, pairs, strengths, n_resamples, rng)
     record = over_runs(
-        {"mas": mas}, resampled, limits=(0.0, np.inf),
+        {"mas": mas}, resampled, clusters.shape[1], limits=(0.0, np.inf),
         why=NO_PAIR if (possible > 0).all() else NO_TWO,
     )  # fmt: skip
     record |= {"found": _whole(found), "not_found": _whole(possible - found)}
-    record |= over_runs({"coverage": coverage}, resampled, limits=(0.0, 1.0),
-                        why=NO_TWO)  # fmt: skip
+    record |= over_runs(
+        {"coverage": coverage}, resampled, clusters.shape[1], limits=(0.0, 1.0),
+        why=NO_TWO,
+    )  # fmt: skip
     single = [run["single"] for run in runs]
     return record | {
         "n_words": clusters.shape[1],
@@ -138,11 +140,12 @@ def _resampled(
             shares.append(
                 np.where(possible > 0, found / np.maximum(possible, 1), np.nan)
             )
-        mas.append(np.mean(ratios, axis=0))
-        coverage.append(np.mean(shares, axis=0))
+        mas.append(np.stack(ratios, axis=1))
+        coverage.append(np.stack(shares, axis=1))
+    none = np.zeros((0, len(clusters)))
     return {
-        "mas": np.concatenate([[], *mas]),
-        "coverage": np.concatenate([[], *coverage]),
+        "mas": np.concatenate([none, *mas]),
+        "coverage": np.concatenate([none, *coverage]),
     }
 
 

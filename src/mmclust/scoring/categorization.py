@@ -160,6 +160,7 @@ def categorization(
         record |= over_runs(
             {f"{variant}_{name}": values for name, values in runs.items()},
             {f"{variant}_{name}": values for name, values in resampled.items()},
+            len(categories),
             limits=(0.0, 1.0),
             why=why,
         )
@@ -207,7 +208,7 @@ def _with_unknown(clusters: Array) -> Array:
 def _resampled(
     gold: Array, clusters: Array, n_resamples: int, rng: np.random.Generator
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Score each run, and resamples of the words: their means over runs."""
+    """Score each run (s,), and resamples of the words (n_resamples, s)."""
     shape = (int(clusters.max(initial=0)) + 2, int(gold.max(initial=0)) + 1)
     # Unknown words are row 0, cut off before scoring.
     cells = (clusters + 1) * shape[1] + gold
@@ -219,8 +220,9 @@ def _resampled(
         drawn = [rng.integers(n, size=n) for _ in range(size)]
         tables = np.stack([_tables(cells[:, draw], shape) for draw in drawn])
         for name, values in scores(tables[..., 1:, :]).items():
-            parts[name].append(values.mean(-1))
-    return runs, {name: np.concatenate([[], *p]) for name, p in parts.items()}
+            parts[name].append(values)
+    none = np.zeros((0, len(cells)))
+    return runs, {name: np.concatenate([none, *p]) for name, p in parts.items()}
 
 
 def _tables(cells: Array, shape: tuple[int, int]) -> Array:

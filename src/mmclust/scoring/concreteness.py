@@ -87,7 +87,10 @@ def concreteness(
     record: dict[str, Any] = {"n_words": len(ratings), "n_seeds": len(estimates)}
     mae = gaps.mean(-1) if len(ratings) else np.full(len(estimates), np.nan)
     record |= over_runs(
-        {"concreteness_prediction_mae": mae}, resampled, why="no word has a rating"
+        {"concreteness_prediction_mae": mae},
+        resampled,
+        len(ratings),
+        why="no word has a rating",
     )
     for m, mask in kept.items():
         n = int(mask.sum())
@@ -95,7 +98,7 @@ def concreteness(
         why = FEW if n < 2 else FLAT  # noqa: PLR2004
         name = f"prediction_correlation_over_{m}"
         r = {name: np.array([pearson(rated, row) for row in estimated])}
-        record |= over_runs(r, resampled, limits=(-1.0, 1.0), why=why)
+        record |= over_runs(r, resampled, n, limits=(-1.0, 1.0), why=why)
         record[f"{name}_n"] = n
         rho = [spearman(rated, row) for row in estimated] if n else [np.nan]
         name = f"spearman_over_{m}"
@@ -112,22 +115,23 @@ def _resampled(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, Array]:
-    """Score resampled words by weighted sums: means over runs; none for few words."""
+    """Score resampled words by weighted sums: (n_resamples, s); none for few words."""
     y = ratings - ratings.mean() if len(ratings) else ratings
     parts: dict[str, list[Array]] = {"concreteness_prediction_mae": []}
     parts |= {f"prediction_correlation_over_{m}": [] for m in kept}
     kept = {m: mask for m, mask in kept.items() if mask.sum() >= FEWEST}
-    gaps = np.abs(ratings - estimates).mean(0)
+    gaps = np.abs(ratings - estimates)
     for weights in draws(len(ratings), n_resamples, rng):
         total = weights.sum(-1)
-        parts["concreteness_prediction_mae"].append(weights @ gaps / total)
+        parts["concreteness_prediction_mae"].append(weights @ gaps.T / total[:, None])
         for m, mask in kept.items():
             r = [
                 _weighted(weights[:, mask], row[mask], y[mask])
                 for row in estimates - estimates.mean(-1, keepdims=True)
             ]
-            parts[f"prediction_correlation_over_{m}"].append(np.mean(r, axis=0))
-    return {name: np.concatenate([[], *values]) for name, values in parts.items()}
+            parts[f"prediction_correlation_over_{m}"].append(np.stack(r, axis=1))
+    none = np.zeros((0, len(estimates)))
+    return {name: np.concatenate([none, *values]) for name, values in parts.items()}
 
 
 def _weighted(weights: Array, x: Array, y: Array) -> Array:

@@ -1,11 +1,22 @@
-"""Uncertainty: over seeds by Student's t, over images by the bootstrap.
+"""Uncertainty of scores: of the images (or words) and of the seeds, together.
 
-Comparisons are paired: both methods are scored on the same resampled images, and
-run i of one is held against run i of the other.
+A score is a mean over runs that differ in their seed, on images that are a sample.
+Its variance is estimated as the sum of two parts:
+
+- images: the variance, over resampled images, of the mean over runs, less what of it
+  is the runs' own (each run errs on other images; that part shrinks with the number
+  of runs and is in the next part already);
+- seeds: the variance between runs, over their number.
+
+Intervals and p-values are Student's, with Satterthwaite's degrees of freedom. A
+difference of two methods has the images' part of the difference, both methods being
+scored on the same resamples, and the seeds' part of each. Where a method ran once,
+the whole of the resamples' variance counts, and what is said holds for that run.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,40 +24,23 @@ import numpy as np
 from mmclust.scoring.clustering import METRICS, scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Array = np.ndarray[Any, Any]
 
 LEVEL = 0.95
+SMALLEST_P = 1e-4
+"""Smaller p-values are not told apart: the tails are an approximation."""
 _CELLS = 4_000_000
 """Table cells held at once: 32 MB."""
-_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-
-
-def over_seeds(values: Array) -> tuple[float, float]:
-    """Interval of the mean over seeds: mean ± t · s / √n.
-
-    Parameters
-    ----------
-    values
-        (n_seeds,), at least two.
-
-    Returns
-    -------
-    low, high : float
-        The 95 % interval of the expected score of one seed. Not clipped.
-    """
-    from scipy.stats import t
-
-    n = len(values)
-    half = t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+_NOTHING = 1e-20
+"""Variances below this are rounding."""
 
 
 def resample(
     labels_true: Array, labels_pred: Array, n_resamples: int, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Score resampled images: each score's mean over seeds, resample by resample.
+    """Score resampled images, each run by itself.
 
     Images are drawn with replacement, the same ones for every seed, and scored
     anew, matching included.
@@ -65,7 +59,7 @@ def resample(
     Returns
     -------
     dict
-        Metric to float64 (n_resamples,).
+        Metric to float64 (n_resamples, n_seeds).
     """
     # Noise, if any, is row 0: scores() is told so. Without any it is an empty row.
     shape = (int(labels_pred.max()) + 2, int(labels_true.max()) + 1)
@@ -73,96 +67,150 @@ def resample(
     resampled: dict[str, list[Array]] = {name: [] for name in METRICS}
     for tables in _resampled_tables(cells, shape, n_resamples, rng):
         for name, values in scores(tables, noise=True).items():
-            resampled[name].append(values.mean(-1))
+            resampled[name].append(values)
     return {name: np.concatenate(parts) for name, parts in resampled.items()}
 
 
-def over_images(
-    estimates: Mapping[str, float], resampled: Mapping[str, Array]
-) -> dict[str, tuple[float, float]]:
-    """Bootstrap intervals, over images, of each score's mean over seeds.
+def interval(
+    runs: Array,
+    resampled: Array,
+    n: int,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
+    """Return the 95 % interval of a score's mean over runs.
 
     Resamples repeat images, which lifts NMI and, with many clusters, ACC above the
-    estimate; the deviations are therefore taken from the resamples' own mean and
-    added to the estimate.
-
-    Parameters
-    ----------
-    estimates
-        Each metric's mean over seeds, on all images.
-    resampled
-        What :func:`resample` gave.
-
-    Returns
-    -------
-    dict
-        Metric to (low, high) of its 95 % interval, clipped to the metric's range.
-    """
-    intervals = {}
-    for name, values in resampled.items():
-        floor = -1.0 if name == "ari" else 0.0
-        low, high = np.clip(estimates[name] + _spread(values), floor, 1.0)
-        intervals[name] = (float(low), float(high))
-    return intervals
-
-
-def difference(
-    runs: tuple[Array, Array], resampled: tuple[Array, Array]
-) -> dict[str, float]:
-    """Compare one metric of a method with that of a baseline, paired.
+    estimate; only their spread is used.
 
     Parameters
     ----------
     runs
-        (n_seeds,) each, the method's first; a method with one run (a deterministic
-        one) is held against every run of the other.
+        float64 (n_seeds,), on all images.
     resampled
-        (n_resamples,) each, of the same resampled images.
+        float64 (n_resamples, n_seeds).
+    n
+        Images (or words) that were resampled.
+    limits
+        The score's range; the interval is clipped to it.
+
+    Returns
+    -------
+    low, high : float
+    """
+    mean = float(runs.mean())
+    variance, df = _total(_parts([(runs, resampled, 1.0)], n))
+    half = _quantile(df) * math.sqrt(variance) if variance else 0.0
+    low, high = np.clip([mean - half, mean + half], *limits)
+    return float(low), float(high)
+
+
+def intervals(
+    runs: Mapping[str, Array], resampled: Mapping[str, Array], n: int
+) -> dict[str, tuple[float, float]]:
+    """Return :func:`interval` of each score, within the range of its name."""
+    return {
+        name: interval(runs[name], values, n, (-1.0 if name == "ari" else 0.0, 1.0))
+        for name, values in resampled.items()
+    }
+
+
+def difference(
+    runs: tuple[Array, Array], resampled: tuple[Array, Array], n: int
+) -> dict[str, float | None]:
+    """Compare one metric of a method with that of a baseline.
+
+    Parameters
+    ----------
+    runs
+        (n_seeds,) each, the method's first; the numbers may differ.
+    resampled
+        (n_resamples, n_seeds) each, of the same resampled images.
+    n
+        Images (or words) that were resampled.
 
     Returns
     -------
     dict
-        ``diff``, the difference of the means over seeds; ``diff_low``, ``_high`` and
-        ``_p`` over images: the 95 % bootstrap interval, and how often (two-sided,
-        as a share) a resampled difference departs from the resamples' mean by as
-        much as ``diff`` does from 0; and, where there are two pairs of seeds or
-        more, ``diff_seeds_p``: Student's paired t-test over them.
+        ``diff``, the difference of the means over seeds; ``diff_low`` and
+        ``diff_high``, its 95 % interval; ``diff_p``, two-sided, to three digits, never
+        below :data:`SMALLEST_P`; None where nothing varies.
+
+    Notes
+    -----
+    Two runs of one method, or two methods that are equally good, have p < .05 in
+    about one case in twenty, whether images or seeds make the difference:
+    ``tests/scoring/test_calibration.py`` simulates it.
     """
     mine, theirs = runs
     diff = float(mine.mean() - theirs.mean())
-    values = resampled[0] - resampled[1]
-    low, high = diff + _spread(values)
-    # Rounded: resamples of equal methods differ by nothing but the last bit.
-    apart = np.abs(values - values.mean()).round(12) >= round(abs(diff), 12)
-    record = {
+    sides = [(mine, resampled[0], 1.0), (theirs, resampled[1], -1.0)]
+    variance, df = _total(_parts(sides, n))
+    if not variance:
+        return {"diff": diff, "diff_low": diff, "diff_high": diff, "diff_p": None}
+    spread = math.sqrt(variance)
+    half = _quantile(df) * spread
+    return {
         "diff": diff,
-        "diff_low": float(low),
-        "diff_high": float(high),
-        "diff_p": float((1 + apart.sum()) / (1 + len(apart))),
+        "diff_low": diff - half,
+        "diff_high": diff + half,
+        "diff_p": _p(abs(diff) / spread, df),
     }
-    p = _over_pairs(mine, theirs)
-    return record if p is None else {**record, "diff_seeds_p": p}
 
 
-def _over_pairs(mine: Array, theirs: Array) -> float | None:
-    """Student's t over the differences of paired runs; None with one pair."""
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p-values that are looked at together (Holm 1979); None stays None."""
+    order = sorted((p, i) for i, p in enumerate(values) if p is not None)
+    adjusted: list[float | None] = [None] * len(values)
+    highest = 0.0
+    for rank, (p, i) in enumerate(order):
+        highest = max(highest, min(1.0, p * (len(order) - rank)))
+        adjusted[i] = _three_digits(highest)
+    return adjusted
+
+
+def _parts(
+    sides: Sequence[tuple[Array, Array, float]], n: int
+) -> list[tuple[float, float]]:
+    """Return variances and their degrees of freedom: of the images, of each's seeds.
+
+    A side is its runs (s,), its resamples (r, s) and its sign.
+    """
+    of_images = sum(sign * drawn.mean(1) for _, drawn, sign in sides)
+    images = float(np.var(of_images, ddof=1))
+    seeds = []
+    for runs, drawn, _ in sides:
+        s = len(runs)
+        if s > 1:
+            # What is left without the means of rows and columns: each run's own.
+            own = drawn - drawn.mean(0) - drawn.mean(1, keepdims=True) + drawn.mean()
+            images -= float((own**2).sum() / ((s - 1) * (len(drawn) - 1))) / s
+            seeds.append((float(np.var(runs, ddof=1)) / s, s - 1.0))
+    return [(images, max(n - 1.0, 1.0)), *seeds]
+
+
+def _total(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Add variances; their degrees of freedom by Satterthwaite (1946)."""
+    real = [(v, df) for v, df in parts if v > _NOTHING]
+    total = math.fsum(v for v, _ in real)
+    if not total:
+        return 0.0, 1.0
+    return total, total**2 / math.fsum(v**2 / df for v, df in real)
+
+
+def _quantile(df: float) -> float:
     from scipy.stats import t
 
-    if len(mine) != len(theirs) and 1 not in (len(mine), len(theirs)):
-        fewest = min(len(mine), len(theirs))
-        mine, theirs = mine[:fewest], theirs[:fewest]
-    pairs = mine - theirs
-    n = len(pairs)
-    if n < 2:  # noqa: PLR2004 (no spread without two)
-        return None
-    spread, mean = float(np.std(pairs, ddof=1)), float(np.mean(pairs))
-    if spread < 1e-12:  # noqa: PLR2004 (all pairs differ by the same)
-        return 1.0 if abs(mean) < 1e-12 else 0.0  # noqa: PLR2004
-    return float(2 * t.sf(abs(mean) / (spread / np.sqrt(n)), n - 1))
+    return float(t.ppf((1 + LEVEL) / 2, df))
 
 
-def _spread(values: Array) -> Array:
-    return np.asarray(np.quantile(values - values.mean(), _TAILS))
+def _p(ratio: float, df: float) -> float:
+    from scipy.stats import t
+
+    return _three_digits(max(float(2 * t.sf(ratio, df)), SMALLEST_P))
+
+
+def _three_digits(p: float) -> float:
+    return float(f"{p:.3g}")
 
 
 def _tables(cells: Array, shape: tuple[int, int]) -> Array:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.intervals import over_images
+from mmclust.scoring.intervals import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +84,9 @@ def micro_records(
     -------
     dict
         ``<metric>_tp``, ``_fp`` and ``_fn``, sums; ``<metric>_precision``, ``_recall``
-        and ``_f1`` in [0, 1] with ``_low`` and ``_high`` (95 %, over images) and, of
-        several runs, ``_std``. All are means over runs. A score that is undefined in
+        and ``_f1`` in [0, 1] with ``_low`` and ``_high`` (95 %, of images and seeds
+        together) and, of several runs, ``_std``. All are means over runs. A score that
+        is undefined in
         every run is 0, its interval null, and ``_why`` says why.
     """
     stacked = {name: np.asarray(value, np.int64) for name, value in counts.items()}
@@ -95,16 +96,19 @@ def micro_records(
     start = 0
     for name, value in stacked.items():
         stop = start + len(value)
-        record |= _record(name, value.sum(axis=1), micro(sums[:, start:stop]))
+        resampled = micro(sums[:, start:stop])
+        record |= _record(name, value.sum(axis=1), resampled, value.shape[1])
         start = stop
     return record
 
 
-def _record(name: str, sums: Array, resampled: Mapping[str, Array]) -> dict[str, Any]:
+def _record(
+    name: str, sums: Array, resampled: Mapping[str, Array], n_images: int
+) -> dict[str, Any]:
     """Return one metric's figures from (s, 3) sums and (n_resamples, s) scores."""
     runs = micro(sums)
     estimates = {key: float(values.mean()) for key, values in runs.items()}
-    intervals = over_images(estimates, {k: resampled[k].mean(axis=1) for k in SCORES})
+    ranges = intervals(runs, resampled, n_images)
     record: dict[str, Any] = {
         f"{name}_{kind}": round(float(values.mean()), 6) if len(values) > 1
         else int(values[0])
@@ -113,7 +117,7 @@ def _record(name: str, sums: Array, resampled: Mapping[str, Array]) -> dict[str,
     tp, fp, fn = sums.sum(axis=0).tolist()
     defined = {"precision": tp + fp, "recall": tp + fn, "f1": tp + fp + fn}
     for key in SCORES:
-        low, high = intervals[key] if defined[key] else (None, None)
+        low, high = ranges[key] if defined[key] else (None, None)
         record[f"{name}_{key}"] = round(estimates[key], 6)
         record[f"{name}_{key}_low"] = None if low is None else round(low, 6)
         record[f"{name}_{key}_high"] = None if high is None else round(high, 6)

@@ -12,7 +12,13 @@ from mmclust.scoring.names import DEFINITION as NAMES_DEFINITION
 from mmclust.scoring.names import score_names
 from mmclust.scoring.outcomes import match_clusters, write_csv, write_outcomes
 from mmclust.scoring.runs import Key, Runs, baseline_of, read_all
-from mmclust.scoring.summary import per_run, rounded, score_runs, summarise
+from mmclust.scoring.summary import (
+    adjust,
+    per_run,
+    rounded,
+    score_runs,
+    summarise,
+)
 from mmclust.scoring.views import compare_views
 from mmclust.scoring.wordnet import read_wordnet
 
@@ -146,6 +152,14 @@ def _records(params: Params, every: list[Runs], scored: dict[Key, Scored]) -> Sc
             record |= summarise(scored[key], scored[base])
             record["baseline"] = " ".join(base)
         records.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = record
+    adjust(
+        [
+            record
+            for views in records.values()
+            for methods_of_view in views.values()
+            for record in methods_of_view.values()
+        ]
+    )
     return records
 
 

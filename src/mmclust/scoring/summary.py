@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmclust.scoring.clustering import METRICS, contingency, scores
-from mmclust.scoring.intervals import difference, over_images, over_seeds, resample
+from mmclust.scoring.intervals import difference, holm, intervals, resample
 
 Array = np.ndarray[Any, Any]
 
@@ -22,7 +22,7 @@ class Scored:
     runs
         Metric to float64 (n_seeds,).
     resampled
-        Metric to float64 (n_resamples,); equal generators make them comparable.
+        Metric to float64 (n_resamples, n_seeds); equal generators make them comparable.
     counts
         What goes first in the record: numbers of images, classes, clusters, seeds,
         and the share of noise.
@@ -78,28 +78,37 @@ def summarise(scored: Scored, baseline: Scored | None = None) -> dict[str, Any]:
         ``n_samples``, ``n_classes``, ``n_clusters`` (most that occur in a run,
         noise aside), ``n_seeds``, ``noise`` (share of images in no cluster, mean
         over seeds), and for each metric its mean over seeds, ``<metric>_low`` and
-        ``_high`` over images and, with two seeds or more, ``<metric>_std``,
-        ``_seeds_low`` and ``_seeds_high``. With a baseline, ``<metric>_diff`` and
-        what else :func:`mmclust.scoring.intervals.difference` gives.
+        ``_high`` (95 %, of images and seeds together) and, with two seeds or more,
+        ``<metric>_std`` of one seed. With a baseline, ``<metric>_diff`` and what else
+        :func:`mmclust.scoring.intervals.difference` gives.
     """
     record = dict(scored.counts)
-    means = {name: float(scored.runs[name].mean()) for name in METRICS}
-    intervals = over_images(means, scored.resampled)
+    n = scored.counts["n_samples"]
+    ranges = intervals(scored.runs, scored.resampled, n)
     for name in METRICS:
         values = scored.runs[name]
-        record[name] = means[name]
-        record[f"{name}_low"], record[f"{name}_high"] = intervals[name]
+        record[name] = float(values.mean())
+        record[f"{name}_low"], record[f"{name}_high"] = ranges[name]
         if len(values) > 1:
-            low, high = over_seeds(values)
             record[f"{name}_std"] = float(values.std(ddof=1))
-            record[f"{name}_seeds_low"], record[f"{name}_seeds_high"] = low, high
         if baseline is not None:
             compared = difference(
                 (values, baseline.runs[name]),
                 (scored.resampled[name], baseline.resampled[name]),
+                n,
             )
             record |= {f"{name}_{key}": value for key, value in compared.items()}
     return {key: rounded(value) for key, value in record.items()}
+
+
+def adjust(records: list[dict[str, Any]]) -> None:
+    """Put ``<metric>_diff_p_holm`` beside the p-values of one benchmark's records."""
+    for name in METRICS:
+        key = f"{name}_diff_p"
+        compared = [record for record in records if key in record]
+        adjusted = holm([record[key] for record in compared])
+        for record, p in zip(compared, adjusted, strict=True):
+            record[f"{key}_holm"] = p
 
 
 def per_run(labels_true: Array, labels_pred: Array) -> dict[str, Array]:

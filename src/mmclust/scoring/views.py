@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.scoring.clustering import METRICS
 from mmclust.scoring.intervals import difference
-from mmclust.scoring.summary import rounded
+from mmclust.scoring.summary import adjust, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +49,17 @@ def compare_views(scored: Mapping[Key, Scored]) -> Compared:
                 for key, value in difference(
                     (own.runs[name], base.runs[name]),
                     (own.resampled[name], base.resampled[name]),
+                    own.counts["n_samples"],
                 ).items()
             }
             pairs = compared.setdefault(encoder, {}).setdefault(clusterer, {})
             pairs[f"{mine} - {other}"] = record
+    adjust(
+        [
+            record
+            for clusterers in compared.values()
+            for pairs in clusterers.values()
+            for record in pairs.values()
+        ]
+    )
     return compared

@@ -1,8 +1,7 @@
-"""Intervals of scores of words: over seeds by Student's t, over words by bootstrap.
+"""Intervals of scores of words: of the words and of the seeds together.
 
-As :mod:`mmclust.scoring.intervals` does over images: the deviations of the resamples
-from their own mean are added to the estimate, since resamples repeat words and are
-biased. A score that a run or a resample does not have is NaN here and never leaves.
+As :mod:`mmclust.scoring.intervals` does for images. A score that a run or a resample
+does not have is NaN here and never leaves.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.intervals import LEVEL, over_seeds
+from mmclust.scoring.intervals import interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +41,7 @@ def draws(
 def over_runs(
     runs: Mapping[str, Array],
     resampled: Mapping[str, Array],
+    n_words: int,
     *,
     limits: tuple[float, float] = (-np.inf, np.inf),
     why: str,
@@ -53,7 +53,9 @@ def over_runs(
     runs
         Score to float64 (s,); NaN where a run has none.
     resampled
-        Score to float64 (n_resamples,): means over runs; NaN likewise.
+        Score to float64 (n_resamples, s); NaN likewise.
+    n_words
+        Words that were resampled.
     limits
         The range of the scores, that intervals are clipped to.
     why
@@ -62,28 +64,23 @@ def over_runs(
     Returns
     -------
     dict
-        ``<score>``; ``<score>_low`` and ``_high``, its 95 % interval over words (null
-        where too few resamples have the score); with two runs or more also
-        ``<score>_std``, ``_seeds_low`` and ``_seeds_high``. Where a score is null,
-        ``<score>_why`` and nothing else.
+        ``<score>``; ``<score>_low`` and ``_high``, its 95 % interval (null where too
+        few resamples have the score); with two runs or more also ``<score>_std``.
+        Where a score is null, ``<score>_why`` and nothing else.
     """
     record: dict[str, Any] = {}
-    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     for name, values in runs.items():
         if not len(values) or np.isnan(values).any():
             record |= {name: None, f"{name}_why": why}
             continue
-        record[name] = mean = float(values.mean())
-        drawn = resampled[name][~np.isnan(resampled[name])]
+        record[name] = float(values.mean())
+        drawn = resampled[name][~np.isnan(resampled[name]).any(axis=1)]
         low = high = None
         if len(drawn) >= FEWEST:
-            spread = np.quantile(drawn - drawn.mean(), tails)
-            low, high = map(float, np.clip(mean + spread, *limits))
+            low, high = interval(values, drawn, n_words, limits)
         record[f"{name}_low"], record[f"{name}_high"] = low, high
         if low is None:
             record[f"{name}_interval_why"] = "too few words"
         if len(values) > 1:
             record[f"{name}_std"] = float(values.std(ddof=1))
-            seeds = over_seeds(values)
-            record[f"{name}_seeds_low"], record[f"{name}_seeds_high"] = seeds
     return record
