@@ -74,11 +74,12 @@ def build_subset(
             if identity in labels:
                 twice.append(f"{identity} ({labels[identity]}, {wnid})")
             labels[identity] = wnid
-            container = place.container if images else None
-            where = (place.offset, place.length) if images else (None, None)
-            rows.append(
-                Row(identity, container, place.member, *where, None, None, (), part)
-            )
+            container, member = place.container, place.member
+            where = place.offset, place.length
+            if not images:
+                container, where = None, (None, None)
+                member = f"{part}/{wnid}/{name}"
+            rows.append(Row(identity, container, member, *where, None, None, (), part))
     if twice:
         raise MmclustError(
             "Images occur twice",

@@ -53,6 +53,14 @@ class MmclustError(Exception):
         ]
         return "\n".join(lines)
 
+    def replace(self, old: str, new: str) -> None:
+        """Name a place otherwise: as the user does, not by its private copy."""
+        self.what = self.what.replace(old, new)
+        self.parts = {
+            key: None if value is None else str(value).replace(old, new)
+            for key, value in self.parts.items()
+        }
+
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process boundaries; keyword arguments need their own way.
         return (_rebuild, (self.what, self.parts))

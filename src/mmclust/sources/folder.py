@@ -72,6 +72,11 @@ def find_files(
     return found
 
 
+def holds(folder: Path, file: SourceFile) -> bool:
+    """Say whether a folder has a file, or something of what is in it."""
+    return (folder / file.name).is_file() or bool(_members(file, folder))
+
+
 def pack(
     members: list[Path],
     folder: Path,

@@ -99,7 +99,7 @@ def fetch_members(
         and not fetched again.
     """
     folder = work_folder(out) / f"{file.name}.members"
-    names = _plain(file, names)
+    names = plain_paths(file.name, names)
     paths = [folder / name for name in names]
     for attempt in range(_TRIES):
         how = _fetch_all(file, names, folder, out, network, tokens)
@@ -136,7 +136,7 @@ def _fetch_all(
         return "crc32"
 
 
-def _plain(file: SourceFile, names: Iterable[str]) -> list[str]:
+def plain_paths(where: str, names: Iterable[str]) -> list[str]:
     """Return the names, which become paths, if none leads out of its folder."""
     listed = sorted(set(names))
     for name in listed:
@@ -144,7 +144,7 @@ def _plain(file: SourceFile, names: Iterable[str]) -> list[str]:
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise MmclustError(
                 "A selected member leads out of its folder",
-                where=file.name,
+                where=where,
                 expected="a path inside the archive",
                 found=repr(name),
                 do="correct the list that names it",

@@ -99,7 +99,7 @@ def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Str
         redirects for ever, stalls, breaks off or gives another range.
     """
     if urlsplit(ask.url).scheme == "file":
-        with _open_file(ask.url) as stream:
+        with _open_file(ask) as stream:
             yield stream
         return
     import httpx
@@ -259,13 +259,20 @@ def _paced(chunks: Iterator[bytes], url: str, timeouts: Timeouts) -> Iterator[by
 
 
 @contextlib.contextmanager
-def _open_file(url: str) -> Iterator[Stream]:
-    path = Path(url2pathname(urlsplit(url).path))
+def _open_file(ask: Ask) -> Iterator[Stream]:
+    path = Path(url2pathname(urlsplit(ask.url).path))
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            chunks = iter(lambda: file.read(CHUNK), b"")
-            yield Stream(url, chunks, Version(url, total=size))
+            version = Version(ask.url, total=size)
+            if ask.end is None:
+                chunks = iter(lambda: file.read(CHUNK), b"")
+                yield Stream(ask.url, chunks, version)
+            else:
+                file.seek(ask.start)
+                data = file.read(ask.end - ask.start)
+                chunks = iter([data] if data else [])
+                yield Stream(ask.url, chunks, version, ask.start, partial=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         if error.filename != str(path):
             raise

@@ -45,8 +45,8 @@ class Drawn:
 
 def draw_all(seed: int, pictures: Iterable[Picture], workers: int) -> Iterator[Drawn]:
     """Yield the drawn pictures in order, the same at any number of workers."""
-    work = partial(draw, seed)
-    if workers <= 1:
+    work, pictures = partial(draw, seed), list(pictures)
+    if workers <= 1 or not pictures:
         yield from map(work, pictures)
         return
     # Spawned, not forked: OpenCV's threads do not survive a fork.
