@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 
 import pytest
@@ -154,6 +155,17 @@ def test_what_is_chosen_is_enough_and_only_that(benchmark, fetch):
     assert len(taken) > 2
     # Whether a picture is stored in grey is seen when it is there.
     assert got >= taken if benchmark == "coco_words" else got == taken
+    # What was fetched is recorded in the summary, of several sources too.
+    images = json.loads(
+        (fetch.root / f"data/benchmarks/{benchmark}/summary.json").read_text()
+    )["notes"]["image_files"]
+    found = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
+        for source in sources
+        for path in (fetch.root / "data/raw" / source).glob("*.zip")
+    }
+    assert images == {name: found[name] for name in images}
+    assert images
     archives = [f for each in facts for f in each["files"].values()]
     assert {f["from"] for f in archives if "contains" in f} <= {"members", "packed"}
     asked = sum(fetch.requests.values())

@@ -102,7 +102,7 @@ def build_benchmark(
     sample = is_sample(raw, sources)
     origins = read_origins(registry, [s for s in sources if s], sample=sample)
     with staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, complete=complete)
+        digest = _write_rows(name, built, raw, folder, out, complete=complete)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         strip = (folder / "thumbnails.jpg").exists()
@@ -113,10 +113,10 @@ def build_benchmark(
 
 
 def _write_rows(
-    name: str, built: Built, raw: Path, folder: Path, *, complete: bool
+    name: str, built: Built, raw: Path, folder: Path, out: Path, *, complete: bool
 ) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
-    rows = readable_rows(store_pictures(built, folder), folder)
+    rows = readable_rows(store_pictures(built, folder), folder, out)
     containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",

@@ -23,11 +23,12 @@ def sample(
 ) -> None:
     """Draw the built-in world, in the publishers' own formats.
 
-    Of it the sources that data.sources names are drawn, where data.mirror is sample;
-    otherwise nothing. Each is the same whatever else is drawn. In all, about 2,700 scenes with boxes, polygons and captions, packed as COCO 2017, and
-    1,750 more as Pascal Sentences, Flickr30K (both layouts), MSCOCO-FG and
-    Flickr30K-FG with the pools of COCO 2014 and 2017 that they name; the Karpathy
-    splits; a list of nouns. ``sample.seed`` in params.yaml chooses the world.
+    Drawn are the sources that data.sources names, where data.mirror is sample; each
+    is the same whatever else is drawn. In all, about 2,700 scenes with boxes, polygons
+    and captions, packed as COCO 2017, and 1,750 more as Pascal Sentences, Flickr30K
+    (both layouts), MSCOCO-FG and Flickr30K-FG with the pools of COCO 2014 and 2017 that
+    they name; the Karpathy splits; a list of nouns. ``sample.seed`` in params.yaml
+    chooses the world.
     """
     import time
 

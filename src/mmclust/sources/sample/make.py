@@ -20,7 +20,7 @@ from mmclust.sources.sample.plan import TRAIN, VAL, plan
 from mmclust.sources.sample.world import MIN_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from mmclust.sources.sample.draw import Drawn
@@ -96,39 +96,30 @@ def make_sample(
         "coco2014": fine.val,
         "coco2017_unlabeled": fine.unlabeled,
     }
-    asked = ALL if sources is None else [name for name in ALL if name in sources]
+    asked = [name for name in ALL if sources is None or name in sources]
     needed = {of for name in asked for of in SHOWN_BY.get(name, (name,))}
     plans = {name: each for name, each in plans.items() if name in needed}
     pictures = [picture for each in plans.values() for picture in each]
     drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
     done = iter(list(drawn))
     of = {name: list(islice(done, len(each))) for name, each in plans.items()}
-    files = {}
-    for name in asked:
-        folder = out / name
-        match name:
-            case "coco2017":
-                files[name] = write_coco2017(folder, seed, of[name])
-            case "coco2017_unlabeled":
-                files[name] = fine_grained.write_unlabeled(folder, seed, of[name])
-            case "coco2014":
-                files[name] = fine_grained.write_coco2014(folder, seed, of[name])
-            case "karpathy_splits":
-                files[name] = fine_grained.write_karpathy(
-                    folder, of["coco2014"], of[flickr.HUB], fine.n_queries
-                )
-            case pascal.SOURCE:
-                files[name] = pascal.write_pascal(folder, seed, of[name])
-            case flickr.HUB:
-                files[name] = flickr.write_hub(folder, of[name])
-            case flickr.PUBLISHER:
-                files[name] = flickr.write_publisher(folder, of[flickr.HUB])
-            case "fine_grained":
-                files[name] = fine_grained.write_fine_grained(folder, fine)
-            case "wordnet":
-                files[name] = write_nouns(folder)
-            case "norms":
-                files[name] = write_norms(folder, seed)
+    writers: dict[str, Callable[[Path], list[Path]]] = {
+        "coco2017": lambda to: write_coco2017(to, seed, of["coco2017"]),
+        "coco2017_unlabeled": lambda to: fine_grained.write_unlabeled(
+            to, seed, of["coco2017_unlabeled"]
+        ),
+        "coco2014": lambda to: fine_grained.write_coco2014(to, seed, of["coco2014"]),
+        "karpathy_splits": lambda to: fine_grained.write_karpathy(
+            to, of["coco2014"], of[flickr.HUB], fine.n_queries
+        ),
+        pascal.SOURCE: lambda to: pascal.write_pascal(to, seed, of[pascal.SOURCE]),
+        flickr.HUB: lambda to: flickr.write_hub(to, of[flickr.HUB]),
+        flickr.PUBLISHER: lambda to: flickr.write_publisher(to, of[flickr.HUB]),
+        "fine_grained": lambda to: fine_grained.write_fine_grained(to, fine),
+        "wordnet": write_nouns,
+        "norms": lambda to: write_norms(to, seed),
+    }
+    files = {name: writers[name](out / name) for name in asked}
     write_bytes(out / "registry.yaml", registry(seed, files, PROTOCOLS).encode())
     return len(pictures)
 
