@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 
@@ -9,6 +10,7 @@ def main() -> None:
     """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage."""
     try:
         from mmclust.cli import app
+        from mmclust.cli._output import ShownOutput
         from mmclust.core.errors import MmclustError
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
@@ -18,7 +20,8 @@ def main() -> None:
             "  do:       scripts/setup, then: source .venv/bin/activate"
         )
     try:
-        app(prog_name="mmclust")
+        with contextlib.redirect_stdout(ShownOutput(sys.stdout)):
+            app(prog_name="mmclust")
     except MmclustError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
