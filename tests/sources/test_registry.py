@@ -46,12 +46,28 @@ def test_the_registry_in_git_holds_the_published_facts():
     }
     assert {next(iter(f.digests)) for f in source.files.values()} == {"sha256"}
     for file in source.files.values():
-        assert all(
-            url.startswith("http://images.cocodataset.org/") for url in file.urls
-        )
+        assert [url.partition("images.cocodataset.org/")[0] for url in file.urls] == [
+            "https://s3.amazonaws.com/", "http://",
+        ]  # fmt: skip
     for text in (source.title, source.homepage, source.licence, source.citation):
         assert text
     assert "CC BY 4.0" in source.licence
+
+
+def test_http_comes_after_https_and_alone_for_nothing():
+    """A list of the files that can come over http, and why that is no harm."""
+    plain = {}
+    for source in read_registry(ROOT / "data/sources.yaml").values():
+        for file in source.files.values():
+            schemes = [url.partition(":")[0] for url in file.urls]
+            assert schemes[:1] in ([], ["https"]), file
+            assert not (file.member_url or "https:").startswith("http:"), file
+            if "http" in schemes and not file.digests:
+                plain[source.name] = file.name
+    assert plain == dict.fromkeys(
+        ["brysbaert_concreteness", "norms"],
+        "Concreteness_ratings_Brysbaert_et_al_BRM.txt",
+    )
 
 
 def test_the_sample_form_is_read(tmp_path):

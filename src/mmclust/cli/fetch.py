@@ -79,6 +79,11 @@ def _tell(facts: dict[str, Any], out: Path, *, chosen: bool) -> None:
         how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
+    for name in facts.get("over_http", ()):
+        typer.echo(
+            f"{out / name}: came over http, and its publisher states no digest: "
+            "somebody on the way could have changed it"
+        )
     why = "not in the folder" if facts["mirror"] == "folder" else "not fetched"
     why += ", or not among the pictures that data.images chooses" if chosen else ""
     for name in facts["absent"]:

@@ -79,9 +79,9 @@ _ACTING = re.compile(
 
 
 def visible(text: object) -> str:
-    """Return text that a terminal only shows: other characters are spelled out.
+    r"""Return text that a terminal only shows: other characters are spelled out.
 
-    Tabs and line ends stay. An escape becomes ``\\x1b``, so that no server or file can
+    Tabs and line ends stay. An escape becomes ``\x1b``, so that no server or file can
     move the cursor, hide what was printed, or write to the window's title.
     """
     return _ACTING.sub(

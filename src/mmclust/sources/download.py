@@ -128,6 +128,7 @@ def _receive(part: Part, url: str, line: Line) -> None:
             chunks = _after(tail, chunks, url)
         else:
             part.restart(stream.version)
+        part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
         parallel = _worth_parallel(stream, part, line)
         _take(part, _some(chunks, PIECE) if parallel else chunks, line, stream.url)
     if parallel:

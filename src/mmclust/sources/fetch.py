@@ -14,7 +14,8 @@ from mmclust.core.io import read_json, write_json
 from mmclust.sources.choice import chooser
 from mmclust.sources.collect import work_folder
 from mmclust.sources.download import Network
-from mmclust.sources.local import forget, from_folder
+from mmclust.sources.folder import refuse_outside
+from mmclust.sources.local import OVER_HTTP, forget, from_folder
 from mmclust.sources.lock import locked, read_lock, record
 from mmclust.sources.parts import tidy
 from mmclust.sources.registry import find_source, read_registry
@@ -68,7 +69,8 @@ def fetch_source(
     dict
         What ``source.json`` says: source, mirror, per file size, sha256, by which
         digest it was verified and whether it was packed here; absent files; the
-        protocol options the source suggests.
+        protocol options the source suggests. Besides, ``over_http``: what came in the
+        clear now and has no published digest.
 
     Raises
     ------
@@ -98,6 +100,9 @@ def fetch_source(
     _remove([*absent, *(each for each in earlier if each not in source.files)], out)
     shutil.rmtree(_lists(out), ignore_errors=True)
     tidy(work_folder(out), [])
+    # Of files that nobody's digest holds; what was seen first is held to that.
+    clear = [each for each in files if files[each].pop(OVER_HTTP, False)]
+    clear = [each for each in clear if not source.files[each].digests]
     if kind == "upstream":
         for entry in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
@@ -110,12 +115,15 @@ def fetch_source(
         "protocol": source.protocol,
     }
     write_json(out / "source.json", facts)
-    return facts
+    return facts | ({OVER_HTTP: clear} if clear else {})
 
 
 def _inner(folder: Path, name: str) -> Path:
     """Return where a source lies in a folder of the user's: by itself, or flat."""
-    return folder / name if (folder / name).is_dir() else folder
+    if not (folder / name).is_dir():
+        return folder
+    refuse_outside(folder, [folder / name])
+    return folder / name
 
 
 def _lists(out: Path) -> Path:

@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from mmclust.sources.verify import Facts
 
 
+OVER_HTTP = "over_http"
+"""Told once, and not written down: equal files have equal notes."""
+
+
 def archive_entry(source: Source, name: str, facts: Facts) -> dict[str, Any]:
     """Return what ``source.json`` says of a file that is as its publisher has it."""
-    return {
+    entry = {
         "size": facts.size,
         "sha256": facts.digests["sha256"],
         "verified": verified_by(source.files[name]),
         "from": "archive",
     }
+    return entry | ({OVER_HTTP: True} if facts.over_http else {})
 
 
 def from_folder(
@@ -119,11 +124,14 @@ def some_members(
         As in :func:`mmclust.sources.selected.fetch_members`.
     """
     before = partial(forget, out)
-    how = fetch_members(file, names, out, network, tokens=tokens, before_replace=before)
+    how, over_http = fetch_members(
+        file, names, out, network, tokens=tokens, before_replace=before
+    )
     full = sum(file.contains.values())
     part = ": a part" if len(names) < full else ""
     notes = {pattern: f"{len(names)} of {full}{part}" for pattern in file.contains}
-    return made_entry(out / file.name, how, "members", notes)
+    entry = made_entry(out / file.name, how, "members", notes)
+    return entry | ({OVER_HTTP: True} if over_http else {})
 
 
 def made_entry(

@@ -70,7 +70,7 @@ def fetch_members(
     *,
     tokens: Mapping[str, str],
     before_replace: Callable[[], object],
-) -> str:
+) -> tuple[str, bool]:
     """Fetch members of a remote archive and pack them, stored, under its name.
 
     Parameters
@@ -88,9 +88,11 @@ def fetch_members(
 
     Returns
     -------
-    str
+    how : str
         How the members were verified: ``crc32``, or ``jpeg`` where the archive's
         directory could not be had.
+    over_http : bool
+        Whether they came in the clear.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def fetch_members(
     names = plain_paths(file.name, names)
     paths = [folder / name for name in names]
     for attempt in range(_TRIES):
-        how = _fetch_all(file, names, folder, out, network, tokens)
+        how, url = _fetch_all(file, names, folder, out, network, tokens)
         try:
             pack(paths, folder, out / file.name, before_replace=before_replace)
             break
@@ -111,7 +113,7 @@ def fetch_members(
             if attempt == _TRIES - 1 or all(path.is_file() for path in paths):
                 raise
     kept.remove(folder)
-    return how
+    return how, url.startswith("http:")
 
 
 def _fetch_all(
@@ -121,19 +123,19 @@ def _fetch_all(
     out: Path,
     network: Network,
     tokens: Mapping[str, str],
-) -> str:
-    """Bring all members to the folder; return how they were verified."""
+) -> tuple[str, str]:
+    """Bring all members to the folder; return how they were verified, and whence."""
     with connecting(network.timeouts, tokens) as http:
         job = _Job(http, network.patience, file, folder)
         directory = _directory(job)
         if directory is None:
             _by_url(job, names, network.connections)
-            return "jpeg"
+            return "jpeg", job.file.member_url or ""
         chosen = choose(directory, names, directory.version.url)
         kept.take_from(out / file.name, chosen, folder)
         missing = [each for each in chosen if not kept.holds(folder, each)]
         _by_ranges(job, directory, missing, network.connections)
-        return "crc32"
+        return "crc32", directory.version.url
 
 
 def plain_paths(where: str, names: Iterable[str]) -> list[str]:
