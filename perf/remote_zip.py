@@ -15,6 +15,7 @@ import time
 import zipfile
 from pathlib import Path
 
+from mmclust.sources.choice import Choice
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
 from tests.faults.files import serving_files
@@ -45,7 +46,8 @@ def measure(folder: Path, what: str, numbers: range | list[int]) -> None:
     (folder / "data").mkdir(exist_ok=True)
     with serving_files(folder / "site") as (server, url):
         (folder / "data/sources.yaml").write_text(
-            f"one: {{files: {{p.zip: {{url: '{url}/p.zip', optional: true}}}}}}"
+            "one: {files: {p.zip: {optional: true, contains: {'p/*.jpg': 20000}, "
+            f"url: '{url}/p.zip'}}}}}}"
         )
         start = time.perf_counter()
         fetch_source(
@@ -54,7 +56,7 @@ def measure(folder: Path, what: str, numbers: range | list[int]) -> None:
             out=folder / what,
             root=folder,
             network=Network(),
-            select=lambda _: {"p.zip": names},
+            choice=Choice((), lambda _: names),
         )
         seconds = time.perf_counter() - start
         n_requests = sum(server.requests.values())

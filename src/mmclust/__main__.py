@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sys
 
@@ -16,6 +17,7 @@ def main() -> None:
     try:
         settle()  # before any library that reads these settings can be loaded
         from mmclust.cli import app
+        from mmclust.cli._output import ShownOutput
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
             raise
@@ -28,7 +30,8 @@ def main() -> None:
     except MmclustError as error:
         sys.exit(f"error: {error}")
     try:
-        app(prog_name="mmclust")
+        with contextlib.redirect_stdout(ShownOutput(sys.stdout)):
+            app(prog_name="mmclust")
     except MmclustError as error:
         sys.exit(f"error: {error}")
     except MemoryError as error:

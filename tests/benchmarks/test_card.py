@@ -97,7 +97,7 @@ def test_without_registry_labels_and_captions(card):
 
 def test_a_broken_registry_is_refused(card):
     """It is read for licences; half of one is none."""
-    with pytest.raises(MmclustError, match="registry of sources is not valid YAML"):
+    with pytest.raises(MmclustError, match=r"sources\.yaml is not valid YAML"):
         card(registry="toys: [")
 
 

@@ -38,8 +38,8 @@ def server(monkeypatch):
 def fetch(tmp_path):
     """Return fetch({file name: url}), which fetches a source `toy` to `out`."""
 
-    def run(urls, **options):
-        write_registry(tmp_path, urls)
+    def run(urls, facts=None, **options):
+        write_registry(tmp_path, urls, facts)
         options = {"mirror": "upstream", "network": QUICK, **options}
         return fetch_source("toy", out=tmp_path / "out", root=tmp_path, **options)
 

@@ -162,6 +162,16 @@ def stall(it):
     it.server.closing.wait()
 
 
+def silent(it):
+    """The request is read, and never answered."""
+    it.server.closing.wait()
+
+
+def busy_for_long(it):
+    """A wait just short of what is refused."""
+    it.start(0, 503, Retry_After="290")
+
+
 def stall_once(it):
     (stall if it.nth == 1 else good)(it)
 
@@ -254,8 +264,10 @@ FAULTS = {
         changes_in_size,
     )
 }  # fmt: skip
+WAITING = {f.__name__.replace("_", "-"): f for f in (silent, busy_for_long)}
+"""What nobody should wait for once it is not needed."""
 
 
 def serving():
     """Serve the faults; see :func:`tests.faults.server.serving`."""
-    return server.serving(faults=FAULTS)
+    return server.serving(faults=FAULTS | WAITING)

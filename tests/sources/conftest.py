@@ -8,6 +8,7 @@ import yaml
 
 from mmclust.sources.asking import Timeouts
 from mmclust.sources.attempts import Patience
+from mmclust.sources.choice import Choice
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
 from tests.sources.pictures import PICTURES, SOME
@@ -91,7 +92,7 @@ def fetch_pictures(tmp_path, monkeypatch):
             out=tmp_path / "out",
             root=tmp_path,
             network=QUICK,
-            select=(lambda _: {"p.zip": names}) if select else None,
+            choice=Choice((), lambda _: names) if select else None,
         )
 
     return run

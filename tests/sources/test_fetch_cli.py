@@ -7,6 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.faults.files import serving_files
 
 ROOT = Path(__file__).parents[2]
 TEXT = b"a word"
@@ -135,3 +138,33 @@ def test_a_damaged_note_only_costs_looking_again(repository, run_mmclust, text):
         done = run_mmclust("fetch", "toy", *options, cwd=repository)
         assert done.returncode == 0, done.stderr
         assert note.read_bytes() == whole
+
+
+def test_what_comes_in_the_clear_without_a_digest_is_told(
+    repository, run_mmclust, monkeypatch
+):
+    """Once, of files without any digest; not again, nor of those with one."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site = repository / "site"
+    (site / "words").mkdir(parents=True)
+    (site / "a.txt").write_bytes(TEXT)
+    (site / "words/b.jpg").write_bytes(b"\xff\xd8 b \xff\xd9")
+    (site / "index.html").write_bytes(b'<img src="words/b.jpg">')
+    with serving_files(site) as (_, url):
+        digest = hashlib.sha256(TEXT).hexdigest()
+        files = {
+            "a.txt": {"url": f"{url}/a.txt"},
+            "b.txt": {"url": f"{url}/a.txt", "sha256": digest},
+            "index.html": {"url": f"{url}/index.html"},
+            "images.zip": {"listed_in": "index.html", "contains": {"*/*.jpg": 1},
+                           "member_url": f"{url}/{{member}}"},
+        }  # fmt: skip
+        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
+        (repository / "data/sources.yaml").write_text(registry)
+        first = run_mmclust("fetch", "toy", cwd=repository).stdout.splitlines()
+        note = (repository / "data/raw/toy/source.json").read_text()
+        again = run_mmclust("fetch", "toy", cwd=repository).stdout
+    told = [line.partition(":")[0] for line in first if "came over http" in line]
+    assert told == [f"data/raw/toy/{n}" for n in ("a.txt", "index.html", "images.zip")]
+    assert "came over http" not in again
+    assert "http" not in note

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -193,3 +194,61 @@ def test_real_coco_pieces_are_packed(tmp_path):
                 assert archive.read(member) == (MINI / member).read_bytes()
                 n_members += 1
     assert n_members == 163
+
+
+OUTSIDE = {
+    "an archive": ("val.zip", "../secret/val.zip"),
+    "a member": ("train/21.jpg", "../../secret/21.jpg"),
+    "a folder of members": ("train", "../secret/train"),
+    "an absolute link": ("train/21.jpg", "{secret}/21.jpg"),
+}
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+@pytest.mark.parametrize("where", ["--from", "data.mirror", "drop"])
+def test_links_do_not_lead_out_of_the_folder(case, where, fetch, root):
+    """Nothing is read, packed or copied of what lies elsewhere."""
+    mine = fill(root / "mine", unpacked=["annotations.zip"])
+    secret = fill(root / "secret", archives=["val.zip"], unpacked=["train.zip"])
+    (secret / "21.jpg").write_bytes(b"\xff\xd8 secret")
+    name, target = OUTSIDE[case]
+    (mine / name).parent.mkdir(exist_ok=True)
+    (mine / name).symlink_to(target.format(secret=secret))
+    if where == "drop":
+        text = (root / "data/sources.yaml").read_text()
+        text = re.sub(r"      url: .*\n", "", text) + "  manual: by hand\n"
+        (root / "data/sources.yaml").write_text(text)
+        (root / "data/drop").mkdir()
+        mine.rename(root / "data/drop/toy")
+        shutil.copytree(root / "secret", root / "data/drop/secret")
+        options = {"mirror": "upstream"}
+    elif where == "data.mirror":
+        options = {"mirror": "mine"}
+    else:
+        options = {"mirror": "sample", "from_dir": mine}
+    with pytest.raises(MmclustError, match="Links lead out"):
+        fetch(**options)
+    assert not list((root / "out").glob("*"))
+
+
+def test_a_data_set_of_a_mirror_cannot_be_a_link_out_of_it(fetch, root):
+    """What --from names may be a link; what a mirror holds may not lead elsewhere."""
+    fill(root / "secret", archives=list(ARCHIVES))
+    (root / "mirror").mkdir()
+    (root / "mirror/toy").symlink_to(root / "secret")
+    with pytest.raises(MmclustError, match="Links lead out"):
+        fetch("mirror")
+    assert fetch(from_dir=root / "mirror/toy")["mirror"] == "folder"
+
+
+def test_links_that_stay_inside_are_followed(fetch, root):
+    """Also a folder that is a link itself."""
+    mine = fill(root / "real", unpacked=["annotations.zip", "train.zip"])
+    (mine / "store").mkdir()
+    (mine / "train/20.jpg").rename(mine / "store/20.jpg")
+    (mine / "train/20.jpg").symlink_to("../store/20.jpg")
+    (root / "mine").symlink_to(mine)
+    facts = fetch(from_dir=root / "mine")
+    with zipfile.ZipFile(root / "out/train.zip") as archive:
+        assert archive.read("train/20.jpg") == MEMBERS["train.zip"]["train/20.jpg"]
+    assert facts["files"]["train.zip"]["from"] == "packed"

@@ -13,6 +13,7 @@ from mmclust.sources.asking import Ask, Http, Timeouts, Version, connecting, hea
 from mmclust.sources.attempts import Patience, pause, persistently
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.stopping import Stop
 from mmclust.sources.transport import opening
 from mmclust.sources.trouble import FetchError
 from tests.faults.misbehaving import BODY, serving
@@ -139,9 +140,13 @@ def attempts(troubles, reached=lambda: 0):
         if len(calls) <= len(troubles):
             raise troubles[len(calls) - 1]
 
+    class Clock(Stop):
+        def wait(self, seconds):
+            waits.append(seconds)
+
     patience = Patience(attempts=4, first=1, longest=3, asked=20)
     try:
-        persistently(attempt, patience, reached=reached, wait=waits.append)
+        persistently(attempt, patience, reached=reached, stop=Clock())
     except FetchError as error:
         return len(calls), waits, str(error)
     return len(calls), waits, ""

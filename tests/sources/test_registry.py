@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,8 @@ FILE = {"url": "http://example.org/a.zip", "size": 3, "md5": "0" * 32}
 
 def write(folder, entry):
     path = folder / "sources.yaml"
-    path.write_text(entry if isinstance(entry, str) else yaml.safe_dump(entry))
+    # JSON is YAML, and leaves no doubt of what is text.
+    path.write_text(entry if isinstance(entry, str) else json.dumps(entry))
     return path
 
 
@@ -44,12 +46,28 @@ def test_the_registry_in_git_holds_the_published_facts():
     }
     assert {next(iter(f.digests)) for f in source.files.values()} == {"sha256"}
     for file in source.files.values():
-        assert all(
-            url.startswith("http://images.cocodataset.org/") for url in file.urls
-        )
+        assert [url.partition("images.cocodataset.org/")[0] for url in file.urls] == [
+            "https://s3.amazonaws.com/", "http://",
+        ]  # fmt: skip
     for text in (source.title, source.homepage, source.licence, source.citation):
         assert text
     assert "CC BY 4.0" in source.licence
+
+
+def test_http_comes_after_https_and_alone_for_nothing():
+    """A list of the files that can come over http, and why that is no harm."""
+    plain = {}
+    for source in read_registry(ROOT / "data/sources.yaml").values():
+        for file in source.files.values():
+            schemes = [url.partition(":")[0] for url in file.urls]
+            assert schemes[:1] in ([], ["https"]), file
+            assert not (file.member_url or "https:").startswith("http:"), file
+            if "http" in schemes and not file.digests:
+                plain[source.name] = file.name
+    assert plain == dict.fromkeys(
+        ["brysbaert_concreteness", "norms"],
+        "Concreteness_ratings_Brysbaert_et_al_BRM.txt",
+    )
 
 
 def test_the_sample_form_is_read(tmp_path):
@@ -111,11 +129,51 @@ def test_a_malformed_file_is_named(case, tmp_path):
     assert len(MALFORMED) == 13
 
 
-@pytest.mark.parametrize("name", ["../a.zip", "/etc/x", ".hidden", "", "source.json"])
-def test_a_file_name_cannot_leave_its_folder(name, tmp_path):
-    """Names become paths, so only plain ones are taken."""
-    message = refusal(tmp_path, {"toy": {"files": {name: FILE}}})
-    assert "expected: a plain file name" in message
+NO_NAMES = [
+    "../a.zip", "../../../../esc", "/etc/x", "a/b", "a\\b", "..", ".", ".hidden", "",
+    "my data", "a\nb", "$(touch x)", "-rf", "é.zip", "a" * 101, "a.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_cannot_leave_their_folder(name, tmp_path):
+    """Of sources and of files: names become paths, and lines of sources.lock."""
+    for what, entry in (
+        ("file", {"toy": {"files": {name: FILE}}}),
+        ("source", {"good": {"files": {"a.zip": FILE}}, name: {"files": {}}}),
+    ):
+        with pytest.raises(MmclustError) as caught:
+            read_registry(write(tmp_path, entry))
+        message = str(caught.value)
+        assert message.startswith(f"The name of a {what} cannot be used\n  where:")
+        assert str(tmp_path / "sources.yaml") in message
+
+
+def test_names_that_the_project_uses_itself(tmp_path):
+    """A source's work folder, and the note that comes with its files."""
+    good = {"files": {"a.zip": FILE}}
+    assert "end in .work" in refusal(tmp_path, {"toy": good, "toy.work": good})
+    message = refusal(tmp_path, {"toy": {"files": {"source.json": FILE}}})
+    assert "another name" in message
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    "text", [BOMB, "toy: &toy {files: *toy}\n", "toy: " + "[" * 5000 + "]" * 5000]
+)
+def test_yaml_that_explodes_or_recurses_is_refused(text, tmp_path):
+    """Aliases of aliases, an alias of what it stands in, nesting without end."""
+    path = write(tmp_path, text)
+    with pytest.raises(
+        MmclustError, match=r"sources\.yaml is not valid YAML"
+    ) as caught:
+        read_registry(path)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_malformed_source_is_named(tmp_path):
@@ -127,7 +185,8 @@ def test_a_malformed_source_is_named(tmp_path):
     assert "at least one file" in refusal(tmp_path, {"toy": {"files": {}}})
     assert "toy.files\n  expected: a mapping" in refusal(tmp_path, {"toy": {}})
     assert "expected: a mapping" in refusal(tmp_path, "")
-    assert "expected: YAML" in refusal(tmp_path, "toy: [")
+    with pytest.raises(MmclustError, match=r"sources\.yaml is not valid YAML"):
+        read_registry(write(tmp_path, "toy: ["))
 
 
 @pytest.mark.parametrize(
@@ -139,9 +198,10 @@ def test_a_malformed_source_is_named(tmp_path):
 )
 def test_a_name_given_twice_is_refused(text, name, line, tmp_path):
     """YAML would keep the last one in silence."""
-    message = refusal(tmp_path, text)
-    assert f"line {line}\n  expected: every name once" in message
-    assert f"{name!r} twice" in message
+    with pytest.raises(MmclustError) as caught:
+        read_registry(write(tmp_path, text))
+    assert f"line {line}\n  expected: each key once" in str(caught.value)
+    assert f"{name!r} twice" in str(caught.value)
 
 
 @given(

@@ -15,6 +15,7 @@ import yaml
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources import kept
+from mmclust.sources.choice import Choice
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.remote_member import Wanted, batches
 from tests.faults.files import serving_files
@@ -153,12 +154,10 @@ def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
             "size": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             "optional": "ann" not in name,
+            "contains": {f"{folder}/*.{'json' if 'ann' in name else 'jpg'}": 15},
         }
     wanted = sorted(f"train2017/{p.name}" for p in (MINI / "train2017").iterdir())[::3]
     (tmp_path / "data").mkdir()
-
-    def select(_):
-        return {"train2017.zip": wanted}
 
     with serving_files(site) as (server, url):
         for name, file in files.items():
@@ -167,7 +166,7 @@ def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
         (tmp_path / "data/sources.yaml").write_text(registry)
         facts = fetch_source(
             "coco2017", mirror="upstream", out=tmp_path / "out", root=tmp_path,
-            network=QUICK, select=select if part else None,
+            network=QUICK, choice=Choice((), lambda _: wanted) if part else None,
         )  # fmt: skip
         sent = server.sent
     if not part:

@@ -213,7 +213,7 @@ def _row(image: ImageRecord, part: _Part, places: Mapping[str, Place]) -> Row:
     return Row(
         image_id=image_id,
         container=place.container if place else None,
-        member=place.member if place else image.file_name or f"{image_id}.jpg",
+        member=place.member if place else f"{part.split}/{image.file}",
         offset=place.offset if place else None,
         length=place.length if place else None,
         width=image.width,

@@ -69,16 +69,18 @@ def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
     Parameters
     ----------
     raw
-        Folder of the source.
+        Folder of the source; of several, the folder that holds theirs: what was
+        fetched is recorded beside the archive.
     containers
         Folders and archives that images lie in.
     """
-    recorded = source_facts(raw).get("files", {})
     notes: dict[str, Any] = {}
     for path in sorted(containers):
         if path.is_dir():
             notes[f"{path.name}/"] = "a folder"
             continue
+        facts = source_facts(path.parent) or source_facts(raw)
+        recorded = facts.get("files", {})
         known = recorded.get(path.name) if isinstance(recorded, dict) else None
         sha256 = known.get("sha256") if isinstance(known, dict) else None
         size = {"bytes": path.stat().st_size}

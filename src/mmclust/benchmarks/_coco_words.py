@@ -70,23 +70,30 @@ def fallback_name(folder: str, image: int) -> str:
     return f"{prefix}{image:012d}.jpg"
 
 
-def drop(part: Part, raw: Path) -> None:
-    """Take out of ``part.chosen`` what falls to the filter, and count it by rule.
+def drop_bare(part: Part) -> None:
+    """Take out of ``part.chosen`` the images without object; crowds are objects.
 
-    In this order: no annotated object (crowds count as objects); stored in grey;
-    a category whose name has several words. Grey is told by the file's header, which
-    says how many dimensions the decoded array has.
+    It is the filter's first rule, and the one that needs no picture.
+    """
+    bare = part.chosen - set(part.objects.image_ids.tolist())
+    part.dropped["no_object"] = len(bare)
+    part.chosen = part.chosen - bare
+
+
+def drop(part: Part, raw: Path) -> None:
+    """Take out of ``part.chosen`` what falls to the other rules, and count it by rule.
+
+    In this order: stored in grey; a category whose name has several words. Grey is
+    told by the file's header, which says how many dimensions the decoded array has.
 
     Raises
     ------
     MmclustError
         When a file is missing or is no image.
     """
-    objects = part.objects
-    bare = part.chosen - set(objects.image_ids.tolist())
-    left = part.chosen - bare
+    objects, left = part.objects, part.chosen
     grey = _grey(part, sorted(left), raw) if part.places else set()
-    left -= grey
+    left = left - grey
     long = {at for at, name in enumerate(objects.categories) if len(name.split()) > 1}
     named = {
         image
@@ -95,8 +102,7 @@ def drop(part: Part, raw: Path) -> None:
         )
         if name in long
     }
-    part.dropped = {
-        "no_object": len(bare),
+    part.dropped |= {
         "greyscale": len(grey),
         "name_of_several_words": len(left & named),
     }

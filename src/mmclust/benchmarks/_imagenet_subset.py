@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._imagenet import class_images, image_id
 from mmclust.benchmarks._policy import roles
+from mmclust.benchmarks._rows import row_at
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
-from mmclust.core.manifest import Row
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from mmclust.core.manifest import Row
 
 PER_CLASS = {"train": 1_300, "val": 50}
 
@@ -74,10 +76,14 @@ def build_subset(
             if identity in labels:
                 twice.append(f"{identity} ({labels[identity]}, {wnid})")
             labels[identity] = wnid
-            container = place.container if images else None
-            where = (place.offset, place.length) if images else (None, None)
             rows.append(
-                Row(identity, container, place.member, *where, None, None, (), part)
+                row_at(
+                    identity,
+                    place if images else None,
+                    member=f"{part}/{wnid}/{name}",
+                    captions=(),
+                    split=part,
+                )
             )
     if twice:
         raise MmclustError(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import MmclustError
-from mmclust.core.io import require_file
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,17 +55,7 @@ def read_origins(
     """
     entries: Any = {}
     if registry is not None and names:
-        import yaml
-
-        try:
-            entries = yaml.safe_load(require_file(registry).read_bytes())
-        except (yaml.YAMLError, RecursionError) as error:
-            raise MmclustError(
-                "The registry of sources is not valid YAML",
-                where=registry,
-                found=error,
-                do="mend it; `mmclust sources list` reads it",
-            ) from error
+        entries = read_yaml(registry)
     known = entries if isinstance(entries, dict) else {}
     return [_origin(name, known.get(name), sample=sample) for name in names]
 

@@ -104,7 +104,7 @@ def build_benchmark(
     sample = "sample" in taken.values()
     origins = read_origins(registry, list(taken), sample=sample)
     with staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, complete=complete)
+        digest = _write_rows(name, built, raw, folder, out, complete=complete)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
@@ -133,10 +133,10 @@ def _plain_text(name: str, built: Built) -> Built:
 
 
 def _write_rows(
-    name: str, built: Built, raw: Path, folder: Path, *, complete: bool
+    name: str, built: Built, raw: Path, folder: Path, out: Path, *, complete: bool
 ) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
-    rows = readable_rows(store_pictures(built, folder), folder)
+    rows = readable_rows(store_pictures(built, folder), folder, out)
     containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",

@@ -63,11 +63,7 @@ def staged(out: Path) -> Iterator[Path]:
                 (folder / name).replace(out / name)
         except MmclustError as error:
             # To the reader it is the folder that was asked for.
-            error.parts = {
-                key: str(value).replace(str(folder), str(out))
-                for key, value in error.parts.items()
-                if value is not None
-            }
+            error.replace(str(folder), str(out))
             raise
         except OSError as error:
             raise MmclustError(

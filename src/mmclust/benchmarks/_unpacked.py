@@ -28,7 +28,9 @@ NAME = "images.zip"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
+def readable_rows(
+    rows: Sequence[Row], out: Path, earlier: Path | None = None
+) -> list[Row]:
     """Return the rows such that every image can be read where its row says.
 
     Parameters
@@ -36,8 +38,10 @@ def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
     rows
         Some of whose containers may be compressed tar archives.
     out
-        Folder of the manifest. ``images.zip`` appears in it where it is needed; one
-        that holds the same images of the same archives already is kept.
+        Folder of the manifest. ``images.zip`` appears in it where it is needed.
+    earlier
+        Folder of the build before, by default ``out``: its ``images.zip`` is kept if
+        it holds the same images of the same archives.
 
     Returns
     -------
@@ -57,7 +61,8 @@ def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
     if not wanted:
         return list(rows)
     path = out / NAME
-    if not _is_there(path, wanted):
+    before = (earlier or out) / NAME
+    if not _is_there(before, wanted) or not _linked(before, path):
         _write(path, wanted)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -70,6 +75,17 @@ def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
         else row
         for row in rows
     ]
+
+
+def _linked(earlier: Path, path: Path) -> bool:
+    """Give a file a second name, where the file system can; it is never changed."""
+    if path == earlier:
+        return True
+    try:
+        path.hardlink_to(earlier.resolve())
+    except OSError:
+        return False
+    return True
 
 
 def _is_packed(container: Path) -> bool:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mmclust.core.manifest import Row
 
 SOURCES = ("karpathy_splits", "coco2014")
+LISTS = ("karpathy_splits",)
 DEFAULT_SPLIT = "test"
 FILE = "dataset_coco.json"
 FOLDERS = ("train2014", "val2014")

@@ -18,7 +18,7 @@ import numpy as np
 from mmclust.benchmarks._coco_json import read_captions
 from mmclust.benchmarks._coco_notes import container_notes
 from mmclust.benchmarks._coco_objects import read_coco_objects
-from mmclust.benchmarks._coco_words import GREY, Part, drop
+from mmclust.benchmarks._coco_words import GREY, Part, drop, drop_bare
 from mmclust.benchmarks._karpathy import splits_of
 from mmclust.benchmarks._layout import (
     lacking,
@@ -56,6 +56,17 @@ class Params:
     """Whether the outlines of the objects that are scored are kept, besides boxes."""
 
 
+def sources(params: Params) -> tuple[str, ...]:
+    """Return the one source that is read."""
+    return (params.source,)
+
+
+def pictures(raw: Path, params: Params, *, split: str) -> list[str]:
+    """Return the pictures that :func:`build` looks at: grey ones fall only then."""
+    parts = _parts(source_folders(raw, (params.source,)), params, split, {})
+    return [f"{part.folder}/{part.file(i)}" for part in parts for i in part.chosen]
+
+
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the images before the filter; after it, they are not published."""
     if params.filter != "none":
@@ -91,10 +102,8 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         When a file is missing or damaged, or no image is left.
     """
     folders = source_folders(raw, (params.source,))
-    year = params.source.removeprefix("coco")
-    names = splits_of(split, IMAGES[params.source])
-    sources: dict[str, str] = {}
-    parts = [_read(folders, name, year, params, sources) for name in names]
+    digests: dict[str, str] = {}
+    parts = _parts(folders, params, split, digests)
     for part in parts:
         if images:
             files = {str(i): f"{part.folder}/{part.file(i)}" for i in part.chosen}
@@ -117,7 +126,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         rows,
         {},
         protocol="1",
-        sources=sources,
+        sources=digests,
         notes=notes | {"image_files": container_notes(raw, containers) or "none"},
         fit=("train",),
         evaluate=("val",),
@@ -125,12 +134,25 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     )
 
 
+def _parts(
+    folders: Sequence[Path], params: Params, split: str, digests: dict[str, str]
+) -> list[Part]:
+    """Read the parts; chosen are the images whose files are to be looked at."""
+    year = params.source.removeprefix("coco")
+    names = splits_of(split, IMAGES[params.source])
+    parts = [_read(folders, name, year, params, digests) for name in names]
+    if params.filter == "published":
+        for part in parts:
+            drop_bare(part)
+    return parts
+
+
 def _read(
     folders: Sequence[Path],
     name: str,
     year: str,
     params: Params,
-    sources: dict[str, str],
+    digests: dict[str, str],
 ) -> Part:
     """Read the captions and objects of one part; every captioned image is chosen."""
 
@@ -145,11 +167,11 @@ def _read(
     captions, n_empty, digest = read_captions(
         annotations("captions"), None, strip=False
     )
-    sources[f"annotations/captions_{name}{year}.json"] = digest
+    digests[f"annotations/captions_{name}{year}.json"] = digest
     objects = read_coco_objects(
         annotations("instances"), outlines=params.masks and name == "val"
     )
-    sources[f"annotations/instances_{name}{year}.json"] = objects.digest
+    digests[f"annotations/instances_{name}{year}.json"] = objects.digest
     return Part(
         name, f"{name}{year}", captions, objects, chosen=set(captions), n_empty=n_empty
     )

@@ -33,6 +33,7 @@ SOURCES = (
     "karpathy_splits",
     "coco2017_unlabeled",
 )
+LISTS = ("fine_grained",)
 DEFAULT_SPLIT = "test"
 QUERIES, IMAGES = 1_000, 6_867
 

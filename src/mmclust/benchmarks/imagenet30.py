@@ -110,6 +110,13 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     return draw_built(raw, listing, draw, "imagenet30", notes, images=images)
 
 
+def pictures(raw: Path, params: Params, *, split: str) -> list[str]:
+    """Return all pictures of the classes: the draw depends on what there is."""
+    check_part(split, DEFAULT_SPLIT)
+    listing = class_images(raw, "train", params.classes)
+    return [f"train/{wnid}/{name}" for wnid in params.classes for name in listing[wnid]]
+
+
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the images of each class, if classes and sizes are the sheet's."""
     check_part(split, DEFAULT_SPLIT)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Built
 
 SOURCES = ("fine_grained", "coco2014", "coco2017_unlabeled")
+LISTS = ("fine_grained",)
 DEFAULT_SPLIT = "test"
 QUERIES, IMAGES = 5_000, 31_244
 STEM = "COCO_val2014_"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.sources.choice import Choice
 
 
 def selection(
     source: str, params: Params, images: str | tuple[str, ...]
-) -> Callable[[Path], dict[str, list[str]]] | None:
-    """Return what :func:`mmclust.sources.fetch.fetch_source` takes as ``select``.
+) -> Choice | None:
+    """Return what :func:`mmclust.sources.fetch.fetch_source` takes as ``choice``.
 
     Parameters
     ----------
@@ -27,11 +27,13 @@ def selection(
 
     Returns
     -------
-    callable or None
-        None where all is wanted, or no benchmark named is of this source.
+    Choice or None
+        None where all is wanted. Of a source that none of the benchmarks reads no
+        picture is.
     """
+    from mmclust.benchmarks._members import lists_of, needed_pictures, sources_of
     from mmclust.core.errors import MmclustError
-    from mmclust.core.plugins import load
+    from mmclust.sources.choice import Choice
 
     if images == "all":
         return None
@@ -43,20 +45,11 @@ def selection(
             found=repr(images),
             do="correct data.images",
         )
-    names = [
-        name
-        for name in images
-        if source == getattr(load("benchmarks", name), "SOURCE", None)
-    ]
+    blocks = {name: params.benchmarks.get(name) for name in images}
+    takers = [name for name in blocks if source in sources_of(name, blocks[name])]
+    lists = (each for name in takers for each in lists_of(name) if each != source)
 
-    def select(raw: Path) -> dict[str, list[str]]:
-        from mmclust.benchmarks._members import needed_members
+    def pictures(raw: Path) -> set[str]:
+        return {p for name in takers for p in needed_pictures(name, raw, blocks[name])}
 
-        members: dict[str, set[str]] = {}
-        for name in names:
-            needed = needed_members(name, raw, params.benchmarks.get(name))
-            for archive, each in needed.items():
-                members.setdefault(archive, set()).update(each)
-        return {archive: sorted(each) for archive, each in members.items()}
-
-    return select if names else None
+    return Choice(tuple(dict.fromkeys(lists)), pictures)

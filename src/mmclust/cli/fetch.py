@@ -55,13 +55,13 @@ def fetch(
     out = out or Path("data/raw") / source
     if repair and mirror is None and from_dir is None:
         mirror = _mirror_before(out)
-    select = None
+    choice = None
     if from_dir is None:
         by_hand = mirror is not None and not DEFAULT_PATH.is_file()
         params = Params() if by_hand else read_params()
         mirror = mirror or params.data.mirror
         named = params.data.images if images is None else _names(images)
-        select = selection(source, params, named)
+        choice = selection(source, params, named)
     facts = fetch_source(
         source,
         mirror=mirror or "upstream",
@@ -69,17 +69,23 @@ def fetch(
         root=Path(),
         from_dir=from_dir,
         network=_network(connections, timeout, attempts),
-        select=select,
+        choice=choice,
     )
-    _tell(facts, out)
+    _tell(facts, out, chosen=choice is not None)
 
 
-def _tell(facts: dict[str, Any], out: Path) -> None:
+def _tell(facts: dict[str, Any], out: Path, *, chosen: bool) -> None:
     for name, file in facts["files"].items():
         how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
+    for name in facts.get("over_http", ()):
+        typer.echo(
+            f"{out / name}: came over http, and its publisher states no digest: "
+            "somebody on the way could have changed it"
+        )
     why = "not in the folder" if facts["mirror"] == "folder" else "not fetched"
+    why += ", or not among the pictures that data.images chooses" if chosen else ""
     for name in facts["absent"]:
         typer.echo(f"{out / name}: {why}")
 

@@ -102,8 +102,8 @@ def nouns(
 
 def _say(facts: dict[str, Any], out: Path) -> None:
     if not facts["nouns"]:
-        typer.echo("no head asks for nouns, and model.encoder embeds no words; "
-                   f"wrote {out}")  # fmt: skip
+        typer.echo("no head asks for nouns, and model.encoder embeds no words or "
+                   f"there are none; wrote {out}")  # fmt: skip
         return
     vocabulary = facts["vocabulary"]
     typer.echo(

@@ -146,13 +146,25 @@ def nouns(
     archive: Annotated[
         Path, typer.Option("--from", help="WordNet's archive, or its fetched folder.")
     ] = Path("data/raw/wordnet"),
+    if_asked: Annotated[
+        bool,
+        typer.Option(
+            "--if-asked",
+            help="Write an empty list where wordnet is not among data.sources.",
+        ),
+    ] = False,
 ) -> None:
     """Make the list of WordNet 3.0's nouns, and check it against the known digest.
 
     The built-in sample has a short list of its own; it is copied.
     """
-    from mmclust.sources.nouns import write_nouns
+    from mmclust.core.params import read_params
+    from mmclust.sources.nouns import write_no_nouns, write_nouns
 
+    if if_asked and "wordnet" not in read_params().data.sources:
+        write_no_nouns(out)
+        typer.echo(f"{out}: empty, for wordnet is not among data.sources")
+        return
     typer.echo(f"{out}: {write_nouns(archive, out):,} nouns, sha256 verified")
 
 

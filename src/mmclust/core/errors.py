@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,13 +46,22 @@ class MmclustError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [self.what]
+        # Servers, archives and files of others have their say in these.
+        lines = [visible(self.what).replace("\n", "\\n")]
         lines += [
-            f"  {name + ':':<10}{value}"
+            f"  {name + ':':<10}" + visible(value).replace("\n", "\n" + " " * 12)
             for name, value in self.parts.items()
             if value is not None
         ]
         return "\n".join(lines)
+
+    def replace(self, old: str, new: str) -> None:
+        """Name a place otherwise: as the user does, not by its private copy."""
+        self.what = self.what.replace(old, new)
+        self.parts = {
+            key: None if value is None else str(value).replace(old, new)
+            for key, value in self.parts.items()
+        }
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process boundaries; keyword arguments need their own way.
@@ -60,6 +70,24 @@ class MmclustError(Exception):
 
 def _rebuild(what: str, parts: dict[str, object]) -> MmclustError:
     return MmclustError(what, **parts)  # type: ignore[arg-type]
+
+
+_ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What a terminal obeys or turns around, and what it cannot show at all."""
+
+
+def visible(text: object) -> str:
+    r"""Return text that a terminal only shows: other characters are spelled out.
+
+    Tabs and line ends stay. An escape becomes ``\x1b``, so that no server or file can
+    move the cursor, hide what was printed, or write to the window's title.
+    """
+    return _ACTING.sub(
+        lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(),
+        str(text),
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from mmclust.heads._centres import image_centres, n_centres
 from mmclust.heads._embeddings import shared_encoder, shares_space, word_embeddings
 from mmclust.heads._rows import n_clusters, require_same_space, unit_rows
 from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterparts
-from mmclust.heads._vocabulary import Vocabulary, read_vocabulary, unique
+from mmclust.heads._vocabulary import Vocabulary, is_empty, read_vocabulary, unique
 
 if TYPE_CHECKING:
     from mmclust.core.params import NounsParams, Params
@@ -135,7 +135,7 @@ def nouns_of_benchmark(
     -------
     dict
         What is written to ``nouns.json``: alone, with ``nouns`` 0, where no head is
-        named and the encoder has no shared space.
+        named, and the encoder has no shared space or the vocabulary no word.
 
     Raises
     ------
@@ -145,7 +145,8 @@ def nouns_of_benchmark(
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     name, out = params.model.encoder, root / "data/nouns" / benchmark
-    if not params.model.heads and not shares_space(name):
+    words_there = not is_empty(root / params.nouns.vocabulary)
+    if not params.model.heads and not (shares_space(name) and words_there):
         none = {"encoder": None, "manifest": manifest.digest, "nouns": 0}
         write_json(out / "nouns.json", none)
         return none

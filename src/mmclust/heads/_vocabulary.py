@@ -33,6 +33,11 @@ class Vocabulary:
     digest: str
 
 
+def is_empty(path: Path) -> bool:
+    """Say whether a list has no word: the pipeline's, where WordNet is no source."""
+    return path.is_file() and path.read_bytes().strip() in {b"", b"word,definition"}
+
+
 def read_vocabulary(path: Path) -> Vocabulary:
     """Read ``word,definition`` (any CSV with a column ``word``) or a word list.
 
@@ -72,7 +77,14 @@ def read_vocabulary(path: Path) -> Vocabulary:
             do="remove these lines (and the embeddings that belong to them)",
         )
     if not words:
-        raise MmclustError("The vocabulary is empty", where=path)
+        raise MmclustError(
+            "The vocabulary is empty",
+            where=path,
+            expected="words",
+            found="none",
+            do="add wordnet to data.sources, or name a list of your own in "
+            "nouns.vocabulary",
+        )
     return Vocabulary(words, definitions, file_digest(path))
 
 

@@ -30,7 +30,9 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def linear(weight: torch.Tensor, columns: torch.Tensor, bias: torch.Tensor) -> Any:
+def linear(
+    weight: torch.Tensor, columns: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
     """Return ``weight @ columns + bias`` of (s, o, i), (s, i, n) and (s, o)."""
     import torch
 
@@ -51,7 +53,7 @@ def _differentiable() -> Any:
             return _product(a, b)
 
         @staticmethod
-        def backward(ctx: Any, gradient: torch.Tensor) -> Any:  # type: ignore[override]
+        def backward(ctx: Any, gradient: torch.Tensor) -> Any:
             a, b = ctx.saved_tensors
             of_a, of_b = ctx.needs_input_grad
             return (

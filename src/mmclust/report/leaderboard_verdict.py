@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,17 @@ def compare(
     )
     again = now.get((*row.number.keys, row.metric))
     number = again if _number(again) else None
-    bounds = {
-        name: (then.get((*key[:-1], f"{key[-1]}_low")),
-               then.get((*key[:-1], f"{key[-1]}_high")), now.get(key))
-        for key in then if (name := ".".join(key)) in {n for n, *_ in differing}
-    }  # fmt: skip
-    bounded = {n: each for n, each in bounds.items() if all(map(_number, each))}
+    wanted = {name for name, *_ in differing}
+    outside, bounded = [], 0
+    for key in then:
+        name = ".".join(key)
+        low = then.get((*key[:-1], f"{key[-1]}_low"))
+        high = then.get((*key[:-1], f"{key[-1]}_high"))
+        new = now.get(key)
+        if name in wanted and _number(low) and _number(high) and _number(new):
+            bounded += 1
+            if not low <= new <= high:
+                outside.append(name)
     return Verdict(
         row,
         number,
@@ -97,8 +102,8 @@ def compare(
         differing,
         largest,
         tolerance,
-        tuple(n for n, (low, high, new) in bounded.items() if not low <= new <= high),
-        len(bounded),
+        tuple(outside),
+        bounded,
         unpromised,
         same_bytes,
     )
@@ -114,7 +119,7 @@ def _leaves(
         yield under, value
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mmclust.sources.stopping import Stop
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -63,18 +65,27 @@ class Http:
     timeouts: Timeouts
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By host: the *name* of the environment variable that holds the token."""
+    stop: Stop = field(default_factory=Stop, repr=False)
+    """Ends all that is under way."""
 
 
 @contextlib.contextmanager
 def connecting(
     timeouts: Timeouts, tokens: Mapping[str, str] | None = None
 ) -> Iterator[Http]:
-    """Give a client; the usual proxy variables of the environment are honoured."""
+    """Give a client; the usual proxy variables of the environment are honoured.
+
+    What is still under way at the end of the block is stopped.
+    """
     import httpx
 
     limits = httpx.Timeout(timeouts.read, connect=timeouts.connect)
     with httpx.Client(timeout=limits, follow_redirects=True) as client:
-        yield Http(client, timeouts, tokens or {})
+        http = Http(client, timeouts, tokens or {})
+        try:
+            yield http
+        finally:
+            http.stop.set()
 
 
 def headers_of(http: Http, ask: Ask) -> dict[str, str]:

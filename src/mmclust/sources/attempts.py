@@ -12,6 +12,8 @@ from mmclust.sources.trouble import FetchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mmclust.sources.stopping import Stop
+
 T = TypeVar("T")
 PROGRESS = 1 << 20
 """Bytes after which a server that breaks off counts as one that works."""
@@ -48,7 +50,7 @@ def persistently(
     patience: Patience,
     *,
     reached: Callable[[], int],
-    wait: Callable[[float], object],
+    stop: Stop,
 ) -> T:
     """Call until it works, or trying again is no use.
 
@@ -60,19 +62,23 @@ def persistently(
         How often and how long.
     reached
         How many bytes are there; attempts that bring a MiB are not counted.
-    wait
-        Called with seconds.
+    stop
+        Ends the waiting, and the trying.
 
     Raises
     ------
     FetchError
         The last one, with the number of attempts.
+    Stopped
+        Once the stop is set, whatever the attempt said.
     """
     failures, before = 0, reached()
     while True:
+        stop.check()
         try:
             return attempt()
         except FetchError as trouble:
+            stop.check()
             if reached() >= before + PROGRESS:
                 failures, before = 0, reached()
             failures += 1
@@ -85,7 +91,7 @@ def persistently(
                 note = f"the server asks to wait {asked:,.0f} s"
                 raise _given_up(trouble, note) from trouble
             # A server that says "now" is still given our own pause.
-            wait(max(asked or 0.0, pause(failures, patience)))
+            stop.wait(max(asked or 0.0, pause(failures, patience)))
 
 
 def _given_up(trouble: FetchError, note: str) -> FetchError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json, read_note, write_json
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,11 +100,9 @@ def stages_touched(root: Path, path: str) -> list[str]:
     list of str
         In the file's order; empty where there is no dvc.yaml.
     """
-    import yaml
-
     try:
-        stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        stages = read_yaml(root / "dvc.yaml")
+    except MmclustError:
         return []
     stages = stages.get("stages", {}) if isinstance(stages, dict) else {}
     touched: dict[str, list[str]] = {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
@@ -16,6 +14,7 @@ from mmclust.sources.asking import connecting
 from mmclust.sources.download import Line, Network, download
 from mmclust.sources.parts import arrived, part_of, tidy
 from mmclust.sources.space import require_space
+from mmclust.sources.stopping import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -106,16 +105,15 @@ def _collect(
 ) -> dict[str, Facts]:
     n_files = min(len(wanted), max(1, network.connections))
     ticks: queue.Queue[int] = queue.Queue()
-    stop = threading.Event()
     with (
         contextlib.ExitStack() as held,
         connecting(network.timeouts, tokens) as http,
-        ThreadPoolExecutor(n_files, thread_name_prefix="fetch") as pool,
+        Threads(n_files, "fetch") as threads,
     ):
         share = max(1, network.connections // n_files)
-        line = Line(http, network.patience, share, ticks.put, stop)
+        line = Line(http, network.patience, share, ticks.put)
         parts = [held.enter_context(part_of(file, work)) for file in wanted]
-        futures = [pool.submit(download, part, line) for part in parts]
+        futures = [threads.submit(download, part, line) for part in parts]
         try:
             total = sum(part.source.size or 0 for part in parts)
             for _ in track(
@@ -123,7 +121,7 @@ def _collect(
             ):
                 pass
         finally:
-            stop.set()
+            http.stop.set()
         facts = {part.source.name: part.facts for part in parts}
         for part in parts:
             _publish(part, out / part.source.name, before_replace)

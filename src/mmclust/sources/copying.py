@@ -47,7 +47,7 @@ def take_archive(
     file
         What it must be.
     path
-        Where to put it. A right file that is there already stays.
+        Where to put it. A file that is there already stays if its digest is known.
     before_replace
         As in :func:`mmclust.sources.collect.collect`.
 
@@ -56,7 +56,7 @@ def take_archive(
     MmclustError
         When size or digest are not the registered ones.
     """
-    found = measure(path, file)
+    found = measure(path, file) if file.digests else None
     if found is not None and decide(file, found) == "present":
         return found
     try:

@@ -6,7 +6,6 @@ Whether it must be fetched at all, :func:`mmclust.sources.verify.decide` says, a
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,14 +44,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Line:
-    """What one download uses: connections, patience, and a way to be stopped."""
+    """What one download uses: connections, and patience."""
 
     http: Http
     patience: Patience
     connections: int = 1
     arrived: Callable[[int], object] = lambda _: None
     """Called with the number of bytes that came."""
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def download(part: Part, line: Line) -> None:
@@ -81,7 +79,7 @@ def download(part: Part, line: Line) -> None:
                 lambda url=url: _attempt(part, url, line),  # type: ignore[misc]
                 line.patience,
                 reached=lambda: part.size,
-                wait=line.stop.wait,
+                stop=line.http.stop,
             )
         except FetchError as trouble:
             failures.append((url, trouble))
@@ -130,6 +128,7 @@ def _receive(part: Part, url: str, line: Line) -> None:
             chunks = _after(tail, chunks, url)
         else:
             part.restart(stream.version)
+        part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
         parallel = _worth_parallel(stream, part, line)
         _take(part, _some(chunks, PIECE) if parallel else chunks, line, stream.url)
     if parallel:
@@ -163,10 +162,7 @@ def _some(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 def _take(part: Part, chunks: Iterator[bytes], line: Line, url: str) -> None:
     for chunk in chunks:
-        if line.stop.is_set():
-            raise FetchError(
-                MmclustError("Stopped", where=url, found="another failure")
-            )
+        line.http.stop.check()
         part.write(chunk)
         line.arrived(len(chunk))
         size = part.size

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
+import zipfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.io import sweep, write_json
+from mmclust.core.io import read_note, sweep, write_json
+from mmclust.sources.choice import chooser
+from mmclust.sources.collect import work_folder
 from mmclust.sources.download import Network
-from mmclust.sources.local import forget, from_folder
+from mmclust.sources.folder import refuse_outside
+from mmclust.sources.local import OVER_HTTP, forget, from_folder
 from mmclust.sources.lock import locked, read_lock, record
+from mmclust.sources.parts import tidy
 from mmclust.sources.registry import find_source, read_registry
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.upstream import from_upstream
 
 if TYPE_CHECKING:
+    from mmclust.sources.choice import Choice
     from mmclust.sources.types import Source
-    from mmclust.sources.upstream import Select
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")
@@ -31,7 +39,7 @@ def fetch_source(
     root: Path,
     from_dir: Path | None = None,
     network: Network | None = None,
-    select: Select | None = None,
+    choice: Choice | None = None,
 ) -> dict[str, Any]:
     """Bring a source's files to ``out``, each verified before it gets its name.
 
@@ -52,16 +60,16 @@ def fetch_source(
         lay it out, archives or unpacked, itself or under the source's name.
     network
         How servers are used.
-    select
-        From upstream: which members are needed of which optional archives, see
-        :func:`mmclust.sources.upstream.from_upstream`. All, by default.
+    choice
+        Which pictures are wanted. All, by default.
 
     Returns
     -------
     dict
         What ``source.json`` says: source, mirror, per file size, sha256, by which
         digest it was verified and whether it was packed here; absent files; the
-        protocol options the source suggests.
+        protocol options the source suggests. Besides, ``over_http``: what came in the
+        clear now and has no published digest.
 
     Raises
     ------
@@ -75,20 +83,25 @@ def fetch_source(
     if kind != "sample":
         require_accepted(source)
     sweep(out)
+    earlier = _names_before(out)
+    network = network or Network()
+    if kind == "sample" and choice is not None:
+        source = _with_patterns(source, root)
+    other = partial(_other, kind, folder, root, out, network)
+    choose = chooser(choice, source, kind, other)
     if folder is None:
         files = from_upstream(
-            source,
-            out,
-            root,
-            network or Network(),
-            upstream=kind == "upstream",
-            select=select if kind == "upstream" else None,
+            source, out, root, network, upstream=kind == "upstream", choose=choose
         )
     else:
-        inner = folder / name
-        files = from_folder(source, inner if inner.is_dir() else folder, out)
+        files = from_folder(source, _inner(folder, name), out, choose=choose)
     absent = [each for each in source.files if each not in files]
-    _remove(absent, out)
+    _remove([*absent, *(each for each in earlier if each not in source.files)], out)
+    shutil.rmtree(_lists(out), ignore_errors=True)
+    tidy(work_folder(out), [])
+    # Of files that nobody's digest holds; what was seen first is held to that.
+    clear = [each for each in files if files[each].pop(OVER_HTTP, False)]
+    clear = [each for each in clear if not source.files[each].digests]
     if kind == "upstream":
         for entry in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
@@ -101,7 +114,62 @@ def fetch_source(
         "protocol": source.protocol,
     }
     write_json(out / "source.json", facts)
-    return facts
+    return facts | ({OVER_HTTP: clear} if clear else {})
+
+
+def _inner(folder: Path, name: str) -> Path:
+    """Return where a source lies in a folder of the user's: by itself, or flat."""
+    if not (folder / name).is_dir():
+        return folder
+    refuse_outside(folder, [folder / name])
+    return folder / name
+
+
+def _lists(out: Path) -> Path:
+    return work_folder(out) / "lists"
+
+
+def _other(
+    kind: str, folder: Path | None, root: Path, out: Path, network: Network, name: str
+) -> Path:
+    """Return where another source's files lie that say which pictures are wanted.
+
+    From upstream they are fetched, into the work folder, unless they are there.
+    """
+    if folder is not None:
+        return _inner(folder, name)
+    if kind == "sample":
+        return (root / SAMPLE_REGISTRY).with_name(name)
+    raw = root / "data/raw" / name
+    if read_note(raw / "source.json").get("mirror") == kind:
+        return raw
+    lists = _lists(out) / name
+    fetch_source(name, mirror=kind, out=lists, root=root, network=network)
+    return lists
+
+
+def _with_patterns(source: Source, root: Path) -> Source:
+    """Say of the sample's archives what is in them, as the registry in git does."""
+    everything = root / REGISTRY
+    if not everything.is_file():
+        return source
+    known = read_registry(everything).get(source.name)
+    files = dict(source.files)
+    for name, file in files.items():
+        path = (root / SAMPLE_REGISTRY).with_name(source.name) / name
+        like = known.files.get(name) if known else None
+        if like is not None and like.is_pictures and path.is_file():
+            with zipfile.ZipFile(path) as archive:
+                paths = [PurePosixPath(each) for each in archive.namelist()]
+            counted = {p: sum(each.match(p) for each in paths) for p in like.contains}
+            files[name] = replace(file, contains=counted)
+    return replace(source, files=files)
+
+
+def _names_before(out: Path) -> list[str]:
+    """Return the files that ``source.json`` names, which may be of another registry."""
+    files = read_note(out / "source.json").get("files")
+    return list(files) if isinstance(files, dict) else []
 
 
 def _remove(names: list[str], out: Path) -> None:
@@ -135,7 +203,9 @@ def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
             where=path,
             expected=some(known),
             found=name,
-            do=f"fetch it from its publisher: mmclust fetch {name} --mirror upstream",
+            do="name it in data.sources and run `mmclust sample`, which draws what it "
+            "has of that (--all: everything); or fetch it from its publisher: mmclust "
+            f"fetch {name} --mirror upstream",
         )
     source = find_source(known, name, path)
     return source if sample else locked(source, read_lock(root / LOCK))

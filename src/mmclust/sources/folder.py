@@ -27,6 +27,10 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
 
 
+class NotInFolder(MmclustError):  # noqa: N818 - it may lie elsewhere
+    """A folder lacks a source's files."""
+
+
 def find_files(
     source: Source, folder: Path, only: list[str] | None = None
 ) -> dict[str, list[Path]]:
@@ -59,8 +63,9 @@ def find_files(
             found[name] = [folder / name]
         elif members := _members(file, folder):
             found[name] = members
+    refuse_outside(folder, [path for paths in found.values() for path in paths])
     if missing := _missing(files, found):
-        raise MmclustError(
+        raise NotInFolder(
             f"{source.name} is not in the folder",
             where=folder,
             expected="; ".join(missing),
@@ -69,6 +74,11 @@ def find_files(
             "unpacked from them",
         )
     return found
+
+
+def holds(folder: Path, file: SourceFile) -> bool:
+    """Say whether a folder has a file, or something of what is in it."""
+    return (folder / file.name).is_file() or bool(_members(file, folder))
 
 
 def pack(
@@ -135,6 +145,31 @@ def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list
     if either and not any(file.name in found for file in either):
         missing.append(f"at least one of {', '.join(map(_described, either))}")
     return missing
+
+
+def refuse_outside(folder: Path, paths: list[Path]) -> None:
+    """Refuse what links lead to beyond the folder: it was not given.
+
+    The folder itself may be a link, and links in it may point to other places in it.
+    """
+    root = os.path.realpath(folder)
+    inside = os.path.join(root, "")  # noqa: PTH118 - a text to begin with
+    real = {parent: os.path.realpath(parent) for parent in {p.parent for p in paths}}
+    outside = []
+    for path in paths:
+        where = os.path.join(real[path.parent], path.name)  # noqa: PTH118
+        if path.is_symlink():
+            where = os.path.realpath(path)
+        if not where.startswith(inside):
+            outside.append(path)
+    if outside:
+        raise MmclustError(
+            "Links lead out of the folder",
+            where=folder,
+            expected="files inside it, or links that stay there",
+            found=f"{len(outside):,}: {some(p.relative_to(folder) for p in outside)}",
+            do="put the files themselves there, or give the folder that holds them",
+        )
 
 
 def _described(file: SourceFile) -> str:

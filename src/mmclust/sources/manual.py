@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.sources.folder import find_files
+from mmclust.sources.folder import NotInFolder, find_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def require_dropped(source: Source, files: list[SourceFile], folder: Path) -> Pa
     names = [file.name for file in files]
     try:
         find_files(source, folder, names)
-    except (MmclustError, FileNotFoundError) as error:
+    except (NotInFolder, FileNotFoundError) as error:
         there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         wanted = [" or ".join([file.name, *file.contains]) for file in files]
         raise MmclustError(

@@ -53,6 +53,8 @@ class Part:
         Whether they came in more than one answer, so that they might not fit.
     doubts
         How often a server's ranges turned out not to fit.
+    over_http
+        Whether some of the bytes came in the clear.
     """
 
     source: SourceFile
@@ -62,17 +64,19 @@ class Part:
     version: Version | None = None
     continued: bool = False
     doubts: int = 0
+    over_http: bool = False
     hashers: dict[str, hashlib._Hash] = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:
         """Size and digests of what has arrived."""
         digests = {name: each.hexdigest() for name, each in self.hashers.items()}
-        return Facts(self.size, digests)
+        return Facts(self.size, digests, self.over_http)
 
     def restart(self, version: Version | None) -> None:
         """Forget what has arrived; the next bytes are a new version's first."""
         self.size, self.version, self.continued = 0, version, False
+        self.over_http = False
         self.hashers = hashers_of(self.source)
         self.file.seek(0)
         self.file.truncate()
@@ -216,6 +220,7 @@ def _adopt(part: Part) -> None:
         part.restart(None)
         return
     part.version, part.continued = version, True
+    part.over_http = version.url.startswith("http:")
     part.file.seek(0)
     while chunk := part.file.read(CHUNK):
         for hasher in part.hashers.values():

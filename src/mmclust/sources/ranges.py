@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmclust.sources.asking import Ask
+from mmclust.sources.stopping import Threads
 from mmclust.sources.transport import opening
 from mmclust.sources.trouble import changed
 
@@ -47,7 +47,8 @@ def in_parallel(
     Raises
     ------
     FetchError
-        From the iterator, as soon as the first piece that failed is due.
+        From the iterator, as soon as the first piece that failed is due; pieces
+        that are under way then are abandoned.
     """
     total = version.total
     assert total is not None
@@ -55,21 +56,20 @@ def in_parallel(
         Ask(version.url, at, min(at + PIECE, total), version)
         for at in range(start, total, PIECE)
     )
-    pool = ThreadPoolExecutor(connections, thread_name_prefix="range")
+    threads = Threads(connections, "range")
     running: deque[Future[bytes]] = deque()
 
     def pieces() -> Iterator[bytes]:
         while asks or running:
             while asks and len(running) <= connections:
-                running.append(pool.submit(read_range, http, asks.popleft()))
+                running.append(threads.submit(read_range, http, asks.popleft()))
             yield running.popleft().result()
 
     try:
         yield pieces()
     finally:
-        for future in running:
-            future.cancel()
-        pool.shutdown(wait=True, cancel_futures=True)
+        # A piece that stalls is not waited for: whoever tries again asks anew.
+        threads.close()
 
 
 def read_range(http: Http, ask: Ask) -> bytes:

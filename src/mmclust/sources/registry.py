@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.io import require_file
+from mmclust.core.names import require_name
+from mmclust.core.yaml_file import read_yaml
 from mmclust.sources.types import DIGEST_LENGTHS, Source, SourceFile
 
 if TYPE_CHECKING:
@@ -42,19 +43,15 @@ def read_registry(path: Path, do: str | None = None) -> dict[str, Source]:
     Raises
     ------
     MmclustError
-        Naming file, entry and key: for YAML that cannot be read, unknown keys,
-        names given twice, values of the wrong type, digests of the wrong length,
+        Naming file, entry and key: for YAML that cannot be read, names that cannot be
+        paths, unknown keys, values of the wrong type, digests of the wrong length,
         sizes that are no positive integers, files without url.
     """
-    import yaml
-
-    text = require_file(path, do).read_bytes()
-    try:
-        _refuse_duplicates(yaml.compose(text, Loader=yaml.SafeLoader), path)
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _malformed(path, "", "YAML", error) from error
-    sources = _mapping(values, path, "")
+    sources = _mapping(read_yaml(path, do), path, "")
+    for name in sources:
+        # It becomes a folder, whose neighbour <name>.work holds what is on its way.
+        if require_name(name, "a source", path).endswith(".work"):
+            raise _malformed(path, name, "a name that does not end in .work", name)
     return {name: _source(entry, path, name) for name, entry in sources.items()}
 
 
@@ -81,7 +78,9 @@ def _source(value: Any, path: Path, name: str) -> Source:
     entry = _mapping(value, path, name)
     files = _mapping(entry.get("files"), path, f"{name}.files")
     read = {
-        key: _file(inner, path, f"{name}.files", str(key))
+        require_name(key, "a file", f"{path}: {name}.files"): _file(
+            inner, path, f"{name}.files", key
+        )
         for key, inner in files.items()
     }
     if not read:
@@ -113,8 +112,8 @@ def _refuse_unreachable(
 
 def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
     where = f"{parent}.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9_][\w.+-]*", name) or name == "source.json":
-        raise _malformed(path, where, "a plain file name", repr(name))
+    if name == "source.json":
+        raise _malformed(path, where, "another name: fetching writes this one", name)
     entry = dict(_mapping(value, path, where))
     if "url" in entry and "urls" not in entry:
         entry["urls"] = [entry.pop("url")]
@@ -169,26 +168,6 @@ def _typed(value: dict[str, Any], kind: type[T], path: Path, where: str) -> T:
         expected, _, found = message.removeprefix("Expected ").partition(", got ")
         key = at.rstrip("`").replace("[...]", "")
         raise _malformed(path, where + key, expected, found) from error
-
-
-def _refuse_duplicates(node: Any, path: Path) -> None:
-    """YAML keeps the last of two equal keys in silence; a registry must not."""
-    import yaml
-
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(item, path)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            line = key.start_mark.line + 1
-            raise _malformed(
-                path, f"line {line}", "every name once", f"{key.value!r} twice"
-            )
-        seen.add(key.value)
-        _refuse_duplicates(value, path)
 
 
 def _malformed(path: Path, entry: str, expected: str, found: object) -> MmclustError:

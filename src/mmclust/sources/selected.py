@@ -8,8 +8,7 @@ that can be checked then is that pictures are whole JPEGs.
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
@@ -32,11 +31,13 @@ from mmclust.sources.remote_member import (
 )
 from mmclust.sources.remote_zip import Directory, choose, read_directory
 from mmclust.sources.space import require_space
+from mmclust.sources.stopping import Threads
 from mmclust.sources.transport import opening
-from mmclust.sources.trouble import FetchError
+from mmclust.sources.trouble import FetchError, changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from mmclust.sources.asking import Http
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TRIES = 3
+_LARGEST = 256 << 20
+"""Bytes of a picture whose size nobody states."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,6 @@ class _Job:
     file: SourceFile
     folder: Path
     """Where members are kept until they are packed."""
-    stop: threading.Event
 
 
 def fetch_members(
@@ -68,7 +70,7 @@ def fetch_members(
     *,
     tokens: Mapping[str, str],
     before_replace: Callable[[], object],
-) -> str:
+) -> tuple[str, bool]:
     """Fetch members of a remote archive and pack them, stored, under its name.
 
     Parameters
@@ -86,9 +88,11 @@ def fetch_members(
 
     Returns
     -------
-    str
+    how : str
         How the members were verified: ``crc32``, or ``jpeg`` where the archive's
         directory could not be had.
+    over_http : bool
+        Whether they came in the clear.
 
     Raises
     ------
@@ -97,10 +101,10 @@ def fetch_members(
         and not fetched again.
     """
     folder = work_folder(out) / f"{file.name}.members"
-    names = _plain(file, names)
+    names = plain_paths(file.name, names)
     paths = [folder / name for name in names]
     for attempt in range(_TRIES):
-        how = _fetch_all(file, names, folder, out, network, tokens)
+        how, url = _fetch_all(file, names, folder, out, network, tokens)
         try:
             pack(paths, folder, out / file.name, before_replace=before_replace)
             break
@@ -109,7 +113,7 @@ def fetch_members(
             if attempt == _TRIES - 1 or all(path.is_file() for path in paths):
                 raise
     kept.remove(folder)
-    return how
+    return how, url.startswith("http:")
 
 
 def _fetch_all(
@@ -119,22 +123,22 @@ def _fetch_all(
     out: Path,
     network: Network,
     tokens: Mapping[str, str],
-) -> str:
-    """Bring all members to the folder; return how they were verified."""
+) -> tuple[str, str]:
+    """Bring all members to the folder; return how they were verified, and whence."""
     with connecting(network.timeouts, tokens) as http:
-        job = _Job(http, network.patience, file, folder, threading.Event())
+        job = _Job(http, network.patience, file, folder)
         directory = _directory(job)
         if directory is None:
             _by_url(job, names, network.connections)
-            return "jpeg"
+            return "jpeg", job.file.member_url or ""
         chosen = choose(directory, names, directory.version.url)
         kept.take_from(out / file.name, chosen, folder)
         missing = [each for each in chosen if not kept.holds(folder, each)]
         _by_ranges(job, directory, missing, network.connections)
-        return "crc32"
+        return "crc32", directory.version.url
 
 
-def _plain(file: SourceFile, names: Iterable[str]) -> list[str]:
+def plain_paths(where: str, names: Iterable[str]) -> list[str]:
     """Return the names, which become paths, if none leads out of its folder."""
     listed = sorted(set(names))
     for name in listed:
@@ -142,7 +146,7 @@ def _plain(file: SourceFile, names: Iterable[str]) -> list[str]:
         if path.is_absolute() or ".." in path.parts or "\\" in name:
             raise MmclustError(
                 "A selected member leads out of its folder",
-                where=file.name,
+                where=where,
                 expected="a path inside the archive",
                 found=repr(name),
                 do="correct the list that names it",
@@ -159,7 +163,7 @@ def _directory(job: _Job) -> Directory | None:
                 lambda url=url: read_directory(job.http, job.file, url),  # type: ignore[misc]
                 job.patience,
                 reached=lambda: 0,
-                wait=job.stop.wait,
+                stop=job.http.stop,
             )
         except FetchError as error:
             last = error
@@ -214,8 +218,9 @@ def _one(job: _Job, name: str, member: Wanted | None) -> int:
     url = job.file.member_url.replace("{member}", quote(name))
 
     def attempt() -> None:
-        with opening(job.http, Ask(url)) as stream:
-            body = b"".join(refuse_page(stream, name))
+        size = None if member is None else member.size
+        with opening(job.http, Ask(url), size) as stream:
+            body = _whole(refuse_page(stream, name), size, url)
         if member is not None:
             refuse_difference(member, body, url)
         else:
@@ -226,21 +231,37 @@ def _one(job: _Job, name: str, member: Wanted | None) -> int:
     return 1
 
 
+def _whole(chunks: Iterable[bytes], size: int | None, url: str) -> bytes:
+    """Return a body that is held in memory; not more of it than a picture may have."""
+    largest = _LARGEST if size is None else size
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > largest:
+            raise changed(url, f"at most {largest:,} bytes", "more")
+    return bytes(body)
+
+
 def _patiently(job: _Job, attempt: Callable[[], None]) -> None:
-    if job.stop.is_set():
-        raise MmclustError("The download was stopped", where=job.file.name)
-    persistently(attempt, job.patience, reached=lambda: 0, wait=job.stop.wait)
+    persistently(attempt, job.patience, reached=lambda: 0, stop=job.http.stop)
 
 
 def _in_parallel(
     job: _Job, work: Callable[[T], int], items: list[T], connections: int
 ) -> None:
     """Do all the work, and stop at the first failure."""
-    with ThreadPoolExecutor(connections, thread_name_prefix="member") as pool:
+    with Threads(min(connections, len(items)), "member") as threads:
+        futures = [threads.submit(work, item) for item in items]
         try:
+            done = _as_they_come(futures)
             label = f"fetching from {job.file.name}"
-            for _ in track(pool.map(work, items), label, len(items), "requests"):
+            for _ in track(done, label, len(items), "requests"):
                 pass
         finally:
-            job.stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            job.http.stop.set()
+
+
+def _as_they_come(futures: list[Future[int]]) -> Iterator[int]:
+    """Yield what calls gave, and raise the first failure as soon as it is there."""
+    for future in as_completed(futures):
+        yield future.result()

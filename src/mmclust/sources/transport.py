@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,13 @@ from urllib.request import url2pathname
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK
 from mmclust.sources.asking import Ask, Http, Timeouts, Version, headers_of
-from mmclust.sources.trouble import FetchError, changed, failure, status_trouble
+from mmclust.sources.trouble import (
+    BY_HAND,
+    FetchError,
+    changed,
+    failure,
+    status_trouble,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +34,12 @@ if TYPE_CHECKING:
     import httpx
 
 _OK, _PART, _BEYOND = 200, 206, 416
+_ANY_HEADER = zlib.MAX_WBITS | 32
+"""For zlib: gzip's header, or its own."""
+_RATIO = 200
+"""Beyond it a compressed body of unknown size is taken for a bomb."""
+_LARGEST = 4 << 30
+"""Bytes of a body whose size neither the registry nor the server states."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +99,17 @@ def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Str
         redirects for ever, stalls, breaks off or gives another range.
     """
     if urlsplit(ask.url).scheme == "file":
-        with _open_file(ask.url) as stream:
+        with _open_file(ask) as stream:
             yield stream
         return
     import httpx
 
     try:
         with http.client.stream(
-            "GET", ask.url, headers=headers_of(http, ask)
+            "GET",
+            ask.url,
+            headers=headers_of(http, ask),
+            extensions={"trace": http.stop.trace},
         ) as response:
             yield _stream(http, ask, response, n_expected)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
@@ -110,11 +126,13 @@ def _stream(
     headers = response.headers
     length = headers.get("content-length", "")
     total = int(length) if length.isdigit() else None
-    encoded = headers.get("content-encoding", "identity") != "identity"
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoded = encoding != "identity"
+    chunks = response.iter_raw()
     if encoded and (total is None or total != n_expected):
-        chunks, total = response.iter_bytes(), None
-    else:
-        chunks = response.iter_raw()
+        chunks, total = _unpacked(chunks, encoding, ask.url, n_expected), None
+    if total is None and n_expected is None:
+        chunks = _capped(chunks, ask.url)
     start = 0
     if response.status_code == _PART:
         start, total = _range(ask, headers)
@@ -132,6 +150,68 @@ def _stream(
         headers.get("accept-ranges", "") == "bytes" and not encoded,
         response.status_code == _PART,
     )
+
+
+def _unpacked(
+    chunks: Iterator[bytes], encoding: str, url: str, n_expected: int | None
+) -> Iterator[bytes]:
+    """Unpack what is compressed on the way, a MiB at a time.
+
+    Where nobody knows the file's size, it may not become much larger than it came.
+    """
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise _odd_body(url, "the file's own bytes", f"Content-Encoding: {encoding}")
+    decoder, came, made = zlib.decompressobj(_ANY_HEADER), 0, 0
+    for chunk in chunks:
+        came, rest = came + len(chunk), chunk
+        while rest:
+            if decoder.eof:  # gzip may have several members
+                decoder = zlib.decompressobj(_ANY_HEADER)
+            try:
+                piece = decoder.decompress(rest, CHUNK)
+            except zlib.error as error:
+                raise _damaged_body(url, error) from error
+            rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            made += len(piece)
+            if n_expected is None and made > max(CHUNK, _RATIO * came):
+                expected = f"at most {_RATIO} bytes for each compressed byte"
+                raise _odd_body(url, expected, f"{made:,} bytes from {came:,} so far")
+            if piece:
+                yield piece
+    if not decoder.eof:
+        raise _damaged_body(url, f"it ends after {came:,} compressed bytes")
+
+
+def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Refuse a body that goes on and on, where neither side says how long it is."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > _LARGEST:
+            raise _odd_body(url, f"at most {_LARGEST:,} bytes", f"{size:,} so far")
+        yield chunk
+
+
+def _odd_body(url: str, expected: str, found: str) -> FetchError:
+    error = MmclustError(
+        "The server sends no plain file",
+        where=url,
+        expected=expected,
+        found=found,
+        do=BY_HAND,
+    )
+    return FetchError(error)
+
+
+def _damaged_body(url: str, found: object) -> FetchError:
+    error = MmclustError(
+        "The download is damaged",
+        where=url,
+        expected="data compressed as the server says",
+        found=found,
+        do=BY_HAND,
+    )
+    return FetchError(error, again=True)
 
 
 def _range(ask: Ask, headers: Mapping[str, str]) -> tuple[int, int | None]:
@@ -179,13 +259,20 @@ def _paced(chunks: Iterator[bytes], url: str, timeouts: Timeouts) -> Iterator[by
 
 
 @contextlib.contextmanager
-def _open_file(url: str) -> Iterator[Stream]:
-    path = Path(url2pathname(urlsplit(url).path))
+def _open_file(ask: Ask) -> Iterator[Stream]:
+    path = Path(url2pathname(urlsplit(ask.url).path))
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            chunks = iter(lambda: file.read(CHUNK), b"")
-            yield Stream(url, chunks, Version(url, total=size))
+            version = Version(ask.url, total=size)
+            if ask.end is None:
+                chunks = iter(lambda: file.read(CHUNK), b"")
+                yield Stream(ask.url, chunks, version)
+            else:
+                file.seek(ask.start)
+                data = file.read(ask.end - ask.start)
+                chunks = iter([data] if data else [])
+                yield Stream(ask.url, chunks, version, ask.start, partial=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         if error.filename != str(path):
             raise

@@ -99,8 +99,6 @@ def failure(url: str, error: Exception, timeouts: Timeouts) -> FetchError:
         (httpx.UnsupportedProtocol, "The server redirects to another protocol",
          "http:// or https://", False),
         (httpx.TransportError, "The download broke off", "the whole file", True),
-        (httpx.DecodingError, "The download is damaged",
-         "data compressed as the server says", True),
         (Exception, "The download failed", None, False),
     ]  # fmt: skip
     what, expected, again = next(

@@ -50,6 +50,13 @@ class SourceFile:
     first_seen: bool = False
 
     @property
+    def is_pictures(self) -> bool:
+        """Whether it is a zip of nothing but pictures, of which some can be taken."""
+        endings = tuple(pattern.lower() for pattern in self.contains)
+        pictures = all(each.endswith((".jpg", ".jpeg", ".png")) for each in endings)
+        return self.name.endswith(".zip") and bool(endings) and pictures
+
+    @property
     def known_by(self) -> str:
         """``published``, ``first seen`` or ``unknown``: whose digest it is held to."""
         if not self.digests:

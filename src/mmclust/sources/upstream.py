@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_note
 from mmclust.sources.collect import collect
+from mmclust.sources.folder import holds
 from mmclust.sources.listing import listed_members
-from mmclust.sources.local import archive_entry, forget, from_folder
+from mmclust.sources.local import archive_entry, forget, from_folder, some_members
 from mmclust.sources.manual import drop_folder, require_dropped
-from mmclust.sources.selected import fetch_members
 from mmclust.sources.verify import decide, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from mmclust.sources.choice import Choose
     from mmclust.sources.download import Network
     from mmclust.sources.types import Source, SourceFile
     from mmclust.sources.verify import Facts
-
-    Select = Callable[[Path], Mapping[str, Iterable[str]]]
-    """Given the folder that holds the whole files, say which members are needed of
-    which archives."""
 
 
 def from_upstream(
@@ -34,7 +30,7 @@ def from_upstream(
     network: Network,
     *,
     upstream: bool = True,
-    select: Select | None = None,
+    choose: Choose | None = None,
 ) -> dict[str, Any]:
     """Fetch what is missing or damaged.
 
@@ -50,8 +46,9 @@ def from_upstream(
         How servers are used.
     upstream
         Whether these are the publishers' own files, and not the sample's.
-    select
-        Takes the place of optional archives: only members are fetched of them.
+    choose
+        See :func:`mmclust.sources.choice.chooser`: of archives of pictures only these
+        members are fetched, and nothing where none is wanted.
 
     Returns
     -------
@@ -60,95 +57,89 @@ def from_upstream(
     """
     known = _noted(out, "upstream" if upstream else "sample")
     found = _present(source, out, known)
-    wanted = [f for f in source.files.values() if decide(f, found[f.name]) != "present"]
-    files = _dropped(source, wanted, out, drop_folder(root, source.name), upstream)
+    drop = drop_folder(root, source.name)
+    right = {
+        f.name for f in source.files.values() if decide(f, found[f.name]) == "present"
+    }
+    some = {
+        file.name
+        for file in source.files.values()
+        # What was made of a drop folder that is empty by now stays.
+        if choose
+        and file.is_pictures
+        and (_is_had(file) or holds(drop, file))
+        # Whoever has downloaded all of it is not given less.
+        and not (upstream and file.digests and file.name in right)
+    }
+    wanted = [f for f in source.files.values() if f.name not in right - some]
+    files = _dropped(source, wanted, out, drop, choose) if upstream else {}
     wanted = [file for file in wanted if file.name not in files]
-    whole = [f for f in wanted if f.urls and not (select and f.optional)]
     new = collect(
-        whole,
+        [file for file in wanted if file.urls and file.name not in some],
         out,
         network,
         what=f"the download of {source.name}",
         tokens=source.tokens,
         before_replace=partial(forget, out),
     )
-    wrong = {*files, *(file.name for file in wanted)}
-    right = {name: facts for name, facts in found.items() if name not in wrong}
-    for name, facts in {**right, **new}.items():
+    kept = {name: found[name] for name in right - some - files.keys()}
+    for name, facts in {**kept, **new}.items():
         if facts is not None and name not in new and not source.files[name].digests:
             files[name] = known[name]
         elif facts is not None:
             files[name] = archive_entry(source, name, facts)
-    members = _members(source, wanted, out, select)
-    for name, names in members.items():
-        files[name] = _packed(source, source.files[name], names, out, network)
+    for name, names in _members(wanted, out, choose).items():
+        file, path = source.files[name], out / name
+        if names and _is_noted(path, names, known.get(name)):
+            files[name] = known[name]
+        elif names and _is_had(file):
+            files[name] = some_members(file, names, out, network, source.tokens)
     return {name: files[name] for name in source.files if name in files}
 
 
-def _by_hand(file: SourceFile) -> bool:
-    return not file.urls and not file.listed_in
+def _is_had(file: SourceFile) -> bool:
+    """Say whether a file can be had without the user's hand."""
+    return bool(file.urls or file.listed_in)
 
 
 def _dropped(
-    source: Source, wanted: list[SourceFile], out: Path, folder: Path, upstream: bool
+    source: Source,
+    wanted: list[SourceFile],
+    out: Path,
+    folder: Path,
+    choose: Choose | None,
 ) -> dict[str, Any]:
     """Take what was dropped; demand what can be got in no other way."""
-    if not upstream:
-        return {}
-    by_hand = [file for file in wanted if _by_hand(file)]
+    by_hand = [file for file in wanted if not _is_had(file)]
     there = [f for f in source.files.values() if f.optional and (out / f.name).exists()]
     if there and all(file.optional for file in by_hand):
-        by_hand = []
+        by_hand = [file for file in by_hand if holds(folder, file)]
     if by_hand:
         require_dropped(source, by_hand, folder)
     names = [file.name for file in by_hand]
     names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
-    return from_folder(source, folder, out, names) if names else {}
+    return from_folder(source, folder, out, names, choose) if names else {}
 
 
 def _members(
-    source: Source, wanted: list[SourceFile], out: Path, select: Select | None
+    wanted: list[SourceFile], out: Path, choose: Choose | None
 ) -> dict[str, list[str]]:
     """Return which members to fetch, by archive."""
-    names = [file.name for file in wanted]
-    chosen = {} if select is None else select(out)
-    for name in chosen:
-        if name not in source.files:
-            raise MmclustError(
-                f"{source.name} has no file {name}",
-                expected=", ".join(source.files),
-                found=name,
-                do="select from a file of the source",
-            )
-    members = {name: list(each) for name, each in chosen.items() if name in names}
-    for file in wanted:
-        if file.listed_in:
-            members[file.name] = listed_members(out / file.listed_in)
-    return members
+    if choose is not None:
+        chosen = choose(out)
+        return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
+    listed = (file for file in wanted if file.listed_in)
+    return {file.name: listed_members(out / file.listed_in) for file in listed}
 
 
-def _packed(
-    source: Source, file: SourceFile, names: list[str], out: Path, network: Network
-) -> dict[str, Any]:
-    how = fetch_members(
-        file,
-        names,
-        out,
-        network,
-        tokens=source.tokens,
-        before_replace=partial(forget, out),
-    )
-    full = sum(file.contains.values())
-    part = ": a part" if len(names) < full else ""
-    return {
-        "size": (out / file.name).stat().st_size,
-        "sha256": file_digest(out / file.name),
-        "verified": how,
-        "from": "members",
-        "contains": {
-            pattern: f"{len(names)} of {full}{part}" for pattern in file.contains
-        },
-    }
+def _is_noted(path: Path, names: list[str], noted: dict[str, Any] | None) -> bool:
+    """Say whether an archive is the one that was made of just these members."""
+    if noted is None or noted["from"] != "members" or not path.is_file():
+        return False
+    if file_digest(path) != noted["sha256"]:
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist() == sorted(set(names))
 
 
 def _noted(out: Path, mirror: str) -> dict[str, Any]:

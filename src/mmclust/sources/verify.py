@@ -31,10 +31,13 @@ class Facts:
     digests
         By algorithm: sha256, and the strongest that is registered; none where the
         size alone was already wrong.
+    over_http
+        Whether some of it came in the clear, where it could be changed.
     """
 
     size: int
     digests: dict[str, str]
+    over_http: bool = False
 
 
 def measure(path: Path, file: SourceFile) -> Facts | None:

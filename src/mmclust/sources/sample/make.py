@@ -20,16 +20,40 @@ from mmclust.sources.sample.plan import TRAIN, VAL, plan
 from mmclust.sources.sample.world import MIN_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from mmclust.sources.sample.draw import Drawn
 
 ANNOTATIONS = "annotations_trainval2017.zip"
+ALL = (
+    "coco2017",
+    "coco2017_unlabeled",
+    "coco2014",
+    "karpathy_splits",
+    pascal.SOURCE,
+    flickr.HUB,
+    flickr.PUBLISHER,
+    "fine_grained",
+    "wordnet",
+    "norms",
+)
+"""The sources of the world, in the registry's order."""
+SHOWN_BY = {
+    "karpathy_splits": ("coco2014", flickr.HUB),
+    flickr.PUBLISHER: (flickr.HUB,),
+}
+"""Of sources that show, or say something of, others' pictures: whose."""
 PROTOCOLS = {"coco2017": {"coco_all.min_images": MIN_IMAGES}}
 
 
-def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None) -> int:
+def make_sample(
+    out: Path,
+    seed: int,
+    workers: int,
+    n_images: int | None = None,
+    sources: Collection[str] | None = None,
+) -> int:
     """Write the built-in mirror: the sources' files, and their registry.
 
     Parameters
@@ -43,6 +67,9 @@ def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None)
     n_images
         Draw only so many of COCO 2017's pictures, and as small a part of the other
         sources', for tests; all (about 2,700, and 1,750) by default.
+    sources
+        Draw only these, each with the bytes that it has among all; all by default.
+        Names that the world does not have are passed over.
 
     Returns
     -------
@@ -62,30 +89,37 @@ def make_sample(out: Path, seed: int, workers: int, n_images: int | None = None)
     tests = [picture for picture in streets if picture.split == "test"]
     fine = plan_enlarged(seed, tests, _some(QUERIES, part))
 
-    plans = (coco, pages, streets, fine.val, fine.unlabeled)
-    pictures = [picture for each in plans for picture in each]
+    plans = {
+        "coco2017": coco,
+        pascal.SOURCE: pages,
+        flickr.HUB: streets,
+        "coco2014": fine.val,
+        "coco2017_unlabeled": fine.unlabeled,
+    }
+    asked = [name for name in ALL if sources is None or name in sources]
+    needed = {of for name in asked for of in SHOWN_BY.get(name, (name,))}
+    plans = {name: each for name, each in plans.items() if name in needed}
+    pictures = [picture for each in plans.values() for picture in each]
     drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
     done = iter(list(drawn))
-    photos, sentences, scenes, val, unlabeled = (
-        list(islice(done, len(each))) for each in plans
-    )
-    karpathy = out / "karpathy_splits"
-    files = {
-        "coco2017": write_coco2017(out / "coco2017", seed, photos),
-        "coco2017_unlabeled": fine_grained.write_unlabeled(
-            out / "coco2017_unlabeled", seed, unlabeled
+    of = {name: list(islice(done, len(each))) for name, each in plans.items()}
+    writers: dict[str, Callable[[Path], list[Path]]] = {
+        "coco2017": lambda to: write_coco2017(to, seed, of["coco2017"]),
+        "coco2017_unlabeled": lambda to: fine_grained.write_unlabeled(
+            to, seed, of["coco2017_unlabeled"]
         ),
-        "coco2014": fine_grained.write_coco2014(out / "coco2014", seed, val),
-        "karpathy_splits": fine_grained.write_karpathy(
-            karpathy, val, scenes, fine.n_queries
+        "coco2014": lambda to: fine_grained.write_coco2014(to, seed, of["coco2014"]),
+        "karpathy_splits": lambda to: fine_grained.write_karpathy(
+            to, of["coco2014"], of[flickr.HUB], fine.n_queries
         ),
-        pascal.SOURCE: pascal.write_pascal(out / pascal.SOURCE, seed, sentences),
-        flickr.HUB: flickr.write_hub(out / flickr.HUB, scenes),
-        flickr.PUBLISHER: flickr.write_publisher(out / flickr.PUBLISHER, scenes),
-        "fine_grained": fine_grained.write_fine_grained(out / "fine_grained", fine),
-        "wordnet": write_nouns(out / "wordnet"),
-        "norms": write_norms(out / "norms", seed),
+        pascal.SOURCE: lambda to: pascal.write_pascal(to, seed, of[pascal.SOURCE]),
+        flickr.HUB: lambda to: flickr.write_hub(to, of[flickr.HUB]),
+        flickr.PUBLISHER: lambda to: flickr.write_publisher(to, of[flickr.HUB]),
+        "fine_grained": lambda to: fine_grained.write_fine_grained(to, fine),
+        "wordnet": write_nouns,
+        "norms": lambda to: write_norms(to, seed),
     }
+    files = {name: writers[name](out / name) for name in asked}
     write_bytes(out / "registry.yaml", registry(seed, files, PROTOCOLS).encode())
     return len(pictures)
 

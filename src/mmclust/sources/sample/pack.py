@@ -100,4 +100,4 @@ def registry(
                 f"      sha256: {file_digest(path)}",
                 f"      url: {name}/{path.name}",
             ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines if files else [*lines, "{}"]) + "\n"

@@ -1,0 +1,113 @@
+"""Some pictures of a source instead of all: those that named benchmarks take.
+
+Whoever knows the benchmarks says which (:class:`Choice`); this file gives it the lists
+to read, wherever the source comes from, and says of which archives they are members.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import write_json
+from mmclust.sources.selected import plain_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from mmclust.sources.types import Source
+
+    Choose = Callable[[Path], dict[str, list[str]]]
+    """Given the folder of a source's files, say which members are wanted of each
+    archive of pictures."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which pictures of a source are wanted.
+
+    Parameters
+    ----------
+    lists
+        Other sources, whose files say which.
+    pictures
+        Given a folder that holds a folder for each source, return paths such as
+        ``train2017/000000000009.jpg``; others than this source's do no harm.
+    """
+
+    lists: tuple[str, ...]
+    pictures: Callable[[Path], Iterable[str]]
+
+
+def chooser(
+    choice: Choice | None,
+    source: Source,
+    mirror: str,
+    folder_of: Callable[[str], Path],
+) -> Choose | None:
+    """Return what says which members of which archives are wanted.
+
+    Parameters
+    ----------
+    choice
+        ``None``: everything.
+    source
+        Whose pictures are chosen.
+    mirror
+        As ``source.json`` is going to say.
+    folder_of
+        Where the files of another source lie.
+
+    Returns
+    -------
+    callable or None
+        ``None`` where everything is wanted, or the source has no pictures that could
+        be taken one by one.
+    """
+    if choice is None or not any(file.is_pictures for file in source.files.values()):
+        return None
+
+    def choose(folder: Path) -> dict[str, list[str]]:
+        folders = {name: folder_of(name) for name in choice.lists}
+        folders[source.name] = folder
+        note = {"mirror": mirror, "protocol": source.protocol}
+        with _side_by_side(folders, source.name, note) as raw:
+            try:
+                paths = plain_paths(source.name, choice.pictures(raw))
+            except MmclustError as error:
+                # To the reader these are the folders themselves.
+                for name, real in folders.items():
+                    error.replace(str(raw / name), str(real))
+                error.replace(str(raw), str(folder.parent))
+                raise
+        return {
+            name: [path for path in paths if _is_in(path, file.contains)]
+            for name, file in source.files.items()
+            if file.is_pictures
+        }
+
+    return choose
+
+
+def _is_in(path: str, patterns: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).match(pattern) for pattern in patterns)
+
+
+@contextlib.contextmanager
+def _side_by_side(
+    folders: Mapping[str, Path], own: str, note: Mapping[str, object]
+) -> Iterator[Path]:
+    """Give a folder that shows the sources' files as ``build`` is going to see them."""
+    with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
+        raw = Path(made)
+        for name, folder in folders.items():
+            (raw / name).mkdir()
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path.name != "source.json":
+                    (raw / name / path.name).symlink_to(path.absolute())
+        write_json(raw / own / "source.json", dict(note))
+        yield raw
