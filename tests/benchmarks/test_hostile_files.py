@@ -14,6 +14,7 @@ import pytest
 
 from mmclust.benchmarks._cifar_pickle import read_batch
 from mmclust.benchmarks._stage import build_benchmark
+from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_captions import write_mscoco_fg
 from tests.benchmarks.toy_folder import build_folder, jsonl
@@ -188,6 +189,22 @@ def test_what_is_no_file_is_never_opened(pictures, kind, monkeypatch):
     found = "a link to nothing" if kind == "nothing" else "which is not opened"
     with pytest.raises(MmclustError, match=rf"1 others: b\.png \([^)]*{found}"):
         build_folder(raw)
+
+
+def test_a_program_under_a_pictures_name_is_not_run(pictures, monkeypatch):
+    """PostScript called .png, which Pillow hands to Ghostscript."""
+    from PIL import EpsImagePlugin
+
+    def run(*_, **__):
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    raw = pictures("a.jpg", **{"b.png": program})
+    with pytest.raises(MmclustError, match=r"b\.png \(PostScript, a program"):
+        build_folder(raw)
+    with pytest.raises(MmclustError, match="PostScript"):
+        decode(program, "b.png")
 
 
 @pytest.mark.parametrize("name", ["metadata.csv", "a.txt", "captions.txt", "b.zip"])
