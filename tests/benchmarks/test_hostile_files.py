@@ -6,14 +6,19 @@ import json
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
+from mmclust.benchmarks._cifar import _label_list
 from mmclust.benchmarks._cifar_pickle import read_batch
+from mmclust.benchmarks._imagenet import _synsets
+from mmclust.benchmarks._pascal import parse_page
 from mmclust.benchmarks._stage import build_benchmark
+from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_captions import write_mscoco_fg
 from tests.benchmarks.toy_folder import build_folder, jsonl
@@ -190,6 +195,22 @@ def test_what_is_no_file_is_never_opened(pictures, kind, monkeypatch):
         build_folder(raw)
 
 
+def test_a_program_under_a_pictures_name_is_not_run(pictures, monkeypatch):
+    """PostScript called .png, which Pillow hands to Ghostscript."""
+    from PIL import EpsImagePlugin
+
+    def run(*_, **__):
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    raw = pictures("a.jpg", **{"b.png": program})
+    with pytest.raises(MmclustError, match=r"b\.png \(PostScript, a program"):
+        build_folder(raw)
+    with pytest.raises(MmclustError, match="PostScript"):
+        decode(program, "b.png")
+
+
 @pytest.mark.parametrize("name", ["metadata.csv", "a.txt", "captions.txt", "b.zip"])
 def test_other_special_files_are_counted(pictures, name):
     """They are not opened either, and the terminal names them."""
@@ -292,9 +313,39 @@ def test_a_refused_pickle_gives_no_advice_to_trust_it():
 
 def test_labels_that_nest_without_end_are_refused(tmp_path):
     """Their text would never end."""
-    from mmclust.benchmarks._cifar import _label_list
-
     nested: list = []
     nested.append(nested)
     with pytest.raises(MmclustError, match=r"whole numbers[\s\S]*list"):
         _label_list({"labels": [nested]}, "labels", 1, "x")
+
+
+def mat_file(version, rest):
+    name = b"MATLAB MAT-file".ljust(124)
+    return name + struct.pack("<H", version) + b"IM" + rest
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x" * 500,
+        mat_file(0x0200, b"\x89HDF"),
+        mat_file(0x0100, struct.pack("<II", 14, 1_000) + b"x" * 10),
+        mat_file(0x0100, struct.pack("<II", 15, 20) + b"notzlib" * 4),
+    ],
+    ids=["empty", "other", "version_7_3", "cut", "not_zlib"],
+)
+def test_class_lists_that_are_no_matlab_file_are_refused(data):
+    """The development kit's, damaged or of a version that SciPy does not read."""
+    with pytest.raises(
+        MmclustError, match=r"class list cannot be read[\s\S]*meta\.mat"
+    ):
+        _synsets(data, "meta.mat")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "zlib", "idna", "no such"])
+def test_pages_in_charsets_that_are_none_are_refused(charset):
+    """Python knows codecs that decode no text, and one that only fails."""
+    page = f'<meta charset="{charset}">'.encode() + b"\xff"
+    with pytest.raises(MmclustError, match="page is not text"):
+        parse_page(page, "index.html")

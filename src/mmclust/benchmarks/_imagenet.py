@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,19 @@ TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 TRUTH, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
 DEVKIT = Layout(
     "ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_devkit_t12/data", (TRUTH, META)
+)
+# What SciPy raises on bytes that are no MATLAB file, or one it does not read.
+BROKEN = (
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
 )
 OFFICIAL = re.compile(r"n\d{8}_\d+|ILSVRC2012_val_\d{8}")
 
@@ -146,7 +161,9 @@ def _validation_truth(base: Path, wnids: Collection[str]) -> dict[str, str]:
     wanted = {number: wnid for number, wnid in numbers.items() if wnid in set(wnids)}
     lines = files[TRUTH].split()
     odd = [
-        i for i, n in enumerate(lines, 1) if not n.isdigit() or int(n) not in numbers
+        i
+        for i, n in enumerate(lines, 1)
+        if not (n.isdigit() and len(n) < 10 and int(n) in numbers)  # noqa: PLR2004
     ]
     if odd:
         raise MmclustError(
@@ -172,7 +189,7 @@ def _synsets(data: bytes, where: str) -> dict[int, str]:
         table: Any = loadmat(io.BytesIO(data), squeeze_me=True)["synsets"]
         entries = np.atleast_1d(table)
         return {int(e["ILSVRC2012_ID"]): str(e["WNID"]) for e in entries}
-    except (MatReadError, KeyError, ValueError, TypeError, IndexError) as error:
+    except (MatReadError, *BROKEN) as error:
         raise MmclustError(
             "The development kit's class list cannot be read",
             where=where,

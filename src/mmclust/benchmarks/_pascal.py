@@ -90,7 +90,7 @@ def _decoded(data: bytes, where: str) -> tuple[str, str]:
     for encoding in tried:
         try:
             return data.decode(encoding).removeprefix("\ufeff"), encoding
-        except (UnicodeDecodeError, LookupError) as error:
+        except (UnicodeError, LookupError) as error:
             why = error
     raise _refusal("The page is not text", where, " or ".join(tried), why)
 

@@ -99,6 +99,8 @@ def _opened(data: bytes, where: str) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data)) as image:
             _refuse_large(image)
+            if image.format == "EPS":  # Pillow would run Ghostscript on it
+                raise _undecodable(where, "PostScript, a program that is not run")
             yield image
     except (Image.DecompressionBombError, MemoryError) as error:
         raise CorruptImageError(
