@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mmclust.report.origin import of_sample
 from mmclust.report.tables import METRICS
 from mmclust.scoring.published import compare, read_published
 
@@ -50,7 +49,7 @@ def published_rows(root: Path, run: Run, params: Params) -> dict[str, Any]:
     }
     known = dict.fromkeys([*METRICS, *(row.metric for row in everything)])
     return {
-        "same_data": not of_sample(run.summary),
+        "same_data": params.data.mirror != "sample",
         "metrics": [m for m in known if any(row.metric == m for row in everything)],
         "beside": _groups([row for row in everything if id(row) in compared], compared),
         "alone": _groups([row for row in everything if id(row) not in compared], {}),
