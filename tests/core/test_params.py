@@ -3,6 +3,7 @@
 from dataclasses import FrozenInstanceError
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
@@ -111,7 +112,11 @@ def test_plugin_options_are_strict_too(tmp_path):
 
 def test_numbers_are_those_of_dvc(tmp_path):
     """`dvc exp run -S …=0.00001` writes 1e-05, which YAML 1.1 takes for text."""
-    text = "words: {joint_model: {learning_rate: 1e-05}}"
+    path = tmp_path / "params.yaml"
+    path.write_text("words: {joint_model: {learning_rate: 0.001}}")
+    apply_overrides(path, ["words.joint_model.learning_rate=0.00001"])
+    text = path.read_text()
+    assert "1e-05" in text
     assert read(tmp_path, text).block("words", "joint_model").learning_rate == 1e-5
     assert read(tmp_path, "seed: 010").seed == 10
 

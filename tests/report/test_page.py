@@ -233,7 +233,7 @@ def test_a_dirty_tree_is_told(run):
     assert "when this page was made: params.yaml , src/<b>.py , src/c <b>.py ." in text
 
 
-def test_each_benchmark_is_called_what_it_is(tmp_path, make):
+def test_each_benchmark_is_called_what_it_is(tmp_path):
     """The sample beside pictures of one's own, whatever the next fetch would take."""
     names = {"drawn": "sample", "photos": "by hand"}
     for name, taken in names.items():
@@ -277,7 +277,8 @@ def test_published_numbers_compare_only_on_published_data(tmp_path, make, publis
     ]
     (root / "docs/published").mkdir(parents=True)
     (root / "docs/published/a.csv").write_text("\n".join(rows) + "\n")
-    make_report(root, params, root / "index.html")
+    data = replace(params.data, mirror=mirror)
+    make_report(root, replace(params, data=data), root / "index.html")
     source = (root / "index.html").read_text()
     text = Page(root / "index.html").text
     assert source.count('<th scope="row">multi-view clustering model</th>') == 1
