@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import sealed
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.kernels.ranks import rank_scores
 from mmclust.retrieval._itm import load_itm, match_scores
@@ -126,7 +127,13 @@ def repo(tmp_path):
     np.save(embedded / "image.npy", rng.standard_normal((9, 8)).astype(np.float32))
     np.save(embedded / "text_main.npy", rng.standard_normal((12, 8)).astype(np.float32))
     (embedded / "embeddings.json").write_text(
-        json.dumps({"encoder": "toy", "manifest": digest})
+        json.dumps(
+            {
+                "encoder": "toy",
+                "manifest": digest,
+                **sealed(embedded, ["image.npy", "text_main.npy"]),
+            }
+        )
     )
     return tmp_path
 

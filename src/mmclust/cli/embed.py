@@ -41,6 +41,7 @@ def embed(
         fitted=Path("data/features") / fitted_on / encoder,
         block=params.encoder_options(encoder, benchmark),
         seed=params.seed,
+        policy=params.encode,
         options=Options(devices=(device,), workers=n_workers(workers)),
     )
     rows = ", ".join(f"{name} {count:,}" for name, count in found.items())

@@ -16,10 +16,13 @@ from mmclust.core.errors import MmclustError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from torch import nn
 
 PRECISIONS = ("float32", "bf16", "fp16")
+FLAGS = ("device", "batch_size", "precision", "compile")
+"""Of the command; what reaches the numbers of a pretrained torch model."""
 _THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -34,11 +37,29 @@ BATCH = 32
 BATCH_ACCELERATED = 256
 
 
+def flags_of(module: ModuleType, params: Any) -> tuple[str, ...]:
+    """Return the command's flags that reach an encoder's numbers.
+
+    Of an encoder that does not say, none where ``prepare`` gives the features, else
+    all.
+
+    Parameters
+    ----------
+    module, params
+        An encoder, see :class:`mmclust.core.types.Encoder`.
+    """
+    if hasattr(module, "flags"):
+        return tuple(module.flags(params))
+    computes = hasattr(module, "encode_image") or hasattr(module, "encode_text")
+    return tuple(getattr(module, "FLAGS", FLAGS if computes else ()))
+
+
 def ready(model: nn.Module, device: str) -> Any:
     """Put a model in place for inference, as the run's flags ask.
 
     An encoder calls it once on each model it loads. On an accelerator weights are
-    laid out channels-last; with ``--compile`` the model is compiled.
+    laid out channels-last; with ``--compile`` the model is compiled, which works for
+    calls of the model itself, and not for its other methods: see :func:`compiled`.
 
     Parameters
     ----------
@@ -52,12 +73,29 @@ def ready(model: nn.Module, device: str) -> Any:
     torch.nn.Module
         Or what ``torch.compile`` makes of it.
     """
+    return compiled(placed(model, device))
+
+
+def placed(model: nn.Module, device: str) -> nn.Module:
+    """Put a model in place for inference, not compiled."""
     import torch
 
     model = model.to(device).eval()
     if on_accelerator(device):
         model = model.to(memory_format=torch.channels_last)
-    return torch.compile(model) if _COMPILED.get() else model
+    return model
+
+
+def compiled(function: Any) -> Any:
+    """Compile a model, or one of its methods, if the run's flags ask for it."""
+    import torch
+
+    return torch.compile(function) if is_compiled() else function
+
+
+def is_compiled() -> bool:
+    """Whether the run's flags ask for compiled models."""
+    return _COMPILED.get()
 
 
 def batch_size(device: str) -> int:

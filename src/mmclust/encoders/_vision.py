@@ -14,19 +14,28 @@ import numpy as np
 
 from mmclust.core.io import file_digest
 from mmclust.encoders._batches import in_batches, unit_rows
-from mmclust.encoders._compute import ready
+from mmclust.encoders._compute import is_compiled, ready
 from mmclust.encoders._pixels import scaled, sized
 from mmclust.encoders._timm import hub_model, load_timm, timm_file
 from mmclust.encoders._torchvision import load_torchvision, torchvision_file
 from mmclust.encoders._weights import Published, processor_pixels, require_published
-from mmclust.kernels.hub import checkpoint, from_pretrained, size_of
+from mmclust.kernels.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    size_of,
+    stamp,
+)
 from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 
     from mmclust.core.types import Batch, Fitted
+    from mmclust.kernels.hub import Stamp
 
 Library = Literal["torchvision", "timm", "transformers"]
 
@@ -69,8 +78,7 @@ def identity(params: Any) -> dict[str, Any]:
         return checkpoint_identity(params.model, params.revision)
     if params.library == "timm" and params.weights == "hub":
         return checkpoint_identity(hub_model(params.model), params.revision)
-    find = torchvision_file if params.library == "torchvision" else timm_file
-    path = find(params)
+    path = _file(params)
     return {
         "model": params.model,
         "revision": params.weights,
@@ -79,9 +87,23 @@ def identity(params: Any) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=2)
+def _file(params: Any) -> Path:
+    find = torchvision_file if params.library == "torchvision" else timm_file
+    return find(params)
+
+
 def _model(params: Any, device: str) -> Any:
-    """Load once per process; refuse pixels that the weights do not expect."""
+    """Load once per process, and again when the files have changed."""
+    if params.library == "transformers":
+        files = checkpoint_stamp(params.model, params.revision)
+    else:
+        files = stamp([_file(params)])
+    return _loaded(params, device, files, is_compiled())
+
+
+@lru_cache(maxsize=2)
+def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001, FBT001
+    """Load a model; refuse pixels that the weights do not expect."""
     load = {
         "torchvision": load_torchvision,
         "timm": load_timm,

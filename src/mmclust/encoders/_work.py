@@ -19,6 +19,7 @@ from mmclust.encoders._captions import (
     has_caption,
     source_of,
 )
+from mmclust.encoders._compute import flags_of
 from mmclust.encoders._job import Plan
 
 if TYPE_CHECKING:
@@ -134,8 +135,9 @@ def plan_work(
     facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
     if hasattr(module, "identity"):
         facts["model"] = module.identity(params)
-    if hasattr(module, "encode_image") or hasattr(module, "encode_text"):
-        facts |= options.facts()
+    flags = flags_of(module, params)
+    options.require_effect(encoder, flags)
+    facts |= options.facts(flags)
     plan, without = Plan(encoder, params), tuple[str, ...]()
     if "text" in module.VIEWS:
         source = PUBLISHER if made is None else source_of(params)
