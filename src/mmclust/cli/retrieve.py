@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Image-text retrieval with embeddings of a benchmark (see also `score "
@@ -14,7 +16,6 @@ app = typer.Typer(
 )
 Benchmark = Annotated[str, typer.Argument(help="For instance mscoco_fg.")]
 EncoderName = Annotated[str, typer.Argument(help="An encoder that was embedded with.")]
-Device = Annotated[str, typer.Option(help="Where it is computed: cpu, cuda.")]
 
 
 @app.command("benchmark")

@@ -222,6 +222,7 @@ def require_nouns(
         ("images", facts["manifest"], manifest.digest),
         ("an encoder", facts["encoder"], features.meta["encoder"]),
         ("features", facts.get("image_features"), features.meta["sha256"]["image.npy"]),
+        ("weights", facts.get("model"), features.meta.get("model")),
     ):
         if found != expected:
             raise MmclustError(

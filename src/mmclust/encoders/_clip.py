@@ -204,7 +204,10 @@ def _open_clip(folder: Path, params: Any, device: str) -> Towers:
 
     model = placed(model, device)
     # A compiled model runs its forward pass alone compiled, which these are not.
-    encode_text, encode_image = compiled(model.encode_text), compiled(model.encode_image)
+    encode_text, encode_image = (
+        compiled(model.encode_text),
+        compiled(model.encode_image),
+    )
     config = read_json(folder / "open_clip_config.json")
     dim = int(config["model_cfg"]["embed_dim"])
     return Towers(encode_image, text, dim)

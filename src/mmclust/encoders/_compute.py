@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 PRECISIONS = ("float32", "bf16", "fp16")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 FLAGS = ("device", "batch_size", "precision", "compile")
 """Of the command; what reaches the numbers of a pretrained torch model."""
 _THREADS = (
@@ -108,22 +109,50 @@ def on_accelerator(device: str) -> bool:
     return device.partition(":")[0] != "cpu"
 
 
-def require_device(device: str) -> None:
-    """Refuse a device that is not there before hours of work, not after."""
-    if device == "cpu":
-        return
-    import torch
+def require_device(device: str, *, here: bool = True) -> str:
+    """Return a device's name; refuse one that is not there before hours of work.
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    Parameters
+    ----------
+    device
+        ``cpu``, or an accelerator of torch, with a number if there are several.
+    here
+        Whether it is of this machine; on a cluster only the name is looked at.
+
+    Returns
+    -------
+    str
+        ``cpu`` for ``cpu:0``, else what was given.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such device.
+    """
+    if device in {"cpu", "cpu:0"}:
+        return "cpu"
+    kind, colon, number = device.partition(":")
+    reason = None
+    if kind not in DEVICES or (colon and not number.isdecimal()):
+        reason = f"not one of {', '.join(DEVICES)}, alone or with a number: cuda:1"
+    elif here:
+        import torch
+
+        module = getattr(torch, kind)
+        count = module.device_count() if kind != "cpu" and module.is_available() else 0
+        if not count:
+            reason = f"torch finds no {kind} here" if kind != "cpu" else "one CPU, cpu"
+        elif int(number or 0) >= count:
+            reason = f"{count} of that kind, from {kind}:0"
+    if reason:
         raise MmclustError(
             f"The device {device!r} cannot be used",
             where="--device",
             expected="cpu, or an accelerator of this machine such as cuda",
-            found=str(error).splitlines()[0],
+            found=reason,
             do="leave --device out to run on the CPU",
-        ) from error
+        )
+    return device
 
 
 def require_precision(precision: str) -> None:

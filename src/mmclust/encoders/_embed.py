@@ -84,6 +84,7 @@ def embed_benchmark(
         When the encoder embeds no captions, or was not fitted yet.
     """
     options = options or Options()
+    options.check()
     manifest = read_manifest(folder / "manifest.parquet")
     # Distractors have no captions: only the pictures pass through the engine.
     policy = replace(policy or EncodeParams(), missing_captions="skip")
@@ -204,4 +205,3 @@ def _embedded(work: Work, job: Job, texts: Sequence[str]) -> Array:
     position = {text: i for i, text in enumerate(once)}
     rows = np.concatenate(made)[[position[text] for text in texts]]
     return np.asarray(rows, dtype=np.float32)
-

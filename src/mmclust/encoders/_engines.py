@@ -75,9 +75,8 @@ class Options:
                 expected=nearest(self.engine, ENGINES),
                 found=self.engine,
             )
-        if self.engine == "local":
-            for device in self.devices:
-                require_device(device)
+        for device in self.devices:
+            require_device(device, here=self.engine == "local")
 
     def facts(self, flags: tuple[str, ...]) -> dict[str, Any]:
         """Return what may have changed a byte, where it is not the default.

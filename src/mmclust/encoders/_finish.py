@@ -58,7 +58,8 @@ def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int
     for view in work.views:
         views[view], skipped[view] = work.array(view).read()
     if "text" in skipped:
-        skipped["text"] = dict.fromkeys(work.without, NO_CAPTION)
+        damaged = work.facts["captions"].get("skipped", {})
+        skipped["text"] = {i: damaged.get(i, NO_CAPTION) for i in work.without}
     if len({i for ids in skipped.values() for i in ids}) == len(manifest):
         raise MmclustError(
             f"{work.plan.encoder} has nothing to encode: every image is skipped",

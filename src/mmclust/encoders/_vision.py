@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest
 from mmclust.encoders._batches import in_batches, unit_rows
 from mmclust.encoders._compute import is_compiled, ready
@@ -74,6 +75,7 @@ def encode_image(
 
 def identity(params: Any) -> dict[str, Any]:
     """Return model, weights and their digest, for ``features.json``."""
+    _require_applied(params)
     if params.library == "transformers":
         return checkpoint_identity(params.model, params.revision)
     if params.library == "timm" and params.weights == "hub":
@@ -87,6 +89,24 @@ def identity(params: Any) -> dict[str, Any]:
     }
 
 
+def _require_applied(params: Any) -> None:
+    """Refuse options that do nothing in the library, and would be recorded as done."""
+    wrong = {
+        "transformers": ("weights", params.weights, "hub"),
+        "torchvision": ("revision", params.revision, ""),
+    }.get(params.library)
+    if wrong is not None and wrong[1] != wrong[2]:
+        option, found, expected = wrong
+        quoted = '""'
+        raise MmclustError(
+            f"{option} does nothing to a model of {params.library}",
+            where=f"{option} of the encoder in params.yaml",
+            expected=repr(expected),
+            found=repr(found),
+            do=f"set {option}: {expected or quoted}, or another library",
+        )
+
+
 def _file(params: Any) -> Path:
     find = torchvision_file if params.library == "torchvision" else timm_file
     return find(params)
@@ -94,6 +114,7 @@ def _file(params: Any) -> Path:
 
 def _model(params: Any, device: str) -> Any:
     """Load once per process, and again when the files have changed."""
+    _require_applied(params)
     if params.library == "transformers":
         files = checkpoint_stamp(params.model, params.revision)
     else:

@@ -148,8 +148,12 @@ def plan_work(
         captions, facts["captions"] = captions_for(manifest, source, made or out)
         if not plan.zeros:
             without = without_captions(manifest, captions)
-        if without and policy.missing_captions == "fail":
-            raise _no_captions(manifest, encoder, path, without)
+        # A captioner writes none of a picture that is damaged.
+        damaged = facts["captions"].get("skipped", {})
+        excused = damaged if policy.corrupt == "skip" else {}
+        lacking = tuple(image_id for image_id in without if image_id not in excused)
+        if lacking and policy.missing_captions == "fail":
+            raise _no_captions(manifest, encoder, path, lacking)
     params_digest = digest_of([facts, asdict(policy), code_digest(module)])
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(

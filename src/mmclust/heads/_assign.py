@@ -106,9 +106,7 @@ def _encode(
         batch = Batch([str(p) for p in paths], [()] * len(paths), ready)
         encode = getattr(module, "encode_image", None)
         blocks.append(
-            ready
-            if encode is None
-            else encode(batch, params, fitted, device=device)
+            ready if encode is None else encode(batch, params, fitted, device=device)
         )
     return unit_rows(np.concatenate(blocks), pictures[0])
 

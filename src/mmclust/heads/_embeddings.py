@@ -143,7 +143,9 @@ def require_maker(
     ):
         if now != then:
             keys = {*(now or {}), *(then or {})}
-            differ = [k for k in sorted(keys) if (now or {}).get(k) != (then or {}).get(k)]
+            differ = [
+                k for k in sorted(keys) if (now or {}).get(k) != (then or {}).get(k)
+            ]
             raise MmclustError(
                 f"{what} were made by {kind} than {name} has now",
                 where=where,

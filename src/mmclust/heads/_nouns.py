@@ -185,6 +185,7 @@ def nouns_of_benchmark(
         "encoder": name,
         "manifest": manifest.digest,
         "image_features": features.meta["sha256"]["image.npy"],
+        **({"model": encoder.model} if encoder.model else {}),
         "seed": params.seed,
         **({"skipped": len(manifest) - len(kept)} if len(kept) < len(manifest) else {}),
         "prompts_cut": prompts_cut(words, encoder, params.nouns),

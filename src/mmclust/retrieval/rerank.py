@@ -19,7 +19,7 @@ from mmclust.core.io import digest_of, read_array, write_array, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.retrieval._itm import load_itm, match_scores
+from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._stage import read_embeddings
 from mmclust.retrieval._task import MAIN
@@ -102,7 +102,10 @@ def rerank_benchmark(
     record = {
         "definition": DEFINITION,
         "reranker": model,
-        "revision": loaded.revision,
+        "revision": loaded.identity["revision"],
+        "weights": loaded.identity["weights"],
+        "captions_cut": captions_cut(loaded, sorted(set(captions.texts))),
+        **({"n_skipped": task.n_skipped} if task.n_skipped else {}),
         "top_k": top_k,
         "n_pool": pool,
         **summarise_retrieval(first, second, n_resamples=n_resamples, rng=rng),
