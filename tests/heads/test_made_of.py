@@ -98,7 +98,7 @@ def test_other_files_in_the_folder_are_never_mixed(repository, clip, change):
         lambda: panels_of_benchmark(root, "tiny", "tac", root / "p.svg"),
         lambda: cluster_benchmark("tiny", "clip", settings, root),
     ):
-        with pytest.raises(MmclustError, match="(features|weights) other than these"):
+        with pytest.raises(MmclustError, match=r"(features|weights) other than these"):
             make_it()
     nouns_of_benchmark(root, "tiny", settings)
     after = np.load(root / "data/nouns/tiny/nouns.npy")
@@ -180,7 +180,7 @@ def test_a_head_of_other_weights_is_refused(repository):
     folder = root / "data/heads/tiny/tac"
     path = folder / "seed_0.safetensors"
     save_file({k: -v for k, v in load_file(path).items()}, path)
-    with pytest.raises(MmclustError, match="is not the file that head.json speaks of"):
+    with pytest.raises(MmclustError, match=r"is not the file that head\.json speaks"):
         load_head(folder)
 
 
@@ -202,7 +202,7 @@ def test_nouns_of_another_fit_are_refused(tiny):
     features = tiny / "data/features/tiny"
     for file in ("fitted.safetensors", "fitted.json"):
         shutil.copy(features / "other" / file, features / "miniclip" / file)
-    with pytest.raises(MmclustError, match="is not the file that features.json speaks"):
+    with pytest.raises(MmclustError, match=r"not the file that features\.json speaks"):
         nouns_of_benchmark(tiny, "tiny", settings)
     facts = json.loads((features / "miniclip/features.json").read_text())
     assert set(facts["sha256"]) == {

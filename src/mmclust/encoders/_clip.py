@@ -62,7 +62,7 @@ def towers(params: Any, device: str) -> Towers:
 
 
 @lru_cache(maxsize=2)
-def _towers(params: Any, device: str, files: Stamp, flag: bool) -> Towers:  # noqa: ARG001, FBT001
+def _towers(params: Any, device: str, files: Stamp, flag: bool) -> Towers:  # noqa: ARG001
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
         return _open_clip(folder, params, device)

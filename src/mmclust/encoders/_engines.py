@@ -108,7 +108,7 @@ class Options:
                 raise MmclustError(
                     f"--{flag}{value} does nothing to {encoder}",
                     where=f"--{flag}",
-                    expected="an encoder with a torch model that takes it, such as clip",
+                    expected="an encoder that takes it, such as clip",
                     found=encoder,
                     do=f"leave --{flag} out for {encoder}",
                 )

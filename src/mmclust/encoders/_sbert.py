@@ -103,7 +103,7 @@ def _loaded(
     revision: str,
     device: str,
     files: Stamp,  # noqa: ARG001
-    compiled: bool,  # noqa: ARG001, FBT001
+    compiled: bool,  # noqa: ARG001
 ) -> tuple[Any, int]:
     from sentence_transformers import SentenceTransformer
 

@@ -123,7 +123,7 @@ def _model(params: Any, device: str) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001, FBT001
+def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
     """Load a model; refuse pixels that the weights do not expect."""
     load = {
         "torchvision": load_torchvision,

@@ -145,12 +145,12 @@ def plan_work(
         zeros = getattr(module, "EMPTY_CAPTIONS", None) == "zeros"
         zeros = zeros and policy.missing_captions == "fail"
         plan = replace(plan, captions=path, zeros=zeros)
-        captions, facts["captions"] = captions_for(manifest, source, made or out)
+        captions, read = captions_for(manifest, source, made or out)
+        facts["captions"] = read
         if not plan.zeros:
             without = without_captions(manifest, captions)
         # A captioner writes none of a picture that is damaged.
-        damaged = facts["captions"].get("skipped", {})
-        excused = damaged if policy.corrupt == "skip" else {}
+        excused = read.get("skipped", {}) if policy.corrupt == "skip" else {}
         lacking = tuple(image_id for image_id in without if image_id not in excused)
         if lacking and policy.missing_captions == "fail":
             raise _no_captions(manifest, encoder, path, lacking)
