@@ -54,13 +54,16 @@ def encode(
     precision: Annotated[
         str,
         typer.Option(
-            help="float32, or bf16 or fp16 by autocast.", rich_help_panel=_COMPUTING
+            help="float32; bf16 or fp16 by autocast, for encoders with a torch model.",
+            rich_help_panel=_COMPUTING,
         ),
     ] = "float32",
     compiled: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Compile torch models.", rich_help_panel=_COMPUTING
+            "--compile",
+            help="Compile torch models; other encoders refuse it.",
+            rich_help_panel=_COMPUTING,
         ),
     ] = False,
     dry_run: Annotated[
