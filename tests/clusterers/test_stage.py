@@ -10,7 +10,8 @@ import pytest
 from mmclust.clusterers._stage import cluster_benchmark
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_table, write_array, write_json, write_table
+from mmclust.core.features import sealed
+from mmclust.core.io import read_json, read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
 from mmclust.encoders._stage import encode_benchmark
 
@@ -177,11 +178,23 @@ def test_clusters_are_named_by_their_captions(encoded):
 def test_nouns_name_clusters_where_they_are(encoded):
     """Nouns of the same encoder's space: the nearest to each centre, best first."""
     folder = encoded / "data/nouns/tiny"
-    features = np.load(encoded / "data/features/tiny/random/image.npy")
+    made_of = encoded / "data/features/tiny/random"
+    features = np.load(made_of / "image.npy")
     table = pa.table({"word": [f"noun{i}" for i in range(36)]})
     write_table(folder / "nouns.parquet", table, {})
     write_array(folder / "nouns.npy", features)
-    write_json(folder / "nouns.json", {"encoder": "random"})
+    write_array(folder / "counterparts.npy", features)
+    facts = read_json(made_of / "features.json")
+    names = ("nouns.parquet", "nouns.npy", "counterparts.npy")
+    write_json(
+        folder / "nouns.json",
+        {
+            "encoder": "random",
+            "manifest": facts["manifest"],
+            "image_features": facts["sha256"]["image.npy"],
+            **sealed(folder, names),
+        },
+    )
     settings = params(k=36, clusterers=("kmeans",), k_sweep=())
     found = read_clusters(cluster(encoded, "random", settings))[0][0]
     assert found.view == "image"

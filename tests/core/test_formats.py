@@ -1,5 +1,6 @@
 """Manifests, labels, features and clusters come back as written, or are refused."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +96,38 @@ def test_features_of_another_manifest_are_refused(tmp_path):
     with pytest.raises(MmclustError, match="made from another manifest") as caught:
         read_features(tmp_path / "f", other)
     assert "mmclust encode toy e" in str(caught.value)
+
+
+def test_features_in_another_order_are_refused(tmp_path):
+    """The digest of each array is in features.json; that of files beside it, too."""
+    manifest = written(tmp_path / "m.parquet")
+    folder, rows = tmp_path / "f", np.arange(9, dtype=np.float32).reshape(3, 3)
+    folder.mkdir()
+    (folder / "more.json").write_text("{}")
+    write_features(
+        folder, {"image": rows}, {"encoder": "e"}, manifest, beside=["more.json"]
+    )
+    digests = read_features(folder, manifest).meta["sha256"]
+    data = (folder / "image.npy").read_bytes()
+    assert digests["image.npy"] == hashlib.sha256(data).hexdigest()
+    assert digests["more.json"] == hashlib.sha256(b"{}").hexdigest()
+    np.save(folder / "image.npy", rows[::-1])
+    with pytest.raises(MmclustError, match=r"image\.npy is not the file") as caught:
+        read_features(folder, manifest)
+    assert digests["image.npy"] in str(caught.value)
+    assert "mmclust encode toy e" in str(caught.value)
+
+
+def test_clusters_of_methods_in_different_orders_are_refused(tmp_path):
+    """Rows are joined by the first method's ids, so all must have them alike."""
+    ids, labels = ["a", "b", "c"], np.array([[0, 1, 2]], np.int32)
+    both = [Clustering(name, "image", 3, labels) for name in ("one", "two")]
+    write_clusters(tmp_path / "c", both, ids, {})
+    table, meta = read_table(tmp_path / "c")
+    for order in ([0, 1, 2, 5, 4, 3], [0, 0, 2, 3, 3, 5]):
+        write_table(tmp_path / "d", table.take(order), meta)
+        with pytest.raises(MmclustError, match="not laid out as it was written"):
+            read_clusters(tmp_path / "d")
 
 
 @pytest.mark.parametrize(

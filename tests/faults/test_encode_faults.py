@@ -187,7 +187,8 @@ def test_a_full_disk_leaves_whole_shards(tiny, fours, monkeypatch, fails_at):
 
 def test_features_of_a_skipped_image_must_be_named(tiny):
     """NaN that features.json does not name is refused on reading."""
-    from mmclust.core.features import read_features
+    from mmclust.core.features import read_features, sealed
+    from mmclust.core.io import read_json, write_json
     from mmclust.core.manifest import read_manifest
     from tests.encoders.staging import manifest_of
 
@@ -196,5 +197,7 @@ def test_features_of_a_skipped_image_must_be_named(tiny):
     rows = np.load(path)
     rows[5] = np.nan
     np.save(path, rows)
+    record = path.with_name("features.json")
+    write_json(record, read_json(record) | sealed(path.parent, ["image.npy"]))
     with pytest.raises(MmclustError, match="NaN or infinity"):
         read_features(tiny / "out/hog", read_manifest(manifest_of(tiny)))

@@ -9,7 +9,9 @@ import pytest
 from mmclust.clusterers._names import nouns_for
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import read_features
 from mmclust.core.io import read_json, read_table
+from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, NounsParams, Params
 from mmclust.encoders._stage import encode_benchmark
 from mmclust.heads import _train
@@ -164,7 +166,9 @@ def test_no_nouns_where_no_head_asks_and_no_encoder_can(ready):
     facts = nouns_of_benchmark(ready, "tiny", without)
     assert facts["nouns"] == 0
     assert read_json(ready / "data/nouns/tiny/nouns.json") == facts
-    assert nouns_for(ready / "data/nouns/tiny", "hog") is None
+    manifest = read_manifest(ready / "data/benchmarks/tiny/manifest.parquet")
+    features = read_features(ready / "data/features/tiny/miniclip", manifest)
+    assert nouns_for(ready / "data/nouns/tiny", features, manifest) is None
     with pytest.raises(MmclustError, match="an encoder other than these") as e:
         head_of_benchmark(ready, "tiny", "tac", settings())
     assert "mmclust nouns tiny" in str(e.value)

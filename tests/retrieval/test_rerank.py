@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import sealed
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.kernels.ranks import rank_scores
-from mmclust.retrieval._itm import load_itm, match_scores
+from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
 from mmclust.retrieval._task import read_task
 from mmclust.retrieval.rerank import reordered, rerank_benchmark
 from mmclust.scoring.retrieval import direction
@@ -126,7 +127,13 @@ def repo(tmp_path):
     np.save(embedded / "image.npy", rng.standard_normal((9, 8)).astype(np.float32))
     np.save(embedded / "text_main.npy", rng.standard_normal((12, 8)).astype(np.float32))
     (embedded / "embeddings.json").write_text(
-        json.dumps({"encoder": "toy", "manifest": digest})
+        json.dumps(
+            {
+                "encoder": "toy",
+                "manifest": digest,
+                **sealed(embedded, ["image.npy", "text_main.npy"]),
+            }
+        )
     )
     return tmp_path
 
@@ -164,7 +171,30 @@ def test_rerank_writes_figures_with_k(repo, blip):
     assert record["top_k"] == 4
     assert record["n_pool"] == 9
     assert not (repo / "data/retrieval/toy_fg/toy.rerank.work").exists()
+    assert record["captions_cut"] == 0
     assert rerank(repo, blip, batch_size=1)["rsum"] == record["rsum"]
+
+
+def test_captions_beyond_the_matchers_limit_are_counted(repo, blip):
+    """16 tokens with two special ones: 14 words are read, 15 are cut."""
+    loaded = load_itm(str(blip), None, "cpu")
+    texts = ["a " * 13, "red " * 14, "blue " * 15, "green " * 99]
+    assert captions_cut(loaded, texts) == 2
+
+
+def test_other_weights_never_find_old_scores(repo, blip, tmp_path):
+    """The work folder's name follows weights, tokenizer and configuration."""
+    import shutil
+
+    folder = shutil.copytree(blip, tmp_path / "copy")
+    one = load_itm(str(folder), None, "cpu").digest
+    assert load_itm(str(folder), None, "cpu").digest == one
+    words = (folder / "vocab.txt").read_text().replace("red\ngreen", "green\nred")
+    for path in ("vocab.txt", "tokenizer.json"):
+        if (folder / path).is_file():
+            text = (folder / path).read_text()
+            (folder / path).write_text(words if path == "vocab.txt" else text + "\n")
+    assert load_itm(str(folder), None, "cpu").digest != one
 
 
 def test_k_of_everything_forgets_the_dual_encoder(repo, blip):
@@ -208,7 +238,7 @@ def test_a_stopped_run_goes_on(repo, blip, monkeypatch):
 @pytest.mark.parametrize(
     ("model", "revision", "text"),
     [("Salesforce/blip-itm-base-coco", None, "revision of Salesforce"),
-     ("folder", None, "cannot be loaded")],
+     ("folder", None, "holds no checkpoint")],
 )  # fmt: skip
 def test_models_that_are_not_there(repo, tmp_path, model, revision, text):
     """A hub id needs its commit; a folder needs weights."""

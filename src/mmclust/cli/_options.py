@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def usable(device: str) -> str:
+    """Return a device's name if it can be computed on; refuse it at once if not."""
+    if device == "cpu":
+        return device
+    from mmclust.encoders._compute import require_device
+
+    return require_device(device)
+
+
+Device = Annotated[
+    str,
+    typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.", callback=usable),
+]
+"""The option of every command that computes on one device."""
 
 
 def n_workers(workers: int) -> int:
@@ -28,8 +46,6 @@ def require_plugins(benchmark: str, encoder: str) -> None:
 
 def require_words(model: str, precision: str) -> None:
     """Refuse a word model or a precision that does not exist."""
-    import typer
-
     from mmclust.core.plugins import require
 
     require("words", model)
@@ -37,10 +53,23 @@ def require_words(model: str, precision: str) -> None:
         raise typer.BadParameter("--precision is float32, bf16 or fp16")
 
 
+def tell_left_out(folder: Path, record: str = "features.json") -> None:
+    """Say what of its input an encoder did not use: skipped images, cut captions."""
+    from mmclust.core.io import read_json
+
+    facts = read_json(folder / record)
+    name = f"{facts['benchmark']} {facts['encoder']}"
+    for view, skipped in facts.get("skipped", {}).items():
+        reasons = ", ".join(sorted({why.partition(":")[0] for why in skipped.values()}))
+        typer.echo(f"{name}: {len(skipped):,} images have no {view} features and are "
+                   f"left out ({reasons})", err=True)  # fmt: skip
+    if facts.get("captions_cut"):
+        typer.echo(f"{name}: {facts['captions_cut']:,} captions are longer than the "
+                   "model reads, and were cut", err=True)  # fmt: skip
+
+
 def tell_zero_rows(features: Path) -> None:
     """Say which of an encoder's features are zeros, which clusterers cannot place."""
-    import typer
-
     from mmclust.core.io import read_json
 
     facts = read_json(features / "features.json")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def retrieval(
     benchmark: Annotated[
@@ -50,9 +52,7 @@ def retrieval(
         int, typer.Option(min=100, help="Bootstrap resamples of the query images.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 782,
-    device: Annotated[
-        str, typer.Option(help="Where products are computed: cpu, cuda.")
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Score image-text retrieval with your own embeddings or scores.
 

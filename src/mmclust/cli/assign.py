@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def assign(
     head: Annotated[
@@ -26,9 +28,7 @@ def assign(
     out: Annotated[
         Path | None, typer.Option(help="A CSV to write; without, it is printed.")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1.")
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Say which cluster new pictures belong to, how surely, and what it shows.
 

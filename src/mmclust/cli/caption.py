@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def caption(
     benchmark: Annotated[str, typer.Argument(help="A built benchmark.")],
@@ -14,9 +16,7 @@ def caption(
         str,
         typer.Argument(help="Of captioners in params.yaml, or blip: its defaults."),
     ],
-    device: Annotated[
-        str, typer.Option(help="Where the model runs: cpu, cuda, mps.")
-    ] = "cpu",
+    device: Device = "cpu",
     workers: Annotated[
         int,
         typer.Option(
@@ -35,6 +35,7 @@ def caption(
     """
     from mmclust.cli._options import n_workers
     from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.io import read_table
     from mmclust.core.params import read_params
     from mmclust.core.plugins import require
     from mmclust.encoders._caption_stage import caption_benchmark
@@ -62,3 +63,10 @@ def caption(
         workers=n_workers(workers),
     )
     typer.echo(f"{benchmark} {name}: {n_captions} captions an image; wrote {out}")
+    meta = read_table(out)[1]
+    for what, count in (
+        ("captions end at max_length, unfinished", meta["captions_cut"]),
+        ("damaged pictures have none", len(meta.get("skipped", {}))),
+    ):
+        if count:
+            typer.echo(f"{benchmark} {name}: {count:,} {what}", err=True)

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def embed(
     benchmark: Annotated[str, typer.Argument(help="For instance mscoco_fg.")],
     encoder: Annotated[
         str, typer.Argument(help="An encoder of images and captions, such as clip.")
     ],
-    device: Annotated[
-        str, typer.Option(help="Where torch models run: cpu, cuda, mps.")
-    ] = "cpu",
+    device: Device = "cpu",
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0: one per core.")
     ] = 0,
@@ -25,7 +25,7 @@ def embed(
     An encoder that learns is not fitted on what it will be asked: it is taken as it
     was fitted on the benchmark that retrieval.fitted_on names.
     """
-    from mmclust.cli._options import n_workers, require_plugins
+    from mmclust.cli._options import n_workers, require_plugins, tell_left_out
     from mmclust.core.params import read_params
     from mmclust.encoders._embed import embed_benchmark
     from mmclust.encoders._engines import Options
@@ -41,7 +41,9 @@ def embed(
         fitted=Path("data/features") / fitted_on / encoder,
         block=params.encoder_options(encoder, benchmark),
         seed=params.seed,
+        policy=params.encode,
         options=Options(devices=(device,), workers=n_workers(workers)),
     )
     rows = ", ".join(f"{name} {count:,}" for name, count in found.items())
     typer.echo(f"{benchmark} {encoder}: {rows}; wrote {out}")
+    tell_left_out(out, "embeddings.json")

@@ -54,13 +54,16 @@ def encode(
     precision: Annotated[
         str,
         typer.Option(
-            help="float32, or bf16 or fp16 by autocast.", rich_help_panel=_COMPUTING
+            help="float32; bf16 or fp16 by autocast, for encoders with a torch model.",
+            rich_help_panel=_COMPUTING,
         ),
     ] = "float32",
     compiled: Annotated[
         bool,
         typer.Option(
-            "--compile", help="Compile torch models.", rich_help_panel=_COMPUTING
+            "--compile",
+            help="Compile torch models; other encoders refuse it.",
+            rich_help_panel=_COMPUTING,
         ),
     ] = False,
     dry_run: Annotated[
@@ -81,7 +84,12 @@ def encode(
     MiniLM weights; the other pretrained ones on small test checkpoints only. See
     docs/encoders.md.
     """
-    from mmclust.cli._options import n_workers, require_plugins, tell_zero_rows
+    from mmclust.cli._options import (
+        n_workers,
+        require_plugins,
+        tell_left_out,
+        tell_zero_rows,
+    )
     from mmclust.core.params import read_params
     from mmclust.encoders._engines import Options
     from mmclust.encoders._stage import encode_together
@@ -90,7 +98,7 @@ def encode(
     for encoder in encoders:
         require_plugins(benchmark, encoder)
     options = Options(
-        devices=tuple(device.split(",")),
+        devices=tuple(each.strip() for each in device.split(",")),
         workers=workers if workers or engine == "ray" else n_workers(workers),
         batch_size=batch_size or None,
         engine=engine,
@@ -130,3 +138,4 @@ def encode(
         text = ", ".join(f"{view} {dim}-d" for view, dim in views.items())
         typer.echo(f"{benchmark} {encoder}: {text}; wrote {outs[encoder]}")
         tell_zero_rows(outs[encoder])
+        tell_left_out(outs[encoder])

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 app = typer.Typer(
     help="Hold a word model's clusters against the objects in pictures; look at one."
 )
@@ -30,9 +32,7 @@ _BARS = (
 @app.callback(invoke_without_command=True)
 def grounding(
     context: typer.Context,
-    device: Annotated[
-        str, typer.Option(help="Where networks run: cpu, cuda, mps.")
-    ] = "cpu",
+    device: Device = "cpu",
     workers: Annotated[
         int, typer.Option(min=0, help="Threads that decode; 0: one per core.")
     ] = 0,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def head(
     names: Annotated[
@@ -61,9 +63,7 @@ def head(
         Path | None,
         typer.Option(help="Folder for the trained head, for `mmclust assign`."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1.")
-    ] = "cpu",
+    device: Device = "cpu",
     workers: Annotated[
         int, typer.Option(min=0, help="Processes for the seeds; 0: one per core.")
     ] = 0,

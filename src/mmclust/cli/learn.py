@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 if TYPE_CHECKING:
     from mmclust.core.words import WordClusters
 
@@ -15,9 +17,7 @@ def learn(
     model: Annotated[
         str, typer.Argument(help="A word model: joint_model, cooccurrence, random, …")
     ],
-    device: Annotated[
-        str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1.")
-    ] = "cpu",
+    device: Device = "cpu",
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; 0: one per core.")
     ] = 0,

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+
 
 def nouns(
     benchmark: Annotated[
@@ -40,9 +42,7 @@ def nouns(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
-    device: Annotated[
-        str, typer.Option(help="Where torch runs: cpu, cuda, cuda:1.")
-    ] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Choose the nouns that describe a set of images, and give each image its text.
 
@@ -117,4 +117,10 @@ def _say(facts: dict[str, Any], out: Path) -> None:
     ):
         if count:
             typer.echo(f"{count} centres have {what} and were left out")
+    for what, count in (
+        ("prompts are longer than the encoder reads, and were cut", "prompts_cut"),
+        ("images have no features and are left out", "skipped"),
+    ):
+        if facts.get(count):
+            typer.echo(f"{facts[count]:,} {what}", err=True)
     typer.echo(f"wrote {out}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmclust.cli._names import NamesCommand
+from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,7 +17,6 @@ app = typer.Typer(
 )
 Benchmark = Annotated[str, typer.Argument(help="For instance mscoco_fg.")]
 EncoderName = Annotated[str, typer.Argument(help="An encoder that was embedded with.")]
-Device = Annotated[str, typer.Option(help="Where it is computed: cpu, cuda.")]
 
 
 @app.command("benchmark", cls=NamesCommand)
@@ -102,5 +102,10 @@ def _tell(title: str, record: dict[str, Any]) -> None:
     for side, name in (("i2t", "image to text"), ("t2i", "text to image")):
         recalls = "  ".join(f"R@{k} {record[f'{side}_r{k}']:.3f}" for k in (1, 5, 10))
         typer.echo(f"  {name:<14}{recalls}")
+    if record.get("n_skipped"):
+        typer.echo(f"  without {record['n_skipped']} images that have no embedding")
+    if record.get("captions_cut"):
+        typer.echo(f"  {record['captions_cut']:,} captions are longer than the model "
+                   "reads, and were cut")  # fmt: skip
     low, high = record["rsum_low"], record["rsum_high"]
     typer.echo(f"  RSUM {record['rsum']:.1f}  [{low:.1f}, {high:.1f}]")

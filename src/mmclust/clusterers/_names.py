@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.features import require_nouns
 from mmclust.core.io import read_json, write_table
 from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mmclust.core.clusters import Clustering
+    from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
 
 Nouns = tuple[list[str], "np.ndarray[Any, Any]"]
 
@@ -25,20 +28,26 @@ def main_method(clusterings: Sequence[Clustering]) -> list[Clustering]:
     return [c for c in first if c.view == view]
 
 
-def nouns_for(folder: Path, encoder: str) -> Nouns | None:
-    """Return the nouns in this encoder's space; None where there are none.
+def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | None:
+    """Return the nouns in the space of some features; None where there are none.
 
     Parameters
     ----------
     folder
         ``data/nouns/<benchmark>``, whose ``nouns.json`` names the encoder.
-    encoder
-        Whose features were clustered.
+    features, manifest
+        What was clustered.
+
+    Raises
+    ------
+    MmclustError
+        When they were chosen for other features of the same encoder.
     """
     if not (folder / "nouns.json").is_file():
         return None
-    if read_json(folder / "nouns.json").get("encoder") != encoder:
+    if read_json(folder / "nouns.json").get("encoder") != features.meta["encoder"]:
         return None
+    require_nouns(folder, features, manifest)
     return read_nouns(folder)
 
 

@@ -91,7 +91,7 @@ def cluster_benchmark(
         clusterings,
         [captions[row] for row in rows],
         image if isinstance(image, np.ndarray) else None,
-        nouns_for(root / "data/nouns" / benchmark, name),
+        nouns_for(root / "data/nouns" / benchmark, features, manifest),
         meta,
     )
     write_internal(root, benchmark, encoder, clusterings, views, choice, seed=seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.clusterers._k import decide_k, require_several
 from mmclust.clusterers._runs import BOTH, assign, finds_k, takes_both
-from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import normalised, read_features, view_of, views_of
 from mmclust.core.plugins import require
 from mmclust.core.seeds import derive
@@ -67,16 +67,7 @@ def cluster_rows(
     features = read_features(
         root / "data/features" / manifest.benchmark / encoder, manifest
     )
-    lacking = sorted(set(rows.tolist()) - set(features.kept(rows).tolist()))
-    if lacking:
-        ids = manifest.image_ids
-        raise MmclustError(
-            f"{encoder} skipped images that need a cluster",
-            where=f"data/features/{manifest.benchmark}/{encoder}",
-            expected=f"features of all {len(rows):,} images",
-            found=f"none of {some(ids[row] for row in lacking)}",
-            do="choose another encoder, or mend the pictures and encode again",
-        )
+    features.require(rows, manifest)
     seed = derive(params.seed, "cluster", encoder)
     views = views_of(features)
     summary = root / "data/benchmarks" / manifest.benchmark / "summary.json"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_table
 
 if TYPE_CHECKING:
@@ -114,9 +115,16 @@ def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, An
         The ids of each clustering's columns.
     meta
         What :func:`write_clusters` was given.
+
+    Raises
+    ------
+    MmclustError
+        When the rows are not those of the same images, method after method.
     """
     table, meta = read_table(path)
     n_samples = table.num_rows // meta["methods"]
+    ids = table["image_id"].slice(0, n_samples).to_pylist()
+    _require_ids(path, table["image_id"].to_pylist(), ids, meta["methods"])
     seeds = [name for name in table.column_names if name.startswith("seed_")]
     sure = [name for name in table.column_names if name.startswith("confidence_")]
     clusterings = []
@@ -133,4 +141,16 @@ def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, An
                 np.stack(shares) if shares else None,
             )
         )
-    return clusterings, table["image_id"].slice(0, n_samples).to_pylist(), meta
+    return clusterings, ids, meta
+
+
+def _require_ids(path: Path, found: list[str], ids: list[str], methods: int) -> None:
+    """Refuse a file whose methods do not speak of the same images in one order."""
+    if len(set(ids)) != len(ids) or found != ids * methods:
+        raise MmclustError(
+            f"{path.name} is not laid out as it was written",
+            where=path,
+            expected=f"{methods} times the same {len(ids)} image ids, each once",
+            found="rows in another order, or of other images",
+            do="cluster again: mmclust cluster BENCHMARK ENCODER, or head",
+        )

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_array, read_json, write_array, write_json
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import (
+    file_digest,
+    read_array,
+    read_json,
+    require_file,
+    write_array,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -42,8 +49,24 @@ class Features:
     skipped: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def kept(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return those of some rows that have features in every view, in order."""
+        """Return those of some rows that have features in every view, in order.
+
+        Whatever is made of features is made of these rows alone.
+        """
         return rows[~np.isin(rows, self.skipped)]
+
+    def require(self, rows: np.ndarray[Any, Any], manifest: Manifest) -> None:
+        """Refuse rows that cannot be left out, if one was skipped."""
+        lacking = np.setdiff1d(rows, self.kept(rows))
+        if len(lacking):
+            ids, encoder = manifest.image_ids, self.meta["encoder"]
+            raise MmclustError(
+                f"{encoder} skipped images that need a cluster",
+                where=f"data/features/{manifest.benchmark}/{encoder}",
+                expected=f"features of all {len(rows):,} images",
+                found=f"none of {some(ids[row] for row in lacking)}",
+                do="choose another encoder, or mend the pictures and encode again",
+            )
 
 
 def write_features(
@@ -52,6 +75,7 @@ def write_features(
     meta: Mapping[str, Any],
     manifest: Manifest,
     skipped: Mapping[str, Mapping[str, str]] | None = None,
+    beside: Iterable[str] = (),
 ) -> None:
     """Write the arrays, then ``features.json``, which makes them count.
 
@@ -68,6 +92,8 @@ def write_features(
     skipped
         Of each view, ids of the images that have no features, and why. Their rows
         are NaN.
+    beside
+        Names of files that were written there before and belong to the features.
 
     Raises
     ------
@@ -89,8 +115,50 @@ def write_features(
             "benchmark": manifest.benchmark,
             "manifest": manifest.digest,
             **({"skipped": absent} if absent else {}),
+            **sealed(folder, [*(f"{view}.npy" for view in views), *beside]),
         },
     )
+
+
+def sealed(folder: Path, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return ``sha256`` of files, for the record beside them that makes them count."""
+    return {"sha256": {name: file_digest(folder / name) for name in names}}
+
+
+def require_sealed(
+    folder: Path, record: str, meta: Mapping[str, Any], names: Iterable[str], do: str
+) -> None:
+    """Refuse files whose bytes are not those that their record names.
+
+    Parameters
+    ----------
+    folder
+        Where record and files lie.
+    record, meta
+        The record's name and contents, with what :func:`sealed` gave.
+    names
+        The files that are about to be read.
+    do
+        How they are made again.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing, is another than it was, or is not recorded.
+    """
+    known = meta.get("sha256", {})
+    for name in names:
+        found = file_digest(require_file(folder / name, do))
+        if found != known.get(name):
+            raise MmclustError(
+                f"{name} is not the file that {record} speaks of",
+                where=folder / name,
+                expected=f"sha256 {known[name]}"
+                if name in known
+                else f"a sha256 of {name} in {record}",
+                found=f"sha256 {found}",
+                do=do,
+            )
 
 
 def read_features(folder: Path, manifest: Manifest) -> Features:
@@ -106,18 +174,21 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
     Raises
     ------
     MmclustError
-        When a file is missing or damaged, or the features belong to another
-        manifest.
+        When a file is missing or is not what was written, or the features belong
+        to another manifest.
     """
     meta = read_json(folder / "features.json")
+    again = f"encode again: mmclust encode {manifest.benchmark} {meta.get('encoder')}"
     if meta["manifest"] != manifest.digest:
         raise MmclustError(
             "These features were made from another manifest",
             where=folder,
             expected=f"manifest {manifest.digest[:16]}… ({len(manifest)} images)",
             found=f"manifest {meta['manifest'][:16]}… ({meta['images']} images)",
-            do=f"encode again: mmclust encode {manifest.benchmark} {meta['encoder']}",
+            do=again,
         )
+    files = [f"{view}.npy" for view in meta["dims"]]
+    require_sealed(folder, "features.json", meta, files, again)
     views = {view: read_array(folder / f"{view}.npy") for view in meta["dims"]}
     absent = meta.get("skipped", {})
     for view, array in views.items():
@@ -125,6 +196,45 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
         check_features(array, folder / f"{view}.npy", len(manifest), without)
     everywhere = {image_id for ids in absent.values() for image_id in ids}
     return Features(views, meta, _rows_of(everywhere, manifest))
+
+
+def require_nouns(
+    folder: Path, features: Features, manifest: Manifest
+) -> dict[str, Any]:
+    """Return ``nouns.json``, if the nouns there were chosen for these features.
+
+    Parameters
+    ----------
+    folder
+        ``data/nouns/<benchmark>``.
+    features, manifest
+        What the nouns are put beside.
+
+    Raises
+    ------
+    MmclustError
+        When they were chosen for other images or features, or for another encoder,
+        or a file is not what was written.
+    """
+    facts: dict[str, Any] = read_json(folder / "nouns.json")
+    again = f"choose them again: mmclust nouns {manifest.benchmark}"
+    for what, found, expected in (
+        ("images", facts["manifest"], manifest.digest),
+        ("an encoder", facts["encoder"], features.meta["encoder"]),
+        ("features", facts.get("image_features"), features.meta["sha256"]["image.npy"]),
+        ("weights", facts.get("model"), features.meta.get("model")),
+    ):
+        if found != expected:
+            raise MmclustError(
+                f"The nouns were chosen for {what} other than these",
+                where=folder,
+                expected=expected,
+                found=found,
+                do=again,
+            )
+    files = ("nouns.npy", "nouns.parquet", "counterparts.npy")
+    require_sealed(folder, "nouns.json", facts, files, again)
+    return facts
 
 
 def _rows_of(ids: Collection[str], manifest: Manifest) -> np.ndarray[Any, Any]:

@@ -165,7 +165,12 @@ class Encoder(Protocol):
 
     Models are loaded on first use and kept (``functools.lru_cache``), and go through
     :func:`mmclust.encoders._compute.ready`. Under ``--precision`` they run in
-    autocast, so results end with ``.float()``.
+    autocast, so results end with ``.float()``; ``fit`` always runs in float32.
+
+    An encoder may say which of the command's flags reach its numbers: ``FLAGS``, a
+    tuple of ``device``, ``batch_size``, ``precision`` and ``compile`` (all of them
+    unless it says), or a function ``flags(params)`` that gives it. Others are not
+    recorded, and a precision or ``--compile`` that would do nothing is refused.
     """
 
     VIEWS: tuple[str, ...]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STEP = 16
 """Captions are padded to a multiple of this many tokens."""
+SPECIAL = 8
+"""Tokens for the beginning, the end and the like, at most."""
 
 
 def in_batches(
@@ -96,6 +98,25 @@ def embed_tokens(
             found = np.zeros((len(tokens), part.shape[1]), np.float32)
         found[rows] = part
     return found
+
+
+def n_longer(
+    texts: Sequence[str], longest: int, lengths: Callable[[list[str]], Sequence[int]]
+) -> int:
+    """Count texts of more tokens than a model reads.
+
+    Parameters
+    ----------
+    texts
+        Any number.
+    longest
+        Tokens that it reads, special ones too.
+    lengths
+        Counts the tokens of texts. It is not asked about those that are surely short:
+        no tokenizer makes more tokens than an ASCII text has characters.
+    """
+    maybe = [t for t in texts if not t.isascii() or len(t) + SPECIAL > longest]
+    return sum(length > longest for length in lengths(maybe)) if maybe else 0
 
 
 def unit_rows(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

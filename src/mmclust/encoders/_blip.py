@@ -26,12 +26,19 @@ from mmclust.encoders._pixels import (
     scaled,
     sized,
 )
-from mmclust.kernels.hub import checkpoint, from_pretrained, loading
+from mmclust.kernels.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    loading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
+
+    from mmclust.kernels.hub import Stamp
 
 KINDS = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"}
 
@@ -205,6 +212,21 @@ def _sampling(params: Params, draws: list[np.random.Generator]) -> list[Any]:
     ]
 
 
+def n_cut(tokens: np.ndarray[Any, Any], params: Params) -> int:
+    """Count captions that were still going on at ``max_length``.
+
+    Parameters
+    ----------
+    tokens
+        int32 (n, captions, length).
+    params
+        Of the captioner.
+    """
+    last = tokens[..., -1]
+    end = _tokenizer(params.model, params.revision).sep_token_id
+    return int(((last != 0) & (last != end)).sum())
+
+
 def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...]]:
     """Turn token ids (n, captions, length) into the captions of n images."""
     tokenizer = _tokenizer(params.model, params.revision)
@@ -215,15 +237,20 @@ def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...
     return [tuple(next(texts) for _ in each) for each in tokens]
 
 
-@lru_cache(maxsize=2)
 def load(model: str, revision: str, device: str) -> tuple[Any, Any]:
-    """Load model and tokenizer once per process.
+    """Load model and tokenizer once per process, and again when files have changed.
 
     Raises
     ------
     MmclustError
         When the checkpoint is missing, damaged, or no BLIP that writes text.
     """
+    files = checkpoint_stamp(model, revision)
+    return _model(model, revision, device, files), _tokenizer(model, revision)
+
+
+@lru_cache(maxsize=2)
+def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa: ARG001
     import transformers
 
     folder = checkpoint(model, revision)
@@ -237,11 +264,15 @@ def load(model: str, revision: str, device: str) -> tuple[Any, Any]:
             do="correct model of the captioner in params.yaml",
         )
     loaded = from_pretrained(getattr(transformers, kind), folder)
-    return ready(loaded, device), _tokenizer(model, revision)
+    return ready(loaded, device)
+
+
+def _tokenizer(model: str, revision: str) -> Any:
+    return _read_tokenizer(model, revision, checkpoint_stamp(model, revision))
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(model: str, revision: str) -> Any:
+def _read_tokenizer(model: str, revision: str, files: Stamp) -> Any:  # noqa: ARG001
     from transformers import AutoTokenizer
 
     folder = checkpoint(model, revision)

@@ -125,6 +125,8 @@ def caption_benchmark(
         texts = _blip.text_of(np.asarray(ids), params)
         pairs = zip(manifest.image_ids, texts, strict=True)
         captions = [() if image_id in skipped else text for image_id, text in pairs]
+        kept = ~np.isin(manifest.image_ids, list(skipped))
+        origin["captions_cut"] = _blip.n_cut(np.asarray(ids)[kept], params)
         write_captions(
             out, manifest, captions, origin | ({"skipped": skipped} if skipped else {})
         )

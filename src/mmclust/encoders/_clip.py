@@ -10,16 +10,23 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
-from mmclust.encoders._batches import embed_tokens, in_batches
-from mmclust.encoders._compute import ready
+from mmclust.encoders._batches import embed_tokens, in_batches, n_longer
+from mmclust.encoders._compute import compiled, is_compiled, placed, ready
 from mmclust.encoders._weights import processor_pixels, require_published
-from mmclust.kernels.hub import checkpoint, from_pretrained, loading
+from mmclust.kernels.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    loading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
+
+    from mmclust.kernels.hub import Stamp
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,8 @@ class Towers:
     dim: int
 
 
-@lru_cache(maxsize=2)
 def towers(params: Any, device: str) -> Towers:
-    """Load a checkpoint once per process.
+    """Load a checkpoint once per process, and again when its files have changed.
 
     Raises
     ------
@@ -51,6 +57,12 @@ def towers(params: Any, device: str) -> Towers:
         When it is missing or damaged, no image-text model, expects other pixels, or
         needs open_clip where that is not installed.
     """
+    files = checkpoint_stamp(params.model, params.revision)
+    return _towers(params, device, files, is_compiled())
+
+
+@lru_cache(maxsize=2)
+def _towers(params: Any, device: str, files: Stamp, flag: bool) -> Towers:  # noqa: ARG001
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
         return _open_clip(folder, params, device)
@@ -106,6 +118,44 @@ def _transformers(folder: Path, params: Any, device: str) -> Towers:
     return Towers(image, text, dim)
 
 
+@lru_cache(maxsize=2)
+def _reader(params: Any, files: Stamp) -> tuple[int, Callable[[list[str]], list[int]]]:  # noqa: ARG001
+    """Return what a text tower reads, in tokens, and how texts are counted."""
+    folder = checkpoint(params.model, params.revision)
+    if params.library == "open_clip":
+        with loading(str(folder)):
+            tokenizer = _open_clip_library().get_tokenizer(f"local-dir:{folder}")
+        config = read_json(folder / "open_clip_config.json")
+        longest = int(config["model_cfg"]["text_cfg"].get("context_length", 77))
+
+        def lengths(texts: list[str]) -> list[int]:
+            # Given a place more, a text that was cut differs before it.
+            one, two = (
+                tokenizer(texts, context_length=longest + more).numpy()[:, :longest]
+                for more in (0, 1)
+            )
+            return [longest + int(cut) for cut in (one != two).any(axis=1)]
+
+        return longest, lengths
+    from transformers import AutoConfig, AutoTokenizer
+
+    with loading(str(folder)):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def counted(texts: list[str]) -> list[int]:
+        found = tokens(texts, truncation=False, padding=False, verbose=False)
+        return [len(ids) for ids in found["input_ids"]]
+
+    return int(config.text_config.max_position_embeddings), counted
+
+
+def texts_cut(texts: Sequence[str], params: Any) -> int:
+    """Count texts that are longer than the text tower reads; no weights are loaded."""
+    files = checkpoint_stamp(params.model, params.revision)
+    return n_longer(texts, *_reader(params, files))
+
+
 def _padding(tokenizer: Any) -> int:
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
@@ -116,7 +166,7 @@ def _tensor(found: Any) -> torch.Tensor:
     return rows
 
 
-def _open_clip(folder: Path, params: Any, device: str) -> Towers:
+def _open_clip_library() -> Any:
     try:
         import open_clip
     except ImportError as error:
@@ -127,6 +177,11 @@ def _open_clip(folder: Path, params: Any, device: str) -> Towers:
             found=error,
             do="pip install open-clip-torch",
         ) from error
+    return open_clip
+
+
+def _open_clip(folder: Path, params: Any, device: str) -> Towers:
+    open_clip = _open_clip_library()
     with loading(str(folder)):
         model = open_clip.create_model(f"local-dir:{folder}")
         tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
@@ -145,9 +200,14 @@ def _open_clip(folder: Path, params: Any, device: str) -> Towers:
         if not captions:
             return np.zeros((0, dim), np.float32)
         ids = tokenizer(list(captions)).numpy()
-        return in_batches(model.encode_text, ids, device=device)
+        return in_batches(encode_text, ids, device=device)
 
-    model = ready(model, device)
+    model = placed(model, device)
+    # A compiled model runs its forward pass alone compiled, which these are not.
+    encode_text, encode_image = (
+        compiled(model.encode_text),
+        compiled(model.encode_image),
+    )
     config = read_json(folder / "open_clip_config.json")
     dim = int(config["model_cfg"]["embed_dim"])
-    return Towers(model.encode_image, text, dim)
+    return Towers(encode_image, text, dim)

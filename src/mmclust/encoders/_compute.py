@@ -15,10 +15,14 @@ from mmclust.core.numerics import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from torch import nn
 
 PRECISIONS = ("float32", "bf16", "fp16")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+FLAGS = ("device", "batch_size", "precision", "compile")
+"""Of the command; what reaches the numbers of a pretrained torch model."""
 _FOR_GOOD = contextlib.ExitStack()
 _COMPILED: ContextVar[bool] = ContextVar("compiled", default=False)
 _BATCH: ContextVar[int | None] = ContextVar("batch", default=None)
@@ -27,11 +31,29 @@ BATCH = 32
 BATCH_ACCELERATED = 256
 
 
+def flags_of(module: ModuleType, params: Any) -> tuple[str, ...]:
+    """Return the command's flags that reach an encoder's numbers.
+
+    Of an encoder that does not say, none where ``prepare`` gives the features, else
+    all.
+
+    Parameters
+    ----------
+    module, params
+        An encoder, see :class:`mmclust.core.types.Encoder`.
+    """
+    if hasattr(module, "flags"):
+        return tuple(module.flags(params))
+    computes = hasattr(module, "encode_image") or hasattr(module, "encode_text")
+    return tuple(getattr(module, "FLAGS", FLAGS if computes else ()))
+
+
 def ready(model: nn.Module, device: str) -> Any:
     """Put a model in place for inference, as the run's flags ask.
 
     An encoder calls it once on each model it loads. On an accelerator weights are
-    laid out channels-last; with ``--compile`` the model is compiled.
+    laid out channels-last; with ``--compile`` the model is compiled, which works for
+    calls of the model itself, and not for its other methods: see :func:`compiled`.
 
     Parameters
     ----------
@@ -45,12 +67,29 @@ def ready(model: nn.Module, device: str) -> Any:
     torch.nn.Module
         Or what ``torch.compile`` makes of it.
     """
+    return compiled(placed(model, device))
+
+
+def placed(model: nn.Module, device: str) -> nn.Module:
+    """Put a model in place for inference, not compiled."""
     import torch
 
     model = model.to(device).eval()
     if on_accelerator(device):
         model = model.to(memory_format=torch.channels_last)
-    return torch.compile(model) if _COMPILED.get() else model
+    return model
+
+
+def compiled(function: Any) -> Any:
+    """Compile a model, or one of its methods, if the run's flags ask for it."""
+    import torch
+
+    return torch.compile(function) if is_compiled() else function
+
+
+def is_compiled() -> bool:
+    """Whether the run's flags ask for compiled models."""
+    return _COMPILED.get()
 
 
 def batch_size(device: str) -> int:
@@ -63,22 +102,50 @@ def on_accelerator(device: str) -> bool:
     return device.partition(":")[0] != "cpu"
 
 
-def require_device(device: str) -> None:
-    """Refuse a device that is not there before hours of work, not after."""
-    if device == "cpu":
-        return
-    import torch
+def require_device(device: str, *, here: bool = True) -> str:
+    """Return a device's name; refuse one that is not there before hours of work.
 
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    Parameters
+    ----------
+    device
+        ``cpu``, or an accelerator of torch, with a number if there are several.
+    here
+        Whether it is of this machine; on a cluster only the name is looked at.
+
+    Returns
+    -------
+    str
+        ``cpu`` for ``cpu:0``, else what was given.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such device.
+    """
+    if device in {"cpu", "cpu:0"}:
+        return "cpu"
+    kind, colon, number = device.partition(":")
+    reason = None
+    if kind not in DEVICES or (colon and not number.isdecimal()):
+        reason = f"not one of {', '.join(DEVICES)}, alone or with a number: cuda:1"
+    elif here:
+        import torch
+
+        module = getattr(torch, kind)
+        count = module.device_count() if kind != "cpu" and module.is_available() else 0
+        if not count:
+            reason = f"torch finds no {kind} here" if kind != "cpu" else "one CPU, cpu"
+        elif int(number or 0) >= count:
+            reason = f"{count} of that kind, from {kind}:0"
+    if reason:
         raise MmclustError(
             f"The device {device!r} cannot be used",
             where="--device",
             expected="cpu, or an accelerator of this machine such as cuda",
-            found=str(error).splitlines()[0],
+            found=reason,
             do="leave --device out to run on the CPU",
-        ) from error
+        )
+    return device
 
 
 def require_precision(precision: str) -> None:

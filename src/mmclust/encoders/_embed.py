@@ -6,14 +6,15 @@ as it was fitted on another benchmark: it never sees the pool before it is asked
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import check_features
-from mmclust.core.io import digest_of, read_table, write_array, write_json
+from mmclust.core.features import check_features, require_sealed, sealed
+from mmclust.core.io import digest_of, read_json, read_table, write_array, write_json
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
@@ -21,12 +22,12 @@ from mmclust.core.params import EncodeParams
 from mmclust.core.progress import track
 from mmclust.encoders._compute import computing
 from mmclust.encoders._engines import Options
-from mmclust.encoders._finish import load_fitted
+from mmclust.encoders._finish import FITTED, load_fitted
 from mmclust.encoders._stage import first_pass, job_of
 from mmclust.encoders._work import Work, plan_work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -62,6 +63,7 @@ def embed_benchmark(
         ``data/embeddings/<benchmark>/<encoder>``: ``image.npy``, float32, a row for
         each image that the benchmark evaluates; ``text_main.npy`` and
         ``text_<other>.npy``, a row for each caption, by image; ``embeddings.json``.
+        Images that are skipped have no row, nor have their captions.
     fitted
         ``data/features/<benchmark>/<encoder>`` of another benchmark, for encoders
         that learn.
@@ -83,6 +85,7 @@ def embed_benchmark(
         When the encoder embeds no captions, or was not fitted yet.
     """
     options = options or Options()
+    options.check()
     manifest = read_manifest(folder / "manifest.parquet")
     # Distractors have no captions: only the pictures pass through the engine.
     policy = replace(policy or EncodeParams(), missing_captions="skip")
@@ -94,19 +97,28 @@ def embed_benchmark(
     with locked(work.root):
         first_pass([work], job, options, manifest.benchmark)
         work.array("image").merge()
-        images, skipped = work.array("image").read()
-        rows = manifest.evaluate_rows
-        _refuse_skipped(skipped, manifest)
+        images, absent = work.array("image").read()
+        ids, evaluated = manifest.image_ids, manifest.evaluate_rows
+        rows = np.array([row for row in evaluated if ids[row] not in absent], np.int64)
         arrays = {"image": np.asarray(images[rows], dtype=np.float32)}
+        captions = _captions(manifest, folder, rows)
         with threads(1):
-            for kind, texts in _captions(manifest, folder).items():
+            for kind, texts in captions.items():
                 arrays[f"text_{kind}"] = _embedded(work, job, texts)
         for name, array in arrays.items():
             check_features(array, out / f"{name}.npy")
             write_array(out / f"{name}.npy", array)
-        shapes = {name: list(array.shape) for name, array in arrays.items()}
-        facts = {**work.facts, "benchmark": manifest.benchmark, "shapes": shapes}
-        write_json(out / "embeddings.json", facts | {"manifest": manifest.digest})
+        skipped = {ids[row]: absent[ids[row]] for row in np.setdiff1d(evaluated, rows)}
+        facts = {
+            **work.facts,
+            "benchmark": manifest.benchmark,
+            "shapes": {name: list(array.shape) for name, array in arrays.items()},
+            "manifest": manifest.digest,
+            **_cut(work, captions),
+            **({"skipped": {"image": skipped}} if skipped else {}),
+            **sealed(out, [f"{name}.npy" for name in arrays]),
+        }
+        write_json(out / "embeddings.json", facts)
         clear(work.root)
     return {name: len(array) for name, array in arrays.items()}
 
@@ -131,6 +143,17 @@ def _fitted(work: Work, folder: Path) -> Work:
                 do="encode the benchmark that retrieval.fitted_on names with "
                 f"{encoder} first",
             )
+        made = read_json(folder / "features.json")
+        again = f"encode again: mmclust encode {made.get('benchmark')} {encoder}"
+        require_sealed(folder, "features.json", made, FITTED, again)
+        if made["params"] != json.loads(json.dumps(facts["params"])):
+            raise MmclustError(
+                f"{encoder} was fitted with other options",
+                where=folder,
+                expected=facts["params"],
+                found=made["params"],
+                do=again,
+            )
         learned = load_fitted(folder)
         digest = digest_of(
             {name: array.tobytes().hex() for name, array in learned.arrays.items()}
@@ -142,10 +165,10 @@ def _fitted(work: Work, folder: Path) -> Work:
     return replace(work, plan=plan, facts=facts, origin=origin, only=("image",))
 
 
-def _captions(manifest: Manifest, folder: Path) -> dict[str, list[str]]:
-    """Return each set of captions, by image in manifest order."""
+def _captions(manifest: Manifest, folder: Path, rows: Array) -> dict[str, list[str]]:
+    """Return each set of captions of some images, by image in manifest order."""
     ids, own = manifest.image_ids, manifest.captions
-    queries = [int(row) for row in manifest.evaluate_rows if own[row]]
+    queries = [int(row) for row in rows if own[row]]
     found = {MAIN: [text for row in queries for text in own[row]]}
     for path in sorted(folder.glob("captions_*.parquet")):
         table, _ = read_table(path)
@@ -156,6 +179,15 @@ def _captions(manifest: Manifest, folder: Path) -> dict[str, list[str]]:
         kind = path.stem.removeprefix("captions_")
         found[kind] = [text for row in queries for text in known.get(ids[row], ())]
     return found
+
+
+def _cut(work: Work, captions: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Count captions that are longer than the encoder reads, each text once."""
+    count = getattr(work.module, "captions_cut", None)
+    if count is None:
+        return {}
+    texts = sorted({text for many in captions.values() for text in many})
+    return {"captions_cut": count([texts], work.plan.params)}
 
 
 def _embedded(work: Work, job: Job, texts: Sequence[str]) -> Array:
@@ -174,14 +206,3 @@ def _embedded(work: Work, job: Job, texts: Sequence[str]) -> Array:
     position = {text: i for i, text in enumerate(once)}
     rows = np.concatenate(made)[[position[text] for text in texts]]
     return np.asarray(rows, dtype=np.float32)
-
-
-def _refuse_skipped(skipped: dict[str, str], manifest: Manifest) -> None:
-    if skipped:
-        raise MmclustError(
-            "Images of a pool cannot be skipped",
-            where=manifest.folder,
-            expected="all images of the benchmark",
-            found=f"{len(skipped)} that cannot be read, such as {next(iter(skipped))}",
-            do="fetch the source again",
-        )

@@ -74,22 +74,43 @@ class Options:
                 expected=nearest(self.engine, ENGINES),
                 found=self.engine,
             )
-        if self.engine == "local":
-            for device in self.devices:
-                require_device(device)
+        for device in self.devices:
+            require_device(device, here=self.engine == "local")
 
-    def facts(self) -> dict[str, Any]:
-        """Return what may have changed a byte, where it is not the default."""
+    def facts(self, flags: tuple[str, ...]) -> dict[str, Any]:
+        """Return what may have changed a byte, where it is not the default.
+
+        Parameters
+        ----------
+        flags
+            Those that reach the encoder's numbers.
+        """
         facts: dict[str, Any] = {}
-        if self.accelerated:
+        if self.accelerated and "device" in flags:
             facts["device"] = self.devices[0].partition(":")[0]
-        if self.batch != BATCH:
+        if self.batch != BATCH and "batch_size" in flags:
             facts["batch_size"] = self.batch
-        if self.precision != "float32":
+        if self.precision != "float32" and "precision" in flags:
             facts["precision"] = self.precision
-        if self.compiled:
+        if self.compiled and "compile" in flags:
             facts["compiled"] = True
         return facts
+
+    def require_effect(self, encoder: str, flags: tuple[str, ...]) -> None:
+        """Refuse a precision, or compiling, that would do nothing to an encoder."""
+        for asked, flag in (
+            (self.precision != "float32", "precision"),
+            (self.compiled, "compile"),
+        ):
+            if asked and flag not in flags:
+                value = f" {self.precision}" if flag == "precision" else ""
+                raise MmclustError(
+                    f"--{flag}{value} does nothing to {encoder}",
+                    where=f"--{flag}",
+                    expected="an encoder that takes it, such as clip",
+                    found=encoder,
+                    do=f"leave --{flag} out for {encoder}",
+                )
 
 
 def run(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mmclust.encoders._work import Work
 
 NO_CAPTION = "it has no caption"
+FITTED = ("fitted.safetensors", "fitted.json")
+"""What an encoder learned, beside its features."""
 
 
 def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int]:
@@ -57,7 +59,8 @@ def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int
     for view in work.views:
         views[view], skipped[view] = work.array(view).read()
     if "text" in skipped:
-        skipped["text"] = dict.fromkeys(work.without, NO_CAPTION)
+        damaged = work.facts["captions"].get("skipped", {})
+        skipped["text"] = {i: damaged.get(i, NO_CAPTION) for i in work.without}
     if len({i for ids in skipped.values() for i in ids}) == len(manifest):
         raise MmclustError(
             f"{work.plan.encoder} has nothing to encode: every image is skipped",
@@ -65,10 +68,12 @@ def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int
             found=next(iter(next(i for i in skipped.values() if i).values())),
             do="fetch the source again, or set encode in params.yaml to fail",
         )
-    if fitted.arrays or fitted.facts:
+    learned = bool(fitted.arrays or fitted.facts)
+    if learned:
         save_fitted(work.out, fitted)
-    facts = work.facts | zero_rows(views)
-    write_features(work.out, views, facts, manifest, skipped)
+    facts = work.facts | zero_rows(views) | _cut(work, manifest, skipped)
+    beside = FITTED if learned else ()
+    write_features(work.out, views, facts, manifest, skipped, beside)
     return {view: int(array.shape[1]) for view, array in views.items()}
 
 
@@ -81,6 +86,23 @@ def zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     counts = {v: int((~array.any(axis=1)).sum()) for v, array in views.items()}
     counts = {view: count for view, count in counts.items() if count}
     return {"zero_rows": counts} if counts else {}
+
+
+def _cut(
+    work: Work, manifest: Manifest, skipped: Mapping[str, Mapping[str, str]]
+) -> dict[str, int]:
+    """Count captions that are longer than the encoder reads, for ``features.json``."""
+    count = getattr(work.module, "captions_cut", None)
+    if count is None or "text" not in work.views:
+        return {}
+    read, absent = reading(manifest, work.plan.captions), set().union(*skipped.values())
+    rows = zip(read.image_ids, read.captions, strict=True)
+    return {
+        "captions_cut": count(
+            [texts for image_id, texts in rows if image_id not in absent],
+            work.plan.params,
+        )
+    }
 
 
 def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
@@ -113,7 +135,8 @@ def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
                 where=manifest.folder,
                 found=f"{len(absent)} images are skipped",
             )
-        with computing(job.device, job.precision, compiled=job.compiled):
+        # Half precision would need scaled gradients; only encoding is done in it.
+        with computing(job.device, "float32", compiled=False):
             fitted = work.module.fit(
                 rows_of(everything, rows),
                 plan.params,

@@ -18,8 +18,10 @@ from mmclust.core.features import normalised
 from mmclust.core.plugins import load, params_of
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
+from mmclust.encoders._compute import FLAGS, flags_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 Members = dict[str, tuple["ModuleType", Any]]
@@ -129,6 +131,23 @@ def identity(params: Any) -> dict[str, Any]:
         for name, (module, options) in members_of(params).items()
         if hasattr(module, "identity")
     }
+
+
+def flags(params: Any) -> tuple[str, ...]:
+    """Return the command's flags that reach the numbers of a member."""
+    members = members_of(params).values()
+    reached = {flag for member in members for flag in flags_of(*member)}
+    return tuple(flag for flag in FLAGS if flag in reached)
+
+
+def captions_cut(captions: Sequence[Sequence[str]], params: Any) -> int | None:
+    """Count captions that a member cuts; ``None`` where none has a limit."""
+    counts = [
+        module.captions_cut(captions, options)
+        for module, options in members_of(params).values()
+        if hasattr(module, "captions_cut")
+    ]
+    return max(counts, default=None)
 
 
 def _encode(

@@ -57,7 +57,7 @@ def embed_captions(
     offsets = torch.from_numpy(np.cumsum(lengths)[:-1]).to(device)
     flat = np.concatenate(texts) if texts else np.zeros(0, np.int64)
     bags = model["words"](torch.from_numpy(flat).to(device), offsets)
-    embedded: torch.Tensor = model["text"](bags)
+    embedded: torch.Tensor = model["text"](bags).float()
     return embedded
 
 

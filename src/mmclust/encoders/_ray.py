@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from mmclust.encoders._engines import Options
     from mmclust.encoders._job import Done, Job, Task
 
+UNITS = 10_000
+"""Parts that Ray splits a GPU into."""
+
 
 def ray_workers(
     job: Job, options: Options, n_tasks: int
@@ -44,19 +47,21 @@ def ray_workers(
         where one is asked for.
     """
     ray = _connected()
-    resources = ray.cluster_resources()
-    n_cpus = int(resources.get("CPU", 1))
-    n_workers = max(1, min(options.workers or n_cpus, n_tasks, n_cpus))
-    n_gpus = 0.0
-    if options.accelerated:
-        n_gpus = min(1.0, resources.get("GPU", 0) / n_workers)
-        if not n_gpus:
-            raise MmclustError(
-                "The Ray cluster has no GPU",
-                where="--device",
-                found=f"{resources.get('CPU', 0):.0f} CPUs",
-                do="leave --device out to run on the CPUs",
-            )
+    nodes = [
+        (int(node["Resources"].get("CPU", 0)), int(node["Resources"].get("GPU", 0)))
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    if options.accelerated and not any(cpus and gpus for cpus, gpus in nodes):
+        raise MmclustError(
+            "The Ray cluster has no GPU beside a CPU",
+            where="--device",
+            found=f"{sum(cpus for cpus, _ in nodes)} CPUs",
+            do="leave --device out to run on the CPUs",
+        )
+    n_workers, n_gpus = shares(
+        min(options.workers or n_tasks, n_tasks), nodes, accelerated=options.accelerated
+    )
     # Ray shows each actor its own GPU as the first.
     job = replace(job, device=options.devices[0].partition(":")[0])
     path = [str(Path(mmclust.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -74,6 +79,42 @@ def ray_workers(
         },
     )(_Actor)
     return [partial(_RayWorker, ray, actor, job)] * n_workers
+
+
+def shares(
+    wanted: int, nodes: Sequence[tuple[int, int]], *, accelerated: bool
+) -> tuple[int, float]:
+    """Return how many actors there can be, and each one's share of a GPU.
+
+    An actor has a CPU and its share on one node, and its share on one GPU; one that
+    fits nowhere would wait for ever. So k actors share each GPU, and k is the least
+    with which all fit.
+
+    Parameters
+    ----------
+    wanted
+        Actors, at least one.
+    nodes
+        Whole CPUs and GPUs of each node.
+    accelerated
+        Whether actors need a GPU.
+
+    Returns
+    -------
+    n_workers : int
+        ``wanted``, or what the CPUs (with GPUs beside them) can take, if fewer.
+    share : float
+        Of a GPU; 0 where none is needed.
+    """
+    if not accelerated:
+        return max(min(wanted, sum(cpus for cpus, _ in nodes)), 1), 0.0
+    places = sum(cpus for cpus, gpus in nodes if gpus)
+    n_workers = max(min(wanted, places), 1)
+    k = 1
+    while sum(min(cpus, k * gpus) for cpus, gpus in nodes) < min(n_workers, places):
+        k += 1
+    # Ray counts in ten-thousandths: rounded up, the last of k would not fit.
+    return n_workers, max(UNITS // k, 1) / UNITS
 
 
 class _Actor:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def hub_model(model: str) -> str:
     """Return the hub id of a timm model's weights."""
-    cfg = _timm().get_pretrained_cfg(model, allow_unregistered=False)
+    cfg = _known(model).get_pretrained_cfg(model, allow_unregistered=False)
     return str(cfg.hf_hub_id) if cfg is not None and cfg.hf_hub_id else f"timm/{model}"
 
 
@@ -34,14 +34,7 @@ def load_timm(params: Any) -> tuple[nn.Module, Published]:
     MmclustError
         When timm is not installed or has no such model, or weights are missing.
     """
-    timm = _timm()
-    if not timm.is_model(params.model):
-        raise MmclustError(
-            f"timm has no model {params.model!r}",
-            where="model of the encoder in params.yaml",
-            expected=nearest(params.model, timm.list_models(pretrained=True)[:2000]),
-            found=params.model,
-        )
+    timm = _known(params.model)
     model = timm.create_model(params.model, pretrained=False, num_classes=0)
     cfg = timm.data.resolve_data_config({}, model=model)
     path = timm_file(params)
@@ -68,7 +61,22 @@ def _timm() -> Any:
     return timm
 
 
+def _known(model: str) -> Any:
+    """Return timm, if it has the model."""
+    timm = _timm()
+    if not timm.is_model(model):
+        raise MmclustError(
+            f"timm has no model {model!r}",
+            where="model of the encoder in params.yaml",
+            expected=nearest(model, timm.list_models(pretrained=True)[:2000]),
+            found=model,
+        )
+    return timm
+
+
 def timm_file(params: Any) -> Path:
+    """Return the file of the weights, of the hub or given."""
+    _known(params.model)
     if params.weights != "hub":
         return given_file(params.weights, ["hub"])
     repository = hub_model(params.model)

@@ -33,16 +33,8 @@ def load_torchvision(params: Any) -> tuple[nn.Module, Published]:
     from torch import nn
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if params.model not in known:
-        raise MmclustError(
-            f"torchvision has no model {params.model!r}",
-            where="model of the encoder in params.yaml",
-            expected=nearest(params.model, known),
-            found=params.model,
-        )
-    model = models.get_model(params.model, weights=None)
     path = torchvision_file(params)
+    model = models.get_model(params.model, weights=None)
     head = next(name for name in HEADS if hasattr(model, name))
     fill(model, path, head)
     setattr(model, head, nn.Identity())
@@ -54,6 +46,14 @@ def torchvision_file(params: Any) -> Path:
     import torch
     from torchvision import models
 
+    known = models.list_models(module=models)
+    if params.model not in known:
+        raise MmclustError(
+            f"torchvision has no model {params.model!r}",
+            where="model of the encoder in params.yaml",
+            expected=nearest(params.model, known),
+            found=params.model,
+        )
     enum = models.get_model_weights(params.model)
     if params.weights not in enum.__members__:
         return given_file(params.weights, enum.__members__)

@@ -12,21 +12,31 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest
 from mmclust.encoders._batches import in_batches, unit_rows
-from mmclust.encoders._compute import ready
+from mmclust.encoders._compute import is_compiled, ready
 from mmclust.encoders._pixels import scaled, sized
 from mmclust.encoders._timm import hub_model, load_timm, timm_file
 from mmclust.encoders._torchvision import load_torchvision, torchvision_file
 from mmclust.encoders._weights import Published, processor_pixels, require_published
-from mmclust.kernels.hub import checkpoint, from_pretrained, size_of
+from mmclust.kernels.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    size_of,
+    stamp,
+)
 from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 
     from mmclust.core.types import Batch, Fitted
+    from mmclust.kernels.hub import Stamp
 
 Library = Literal["torchvision", "timm", "transformers"]
 
@@ -65,12 +75,12 @@ def encode_image(
 
 def identity(params: Any) -> dict[str, Any]:
     """Return model, weights and their digest, for ``features.json``."""
+    _require_applied(params)
     if params.library == "transformers":
         return checkpoint_identity(params.model, params.revision)
     if params.library == "timm" and params.weights == "hub":
         return checkpoint_identity(hub_model(params.model), params.revision)
-    find = torchvision_file if params.library == "torchvision" else timm_file
-    path = find(params)
+    path = _file(params)
     return {
         "model": params.model,
         "revision": params.weights,
@@ -79,9 +89,42 @@ def identity(params: Any) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=2)
+def _require_applied(params: Any) -> None:
+    """Refuse options that do nothing in the library, and would be recorded as done."""
+    wrong = {
+        "transformers": ("weights", params.weights, "hub"),
+        "torchvision": ("revision", params.revision, ""),
+    }.get(params.library)
+    if wrong is not None and wrong[1] != wrong[2]:
+        option, found, expected = wrong
+        quoted = '""'
+        raise MmclustError(
+            f"{option} does nothing to a model of {params.library}",
+            where=f"{option} of the encoder in params.yaml",
+            expected=repr(expected),
+            found=repr(found),
+            do=f"set {option}: {expected or quoted}, or another library",
+        )
+
+
+def _file(params: Any) -> Path:
+    find = torchvision_file if params.library == "torchvision" else timm_file
+    return find(params)
+
+
 def _model(params: Any, device: str) -> Any:
-    """Load once per process; refuse pixels that the weights do not expect."""
+    """Load once per process, and again when the files have changed."""
+    _require_applied(params)
+    if params.library == "transformers":
+        files = checkpoint_stamp(params.model, params.revision)
+    else:
+        files = stamp([_file(params)])
+    return _loaded(params, device, files, is_compiled())
+
+
+@lru_cache(maxsize=2)
+def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
+    """Load a model; refuse pixels that the weights do not expect."""
     load = {
         "torchvision": load_torchvision,
         "timm": load_timm,

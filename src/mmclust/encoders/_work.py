@@ -19,6 +19,7 @@ from mmclust.encoders._captions import (
     has_caption,
     source_of,
 )
+from mmclust.encoders._compute import flags_of
 from mmclust.encoders._job import Plan
 
 if TYPE_CHECKING:
@@ -134,8 +135,9 @@ def plan_work(
     facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
     if hasattr(module, "identity"):
         facts["model"] = module.identity(params)
-    if hasattr(module, "encode_image") or hasattr(module, "encode_text"):
-        facts |= options.facts()
+    flags = flags_of(module, params)
+    options.require_effect(encoder, flags)
+    facts |= options.facts(flags)
     plan, without = Plan(encoder, params), tuple[str, ...]()
     if "text" in module.VIEWS:
         source = PUBLISHER if made is None else source_of(params)
@@ -143,11 +145,15 @@ def plan_work(
         zeros = getattr(module, "EMPTY_CAPTIONS", None) == "zeros"
         zeros = zeros and policy.missing_captions == "fail"
         plan = replace(plan, captions=path, zeros=zeros)
-        captions, facts["captions"] = captions_for(manifest, source, made or out)
+        captions, read = captions_for(manifest, source, made or out)
+        facts["captions"] = read
         if not plan.zeros:
             without = without_captions(manifest, captions)
-        if without and policy.missing_captions == "fail":
-            raise _no_captions(manifest, encoder, path, without)
+        # A captioner writes none of a picture that is damaged.
+        excused = read.get("skipped", {}) if policy.corrupt == "skip" else {}
+        lacking = tuple(image_id for image_id in without if image_id not in excused)
+        if lacking and policy.missing_captions == "fail":
+            raise _no_captions(manifest, encoder, path, lacking)
     params_digest = digest_of([facts, asdict(policy), code_digest(module)])
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmclust.encoders import canny, color_histogram, hog, lbp, sift
-from mmclust.encoders._fuse import encode_image, prepare
+from mmclust.encoders._fuse import encode_image, flags, prepare
 
-__all__ = ["VIEWS", "Params", "encode_image", "prepare"]
+__all__ = ["VIEWS", "Params", "encode_image", "flags", "prepare"]
 
 VIEWS = ("image",)
 

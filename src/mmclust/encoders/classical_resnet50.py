@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmclust.encoders import canny, color_histogram, hog, lbp, resnet50, sift
-from mmclust.encoders._fuse import encode_image, identity, prepare
+from mmclust.encoders._fuse import encode_image, flags, identity, prepare
 
-__all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
+__all__ = ["VIEWS", "Params", "encode_image", "flags", "identity", "prepare"]
 
 VIEWS = ("image",)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders._batches import cleaned, in_batches, per_image, unit_rows
-from mmclust.encoders._clip import towers
+from mmclust.encoders._clip import texts_cut, towers
 from mmclust.encoders._pixels import (
     CLIP_MEAN,
     CLIP_STD,
@@ -128,6 +128,11 @@ def encode_text(
     flat = [text for each in captions for text in each]
     rows = encode_captions(flat, params, fitted, device=device)
     return per_image(rows, captions, towers(params, device).dim)
+
+
+def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
+    """Count captions that are longer than the model reads (CLIP: 77 tokens)."""
+    return texts_cut([text for each in cleaned(captions) for text in each], params)
 
 
 def identity(params: Params) -> dict[str, Any]:

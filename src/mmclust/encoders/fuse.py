@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.encoders import _fuse
-from mmclust.encoders._fuse import encode_image, fit, identity
+from mmclust.encoders._fuse import encode_image, fit, flags, identity
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["VIEWS", "Params", "encode_image", "fit", "identity", "prepare"]
+__all__ = ["VIEWS", "Params", "encode_image", "fit", "flags", "identity", "prepare"]
 
 VIEWS = ("image",)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch
 
 VIEWS = ("image", "text")
+FLAGS = ("device", "batch_size", "precision")
+"""Of the command; it is trained in float32 whatever the precision, and not compiled."""
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -133,7 +135,7 @@ def encode_image(
     model = _trained(params, fitted, device)
     with torch.inference_mode():
         pictures = torch.from_numpy(np.array(batch.images)).to(device)
-        embedded = unit(model["image"](scaled(pictures)))
+        embedded = unit(model["image"](scaled(pictures)).float())
     return np.asarray(embedded.cpu())
 
 

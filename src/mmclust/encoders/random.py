@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch
 
 VIEWS = ("image", "text")
+FLAGS = ()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmclust.encoders import caption_sbert, resnet50
-from mmclust.encoders._fuse import encode_image, encode_text, identity, prepare
+from mmclust.encoders._fuse import (
+    captions_cut,
+    encode_image,
+    encode_text,
+    flags,
+    identity,
+    prepare,
+)
 
-__all__ = ["VIEWS", "Params", "encode_image", "encode_text", "identity", "prepare"]
+__all__ = [
+    "VIEWS",
+    "Params",
+    "captions_cut",
+    "encode_image",
+    "encode_text",
+    "flags",
+    "identity",
+    "prepare",
+]
 
 VIEWS = ("image", "text")
 

@@ -10,9 +10,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmclust.encoders._sbert import encode_captions, encode_text, identity
+from mmclust.encoders._sbert import (
+    captions_cut,
+    encode_captions,
+    encode_text,
+    identity,
+)
 
-__all__ = ["VIEWS", "Params", "encode_captions", "encode_text", "identity"]
+__all__ = [
+    "VIEWS",
+    "Params",
+    "captions_cut",
+    "encode_captions",
+    "encode_text",
+    "identity",
+]
 
 VIEWS = ("text",)
 

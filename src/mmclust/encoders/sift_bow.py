@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch
 
 VIEWS = ("image",)
+FLAGS = ()
 
 
 @dataclass(frozen=True)

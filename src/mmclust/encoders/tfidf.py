@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch
 
 VIEWS = ("text",)
+FLAGS = ()
 
 
 @dataclass(frozen=True)

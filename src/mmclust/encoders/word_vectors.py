@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import Batch, Fitted
 
 VIEWS = ("text",)
+FLAGS = ()
 EMPTY_CAPTIONS = "zeros"
 WORD = re.compile(r"(?:(?!\d)\w)+")
 SHORTEST, LONGEST = 2, 15

@@ -8,11 +8,11 @@ import numpy as np
 
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import require_file
+from mmclust.core.io import file_digest, require_file
 from mmclust.core.plugins import load, params_of
 from mmclust.core.progress import track
-from mmclust.core.types import Batch
-from mmclust.heads._embeddings import fitted_digest, shared_encoder
+from mmclust.core.types import Batch, Fitted
+from mmclust.heads._embeddings import read_fitted, require_maker
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
 from mmclust.heads._saved import Prediction, load_head, predict
 
@@ -87,24 +87,10 @@ def _encode(
     name = facts["encoder"]
     module = load("encoders", name)
     params = params_of("encoders", name, facts["encoder_params"], f"encoders.{name}")
-    encoder = shared_encoder(name, params, head / facts["features"])
-    if not encoder.frozen and not encoder.fitted.arrays:
-        raise MmclustError(
-            "What the head's encoder learned is gone",
-            where=head / facts["features"],
-            expected="fitted.safetensors",
-            found="nothing",
-            do=f"encode again: mmclust encode {facts['benchmark']} {name}",
-        )
-    if facts.get("fitted") not in {None, fitted_digest(encoder.fitted.facts)}:
-        raise MmclustError(
-            "The head was trained on another fit of its encoder",
-            where=head,
-            expected=facts["fitted"],
-            found=fitted_digest(encoder.fitted.facts),
-            do="train it again: mmclust head "
-            f"{facts['benchmark']} {facts['head']}",
-        )  # fmt: skip
+    again = f"train it again: mmclust head {facts['benchmark']} {facts['head']}"
+    made = {"params": facts["encoder_params"], "model": facts["model"]}
+    require_maker(name, params, made, "The head's images", head, again)
+    fitted = _fitted(head, facts, again)
     blocks = []
     starts = range(0, len(pictures), BLOCK)
     for start in track(starts, "pictures", len(starts), "blocks"):
@@ -120,8 +106,26 @@ def _encode(
         batch = Batch([str(p) for p in paths], [()] * len(paths), ready)
         encode = getattr(module, "encode_image", None)
         blocks.append(
-            ready
-            if encode is None
-            else encode(batch, params, encoder.fitted, device=device)
+            ready if encode is None else encode(batch, params, fitted, device=device)
         )
     return unit_rows(np.concatenate(blocks), pictures[0])
+
+
+def _fitted(head: Path, facts: dict[str, Any], again: str) -> Fitted:
+    """Return what the head's encoder learned, if it is still what it was."""
+    folder, learned = head / facts["features"], facts["fitted"]
+    if not learned:
+        return Fitted()
+    for name, digest in learned.items():
+        path = folder / name
+        encode = f"encode again: mmclust encode {facts['benchmark']} {facts['encoder']}"
+        found = file_digest(require_file(path, encode))
+        if found != digest:
+            raise MmclustError(
+                "The head was trained on another fit of its encoder",
+                where=path,
+                expected=f"sha256 {digest}",
+                found=f"sha256 {found}",
+                do=again,
+            )
+    return read_fitted(folder)

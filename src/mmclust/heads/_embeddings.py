@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import normalised
-from mmclust.core.io import digest_of, file_digest, read_array, read_json, write_array
+from mmclust.core.features import normalised, require_sealed, sealed
+from mmclust.core.io import (
+    digest_of,
+    file_digest,
+    read_array,
+    read_json,
+    write_array,
+    write_json,
+)
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mmclust.core.params import NounsParams
 
@@ -24,6 +34,12 @@ if TYPE_CHECKING:
 
 WORDS = 512
 """Words per pass; with seven templates, 3,584 prompts."""
+THREADS = 1
+"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
+FITTED = ("fitted.safetensors", "fitted.json")
+"""What an encoder learned, beside its features."""
+LIBRARIES = ("torch", "transformers", "tokenizers", "open-clip-torch", "numpy")
+"""Whose versions may change a byte of an embedding."""
 
 
 @dataclass(frozen=True)
@@ -41,34 +57,36 @@ class SharedEncoder:
     frozen
         Whether it learns nothing here, so that its text embeddings are the same for
         every benchmark.
+    model
+        Identity of its weights, tokenizer and configuration, as ``features.json`` has
+        it; ``None`` for an encoder without pretrained weights.
     """
 
     name: str
     params: Any
     fitted: Fitted
     frozen: bool
+    model: dict[str, Any] | None = None
 
 
 def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
-    """Load an encoder and what it learned on a benchmark.
+    """Load the encoder that made some features, with what it learned.
 
     Parameters
     ----------
     name
         A file in ``encoders/``.
     params
-        Its options, as the features were made with.
+        Its options.
     folder
         ``data/features/<benchmark>/<encoder>``.
 
     Raises
     ------
     MmclustError
-        When the encoder has no texts and images in one space.
+        When the encoder has no texts and images in one space, or is no longer the one
+        that made the features: other options, other weights, another fit.
     """
-    from safetensors.numpy import load_file
-
-    module = load("encoders", name)
     if not shares_space(name):
         raise MmclustError(
             f"{name} has no shared space of images and words",
@@ -77,11 +95,65 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
             found=name,
             do="set model.encoder, or take the heads out of model.heads",
         )
-    weights = folder / "fitted.safetensors"
-    fitted = Fitted()
-    if weights.is_file():
-        fitted = Fitted(load_file(weights), read_json(folder / "fitted.json"))
-    return SharedEncoder(name, params, fitted, not hasattr(module, "fit"))
+    facts = read_json(folder / "features.json")
+    again = f"encode again: mmclust encode {facts.get('benchmark')} {name}"
+    model = require_maker(name, params, facts, "The features", folder, again)
+    frozen = not hasattr(load("encoders", name), "fit")
+    if frozen:
+        return SharedEncoder(name, params, Fitted(), frozen, model)
+    require_sealed(folder, "features.json", facts, FITTED, again)
+    return SharedEncoder(name, params, read_fitted(folder), frozen, model)
+
+
+def read_fitted(folder: Path) -> Fitted:
+    """Read what an encoder learned."""
+    from safetensors.numpy import load_file
+
+    weights, facts = (folder / name for name in FITTED)
+    return Fitted(load_file(weights), read_json(facts))
+
+
+def require_maker(
+    name: str, params: Any, made: Mapping[str, Any], what: str, where: Path, do: str
+) -> dict[str, Any] | None:
+    """Return an encoder's identity, if it is the one that made something.
+
+    Parameters
+    ----------
+    name, params
+        The encoder as it is now.
+    made
+        ``params`` and ``model`` of the encoder that made it.
+    what, where, do
+        For the message: what was made, where it is, how it is made again.
+
+    Raises
+    ------
+    MmclustError
+        When options, weights, tokenizer or configuration are others.
+    """
+    module = load("encoders", name)
+    model: dict[str, Any] | None = None
+    if hasattr(module, "identity"):
+        model = module.identity(params)
+    options = json.loads(json.dumps(asdict(params)))  # lists for tuples, as stored
+    for kind, now, then in (
+        ("other options", options, made.get("params")),
+        ("other weights", model, made.get("model")),
+    ):
+        if now != then:
+            keys = {*(now or {}), *(then or {})}
+            differ = [
+                k for k in sorted(keys) if (now or {}).get(k) != (then or {}).get(k)
+            ]
+            raise MmclustError(
+                f"{what} were made by {kind} than {name} has now",
+                where=where,
+                expected="; ".join(f"{k}: {(then or {}).get(k)}" for k in differ),
+                found="; ".join(f"{k}: {(now or {}).get(k)}" for k in differ),
+                do=do,
+            )
+    return model
 
 
 def shares_space(name: str) -> bool:
@@ -89,14 +161,6 @@ def shares_space(name: str) -> bool:
     module = load("encoders", name)
     texts = hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
     return texts and "image" in module.VIEWS
-
-
-def fitted_digest(facts: dict[str, Any]) -> str | None:
-    """Return a digest of what an encoder's fit wrote down; ``None`` for a frozen one.
-
-    The losses of all steps are among it, so that two fits differ in it.
-    """
-    return digest_of(facts) if facts else None
 
 
 def embedder(encoder: SharedEncoder, *, normalise: bool, device: str) -> Embed:
@@ -137,9 +201,7 @@ def embed_words(words: Sequence[str], params: NounsParams, embed: Embed) -> Any:
     numpy.ndarray
         float32 (u, d), not normalised; sums were float64.
     """
-    blank = params.underscores == "blank"
-    spoken = [word.replace("_", " ") if blank else word for word in words]
-    blocks = []
+    spoken, blocks = _spoken(words, params), []
     starts = range(0, len(spoken), WORDS)
     for start in track(starts, "nouns", len(starts), "blocks"):
         block = spoken[start : start + WORDS]
@@ -147,6 +209,12 @@ def embed_words(words: Sequence[str], params: NounsParams, embed: Embed) -> Any:
         rows = embed(prompts).reshape(len(params.templates), len(block), -1)
         blocks.append(rows.mean(axis=0, dtype=np.float64).astype(np.float32))
     return np.concatenate(blocks)
+
+
+def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:
+    """Return words as prompts say them."""
+    blank = params.underscores == "blank"
+    return [word.replace("_", " ") if blank else word for word in words]
 
 
 def word_embeddings(
@@ -168,7 +236,8 @@ def word_embeddings(
     params
         Templates and their treatment.
     cache
-        Folder of the embeddings that are kept.
+        Folder of the embeddings that are kept, each under a digest of all that they
+        come from.
     device
         Where torch models run.
 
@@ -177,25 +246,61 @@ def word_embeddings(
     numpy.ndarray
         float32 (u, d).
     """
+    import torch
+
+    torch.set_num_threads(THREADS)
     _require_templates(params)
     embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)
     if not encoder.frozen:
         rows: np.ndarray[Any, Any] = embed_words(words, params, embed)
         return rows
-    code = load("encoders", encoder.name).__file__
-    key = {
+    key = digest_of(_origin(words, encoder, params, device))
+    path, record = cache / f"{key}.npy", cache / f"{key}.json"
+    if record.is_file():
+        with contextlib.suppress(MmclustError):  # damaged: made anew
+            require_sealed(cache, record.name, read_json(record), [path.name], "")
+            return read_array(path)
+    write_array(path, embed_words(words, params, embed))
+    write_json(record, sealed(cache, [path.name]))
+    return read_array(path)
+
+
+def prompts_cut(words: list[str], encoder: SharedEncoder, params: NounsParams) -> int:
+    """Count prompts that are longer than the encoder reads."""
+    count = getattr(load("encoders", encoder.name), "captions_cut", None)
+    if count is None:
+        return 0
+    spoken = _spoken(words, params)
+    prompts = [t.replace("{}", word) for t in params.templates for word in spoken]
+    return int(count([prompts], encoder.params))
+
+
+def _origin(
+    words: list[str], encoder: SharedEncoder, params: NounsParams, device: str
+) -> dict[str, Any]:
+    """Return all that may change a byte of a frozen encoder's embeddings."""
+    here = Path(str(load("encoders", encoder.name).__file__)).parent
+    kernels = Path(__file__).parents[1] / "kernels"
+    code = sorted({*here.glob("*.py"), *kernels.glob("*.py"), Path(__file__)})
+    return {
         "encoder": encoder.name,
         "params": asdict(encoder.params),
-        "code": file_digest(Path(str(code))),
+        "model": encoder.model,
+        "code": [[path.name, file_digest(path)] for path in code],
+        "libraries": [[name, _version(name)] for name in LIBRARIES],
+        "device": device.partition(":")[0],
         "words": words,
         "templates": params.templates,
         "normalise": params.prompt_normalisation,
         "underscores": params.underscores,
     }
-    path = cache / f"{digest_of(key)}.npy"
-    if not path.exists():
-        write_array(path, embed_words(words, params, embed))
-    return read_array(path)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _require_templates(params: NounsParams) -> None:

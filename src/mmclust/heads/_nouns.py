@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import read_features
-from mmclust.core.io import file_digest, write_array, write_json, write_table
+from mmclust.core.features import read_features, sealed
+from mmclust.core.io import write_array, write_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.seeds import derive
 from mmclust.heads._centres import image_centres, n_centres
-from mmclust.heads._embeddings import shared_encoder, shares_space, word_embeddings
+from mmclust.heads._embeddings import (
+    prompts_cut,
+    shared_encoder,
+    shares_space,
+    word_embeddings,
+)
 from mmclust.heads._rows import n_clusters, require_same_space, unit_rows
 from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterparts
 from mmclust.heads._vocabulary import Vocabulary, is_empty, read_vocabulary, unique
@@ -153,7 +158,10 @@ def nouns_of_benchmark(
     folder = root / "data/features" / benchmark / name
     features = read_features(folder, manifest)
     encoder = shared_encoder(name, params.block("encoders", name, benchmark), folder)
-    images = unit_rows(features.views["image"], folder / "image.npy", len(manifest))
+    images = unit_rows(
+        features.views["image"], folder / "image.npy", len(manifest), features.skipped
+    )
+    fit = features.kept(manifest.fit_rows)
     vocabulary = read_vocabulary(root / params.nouns.vocabulary)
     words, place = unique(vocabulary.words)
     embeddings = word_embeddings(
@@ -161,23 +169,29 @@ def nouns_of_benchmark(
     )
     require_same_space(images.shape[1], embeddings.shape[1], "nouns")
     space = noun_space(
-        images[manifest.fit_rows],
+        images[fit],
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
         np.asarray(place),
         vocabulary.words,
-        _centres(params, built / "summary.json", len(manifest.fit_rows), benchmark),
+        _centres(params, built / "summary.json", len(fit), benchmark),
         params.nouns,
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
     )
+    kept = features.kept(np.arange(len(manifest)))
+    text = np.full_like(images, np.nan)  # as the features of an image that was skipped
+    text[kept] = texts_for(images[kept], space, params.nouns, device)
     meta = {
         "benchmark": benchmark,
         "encoder": name,
         "manifest": manifest.digest,
-        "image_features": file_digest(folder / "image.npy"),
+        "image_features": features.meta["sha256"]["image.npy"],
+        **({"model": encoder.model} if encoder.model else {}),
         "seed": params.seed,
+        **({"skipped": len(manifest) - len(kept)} if len(kept) < len(manifest) else {}),
+        "prompts_cut": prompts_cut(words, encoder, params.nouns),
     }
-    return write_space(out, space, vocabulary, params.nouns, images, meta, device)
+    return write_space(out, space, vocabulary, params.nouns, text, meta)
 
 
 def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
@@ -206,18 +220,17 @@ def write_space(
     space: NounSpace,
     vocabulary: Vocabulary,
     params: NounsParams,
-    images: np.ndarray[Any, Any],
+    text: np.ndarray[Any, Any],
     meta: dict[str, Any],
-    device: str,
 ) -> dict[str, Any]:
     """Write the nouns and the text counterparts of all images.
 
     ``nouns.parquet``: word, definition, centre, rank, confidence, row of the vocabulary
-    (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; ``nouns.json``.
+    (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; and ``nouns.json``,
+    which makes them count.
     """
     import pyarrow as pa
 
-    text = texts_for(images, space, params, device)
     rows = space.chosen.rows.tolist()
     table = pa.table(
         {
@@ -231,7 +244,7 @@ def write_space(
     )
     facts = {
         **meta,
-        "images": len(images),
+        "images": len(text),
         "vocabulary": {
             "rows": len(vocabulary.words),
             "distinct": len(set(vocabulary.words)),
@@ -247,5 +260,6 @@ def write_space(
     write_table(out / "nouns.parquet", table, meta)
     write_array(out / "nouns.npy", space.nouns)
     write_array(out / "counterparts.npy", text)
+    facts |= sealed(out, ["nouns.parquet", "nouns.npy", "counterparts.npy"])
     write_json(out / "nouns.json", facts)
     return facts

@@ -68,7 +68,8 @@ def nouns_of_files(
         device=device,
     )
     if test is not None:
-        text = texts_for(test, space, params, device)
-        write_array(out / "test_counterparts.npy", text)
+        others = texts_for(test, space, params, device)
+        write_array(out / "test_counterparts.npy", others)
+    text = texts_for(images, space, params, device)
     meta = {"image_features": file_digest(image_features), "seed": seed}
-    return write_space(out, space, vocabulary, params, images, meta, device)
+    return write_space(out, space, vocabulary, params, text, meta)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import read_features
 from mmclust.core.io import write_bytes
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
-from mmclust.heads._rows import read_rows, require_same_space, unit_rows
+from mmclust.heads._rows import require_same_space
 from mmclust.heads._saved import load_head, outputs_of
+from mmclust.heads._stage import views_of_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,13 +59,9 @@ def panels_of_benchmark(
     folder = root / "data/heads" / benchmark / head
     _, facts = load_head(folder, options.get("seed", 0))
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
-    features = root / "data/features" / benchmark / facts["encoder"]
-    array = read_features(features, manifest).views["image"]
-    image = unit_rows(array, features / "image.npy", len(manifest))
-    texts = root / "data/nouns" / benchmark / "counterparts.npy"
-    rows = manifest.evaluate_rows
-    text = read_rows(texts, len(manifest))[rows]
-    return draw_panels(folder, image[rows], text, out, **options)
+    features, image, text = views_of_benchmark(root, manifest, facts["encoder"])
+    rows = features.kept(manifest.evaluate_rows)
+    return draw_panels(folder, image[rows], text[rows], out, **options)
 
 
 def draw_panels(

@@ -21,7 +21,10 @@ HALF = (0.25, 250.0)
 
 
 def unit_rows(
-    array: np.ndarray[Any, Any], where: Path, n_rows: int | None = None
+    array: np.ndarray[Any, Any],
+    where: Path,
+    n_rows: int | None = None,
+    skipped: np.ndarray[Any, Any] | None = None,
 ) -> np.ndarray[Any, Any]:
     """Return rows at unit norm: float32 (n, d); float16 is scaled as float16.
 
@@ -33,6 +36,8 @@ def unit_rows(
         Its file, for the message.
     n_rows
         How many rows it must have.
+    skipped
+        Rows of images that have no features: they are NaN, and stay it.
 
     Raises
     ------
@@ -40,7 +45,7 @@ def unit_rows(
         When the array is not of that kind, holds NaN or infinity, or has a row of
         zeros, which points nowhere.
     """
-    check_features(array, where, n_rows)
+    check_features(array, where, n_rows, skipped)
     zero = np.flatnonzero(~np.asarray(array != 0).any(axis=1))
     if len(zero):
         raise MmclustError(
@@ -68,9 +73,13 @@ def _of_half(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return scaled
 
 
-def read_rows(path: Path, n_rows: int | None = None) -> np.ndarray[Any, Any]:
+def read_rows(
+    path: Path,
+    n_rows: int | None = None,
+    skipped: np.ndarray[Any, Any] | None = None,
+) -> np.ndarray[Any, Any]:
     """Read an ``.npy`` file of embeddings; see :func:`unit_rows`."""
-    return unit_rows(read_array(path), path, n_rows)
+    return unit_rows(read_array(path), path, n_rows, skipped)
 
 
 def require_same_space(image: int, other: int, what: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.features import require_sealed, sealed
 from mmclust.core.io import read_json, require_file, write_bytes, write_json, writing
 from mmclust.core.numerics import threads
 from mmclust.heads._centres import mean_directions
@@ -114,10 +115,12 @@ def save_head(
     """Write ``seed_0.safetensors`` …, then ``head.json``, which makes them count."""
     from safetensors.numpy import save_file
 
-    for seed, each in enumerate(trained):
-        with writing(folder / f"seed_{seed}.safetensors") as temporary:
+    names = [f"seed_{seed}.safetensors" for seed in range(len(trained))]
+    for name, each in zip(names, trained, strict=True):
+        with writing(folder / name) as temporary:
             save_file(dict(each.weights), temporary)
-    write_json(folder / "head.json", {**facts, "seeds": len(trained)})
+    record = {**facts, "seeds": len(trained), **sealed(folder, names)}
+    write_json(folder / "head.json", record)
 
 
 def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -133,7 +136,8 @@ def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, An
     Raises
     ------
     MmclustError
-        When the folder holds no trained head, or none of that seed.
+        When the folder holds no trained head, none of that seed, or another than
+        was saved there.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -149,7 +153,8 @@ def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, An
             found=facts["head"],
             do="choose another --seed" if facts["seeds"] else do,
         )  # fmt: skip
-    path = require_file(folder / f"seed_{seed}.safetensors", do)
+    path = folder / f"seed_{seed}.safetensors"
+    require_sealed(folder, "head.json", facts, [path.name], do)
     try:
         return load_file(path), facts
     except SafetensorError as error:

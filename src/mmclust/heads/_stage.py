@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import Clustering, write_clusters
-from mmclust.core.errors import MmclustError, some
-from mmclust.core.features import read_features
-from mmclust.core.io import file_digest, read_json, read_table
+from mmclust.core.errors import some
+from mmclust.core.features import read_features, require_nouns
+from mmclust.core.io import read_table
 from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
-from mmclust.heads._embeddings import fitted_digest
+from mmclust.heads._embeddings import FITTED
 from mmclust.heads._rows import (
     n_clusters,
     read_rows,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from mmclust.core.features import Features
     from mmclust.core.params import Params
 
     Rows = np.ndarray[Any, Any]
@@ -84,11 +85,14 @@ def head_of_benchmark(
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)
-    image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
     chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
     k = n_clusters(params, built / "summary.json", chosen)
-    fit = manifest.fit_rows
-    rows = manifest.evaluate_rows if options.evaluate_on == "evaluate" else fit
+    fit = features.kept(manifest.fit_rows)
+    asked = manifest.fit_rows
+    if options.evaluate_on == "evaluate":
+        asked = manifest.evaluate_rows
+    rows = features.kept(asked)
     seeds = [
         derive(params.seed, "head", benchmark, head, i)
         for i in range(params.model.n_seeds)
@@ -106,7 +110,9 @@ def head_of_benchmark(
         runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
         labels = np.stack(
             [
-                module.cluster(image[rows], text[rows], k, options, seed=s)
+                module.cluster(
+                    image[rows], text[rows], k, options, seed=s, device=device
+                )
                 for s in runs
             ]
         )  # fmt: skip
@@ -118,13 +124,16 @@ def head_of_benchmark(
         "seed": params.seed,
         "params": asdict(options),
     }
+    ids = manifest.image_ids
+    if len(rows) < len(asked):
+        meta["skipped"] = [ids[row] for row in np.setdiff1d(asked, rows)]
     names = _names(root / "data/nouns" / benchmark, image[rows], labels, k)
     facts = {"k": k, "dim": int(image.shape[1]), "fitted_on": len(fit), "names": names}
     out = root / "data/heads" / benchmark / head
-    save_head(out, trained, meta | facts | _encoder(root, out, benchmark, params))
+    folder = root / "data/features" / benchmark / params.model.encoder
+    save_head(out, trained, meta | facts | _encoder(features, folder, out))
     write_curves(root / "plots/heads" / f"{benchmark}_{head}.csv", trained)
     clustering = Clustering(head, module.VIEW, k, labels, confidence)
-    ids = manifest.image_ids
     write_clusters(
         root / "data/clusters" / benchmark / "heads" / f"{head}.parquet",
         [clustering],
@@ -134,15 +143,14 @@ def head_of_benchmark(
     return clustering
 
 
-def _encoder(root: Path, out: Path, benchmark: str, params: Params) -> dict[str, Any]:
+def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:
     """Return what `mmclust assign` needs to encode new pictures alike."""
-    name = params.model.encoder
-    features = root / "data/features" / benchmark / name
-    learnt = features / "fitted.json"
+    files = features.meta["sha256"]
     return {
-        "encoder_params": asdict(params.block("encoders", name, benchmark)),
-        "features": os.path.relpath(features, out),
-        "fitted": fitted_digest(read_json(learnt) if learnt.is_file() else {}),
+        "encoder_params": features.meta["params"],
+        "model": features.meta.get("model"),
+        "features": os.path.relpath(folder, out),
+        "fitted": {name: files[name] for name in FITTED if name in files},
     }
 
 
@@ -189,27 +197,18 @@ def _group(
 
 def views_of_benchmark(
     root: Path, manifest: Manifest, encoder: str
-) -> tuple[Rows, Rows]:
-    """Return images and counterparts of all rows, at unit norm."""
-    features = root / "data/features" / manifest.benchmark / encoder
+) -> tuple[Features, Rows, Rows]:
+    """Return the features, and images and counterparts of all rows at unit norm.
+
+    Rows of images that were skipped are NaN; ``features.kept`` leaves them out.
+    """
+    folder = root / "data/features" / manifest.benchmark / encoder
     nouns = root / "data/nouns" / manifest.benchmark
-    facts = read_json(nouns / "nouns.json")
-    for what, found, expected in (
-        ("images", facts["manifest"], manifest.digest),
-        ("an encoder", facts["encoder"], encoder),
-        ("features", facts.get("image_features"), file_digest(features / "image.npy")),
-    ):
-        if found != expected:
-            raise MmclustError(
-                f"The nouns were chosen for {what} other than these",
-                where=nouns,
-                expected=expected,
-                found=found,
-                do=f"choose them again: mmclust nouns {manifest.benchmark}",
-            )
-    array = read_features(features, manifest).views["image"]
-    image = unit_rows(array, features / "image.npy", len(manifest))
-    return image, read_rows(nouns / "counterparts.npy", len(manifest))
+    features = read_features(folder, manifest)
+    require_nouns(nouns, features, manifest)
+    n, skipped = len(manifest), features.skipped
+    image = unit_rows(features.views["image"], folder / "image.npy", n, skipped)
+    return features, image, read_rows(nouns / "counterparts.npy", n, skipped)
 
 
 def _names(folder: Path, images: Rows, labels: Rows, k: int) -> list[list[list[str]]]:

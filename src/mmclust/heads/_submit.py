@@ -55,7 +55,8 @@ def assign_rows(
     Raises
     ------
     MmclustError
-        When the head did not run, or was trained on another manifest.
+        When the head did not run or was trained on another manifest, or one of the
+        images was skipped.
     """
     if head not in params.model.heads:
         raise MmclustError(
@@ -66,7 +67,8 @@ def assign_rows(
             do="correct --head, or add it to model.heads and run `dvc repro`",
         )
     name, module = manifest.benchmark, load("heads", head)
-    image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    features.require(rows, manifest)
     if hasattr(module, "recipe"):
         folder = root / "data/heads" / name / head
         weights, facts = load_head(folder, run)

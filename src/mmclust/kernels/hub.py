@@ -30,6 +30,8 @@ SIZES = {
 }
 """What is downloaded, about; for the message when it cannot be."""
 SMALL = (".json", ".txt", ".model")
+HIDDEN = (".cache", ".git")
+"""What `hf download` and git leave in a folder."""
 SAFE, PICKLED = "*.safetensors", "*.bin"
 
 
@@ -107,6 +109,33 @@ def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob(SAFE)) or sorted(folder.glob(PICKLED))
 
 
+def _files(folder: Path) -> list[Path]:
+    """Return all files that loading reads: weights, tokenizer, configuration."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = (str(path) for path in found if path.parts[0] not in HIDDEN)
+    return [folder / name for name in sorted(_needed(names))]
+
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+def stamp(paths: Iterable[Path]) -> Stamp:
+    """Return what changes when a file is written or replaced; none is read."""
+    stats = [(str(path), path.stat()) for path in paths]
+    return tuple((p, s.st_ino, s.st_size, s.st_ctime_ns) for p, s in stats)
+
+
+def checkpoint_stamp(model: str, revision: str) -> Stamp:
+    """Return the :func:`stamp` of a checkpoint; who keeps a loaded model looks at it.
+
+    Raises
+    ------
+    MmclustError
+        See :func:`checkpoint`.
+    """
+    return stamp(_files(checkpoint(model, revision)))
+
+
 def missing(model: str, revision: str, found: object) -> MmclustError:
     """Return the error that says which weights are missing and how to get them."""
     size = SIZES.get(model)
@@ -122,23 +151,35 @@ def missing(model: str, revision: str, found: object) -> MmclustError:
     )
 
 
-@lru_cache(maxsize=16)
 def identity(model: str, revision: str) -> dict[str, Any]:
-    """Return a checkpoint's id, commit and digest, for ``features.json``.
+    """Return a checkpoint's id, commit and digests, for ``features.json``.
 
     Returns
     -------
     dict
         ``model``; ``revision``, the commit that was meant (``local`` for a folder);
-        ``weights``, a sha256 of the weight files; and their size, see
-        :func:`size_of`.
+        ``weights``, a sha256 of the weight files; ``files``, one of these with
+        tokenizer and configuration; and the weights' size, see :func:`size_of`.
     """
     folder = checkpoint(model, revision)
+    return dict(_identity(model, folder, stamp(_files(folder))))
+
+
+@lru_cache(maxsize=16)
+def _identity(model: str, folder: Path, files: Stamp) -> dict[str, Any]:
     commit = folder.name if folder.parent.name == "snapshots" else "local"
-    paths = _weights(folder)
-    digests = {path.name: file_digest(path) for path in paths}
-    who = {"model": model, "revision": commit, "weights": digest_of(digests)}
-    return who | size_of(paths)
+    digests = {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in (Path(name) for name, *_ in files)
+    }
+    weights = [name for name in digests if name.endswith((".safetensors", ".bin"))]
+    return {
+        "model": model,
+        "revision": commit,
+        "weights": digest_of({name: digests[name] for name in weights}),
+        "files": digest_of(digests),
+        **size_of([folder / name for name in weights]),
+    }
 
 
 def size_of(paths: Sequence[Path]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import require_sealed
 from mmclust.core.io import read_json, read_table
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def noun_space(root: Path, run: Run) -> dict[str, Any] | None:
         )
     if not meta["nouns"]:
         return None
+    again = "run `dvc repro`, which brings every file up to date"
+    require_sealed(folder, "nouns.json", meta, ["nouns.parquet"], again)
     centres: dict[int, list[dict[str, Any]]] = {}
     for row in read_table(folder / "nouns.parquet")[0].to_pylist():
         centres.setdefault(row["centre"], []).append(

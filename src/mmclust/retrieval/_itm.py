@@ -11,6 +11,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.io import digest_of, file_digest
+from mmclust.kernels.hub import checkpoint, from_pretrained, identity, loading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,17 +31,22 @@ class Loaded:
         Of transformers; the model is in evaluation mode on ``device``.
     device
         Where it runs.
-    revision
-        The commit that was loaded; empty for a folder.
+    identity
+        What was loaded: see :func:`mmclust.kernels.hub.identity`.
     digest
-        Of the model's identity, for the work folder.
+        Of it, and of the code here, for the work folder.
     """
 
     model: Any
     processor: Any
     device: str
-    revision: str
+    identity: dict[str, Any]
     digest: str
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a caption that the model reads; what is beyond is cut."""
+        return int(self.model.config.text_config.max_position_embeddings)
 
 
 def load_itm(model: str, revision: str | None, device: str) -> Loaded:
@@ -77,26 +83,13 @@ def load_itm(model: str, revision: str | None, device: str) -> Loaded:
             "are loaded next year",
             do="give --revision COMMIT, or the folder of a checkpoint as --model",
         )
-    pinned = {} if local else {"revision": revision}
-    try:
-        loaded = BlipForImageTextRetrieval.from_pretrained(model, **pinned)
-        processor = AutoProcessor.from_pretrained(model, **pinned)
-    except (OSError, ValueError) as error:
-        raise MmclustError(
-            f"The matching model {model} cannot be loaded",
-            where=model,
-            expected="a BLIP checkpoint with a matching head"
-            + ("" if local else f", revision {revision}; about 900 MB"),
-            found=str(error).splitlines()[0],
-            do="hf download "
-            f"{model} --revision {revision or 'COMMIT'}, on a machine with a network",
-        ) from error
-    files = sorted(Path(model).glob("*.safetensors")) if local else []
-    commit = str(getattr(loaded.config, "_commit_hash", None) or "")
-    identity = [model, commit or revision, [file_digest(f) for f in files]]
-    return Loaded(
-        loaded.to(device).eval(), processor, device, commit, digest_of(identity)
-    )
+    folder = checkpoint(model, revision or "")
+    who = identity(model, revision or "")
+    loaded = from_pretrained(BlipForImageTextRetrieval, folder)
+    with loading(str(folder)):
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    origin = [who, file_digest(Path(__file__))]
+    return Loaded(loaded.to(device).eval(), processor, device, who, digest_of(origin))
 
 
 def match_scores(
@@ -143,13 +136,19 @@ def match_scores(
     return np.concatenate(scores) if scores else np.zeros(0, np.float32)
 
 
+def captions_cut(loaded: Loaded, texts: Sequence[str]) -> int:
+    """Count captions that are longer than the model reads."""
+    tokenizer = loaded.processor.tokenizer
+    found = tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+    return sum(len(ids) > loaded.longest for ids in found)
+
+
 def _odds(loaded: Loaded, seen: Any, captions: list[str]) -> Array:
-    limit = loaded.model.config.text_config.max_position_embeddings
     tokens = loaded.processor(
         text=captions,
         padding=True,
         truncation=True,
-        max_length=limit,
+        max_length=loaded.longest,
         return_tensors="pt",
     ).to(loaded.device)
     read = loaded.model.text_encoder(

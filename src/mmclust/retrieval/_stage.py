@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import check_features
+from mmclust.core.features import check_features, require_sealed
 from mmclust.core.io import read_array, read_json, write_bytes, write_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.retrieval._evaluate import evaluate
@@ -63,15 +63,16 @@ def retrieve_benchmark(
     MmclustError
         When something is missing, or belongs to another manifest.
     """
-    task = read_task(root / "data/benchmarks" / benchmark)
     embeddings = root / "data/embeddings" / benchmark / encoder
-    images, texts = read_embeddings(embeddings, task, root)
+    task, images, texts = read_embeddings(embeddings, root, benchmark)
     records: dict[str, dict[str, Any]] = {}
     results = {}
     for kind in task.captions:
         scorer = Scorer(images, texts[kind], device=device, top_k=top_k)
         results[kind] = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
         records |= results[kind].records
+    if task.n_skipped:
+        records = {k: v | {"n_skipped": task.n_skipped} for k, v in records.items()}
     write_json(root / "metrics/retrieval" / benchmark / f"{encoder}.json", records)
     lists = root / "data/retrieval" / benchmark / encoder
     for kind, result in results.items():
@@ -84,35 +85,40 @@ def retrieve_benchmark(
 
 
 def read_embeddings(
-    folder: Path, task: Task, root: Path
-) -> tuple[Array, dict[str, Array]]:
-    """Read what the `embed` stage wrote, in the task's order.
+    folder: Path, root: Path, benchmark: str
+) -> tuple[Task, Array, dict[str, Array]]:
+    """Read what the `embed` stage wrote, and the task of the images it has.
 
     Returns
     -------
+    task : Task
+        Without the images that were skipped.
     images : numpy.ndarray
-        float32 (pool, d).
+        float32 (pool, d), in the task's order.
     texts : dict
         Of each kind of captions: float32 (m, d).
 
     Raises
     ------
     MmclustError
-        When they were made from another manifest.
+        When they were made from another manifest, or are not what was written.
     """
+    built = root / "data/benchmarks" / benchmark
+    manifest = read_manifest(built / "manifest.parquet")
     meta = read_json(folder / "embeddings.json")
-    if meta["manifest"] != task.manifest:
+    again = f"embed again: mmclust embed {benchmark} {meta.get('encoder')}"
+    if meta["manifest"] != manifest.digest:
         raise MmclustError(
             "These embeddings were made from another manifest",
             where=folder,
-            expected=f"manifest {task.manifest[:16]}…",
+            expected=f"manifest {manifest.digest[:16]}…",
             found=f"manifest {meta['manifest'][:16]}…",
-            do=f"embed again: mmclust embed {task.benchmark} {meta['encoder']}",
+            do=again,
         )
-    manifest = read_manifest(
-        root / "data/benchmarks" / task.benchmark / "manifest.parquet"
-    )
-    at = np.searchsorted(manifest.evaluate_rows, task.rows)
+    task = read_task(built, meta.get("skipped", {}).get("image", {}))
+    names = ["image.npy", *(f"text_{kind}.npy" for kind in task.captions)]
+    require_sealed(folder, "embeddings.json", meta, names, again)
+    at = np.searchsorted(np.sort(task.rows), task.rows)  # stored in manifest order
     images = read_array(folder / "image.npy")
     check_features(images, folder / "image.npy", len(at))
     texts = {}
@@ -120,7 +126,7 @@ def read_embeddings(
         path = folder / f"text_{kind}.npy"
         texts[kind] = read_array(path)
         check_features(texts[kind], path, len(captions.texts))
-    return np.asarray(images[at]), texts
+    return task, np.asarray(images[at]), texts
 
 
 def write_lists(folder: Path, task: Task, kind: str, result: Result) -> None:

@@ -13,7 +13,7 @@ from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -67,6 +67,8 @@ class Task:
         int64: the pool's rows in the manifest.
     folds
         int64 (n_queries,): the fold of each query image; -1 where it is in none.
+    n_skipped
+        Images of the benchmark that are left out: they have no embedding.
     """
 
     benchmark: str
@@ -76,15 +78,18 @@ class Task:
     captions: dict[str, Captions]
     rows: Array
     folds: Array
+    n_skipped: int = 0
 
 
-def read_task(folder: Path) -> Task:
+def read_task(folder: Path, skipped: Container[str] = ()) -> Task:
     """Read a built benchmark as a retrieval task.
 
     Parameters
     ----------
     folder
         ``data/benchmarks/<benchmark>``.
+    skipped
+        Ids of images that have no embedding: neither asked for nor in the pool.
 
     Returns
     -------
@@ -99,7 +104,7 @@ def read_task(folder: Path) -> Task:
     """
     manifest = read_manifest(folder / "manifest.parquet")
     ids, texts = manifest.image_ids, manifest.captions
-    rows = manifest.evaluate_rows
+    rows = [row for row in manifest.evaluate_rows if ids[row] not in skipped]
     queries = [int(row) for row in rows if texts[row]]
     others = [int(row) for row in rows if not texts[row]]
     if not queries:
@@ -119,9 +124,11 @@ def read_task(folder: Path) -> Task:
     order = np.array(queries + others, dtype=np.int64)
     pool = [ids[row] for row in order]
     folds = _folds(folder / "folds.parquet", pool[: len(queries)], set(ids))
+    n_skipped = len(manifest.evaluate_rows) - len(rows)
     return Task(
-        manifest.benchmark, manifest.digest, pool, len(queries), captions, order, folds
-    )
+        manifest.benchmark, manifest.digest, pool, len(queries), captions, order, folds,
+        n_skipped,
+    )  # fmt: skip
 
 
 def _folds(path: Path, queries: Sequence[str], known: set[str]) -> Array:

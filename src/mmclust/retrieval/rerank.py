@@ -19,10 +19,10 @@ from mmclust.core.io import digest_of, read_array, write_array, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.retrieval._itm import load_itm, match_scores
+from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._stage import read_embeddings
-from mmclust.retrieval._task import MAIN, read_task
+from mmclust.retrieval._task import MAIN
 from mmclust.scoring.retrieval import DEFINITION, direction, summarise_retrieval
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def rerank_benchmark(
         When the benchmark has no images, or the model cannot be loaded.
     """
     folder = root / "data/benchmarks" / benchmark
-    task, manifest = read_task(folder), read_manifest(folder / "manifest.parquet")
+    manifest = read_manifest(folder / "manifest.parquet")
     embeddings = root / "data/embeddings" / benchmark / encoder
-    images, texts = read_embeddings(embeddings, task, root)
+    task, images, texts = read_embeddings(embeddings, root, benchmark)
     scorer = Scorer(images, texts[MAIN], device=device, top_k=top_k)
     captions, n = task.captions[MAIN], task.n_queries
     i2t = scorer.captions_for(n, captions.of_image)
@@ -102,7 +102,10 @@ def rerank_benchmark(
     record = {
         "definition": DEFINITION,
         "reranker": model,
-        "revision": loaded.revision,
+        "revision": loaded.identity["revision"],
+        "weights": loaded.identity["weights"],
+        "captions_cut": captions_cut(loaded, sorted(set(captions.texts))),
+        **({"n_skipped": task.n_skipped} if task.n_skipped else {}),
         "top_k": top_k,
         "n_pool": pool,
         **summarise_retrieval(first, second, n_resamples=n_resamples, rng=rng),

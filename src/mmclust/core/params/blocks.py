@@ -82,7 +82,11 @@ TEMPLATES = (
 
 @dataclass(frozen=True)
 class NounsParams:
-    """The noun space of TAC (ICML 2024, section 3.1); defaults as its code has them."""
+    """The noun space of TAC (ICML 2024, section 3.1).
+
+    Defaults as its code has them, but for ``centres``, ``faiss_seed`` and
+    ``counterpart_dtype``; docs/heads.md says why.
+    """
 
     vocabulary: str = "data/vocabulary/WordNetNouns.csv"
     """``WordNetNouns.csv`` (see ``mmclust sources nouns``), a CSV with a column
