@@ -145,27 +145,3 @@ def test_digest_of_does_not_depend_on_key_order():
     """Canonical JSON sorts keys."""
     assert io.digest_of({"a": 1, "b": 2}) == io.digest_of({"b": 2, "a": 1})
     assert io.digest_of({"a": 1}) != io.digest_of({"a": 2})
-
-
-def test_too_little_memory_is_not_a_damaged_file(tmp_path, monkeypatch):
-    """pyarrow's error of memory is one of pyarrow's, too; JSON may nest too deep."""
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "a.parquet"
-    io.write_table(path, pa.table({"a": [1]}), {})
-
-    class Full(pq.ParquetFile):
-        def read(self, *_, **__):
-            raise pa.ArrowMemoryError("malloc of size 999 failed")
-
-    monkeypatch.setattr(pq, "ParquetFile", Full)
-    with pytest.raises(MmclustError, match=r"too little memory to read a\.parquet"):
-        io.read_table(path)
-
-
-def test_json_that_nests_without_end_is_refused(tmp_path):
-    """As other files that are no JSON are."""
-    path = tmp_path / "a.json"
-    path.write_text("[" * 100_000 + "]" * 100_000)
-    with pytest.raises(MmclustError, match=r"a\.json is not valid JSON"):
-        io.read_json(path)

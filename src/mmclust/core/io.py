@@ -128,7 +128,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(require_file(path).read_bytes())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MmclustError(
             f"{path.name} is not valid JSON",
             where=path,
@@ -210,14 +210,7 @@ def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     try:
         with pq.ParquetFile(require_file(path)) as file:  # read_table loads pandas
             table = file.read()
-    except MemoryError as error:  # pyarrow's is an ArrowException, too
-        raise MmclustError(
-            f"There is too little memory to read {path.name}",
-            where=path,
-            found=f"{path.stat().st_size:,} bytes of parquet",
-            do="end other programs, and try again",
-        ) from error
-    except (pa.ArrowException, OSError) as error:
+    except pa.ArrowException as error:
         raise MmclustError(
             f"{path.name} is not a readable parquet file", where=path, found=error
         ) from error
