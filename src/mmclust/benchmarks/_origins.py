@@ -60,7 +60,7 @@ def read_origins(
 
         try:
             entries = yaml.safe_load(require_file(registry).read_bytes())
-        except (yaml.YAMLError, RecursionError) as error:
+        except yaml.YAMLError as error:
             raise MmclustError(
                 "The registry of sources is not valid YAML",
                 where=registry,
