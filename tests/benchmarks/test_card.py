@@ -150,10 +150,9 @@ REPEATED = [
     "value",
     [
         "&a [*a]",
-        "[" * 20_000 + "]" * 20_000,
         f"[&a [x], {', '.join(REPEATED)}]",
     ],
-    ids=["itself", "deep", "exploding"],
+    ids=["itself", "exploding"],
 )
 def test_a_registry_that_has_no_end_is_not_written_out(tmp_path, value):
     """Aliases that repeat, in themselves or a million times: no text, or refused."""

@@ -43,6 +43,21 @@ COLUMNS = [
 ]
 
 
+def test_columns_without_a_name_are_told(pictures):
+    """What pandas writes for its index, and Excel after the last column."""
+    data = b",file_name,caption,,\n0,a.jpg,one,,\n"
+    summary, captions, _ = build_folder(pictures("a.jpg", **{"metadata.csv": data}))
+    assert captions == {"a": ["one"]}
+    assert told_of(summary).endswith("NOT used: columns (no name)")
+
+
+def test_a_caption_that_is_a_columns_name_is_a_caption(pictures):
+    """The first line of Flickr's form is no header, whatever it says."""
+    data = b"a.jpg#0\tpath\na.jpg#1\timage\n"
+    raw = pictures("a.jpg", **{"captions.txt": data})
+    assert build_folder(raw)[1] == {"a": ["path", "image"]}
+
+
 @pytest.mark.parametrize("data", COLUMNS)
 def test_columns_are_told_by_their_names(pictures, data):
     """Any case, any usual separator, captions numbered or in a list."""
@@ -312,11 +327,35 @@ def test_what_cannot_be_used_is_explained(pictures, files, message):
         ("a dog", ["a dog"]),
         ("", [""]),
         ("]", ["]"]),
+        ("{}", ["{}"]),
+        ("{a dog}", ["{a dog}"]),
     ],
 )
 def test_lists_in_a_cell(cell, texts):
     """As JSON, Python and numpy write them; other brackets are text."""
     assert listed(cell) == texts
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '[["a"], ["b"]]',
+        "[['a'], ['b']]",
+        '[{"raw": "a"}]',
+        "[{'raw': 'a'}]",
+        '{"raw": "a"}',
+        "{'raw': 'a'}",
+        '["a", 3]',
+        '[3, "a"]',
+        "['a', ...]",
+        "['a' 'b' ... 'c']",
+        "['a''b']",
+    ],
+)
+def test_what_begins_as_a_list_and_is_none_is_refused(cell):
+    """Brackets and quotes never become a caption."""
+    with pytest.raises(ValueError, match=r"[\[{]"):
+        listed(cell)
 
 
 @given(st.lists(st.text(), min_size=1))

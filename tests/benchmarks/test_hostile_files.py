@@ -64,7 +64,6 @@ INSTANCES = "annotations/instances_train2017.json"
         ("mscoco_fg", "MSCOCO_FG_ann.json", DEEP),
         ("folder", "metadata.jsonl", f'{{"file_name": "a.jpg", "caption": {DEEP}}}'),
         ("folder", "metadata.json", DEEP),
-        ("folder", "source.json", DEEP),
     ],
 )  # fmt: skip
 def test_json_that_nests_without_end_is_refused(source, benchmark, file, text):

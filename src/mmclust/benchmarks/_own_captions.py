@@ -133,7 +133,10 @@ def _read_table(
         raise _absent(absent, pictures)
     for picture, texts in captions.items():
         _add_captions(metadata.captions, picture, texts)
-    unused = [*columns.unused, *([columns.label] if not labels else [])]
+    unused = [
+        *columns.unused,
+        *([] if labels or not columns.label else [columns.label]),
+    ]
     metadata.tables[name] = {
         "rows": len(entries),
         "pictures": columns.name,
@@ -141,7 +144,7 @@ def _read_table(
         "label": columns.label if labels else "",
         "image_id": columns.image_id,
         "split": columns.split,
-        "not_used": [written(column) for column in unused if column],
+        "not_used": [written(column) for column in unused],
         "rows_of_files_left_out": left_out,
         "rows_that_say_nothing": silent,
     }

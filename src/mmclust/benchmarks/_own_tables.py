@@ -38,13 +38,17 @@ LABELS = (
     "label_name", "class_name", "category_name", "label", "class", "category",
 )  # fmt: skip
 """Columns of a class; the first of them that is there counts."""
-CAPTION = re.compile(r"((?:caption|text|prompt|sentence|comment|description)s?)_?(\d*)")
+CAPTION = re.compile(
+    r"((?:caption|text|prompt|sentence|comment|description)s?)_?(\d{0,9})"
+)
 """Columns of captions, which may be numbered; all count."""
 DELIMITERS = ",\t;|"
-_TOKEN = re.compile(r"(?P<name>[^\t]+?)(?:#(?P<number>\d+))?\t(?P<caption>.*)")
+_TOKEN = re.compile(r"(?P<name>[^\t]+?)(?:#(?P<number>\d{1,9}))?\t(?P<caption>.*)")
 _ITEM = re.compile(
     r"(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|None|null|nan", re.DOTALL
 )
+_NESTED = re.compile(r"[\[({]\s*[\"']")
+"""Lists or objects in a list."""
 _BETWEEN = re.compile(r"\s*,\s*|\s+")
 
 
@@ -86,6 +90,7 @@ def read_table_file(path: Path) -> tuple[Columns | None, Entries, str]:
 
 
 def file_text(data: bytes, path: Path) -> str:
+    """Return a file's text; refuse what is none."""
     text = utf8(data, path, "A file of captions")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
@@ -107,7 +112,7 @@ def plain_name(column: str) -> str:
 def _columns(names: list[str], path: Path) -> Columns:
     """Tell what each column holds."""
     plain = {name: plain_name(name) for name in names}
-    twice = [name for name, n in Counter(names).items() if n > 1]
+    twice = [name for name, n in Counter(names).items() if n > 1 and name]
     if twice:
         raise _no_names(path, f"{some(twice)} twice")
 
@@ -124,13 +129,15 @@ def _columns(names: list[str], path: Path) -> Columns:
     captions = tuple(name for name, _ in numbered)
     label, image_id, split = first(LABELS), first(("image_id",)), first(("split",))
     used = {named, *captions, label, image_id, split}
-    unused = tuple(name for name in names if name not in used)
+    unused = tuple(name or "(no name)" for name in plain if name not in {*used} - {""})
     return Columns(named, captions, label, image_id, split, unused)
 
 
 def _delimiter(text: str) -> str:
     """Return what parts the columns of a header that names pictures, or nothing."""
     header = next(iter(text.strip("\r\n")[: 1 << 16].splitlines()), "")
+    if re.search(r"#\d+\t", header):
+        return ""
     for delimiter in DELIMITERS:
         cells = next(csv.reader([header], delimiter=delimiter), [])
         if any(plain_name(cell) in NAMES for cell in cells):
@@ -269,30 +276,45 @@ def listed(cell: str) -> list[str]:
     """
     text = cell.strip()
     inner = text[1:-1].strip()
-    if text[:1] + text[-1:] not in {"[]", "()"} or (not inner and text[0] == "("):
+    ends = text[:1] + text[-1:]
+    if ends not in {"[]", "()", "{}"} or (not inner and ends != "[]"):
         return [cell]
+    if _NESTED.match(inner) or (ends == "{}" and inner[0] in "\"'"):
+        raise ValueError(written(text)[:80])
+    found = _json_texts(text)
+    if found is None and any(quote in inner for quote in "\"'"):
+        found = _quoted_texts(inner)
+    return [cell] if found is None else found
+
+
+def _json_texts(text: str) -> list[str] | None:
+    """Return the texts of a list in JSON; nothing where there are none in it."""
     try:
         value = json_value(text)
     except ValueError:
-        value = None
+        return None
     if isinstance(value, list) and all(v is None or isinstance(v, str) for v in value):
         return [v for v in value if v is not None]
-    if not (_ITEM.match(inner) and any(quote in inner for quote in "\"'")):
-        return [cell]
+    if isinstance(value, list) and any(isinstance(v, str) for v in value):
+        raise ValueError(written(text)[:80])
+    return None
+
+
+def _quoted_texts(inner: str) -> list[str] | None:
+    """Return quoted texts, parted by commas or blanks; nothing where it is prose."""
     items: list[str] = []
     at = 0
     while at < len(inner):
         item = _ITEM.match(inner, at)
-        if item is None:
+        after = _BETWEEN.match(inner, item.end()) if item else None
+        last = item is not None and item.end() == len(inner)
+        if item is None or not (after or last):
             if inner[0] in "\"'":
-                raise ValueError(written(text)[:80])
-            return [cell]
+                raise ValueError(f"[{written(inner)[:78]}]")
+            return None
         if item["text"] is not None:
             items.append(_unquoted(item["text"]))
-        after = _BETWEEN.match(inner, item.end())
         at = after.end() if after else item.end()
-        if after is None and at < len(inner):
-            raise ValueError(written(text)[:80])
     return items
 
 
@@ -306,6 +328,7 @@ def _unquoted(quoted: str) -> str:
 
 
 def unusable(where: str, found: object, expected: str = "") -> MmclustError:
+    """Return the error for a line, or a cell of it, that says nothing of use."""
     return MmclustError(
         "A line of the metadata cannot be used",
         where=where,
