@@ -75,6 +75,14 @@ def test_numpys_bytes_are_labels(tmp_path):
     assert found == {"0": "dog", "1": "cat", "2": "é"}
 
 
+@pytest.mark.parametrize("kind", ["V4", "c16", "M8[D]", "i4,i4"])
+def test_arrays_of_other_things_are_no_labels(tmp_path, kind):
+    """Raw bytes, complex numbers, dates and records."""
+    np.save(tmp_path / "l.npy", np.zeros(3, kind))
+    with pytest.raises(MmclustError, match="numbers or text"):
+        read_assignment(tmp_path / "l.npy", "label")
+
+
 def test_a_list_in_a_cell_is_told(tmp_path):
     """It is not an empty value."""
     path = parquet(tmp_path / "x.parquet", image_id=["a"], label=[["x", "y"]])

@@ -45,12 +45,12 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
         from mmclust.core.io import read_array
 
         array = read_array(path)
-        if array.ndim != 1:
+        if array.ndim != 1 or array.dtype.kind not in "biufSU":
             raise MmclustError(
                 f"{path.name} must hold one {column} per image",
                 where=path,
-                expected="a one-dimensional array",
-                found=f"shape {array.shape}",
+                expected="a one-dimensional array of numbers or text",
+                found=f"shape {array.shape}, {array.dtype}",
             )
         ids = [str(i) for i in range(len(array))]
         values = [text_of(value, path) for value in array.tolist()]
