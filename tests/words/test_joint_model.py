@@ -1,5 +1,6 @@
 """The joint model: what it writes, its rules, and the same bytes however it ran."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from mmclust.words._counts import Counts
 from mmclust.words._held_out import held_out
 from mmclust.words._stage import Flags, learn_words
 from mmclust.words._state import final_state
+from mmclust.words._train import Task, weights_digest
 from mmclust.words.joint_model import Params
 from tests.conftest import ROOT
 
@@ -251,6 +254,24 @@ def test_the_published_choice_of_an_epoch_needs_norms(tiny):
     shutil.rmtree(tiny / "data/words")
     set_params(tiny, epochs=2)
     assert learned(tiny)["seed_0/counts.npy"] == chosen
+
+
+def test_a_state_of_other_weights_is_not_continued(tmp_path):
+    """What a training begins with is known by the file's bytes, not by its name."""
+    path = tmp_path / "weights.pth"
+    task = SimpleNamespace(
+        corpus=SimpleNamespace(manifest=SimpleNamespace(digest="m")),
+        params=Params(pretrained=str(path)),
+        run=SimpleNamespace(seeds=[1], precision="float32"),
+        number=0,
+    )
+    origins = set()
+    for data in (b"one", b"two", b"one"):
+        path.write_bytes(data)
+        origins.add(Task.origin.fget(task))
+        assert weights_digest(str(path)) == hashlib.sha256(data).hexdigest()
+    assert len(origins) == 2
+    assert weights_digest(False) is weights_digest(True) is None
 
 
 def test_lower_precision_runs(tiny):

@@ -6,12 +6,13 @@ import contextlib
 import os
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import digest_of, read_array
+from mmclust.core.io import digest_of, file_digest, read_array
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -23,7 +24,6 @@ from mmclust.words._state import Place, load_state, save_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mmclust.words._corpus import Corpus
     from mmclust.words._stage import Run
@@ -79,8 +79,15 @@ class Task:
                 self.run.seeds[0],
                 self.run.seeds[self.number],
                 self.run.precision,
+                weights_digest(self.params.pretrained),
             ]
         )
+
+
+def weights_digest(pretrained: bool | str) -> str | None:
+    """Return the sha256 of the file of weights to begin with, where one is named."""
+    path = Path(pretrained).expanduser() if isinstance(pretrained, str) else None
+    return file_digest(path) if path is not None and path.is_file() else None
 
 
 @threads(1)

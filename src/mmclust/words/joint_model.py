@@ -27,7 +27,7 @@ from mmclust.words._pixels import MEAN, STD, resized
 from mmclust.words._spread import leads, size
 from mmclust.words._stage import Learned, Run, silent
 from mmclust.words._state import Place, final_state
-from mmclust.words._train import Task, describe, train
+from mmclust.words._train import Task, describe, train, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +112,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     found = [_result(task) for task in tasks]
     confidence = np.stack([each for _, each, _ in found])
     places = [place for _, _, place in found]
+    weights = weights_digest(params.pretrained)
     facts = {
         "kind": "joint",
         "clusters": params.clusters,
@@ -125,6 +126,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
         "epochs": params.epochs,
         "precision": run.precision,
         "processes": size(),
+        **({"pretrained": weights} if weights else {}),
         "selected_epochs": [p.best.get("epoch", params.epochs) for p in places],
     }
     curve = [row for place in places for row in place.curve]
