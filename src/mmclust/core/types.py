@@ -103,6 +103,11 @@ class Benchmark(Protocol):
     A benchmark of several sources has ``SOURCES``, a tuple, in place of
     ``SOURCE``. It may offer ``expected(params, split)``: images of each class when
     options and split are the protocol's (``{"": n}`` without classes), or ``None``.
+
+    For ``data.images`` it may offer ``LISTS``, the sources whose files say which
+    pictures of the others it takes; ``sources(params)``, where its options decide which
+    it reads; and ``pictures(raw, params, split)``, paths ``<folder>/<name>``, where
+    ``build`` looks at others than the rows it gives without images.
     """
 
     SOURCE: str

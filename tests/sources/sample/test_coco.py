@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.io import digest_of
+from mmclust.sources.registry import read_registry
 from mmclust.sources.sample import coco, words
 from mmclust.sources.sample.make import make_sample
 from mmclust.sources.sample.plan import plan
@@ -62,6 +63,20 @@ def test_same_bytes_at_any_number_of_workers(tmp_path):
     for path in (tmp_path / "one").rglob("*.*"):
         twin = tmp_path / "two" / path.relative_to(tmp_path / "one")
         assert twin.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("asked", [["karpathy_splits", "fine_grained"], ["norms"], []])
+def test_a_source_is_the_same_whatever_else_is_drawn(asked, tmp_path):
+    """Only what is asked for is written, and it has the bytes that it has among all."""
+    make_sample(tmp_path / "all", 5, 2, n_images=12)
+    drawn = make_sample(tmp_path / "some", 5, 2, n_images=12, sources=[*asked, "cifar"])
+    assert (drawn > 0) is ("karpathy_splits" in asked)
+    made = {path.name for path in (tmp_path / "some").iterdir()}
+    assert made == {*asked, "registry.yaml"}
+    for path in (tmp_path / "some").glob("*/*"):
+        twin = tmp_path / "all" / path.relative_to(tmp_path / "some")
+        assert twin.read_bytes() == path.read_bytes()
+    assert read_registry(tmp_path / "some/registry.yaml").keys() == set(asked)
 
 
 def test_other_sources_leave_this_one_alone(annotations):
