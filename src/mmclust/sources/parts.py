@@ -115,7 +115,7 @@ class Part:
 
 
 @contextlib.contextmanager
-def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
+def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[Part]:
     """Give the largest abandoned part of a file, or a new one.
 
     Parameters
@@ -124,6 +124,8 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
         The file.
     work
         The work folder; it is made.
+    fresh
+        Take nothing over.
 
     Yields
     ------
@@ -139,7 +141,9 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
     path = _private(work, source.name)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        file = _take_over(source, path) or path.open("x+b", buffering=0)
+        file = (None if fresh else _take_over(source, path)) or path.open(
+            "x+b", buffering=0
+        )
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
     with file:
