@@ -11,6 +11,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.io import digest_of, file_digest, read_array, read_json, write_array
+from mmclust.core.numerics import recorded
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.types import Fitted
@@ -191,6 +192,7 @@ def word_embeddings(
         "templates": params.templates,
         "normalise": params.prompt_normalisation,
         "underscores": params.underscores,
+        **recorded(),
     }
     path = cache / f"{digest_of(key)}.npy"
     if not path.exists():
