@@ -27,8 +27,9 @@ settings.load_profile("mmclust")
 
 
 def pytest_collection_modifyitems(items):
-    """Let the longest file come first, so that two processes end together."""
-    items.sort(key=lambda item: item.path.name != "test_dvc.py")
+    """Let the longest files come first, so that two processes end together."""
+    longest = ("test_dvc.py", "test_other_processors.py")
+    items.sort(key=lambda item: item.path.name not in longest)
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """The encode stage: same bytes however it is run, label-free, each picture once."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from mmclust.core import images, shards
+from mmclust.core import images, numerics, shards
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import read_table, write_table
@@ -108,6 +109,17 @@ def test_the_batch_size_changes_the_last_bits_at_most(tiny, toy_encoders):
     assert "batch_size" not in json.loads(usual["toy_model/features.json"])
     assert other["hog/features.json"] == usual["hog/features.json"]
     assert other["hog/image.npy"] == usual["hog/image.npy"]
+
+
+def test_fast_numerics_are_recorded(tiny, monkeypatch):
+    """Beside the features, so that shards of both are never joined."""
+    usual = encode(tiny, "hog", out="usual")
+    monkeypatch.setenv("MKL_CBWR", "AUTO")
+    fast = encode(tiny, "hog", out="fast")
+    assert json.loads(fast["hog/features.json"])["numerics"] == "fast"
+    if numerics.possible() and not os.environ.get(numerics.VARIABLE):
+        assert "numerics" not in json.loads(usual["hog/features.json"])
+        assert fast["hog/image.npy"] == usual["hog/image.npy"]
 
 
 def test_decoders_feed_models_on_accelerators(

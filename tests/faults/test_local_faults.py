@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import writing
 from mmclust.core.shards import Sharded
 from tests.faults.misbehaving import BODY
 from tests.faults.toy import tree, write_registry
@@ -218,6 +220,61 @@ def test_two_fetchers_at_once(locks, server, fetch, before, tmp_path, monkeypatc
     assert [each["files"]["a.bin"]["sha256"] for each in facts] == [DIGEST] * 3
     assert (tmp_path / "out/a.bin").read_bytes() == BODY
     assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
+
+
+def test_parts_taken_away_at_the_worst_moment(server, fetch, tmp_path, monkeypatch):
+    """Between the look whether a part is there and its renaming; then once more."""
+    from mmclust.sources import collect
+
+    taken = []
+
+    @contextlib.contextmanager
+    def late(path, **options):
+        if len(taken) < 2:
+            (part,) = (tmp_path / "out.work").glob(".a.bin.*.part")
+            taken.append(part.rename(tmp_path / f"another's {len(taken)}"))
+        with writing(path, **options) as temporary:
+            yield temporary
+
+    monkeypatch.setattr(collect, "writing", late)
+    fetch({"a.bin": f"{server[1]}/good"})
+    assert len(taken) == 2
+    assert (tmp_path / "out/a.bin").read_bytes() == BODY
+
+
+def test_parts_taken_away_again_and_again(server, fetch, before, tmp_path, monkeypatch):
+    """An error that says what to do, and what was there is untouched."""
+    from mmclust.sources import collect
+
+    def robbed(*_):
+        raise collect._TakenAwayError
+
+    monkeypatch.setattr(collect, "_publish", robbed)
+    with pytest.raises(MmclustError, match="Another run keeps taking away"):
+        fetch({"a.bin": f"{server[1]}/good"})
+    assert tree(tmp_path / "out") == before
+
+
+def test_who_was_robbed_robs_nobody(server, fetch, tmp_path, monkeypatch):
+    """Where locks are granted to all, runs do not take parts in turn for ever."""
+    from mmclust.sources import collect, parts
+
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    looks, take_over = [], parts._take_over
+    monkeypatch.setattr(
+        parts, "_take_over", lambda *given: looks.append(1) or take_over(*given)
+    )
+    publish = collect._publish
+
+    def robbed_once(part, *given):
+        if len(looks) == 1:
+            looks.append(2)
+            raise collect._TakenAwayError
+        publish(part, *given)
+
+    monkeypatch.setattr(collect, "_publish", robbed_once)
+    fetch({"a.bin": f"{server[1]}/good"})
+    assert looks == [1, 2]
 
 
 def test_a_clock_that_jumps_back(server, fetch, before, tmp_path, monkeypatch):

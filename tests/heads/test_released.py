@@ -72,7 +72,10 @@ def test_the_same_nouns_and_counterparts_from_the_same_files(embedded):
     assert (found == classes).mean() > 0.999  # sums of products in another order
     assert len(set(chosen.rows.tolist()) ^ set(kept)) <= 2
     mine = counterparts(rows, nouns[kept], dtype="float16")
-    assert mine == pytest.approx(text, abs=5e-4)
+    # A processor that rounds one cosine otherwise moves a few weights by a tenth.
+    apart = np.abs(mine - text)
+    assert (apart < 5e-4).mean() > 0.9999
+    assert apart.max() < 2e-3
     exact = counterparts(rows, nouns[kept])
     assert (exact * mine).sum(axis=1).min() > 0.999
 

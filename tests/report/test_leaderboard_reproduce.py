@@ -220,7 +220,7 @@ def start(repo, *arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "mmclust", "reproduce", *arguments],
         cwd=repo, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=ENVIRONMENT
+        env={k: v for k, v in ENVIRONMENT.items() if k != numerics.VARIABLE}
         | {"PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(repo.parent / "tmp")},
     )  # fmt: skip
 

@@ -14,7 +14,9 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_json, write_table
 from mmclust.core.params import DataParams
+from mmclust.report import page as page_module
 from mmclust.report.page import make_report
+from tests.conftest import ROOT
 from tests.report.conftest import Fake, make_run
 
 ARABIC = "كلب أسود يركض في الحديقة"
@@ -121,6 +123,20 @@ def test_page_is_the_same_twice_and_at_any_number_of_workers(run):
     first, second, parallel = map(tree, folders)
     assert len(first) >= 5
     assert first == second == parallel
+
+
+def test_another_machine_makes_the_same_page(run, monkeypatch):
+    """What the machine is lies beside the page, where DVC does not look."""
+    root, params = run
+    here, there = root / "here", root / "there"
+    make_report(root, params, here / "index.html")
+    monkeypatch.setattr(page_module, "machine", lambda: {"processor": "An Abacus"})
+    make_report(root, params, there / "index.html")
+    own, other = tree(here), tree(there)
+    assert other.pop("machine.js") == b'mmclust.put({"processor":"An Abacus"});\n'
+    assert b'"numerics":' in own.pop("machine.js")
+    assert own == other
+    assert "/report/machine.js" in (ROOT / ".dvcignore").read_text().splitlines()
 
 
 def test_another_page_in_its_place_leaves_no_file_behind(run):

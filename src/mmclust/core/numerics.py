@@ -143,6 +143,14 @@ def in_use() -> str:
     return "portable" if held else "fast"
 
 
+def recorded() -> dict[str, str]:
+    """Return what to note beside results, and in the keys of work to be resumed.
+
+    Nothing in portable runs: their results do not depend on where they are made.
+    """
+    return {} if in_use() == "portable" else {"numerics": in_use()}
+
+
 def instructions() -> str:
     """Say up to which instructions libraries compute in this process."""
     if in_use() == "portable":

@@ -15,7 +15,7 @@ from mmclust.core.images import Images
 from mmclust.core.io import digest_of
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
-from mmclust.core.numerics import threads
+from mmclust.core.numerics import recorded, threads
 from mmclust.core.params import convert
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
@@ -101,6 +101,7 @@ def caption_benchmark(
     who = identity(params.model, params.revision)  # refuse before pictures are read
     manifest = read_manifest(manifest_path)
     origin = {"captioner": captioner, **who, "params": asdict(params), "seed": seed}
+    origin |= recorded()
     if on_accelerator(device):
         origin["device"] = device.partition(":")[0]
     digests = {

@@ -10,6 +10,7 @@ from mmclust.core.decoding import __file__ as decoding_file
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import __file__ as images_file
 from mmclust.core.io import digest_of, file_digest
+from mmclust.core.numerics import recorded
 from mmclust.core.plugins import load, params_of
 from mmclust.core.shards import Sharded
 from mmclust.encoders._captions import (
@@ -133,6 +134,7 @@ def plan_work(
     module = load("encoders", encoder)
     params = params_of("encoders", encoder, block, f"encoders.{encoder}")
     facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
+    facts |= recorded()
     if hasattr(module, "identity"):
         facts["model"] = module.identity(params)
     flags = flags_of(module, params)

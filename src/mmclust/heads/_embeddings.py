@@ -21,6 +21,7 @@ from mmclust.core.io import (
     write_array,
     write_json,
 )
+from mmclust.core.numerics import recorded
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.types import Fitted
@@ -293,6 +294,7 @@ def _origin(
         "templates": params.templates,
         "normalise": params.prompt_normalisation,
         "underscores": params.underscores,
+        **recorded(),
     }
 
 

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from mmclust.sources.types import SourceFile
     from mmclust.sources.verify import Facts
 
-_TRIES = 3
+_TRIES = 8
+
+
+class _TakenAwayError(Exception):
+    """Another run took a part over, or tidied it away: locks do not work here."""
 
 
 def work_folder(out: Path) -> Path:
@@ -84,11 +88,18 @@ def collect(
     require_space(out, missing, what)
     for attempt in range(_TRIES):
         try:
-            facts = _collect(wanted, out, work, network, tokens, before_replace)
-        except FileNotFoundError:
-            # Where locks do not work another run may have taken a part over.
+            # Who was robbed robs nobody: a run takes over once, so that all end.
+            facts = _collect(
+                wanted, out, work, network, tokens, before_replace, fresh=attempt > 0
+            )
+        except _TakenAwayError as error:
             if attempt == _TRIES - 1:
-                raise
+                raise MmclustError(
+                    "Another run keeps taking away what this one fetches",
+                    where=work,
+                    expected="file locks that work, or one run at a time",
+                    do="run the command again when no other fetches there",
+                ) from error
         else:
             break
     tidy(work, [file.name for file in wanted])
@@ -102,6 +113,8 @@ def _collect(
     network: Network,
     tokens: Mapping[str, str],
     before_replace: Callable[[], object],
+    *,
+    fresh: bool,
 ) -> dict[str, Facts]:
     n_files = min(len(wanted), max(1, network.connections))
     ticks: queue.Queue[int] = queue.Queue()
@@ -111,8 +124,10 @@ def _collect(
         Threads(n_files, "fetch") as threads,
     ):
         share = max(1, network.connections // n_files)
-        line = Line(http, network.patience, share, ticks.put)
-        parts = [held.enter_context(part_of(file, work)) for file in wanted]
+        line = Line(http, network.patience, share, ticks.put, stop)
+        parts = [
+            held.enter_context(part_of(file, work, fresh=fresh)) for file in wanted
+        ]
         futures = [threads.submit(download, part, line) for part in parts]
         try:
             total = sum(part.source.size or 0 for part in parts)
@@ -149,15 +164,17 @@ def _publish(part: Part, path: Path, before_replace: Callable[[], object]) -> No
 
     Raises
     ------
-    FileNotFoundError
+    _TakenAwayError
         When somebody took the part away.
     """
     if not os.path.lexists(part.path):
-        raise FileNotFoundError(part.path)
+        raise _TakenAwayError
     note = part.path.with_suffix(".json")
     with writing(path, verify=lambda _: before_replace()) as temporary:
         try:
             part.path.rename(temporary)
+        except FileNotFoundError as error:
+            raise _TakenAwayError from error
         except OSError as error:
             raise MmclustError(
                 f"Cannot write {path.name}",

@@ -119,7 +119,7 @@ class Part:
 
 
 @contextlib.contextmanager
-def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
+def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[Part]:
     """Give the largest abandoned part of a file, or a new one.
 
     Parameters
@@ -128,6 +128,8 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
         The file.
     work
         The work folder; it is made.
+    fresh
+        Take nothing over.
 
     Yields
     ------
@@ -143,7 +145,7 @@ def part_of(source: SourceFile, work: Path) -> Iterator[Part]:
     path = _private(work, source.name)
     try:
         work.mkdir(parents=True, exist_ok=True)
-        file = _take_over(source, path) or _new(path)
+        file = (None if fresh else _take_over(source, path)) or _new(path)
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
     with file:

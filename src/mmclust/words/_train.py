@@ -13,7 +13,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import digest_of, file_digest, read_array
-from mmclust.core.numerics import threads
+from mmclust.core.numerics import recorded, threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.words._held_out import held_out, held_out_figures
@@ -80,6 +80,7 @@ class Task:
                 self.run.seeds[self.number],
                 self.run.precision,
                 weights_digest(self.params.pretrained),
+                recorded(),
             ]
         )
 

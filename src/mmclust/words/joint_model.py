@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import write_array, writing
+from mmclust.core.numerics import recorded
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.workers import LocalWorker, run_tasks
 from mmclust.kernels.backbones import NAMES
@@ -125,6 +126,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
         "mode": params.mode,
         "epochs": params.epochs,
         "precision": run.precision,
+        **recorded(),
         "processes": size(),
         **({"pretrained": weights} if weights else {}),
         "selected_epochs": [p.best.get("epoch", params.epochs) for p in places],
