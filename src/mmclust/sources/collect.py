@@ -124,7 +124,7 @@ def _collect(
         Threads(n_files, "fetch") as threads,
     ):
         share = max(1, network.connections // n_files)
-        line = Line(http, network.patience, share, ticks.put, stop)
+        line = Line(http, network.patience, share, ticks.put)
         parts = [
             held.enter_context(part_of(file, work, fresh=fresh)) for file in wanted
         ]
