@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from dataclasses import dataclass
@@ -110,9 +111,10 @@ def save_head(
     """Write ``seed_0.safetensors`` …, then ``head.json``, which makes them count."""
     from safetensors.numpy import save_file
 
-    for seed, each in enumerate(trained):
-        with writing(folder / f"seed_{seed}.safetensors") as temporary:
-            save_file(dict(each.weights), temporary)
+    with contextlib.ExitStack() as complete:  # no seed is renamed before all are whole
+        for seed, each in enumerate(trained):
+            path = folder / f"seed_{seed}.safetensors"
+            save_file(dict(each.weights), complete.enter_context(writing(path)))
     write_json(folder / "head.json", {**facts, "seeds": len(trained)})
 
 
