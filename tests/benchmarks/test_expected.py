@@ -9,7 +9,7 @@ import pytest
 
 from mmclust.benchmarks import coco_all, coco_cross
 from mmclust.benchmarks._expected import told
-from mmclust.benchmarks._members import needed_members
+from mmclust.benchmarks._members import needed_pictures
 from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_pictures import NAME, install
@@ -153,7 +153,11 @@ def test_coco_is_held_to_them_where_it_is_the_published_one(coco):
     assert coco_all.incomparable(raw, few) is None
 
 
-def test_choosing_pictures_to_fetch_ignores_the_allowance(coco):
+def test_choosing_pictures_to_fetch_ignores_the_allowance(coco, tmp_path):
     """allow_different is the stage's own key, wherever options are read."""
     block = {"min_images": 2, "allow_different": True}
-    assert needed_members("coco_all", coco(), block).keys() == {"train2017.zip"}
+    (tmp_path / "raw_of_all").mkdir()
+    (tmp_path / "raw_of_all/coco2017").symlink_to(coco())
+    pictures = needed_pictures("coco_all", tmp_path / "raw_of_all", block)
+    assert pictures
+    assert {name.partition("/")[0] for name in pictures} == {"train2017"}

@@ -16,13 +16,17 @@ import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from safetensors import SafetensorError
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import writing
 from mmclust.core.shards import Sharded
+from mmclust.heads._saved import save_head
 from tests.faults.misbehaving import BODY
 from tests.faults.toy import tree, write_registry
 
@@ -320,3 +324,24 @@ def test_a_full_disk_while_shards_are_merged(disk):
     remount("size=9m")
     sharded.merge()
     assert np.array_equal(sharded.read()[0], rows)
+
+
+def test_a_full_disk_between_two_seeds_keeps_the_trained_head(tmp_path, monkeypatch):
+    """No mixture of the new seeds and the old: all are whole before one is renamed."""
+
+    def head(value):
+        return SimpleNamespace(weights={"a": np.full(9, value, np.float32)})
+
+    save_head(tmp_path, [head(1), head(1), head(1)], {"head": "tac"})
+    before, save, saved = tree(tmp_path), safetensors.numpy.save_file, []
+
+    def saving(weights, path):
+        save(weights, path)
+        saved.append(path)
+        if len(saved) == 2:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", saving)
+    with pytest.raises(MmclustError, match="No space left on device"):
+        save_head(tmp_path, [head(2), head(2), head(2)], {"head": "tac"})
+    assert tree(tmp_path) == before

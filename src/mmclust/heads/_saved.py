@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from dataclasses import dataclass
@@ -116,9 +117,11 @@ def save_head(
     from safetensors.numpy import save_file
 
     names = [f"seed_{seed}.safetensors" for seed in range(len(trained))]
-    for name, each in zip(names, trained, strict=True):
-        with writing(folder / name) as temporary:
-            save_file(dict(each.weights), temporary)
+    with contextlib.ExitStack() as complete:  # no seed is renamed before all are whole
+        for name, each in zip(names, trained, strict=True):
+            save_file(
+                dict(each.weights), complete.enter_context(writing(folder / name))
+            )
     record = {**facts, "seeds": len(trained), **sealed(folder, names)}
     write_json(folder / "head.json", record)
 
