@@ -62,6 +62,7 @@ def fetch(
         mirror = mirror or params.data.mirror
         named = params.data.images if images is None else _names(images)
         choice = selection(source, params, named)
+    in_the_clear: list[str] = []
     facts = fetch_source(
         source,
         mirror=mirror or "upstream",
@@ -70,16 +71,19 @@ def fetch(
         from_dir=from_dir,
         network=_network(connections, timeout, attempts),
         choice=choice,
+        on_clear=in_the_clear.append,
     )
-    _tell(facts, out, chosen=choice is not None)
+    _tell(facts, out, in_the_clear, chosen=choice is not None)
 
 
-def _tell(facts: dict[str, Any], out: Path, *, chosen: bool) -> None:
+def _tell(
+    facts: dict[str, Any], out: Path, in_the_clear: list[str], *, chosen: bool
+) -> None:
     for name, file in facts["files"].items():
         how = _how(file)
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
-    for name in facts.get("over_http", ()):
+    for name in in_the_clear:
         typer.echo(
             f"{out / name}: came over http, and its publisher states no digest: "
             "somebody on the way could have changed it"

@@ -23,6 +23,8 @@ from mmclust.sources.terms import require_accepted
 from mmclust.sources.upstream import from_upstream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mmclust.sources.choice import Choice
     from mmclust.sources.types import Source
 
@@ -40,6 +42,7 @@ def fetch_source(
     from_dir: Path | None = None,
     network: Network | None = None,
     choice: Choice | None = None,
+    on_clear: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
     """Bring a source's files to ``out``, each verified before it gets its name.
 
@@ -62,14 +65,15 @@ def fetch_source(
         How servers are used.
     choice
         Which pictures are wanted. All, by default.
+    on_clear
+        Called with each file that came over http now and has no published digest.
 
     Returns
     -------
     dict
         What ``source.json`` says: source, mirror, per file size, sha256, by which
         digest it was verified and whether it was packed here; absent files; the
-        protocol options the source suggests. Besides, ``over_http``: what came in the
-        clear now and has no published digest.
+        protocol options the source suggests.
 
     Raises
     ------
@@ -101,7 +105,9 @@ def fetch_source(
     tidy(work_folder(out), [])
     # Of files that nobody's digest holds; what was seen first is held to that.
     clear = [each for each in files if files[each].pop(OVER_HTTP, False)]
-    clear = [each for each in clear if not source.files[each].digests]
+    for each in clear:
+        if not source.files[each].digests:
+            on_clear(each)
     if kind == "upstream":
         for entry in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
@@ -114,7 +120,7 @@ def fetch_source(
         "protocol": source.protocol,
     }
     write_json(out / "source.json", facts)
-    return facts | ({OVER_HTTP: clear} if clear else {})
+    return facts
 
 
 def _inner(folder: Path, name: str) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mmclust.sources.remote_member import Wanted
 
-_TRIES = 20
+_TRIES = 1000
 
 
 def keep(folder: Path, name: str, body: bytes) -> None:
