@@ -83,12 +83,14 @@ def compare(
     )
     again = now.get((*row.number.keys, row.metric))
     number = again if _number(again) else None
-    bounds = {
-        name: (then.get((*key[:-1], f"{key[-1]}_low")),
-               then.get((*key[:-1], f"{key[-1]}_high")), now.get(key))
-        for key in then if (name := ".".join(key)) in {n for n, *_ in differing}
-    }  # fmt: skip
-    bounded = {n: each for n, each in bounds.items() if all(map(_number, each))}
+    recorded_as = {".".join(key): value for key, value in then.items()}
+    outside, n_bounded = [], 0
+    for name, _, new in differing:
+        low, high = (recorded_as.get(f"{name}_{end}") for end in ("low", "high"))
+        if _number(low) and _number(high):
+            n_bounded += 1
+            if not (_number(new) and low <= new <= high):  # gone, or elsewhere
+                outside.append(name)
     return Verdict(
         row,
         number,
@@ -97,8 +99,8 @@ def compare(
         differing,
         largest,
         tolerance,
-        tuple(n for n, (low, high, new) in bounded.items() if not low <= new <= high),
-        len(bounded),
+        tuple(outside),
+        n_bounded,
         unpromised,
         same_bytes,
     )
