@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COMMON = ("seed", "data", "model", "score")
+_COMMON = ("seed", "numerics", "data", "model", "score")
 
 
 def flat_params(data: bytes | None) -> dict[str, Any]:
