@@ -190,7 +190,7 @@ print(torch.get_num_threads(), cv2.getNumThreads())
 """
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=own | {"OMP_NUM_THREADS": "3"},
+        [sys.executable, "-c", code], env=own | {"OMP_NUM_THREADS": "3,2"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == ["1", "1", "3", "3"]

@@ -47,11 +47,10 @@ def small():
             "batch": 16,
             "temperature": 0.2,
         },
-        "hog": {"size": 112, "cell": 28},
-        "color_histogram": {"bins": 16},
+        "classical": {
+            "hog": {"size": 112, "cell": 28}
+        },  # SIFT, HOG, colour, Canny, LBP
         "sift_bow": {"size": 64, "words": 8, "max_iter": 5},
-        "canny": {},
-        "lbp": {},
         "lsa": {"dim": 8},
         "random": {"dim": 8},
     }

@@ -1,8 +1,7 @@
 """The promise of docs/numerics.md: every stage writes the same bytes on any processor.
 
-A small world goes through all stages here, and on processors that qemu emulates. One
-that it does not know of AVX-512: tests/core/test_numerics.py sees that no library uses
-it.
+A small world goes through all stages here, and on processors that qemu emulates. It
+knows no AVX-512: that no library uses it, tests/core/test_numerics.py sees.
 """
 
 import json
@@ -39,7 +38,7 @@ def made(folder, processor=None, **variables):
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [*emulator, sys.executable, script, str(folder)], env=own | variables,
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, timeout=3600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
@@ -83,6 +82,7 @@ def test_the_small_world_has_every_stage_and_kind(worlds):
         "data/sample/registry.yaml",
         "data/benchmarks/coco_all/thumbnails.jpg",
         "data/features/coco_all/miniclip/fitted.safetensors",
+        "data/features/coco_all/classical/image.npy",
         "data/nouns/coco_all/counterparts.npy",
         "data/heads/coco_all/dxmc/seed_0.safetensors",
         "data/words/joint_model/seed_0/visual.safetensors",
@@ -92,7 +92,7 @@ def test_the_small_world_has_every_stage_and_kind(worlds):
         "report/index.html",
     ):
         assert each in here
-    assert len(here) > 250
+    assert len(here) > 240
 
 
 @needs_avx2

@@ -202,7 +202,8 @@ def threads(n: int = 1) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     before = {name: os.environ.get(name) for name in _THREADS}
-    default = int(before["OMP_NUM_THREADS"] or os.cpu_count() or 1)
+    said = (before["OMP_NUM_THREADS"] or "").partition(",")[0]  # of nested levels
+    default = int(said) if said.isdecimal() else os.cpu_count() or 1
     with contextlib.ExitStack() as stack:
         stack.callback(_held.reset, _held.set(n))
         stack.callback(_restore, before)

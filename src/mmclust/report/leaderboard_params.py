@@ -11,7 +11,7 @@ from mmclust.core.yaml_file import parse_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_COMMON = ("seed", "data", "model", "score")
+_COMMON = ("seed", "numerics", "data", "model", "score")
 
 
 def flat_params(data: bytes | None) -> dict[str, Any]:

@@ -83,16 +83,13 @@ def compare(
     )
     again = now.get((*row.number.keys, row.metric))
     number = again if _number(again) else None
-    wanted = {name for name, *_ in differing}
-    outside, bounded = [], 0
-    for key in then:
-        name = ".".join(key)
-        low = then.get((*key[:-1], f"{key[-1]}_low"))
-        high = then.get((*key[:-1], f"{key[-1]}_high"))
-        new = now.get(key)
-        if name in wanted and _number(low) and _number(high) and _number(new):
-            bounded += 1
-            if not low <= new <= high:
+    recorded_as = {".".join(key): value for key, value in then.items()}
+    outside, n_bounded = [], 0
+    for name, _, new in differing:
+        low, high = (recorded_as.get(f"{name}_{end}") for end in ("low", "high"))
+        if _number(low) and _number(high):
+            n_bounded += 1
+            if not (_number(new) and low <= new <= high):  # gone, or elsewhere
                 outside.append(name)
     return Verdict(
         row,
@@ -103,7 +100,7 @@ def compare(
         largest,
         tolerance,
         tuple(outside),
-        bounded,
+        n_bounded,
         unpromised,
         same_bytes,
     )
