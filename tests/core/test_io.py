@@ -284,22 +284,6 @@ def test_blocks_give_the_bytes_of_the_whole_array(tmp_path):
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
 
 
-def test_too_little_memory_is_not_a_damaged_file(tmp_path, monkeypatch):
-    """pyarrow's error of memory is one of pyarrow's, too; JSON may nest too deep."""
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "a.parquet"
-    io.write_table(path, pa.table({"a": [1]}), {})
-
-    class Full(pq.ParquetFile):
-        def read(self, *_, **__):
-            raise pa.ArrowMemoryError("malloc of size 999 failed")
-
-    monkeypatch.setattr(pq, "ParquetFile", Full)
-    with pytest.raises(MmclustError, match=r"too little memory to read a\.parquet"):
-        io.read_table(path)
-
-
 def test_json_that_nests_without_end_is_refused(tmp_path):
     """As other files that are no JSON are."""
     path = tmp_path / "a.json"

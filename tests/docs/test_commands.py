@@ -16,7 +16,8 @@ from tests.docs.clone import bash
 
 ALL = [block for page in pages() for block in blocks(page)]
 OTHERS = {
-    "cp", "docker", "export", "git", "head", "mkdir", "mv", "sed", "source", "true",
+    "cp", "docker", "export", "git", "head", "id", "mkdir", "mv", "sed", "source",
+    "true",
 }  # fmt: skip
 
 
@@ -44,7 +45,14 @@ def parse(words):
 
 
 def parse_mmclust(arguments):
+    from mmclust.encoders._compute import require_device
+
     command, rest = find(arguments)
+    for option in command.params:
+        if (
+            option.name == "device" and option.callback
+        ):  # pages name devices that are not here
+            option.callback = lambda _, __, device: require_device(device, here=False)
     try:
         command.make_context("mmclust", rest)
     except Exception as error:  # click's own or the one that typer brings along

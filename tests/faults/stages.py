@@ -110,7 +110,7 @@ def serve():
         importlib.import_module(name)
     from mmclust.sources.sample.make import make_sample
 
-    make_sample.__defaults__ = (PICTURES,)
+    make_sample.__defaults__ = (PICTURES, None)
     for line in sys.stdin:
         asked = json.loads(line)
         if "wait" in asked:

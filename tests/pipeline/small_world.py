@@ -91,8 +91,8 @@ def commands(pipeline, params):
         axes = [lookup(text[2:-1]) for text in matrix.values()]
         for item in itertools.product(*axes):
             text = stage["cmd"].removeprefix("${mmclust} ")
-            for key, value in zip(matrix, item, strict=True):
-                text = text.replace(f"${{item.{key}}}", value)
+            names = [f"--{k} {value}" for k, value in zip(matrix, item, strict=True)]
+            text = text.replace("${item}", " ".join(names))
             assert "$" not in text
             yield name, text.split()
 

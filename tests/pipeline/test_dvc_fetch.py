@@ -43,6 +43,7 @@ def repo(tmp_path, monkeypatch):
         yaml.safe_dump({"vars": STAGES["vars"], "stages": kept}, sort_keys=False)
     )
     params = {"sample": {"seed": 1}, "data": {"mirror": "upstream", "images": "all"}}
+    params |= {"numerics": "portable"}
     params["data"]["sources"] = list(TEXTS)
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     run(root, "git", "init", "-q", "-b", "main")

@@ -25,7 +25,14 @@ def test_differences_have_a_sign(value, text):
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(1e-9, "< 0.001"), (0.000999, "0.001"), (0.042, "0.042"), (1, "1.000")],
+    [
+        (1e-9, "< 0.001"),
+        (0.000999, "< 0.001"),
+        (0.0012345, "0.00123"),
+        (0.042, "0.042"),
+        (1, "1"),
+        (None, "–"),
+    ],
 )
 def test_small_p_values_are_bounds(p, text):
     """No p-value is printed as zero."""

@@ -50,9 +50,10 @@ def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:
     names = (chosen,) if chosen in names else names
     found = {}
     for name in names:
-        folder = raw / name if (raw / name).is_dir() else raw
-        if len(names) > 1 and folder == raw and not (raw / "source.json").is_file():
+        own, shared = raw / name, (raw / "source.json").is_file()
+        if len(names) > 1 and not own.is_dir() and not shared:
             continue
+        folder = own if (own / "source.json").is_file() or not shared else raw
         mirror = str(source_facts(folder).get("mirror", "by hand"))
         known = mirror in ("sample", "upstream", "by hand")
         found[name] = mirror if known else "folder"

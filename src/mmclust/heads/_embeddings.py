@@ -21,7 +21,7 @@ from mmclust.core.io import (
     write_array,
     write_json,
 )
-from mmclust.core.numerics import recorded
+from mmclust.core.numerics import recorded, threads
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.types import Fitted
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 WORDS = 512
 """Words per pass; with seven templates, 3,584 prompts."""
-THREADS = 1
-"""Torch threads on a CPU: the order of sums, and so the bytes, depend on it."""
 FITTED = ("fitted.safetensors", "fitted.json")
 """What an encoder learned, beside its features."""
 LIBRARIES = ("torch", "transformers", "tokenizers", "open-clip-torch", "numpy")
@@ -218,6 +216,7 @@ def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:
     return [word.replace("_", " ") if blank else word for word in words]
 
 
+@threads(1)
 def word_embeddings(
     words: list[str],
     encoder: SharedEncoder,
@@ -247,9 +246,6 @@ def word_embeddings(
     numpy.ndarray
         float32 (u, d).
     """
-    import torch
-
-    torch.set_num_threads(THREADS)
     _require_templates(params)
     embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)
     if not encoder.frozen:
