@@ -98,7 +98,7 @@ def _assign(rows: Array, centroids: Array, *, spherical: bool) -> tuple[Array, f
     lengths, which never change.
     """
     half = np.einsum("ij,ij->i", centroids, centroids) / 2
-    again, _ = repeated_rows(centroids)
+    again = _repeated(centroids)
     n, k = len(rows), len(centroids)
     size = max(min(ROWS, SCORES // k), 1)
     scores = np.empty((min(size, n), k), np.float32)
@@ -114,6 +114,14 @@ def _assign(rows: Array, centroids: Array, *, spherical: bool) -> tuple[Array, f
         labels[start : start + size] = best
         loss -= float(found[np.arange(len(best)), best].sum(dtype=np.float64))
     return labels, loss
+
+
+def _repeated(centroids: Array) -> Array:
+    """Return the centroids that repeat an earlier one; most often there are none."""
+    first = np.sort(centroids[:, 0])
+    if not (first[1:] == first[:-1]).any():
+        return np.zeros(0, np.int64)
+    return repeated_rows(centroids)[0]
 
 
 def _means(points: Array, labels: Array, n_clusters: int, draw: Any) -> Array:

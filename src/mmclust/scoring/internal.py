@@ -95,18 +95,29 @@ def separation(features: Array, labels: Array) -> dict[str, float | None]:
     labels
         int (n,); -1 is left out.
     """
-    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
+    from scipy.sparse import csc_array
+    from scipy.spatial.distance import cdist
 
     kept = labels >= 0
     if not _comparable(labels[kept]):
         return {"davies_bouldin": None, "calinski_harabasz": None}
-    rows, found = features[kept], labels[kept]
+    codes = np.unique(labels[kept], return_inverse=True)[1]
+    sizes = np.bincount(codes)
+    n, k = len(codes), len(sizes)
     # From their mean, rows that are near to each other keep all their digits.
-    rows = rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
-    return {
-        "davies_bouldin": float(davies_bouldin_score(rows, found)),
-        "calinski_harabasz": float(calinski_harabasz_score(rows, found)),
-    }
+    rows = features[kept] - features[kept].mean(axis=0, dtype=np.float64)
+    member = csc_array((np.ones(n), codes, np.arange(n + 1)), (k, n))
+    centres = (member @ rows) / sizes[:, None]
+    off = rows - centres[codes]
+    squares = np.einsum("ij,ij->i", off, off)
+    spread = np.bincount(codes, np.sqrt(squares)) / sizes
+    apart = cdist(centres, centres)
+    apart[apart == 0] = np.inf  # a cluster to itself, and centres that coincide
+    worst = ((spread[:, None] + spread) / apart).max(axis=1)
+    between = float(sizes @ np.einsum("ij,ij->i", centres, centres))
+    within = float(squares.sum())
+    ratio = between * (n - k) / (within * (k - 1)) if within else 1.0
+    return {"davies_bouldin": float(worst.mean()), "calinski_harabasz": ratio}
 
 
 def stability(labels: Array) -> float | None:
