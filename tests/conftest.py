@@ -9,6 +9,7 @@ numerics.settle()  # as a command does, before numpy or torch can be loaded
 # isort: on
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,10 @@ ROOT = Path(__file__).parents[1]
 
 settings.register_profile("mmclust", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("mmclust")
+
+# Jobs in the background of a shell ignore Ctrl-C, and what they start does, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
