@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from mmclust.scoring.record import Record, Score
 
 _JOINERS = "\u200c\u200d"
 
@@ -22,25 +25,24 @@ def visible(text: str) -> str:
     )
 
 
-def clustering_table(benchmark: str, records: dict[str, Any]) -> None:
-    """Print a benchmark's scores, one row per encoder, view and clusterer."""
+def clustering_table(benchmark: str, record: Record) -> None:
+    """Print a benchmark's scores, one row per encoder, view and method."""
     table = Table(
         title=Text(visible(benchmark)),
-        caption="mean over seeds; [ ]: 95 % interval, of images and seeds",
+        caption="mean over seeds ± half of the 95 % interval, of images and seeds",
     )
-    for head in ("encoder", "view", "clusterer", "k"):
+    for head in ("encoder", "view", "method", "k"):
         table.add_column(head)
     for head in ("ACC", "NMI", "ARI"):
         table.add_column(head, justify="right")
-    for encoder, views in records.items():
-        for view, methods in views.items():
-            for clusterer, record in methods.items():
-                cells = [_cell(record, name) for name in ("acc", "nmi", "ari")]
-                names = (encoder, view, clusterer, str(record["k"]))
-                table.add_row(*(Text(visible(name)) for name in names), *cells)
+    for key in record.methods():
+        scores = record.of(key)
+        if "acc" in scores:
+            names = (*key, str(scores["acc"].k))
+            cells = [_cell(scores[name]) for name in ("acc", "nmi", "ari")]
+            table.add_row(*(Text(visible(name)) for name in names), *cells)
     Console().print(table)
 
 
-def _cell(record: dict[str, Any], name: str) -> str:
-    low, high = record[f"{name}_low"], record[f"{name}_high"]
-    return f"{record[name]:.3f} [{low:.3f}, {high:.3f}]"
+def _cell(score: Score) -> str:
+    return f"{score.mean:.3f} ± {score.half or 0:.3f}"

@@ -34,44 +34,37 @@ def benchmark(
         typer.Option("--reveal", help="Read labels that are kept aside, too."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="With --reveal: the JSON file to write.")
+        Path | None, typer.Option(help="With --reveal: the CSV file to write.")
     ] = None,
 ) -> None:
     """Score all clusters of a benchmark (the pipeline's stage).
 
     Reads data/clusters and the labels; no other stage reads labels. Writes
-    metrics/clustering, metrics/names, metrics/views, plots/ and data/scores; with
-    --reveal it writes none of them, since what the pipeline tracks holds no revealed
-    score.
+    metrics/details/score, metrics/score, plots/ and data/scores; with --reveal it
+    writes none of them, since what the pipeline tracks holds no revealed score.
     """
     from mmclust.cli._show import clustering_table
-    from mmclust.core.io import write_json
     from mmclust.core.params import read_params
+    from mmclust.scoring.record import write
     from mmclust.scoring.stage import reveal_benchmark, score_benchmark
 
     if reveal is (out is None):
         raise typer.BadParameter("--reveal and --out go together")
     if out is not None:
-        records, paths = reveal_benchmark(name, read_params(), Path()), [out]
-        write_json(out, records)
+        record, paths = reveal_benchmark(name, read_params(), Path()), [out]
+        write(out, record)
     else:
-        records, paths = score_benchmark(name, read_params(), Path())
-    if not records:
+        record, paths = score_benchmark(name, read_params(), Path())
+    wrote = f"wrote {', '.join(map(str, paths))}"
+    if not record:
         typer.echo(
             f"{name} has no classes: scores that need none are in "
-            f"metrics/internal/{name}; wrote {', '.join(map(str, paths))}"
+            f"metrics/details/cluster/{name}; {wrote}"
         )
         return
-    clustering_table(name, records)
-    compared = {
-        record["baseline"]
-        for views in records.values()
-        for methods in views.values()
-        for record in methods.values()
-        if "baseline" in record
-    }
-    typer.echo(f"compared with {', '.join(sorted(compared)) or 'no baseline'}; "
-               f"wrote {', '.join(str(path) for path in paths)}")  # fmt: skip
+    clustering_table(name, record)
+    base = next((score.versus for score in record if score.versus), "no baseline")
+    typer.echo(f"compared with {base}; {wrote}")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.clusterers._runs import BOTH, Rows
-from mmclust.core.io import write_bytes, write_json
+from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
 from mmclust.scoring.auto_k import CRITERION, Choice
 from mmclust.scoring.internal import (
@@ -18,7 +18,7 @@ from mmclust.scoring.internal import (
     internal_scores,
     sample_rows,
 )
-from mmclust.scoring.summary import rounded
+from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from mmclust.core.clusters import Clustering
 
+UNDEFINED = dict.fromkeys(
+    ("silhouette", "davies_bouldin", "calinski_harabasz"),
+    "fewer than two clusters, or as many as images",
+) | {"stability": "one run, or no two runs with images in common"}
 HEAD = ["encoder", "view", "k", "metric", "score", "chosen", "images"]
 
 
@@ -44,8 +48,8 @@ def write_internal(
     Parameters
     ----------
     root
-        Written: ``metrics/internal/<benchmark>/<encoder>.json`` (view → clusterer →
-        record, at the main k) and ``plots/auto_k/<benchmark>_<encoder>.csv``: the
+        Written: ``metrics/details/cluster/<benchmark>/<encoder>.csv`` (at the main
+        k) and ``plots/auto_k/<benchmark>_<encoder>.csv``: the
         curve that ``k: auto`` chose from (on the images fitted on) or, with a k
         that was given, the silhouette of the k-means runs at each k.
     benchmark, encoder
@@ -60,17 +64,25 @@ def write_internal(
         Of the stage; draws the silhouette's sample.
     """
     scored = _scores(clusterings, views, seed)
-    records: dict[str, Any] = {}
-    for one, score in zip(clusterings, scored, strict=True):
-        by_view = records.setdefault(one.view, {})
-        values = {key: rounded(value) for key, value in score.items()}
-        by_view.setdefault(one.clusterer, {"k": one.k, **values})
-    facts: dict[str, Any] = {"definition": DEFINITION}
+    first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
+    for one, values in zip(clusterings, scored, strict=True):
+        first.setdefault((one.view, one.clusterer), (one, values))
+    rows_of_record = [
+        Score(
+            encoder, one.view, one.clusterer, metric, value, k=one.k,
+            n_seeds=len(one.labels), definition=DEFINITION,
+            note="" if value is not None else UNDEFINED[metric],
+        )
+        for one, values in first.values()
+        for metric, value in values.items()
+    ]  # fmt: skip
     if choice is not None:
-        facts["auto_k"] = {"k": choice.k, "at_edge": choice.at_edge,
-                           "criterion": CRITERION}  # fmt: skip
-    path = root / "metrics/internal" / benchmark / f"{encoder}.json"
-    write_json(path, {**facts, **records})
+        chosen = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
+        rows_of_record += [
+            Score(encoder, "", "", metric, float(value), note=CRITERION)
+            for metric, value in chosen.items()
+        ]
+    write(path_of(root, "cluster", benchmark, encoder), rows_of_record)
     if choice is None:
         rows = _sweep(encoder, clusterings, scored)
     else:

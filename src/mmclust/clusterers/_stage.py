@@ -37,8 +37,8 @@ def cluster_benchmark(
         ``seed``, ``model`` and ``clusterers`` are used.
     root
         The repository. Written: ``data/clusters/<benchmark>/<encoder>.parquet``
-        and ``…/names/<encoder>.parquet``, ``metrics/internal/<benchmark>/
-        <encoder>.json``, ``plots/auto_k/<benchmark>/<encoder>.csv``.
+        and ``…/names/<encoder>.parquet``, ``metrics/details/cluster/
+        <benchmark>/<encoder>.csv``, ``plots/auto_k/<benchmark>/<encoder>.csv``.
     workers
         Processes. The bytes do not depend on it.
 

@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust supervised concreteness, version 1: support vector regression (RBF, C 1, "
-    "epsilon 0.1, gamma scale) on parts of speech, suffixes and word vectors; "
-    "trained_on_test: fitted on all rated words and scored on the same, as published; "
-    "cross_validated: each word predicted by a model that has not seen its rating"
-)
+DEFINITION = "supervised-1"
+"""See :mod:`mmclust.scoring.definitions`."""
 POS = ("noun", "verb", "adj", "adv")
 LONGEST = 4
 """Letters of a suffix, at most."""

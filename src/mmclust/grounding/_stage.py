@@ -32,11 +32,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "micro-averaged precision, recall and F1 over images (0 where undefined), means "
-    "over runs; published definitions of Berger et al., NAACL 2022, unless the name "
-    "says held_out, iou_images or mask, or is heatmap"
-)
+DEFINITION = "grounding-2"
+"""See :mod:`mmclust.scoring.definitions`."""
 NO_MASKS = "the benchmark has no outlines of its scored objects"
 
 

@@ -17,13 +17,8 @@ from mmclust.scoring.word_intervals import draws, over_runs
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust word association, version 1, after Berger et al., NAACL 2022: over all "
-    "unordered pairs of words in the same cluster, mas is the summed strength of the "
-    "pairs that the norms have over the number of these pairs; pairs that the norms "
-    "lack do not enter mas: found and not_found count both, coverage is the share of "
-    "found; words without a cluster are left out"
-)
+DEFINITION = "association-1"
+"""See :mod:`mmclust.scoring.definitions`."""
 NO_PAIR = "no pair of words in the same cluster is in the norms"
 NO_TWO = "no cluster has two words"
 

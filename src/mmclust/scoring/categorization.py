@@ -27,15 +27,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust word categorization, version 1, after Berger et al., NAACL 2022: "
-    "v_measure_score with beta 1; purity: mean over words of the largest share of one "
-    "category in their cluster; collocation: of one cluster in their category; "
-    "pu_co_f1 their harmonic mean; fscore of SemEval 2007 task 2: each category's best "
-    "F over clusters, weighted by size; ignore_unknown: categories restricted to the "
-    "word list, words without a cluster left out; include_unknown: all categories, "
-    "words without a cluster in one cluster of their own"
-)
+DEFINITION = "categorization-1"
+"""See :mod:`mmclust.scoring.definitions`."""
 METRICS = ("v_measure_score", "purity", "collocation", "pu_co_f1", "fscore")
 VARIANTS = ("ignore_unknown", "include_unknown")
 _CELLS = 4_000_000

@@ -23,14 +23,6 @@ from mmclust.scoring.matching import matched
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust clustering scores, version 2: acc by one-to-one Hungarian matching of "
-    "clusters and classes (clusters without a class count as wrong); nmi with the "
-    "arithmetic mean of entropies (equals V-measure); ari by Hubert and Arabie 1985; "
-    "purity by the commonest class of each cluster; f1 the mean over classes of F1 "
-    "after acc's matching (0 for a class without a cluster); cluster -1 is noise: "
-    "wrong in acc, f1 and purity, one more cluster in nmi and ari"
-)
 METRICS = ("acc", "nmi", "ari", "purity", "f1")
 
 
@@ -156,6 +148,38 @@ def ari(tables: Array) -> Array:
     trivial = spread == 0
     score = (both - expected) / np.where(trivial, 1, spread)
     return np.where(trivial, 1.0, score)
+
+
+def ami(table: Array) -> float:
+    """Mutual information adjusted for chance, with the arithmetic mean of entropies.
+
+    Vinh, Epps and Bailey, JMLR 11 (2010). Beside NMI, which grows with k by chance.
+
+    Parameters
+    ----------
+    table
+        int (k, c): counts of one run.
+
+    Returns
+    -------
+    float
+        At most 1; about 0 for clusters drawn at random; 1 where both are one group.
+    """
+    from sklearn.metrics.cluster import expected_mutual_information
+
+    n, rows, columns = int(table.sum()), table.sum(1), table.sum(0)
+    total = float(_x_log_x(table.sum()))
+    cells = float(_x_log_x(table).sum())
+    of_rows, of_columns = float(_x_log_x(rows).sum()), float(_x_log_x(columns).sum())
+    if 2 * total - of_rows - of_columns <= 1e-12 * max(total, 1.0):
+        return 1.0
+    mutual = (cells - of_rows - of_columns + total) / n
+    mean = (2 * total - of_rows - of_columns) / (2 * n)
+    by_chance = float(expected_mutual_information(table.astype(np.int64), n))
+    apart = mean - by_chance
+    if abs(apart) < np.finfo(float).eps:
+        return 1.0
+    return min((mutual - by_chance) / apart, 1.0)
 
 
 def purity(tables: Array, *, noise: bool = False) -> Array:

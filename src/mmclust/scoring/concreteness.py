@@ -14,13 +14,8 @@ from mmclust.scoring.word_intervals import draws, over_runs
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust concreteness, version 1, after Berger et al., NAACL 2022: over words that "
-    "have both a count and a rating; a word without an estimate has 0; "
-    "concreteness_prediction_mae: mean absolute difference of rating and estimate, "
-    "whose scales differ; prediction_correlation_over_m: Pearson's r over words with "
-    "count above m; spearman_over_m: Spearman's rho over the same words"
-)
+DEFINITION = "concreteness-1"
+"""See :mod:`mmclust.scoring.definitions`."""
 THRESHOLDS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 """The published m: words count whose occurrences are strictly more."""
 FEWEST = 10

@@ -12,8 +12,8 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.ids import as_written
 from mmclust.core.seeds import generator
 from mmclust.core.text import look_alikes
-from mmclust.scoring.clustering import DEFINITION
 from mmclust.scoring.columns import read_assignment, text_of
+from mmclust.scoring.definitions import defined
 from mmclust.scoring.summary import score_runs, summarise
 
 if TYPE_CHECKING:
@@ -103,7 +103,11 @@ def score_files(
                 score_runs(classes, predicted, n_resamples=n_resamples, rng=rng)
             )
     record = summarise(*scored)
-    return {"definition": DEFINITION, "n_hidden": len(truth) - len(ids), **record}
+    return {
+        "definition": defined("clustering-2"),
+        "n_hidden": len(truth) - len(ids),
+        **record,
+    }
 
 
 def _revealed(path: Path) -> dict[str, str]:

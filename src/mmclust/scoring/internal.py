@@ -17,13 +17,8 @@ from mmclust.scoring.clustering import ari, contingency
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = (
-    "mmclust label-free scores, version 2: silhouette (Rousseeuw 1987) on a seeded "
-    "sample of at most 2,000 images; davies_bouldin (1979, lower is better) and "
-    "calinski_harabasz (1974) on all; Euclidean, on rows at unit norm, noise left "
-    "out, mean over seeds; stability: mean ARI of all pairs of seeds, on the images "
-    "that both put in a cluster"
-)
+DEFINITION = "internal-2"
+"""See :mod:`mmclust.scoring.definitions`."""
 SAMPLE = 2000
 """Rows whose distances the silhouette holds: 16 MB."""
 

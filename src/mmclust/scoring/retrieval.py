@@ -26,10 +26,8 @@ Array = np.ndarray[Any, Any]
 
 CUTOFFS = (1, 5, 10)
 LEVEL = 0.95
-DEFINITION = (
-    "recall at 1, 5 and 10 (share of queries with a right candidate that fewer than K "
-    "wrong ones outscore); rsum: the six recalls in percent, added; ties optimistic"
-)
+DEFINITION = "retrieval-1"
+"""See :mod:`mmclust.scoring.definitions`."""
 _CELLS = 4_000_000
 
 

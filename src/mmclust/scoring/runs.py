@@ -10,17 +10,12 @@ import numpy as np
 from mmclust.core.clusters import Clustering, read_clusters
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.labels import HIDDEN, Labels
+from mmclust.scoring.record import Key, named
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.params import Params
-
-HEADS = "heads"
-"""Stands for the encoder where a head made the clusters, and is their folder."""
-
-Key = tuple[str, str, str]
-"""Encoder, view and clusterer (or head)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +24,10 @@ class Runs:
 
     Parameters
     ----------
-    origin
-        The encoder, or :data:`HEADS`.
+    encoder
+        Whose features were clustered; of a head, those that it read.
+    head
+        Whether a head made the clusters.
     clusterings
         Each method at its main k comes before the same at other k.
     labels
@@ -40,7 +37,8 @@ class Runs:
         empty where the benchmark has no classes.
     """
 
-    origin: str
+    encoder: str
+    head: bool
     clusterings: list[Clustering]
     labels: Labels
     seen: np.ndarray[Any, Any]
@@ -55,7 +53,7 @@ class Runs:
         """Return every method at its main k."""
         found: dict[Key, Clustering] = {}
         for one in self.clusterings:
-            found.setdefault((self.origin, one.view, one.clusterer), one)
+            found.setdefault((self.encoder, one.view, one.clusterer), one)
         return found
 
 
@@ -84,18 +82,29 @@ def read_all(
     """
     main = folder / f"{params.model.encoder}.parquet"
     wanted = _asked(main)
-    files = [(encoder, folder / f"{encoder}.parquet") for encoder in params.encoders]
-    for _, path in files:
+    files = {encoder: folder / f"{encoder}.parquet" for encoder in params.encoders}
+    for path in files.values():
         differ = _asked(path) ^ wanted
         if differ:
             raise _other_images(
                 path, f"the {len(wanted)} images of {main.name}", differ
             )
+    every = [_read(benchmark, each, path, labels) for each, path in files.items()]
     # Heads may be evaluated on what they are fitted on, as some papers do.
-    files += [
-        (HEADS, folder / HEADS / f"{head}.parquet") for head in params.model.heads
-    ]
-    return [_read(benchmark, origin, path, labels) for origin, path in files]
+    for head in params.model.heads:
+        path = folder / "heads" / f"{head}.parquet"
+        runs = _read(benchmark, params.model.encoder, path, labels, head=True)
+        for key in runs.main():
+            if any(key in one.main() for one in every):
+                raise MmclustError(
+                    "A head and another method have the same name",
+                    where="params.yaml",
+                    expected="one method of each name on a view of an encoder",
+                    found=named(key),
+                    do="take it out of model.heads or of model.clusterers",
+                )
+        every.append(runs)
+    return every
 
 
 def baseline_of(methods: dict[Key, Any], params: Params) -> Key | None:
@@ -106,16 +115,16 @@ def baseline_of(methods: dict[Key, Any], params: Params) -> Key | None:
     MmclustError
         When params name its encoder and there is no such method.
     """
-    named = params.score.baseline
-    key = (named.encoder or params.model.encoder, named.view, named.clusterer)
+    asked = params.score.baseline
+    key = (asked.encoder or params.model.encoder, asked.view, asked.clusterer)
     if key in methods:
         return key
-    if named.encoder is not None:
+    if asked.encoder is not None:
         raise MmclustError(
             "The baseline is not among the methods that ran",
             where="score.baseline in params.yaml",
-            expected=nearest(" ".join(key), (" ".join(each) for each in methods)),
-            found=" ".join(key),
+            expected=nearest(named(key), map(named, methods)),
+            found=named(key),
             do="name a method that runs: encoder, view and clusterer",
         )
     return None
@@ -126,14 +135,15 @@ def _asked(path: Path) -> set[str]:
     return {*ids, *meta.get("skipped", ())}
 
 
-def _read(benchmark: str, origin: str, path: Path, every: Labels) -> Runs:
+def _read(
+    benchmark: str, encoder: str, path: Path, every: Labels, *, head: bool = False
+) -> Runs:
     clusterings, ids, _ = read_clusters(path)
     if not every.image_ids:  # a benchmark without classes
         hidden = np.full(len(ids), HIDDEN, np.int32)
         none = np.zeros(0, np.int64)
-        return Runs(
-            origin, clusterings, Labels(ids, hidden, [""] * len(ids)), none, none
-        )
+        labels = Labels(ids, hidden, [""] * len(ids))
+        return Runs(encoder, head, clusterings, labels, none, none)
     row = {image_id: i for i, image_id in enumerate(every.image_ids)}
     unknown = {i for i in ids if i not in row}
     if unknown:
@@ -150,7 +160,7 @@ def _read(benchmark: str, origin: str, path: Path, every: Labels) -> Runs:
             "`mmclust score benchmark --reveal` reads those that are kept aside",
         )
     truth = np.unique(labels.labels[seen], return_inverse=True)[1]
-    return Runs(origin, clusterings, labels, seen, truth)
+    return Runs(encoder, head, clusterings, labels, seen, truth)
 
 
 def _other_images(path: Path, expected: str, differ: set[str]) -> MmclustError:

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import file_digest, read_table, write_json
+from mmclust.core.io import file_digest, read_table
 from mmclust.core.labels import read_labels
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.scoring.names import DEFINITION as NAMES_DEFINITION
 from mmclust.scoring.names import score_names
 from mmclust.scoring.outcomes import match_clusters, write_csv, write_outcomes
-from mmclust.scoring.runs import Key, Runs, baseline_of, read_all
-from mmclust.scoring.summary import (
-    adjust,
-    per_run,
-    rounded,
-    score_runs,
-    summarise,
+from mmclust.scoring.record import (
+    FLOORS,
+    Record,
+    Score,
+    adjusted,
+    path_of,
+    write,
+    write_means,
 )
-from mmclust.scoring.views import compare_views
-from mmclust.scoring.wordnet import read_wordnet
+from mmclust.scoring.runs import Runs, baseline_of, read_all
+from mmclust.scoring.summary import compared, per_run, rounded, score_runs, scores_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.clusters import Clustering
     from mmclust.core.params import Params
+    from mmclust.scoring.record import Key
     from mmclust.scoring.summary import Scored
 
-    Scores = dict[str, dict[str, dict[str, dict[str, Any]]]]
+HEADLINES = ("acc", "nmi", "ari")
+"""The metrics that DVC lists, and by which the best method is found."""
+PAIRS = (("text", "image"), ("concat", "image"), ("concat", "text"))
+"""Views of one encoder that are compared: each, and the one it is held against."""
 
 
 def score_benchmark(
     benchmark: str, params: Params, root: Path
-) -> tuple[Scores, list[Path]]:
+) -> tuple[Record, list[Path]]:
     """Score every clustering of a benchmark and write what the pipeline wants.
 
     A benchmark without classes has no such scores (those without labels are in
-    ``metrics/internal``); the files are written all the same, for what comes after.
+    ``metrics/details/cluster``); the files are written all the same, for what comes
+    after.
 
     Parameters
     ----------
@@ -53,13 +60,13 @@ def score_benchmark(
 
     Returns
     -------
-    scores
-        Encoder → view → clusterer → record, and ``heads`` → view → head; see
-        :func:`mmclust.scoring.summary.summarise`.
+    record
+        Every number; see :class:`mmclust.scoring.record.Score`. A method is compared
+        with the baseline, with the same method on other views (:data:`PAIRS`) and,
+        by each of :data:`HEADLINES`, with the best method.
     paths
-        What was written: metrics, those of names, the curve over k, the confusion
-        matrix, the outcome of each image, the scores of each seed, and the views
-        compared.
+        What was written: the record, its means, the curve over k, the confusion
+        matrix, the outcome of each image, and the scores of each seed.
 
     Raises
     ------
@@ -68,41 +75,38 @@ def score_benchmark(
         hidden.
     """
     every = _read(benchmark, params, root, reveal=False)
-    scored = _scored(benchmark, params, every)
-    records = _records(params, every, scored)
-    main = next(runs for runs in every if runs.origin == params.model.encoder)
+    main = next(runs for runs in every if runs.encoder == params.model.encoder)
     method = _primary(main.clusterings, params)
+    record = _record(benchmark, params, every)
+    names = root / "data/clusters" / benchmark / "names" / f"{main.encoder}.parquet"
+    record = Record((*record, *_names(names, main, method)))
     paths = [
-        root / "metrics/clustering" / f"{benchmark}.json",
-        root / "metrics/names" / f"{benchmark}.json",
+        path_of(root, "score", benchmark),
+        root / "metrics/score" / benchmark,
         root / "plots/k" / f"{benchmark}.csv",
         root / "plots/confusion" / f"{benchmark}.csv",
         root / "data/scores" / f"{benchmark}.parquet",
         root / "plots/seeds" / f"{benchmark}.csv",
-        root / "metrics/views" / f"{benchmark}.json",
     ]
-    write_json(paths[0], records)
-    names = root / "data/clusters" / benchmark / "names" / f"{main.origin}.parquet"
-    write_json(paths[1], _names(names, main, method, params, root))
+    write(paths[0], record)
+    write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
     write_csv(paths[2], head, sorted(row for runs in every for row in _curve(runs)))
     # The report shows the summary; through this digest it is made anew with it.
     summary = root / "data/benchmarks" / benchmark / "summary.json"
-    meta = {"encoder": main.origin, "summary": file_digest(summary)}
+    meta = {"encoder": main.encoder, "summary": file_digest(summary)}
     write_outcomes(paths[3], paths[4], main, method, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
     write_csv(paths[5], head, sorted(row for runs in every for row in _seeds(runs)))
-    write_json(paths[6], compare_views(scored))
-    return records, paths
+    return record, paths
 
 
-def reveal_benchmark(benchmark: str, params: Params, root: Path) -> Scores:
+def reveal_benchmark(benchmark: str, params: Params, root: Path) -> Record:
     """Score likewise, on all images: labels that are kept aside are read, too.
 
     Writes nothing: what the pipeline tracks never holds such scores.
     """
-    every = _read(benchmark, params, root, reveal=True)
-    return _records(params, every, _scored(benchmark, params, every))
+    return _record(benchmark, params, _read(benchmark, params, root, reveal=True))
 
 
 def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[Runs]:
@@ -111,21 +115,15 @@ def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[R
     return read_all(benchmark, params, folder, read_labels(labels, reveal=reveal))
 
 
-def _methods(every: list[Runs]) -> dict[Key, tuple[Runs, Clustering]]:
-    """Return what is scored: of all methods that ran on images with a class."""
-    return {
+def _record(benchmark: str, params: Params, every: list[Runs]) -> Record:
+    """Score all methods at their main k, and compare them."""
+    methods = {
         key: (runs, one)
         for runs in every
         if len(runs.seen)
         for key, one in runs.main().items()
     }
-
-
-def _scored(benchmark: str, params: Params, every: list[Runs]) -> dict[Key, Scored]:
-    """Score all methods at their main k."""
-    methods = _methods(every)
-    todo = track(methods.items(), f"{benchmark} score", len(methods), "methods")
-    return {
+    scored = {
         key: score_runs(
             runs.truth,
             method.labels[:, runs.seen],
@@ -133,34 +131,80 @@ def _scored(benchmark: str, params: Params, every: list[Runs]) -> dict[Key, Scor
             # Equal generators draw equal images for all, which pairs them.
             rng=generator(params.seed, "score", benchmark),
         )
-        for key, (runs, method) in todo
+        for key, (runs, method) in track(
+            methods.items(), f"{benchmark} score", len(methods), "methods"
+        )
     }
-
-
-def _records(params: Params, every: list[Runs], scored: dict[Key, Scored]) -> Scores:
-    """Return the record of each method, held against the baseline."""
-    methods = _methods(every)
-    if not methods:
-        return {}
+    images = {key: runs.image_ids for key, (runs, _) in methods.items()}
     base = baseline_of(methods, params)
-    records: Scores = {}
-    for key, (runs, method) in methods.items():
-        record: dict[str, Any] = {"k": method.k}
-        if base in (None, key) or methods[base][0].image_ids != runs.image_ids:
-            record |= summarise(scored[key])
-        else:
-            record |= summarise(scored[key], scored[base])
-            record["baseline"] = " ".join(base)
-        records.setdefault(key[0], {}).setdefault(key[1], {})[key[2]] = record
-    adjust(
+    against_base, alone = [], []
+    for key, (_, method) in methods.items():
+        for score in scores_of(scored[key], key, method.k):
+            if base in (None, key) or images[base] != images[key]:
+                alone.append(score)
+            else:
+                against_base.append(compared(score, scored[key], scored[base], base))
+    order = {key: place for place, key in enumerate(methods)}
+    first = sorted([*alone, *adjusted(against_base)], key=lambda s: order[s.key])
+    views = adjusted(
         [
-            record
-            for views in records.values()
-            for methods_of_view in views.values()
-            for record in methods_of_view.values()
+            compared(score, scored[score.key], scored[other], other)
+            for score in first
+            if score.metric in scored[score.key].resampled
+            for other in _other_views(score.key, scored)
         ]
     )
-    return records
+    return Record((*first, *views, *_against_best(first, scored, images)))
+
+
+def _other_views(key: Key, scored: Mapping[Key, Scored]) -> list[Key]:
+    encoder, view, method = key
+    others = [(encoder, other, method) for own, other in PAIRS if own == view]
+    return [other for other in others if other in scored]
+
+
+def _against_best(
+    first: list[Score], scored: Mapping[Key, Scored], images: Mapping[Key, list[str]]
+) -> list[Score]:
+    """Compare every method with the best of those on the same images, by each metric.
+
+    The best is chosen by these very scores, so that its lead is a little flattered.
+    """
+    found: list[Score] = []
+    for metric in HEADLINES:
+        rows = [score for score in first if score.metric == metric]
+        if not rows:
+            continue
+        best = max(rows, key=lambda score: score.mean or 0.0).key
+        found += adjusted(
+            [
+                compared(replace(s, versus=""), scored[s.key], scored[best], best)
+                for s in rows
+                if s.key != best and images[s.key] == images[best]
+            ]
+        )
+    # Where the best is the baseline, the comparison is there already.
+    known = {(s.key, s.metric, s.versus) for s in first}
+    return [s for s in found if (s.key, s.metric, s.versus) not in known]
+
+
+def _means(
+    record: Record, every: list[Runs], encoder: str, primary: Clustering
+) -> dict[str, dict[str, float | None]]:
+    """Return what DVC lists: heads, and clusterers on the primary method's view."""
+    heads = {key for runs in every if runs.head for key in runs.main()}
+    shown = [
+        key
+        for key in record.methods()
+        if key in heads or (key[:2] == (encoder, primary.view) and key[2] not in FLOORS)
+    ]
+    names = [key[2] for key in shown]
+    return {
+        key[2] if names.count(key[2]) == 1 else f"{key[1]}.{key[2]}": {
+            metric: record.mean(key, metric) for metric in HEADLINES
+        }
+        for key in shown
+    }
 
 
 def _curve(runs: Runs) -> list[list[Any]]:
@@ -172,7 +216,7 @@ def _curve(runs: Runs) -> list[list[Any]]:
         if method.clusterer == "kmeans":
             scores = per_run(runs.truth, method.labels[:, runs.seen])
             rows += [
-                [runs.origin, method.view, method.k, name, rounded(float(v.mean()))]
+                [runs.encoder, method.view, method.k, name, rounded(float(v.mean()))]
                 for name, v in scores.items()
             ]
     return rows
@@ -180,7 +224,7 @@ def _curve(runs: Runs) -> list[list[Any]]:
 
 def _seeds(runs: Runs) -> list[list[Any]]:
     """Return the scores of every method at its main k, seed by seed."""
-    if not len(runs.truth):
+    if not len(runs.seen):
         return []
     return [
         [*key, seed, name, rounded(score)]
@@ -196,31 +240,26 @@ def _primary(runs: list[Clustering], params: Params) -> Clustering:
     return next((c for c in first if c.view == "concat"), first[0])
 
 
-def _names(
-    path: Path, runs: Runs, method: Clustering, params: Params, root: Path
-) -> dict[str, Any]:
+def _names(path: Path, runs: Runs, method: Clustering) -> list[Score]:
     """Score the keywords, and the nouns where there are any, of the main method."""
     if not len(runs.seen):
-        reason = "the benchmark has no classes that names could be held against"
-        return {"definition": NAMES_DEFINITION, "reason": reason}
-    table, _ = read_table(path)
-    of: Key = (method.clusterer, method.view, str(method.k))
+        return []
+    of = (method.clusterer, method.view, str(method.k))
     rows = [
         row
-        for row in table.to_pylist()
+        for row in read_table(path)[0].to_pylist()
         if (row["clusterer"], row["view"], str(row["k"])) == of
     ]
     matched = match_clusters(runs, method)
-    given = params.score.wordnet
-    wordnet = read_wordnet(root / given) if given else None
-    record: dict[str, Any] = {"definition": NAMES_DEFINITION}
+    found = []
     for kind in ("keywords", "nouns"):
         names = {row["cluster"]: row[kind] for row in rows}
         if any(names.values()):
-            scored = score_names(names, matched, wordnet)
-            record[kind] = {name: rounded(value) for name, value in scored.items()}
-    if wordnet is None:
-        record["path_similarity_reason"] = (
-            "no WordNet was given: set score.wordnet to data.noun or its archive"
-        )
-    return record
+            found += [
+                Score(
+                    runs.encoder, method.view, method.clusterer, f"{kind}_{metric}",
+                    value, k=method.k, n_seeds=1, definition="names-2",
+                )
+                for metric, value in score_names(names, matched).items()
+            ]  # fmt: skip
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 from mmclust.core.io import file_digest
 from mmclust.core.labels import read_labels
 from mmclust.core.seeds import generator
-from mmclust.scoring.clustering import DEFINITION
+from mmclust.scoring.definitions import defined
 from mmclust.scoring.submission import read_asked, read_submission
 from mmclust.scoring.summary import score_runs, summarise
 
@@ -65,7 +65,7 @@ def score_submission(
     )
     return {
         "benchmark": benchmark,
-        "definition": DEFINITION,
+        "definition": defined("clustering-2"),
         "submission": file_digest(path),
         **summarise(scored),
     }

@@ -1,14 +1,18 @@
-"""The record of scores that metrics files hold: means, spreads and intervals."""
+"""A method's runs scored against classes, with what makes them uncertain."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.clustering import METRICS, contingency, scores
-from mmclust.scoring.intervals import difference, holm, intervals, resample
+from mmclust.scoring.clustering import METRICS, ami, contingency, scores
+from mmclust.scoring.intervals import difference, intervals, resample
+from mmclust.scoring.record import Score, named
+
+if TYPE_CHECKING:
+    from mmclust.scoring.record import Key
 
 Array = np.ndarray[Any, Any]
 
@@ -24,8 +28,9 @@ class Scored:
     resampled
         Metric to float64 (n_resamples, n_seeds); equal generators make them comparable.
     counts
-        What goes first in the record: numbers of images, classes, clusters, seeds,
-        and the share of noise.
+        ``n_samples``, ``n_classes``, ``n_seeds``; ``n_clusters`` (that hold an image),
+        ``largest`` (share of the images in the largest) and ``noise`` (share of those
+        in none), means over seeds; and ``ami`` with its standard deviation over seeds.
     """
 
     runs: dict[str, Array]
@@ -51,19 +56,78 @@ def score_runs(
     n_resamples, rng
         See :func:`mmclust.scoring.intervals.resample`.
     """
+    sizes = [np.unique(row[row >= 0], return_counts=True)[1] for row in labels_pred]
+    adjusted = [ami(contingency(labels_true, row)) for row in labels_pred]
     counts = {
         "n_samples": len(labels_true),
         "n_classes": int(labels_true.max()) + 1,
-        "n_clusters": max(len(np.unique(row[row >= 0])) for row in labels_pred),
         "n_seeds": len(labels_pred),
+        "n_clusters": float(np.mean([len(each) for each in sizes])),
+        "largest": float(np.mean([each.max(initial=0) for each in sizes]))
+        / len(labels_true),
         "noise": float((labels_pred < 0).mean()),
+        "ami": float(np.mean(adjusted)),
+        "ami_std": float(np.std(adjusted, ddof=1)) if len(adjusted) > 1 else None,
     }
     runs = per_run(labels_true, labels_pred)
     return Scored(runs, resample(labels_true, labels_pred, n_resamples, rng), counts)
 
 
+def scores_of(scored: Scored, key: Key, k: int) -> list[Score]:
+    """Return a method's numbers with their intervals, compared with nothing."""
+    n_seeds = scored.counts["n_seeds"]
+    ranges = intervals(scored.runs, scored.resampled, scored.counts["n_samples"])
+    found = []
+    for metric in METRICS:
+        runs, (low, high) = scored.runs[metric], ranges[metric]
+        sd = float(runs.std(ddof=1)) if n_seeds > 1 else None
+        found.append(
+            Score(
+                *key, metric, float(runs.mean()), k=k, low=low, high=high, sd=sd,
+                n_seeds=n_seeds, definition="clustering-2",
+            )
+        )  # fmt: skip
+    ids = {"ami": "ami-1"} | dict.fromkeys(("n_clusters", "largest", "noise"), "use-1")
+    for metric in ("ami", "n_clusters", "largest", "noise", "n_samples", "n_classes"):
+        sd = scored.counts.get(f"{metric}_std")
+        found.append(
+            Score(
+                *key, metric, float(scored.counts[metric]), k=k, sd=sd, n_seeds=n_seeds,
+                definition=ids.get(metric, ""),
+            )
+        )  # fmt: skip
+    return found
+
+
+def compared(score: Score, own: Scored, other: Scored, versus: Key) -> Score:
+    """Put a comparison with another method into a number; counts have none.
+
+    Parameters
+    ----------
+    score
+        One of the method's, of :func:`scores_of`.
+    own, other
+        Both methods, scored on the same resamples.
+    versus
+        Whose ``other`` is.
+    """
+    metric = score.metric
+    if metric not in own.resampled:
+        return score
+    found = difference(
+        (own.runs[metric], other.runs[metric]),
+        (own.resampled[metric], other.resampled[metric]),
+        own.counts["n_samples"],
+    )
+    return replace(
+        score, versus=named(versus), diff=found["diff"], diff_low=found["diff_low"],
+        diff_high=found["diff_high"], p=found["diff_p"],
+        note="" if found["diff_p"] is not None else "nothing varies",
+    )  # fmt: skip
+
+
 def summarise(scored: Scored, baseline: Scored | None = None) -> dict[str, Any]:
-    """Return the record of one method.
+    """Return the flat record that commands for files of one's own write.
 
     Parameters
     ----------
@@ -75,40 +139,25 @@ def summarise(scored: Scored, baseline: Scored | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n_samples``, ``n_classes``, ``n_clusters`` (most that occur in a run,
-        noise aside), ``n_seeds``, ``noise`` (share of images in no cluster, mean
-        over seeds), and for each metric its mean over seeds, ``<metric>_low`` and
-        ``_high`` (95 %, of images and seeds together) and, with two seeds or more,
-        ``<metric>_std`` of one seed. With a baseline, ``<metric>_diff`` and what else
+        What :class:`Scored` counts, and for each metric its mean over seeds,
+        ``<metric>_low`` and ``_high`` (95 %, of images and seeds together) and, with
+        two seeds or more, ``<metric>_std`` of one seed. With a baseline,
+        ``<metric>_diff`` and what else
         :func:`mmclust.scoring.intervals.difference` gives.
     """
-    record = dict(scored.counts)
-    n = scored.counts["n_samples"]
-    ranges = intervals(scored.runs, scored.resampled, n)
-    for name in METRICS:
-        values = scored.runs[name]
-        record[name] = float(values.mean())
-        record[f"{name}_low"], record[f"{name}_high"] = ranges[name]
-        if len(values) > 1:
-            record[f"{name}_std"] = float(values.std(ddof=1))
+    record = {k: v for k, v in scored.counts.items() if v is not None}
+    for score in scores_of(scored, ("", "", ""), 0)[: len(METRICS)]:
+        name = score.metric
+        record[name] = score.mean
+        record[f"{name}_low"], record[f"{name}_high"] = score.low, score.high
+        if score.sd is not None:
+            record[f"{name}_std"] = score.sd
         if baseline is not None:
-            compared = difference(
-                (values, baseline.runs[name]),
-                (scored.resampled[name], baseline.resampled[name]),
-                n,
-            )
-            record |= {f"{name}_{key}": value for key, value in compared.items()}
+            both = compared(score, scored, baseline, ("baseline", "", ""))
+            record |= {f"{name}_diff": both.diff, f"{name}_diff_low": both.diff_low,
+                       f"{name}_diff_high": both.diff_high,
+                       f"{name}_diff_p": both.p}  # fmt: skip
     return {key: rounded(value) for key, value in record.items()}
-
-
-def adjust(records: list[dict[str, Any]]) -> None:
-    """Put ``<metric>_diff_p_holm`` beside the p-values of one benchmark's records."""
-    for name in METRICS:
-        key = f"{name}_diff_p"
-        compared = [record for record in records if key in record]
-        adjusted = holm([record[key] for record in compared])
-        for record, p in zip(compared, adjusted, strict=True):
-            record[f"{key}_holm"] = p
 
 
 def per_run(labels_true: Array, labels_pred: Array) -> dict[str, Array]:

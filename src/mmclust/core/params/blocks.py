@@ -134,9 +134,6 @@ class ScoreParams:
 
     n_resamples: int = 1000
     baseline: BaselineParams = field(default_factory=BaselineParams)
-    wordnet: str | None = None
-    """WordNet's ``data.noun``, or the archive ``WordNet-3.0.tar.gz`` that holds it,
-    to score the names of clusters by."""
 
 
 @dataclass(frozen=True)

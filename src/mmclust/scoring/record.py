@@ -1,0 +1,312 @@
+"""The record of scores: one long table a stage and benchmark, one writer, one reader.
+
+``metrics/details/<stage>/<benchmark>.csv`` holds everything that was scored, a line a
+number. ``metrics/<stage>/<benchmark>/`` holds the few means that ``dvc metrics`` and
+``dvc exp show`` list, a file a method. Whatever shows a score reads it here.
+
+==========  ==========================  =====================  ====================
+stage       encoder                     view                   method
+==========  ==========================  =====================  ====================
+score       whose features were read    image, text, concat …  clusterer or head
+cluster     likewise; without labels    likewise               clusterer
+retrieve    whose embeddings            setting: main, …       empty
+cognition   word model                  categorization, …      empty
+grounding   word model                  empty                  evaluation
+==========  ==========================  =====================  ====================
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import require_file, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+STAGES = ("score", "cluster", "retrieve", "cognition", "grounding")
+DIGITS = 6
+"""Of scores in the table: far below any interval."""
+DIGITS_OF_MEANS = 4
+"""Of the few means for DVC."""
+NONE = "no_scores.json"
+"""Stands in the folder of means where nothing was scored."""
+LOWER_IS_BETTER = ("davies_bouldin", "mae", "median_rank", "mean_rank")
+FLOORS = ("random",)
+"""Methods and encoders that look at nothing: what others must be above."""
+SHOWN_P = 1e-3
+"""Smaller p-values are shown as smaller than this."""
+
+Key = tuple[str, str, str]
+"""Encoder, view and method."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number, and how sure it is.
+
+    Parameters
+    ----------
+    encoder, view, method
+        Whose it is; see the table above. Empty where there is no such thing.
+    metric
+        Its name, such as ``acc`` or ``n_samples``.
+    mean
+        Over seeds; None where it is undefined, which ``note`` explains.
+    k
+        Clusters asked for.
+    low, high
+        95 %, of the images (words, queries) and of the seeds together.
+    sd
+        Standard deviation of one seed; None of a single one.
+    n_seeds
+        Runs that the mean is of.
+    versus
+        What it is compared with: encoder, view and method, blanks between; empty
+        where it is compared with nothing.
+    diff, diff_low, diff_high
+        This one less the other, and its 95 % interval.
+    p, p_holm
+        Two-sided; the second adjusted for all that is compared with the same, by the
+        same metric. None where nothing varies.
+    definition
+        How it is computed: an id of :data:`mmclust.scoring.definitions.DEFINITIONS`.
+    note
+        Why something is None.
+    """
+
+    encoder: str
+    view: str
+    method: str
+    metric: str
+    mean: float | None
+    k: int | None = None
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    n_seeds: int | None = None
+    versus: str = ""
+    diff: float | None = None
+    diff_low: float | None = None
+    diff_high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    definition: str = ""
+    note: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Encoder, view and method."""
+        return self.encoder, self.view, self.method
+
+    @property
+    def name(self) -> str:
+        """Encoder, view and method, blanks between, as ``versus`` has them."""
+        return named(self.key)
+
+    @property
+    def half(self) -> float | None:
+        """Half of the 95 % interval: what ± means everywhere."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2
+
+
+COLUMNS = (
+    "encoder", "view", "method", "k", "metric", "mean", "low", "high", "sd", "n_seeds",
+    "versus", "diff", "diff_low", "diff_high", "p", "p_holm", "definition", "note",
+)  # fmt: skip
+_WHOLE = {"k", "n_seeds"}
+_WORDS = {"encoder", "view", "method", "metric", "versus", "definition", "note"}
+assert {each.name for each in fields(Score)} == set(COLUMNS)
+
+
+def named(key: Iterable[str]) -> str:
+    """Join encoder, view and method to one name."""
+    return " ".join(part for part in key if part)
+
+
+@dataclass(frozen=True)
+class Record:
+    """The scores of one benchmark in one stage, in the order they were written.
+
+    Parameters
+    ----------
+    scores
+        A method's number comes first as it stands beside the stage's baseline, then,
+        perhaps, once more for each other thing it is compared with.
+    """
+
+    scores: Sequence[Score] = ()
+    _first: dict[tuple[Key, str], Score] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for score in self.scores:
+            self._first.setdefault((score.key, score.metric), score)
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.scores)
+
+    def __bool__(self) -> bool:
+        return bool(self.scores)
+
+    def methods(self) -> list[Key]:
+        """Return whose numbers are there, in order."""
+        return list(dict.fromkeys(score.key for score in self.scores))
+
+    def get(self, key: Key, metric: str) -> Score | None:
+        """Return a number beside the stage's baseline; None where there is none."""
+        return self._first.get((key, metric))
+
+    def mean(self, key: Key, metric: str) -> float | None:
+        """Return a mean; None where it is undefined or not there."""
+        score = self.get(key, metric)
+        return None if score is None else score.mean
+
+    def of(self, key: Key) -> dict[str, Score]:
+        """Return all numbers of one method, by metric."""
+        return {metric: s for (own, metric), s in self._first.items() if own == key}
+
+    def against(self, versus: str, metric: str) -> list[Score]:
+        """Return every comparison with one thing by one metric."""
+        return [s for s in self.scores if s.versus == versus and s.metric == metric]
+
+    def compared(self, key: Key, metric: str) -> list[Score]:
+        """Return every comparison of one method by one metric."""
+        return [s for s in self.scores
+                if s.key == key and s.metric == metric and s.versus]  # fmt: skip
+
+
+def path_of(root: Path, stage: str, benchmark: str, part: str = "") -> Path:
+    """Return where the table of a stage and benchmark lies; a part by itself."""
+    folder = root / "metrics/details" / stage
+    return folder / benchmark / f"{part}.csv" if part else folder / f"{benchmark}.csv"
+
+
+def write(path: Path, scores: Iterable[Score]) -> None:
+    """Write a table, rounded, with Unix line ends, atomically."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows([_cell(getattr(s, name)) for name in COLUMNS] for s in scores)
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_means(folder: Path, means: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Write the means that DVC lists, a JSON file a name; the folder is made anew.
+
+    Parameters
+    ----------
+    folder
+        ``metrics/<stage>/<benchmark>``.
+    means
+        Name of the file (a method) → metric → mean; None is left out.
+    """
+    found = {
+        f"{name}.json": {metric: round(float(value), DIGITS_OF_MEANS) + 0.0
+                         for metric, value in values.items() if value is not None}
+        for name, values in means.items()
+    }  # fmt: skip
+    for stale in {path.name for path in folder.glob("*")} - found.keys():
+        (folder / stale).unlink()
+    # git keeps no empty folder, and DVC asks for what a stage said it would write.
+    for name, shown in (found or {NONE: {}}).items():
+        write_json(folder / name, shown)
+
+
+def read(path: Path, do: str = "dvc repro") -> Record:
+    """Read a table.
+
+    Parameters
+    ----------
+    path
+        See :func:`path_of`.
+    do
+        What makes it.
+
+    Raises
+    ------
+    MmclustError
+        When it is not there, or is none of this version's.
+    """
+    return parse(require_file(path, do=do).read_bytes(), path)
+
+
+def parse(data: bytes, where: object) -> Record:
+    """Read a table from its bytes; see :func:`read`."""
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_record(where, str(error)) from error
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise _no_record(where, f"the columns {', '.join(lines[0]) if lines else '-'}")
+    scores = []
+    for number, line in enumerate(lines[1:], start=2):
+        if len(line) != len(COLUMNS):
+            raise _no_record(where, f"{len(line)} values in line {number}")
+        try:
+            values = dict(zip(COLUMNS, line, strict=True))
+            scores.append(Score(**{n: _value(n, v) for n, v in values.items()}))
+        except ValueError as error:
+            raise _no_record(where, f"line {number}: {error}") from error
+    return Record(tuple(scores))
+
+
+def show_p(p: float | None) -> str:
+    """Return a p-value as it is shown: three digits, never 0."""
+    if p is None:
+        return "–"
+    return f"<{SHOWN_P:g}" if p < SHOWN_P else f"{p:.3g}"
+
+
+def adjusted(scores: Sequence[Score]) -> list[Score]:
+    """Put Holm's p beside the p of all that is compared with one thing by one metric.
+
+    Parameters
+    ----------
+    scores
+        Of one benchmark, or of one family of comparisons in it.
+    """
+    from mmclust.scoring.intervals import holm
+
+    families: dict[str, list[int]] = {}
+    for row, score in enumerate(scores):
+        if score.versus:
+            families.setdefault(score.metric, []).append(row)
+    found = list(scores)
+    for rows in families.values():
+        values = holm([scores[row].p for row in rows])
+        for row, p in zip(rows, values, strict=True):
+            found[row] = replace(scores[row], p_holm=p)
+    return found
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(round(value, DIGITS) + 0.0)
+    return value
+
+
+def _value(name: str, text: str) -> Any:
+    if name in _WORDS:
+        return text
+    if not text:
+        return None
+    return int(text) if name in _WHOLE else float(text)
+
+
+def _no_record(where: object, found: str) -> MmclustError:
+    return MmclustError(
+        "This is no record of scores of this version of mmclust",
+        where=where,
+        expected=f"a table with the columns {', '.join(COLUMNS)}",
+        found=found,
+        do="score again: dvc repro; or look with the version that wrote it",
+    )
