@@ -104,7 +104,7 @@ class Fingerprint:
             found.get("format") == FORMAT
             and found.get("made_of") == self.made_of
             and all(out.exists() for out in self.outs)
-            and found.get("outs") == digests(self.outs)
+            and found.get("outputs") == digests(self.outs)
         )
 
     def why(self) -> str:
