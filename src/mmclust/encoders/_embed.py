@@ -138,8 +138,12 @@ def fingerprint_of_embeddings(
         ("embed", manifest.benchmark, encoder),
         [out],
         modules=[__name__, *modules_of(work.module, work.plan.params)],
-        inputs=[folder / "manifest.parquet", *folder.glob("captions_*.parquet")],
-        options={"facts": work.facts, "encode": policy},  # with the fitted weights
+        inputs=[
+            folder / "manifest.parquet",
+            *folder.glob("captions_*.parquet"),
+            *(fitted / name for name in FITTED if hasattr(work.module, "fit")),
+        ],
+        options={"facts": work.facts, "encode": policy},
     )
 
 
