@@ -67,7 +67,7 @@ def edit(repo, old, new):
 
 def back(repo):
     run(repo, "git", "checkout", "-q", ".")
-    dvc(repo, "checkout")
+    dvc(repo, "checkout", "--with-deps", *TARGETS)
 
 
 def contents(folder):
@@ -113,7 +113,7 @@ def test_what_was_checked_out_is_as_before(repo):
     for name in ("features/folder", "heads/folder", "words/cooccurrence"):
         shutil.rmtree(repo / "data" / name)
     shutil.rmtree(repo / "data/fingerprints")
-    dvc(repo, "checkout")
+    back(repo)
     folder = repo / "data/features/folder/color_histogram"
     whole = contents(folder)
     for names in (

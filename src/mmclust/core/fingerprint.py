@@ -14,10 +14,10 @@ of another format does not count, nor does one whose outputs are not the recorde
 all of them and no others. So a record is written last, and an interrupted run leaves
 none that holds.
 
-Files are known by their sha256. That of a file which has not changed since it was read
-(same size, inode and time stamps) is remembered in ``.mmclust/``, so that gigabytes are
-read once; a file that changed moments ago is not remembered, because a clock may be too
-coarse to tell the next change.
+Files are known by their sha256. That of a large file which has not changed since it was
+read (same size, inode and time stamps) is remembered in ``.mmclust/``, so that gigabytes
+are read once; a file that changed moments ago is not remembered, because a clock may be
+too coarse to tell the next change.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ FORMAT = 1
 """Another one makes every record out of date."""
 PACKAGE = Path(__file__).parents[1]
 MEMORY = Path(".mmclust/digests.json")
+LARGE = 1 << 24
+"""Bytes from which a file's sha256 is remembered."""
 SETTLED = 2.0
 """Seconds after which a file's time stamps tell its next change."""
 
@@ -378,7 +380,7 @@ def _remembered(path: Path, known: dict[str, Any]) -> str:
     digest = file_digest(path)
     known.pop(name, None)
     settled = time.time() - max(before[2:]) / 1e9 > SETTLED
-    if settled and [*_stamp(path)] == before:
+    if settled and before[1] >= LARGE and [*_stamp(path)] == before:
         known[name] = [*before, digest]
     return digest
 
