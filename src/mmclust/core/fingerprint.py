@@ -14,10 +14,10 @@ of another format does not count, nor does one whose outputs are not the recorde
 all of them and no others. So a record is written last, and an interrupted run leaves
 none that holds.
 
-Files are known by their sha256. That of a large file which has not changed since it was
-read (same size, inode and time stamps) is remembered in ``.mmclust/``, so that gigabytes
-are read once; a file that changed moments ago is not remembered, because a clock may be
-too coarse to tell the next change.
+Files are known by their sha256. That of a large file which has not changed since it
+was read (same size, inode and time stamps) is remembered in ``.mmclust/``, so that
+gigabytes are read once; a file that changed moments ago is not remembered, because a
+clock may be too coarse to tell the next change.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Work:
 
 
 def work_root(out: Path) -> Path:
-    """Return where unfinished work lies: beside the output, which DVC empties."""
+    """Return where unfinished work lies: beside the output, which DVC takes whole."""
     return out.with_name(out.name + ".work")
 
 
