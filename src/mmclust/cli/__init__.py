@@ -6,7 +6,7 @@ in a blink.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -56,7 +56,7 @@ app = typer.Typer(
 )
 _PIPELINE = "The pipeline, in order"
 _BESIDE = "Beside it"
-STAGES: tuple[Callable[..., None], ...] = (
+STAGES: tuple[Callable[..., Any], ...] = (
     sample, fetch, build, caption, encode, nouns, cluster, head, embed,
 )  # fmt: skip
 MEASURED = (build, caption, encode, nouns, cluster, head)

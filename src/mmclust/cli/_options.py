@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmclust.core.fingerprint import Fingerprint
+
 
 def usable(device: str) -> str:
     """Return a device's name if it can be computed on; refuse it at once if not."""
@@ -51,6 +53,16 @@ def require_words(model: str, precision: str) -> None:
     require("words", model)
     if precision not in ("float32", "bf16", "fp16"):
         raise typer.BadParameter("--precision is float32, bf16 or fp16")
+
+
+def as_before(made: Fingerprint) -> bool:
+    """Tell whether a run would give what is there, and say so; or why it runs again."""
+    if made.holds():
+        typer.echo(f"{made.what}: as before: nothing to do", err=True)
+        return True
+    if why := made.why():
+        typer.echo(f"{made.what}: {why}", err=True)
+    return False
 
 
 def tell_left_out(folder: Path, record: str = "features.json") -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 _PROBE = 1 << 16
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _SWEPT: set[Path] = set()
 """Folders that this process has looked through for what killed ones left."""
 
@@ -116,7 +116,7 @@ def private(path: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder; a living one's is locked."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if not _TEMPORARY.fullmatch(path.name):
+        if not TEMPORARY.fullmatch(path.name):
             continue
         with contextlib.suppress(OSError):
             lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
