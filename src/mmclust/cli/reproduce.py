@@ -37,7 +37,7 @@ def reproduce(
     interval.
     """
     from mmclust.board import reproduce as work
-    from mmclust.report.environment import machine
+    from mmclust.report.provenance import machine
 
     root = Path()
     found = work.find_row(root, row)

@@ -1,4 +1,4 @@
-"""Numbers as they are printed on the page."""
+"""Numbers as they are printed on the page and in reports."""
 
 from __future__ import annotations
 

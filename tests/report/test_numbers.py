@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmclust.report.words import number, p_value, percent, signed, span
+from mmclust.report.numbers import number, p_value, percent, signed, span
 
 
 def test_minus_signs_are_not_hyphens():

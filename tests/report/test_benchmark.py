@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mmclust.report.facts import facts
+from mmclust.report.benchmark import facts
 
 KEY = "against the published counts"
 

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from mmclust.report.thumbs import SIDE, encode
+from mmclust.report.gallery import SIDE, encode
 
 
 def test_thumbnail_is_the_middle_square():

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
-from mmclust.report.plots_page import write_plots_page
+from mmclust.report.curves import write_plots_page
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 PLOTS = [

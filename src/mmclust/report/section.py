@@ -1,4 +1,4 @@
-"""The files beside the page, named after what is in them."""
+"""What every section of the page is given, what it gives, and the files beside."""
 
 from __future__ import annotations
 
@@ -12,6 +12,34 @@ from mmclust.core.io import sweep, write_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.retrieval import Pool
+
+
+@dataclass(frozen=True)
+class Given:
+    """All that a section may draw from."""
+
+    root: Path
+    params: Params
+    runs: list[Run]
+    pools: list[Pool]
+    bundle: Bundle
+    workers: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with an entry in its navigation."""
+
+    id: str
+    title: str
+    template: str
+    values: dict[str, Any]
+    files: tuple[tuple[str, Path], ...] = ()
+
+
 FOLDER = "files"
 """Beside the page."""
 DIGITS = 20
@@ -20,19 +48,7 @@ DIGITS = 20
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files that a page loads when they are looked at.
-
-    A name is the digest of the content, so that a page never meets the files of
-    another one: writing anew leaves the old page whole until the new one takes
-    its place, and equal inputs give equal names.
-
-    Parameters
-    ----------
-    page
-        The page that they lie beside.
-    names
-        Of those added so far.
-    """
+    """Files that a page loads when they are looked at."""
 
     page: Path
     names: set[str] = field(default_factory=set)
