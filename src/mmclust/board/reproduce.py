@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import os
 import re
 import signal
@@ -11,28 +11,85 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from mmclust.board.history import environment, flat_params, git, lines, shown
+from mmclust.board.rows import gather
 from mmclust.core import numerics
+from mmclust.core.dvc_lock import maker, parse_lock
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, require_file, write_bytes
-from mmclust.report.leaderboard import gather
-from mmclust.report.leaderboard_git import environment, git, lines
-from mmclust.report.leaderboard_lock import maker, parse_lock
-from mmclust.report.leaderboard_params import flat_params
-from mmclust.report.leaderboard_verdict import Verdict, compare
+from mmclust.scoring.record import COLUMNS, Record, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mmclust.report.leaderboard import Row
+    from mmclust.board.rows import Row
 
 LOCKS = "requirements*.lock"
 _KEPT_LINES = 20
 _GRACE_S = 5
 _TEMPORARY = "mmclust-temporary"
 _FOLDER = "mmclust-reproduce"
+_ABSENT = "(absent)"
+_BOUNDS = {"mean": ("low", "high"), "diff": ("diff_low", "diff_high")}
+
+Value = str | float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The recorded numbers against those made again.
+
+    Parameters
+    ----------
+    row
+        What was asked for.
+    again
+        Its number, made again; None where it is gone.
+    ran
+        The stages that ran; the others were taken from DVC's cache.
+    n_values
+        How many values the record holds.
+    differing
+        Those that are not equal: name, recorded, made again.
+    largest
+        The largest difference between two numbers.
+    tolerance
+        What was allowed.
+    outside
+        Scores that left the interval recorded beside them.
+    n_bounded
+        How many of the differing values are scores with an interval.
+    unpromised
+        Why equality is not promised; empty where it is.
+    same_bytes
+        Whether the whole file is equal.
+    """
+
+    row: Row
+    again: float | None
+    ran: tuple[str, ...]
+    n_values: int
+    differing: tuple[tuple[str, Value, Value], ...]
+    largest: float
+    tolerance: float
+    outside: tuple[str, ...] = ()
+    n_bounded: int = 0
+    unpromised: tuple[str, ...] = ()
+    same_bytes: bool = False
+
+    @property
+    def same(self) -> bool:
+        """Whether every value is equal, or a number within the tolerance."""
+        return all(_close(then, now, self.tolerance) for _, then, now in self.differing)
+
+    @property
+    def within(self) -> bool:
+        """Whether every score that differs stays in the interval recorded with it."""
+        return self.n_bounded > 0 and not self.outside
 
 
 def find_row(root: Path, wanted: str) -> Row:
@@ -45,13 +102,20 @@ def find_row(root: Path, wanted: str) -> Row:
     """
     rows = gather(root, branches=True).rows
     found = [row for row in rows if wanted and row.id.startswith(wanted)]
+    if len(found) == 1 and not found[0].commit:
+        raise MmclustError(
+            f"The row {found[0].id} is of the workspace alone",
+            expected="a number that a commit has",
+            do="commit metrics, plots and dvc.lock first",
+        )
     if len(found) != 1:
         ids = some(row.id for row in found)
         raise MmclustError(
             f"{'Several rows begin' if found else 'No row begins'} with {wanted!r}",
             expected="the id of one row",
             found=ids or None,
-            do="copy the first column of `mmclust leaderboard --metric all --branches`",
+            do="copy the first column of "
+            "`mmclust leaderboard --history --metric all --branches`",
         )
     return found[0]
 
@@ -104,7 +168,7 @@ def reproduce(
     Returns
     -------
     Verdict
-        Of the whole metrics file that holds the number.
+        Of the whole record that holds the number.
 
     Raises
     ------
@@ -112,7 +176,7 @@ def reproduce(
         When no stage is known to have made the file, or the run fails. The worktree
         is removed whatever happens.
     """
-    path = row.number.path
+    path = row.held.path
     recorded = git(root, "show", f"{row.commit}:{path}")
     stage = stage_of(root, row.commit, path)
     with worktree(root, row.commit) as tree:
@@ -127,13 +191,85 @@ def reproduce(
         made = require_file(tree / path).read_bytes()
     return compare(
         row,
-        json.loads(recorded),
-        json.loads(made),
+        parse(recorded, f"{path} of {shown(row.commit)}"),
+        parse(made, f"{path}, made again"),
         tuple(ran),
         tolerance,
         unpromised=unpromised(root, row.commit),
         same_bytes=recorded == made,
     )
+
+
+def compare(
+    row: Row,
+    recorded: Record,
+    made: Record,
+    ran: tuple[str, ...],
+    tolerance: float,
+    *,
+    unpromised: tuple[str, ...] = (),
+    same_bytes: bool = False,
+) -> Verdict:
+    """Return the verdict on a record, every value of it."""
+    then, now = _values(recorded), _values(made)
+    differing = {
+        at: (then.get(at, _ABSENT), now.get(at, _ABSENT))
+        for at in {**then, **now}
+        if then.get(at, _ABSENT) != now.get(at, _ABSENT)
+    }
+    outside, n_bounded = [], 0
+    for at, (_, new) in differing.items():
+        low, high = (then.get((*at[:-1], end)) for end in _BOUNDS.get(at[-1], ("", "")))
+        if _is_number(low) and _is_number(high):
+            n_bounded += 1
+            if not (_is_number(new) and low <= new <= high):  # gone, or elsewhere
+                outside.append(_name(at))
+    again = made.mean(row.score.key, row.metric)
+    return Verdict(
+        row,
+        again,
+        ran,
+        len(then),
+        tuple((_name(at), *both) for at, both in differing.items()),
+        max(
+            (abs(a - b) for a, b in differing.values()
+             if _is_number(a) and _is_number(b)),
+            default=0.0,
+        ),
+        tolerance,
+        tuple(outside),
+        n_bounded,
+        unpromised,
+        same_bytes,
+    )  # fmt: skip
+
+
+def _values(record: Record) -> dict[tuple[str, ...], Value]:
+    """Return every value: of what, compared with what, which column."""
+    names = ("encoder", "view", "method", "metric", "versus")
+    return {
+        (*(getattr(score, name) for name in names), column): getattr(score, column)
+        for score in record
+        for column in COLUMNS
+        if column not in names and getattr(score, column) not in (None, "")
+    }
+
+
+def _name(at: tuple[str, ...]) -> str:
+    *key, metric, versus, column = at
+    what = " ".join(part for part in (*key, metric) if part)
+    against = f" against {versus}" if versus else ""
+    return what if column == "mean" else f"{what}{against}: {column}"
+
+
+def _is_number(value: Value) -> TypeGuard[float]:
+    return isinstance(value, int | float)
+
+
+def _close(then: Value, now: Value, tolerance: float) -> bool:
+    if not (_is_number(then) and _is_number(now)):
+        return False
+    return math.isclose(then, now, rel_tol=0, abs_tol=tolerance)
 
 
 def unpromised(root: Path, commit: str) -> tuple[str, ...]:

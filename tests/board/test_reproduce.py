@@ -1,6 +1,5 @@
 """`mmclust reproduce` on a small repository that real DVC runs."""
 
-import json
 import shutil
 import signal
 import subprocess
@@ -12,25 +11,30 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmclust.board import reproduce as work
+from mmclust.board.reproduce import compare
+from mmclust.board.rows import gather
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import possible
-from mmclust.report import leaderboard_reproduce as work
-from mmclust.report.leaderboard import gather
-from mmclust.report.leaderboard_verdict import compare
+from mmclust.scoring.record import COLUMNS, Record, write
+from tests.board.boards import ENVIRONMENT, SCORES, git, score
 from tests.conftest import ROOT
-from tests.report.boards import ENVIRONMENT, SCORES, git
 
 DATA = "import pathlib; pathlib.Path('data.txt').write_text('0.25')\n"
-SCORE = """
-import json, pathlib, sys, yaml
+SCORE = f"""
+import pathlib, yaml
 import slow  # what a test puts there
 shift = yaml.safe_load(open("params.yaml"))["shift"]
 mean = float(pathlib.Path("data.txt").read_text()) + shift
-record = {"k": 3, "acc": mean, "acc_low": mean - 0.1, "acc_high": mean + 0.1}
-path = pathlib.Path("metrics/clustering/toy.json")
+more = ""
+path = pathlib.Path("{SCORES}")
 path.parent.mkdir(parents=True, exist_ok=True)
-path.write_text(json.dumps({"hog": {"image": {"kmeans": record}}}))
+ends = f",,,,,,,,,{{more}},\\n"
+path.write_text(
+    "{",".join(COLUMNS)}\\n"
+    f"hog,image,kmeans,3,acc,{{mean}},{{mean - 0.125}},{{mean + 0.125}}{{ends}}"
+)
 """
 STAGES = {
     "data": {"cmd": "python data.py", "deps": ["data.py"], "outs": ["data.txt"]},
@@ -91,7 +95,7 @@ def repo(made, tmp_path, monkeypatch):
 
 def row_of(repo, mean):
     rows = gather(repo, branches=True).rows
-    return next(r for r in rows if r.number.mean == mean)
+    return next(r for r in rows if r.score.mean == mean)
 
 
 def clean(repo):
@@ -126,13 +130,11 @@ def test_without_a_cache_the_stages_before_run(repo):
 
 
 def changed(repo, text):
-    """Commit code that gives other numbers than the metrics beside it."""
-    score = SCORE.replace("+ shift", f"+ shift + {text}").replace('"k"', '"n": 1, "k"')
-    path = repo / SCORES
-    value = json.loads(path.read_text())
-    value["hog"]["image"]["kmeans"]["acc_low"] = 0.6  # a row of its own
-    path.write_text(json.dumps(value))
-    commit(repo, score_py=score)
+    """Commit code that gives other numbers than the record beside it."""
+    code = SCORE.replace("+ shift", f"+ shift + {text}")
+    code = code.replace('more = ""', 'more = "acc-1"')
+    write(repo / SCORES, [score(0.75, low=0.6, high=0.875)])  # a row of its own
+    commit(repo, score_py=code)
     rows = [r for r in gather(repo).rows if r.now]
     assert rows[0].notes == ("dvc.lock has another version of its file",)
     return rows[0]
@@ -143,40 +145,41 @@ def test_other_numbers_are_told_one_by_one(repo):
     verdict = work.reproduce(repo, changed(repo, "0.125"))
     assert not verdict.same
     assert verdict.again == 0.875
-    assert verdict.largest == pytest.approx(0.175)
+    assert verdict.largest == pytest.approx(0.15)
     assert [name for name, *_ in verdict.differing] == [
-        "hog.image.kmeans.acc",
-        "hog.image.kmeans.acc_low",
-        "hog.image.kmeans.acc_high",
-        "hog.image.kmeans.n",
+        "hog image kmeans acc",
+        "hog image kmeans acc: low",
+        "hog image kmeans acc: high",
+        "hog image kmeans acc: definition",
     ]
-    assert verdict.differing[-1][1:] == ("(absent)", 1)
+    assert verdict.differing[-1][1:] == ("(absent)", "acc-1")
+    assert verdict.within  # the mean is at the end of its interval
     assert clean(repo)
 
 
 @pytest.mark.parametrize(
     ("then", "now", "tolerance", "same"),
     [
-        ({"a": 1.0, "b": "x"}, {"a": 1.0, "b": "x"}, 0.0, True),
-        ({"a": 1.0}, {"a": 1.0 + 1e-12}, 0.0, False),
-        ({"a": 1.0}, {"a": 1.25}, 0.25, True),
-        ({"a": 1.0}, {"a": 1.25}, 0.2, False),
-        ({"a": 1.0}, {}, 9.0, False),
-        ({"a": 1.0, "b": "x"}, {"a": 1.0, "b": "y"}, 9.0, False),
-        ({"a": None}, {"a": 0.0}, 9.0, False),
+        (score(1.0), score(1.0), 0.0, True),
+        (score(1.0, half=None), score(1.0 + 1e-5, half=None), 0.0, False),
+        (score(1.0), score(1.25), 0.25, True),
+        (score(1.0), score(1.25), 0.2, False),
+        (score(1.0), None, 9.0, False),
+        (score(1.0, note="x"), score(1.0, note="y"), 9.0, False),
+        (score(None, half=None, note="why"), score(0.0, half=None), 9.0, False),
     ],
 )
 def test_the_tolerance_is_for_numbers_alone(repo, then, now, tolerance, same):
     """A missing value, a text and an undefined score are no small difference."""
     row = row_of(repo, 0.25)
-    assert compare(row, then, now, ("score",), tolerance).same is same
+    sides = [Record(tuple(filter(None, [side]))) for side in (then, now)]
+    assert compare(row, *sides, ("score",), tolerance).same is same
 
 
 def test_a_failing_run_is_one_clear_error(repo):
     """With DVC's last lines; the worktree goes."""
     commit(repo, score_py="raise SystemExit('no luck')\n", params_yaml="shift: 1\n")
-    value = {"hog": {"image": {"kmeans": {"k": 3, "acc": 0.5}}}}
-    (repo / SCORES).write_text(json.dumps(value))
+    write(repo / SCORES, [score(0.5)])
     commit(repo)
     with pytest.raises(MmclustError, match="dvc repro failed at that commit") as caught:
         work.reproduce(repo, row_of(repo, 0.5))
@@ -188,7 +191,7 @@ def test_a_number_without_a_stage(repo):
     """dvc.lock decides; without it nothing is run."""
     row = row_of(repo, 0.75)
     with pytest.raises(MmclustError, match="Nothing says which stage made"):
-        work.stage_of(repo, row.commit, "metrics/clustering/other.json")
+        work.stage_of(repo, row.commit, "metrics/details/score/other.csv")
 
 
 def test_rows_are_found_by_how_they_begin(repo):
@@ -198,6 +201,9 @@ def test_rows_are_found_by_how_they_begin(repo):
     for wanted in ("", "zz"):
         with pytest.raises(MmclustError, match="No row begins with"):
             work.find_row(repo, wanted)
+    write(repo / SCORES, [score(0.7)])
+    with pytest.raises(MmclustError, match="is of the workspace alone"):
+        work.find_row(repo, row_of(repo, 0.7).id)
     first = {r.id[0] for r in gather(repo).rows}
     if len(first) == 1:
         with pytest.raises(MmclustError, match="Several rows begin"):
@@ -233,7 +239,7 @@ def test_the_command_says_its_verdict(repo):
     assert process.returncode == 0, output
     assert "requirements-cpu.lock differ from that commit's" in output
     assert "acc: recorded 0.25, made again 0.25" in output
-    equal = "equal to the byte: all 4 values of metrics/clustering/toy.json are equal"
+    equal = f"equal to the byte: all 4 values of {SCORES} are equal"
     assert equal in output
     assert "numerics portable" in output or not possible()
     git(repo, "checkout", "-q", "requirements-cpu.lock")
@@ -241,7 +247,7 @@ def test_the_command_says_its_verdict(repo):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1, output
     assert (
-        "DIFFERENT: 4 of 4 values differ, by at most 0.175" in output or not possible()
+        "DIFFERENT: 4 of 4 values differ, by at most 0.15" in output or not possible()
     )
     assert "ran data, score; the rest" in output
     assert "Traceback" not in output
@@ -249,23 +255,21 @@ def test_the_command_says_its_verdict(repo):
 
 
 @pytest.mark.parametrize(
-    ("shift", "within"), [("0.0625", True), ("0.125", False), ("0.0", None)]
+    ("shift", "within"), [("0.0625", True), ("0.25", False), ("0.0", None)]
 )
 def test_equality_is_not_asked_for_where_it_is_not_promised(repo, shift, within):
     """Recorded by fast numerics: scores may move within their intervals, no further."""
     commit(repo, params_yaml="shift: 0.5\nnumerics: fast\n")
     row = changed(repo, shift)
     if within is None:  # values without an interval decide nothing
-        path = repo / SCORES
-        record = {"k": 3, "acc": 0.5}
-        path.write_text(json.dumps({"hog": {"image": {"kmeans": record}}}))
+        write(repo / SCORES, [score(0.5, half=None)])
         commit(repo)
         row = row_of(repo, 0.5)
     process = start(repo, "--quiet", row.id)
     output, _ = process.communicate(timeout=60)
     assert "not promised there (recorded with numerics: fast" in output
     where = {True: "within the intervals", None: "no interval to hold it against",
-             False: "outside the intervals: hog.image.kmeans.acc"}  # fmt: skip
+             False: "outside the intervals: hog image kmeans acc"}  # fmt: skip
     assert where[within] in output
     assert process.returncode == (0 if within else 1), output
 
@@ -292,7 +296,7 @@ def test_what_takes_a_promise_away(repo, monkeypatch):
 def test_a_killed_run_leaves_nothing(repo):
     """SIGTERM in the middle of a stage: its processes end, the worktree goes."""
     commit(repo, slow_py="import time; print('busy', flush=True); time.sleep(600)\n")
-    (repo / SCORES).write_text((repo / SCORES).read_text().replace("0.65", "0.64"))
+    write(repo / SCORES, [score(0.75, half=0.2)])
     commit(repo)
     row = next(r for r in gather(repo).rows if r.now)
     process = start(repo, row.id)

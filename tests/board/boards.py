@@ -1,4 +1,4 @@
-"""Small git repositories with metrics, made by hand."""
+"""Small git repositories with records of scores, made by hand."""
 
 import hashlib
 import json
@@ -6,6 +6,8 @@ import os
 import subprocess
 
 import yaml
+
+from mmclust.scoring.record import Score, write
 
 ENVIRONMENT = {
     **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
@@ -15,7 +17,7 @@ ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "t",
     "GIT_COMMITTER_EMAIL": "t@example.org",
 }
-SCORES = "metrics/clustering/toy.json"
+SCORES = "metrics/details/score/toy.csv"
 
 
 def git(root, *arguments, date=None):
@@ -27,14 +29,15 @@ def git(root, *arguments, date=None):
     return done.stdout.strip()
 
 
-def record(acc=0.5, k=3, **more):
-    return {"k": k, "n_seeds": 2, "acc": acc, "acc_low": acc - 0.1,
-            "acc_high": acc + 0.1, "acc_std": 0.01, **more}  # fmt: skip
+def score(mean=0.5, *, key=("hog", "image", "kmeans"), metric="acc", half=0.1, **more):
+    """Return a number with an interval of ± half; of scores at k 3."""
+    ends = {} if half is None else {"low": mean - half, "high": mean + half}
+    return Score(*key, metric, mean, **({"k": 3} | ends | more))
 
 
 def scores(**clusterers):
-    """Return metrics of one encoder and view."""
-    return {"hog": {"image": {name: record(acc) for name, acc in clusterers.items()}}}
+    """Return a record of one encoder and view."""
+    return [score(acc, key=("hog", "image", name)) for name, acc in clusterers.items()]
 
 
 class Board:
@@ -47,11 +50,14 @@ class Board:
         self.day = 0
 
     def write(self, files):
+        """Write bytes as they are, lists of scores as records, JSON and YAML."""
         for name, value in files.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(value, bytes):
                 path.write_bytes(value)
+            elif name.endswith(".csv"):
+                write(path, value)
             elif name.endswith(".json"):
                 path.write_text(json.dumps(value))
             else:
@@ -75,11 +81,11 @@ class Board:
             return {"path": path, "hash": "md5", "md5": md5, "size": 1}
 
         stages = {}
-        for path in sorted((self.root / "metrics").rglob("*.json")):
+        for path in sorted((self.root / "metrics").rglob("*.csv")):
             name = path.relative_to(self.root).as_posix()
             summary = f"data/benchmarks/{path.stem}/summary.json"
             deps = [summary] if (self.root / summary).exists() else []
-            stages[f"score@{path.stem}"] = {
+            stages[f"{path.parent.name}@{path.stem}"] = {
                 "cmd": "true",
                 "deps": [entry(dep) for dep in deps],
                 "params": {"params.yaml": {"seed": 1}},
@@ -87,3 +93,10 @@ class Board:
             }
         text = yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False)
         (self.root / "dvc.lock").write_text(text)
+
+    def experiment(self, name, base, files):
+        """Record a DVC experiment on a commit, and go back to it."""
+        tried = self.commit(files)
+        git(self.root, "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", tried)
+        git(self.root, "reset", "-q", "--hard", base)
+        return tried
