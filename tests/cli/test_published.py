@@ -3,17 +3,26 @@
 import csv
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
 from mmclust.core.params import DataParams, ModelParams, Params
-from mmclust.report.published import published_rows
 from mmclust.scoring.published import compare, other_data, read_published
+from mmclust.scoring.record import Record, Score, path_of, write
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "docs/published"
 SAMPLE = {"expected": {"matches": None, "why": "the source is the built-in sample"}}
+
+
+def record(mean, *, key, k=10, metric="acc"):
+    """Return one method's record on ten classes."""
+    scores = (
+        Score(*key, metric, mean, k=k),
+        Score(*key, "n_samples", 7429.0, k=k),
+        Score(*key, "n_classes", 10.0, k=k),
+    )
+    return Record(scores)
 
 
 def of(dataset, method, metric, table="1.1"):
@@ -66,18 +75,18 @@ def test_numbers_from_memory_are_left_out():
 
 def test_the_setup_is_compared():
     """Encoder, data, k and split policy that are not theirs are named."""
-    record = {"acc": 0.9, "k": 20, "n_classes": 10}
-    records = {"heads": {"head": {"tac": record}}}
+    heads = record(0.9, key=("miniclip", "image", "tac"), k=20)
     ours = Params(
         benchmarks={"cifar10": {"split_policy": "train"}},
         model=ModelParams(encoder="miniclip"),
     )
     (row,) = [
         r
-        for r in compare(read_published(FOLDER), "cifar10", records, ours, SAMPLE)
+        for r in compare(read_published(FOLDER), "cifar10", heads, ours, SAMPLE)
         if r.published.table == "1.2"
     ]
     assert row.difference is None
+    assert row.name == "miniclip image tac"
     assert row.differs == [
         "our data are not the published ones: the source is the built-in sample",
         "our encoder is miniclip, theirs CLIP ViT-B/32",
@@ -101,19 +110,14 @@ def test_the_setup_is_compared():
 )
 @pytest.mark.parametrize("mirror", ["sample", "upstream"])
 def test_one_rule_says_whether_data_are_the_published_ones(expected, why, mirror):
-    """Of a benchmark's own counts and digests; page, command and report follow it."""
+    """Of a benchmark's own counts and digests; whatever shows a difference asks it."""
     summary = {"expected": expected}
     assert why in other_data(summary)
     assert bool(other_data(summary)) == bool(why)
-    record = {"acc": 0.5, "k": 10, "n_classes": 10}
-    metrics = {"hog": {"concat": {"kmeans": record}}}
+    ours = record(0.5, key=("hog", "concat", "kmeans"))
     params = Params(data=DataParams(mirror=mirror), model=ModelParams(encoder="hog"))
-    rows = compare(read_published(FOLDER), "coco_cross", metrics, params, summary)
-    run = SimpleNamespace(name="coco_cross", metrics=metrics, summary=summary)
-    page = published_rows(ROOT, run, params)
-    shown = [row["cells"]["acc"]["difference"] for row in page["beside"]]
-    assert shown == [row.difference for row in rows]
-    assert page["other_data"] == other_data(summary)
+    rows = compare(read_published(FOLDER), "coco_cross", ours, params, summary)
+    shown = [row.difference for row in rows]
     if why:
         assert set(shown) == {None}
         assert all(why in row.differs[0] for row in rows)
@@ -121,33 +125,59 @@ def test_one_rule_says_whether_data_are_the_published_ones(expected, why, mirror
         assert shown[0] == pytest.approx(0.5 - 0.7251)
 
 
-def test_list_and_compare(tmp_path, run_mmclust):
+def test_compare(tmp_path, run_mmclust):
     """What is printed: theirs, ours, the difference, and why not to trust it."""
     shutil.copytree(FOLDER, tmp_path / "docs/published")
     (tmp_path / "params.yaml").write_text(
         "benchmarks: {coco_cross: {}}\nencoders: {hog: {}}\nmodel: {encoder: hog}\n"
     )
-    record = {"acc": 0.5, "k": 10, "n_classes": 10}
-    metrics = tmp_path / "metrics/clustering"
-    metrics.mkdir(parents=True)
-    text = json.dumps({"hog": {"concat": {"kmeans": record}}})
-    (metrics / "coco_cross.json").write_text(text)
+    path = path_of(tmp_path, "score", "coco_cross")
+    write(path, record(0.5, key=("hog", "concat", "kmeans")))
     built = tmp_path / "data/benchmarks/coco_cross/summary.json"
     built.parent.mkdir(parents=True)
     for expected, told in (
-        (SAMPLE["expected"], "no difference: other data"),
-        ({"matches": True, "verified": ["sha256"]}, "difference -0.225"),
+        (SAMPLE["expected"], "other data"),
+        ({"matches": True, "verified": ["sha256"]}, "-0.225"),
     ):
         built.write_text(json.dumps({"expected": expected}))
         done = run_mmclust("published", "compare", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert f"ours 0.500 (hog concat kmeans), theirs 0.725, {told}" in done.stdout
-        assert ("built-in sample" in done.stdout) == ("other data" in told)
+        line = next(x for x in done.stdout.splitlines() if "theirs 0.725" in x)
+        assert "ours 0.500" in line
+        assert told in line
+        assert "hog concat kmeans" in line
+        assert ("built-in sample" in done.stdout) == (told == "other data")
+        done = run_mmclust("published", "compare", "--table", "3.1", cwd=tmp_path)
+        left_out = "ours of coco_cross are left out: our data are not the published"
+        assert (left_out in done.stdout) == (told == "other data")
+        assert ("ours: hog concat kmeans" in done.stdout) == (told != "other data")
+        assert "0.7251 ± 0.0033" in done.stdout
+    write(path, [])
+    done = run_mmclust("published", "compare", cwd=tmp_path)
+    assert "No method has a score on coco_cross" in done.stderr
+
+
+def test_list(tmp_path, run_mmclust):
+    """A line a number, or a table as printed; a wrong name has the nearest."""
+    shutil.copytree(FOLDER, tmp_path / "docs/published")
     done = run_mmclust("published", "list", "stl10", cwd=tmp_path)
-    assert "DXMC  nmi 0.958" in done.stdout
-    done = run_mmclust("published", "list", "stl", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "Did you mean 'stl10'?" in done.stderr
+    numbers = [row for row in read_published(FOLDER) if row.dataset == "stl10"]
+    lines = [x for x in done.stdout.splitlines() if x.startswith("  stl10 ")]
+    assert len(lines) == len(numbers)
+    assert any("DXMC " in x and "nmi  0.958" in x for x in lines)
+    done = run_mmclust("published", "list", "--table", "1.1", cwd=tmp_path)
+    (line,) = [x for x in done.stdout.splitlines() if x.startswith("│ DXMC ")]
+    values = [float(cell) for cell in line.split("│")[3:-1]]
+    theirs = [r.value for r in read_published(FOLDER)
+              if (r.table, r.method) == ("1.1", "DXMC")]  # fmt: skip
+    assert sorted(values) == sorted(theirs)
+    for arguments, told in (
+        (["stl"], "Did you mean 'stl10'?"),
+        (["--table", "1.11"], "Did you mean '1.1'?"),
+    ):
+        done = run_mmclust("published", "list", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert told in done.stderr
 
 
 def test_a_broken_file(tmp_path, run_mmclust):

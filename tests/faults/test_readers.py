@@ -12,6 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from mmclust.board.history import manifest_of
 from mmclust.cli import app
 from mmclust.cli._show import clustering_table, visible
 from mmclust.cognition.ratings import read_ratings
@@ -23,8 +24,6 @@ from mmclust.core.params import read_params
 from mmclust.grounding._masks import outline
 from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
-from mmclust.report.leaderboard_records import Names, parse_file
-from mmclust.report.leaderboard_snapshots import _manifest
 from mmclust.retrieval._names import names
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.word_columns import read_list, read_values
@@ -122,7 +121,7 @@ def test_memory_that_does_not_suffice_is_not_the_files_fault(tmp_path, monkeypat
 
 
 def test_json_nested_without_end(tmp_path):
-    """Files, metadata of tables, metrics and summaries of commits, outlines."""
+    """Files, metadata of tables, summaries of commits, outlines."""
     (tmp_path / "x.json").write_text(DEEP)
     with pytest.raises(MmclustError, match="nested too deep"):
         read_json(tmp_path / "x.json")
@@ -130,11 +129,7 @@ def test_json_nested_without_end(tmp_path):
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(MmclustError, match="nested too deep"):
         read_table(tmp_path / "x.parquet")
-    path = "metrics/clustering/toy.json"
-    numbers, why = parse_file(path, DEEP.encode(), Names())
-    assert numbers == {}
-    assert "nested too deep" in why[0]
-    assert _manifest(DEEP.encode()) == ""
+    assert manifest_of(DEEP.encode()) == ""
     with pytest.raises(MmclustError, match="COCO's layout"):
         outline(DEEP, 10, 10, 5, "x")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.board.boards import ENVIRONMENT, SCORES, Board, git, scores
 from tests.conftest import ROOT
-from tests.report.boards import ENVIRONMENT, SCORES, Board, git, scores
 
 WORKFLOW = ROOT / ".github/workflows/ci.yml"
 HOSTED = {"sudo", "gh"}  # what GitHub's runners have and a developer's machine may not

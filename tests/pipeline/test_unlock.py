@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from tests.board.boards import ENVIRONMENT
 from tests.conftest import ROOT
-from tests.report.boards import ENVIRONMENT
 
 WHOLE = {"read": {"data": [{"pid": 1, "cmd": "dvc repro"}]}, "write": {}}
 

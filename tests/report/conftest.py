@@ -19,6 +19,8 @@ from mmclust.core.io import write_bytes, write_json, write_table
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.core.params import ModelParams, Params, ReportParams
+from mmclust.scoring.record import Score, path_of, write
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +56,7 @@ def params(**model: Any) -> Params:
         Params(
             benchmarks={"toy": {}},
             encoders={"miniclip": {}},
-            model=ModelParams(clusterers=("kmeans", "random"), **model),
+            model=ModelParams(clusterers=("kmeans", "random"), heads=("tac",), **model),
         ),
         report=ReportParams(thumbnails=3, points=20),
     )
@@ -71,22 +73,28 @@ def picture(path: Path, label: int, rng: np.random.Generator, side: int) -> None
     image.save(path, "JPEG", quality=85)
 
 
-def figures(
-    rng: np.random.Generator, fake: Fake, seeds: int, baseline: str | None = None
-) -> dict[str, Any]:
-    record = {"n_samples": fake.n, "k": fake.n_clusters, "n_seeds": seeds}
-    record |= {"n_clusters": fake.n_clusters, "n_classes": fake.classes}
+def scores_of(key, rng, fake, seeds, versus=""):
+    """Return a method's lines of the record, as the stage would write them."""
+    found = []
     for metric in METRICS:
-        mean = float(rng.uniform(0.1, 0.9))
-        record |= {metric: mean, f"{metric}_low": mean - 0.05}
-        record[f"{metric}_high"] = mean + 0.04
-        if baseline:
-            record |= {"baseline": baseline, f"{metric}_diff": -0.004}
-            record |= {f"{metric}_diff_low": -0.02, f"{metric}_diff_high": 0.012}
-            record |= {f"{metric}_diff_p": 0.000999, f"{metric}_diff_p_holm": 0.004}
-        if seeds > 1:
-            record |= {f"{metric}_std": 0.01}
-    return record
+        mean = round(float(rng.uniform(0.1, 0.9)), 6)
+        paired = {}
+        if versus:
+            paired = {"versus": versus, "diff": -0.004, "diff_low": -0.02,
+                      "diff_high": 0.012, "p": 0.000999, "p_holm": 0.004}  # fmt: skip
+        found.append(
+            Score(
+                *key, metric, mean, k=fake.n_clusters, low=round(mean - 0.05, 6),
+                high=round(mean + 0.04, 6), sd=0.01 if seeds > 1 else None,
+                n_seeds=seeds, definition="clustering-2", **paired,
+            )
+        )  # fmt: skip
+    facts = {"ami": 0.25, "n_clusters": fake.n_clusters, "largest": 0.375, "noise": 0,
+             "n_samples": fake.n, "n_classes": fake.classes}  # fmt: skip
+    return found + [
+        Score(*key, metric, float(value), k=fake.n_clusters, n_seeds=seeds)
+        for metric, value in facts.items()
+    ]
 
 
 def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
@@ -127,6 +135,8 @@ def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
         "taken_from": {"sketches": fake.taken_from},
     }  # fmt: skip
     write_json(folder / "summary.json", summary)
+    if not (root / ".dvc/plots").exists():
+        shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     _results(root, benchmark, fake, labels, names, manifest, rng)
     return params()
 
@@ -177,34 +187,31 @@ def _results(root, benchmark, fake, labels, names, manifest, rng):
             "k": fake.n_clusters,
         },
     )
-    metrics = {
-        encoder: {
-            view: {
-                "kmeans": figures(rng, fake, 5),
-                "agglomerative": figures(rng, fake, 1, "miniclip image kmeans"),
-            }
-            for view in shown
-        }
-        for encoder in ("miniclip", "random")
-    }
-    metrics["heads"] = {"image": {"tac": figures(rng, fake, 5)}}
-    write_json(root / "metrics/clustering" / f"{benchmark}.json", metrics)
+    moved = rng.random(fake.n) < 0.3
+    head = np.where(moved, (clusters + 1) % fake.n_clusters, clusters)
+    heads = [Clustering("tac", "image", fake.n_clusters, head[None].astype(np.int32),
+                        rng.random((1, fake.n)).astype(np.float32))]  # fmt: skip
+    folder = root / "data/clusters" / benchmark
+    write_clusters(folder / "heads/tac.parquet", heads, ids, {})
+    lines = []
+    for encoder in ("miniclip", "other"):
+        base = f"{encoder} {shown[0]} kmeans"
+        for view in shown:
+            own = "" if view == shown[0] else base
+            lines += scores_of((encoder, view, "kmeans"), rng, fake, 5, own)
+            lines += scores_of((encoder, view, "random"), rng, fake, 1, base)
+    lines += scores_of(
+        ("miniclip", "image", "tac"), rng, fake, 5, "miniclip image kmeans"
+    )
+    write(path_of(root, "score", benchmark), lines)
     over_k = [
         f"{encoder},{view},{k},{metric},{rng.uniform(0, 0.7):.4f}"
-        for encoder in ("miniclip", "random")
+        for encoder in ("miniclip", "other")
         for view in shown
         for k in fake.sweep
         for metric in METRICS
     ]
     _csv(root / "plots/k" / f"{benchmark}.csv", "encoder,view,k,metric,score", over_k)
-    confusion = [
-        f"{name},{match[c] or 'unmatched'} (c{c}),"
-        f"{sum(a == name and b == c for a, b in zip(names, clusters, strict=True))}"
-        for name in classes
-        for c in range(fake.n_clusters)
-    ]
-    path = root / "plots/confusion" / f"{benchmark}.csv"
-    _csv(path, "class,cluster,count", confusion)
     _unlabelled(root, benchmark, fake, shown)
 
 
@@ -218,10 +225,14 @@ def _unlabelled(root, benchmark, fake, shown):
     ]  # fmt: skip
     path = root / "data/clusters" / benchmark / "names/miniclip.parquet"
     write_table(path, pa.Table.from_pylist(named), {})
-    free = {"k": fake.n_clusters, "n_clusters": 3.0, "noise": 0.0, "stability": None}
-    free |= {"silhouette": -0.0391, "davies_bouldin": 1.5, "calinski_harabasz": 55.7}
-    record = {"definition": "…", **{view: {"kmeans": free} for view in shown}}
-    write_json(root / "metrics/internal" / benchmark / "miniclip.json", record)
+    free = {"silhouette": -0.0391, "davies_bouldin": 1.5, "calinski_harabasz": 55.7,
+            "stability": None, "n_clusters": 3.0, "noise": 0.0}  # fmt: skip
+    lines = [
+        Score("miniclip", view, "kmeans", metric, value, k=fake.n_clusters, n_seeds=1)
+        for view in shown
+        for metric, value in free.items()
+    ]
+    write(path_of(root, "cluster", benchmark, "miniclip"), lines)
 
 
 def _csv(path: Path, head: str, rows: list[str]) -> None:

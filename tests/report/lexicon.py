@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from mmclust.core.io import write_bytes, write_json, write_table
+from mmclust.core.io import write_bytes, write_table
 from mmclust.core.words import WordClusters, write_words
+from mmclust.scoring.record import Score, path_of, write
 
 WORDS = ("dog", "cat", "chair", "the", "<i>sofa</i>", " ")
 COUNTS = [9, 12, 7, 99, 3, 50]
@@ -21,15 +22,17 @@ def make_words(root, params):
     """Write all that the report reads about word models and grounding."""
     _model(root, "joint_model", np.array(SURE))
     _model(root, "random", None)
-    scores = {"concreteness_source": "the model's own; sees no norms"}
-    scores |= _score("include_unknown_fscore", 0.61) | _score("mas", 2.5)
-    scores |= _score("prediction_correlation_over_0", 0.4)
-    scores |= {"prediction_correlation_over_0_n": 1234, "active_cluster_num": 2.0}
-    write_json(root / "metrics/cognition/joint_model.json", scores)
-    scores = _score("include_unknown_fscore", 0.21)
-    scores |= {"mas": None, "mas_why": "no cluster has two <words>"}
-    scores |= {"concreteness_prediction_mae_why": "this model makes no estimate"}
-    write_json(root / "metrics/cognition/random.json", scores)
+    lines = []
+    for model, f, mas in (("joint_model", 0.61, 2.5), ("random", 0.21, None)):
+        lines.append(_score(model, "categorization", "include_unknown", "fscore", f))
+        why = "no cluster has two <words>" if mas is None else ""
+        lines.append(_score(model, "association", "", "mas", mas, why))
+    metric, why = "prediction_correlation_over_0", "this model makes no estimate"
+    lines.append(_score("joint_model", "concreteness", "", metric, 0.4))
+    lines.append(Score("joint_model", "concreteness", "", f"{metric}_n", 1234.0))
+    lines.append(_score("random", "concreteness", "", metric, None, why))
+    lines.append(Score("joint_model", "clusters", "", "active_cluster_num", 2.0))
+    write(path_of(root, "cognition", params.learning.benchmark), lines)
     plots = root / "plots"
     rated = ["cat,12,4.8,0.9", "the,99,1.5,0.4", '"<i>sofa</i>",3,4.5,0.8']
     _csv(plots / "cognition/joint_model_concreteness.csv",
@@ -37,19 +40,22 @@ def make_words(root, params):
     curve = [f"{e},{s},0.{9 - e}{s},{e}" for s in (0, 1) for e in (1, 2)]
     _csv(plots / "words/joint_model.csv", "epoch,seed,loss,active_clusters", curve)
     _csv(plots / "words/random.csv", "epoch,seed,loss", [])
-    ends = [f"{s}{e}" for s in ("precision", "recall", "f1")
-            for e in ("", "_low", "_high")]  # fmt: skip
-    rows = [
-        "box,0.3,0.2,0.4,0.25,0.2,0.3,0.27,0.2,0.33",
-        "random_box,0,,,0.1,0,0.2,0,,",
-    ]
-    _csv(plots / "grounding/scores.csv", ",".join(["evaluation", *ends]), rows)
+    key = params.grounding.model
+    found = [
+        Score(key, "", evaluation, metric, mean, low=mean - 0.05, high=mean + 0.05)
+        for evaluation, means in (
+            ("box", (0.3, 0.25, 0.27)), ("random_box", (0.0, 0.1, 0.05)),
+            ("heatmap", (0.3, 0.28, 0.293)), ("random_heatmap", (0.31, 0.3, 0.305)),
+        )
+        for metric, mean in zip(("precision", "recall", "f1"), means, strict=True)
+    ]  # fmt: skip
+    write(path_of(root, "grounding", params.grounding.benchmark), found)
     return replace(params, words={"joint_model": {}, "random": {}, "unlearned": {}})
 
 
-def _score(name, value):
-    ends = {f"{name}_low": value - 0.1, f"{name}_high": value + 0.1}
-    return {name: value, **ends, f"{name}_std": 0.012}
+def _score(model, view, method, metric, mean, note=""):
+    ends = {} if mean is None else {"low": mean - 0.1, "high": mean + 0.1}
+    return Score(model, view, method, metric, mean, note=note, **ends)
 
 
 def _model(root, name, sure):

@@ -11,6 +11,7 @@ from PIL import Image
 from mmclust.core.io import write_bytes, write_json, write_table
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.core.params import RetrievalParams
+from mmclust.scoring.record import Score, path_of, write
 
 IDS = ["a", "b", "c#1", "d", "x", "y"]
 CAPTIONS = [
@@ -31,18 +32,19 @@ QUERIES = [
 ]
 
 
-def figures(n_pool, low=0.1):
-    """Return a setting's record: R@1 of 0.25, R@5 of 0.5, R@10 of 1 both ways."""
-    record = {"n_pool": n_pool, "n_images": 4, "n_captions": 5, "rsum": 350.0}
-    record |= {"rsum_low": 300.0, "rsum_high": 400.0, "rsum_pessimistic": 325.0}
-    record |= {"i2t_tied_queries": 0, "t2i_tied_queries": 1}
-    record |= {"shared_captions": 0, "shared_caption_queries": 0}
+def setting(name, n_pool, low=0.1):
+    """Return a setting's lines: R@1 of 0.25, R@5 of 0.5, R@10 of 1 both ways."""
+    key = ("miniclip", name, "")
+    facts = {"n_pool": n_pool, "n_images": 4, "n_captions": 5, "rsum_pessimistic": 325,
+             "i2t_tied_queries": 0, "t2i_tied_queries": 1, "shared_captions": 0,
+             "shared_caption_queries": 0}  # fmt: skip
+    found = [Score(*key, "rsum", 350.0, low=300.0, high=400.0)]
     for side in ("i2t", "t2i"):
         for k, value in ((1, 0.25), (5, 0.5), (10, 1.0)):
-            key = f"{side}_r{k}"
-            record |= {key: value, f"{key}_low": value - low, f"{key}_high": value}
-            record[f"chance_{key}"] = value / 10
-    return record
+            name = f"{side}_r{k}"
+            found.append(Score(*key, name, value, low=value - low, high=value))
+            facts[f"chance_{name}"] = value / 10
+    return found + [Score(*key, name, float(value)) for name, value in facts.items()]
 
 
 def make_pool(root, params, name="pool"):
@@ -66,12 +68,10 @@ def make_pool(root, params, name="pool"):
     )
     lists = root / "data/retrieval" / name / "miniclip/t2i_main.parquet"
     write_table(lists, table, {"manifest": read_manifest(manifest).digest})
-    settings = {
-        "old_pool": figures(4), "main": figures(6),
-        "old_captions_old_pool": figures(4), "old_captions": figures(6),
-    }  # fmt: skip
-    write_json(root / "metrics/retrieval" / name / "miniclip.json", settings)
-    plots = root / "plots/retrieval" / name / "miniclip"
+    settings = {"old_pool": 4, "main": 6, "old_captions_old_pool": 4, "old_captions": 6}
+    lines = [line for kind, size in settings.items() for line in setting(kind, size)]
+    write(path_of(root, "retrieve", name), lines)
+    plots = root / "plots/retrieval" / name
     sides = ("i2t", "t2i")
     recall = [
         f"{kind},{side},{k},{k / 100}"
@@ -79,11 +79,13 @@ def make_pool(root, params, name="pool"):
         for side in sides
         for k in range(1, 101)
     ]
-    _csv(plots / "recall.csv", "captions,direction,k,recall", recall)
+    _csv(plots / "recall/miniclip.csv", "captions,direction,k,recall", recall)
     ranks = ["i2t,1,3", "i2t,2-3,1", "t2i,1,3", "t2i,2-3,1", "t2i,4-7,1"]
-    _csv(plots / "ranks.csv", "direction,rank,queries", ranks)
+    _csv(plots / "ranks/miniclip.csv", "direction,rank,queries", ranks)
     slope = [f"{name},{side},0.25,0.15,0.25" for name in settings for side in sides]
-    _csv(plots / "settings.csv", "setting,direction,recall_at_1,low,high", slope)
+    _csv(
+        plots / "settings/miniclip.csv", "setting,direction,recall_at_1,low,high", slope
+    )
     return replace(params, retrieval=RetrievalParams((name,), ("miniclip",)))
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-
 import numpy as np
 import pytest
 
-from mmclust.report.maps import GRID, METHODS, lay_out, methods
+from mmclust.report.maps import GRID, lay_out
 
 
 @pytest.mark.parametrize(("n", "d"), [(3, 1), (3, 4), (4, 100), (40, 2), (70, 60)])
@@ -22,42 +18,12 @@ def test_positions_are_on_the_grid(n, d):
     assert xy.max() == GRID
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_features_without_spread_do_not_break_it(method):
+def test_features_without_spread_do_not_break_it():
     """Equal rows, and rows on a line, still give positions on the grid."""
-    if METHODS[method]:
-        pytest.importorskip(METHODS[method])
     line = np.arange(3, dtype=np.float32)[:, None]
     for features in (np.ones((5, 3), np.float32), line):
-        xy = lay_out(features, 0, method)
+        xy = lay_out(features, 0)
         assert 0 <= xy.min() <= xy.max() <= GRID
-
-
-def test_umap_gets_a_start_with_spread(monkeypatch):
-    """UMAP divides by the spread of each column of its start, so none is flat."""
-    starts = []
-
-    class Umap:
-        def __init__(self, init, **_):
-            starts.append(init)
-
-        def fit_transform(self, reduced):
-            return np.zeros((len(reduced), 2))
-
-    module = ModuleType("umap")
-    module.UMAP = Umap
-    module.__spec__ = ModuleSpec("umap", None)
-    monkeypatch.setitem(sys.modules, "umap", module)
-    assert methods() == ["t-SNE", "UMAP"]
-    for features in (np.ones((5, 3)), np.arange(4.0)[:, None], np.eye(6)):
-        lay_out(features.astype(np.float32), 0, "UMAP")
-    assert all((np.ptp(start, axis=0) > 0).all() for start in starts)
-
-
-def test_umap_is_left_out_where_it_is_not_installed(monkeypatch):
-    """Its absence is no error."""
-    monkeypatch.setitem(sys.modules, "umap", None)
-    assert methods() == ["t-SNE"]
 
 
 def test_far_groups_stay_apart():

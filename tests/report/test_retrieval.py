@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_table, write_json, write_table
+from mmclust.core.io import read_table, write_table
 from mmclust.core.params import Params
 from mmclust.report.page import make_report
-from mmclust.report.queries import example_queries, shown_queries
-from mmclust.report.retrieval import Searched, read_pool, setting_names, setting_rows
-from mmclust.report.retrieval_charts import rank_bars, recall_curves, slope
-from tests.report.pools import QUERIES, figures, make_pool
-
-SIZE = (200, 100)
+from mmclust.report.retrieval import (
+    example_queries,
+    read_pool,
+    setting_names,
+    setting_rows,
+    shown_queries,
+)
+from mmclust.scoring.record import path_of, write
+from tests.report.pools import QUERIES, make_pool, setting
 
 
 @pytest.fixture
@@ -22,22 +25,13 @@ def pool(tmp_path):
     return read_pool(tmp_path, "pool", make_pool(tmp_path, Params()))
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        ({"version": 2, "main": {}}, "found: version: int"),
-        ({"main": {"n_pool": 6, "n_images": 4}}, "found: main without n_captions"),
-        ({"old_pool": figures(4)}, "found: old_pool"),
-        ([1], "found: list"),
-    ],
-)
-def test_metrics_of_another_version_are_refused(tmp_path, value, found):
-    """Records without what the page reads are named, and what to run."""
+def test_an_encoder_without_a_score_is_named(tmp_path):
+    """A record that says nothing of the main test set is no record of a pool."""
     params = make_pool(tmp_path, Params())
-    write_json(tmp_path / "metrics/retrieval/pool/miniclip.json", value)
-    with pytest.raises(MmclustError, match="by another version of mmclust") as caught:
+    write(path_of(tmp_path, "retrieve", "pool"), setting("old_pool", 4))
+    with pytest.raises(MmclustError, match="no score of miniclip on pool") as caught:
         read_pool(tmp_path, "pool", params)
-    assert found in " ".join(str(caught.value).split())
+    assert "dvc repro" in str(caught.value)
 
 
 def test_best_captions_that_are_not_first_are_not_called_so(tmp_path, run):
@@ -60,15 +54,16 @@ def test_settings_are_named_by_what_differs():
     assert setting_names({"main": 0}) == {"main": "as built"}
 
 
-def test_recalls_are_percent_and_chance_comes_last():
+def test_recalls_are_percent_and_chance_comes_last(pool):
     """0.25 is 25; the interval of RSUM is not scaled; chance has no interval."""
-    searched = Searched("e", {"main": figures(6)}, [], [], [], {})
-    row, chance = setting_rows(searched)
+    *rows, chance = setting_rows(pool.searched[0])
+    row = next(row for row in rows if row["setting"] == "main")
     assert [cell["mean"] for cell in row["cells"]] == [25, 50, 100, 25, 50, 100, 350]
-    assert (row["cells"][-1]["low"], row["cells"][-1]["high"]) == (300, 400)
-    assert row["cells"][0]["low"] == pytest.approx(15)
+    assert row["cells"][-1]["half"] == 50
+    assert row["cells"][0]["half"] == pytest.approx(5)
     assert row["pool"] == 6
-    assert chance["cells"][-1] == {"mean": 35, "low": None, "high": None}
+    assert chance["cells"][-1]["mean"] == pytest.approx(35)
+    assert chance["cells"][-1]["half"] is None
 
 
 def test_best_and_worst_queries():
@@ -97,27 +92,6 @@ def test_examples_join_captions_and_pictures_by_name(pool):
     assert shown[2]["right"]["src"] != shown[2]["candidates"][0]["src"]
 
 
-def test_charts(pool):
-    """Logarithmic k; bars as tall as the most; the slope from the oldest to main."""
-    searched = pool.searched[0]
-    recall = recall_curves(searched.recall, SIZE)
-    assert recall["lines"][0]["points"][9] == (100.0, 90.0)  # k = 10 of 100: half way
-    assert [line["original"] for line in recall["lines"]] == [False, False, True, True]
-    i2t, t2i = rank_bars(searched.ranks, SIZE)
-    assert i2t["bars"] == [
-        (1.0, 0.0, 98.0, 100.0, "1", 3), (101.0, 66.7, 98.0, 33.3, "2 to 3", 1)
-    ]  # fmt: skip
-    assert len(t2i["bars"]) == 3
-    lines = slope(searched.slope, SIZE)["lines"]
-    assert [end["y"] for end in lines[0]["ends"]] == [[16.7, 16.7, 50.0]] * 2
-    labels = [line["ends"][0]["label"] for line in lines]
-    assert labels[1] - labels[0] >= 13  # both points are at one height
-    one = [row for row in searched.slope if row["setting"] == "main"]
-    assert slope(one, SIZE) is None
-    assert recall_curves([], SIZE) is None
-    assert rank_bars([], SIZE) == []
-
-
 def test_lists_of_another_manifest_are_refused(tmp_path):
     """Queries are joined with captions only if both are of the same build."""
     params = make_pool(tmp_path, Params())
@@ -144,5 +118,6 @@ def test_page_has_a_section_for_each_pool(run, browse):
     assert "data/retrieval/pool/miniclip/t2i_main.parquet" in source
     assert "rank 1 of 6, tied with 1" in source
     assert "counted against them RSUM is 325.0" in " ".join(source.split())
+    assert source.count("<svg") >= 3
     _, console = browse(pages[0])
     assert console == []

@@ -10,8 +10,8 @@ from PIL import Image
 from mmclust.core.io import write_array, write_bytes, write_json
 from mmclust.core.params import Params
 from mmclust.core.words import WordClusters
+from mmclust.report.learned import MAP, word_map
 from mmclust.report.page import make_report
-from mmclust.report.word_map import SIZE, word_map
 from tests.report.lexicon import make_words
 
 WORDS = tuple(f"w{i}" for i in range(24))
@@ -32,7 +32,7 @@ def test_words_of_one_cluster_lie_together(tmp_path):
     clusters = np.r_[np.zeros(12), np.full(11, 2), -1]
     made = learner(tmp_path, clusters, np.arange(24)[::-1] + 1, table)
     drawn = word_map(made, tmp_path, 7)
-    assert (drawn["n"], drawn["size"]) == (23, SIZE)
+    assert (drawn["n"], drawn["size"]) == (23, MAP)
     assert [w[2] for w in drawn["words"]] == list(WORDS[:23])
     assert [w[3] for w in drawn["words"]] == list(range(24, 1, -1))
     places = np.array([w[:2] for w in drawn["words"]], float)
@@ -40,7 +40,7 @@ def test_words_of_one_cluster_lie_together(tmp_path):
     same = clusters[:23, None] == clusters[None, :23]
     nearest = (far + np.eye(23) * 1e9).argmin(axis=1)
     assert same[np.arange(23), nearest].all()
-    assert ((places >= 0) & (places <= SIZE)).all()
+    assert ((places >= 0) & (places <= MAP)).all()
     assert word_map(made, tmp_path, 7) == drawn
 
 

@@ -26,6 +26,7 @@ from mmclust.cli.budget import budget
 from mmclust.cli.build import build
 from mmclust.cli.caption import caption
 from mmclust.cli.cluster import cluster
+from mmclust.cli.diff import diff
 from mmclust.cli.embed import embed
 from mmclust.cli.encode import encode
 from mmclust.cli.export import export
@@ -71,6 +72,7 @@ app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
 app.command(rich_help_panel=_PIPELINE)(budget)
 app.command(rich_help_panel=_PIPELINE)(report)
+app.command(rich_help_panel=_BESIDE)(diff)
 app.command(rich_help_panel=_BESIDE)(leaderboard)
 app.command(rich_help_panel=_BESIDE)(reproduce)
 app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(costed(submit))

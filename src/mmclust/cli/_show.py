@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from mmclust.scoring.record import Record, Score
 
 _JOINERS = "\u200c\u200d"
@@ -42,6 +44,37 @@ def clustering_table(benchmark: str, record: Record) -> None:
             cells = [_cell(scores[name]) for name in ("acc", "nmi", "ari")]
             table.add_row(*(Text(visible(name)) for name in names), *cells)
     Console().print(table)
+
+
+def print_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Collection[str] = (),
+    *,
+    title: str | None = None,
+) -> None:
+    """Print a table; a pipe gets all of every cell.
+
+    Parameters
+    ----------
+    heads, rows
+        Texts.
+    numbers
+        Heads of columns that are set to the right.
+    title
+        Above it.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=300)
+    table = Table(title=Text(visible(title)) if title else None, title_justify="left")
+    for head in heads:
+        table.add_column(
+            head, justify="right" if head in numbers else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console.print(table)
 
 
 def _cell(score: Score) -> str:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmclust.board.headlines import LAST, MOST
+
 if TYPE_CHECKING:
-    from mmclust.report.leaderboard import Leaderboard, Row
+    from mmclust.board.rows import Leaderboard, Row
 
 
 class Format(StrEnum):
@@ -41,20 +43,30 @@ def leaderboard(
         Names,
         typer.Option(
             help="Only this metric, such as nmi or i2t_r1; can be given again. "
-            "Without: acc of clusterings, rsum of retrieval. all: every one."
+            "Without: acc; rsum of retrieval; v_measure_score, "
+            "prediction_correlation_over_0 and mas of words; f1 of grounding. "
+            "all: every one."
         ),
     ] = None,
     encoder: Annotated[Names, typer.Option(help="Only this encoder.")] = None,
     view: Annotated[Names, typer.Option(help="Only this view.")] = None,
     method: Annotated[Names, typer.Option(help="Only this method.")] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--history",
+            help="Every number there ever was, and those of DVC experiments; without: "
+            f"the last one of each method, here or in the last {LAST} commits.",
+        ),
+    ] = False,
     current: Annotated[
-        bool, typer.Option("--current", help="Only numbers that HEAD has.")
+        bool, typer.Option("--current", help="Only numbers that stand here.")
     ] = False,
     branches: Annotated[
         bool, typer.Option("--branches", help="Of every local branch.")
     ] = False,
     experiments: Annotated[
-        bool, typer.Option(help="With the DVC experiments of this clone.")
+        bool, typer.Option(help="In --history, the DVC experiments of this clone.")
     ] = True,
     max_commits: Annotated[
         int | None,
@@ -65,7 +77,11 @@ def leaderboard(
     ] = Sort.score,
     top: Annotated[
         int | None,
-        typer.Option(min=1, help="Only so many per benchmark and metric."),
+        typer.Option(
+            min=1,
+            help=f"So many per benchmark and metric; without: {MOST} rows in all, "
+            "unless it is a file or --history.",
+        ),
     ] = None,
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="How to write it.")
@@ -74,24 +90,26 @@ def leaderboard(
         Path | None, typer.Option(help="The file to write; else it is printed.")
     ] = None,
 ) -> None:
-    """Show the numbers of every commit that changed metrics, and of experiments.
+    """Show the scores that stand here, committed or not, and since when they do.
 
-    Reads git, checks nothing out and needs no data and no network. A number that
-    stays the same from commit to commit is one row: the first commit that has it, and
-    until which it held. `mmclust reproduce ROW` makes it again and compares.
+    Reads the records of scores of git's history and of the workspace, checks nothing
+    out and needs no data and no network. A number that stays the same from commit to
+    commit is one row, also where it went and came back. `mmclust reproduce ROW` makes
+    it again and compares.
     """
-    from mmclust.report.leaderboard import gather
-    from mmclust.report.leaderboard_tables import Choice, choose
+    from mmclust.board.rows import Choice, choose, gather
 
     board = gather(
         Path(),
         branches=branches,
-        with_experiments=experiments,
-        max_commits=max_commits,
+        with_experiments=experiments and every,
+        max_commits=max_commits or (None if every else LAST),
     )
+    brief = top is None and not every and format_ in (Format.table, Format.markdown)
     choice = Choice(
         benchmark or (), encoder or (), view or (), method or (), metric or (),
-        current=current, sort=sort.value, top=top,
+        every=every, current=current, sort=sort.value, top=top,
+        most=MOST if brief and out is None else None,
     )  # fmt: skip
     rows = choose(board.rows, choice)
     _write(board, rows, format_, out)
@@ -101,59 +119,30 @@ def _write(
     board: Leaderboard, rows: list[Row], format_: Format, out: Path | None
 ) -> None:
     """Print or save the table; on the side, what a file cannot say."""
-    from mmclust.cli._show import visible
+    from mmclust.board import tables
+    from mmclust.cli._show import print_table, visible
     from mmclust.core.io import write_bytes
-    from mmclust.report import leaderboard_tables as tables
 
     if format_ is Format.table and out is None:
-        _print(rows)
-        typer.echo(f"{len(rows)} of {len(board.rows)} numbers; --metric all: every one")
+        heads = tables.HEADS_OF_BOARD
+        print_table(heads, map(tables.board_cells, rows), tables.NUMBERS)
+        typer.echo(tables.BOARD_LEGEND.replace("`", ""))
+        typer.echo(
+            f"{len(rows)} of {len(board.rows)} numbers; --metric all: of every metric; "
+            "--history: also those of before; --top N: more of each"
+        )
     else:
         text = {
-            Format.table: lambda: tables.to_markdown(board, rows),
-            Format.csv: lambda: tables.to_csv(rows),
-            Format.markdown: lambda: tables.to_markdown(board, rows),
-            Format.html: lambda: tables.to_html(board, rows),
-            Format.json: lambda: tables.to_json(board, rows),
+            Format.table: lambda: tables.board_markdown(board, rows),
+            Format.csv: lambda: tables.board_csv(rows),
+            Format.markdown: lambda: tables.board_markdown(board, rows),
+            Format.html: lambda: tables.board_html(board, rows),
+            Format.json: lambda: tables.board_json(board, rows),
         }[format_]()
         if out is None:
             typer.echo(visible(text), nl=False)
         else:
             write_bytes(out, text.encode())
             typer.echo(f"wrote {out} ({len(rows)} rows)")
-    for sentence in tables.sentences(board):
+    for sentence in board.remarks:
         typer.echo(visible(sentence), err=True)
-
-
-def _print(rows: list[Row]) -> None:
-    """Print what the terminal has room for; a pipe gets all of every cell."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from mmclust.cli._show import visible
-    from mmclust.report.leaderboard_tables import HEADS_OF_TABLE, LEGEND, cells
-    from mmclust.report.leaderboard_terminal import SENTENCES, fitted
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=300)
-    shown = [[visible(cell) for cell in cells(row)] for row in rows]
-    fit = fitted(HEADS_OF_TABLE, shown, console.width)
-    caption = LEGEND.replace("`", "")
-    if fit.same:
-        caption = f"In every row: {', '.join(fit.same)}. {caption}"
-    if fit.left_out:
-        caption += f" Too narrow for {', '.join(fit.left_out)}: --format csv has all."
-    table = Table(caption=caption, caption_justify="left")
-    for head in (HEADS_OF_TABLE[i] for i in fit.columns):
-        table.add_column(
-            head,
-            justify="right" if head in ("k", "mean") else "left",
-            overflow="fold",
-            no_wrap=head in ("row", "mean", "interval", "commit", "date"),
-            ratio=1 if head in SENTENCES else None,
-        )
-    for values in shown:
-        table.add_row(*(Text(values[i]) for i in fit.columns))
-    console.print(table)

@@ -14,7 +14,7 @@ def plots_page(
     ] = Path(".dvc/plots_page.html"),
 ) -> None:
     """Write the offline page that `dvc plots show` fills; set-up runs it once."""
-    from mmclust.report.plots_page import write_plots_page
+    from mmclust.report.curves import write_plots_page
 
     write_plots_page(out)
     typer.echo(f"wrote {out}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mmclust.report.leaderboard import Row
-    from mmclust.report.leaderboard_verdict import Verdict
+    from mmclust.board.reproduce import Verdict
+    from mmclust.board.rows import Row
 
 _SHOWN = 5
 
@@ -36,8 +36,8 @@ def reproduce(
     where equality is not promised (other numerics or packages, Arm), one outside its
     interval.
     """
-    from mmclust.report import leaderboard_reproduce as work
-    from mmclust.report.environment import machine
+    from mmclust.board import reproduce as work
+    from mmclust.report.provenance import machine
 
     root = Path()
     found = work.find_row(root, row)
@@ -60,7 +60,7 @@ def reproduce(
         root, found, tolerance=tolerance, upstream=upstream, tell=tell
     )
     _judge(verdict)
-    if not verdict.same and (not verdict.unpromised or not _within(verdict)):
+    if not verdict.same and (not verdict.unpromised or not verdict.within):
         raise typer.Exit(1)
 
 
@@ -78,12 +78,10 @@ def _judge(verdict: Verdict) -> None:
     row = verdict.row
     again = "gone" if verdict.again is None else f"{verdict.again!r}"
     typer.echo(f"ran {', '.join(verdict.ran)}; the rest came from DVC's cache")
-    typer.echo(f"{row.metric}: recorded {row.number.mean!r}, made again {again}")
+    typer.echo(f"{row.metric}: recorded {row.score.mean!r}, made again {again}")
     if not verdict.differing:
         how = "equal to the byte" if verdict.same_bytes else "same"
-        typer.echo(
-            f"{how}: all {verdict.n_values} values of {row.number.path} are equal"
-        )
+        typer.echo(f"{how}: all {verdict.n_values} values of {row.held.path} are equal")
         return
     for name, then, now in verdict.differing[:_SHOWN]:
         typer.echo(f"  {name}: recorded {then}, made again {now}")
@@ -91,7 +89,7 @@ def _judge(verdict: Verdict) -> None:
     if left > 0:
         typer.echo(f"  and {left} more")
     if verdict.unpromised and not verdict.same:
-        where = "within the intervals" if _within(verdict) else (
+        where = "within the intervals" if verdict.within else (
             f"outside the intervals: {', '.join(verdict.outside)}"
             if verdict.outside else "and no interval to hold it against"
         )  # fmt: skip
@@ -106,8 +104,3 @@ def _judge(verdict: Verdict) -> None:
         f"{len(verdict.differing)} of {verdict.n_values} values differ, by at most "
         f"{verdict.largest:.6g} (tolerance {verdict.tolerance:g})"
     )
-
-
-def _within(verdict: Verdict) -> bool:
-    """Whether every score that differs stays in the interval recorded with it."""
-    return verdict.n_bounded > 0 and not verdict.outside

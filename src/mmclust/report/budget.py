@@ -14,10 +14,9 @@ from mmclust.core.costs import Cost, read_cost
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json
 from mmclust.core.weights import stored_size
-from mmclust.report.models import models_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -222,3 +221,13 @@ def _costs(folder: Path, params: Params) -> tuple[list[Cost], list[Path]]:
             if set(cost.names[1:]) <= known:
                 costs.append(cost)
     return costs, damaged
+
+
+def models_of(facts: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the models that facts name: one, or those of the members of a fusion."""
+    if "weights" in facts:
+        yield facts
+        return
+    for key, inner in facts.items():
+        if isinstance(inner, dict) and key != "params":
+            yield from models_of(inner)

@@ -5,7 +5,6 @@ Shapes: n images of the benchmark, p of them on the map, d features.
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mmclust.core.params import Params
-    from mmclust.report.run import Run
+    from mmclust.report.read import Run
 
 Array = np.ndarray[Any, Any]
 
@@ -33,19 +32,6 @@ GRID = 1000
 """Positions are whole numbers from 0 to this: a screen shows no more."""
 
 
-METHODS = {"t-SNE": None, "UMAP": "umap"}
-"""How views are laid out, and the package that a method needs to be installed."""
-
-
-def methods() -> list[str]:
-    """Return the ways to lay out that this environment has."""
-    return [name for name, needs in METHODS.items() if needs is None or _has(needs)]
-
-
-def _has(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
-
-
 def make_maps(
     runs: Sequence[Run], params: Params, workers: int
 ) -> list[dict[str, Any] | None]:
@@ -56,7 +42,7 @@ def make_maps(
     runs
         The benchmarks.
     params
-        ``seed``, ``report.points`` and the primary clusterer.
+        ``seed`` and ``report.points``.
     workers
         Processes; they share the views and change no byte.
 
@@ -64,9 +50,8 @@ def make_maps(
     -------
     list of (dict or None)
         ``rows``: int64 (p,), the manifest's row of each point; ``views``: for each
-        view ``cluster`` (p, or None where the clusterer did not run on it) and for
-        each of :func:`methods` its ``x`` and ``y`` (p whole numbers). None for a
-        benchmark of too few images.
+        view its ``x`` and ``y`` (p whole numbers). None for a benchmark of too few
+        images.
 
     Raises
     ------
@@ -75,26 +60,22 @@ def make_maps(
     """
     rows = {run.name: _sample(run, params) for run in runs}
     todo = [
-        (run, view, method)
+        (run, view)
         for run in runs
         for view in views_of(run.features)
-        for method in methods()
         if len(run.manifest) >= FEWEST
     ]
     tasks = [
         (
             view_of(run.features, view)[rows[run.name]],
             derive(params.seed, "report", "map", run.name, run.encoder, view),
-            method,
         )
-        for run, view, method in todo
+        for run, view in todo
     ]
     placed: dict[str, dict[str, Any]] = {}
-    for (run, view, method), xy in zip(todo, lay_out_all(tasks, workers), strict=True):
-        drawn = placed.setdefault(run.name, {}).setdefault(
-            view, {"cluster": _clusters(run, params, view, rows[run.name])}
-        )
-        drawn[method] = {"x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()}
+    for (run, view), xy in zip(todo, lay_out_all(tasks, workers), strict=True):
+        drawn = placed.setdefault(run.name, {})
+        drawn[view] = {"x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()}
     return [
         {"rows": rows[run.name], "views": placed[run.name]}
         if run.name in placed
@@ -111,31 +92,22 @@ def _sample(run: Run, params: Params) -> Array:
     return np.sort(rng.choice(n_samples, most, replace=False))
 
 
-def _clusters(run: Run, params: Params, view: str, rows: Array) -> list[int] | None:
-    clusterer = params.model.clusterers[0]
-    # The first of a method is the one at the main k; the rest are the sweep's.
-    for one in run.clusterings:
-        if (one.clusterer, one.view) == (clusterer, view):
-            return [int(label) for label in one.labels[0][rows]]
-    return None
-
-
-def lay_out_all(tasks: list[tuple[Array, int, str]], workers: int) -> Iterator[Array]:
+def lay_out_all(tasks: list[tuple[Array, int]], workers: int) -> Iterator[Array]:
     """Yield the positions of each task (arguments of :func:`lay_out`), in order."""
     placed = in_order(_lay_out, tasks, workers, describe=_describe)
     return track(placed, "maps", len(tasks), unit="views")
 
 
-def _lay_out(task: tuple[Array, int, str]) -> Array:
+def _lay_out(task: tuple[Array, int]) -> Array:
     return lay_out(*task)
 
 
-def _describe(task: tuple[Array, int, str]) -> str:
-    return f"the {task[2]} map of {len(task[0]):,} points"
+def _describe(task: tuple[Array, int]) -> str:
+    return f"the map of {len(task[0]):,} points"
 
 
-def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:
-    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE or UMAP.
+def lay_out(features: Array, seed: int) -> Array:
+    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE.
 
     Parameters
     ----------
@@ -143,8 +115,6 @@ def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:
         float32 (p, d), p at least 3.
     seed
         Same seed, same positions, on any number of cores.
-    method
-        One of :data:`METHODS`.
 
     Returns
     -------
@@ -154,13 +124,12 @@ def lay_out(features: Array, seed: int, method: str = "t-SNE") -> Array:
     Notes
     -----
     van der Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut
-    and the PCA start as in scikit-learn. McInnes, Healy & Melville, UMAP, 2018,
-    with its package's defaults and the same start. One thread: sums over threads
-    would come out in another order, and both amplify the last bit.
+    and the PCA start as in scikit-learn. One thread: sums over threads would come out
+    in another order, and t-SNE amplifies the last bit.
     """
     with threads(1):
         reduced, start = _principal(features)
-        xy = (_umap if method == "UMAP" else _tsne)(reduced, start, seed % 2**32)
+        xy = _tsne(reduced, start, seed % 2**32)
     low = xy.min(axis=0)
     extent = max(float((xy - low).max()), 1e-12)
     margin = (extent - (xy.max(axis=0) - low)) / 2  # the short axis is centred
@@ -178,23 +147,6 @@ def _tsne(reduced: Array, start: Array, seed: int) -> Array:
         n_jobs=1,
     )
     placed: Array = tsne.fit_transform(reduced)
-    return placed
-
-
-def _umap(reduced: Array, start: Array, seed: int) -> Array:
-    from umap import UMAP
-
-    # It divides by the spread of each column; one without any gets an even one.
-    flat = np.ptp(start, axis=0) <= 0
-    even = np.linspace(-1, 1, len(start), dtype=np.float32)[:, None]
-    start = np.where(flat, even, start)
-    umap = UMAP(
-        n_neighbors=min(15, len(reduced) - 1),  # 15: its default
-        init=start * (10 / max(float(np.abs(start).max()), 1e-12)),  # its own scale
-        random_state=seed,
-        n_jobs=1,
-    )
-    placed: Array = umap.fit_transform(reduced)
     return placed
 
 

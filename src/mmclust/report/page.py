@@ -6,27 +6,46 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
-from mmclust.report import words
-from mmclust.report.bundle import Bundle, handed_over
-from mmclust.report.environment import machine, versions
-from mmclust.report.given import Given
-from mmclust.report.licences import licences
-from mmclust.report.lock import locked
-from mmclust.report.origin import sample_benchmarks, sample_sources
-from mmclust.report.provenance import digests, params_yaml, revision, uncommitted
-from mmclust.report.retrieval import read_pool
-from mmclust.report.run import read_run
-from mmclust.report.sections import SECTIONS
+from mmclust.report import numbers, scores
+from mmclust.report.benchmark import benchmark_sections
+from mmclust.report.learned import word_sections
+from mmclust.report.provenance import (
+    digests,
+    licences,
+    locked,
+    machine,
+    params_yaml,
+    revision,
+    sample_benchmarks,
+    sample_sources,
+    uncommitted,
+    versions,
+)
+from mmclust.report.read import read_run
+from mmclust.report.retrieval import pool_sections, read_pool
+from mmclust.report.section import Bundle, Given, Section, handed_over
+from mmclust.report.track_section import track_sections
+from mmclust.scoring.record import show_p
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jinja2 import Environment
 
     from mmclust.core.params import Params
 
-SCRIPTS = ("page.js", "files.js", "tables.js", "words.js", "map.js", "points.js",
-           "gallery.js", "start.js")  # fmt: skip
+SECTIONS: tuple[Callable[[Given], list[Section]], ...] = (
+    benchmark_sections,
+    track_sections,
+    pool_sections,
+    word_sections,
+)
+"""What the page shows, in order, before the provenance: the place to add a section.
+
+A function of :class:`~mmclust.report.section.Given` that returns sections, none where
+a run has nothing to show."""
+SCRIPTS = ("files.js", "clusters.js", "map.js", "gallery.js", "tables.js")
 """Together one script, in this order."""
 MACHINE = "machine.js"
 
@@ -70,7 +89,17 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
     shown += [params.learning.benchmark] if params.words else []
     drawn = sample_benchmarks(root, dict.fromkeys(shown))
     sections = [section for make in SECTIONS for section in make(given)]
+    shown_runs = [
+        section.values["b"]
+        for section in sections
+        if section.template == "benchmark.html.j2"
+    ]
+    told = [(each["answer"], each["scores"]) for each in shown_runs]
     html = environment.get_template("page.html.j2").render(
+        answers=[answer for answer, _ in told],
+        chart=scores.chart(told),
+        trained_once=any(each["trained_once"] for each in shown_runs),
+        encoder=params.model.encoder,
         drawn=drawn,
         all_drawn=set(drawn) == set(shown),
         drawn_sources=sample_sources(root, params.data.sources),
@@ -114,28 +143,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "view_name": _view_name,
-        "metric_name": _metric_name,
-        "number": words.number,
-        "signed": words.signed,
-        "percent": words.percent,
-        "p_value": words.p_value,
+        "view_name": scores.view_name,
+        "metric_name": scores.metric_name,
+        "number": numbers.number,
+        "signed": numbers.signed,
+        "percent": numbers.percent,
+        "show_p": show_p,
     }
-    environment.globals["span"] = words.span
+    environment.globals["span"] = numbers.span
+    environment.globals["is_sure"] = scores.is_sure
     return environment
-
-
-def _view_name(view: str) -> str:
-    return {"concat": "image + text"}.get(view, view)
-
-
-def _metric_name(metric: str) -> str:
-    known = {
-        "davies_bouldin": "Davies–Bouldin",
-        "calinski_harabasz": "Calinski–Harabasz",
-        **{short: short.upper() for short in ("acc", "nmi", "ari", "f1")},
-    }
-    return known.get(metric, metric)
 
 
 def _text(name: str) -> str:

@@ -1,21 +1,29 @@
-"""Where a page comes from: revision, params, digests."""
+"""Where a page comes from: revision, params, digests, terms, packages, machine."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
+import os
+import platform
+import re
 import shutil
 import subprocess
-from pathlib import Path
+import sys
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmclust.core.io import file_digest
+from mmclust.core import numerics
+from mmclust.core.io import file_digest, read_json
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.report.given import Section
+    from mmclust.report.section import Section
+
 
 SOURCES = ("src", "params.yaml", "dvc.yaml")
 """What decides the results. Commits of metrics and lock files come after a run,
@@ -37,19 +45,7 @@ class Shown(Protocol):
 
 
 def revision(root: Path) -> str:
-    """Say which code and params made the results.
-
-    Parameters
-    ----------
-    root
-        The root of the repository.
-
-    Returns
-    -------
-    str
-        The last commit that touched :data:`SOURCES`, with a remark where they
-        have changed since; a sentence where there is no git history.
-    """
+    """Say which code and params made the results."""
     top = _git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top).resolve() != root.resolve():
         return "not a git checkout"
@@ -102,23 +98,7 @@ def params_yaml(params: Params) -> str:
 def digests(
     root: Path, shown: Sequence[Shown], sections: Sequence[Section]
 ) -> list[dict[str, str]]:
-    """Return what was read, each with its sha256, in a fixed order.
-
-    Parameters
-    ----------
-    root
-        The root of the repository; names are relative to it.
-    shown
-        The benchmarks.
-    sections
-        Of the page, with the files that each was made from.
-
-    Returns
-    -------
-    list of dict
-        ``benchmark``, ``what`` and ``sha256``: the publishers' files and the rows of
-        each manifest, then the files the page was made from.
-    """
+    """Return what was read, each with its sha256, in a fixed order."""
     rows = []
     for one in shown:
         found = {
@@ -135,3 +115,135 @@ def digests(
         {"benchmark": name, "what": what, "sha256": digest}
         for name, what, digest in rows
     ]
+
+
+FACTS = ("title", "licence", "citation", "homepage")
+
+
+def licences(root: Path, params: Params) -> list[dict[str, Any]]:
+    """Return what ``data/sources.yaml`` says of the sources that are fetched."""
+    path = root / "data/sources.yaml"
+    values = read_yaml(path) if path.is_file() else None
+    known = values if isinstance(values, dict) else {}
+    entries = {name: known.get(name) for name in params.data.sources}
+    return [
+        {"name": name}
+        | {fact: entry.get(fact) if isinstance(entry, dict) else None for fact in FACTS}
+        for name, entry in entries.items()
+    ]
+
+
+SAMPLE = "sample"
+
+
+def of_sample(summary: Mapping[str, Any]) -> bool:
+    """Whether a benchmark's summary says that it was made from the built-in sample."""
+    taken = summary.get("taken_from")
+    return isinstance(taken, dict) and SAMPLE in taken.values()
+
+
+def sample_benchmarks(root: Path, names: Iterable[str]) -> list[str]:
+    """Return those benchmarks that were made from the built-in sample."""
+    paths = {n: root / "data/benchmarks" / n / "summary.json" for n in names}
+    return [
+        n for n, path in paths.items() if path.is_file() and of_sample(_object(path))
+    ]
+
+
+def sample_sources(root: Path, names: Iterable[str]) -> list[str]:
+    """Return those sources whose files are the built-in sample's."""
+    paths = {n: root / "data/raw" / n / "source.json" for n in names}
+    return [
+        name
+        for name, path in paths.items()
+        if path.is_file() and _object(path).get("mirror") == SAMPLE
+    ]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """Read an object from a JSON file; what is none says nothing."""
+    value = read_json(path)
+    return value if isinstance(value, dict) else {}
+
+
+def locked(root: Path, stage: str = "report") -> list[dict[str, Any]]:
+    """Return the outputs of all stages that a stage depends on."""
+    stages = _mapping(root / "dvc.lock").get("stages", {})
+    asked = (_mapping(root / "dvc.yaml").get("stages") or {}).get(stage, {})
+    wanted = [_dep_path(dep) for dep in asked.get("deps", [])]
+    found: dict[str, list[dict[str, Any]]] = {}
+    while wanted:
+        dep = wanted.pop()
+        for name, entry in stages.items():
+            if name in found or name == stage:
+                continue
+            outs = entry.get("outs", [])
+            if any(_overlap(dep, str(out["path"])) for out in outs):
+                found[name] = outs
+                wanted += [_dep_path(each) for each in entry.get("deps", [])]
+    return [
+        {"stage": name, "path": out["path"], "digest": _digest(out)}
+        for name in stages
+        for out in found.get(name, [])
+    ]
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    values = read_yaml(path) if path.is_file() else None
+    return values if isinstance(values, dict) else {}
+
+
+def _dep_path(dep: Any) -> str:
+    """Return the path of a dep, which is a name, or a mapping from or with it."""
+    if isinstance(dep, dict):
+        return str(dep.get("path") or next(iter(dep)))
+    return str(dep)
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = PurePosixPath(one), PurePosixPath(other)
+    return first == second or first in second.parents or second in first.parents
+
+
+def _digest(out: dict[str, Any]) -> str:
+    kind = str(out.get("hash", "md5"))
+    return f"{kind} {out.get(kind, 'unknown')}"
+
+
+def versions() -> list[tuple[str, str]]:
+    """Return the packages that this project asks for, with versions."""
+    found = []
+    names = {
+        re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+        for requirement in importlib.metadata.requires("mmclust") or []
+    }
+    for name in sorted({"mmclust", *names}, key=str.lower):
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Return what this machine is, and what it computes by."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count() or "unknown"),
+        "memory": f"{pages / 2**30:.0f} GiB",
+        "numerics": numerics.in_use(),
+        "instructions": numerics.instructions(),
+        "Python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's own name; ``platform`` has none on Linux."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown"

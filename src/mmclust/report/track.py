@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
-from mmclust.report.models import models_of
-from mmclust.report.run import checked
+from mmclust.report.budget import models_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +82,7 @@ def read_track(root: Path, name: str, params: Params) -> Track:
             "evaluate": len(manifest.evaluate_rows),
             "hidden": int(hidden),
         },
-        checked(read_json(metrics), metrics),
+        read_json(metrics),
         read_json(root / "metrics/views" / f"{name}.json"),
         {
             encoder: read_json(data / "features" / name / encoder / "features.json")

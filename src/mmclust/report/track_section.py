@@ -10,8 +10,8 @@ from mmclust.core.features import read_features, view_of, views_of
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.seeds import derive, generator
-from mmclust.report.given import Section
 from mmclust.report.maps import FEWEST, lay_out_all
+from mmclust.report.section import Section
 from mmclust.report.track import (
     feature_rows,
     hidden_split,
@@ -22,8 +22,8 @@ from mmclust.report.track import (
 )
 
 if TYPE_CHECKING:
-    from mmclust.report.given import Given
-    from mmclust.report.run import Run
+    from mmclust.report.read import Run
+    from mmclust.report.section import Given
 
 POINTS = 1000
 """Images in each map, at most."""
@@ -38,7 +38,7 @@ def _section(given: Given, run: Run) -> Section:
     found = read_track(given.root, run.name, given.params)
     sizes = given.root / "metrics/budget.json"
     views = given.root / "metrics/views" / f"{run.name}.json"
-    classes = sorted(set(run.scored.names))
+    classes = sorted(set(run.classes))
     hues = {name: round(360 * i / len(classes)) for i, name in enumerate(classes)}
     return Section(
         f"text-guided-{run.name}",
@@ -64,7 +64,7 @@ def _maps(given: Given, run: Run, hues: dict[str, int]) -> list[dict[str, Any]]:
     built = given.root / "data/benchmarks" / run.name / "manifest.parquet"
     everything = read_manifest(built)
     row_of = {image_id: row for row, image_id in enumerate(everything.image_ids)}
-    name_of = dict(zip(ids, run.scored.names, strict=True))
+    name_of = dict(zip(ids, run.classes, strict=True))
     if len(ids) > POINTS:
         rng = generator(params.seed, "report", "track", run.name)
         ids = sorted(rng.choice(ids, POINTS, replace=False).tolist())
@@ -77,7 +77,7 @@ def _maps(given: Given, run: Run, hues: dict[str, int]) -> list[dict[str, Any]]:
         names = [name_of[everything.image_ids[row]] for row in kept]
         for view in views_of(features) if len(kept) >= FEWEST else ():
             seed = derive(params.seed, "report", "track", run.name, encoder, view)
-            tasks.append((view_of(features, view)[kept], seed, "t-SNE"))
+            tasks.append((view_of(features, view)[kept], seed))
             told.append((encoder, view, names))
     return [
         {"encoder": encoder, "view": view, "classes": _dots(xy, names, hues)}

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, write_bytes
-from mmclust.report import budget, track, track_words, words
-from mmclust.report.origin import of_sample
-from mmclust.report.provenance import revision, uncommitted
+from mmclust.report import budget, numbers, track, track_words
+from mmclust.report.provenance import of_sample, revision, uncommitted
 from mmclust.scoring.clustering import DEFINITION
 from mmclust.scoring.published import compare, other_data, read_published
 
@@ -109,13 +108,13 @@ def _environment() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "number": words.number,
-        "signed": words.signed,
-        "p_value": words.p_value,
+        "number": numbers.number,
+        "signed": numbers.signed,
+        "p_value": numbers.p_value,
         "figure": budget.figure,
         "method": track_words.method,
         "view_word": track_words.view_word,
         "cell": lambda text: str(text).replace("|", "\\|"),
     }
-    environment.globals["span"] = words.span
+    environment.globals["span"] = numbers.span
     return environment

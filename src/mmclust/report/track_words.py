@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import some
+from mmclust.report.numbers import number, p_value, signed, span
 from mmclust.report.track import SHOWN, baseline_rows, result_rows, shows, view_rows
-from mmclust.report.words import number, p_value, signed, span
 
 if TYPE_CHECKING:
     from mmclust.report.track import Track

@@ -14,24 +14,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.scoring.record import Record, Score
 
 HEAD = ("table", "dataset", "method", "metric", "value", "spread", "source", "status",
         "setup")  # fmt: skip
 
-Place = tuple[str, ...]
+ANY = "*"
+Place = tuple[str, str, str]
+"""Encoder, view and method: of clusterers the encoder is ``model.encoder`` where none
+is named; a head has one encoder and one view, whichever they are (:data:`ANY`)."""
+
+
+def _head(name: str) -> Place:
+    return ANY, ANY, name
+
+
+_IMAGE_KMEANS = (_head("image_kmeans"), ("", "image", "kmeans"))
 OURS: dict[str, tuple[Place, ...]] = {
-    "CLIP (k-means)": (("heads", "image_kmeans"), ("image", "kmeans")),
-    "CLIP image embedding, k-means": (("heads", "image_kmeans"), ("image", "kmeans")),
-    "TAC (no train, concat k-means)": (("heads", "concat_kmeans"),),
-    "concatenation, no training": (("heads", "concat_kmeans"),),
-    "TAC": (("heads", "tac"),),
-    "TAC, both": (("heads", "tac"),),
-    "TAC (as listed by DXMC)": (("heads", "tac"),),
-    "DXMC": (("heads", "dxmc"),),
-    "DXMC image cluster head": (("heads", "dxmc"),),
+    "CLIP (k-means)": _IMAGE_KMEANS,
+    "CLIP image embedding, k-means": _IMAGE_KMEANS,
+    "TAC (no train, concat k-means)": (_head("concat_kmeans"),),
+    "concatenation, no training": (_head("concat_kmeans"),),
+    "TAC": (_head("tac"),),
+    "TAC, both": (_head("tac"),),
+    "TAC (as listed by DXMC)": (_head("tac"),),
+    "DXMC": (_head("dxmc"),),
+    "DXMC image cluster head": (_head("dxmc"),),
     "multi-view clustering model": (
-        ("both", "coregularized_spectral"),
-        ("concat", "kmeans"),
+        ("", "both", "coregularized_spectral"),
+        ("", "concat", "kmeans"),
     ),
     "SIFT, k-means": (("sift", "image", "kmeans"),),
     "HOG, k-means": (("hog", "image", "kmeans"),),
@@ -43,8 +54,7 @@ OURS: dict[str, tuple[Place, ...]] = {
     "BLIP + SBERT, k-means": (("caption_sbert", "text", "kmeans"),),
     "EfficientNet-B0, k-means": (("efficientnet_b0", "image", "kmeans"),),
 }
-"""Which of ours a published method is: a head, or view and clusterer (of
-``model.encoder``, where no encoder goes before them)."""
+"""Which of ours a published method is; the first that was run."""
 _NO_DIGEST = {"none", "jpeg"}
 """How ``summary.json`` says that fetching held a file to nothing, or to its ending."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
@@ -92,7 +102,7 @@ class Compared:
     ours
         Our mean over seeds.
     name
-        Our method: encoder (or ``heads``), view and clusterer (or head).
+        Our method, as the record names it: encoder, view and clusterer (or head).
     differs
         How the set-up is not theirs; empty where it is.
     difference
@@ -123,7 +133,7 @@ def read_published(folder: Path) -> list[Published]:
 def compare(
     published: Sequence[Published],
     benchmark: str,
-    records: Mapping[str, Any],
+    record: Record,
     params: Params,
     summary: Mapping[str, Any],
 ) -> list[Compared]:
@@ -135,8 +145,8 @@ def compare(
         All that is known.
     benchmark
         Published under the same name.
-    records
-        Of ``metrics/clustering/<benchmark>.json``.
+    record
+        Of ``metrics/details/score/<benchmark>.csv``.
     params
         Those that made them.
     summary
@@ -153,18 +163,15 @@ def compare(
         if row.dataset != benchmark:
             continue
         for place in OURS.get(row.method, ()):
-            record, name = _record(records, place, params.model.encoder)
-            if record is not None and row.metric in record:
-                ours = float(record[row.metric])
-                differs = _differs(row, benchmark, record, place, name, params)
-                if other:
-                    differs = [
-                        f"our data are not the published ones: {other}",
-                        *differs,
-                    ]
-                difference = None if other else ours - row.value
-                found.append(Compared(row, ours, name, differs, difference))
-                break
+            score = _find(record, place, row.metric, params.model.encoder)
+            if score is None or score.mean is None:
+                continue
+            differs = _differs(row, benchmark, record, score, place, params)
+            if other:
+                differs = [f"our data are not the published ones: {other}", *differs]
+            difference = None if other else score.mean - row.value
+            found.append(Compared(row, score.mean, score.name, differs, difference))
+            break
     return found
 
 
@@ -195,68 +202,78 @@ def other_data(summary: Mapping[str, Any]) -> str:
     return ""
 
 
-def select(published: Sequence[Published], dataset: str | None) -> list[Published]:
-    """Return the numbers of one data set.
+def select(
+    published: Sequence[Published],
+    dataset: str | None = None,
+    table: str | None = None,
+) -> list[Published]:
+    """Return the numbers of one data set, of one table.
 
     Raises
     ------
     MmclustError
         When nothing is published of it, with the nearest that something is.
     """
-    names = {row.dataset for row in published}
-    if dataset is not None and dataset not in names:
-        raise MmclustError(
-            f"No published number of {dataset!r}",
-            where="docs/published",
-            expected=nearest(dataset, names),
-            found=dataset,
-        )
-    return [row for row in published if dataset in (None, row.dataset)]
+    for name, value in (("dataset", dataset), ("table", table)):
+        known = {getattr(row, name) for row in published}
+        if value is not None and value not in known:
+            raise MmclustError(
+                f"No published number of {value!r}"
+                if name == "dataset"
+                else f"No published table {value!r}",
+                where="docs/published",
+                expected=nearest(value, known),
+                found=value,
+            )
+    return [
+        row
+        for row in published
+        if dataset in (None, row.dataset) and table in (None, row.table)
+    ]
 
 
-def _record(
-    records: Mapping[str, Any], place: Place, encoder: str
-) -> tuple[dict[str, Any] | None, str]:
-    *own, where, method = place
-    encoder = own[0] if own else encoder
-    if where == "heads":
-        for view, heads in records.get("heads", {}).items():
-            if method in heads:
-                return heads[method], f"heads {view} {method}"
-        return None, ""
-    record = records.get(encoder, {}).get(where, {}).get(method)
-    return record, f"{encoder} {where} {method}"
+def _find(record: Record, place: Place, metric: str, encoder: str) -> Score | None:
+    wanted = (place[0] or encoder, *place[1:])
+    for key in record.methods():
+        if all(mine in (ANY, own) for mine, own in zip(wanted, key, strict=True)):
+            score = record.get(key, metric)
+            if score is not None:
+                return score
+    return None
 
 
 def _differs(
     row: Published,
     benchmark: str,
-    record: Mapping[str, Any],
+    record: Record,
+    score: Score,
     place: Place,
-    name: str,
     params: Params,
 ) -> list[str]:
     """Say how our set-up is not the published one's."""
     differs = []
-    if len(place) > 2:  # noqa: PLR2004 (an encoder of its own)
-        ours = f"{record['n_samples']} images, this project's classes"
+    own = place[0] not in (ANY, "")  # features of its own, whatever model.encoder is
+    if own:
+        images = record.mean(score.key, "n_samples")
+        ours = f"{images or 0:.0f} images, this project's classes"
         differs.append(f"ours: {ours}; theirs: {row.setup}")
-    elif "CLIP ViT-B/32" in row.setup and params.model.encoder != "clip":
-        differs.append(f"our encoder is {params.model.encoder}, theirs CLIP ViT-B/32")
+    elif "CLIP ViT-B/32" in row.setup and score.encoder != "clip":
+        differs.append(f"our encoder is {score.encoder}, theirs CLIP ViT-B/32")
     elif "CLIP ViT-B/32" not in row.setup:
-        differs.append(f"our encoder is {params.model.encoder}; theirs: {row.setup}")
-    if record["k"] != record["n_classes"]:
-        differs.append(f"our k is {record['k']}, not {record['n_classes']} (classes)")
+        differs.append(f"our encoder is {score.encoder}; theirs: {row.setup}")
+    n_classes = record.mean(score.key, "n_classes")
+    if n_classes is not None and score.k != n_classes:
+        differs.append(f"our k is {score.k}, not {n_classes:.0f} (classes)")
     options = params.benchmarks.get(benchmark) or {}
     policy = str(options.get("split_policy", "tac"))
     theirs = row.setup.partition("split_policy ")[2].partition(";")[0].strip()
     if theirs and policy != theirs:
         differs.append(f"our split policy is {policy}, theirs {theirs}")
     if row.method in STAND_INS:
-        differs.append(STAND_INS[row.method].format(name))
-    elif len(place) > 2:  # noqa: PLR2004
+        differs.append(STAND_INS[row.method].format(score.name))
+    elif own:
         differs.append("our k-means is the project's, on rows at unit norm")
-    elif place[0] != "heads":
+    elif place[0] != ANY:
         differs.append("our k-means is the project's, not the release's call")
     return differs
 

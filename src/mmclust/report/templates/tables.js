@@ -9,30 +9,53 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const order = head.getAttribute("aria-sort") === first ? other : first;
       heads.forEach((h) => h.setAttribute("aria-sort", h === head ? order : "none"));
       const sign = order === "ascending" ? 1 : -1;
-      const body = table.tBodies[0];
       const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
-      const rows = [...body.rows].sort((a, b) => sign * key(a).localeCompare(key(b), "en"));
-      if (rows.length && rows[0].cells[column].dataset.value !== undefined) {
-        rows.sort((a, b) => sign * (Number(key(a)) - Number(key(b))));
+      for (const body of table.tBodies) { // groups keep their places
+        const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
+        const numbers = rows.length && rows[0].cells[column].dataset.value !== undefined;
+        rows.sort((a, b) => sign * (numbers
+          ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b), "en")));
+        body.append(...rows);
       }
-      body.append(...rows);
     });
   });
 }
 
-// The confusion matrix: arrow keys go to the next count in a row or column.
-function startMatrix(table) {
-  const buttons = [...table.querySelectorAll("button")];
-  const spot = (button) => [button.closest("tr").rowIndex, button.closest("td").cellIndex];
-  const next = (button, along, sign) => {
-    const here = spot(button), across = 1 - along;
-    const line = buttons.filter((b) => spot(b)[across] === here[across]
-      && sign * (spot(b)[along] - here[along]) > 0);
-    return sign > 0 ? line[0] : line.at(-1);
-  };
-  table.addEventListener("keydown", rove(buttons, (button, key) => ({
-    ArrowRight: () => next(button, 1, 1), ArrowLeft: () => next(button, 1, -1),
-    ArrowDown: () => next(button, 0, 1), ArrowUp: () => next(button, 0, -1),
-  })[key]?.()));
+// Word clusters: a box leaves those that hold a word, and marks the word.
+for (const box of document.querySelectorAll("[data-words]")) {
+  box.hidden = false;
+  const section = box.closest("section");
+  const rows = [...section.querySelectorAll(".clusters tbody tr")];
+  const words = rows.map((row) => [...row.querySelectorAll(".which span")]);
+  const told = box.querySelector("[aria-live]");
+  box.querySelector("input").addEventListener("input", ({ target }) => {
+    const wanted = target.value.trim().toLowerCase();
+    let shown = 0;
+    rows.forEach((row, i) => {
+      let any = !wanted;
+      for (const word of words[i]) {
+        const hit = wanted !== "" && word.firstChild.data.toLowerCase().includes(wanted);
+        word.classList.toggle("hit", hit);
+        any ||= hit;
+      }
+      row.hidden = !any;
+      shown += any;
+    });
+    told.textContent = wanted ? `${shown} of ${rows.length} clusters` : "";
+  });
 }
-document.querySelectorAll("table.confusion").forEach(startMatrix);
+
+// A benchmark's files are loaded when its section comes near to the screen.
+const sections = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
+  if (!isIntersecting) return;
+  sections.unobserve(target);
+  startSection(target).then(
+    () => { target.dataset.ready = ""; },
+    () => { target.querySelector("[data-missing]").hidden = false; },
+  );
+}), { rootMargin: "1500px" });
+load("machine.js").then((machine) => {
+  document.querySelector("[data-machine]").append(...Object.entries(machine).map(([key, value]) =>
+    make("div", {}, make("dt", {}, key), make("dd", {}, value))));
+}, () => { document.querySelector("[data-machine-missing]").hidden = false; });
+document.querySelectorAll("section[data-src]").forEach((section) => sections.observe(section));

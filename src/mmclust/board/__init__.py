@@ -1,0 +1,1 @@
+"""What was scored, over time: history, rows, differences, and made again."""

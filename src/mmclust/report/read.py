@@ -1,0 +1,273 @@
+"""What the stages before left on disk about one benchmark, read and checked."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.clusters import read_clusters
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import Features, read_features
+from mmclust.core.io import read_json, read_table
+from mmclust.core.manifest import read_manifest
+from mmclust.scoring import record
+from mmclust.scoring.clustering import contingency
+from mmclust.scoring.matching import matching
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mmclust.core.clusters import Clustering
+    from mmclust.core.manifest import Manifest
+    from mmclust.core.params import Params
+    from mmclust.scoring.record import Key, Record
+
+Array = np.ndarray[Any, Any]
+
+ABSENT = -2
+"""The cluster of an image that a method was not given."""
+AGAIN = "run `dvc repro`, which brings every file up to date"
+
+
+@dataclass(frozen=True)
+class Method:
+    """Clusters of one method at its main k: the first seed.
+
+    Parameters
+    ----------
+    key
+        Encoder (of a head: the one it read), view, and clusterer or head.
+    head
+        Whether a head made them.
+    k
+        Clusters asked for.
+    clusters
+        int32 (n,), in manifest order; :data:`~mmclust.core.clusters.NOISE` for none,
+        :data:`ABSENT` for an image that the method was not given.
+    confidence
+        float32 (n,), where the method has one.
+    names
+        Cluster to keywords of its captions, and nouns near it.
+    matched
+        Cluster to the class that the one-to-one matching gave it, none where it
+        gave none.
+    """
+
+    key: Key
+    head: bool
+    k: int
+    clusters: Array
+    confidence: Array | None
+    names: dict[int, tuple[list[str], list[str]]]
+    matched: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that the page says about one benchmark.
+
+    Parameters
+    ----------
+    name
+        The benchmark.
+    manifest, summary
+        The images that are scored, and what `build` wrote down about all.
+    scores
+        The record of the stage ``score``.
+    free
+        Encoder to the record of its scores without labels.
+    classes
+        The class name of each image, empty where hidden.
+    methods
+        Of every encoder and head, in the order of params.
+    primary
+        Whose clusters are shown first.
+    encoder, features
+        The encoder whose views are mapped.
+    over_k
+        Rows of ``plots/k``; empty when there are none.
+    files
+        What was read, for the digests.
+    """
+
+    name: str
+    manifest: Manifest
+    summary: dict[str, Any]
+    scores: Record
+    free: dict[str, Record]
+    classes: list[str]
+    methods: list[Method]
+    primary: Method
+    encoder: str
+    features: Features
+    over_k: list[dict[str, str]]
+    files: list[Path]
+
+
+def read_run(root: Path, name: str, params: Params) -> Run:
+    """Read one benchmark's results.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, or belongs to another manifest.
+    """
+    data = root / "data"
+    everything = read_manifest(data / "benchmarks" / name / "manifest.parquet")
+    encoder = params.model.encoder
+    features = read_features(data / "features" / name / encoder, everything)
+    rows = features.kept(everything.evaluate_rows)
+    manifest = replace(everything, table=everything.table.take(rows))
+    views = {view: array[rows] for view, array in features.views.items()}
+    outcomes = data / "scores" / f"{name}.parquet"
+    classes, main = _outcomes(outcomes, manifest)
+    methods, read = _methods(data / "clusters" / name, manifest, classes, params)
+    primary = next((one for one in methods if one.key == main), methods[0])
+    scores = record.path_of(root, "score", name)
+    free = {e: record.path_of(root, "cluster", name, e) for e in params.encoders}
+    return Run(
+        name=name,
+        manifest=manifest,
+        summary=read_json(data / "benchmarks" / name / "summary.json"),
+        scores=record.read(scores),
+        free={each: record.read(path) for each, path in free.items()},
+        classes=classes,
+        methods=methods,
+        primary=primary,
+        encoder=encoder,
+        features=Features(views, features.meta),
+        over_k=read_csv(root / "plots" / "k" / f"{name}.csv"),
+        files=[*read, outcomes, scores, *free.values()],
+    )
+
+
+def _methods(
+    folder: Path, manifest: Manifest, classes: list[str], params: Params
+) -> tuple[list[Method], list[Path]]:
+    """Read every method at its main k, and say which files were read."""
+    encoder = params.model.encoder
+    sources = [(each, folder / f"{each}.parquet", False) for each in params.encoders]
+    sources += [
+        (encoder, folder / "heads" / f"{head}.parquet", True)
+        for head in params.model.heads
+    ]
+    row_of = {image_id: row for row, image_id in enumerate(manifest.image_ids)}
+    found: dict[Key, Method] = {}
+    read = []
+    for own, path, head in sources:
+        clusterings, ids, _ = read_clusters(path)
+        if own == encoder and not head:
+            check_rows(ids, manifest, path)
+        named = folder / "names" / f"{own}.parquet"
+        names = [] if head or not named.is_file() else _names(named)
+        read += [path, *([named] if names else [])]
+        places = [(row_of[each], i) for i, each in enumerate(ids) if each in row_of]
+        at = np.array(places, np.int64).reshape(-1, 2)
+        for one in clusterings:
+            key = (own, one.view, one.clusterer)
+            # The first of a method is the one at its main k; the rest are the sweep's.
+            if key not in found and len(at):
+                found[key] = _method(key, head, one, at, classes, names)
+    return list(found.values()), read
+
+
+def _method(
+    key: Key,
+    head: bool,
+    one: Clustering,
+    at: Array,
+    classes: list[str],
+    names: list[dict[str, Any]],
+) -> Method:
+    clusters = np.full(len(classes), ABSENT, np.int32)
+    clusters[at[:, 0]] = one.labels[0][at[:, 1]]
+    sure = None
+    if one.confidence is not None:
+        sure = np.zeros(len(classes), np.float32)
+        sure[at[:, 0]] = one.confidence[0][at[:, 1]]
+    own = (one.clusterer, one.view, one.k)
+    return Method(
+        key, head, one.k, clusters, sure,
+        {
+            row["cluster"]: (row["keywords"], row["nouns"])
+            for row in names
+            if (row["clusterer"], row["view"], row["k"]) == own
+        },
+        matched_classes(clusters, classes),
+    )  # fmt: skip
+
+
+def matched_classes(clusters: Array, classes: list[str]) -> dict[int, str]:
+    """Match clusters to classes one to one, as ACC does, over images of a known class.
+
+    Parameters
+    ----------
+    clusters
+        int (n,), in manifest order.
+    classes
+        The class of each image, empty where it is not known.
+    """
+    names = np.array(classes, dtype=str)
+    seen = (names != "") & (clusters > ABSENT)
+    if not seen.any():
+        return {}
+    known, truth = np.unique(names[seen], return_inverse=True)
+    found, assigned = np.unique(clusters[seen], return_inverse=True)
+    places = matching(contingency(truth, assigned), noise=bool(found[0] < 0))
+    return {
+        int(cluster): str(known[place])
+        for cluster, place in zip(found, places, strict=True)
+        if cluster >= 0 and place >= 0
+    }
+
+
+def _outcomes(path: Path, manifest: Manifest) -> tuple[list[str], Key]:
+    """Return the class of each image, and the method that is shown first."""
+    table, meta = read_table(path)
+    check_rows(table["image_id"].to_pylist(), manifest, path)
+    labels, names = table["label"].to_pylist(), table["label_name"].to_pylist()
+    classes = [
+        "" if label < 0 else name for label, name in zip(labels, names, strict=True)
+    ]
+    return classes, (meta["encoder"], meta["view"], meta["clusterer"])
+
+
+def _names(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_table(path)[0].to_pylist()
+    return found
+
+
+def check_rows(ids: Sequence[str], manifest: Manifest, path: Path) -> None:
+    """Refuse results that are not of the manifest's images, in order."""
+    if list(ids) != manifest.image_ids:
+        raise MmclustError(
+            f"{path.name} was made from another manifest",
+            where=path,
+            expected=f"the {len(manifest)} images of {manifest.benchmark}, in order",
+            found=f"{len(ids)} images",
+            do=AGAIN,
+        )
+
+
+def check_manifest(found: object, manifest: Manifest, path: Path) -> None:
+    """Refuse results whose digest of a manifest is not this one's."""
+    if found != manifest.digest:
+        raise MmclustError(
+            f"{path.name} was made from another manifest",
+            where=path,
+            expected=f"manifest {manifest.digest[:16]}…",
+            found=f"manifest {str(found)[:16]}…",
+            do=AGAIN,
+        )
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,83 @@
+"""What every section of the page is given, what it gives, and the files beside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.io import sweep, write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.retrieval import Pool
+
+
+@dataclass(frozen=True)
+class Given:
+    """All that a section may draw from."""
+
+    root: Path
+    params: Params
+    runs: list[Run]
+    pools: list[Pool]
+    bundle: Bundle
+    workers: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with an entry in its navigation."""
+
+    id: str
+    title: str
+    template: str
+    values: dict[str, Any]
+    files: tuple[tuple[str, Path], ...] = ()
+
+
+FOLDER = "files"
+"""Beside the page."""
+DIGITS = 20
+"""Of a file's sha256 that make its name."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Files that a page loads when they are looked at."""
+
+    page: Path
+    names: set[str] = field(default_factory=set)
+
+    def add(self, data: bytes, suffix: str) -> str:
+        """Write a file; return its address as seen from the page."""
+        name = hashlib.sha256(data).hexdigest()[:DIGITS] + suffix
+        path = self.page.parent / FOLDER / name
+        if name not in self.names and not path.is_file():
+            write_bytes(path, data)
+        self.names.add(name)
+        return f"{FOLDER}/{name}"
+
+    def add_data(self, value: Any) -> str:
+        """Write JSON as a script that hands it over: pages on disk cannot fetch."""
+        return self.add(handed_over(value, sort_keys=True), ".js")
+
+    def sweep(self) -> None:
+        """Remove files that the page no longer uses."""
+        folder = self.page.parent / FOLDER
+        sweep(folder)
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name not in self.names and path.is_file():
+                path.unlink()
+
+
+def handed_over(value: Any, *, sort_keys: bool = False) -> bytes:
+    """Return JSON as a script that gives it to the page which loads it."""
+    text = json.dumps(
+        value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False
+    )
+    return f"mmclust.put({text});\n".encode()
