@@ -22,7 +22,7 @@ def test_the_stage_prints_a_table_and_writes(run, tmp_path):
     assert result.exit_code == 0, result.output
     assert "joint_model on 5 of coco_words" in result.output
     assert "random points" in result.output
-    assert (tmp_path / "metrics/grounding.json").is_file()
+    assert (tmp_path / "metrics/details/grounding/coco_words.csv").is_file()
     header = (tmp_path / "plots/grounding/scores.csv").read_text().splitlines()[0]
     assert header.startswith("evaluation,precision,precision_low,precision_high,recall")
 

@@ -1,6 +1,7 @@
 """The `cognition` stage, the text-only estimate, the word list and the judge."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,10 +9,11 @@ import pytest
 
 from mmclust.cognition.estimates import representatives, text_only
 from mmclust.cognition.lists import judge_by, write_word_list
-from mmclust.cognition.stage import score_words
+from mmclust.cognition.stage import score_models
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import CognitionParams, Params, ScoreParams
 from mmclust.core.words import WordClusters, write_words
+from mmclust.scoring.record import read
 from mmclust.sources.sample.norms import write_norms
 
 NAMES = ("dog", "cat", "cow", "car", "bus", "apple", "banana", "the", "zzz")
@@ -36,19 +38,42 @@ def learned(root, model="joint_model", estimates=True, **meta):
     )  # fmt: skip
 
 
-def params(**options):
-    score = ScoreParams(n_resamples=100)
-    return Params(score=score, cognition=CognitionParams(**options))
+def params(*models, **options):
+    return Params(
+        score=ScoreParams(n_resamples=100),
+        cognition=CognitionParams(**options),
+        words=dict.fromkeys(models or ("joint_model",)),
+    )
 
 
-def test_one_flat_file_of_all_scores(root):
+def score_words(model, settings, root):
+    """One model's numbers by flat names, notes as ``_why``."""
+    found = {}
+    for score in score_models(replace(settings, words={model: None}), root):
+        front = score.method
+        if score.metric.startswith("n_"):
+            front = score.view
+        name = f"{front}_{score.metric}".lstrip("_")
+        found[name] = score.mean
+        found[f"{name}_low"] = score.low
+        if score.note:
+            found[f"{name}_why"] = score.note
+    return found
+
+
+def test_one_record_of_all_scores(root):
     """Both variants, concreteness, association and counts; rounded; never NaN."""
     learned(root)
     record = score_words("joint_model", params(), root)
-    path = root / "metrics/cognition/joint_model.json"
-    assert json.loads(path.read_text()) == record
-    assert not [v for v in record.values() if isinstance(v, (dict, list))]
-    assert record["n_seeds"] == 2
+    stored = read(root / "metrics/details/cognition/coco_words.csv")
+    key = ("joint_model", "categorization", "ignore_unknown")
+    assert stored.get(key, "fscore").n_seeds == 2
+    assert stored.get(key, "fscore").versus == ""
+    means = json.loads(
+        (root / "metrics/cognition/coco_words/joint_model.json").read_text()
+    )
+    assert set(means) == {"nmi", "r", "mas"}
+    assert means["nmi"] == pytest.approx(stored.mean(key, "v_measure_score"), abs=1e-4)
     assert record["categorization_n_listed"] == 7  # "the" and "zzz" are in no category
     assert record["ignore_unknown_fscore"] > record["include_unknown_fscore"]
     assert record["prediction_correlation_over_0_n"] == 8
@@ -56,7 +81,7 @@ def test_one_flat_file_of_all_scores(root):
     assert (record["active_cluster_num"], record["active_token_count"]) == (3.5, 7.5)
     # In one cluster in both seeds: dog-cat, car-bus, apple-banana and others.
     assert record["mas"] > 0
-    assert "2 (f_ab + f_ba)" in record["association_double_count"]
+    assert "2 (f_ab + f_ba)" in record["mas_why"]
     once = score_words("joint_model", params(counting="forward_only"), root)
     assert once["mas"] < record["mas"]
 
@@ -75,7 +100,7 @@ def test_the_tables_for_plots_and_report(root):
     assert ("cat", "dog") in found
     assert ("bus", "cat") not in found
     for name in ("scores", "concreteness"):
-        text = (root / f"plots/cognition/joint_model_{name}.csv").read_text()
+        text = (root / f"plots/cognition/{name}/joint_model.csv").read_text()
         assert len(text.splitlines()) > 5
         assert ",nan" not in text
 
@@ -172,7 +197,7 @@ def test_correlations_over_too_few_words_are_not_plotted(root):
     """They are among the metrics, without an interval."""
     learned(root)
     record = score_words("joint_model", params(), root)
-    text = (root / "plots/cognition/joint_model_scores.csv").read_text()
+    text = (root / "plots/cognition/scores/joint_model.csv").read_text()
     plotted = {line.partition(",")[0] for line in text.splitlines()[1:]}
     correlations = [k for k in record if k.startswith("prediction_correlation_over_")]
     values = [k for k in correlations if f"{k}_n" in record and record[k] is not None]

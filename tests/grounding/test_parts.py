@@ -14,7 +14,7 @@ from mmclust.grounding._masks import encode, mask_iou, outline
 from mmclust.grounding._model import read_model
 from mmclust.grounding._network import Network
 from mmclust.grounding._nouns import nouns_of, tagged_tokens
-from mmclust.grounding._sentences import matched_pairs, matching_record
+from mmclust.grounding._sentences import matched_pairs, matching_figures
 from mmclust.grounding._show import draw
 from mmclust.kernels.backbones import classifier, feature_layer, load
 from tests.grounding.toy import SIDE, write_benchmark, write_model
@@ -85,12 +85,12 @@ def test_images_know_their_captions(world):
     assert pairs["right"].tolist() == [True, False]  # 0 < 1; 2 > 1
     assert pairs["wrong"].tolist() == [False, True]
     rng = np.random.default_rng(0)
-    record = matching_record(model, captions, [active] * 2, n_resamples=100, rng=rng)
-    assert record["sentence_matching_accuracy"] == 0.5
-    assert record["sentence_matching_extended_accuracy"] == 0.5
-    one = matching_record(model, [["dog"]], [active[:1]] * 2, n_resamples=9, rng=rng)
-    assert one["sentence_matching_accuracy"] is None
-    assert one["sentence_matching_accuracy_why"]
+    found = matching_figures(model, captions, [active] * 2, n_resamples=100, rng=rng)
+    assert found["n_pairs"] == 2
+    assert found["accuracy"].mean == found["extended_accuracy"].mean == 0.5
+    one = matching_figures(model, [["dog"]], [active[:1]] * 2, n_resamples=9, rng=rng)
+    assert one["accuracy"].mean is None
+    assert one["accuracy"].note
 
 
 HEAD = "image_id\tcaption\ttoken\ttag\n"
@@ -145,8 +145,8 @@ def test_the_clip_threshold_is_chosen_on_the_training_part(world):
     write_array(root / "c.npy", np.concatenate([dog, cat]).astype(np.float32))
     files = str(root / "i.npy"), str(root / "c.npy")
     counts, facts = clip_baseline(*files, manifest, gold)
-    assert facts["clip_threshold"] == 1
-    assert facts["clip_threshold_train_f1"] == 1
+    said = {(score.method, score.metric): score.mean for score in facts}
+    assert said["clip", "threshold"] == said["clip", "threshold_train_f1"] == 1
     # p1 dog right; p2 cat right; p3 shows nothing; p4 nothing; p5 is a dog.
     assert counts["clip"].tolist() == [
         [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 1, 1]]

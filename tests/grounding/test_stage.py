@@ -9,10 +9,11 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import GroundingParams, Params, ScoreParams
+from mmclust.grounding import _stage
 from mmclust.grounding._gold import read_gold
 from mmclust.grounding._look import look
 from mmclust.grounding._model import read_model
-from mmclust.grounding._stage import ground
+from mmclust.scoring.record import read
 from tests.grounding.toy import CATEGORIES, write_benchmark, write_model
 
 TABLES = "data/grounding/coco_words"
@@ -22,6 +23,17 @@ def params(**grounding):
     return Params(
         grounding=GroundingParams(**grounding), score=ScoreParams(n_resamples=100)
     )
+
+
+def ground(root, settings, **options):
+    """The record as one flat mapping: ``<evaluation>_<metric>``, notes as ``_why``."""
+    found = {}
+    for score in _stage.ground(root, settings, **options):
+        name = f"{score.method}_{score.metric}".lstrip("_")
+        found[name] = score.mean
+        if score.note:
+            found[f"{name}_why"] = score.note
+    return found
 
 
 @pytest.fixture
@@ -44,9 +56,19 @@ def test_everything_is_scored_and_nothing_is_nan(root):
     for key in ("noun_f1", "clip_f1"):
         assert metrics[key] is None
         assert metrics[f"{key}_why"]
-    text = (root / "metrics/grounding.json").read_text()
-    assert "NaN" not in text
-    assert json.loads(text) == metrics
+    path = root / "metrics/details/grounding/coco_words.csv"
+    assert "nan" not in path.read_text().lower().split("definition")[1]
+    stored = read(path)
+    assert stored.mean(("joint_model", "", ""), "n_boxes") == 5
+    # F1 beside chance on the same images; five are too few for a p-value.
+    box = stored.get(("joint_model", "", "box"), "f1")
+    assert box.versus == "joint_model random_box"
+    assert box.p is None
+    assert "at least 10" in box.note
+    means = json.loads(
+        (root / "metrics/grounding/coco_words/joint_model.json").read_text()
+    )
+    assert set(means) == {"f1"}
 
 
 def test_gold_classes_are_those_of_one_word(root):
@@ -66,8 +88,8 @@ def test_same_bytes_at_any_number_of_workers(root):
     ground(root, params(), workers=1)
     first = files()
     assert set(first) == {
-        "grounding.json", "scores.csv", "images.parquet", "clusters.parquet",
-        "gallery.json", *(f"{i}.jpg" for i in range(5)),
+        "coco_words.csv", "joint_model.json", "scores.csv", "images.parquet",
+        "clusters.parquet", "gallery.json", *(f"{i}.jpg" for i in range(5)),
     }  # fmt: skip
     ground(root, params(), workers=3)
     assert files() == first

@@ -168,11 +168,12 @@ def test_a_pool_is_searched_without_them(tiny):
         policy=EncodeParams(**skip),
     )
     assert found == {"image": 34, "text_main": 3 * 34}
-    records = retrieve_benchmark(
-        tiny, "tiny", "miniclip", n_resamples=100, seed=1, top_k=5
+    record = retrieve_benchmark(
+        tiny, "tiny", ["miniclip"], n_resamples=100, seed=1, top_k=5
     )
-    assert records["main"]["n_pool"] == 34
-    assert records["main"]["n_skipped"] == 2
+    key = ("miniclip", "main", "")
+    assert record.mean(key, "n_pool") == 34
+    assert record.mean(key, "n_skipped") == 2
     facts = json.loads((out / "embeddings.json").read_text())
     assert list(facts["skipped"]["image"]) == [f"{row:012d}" for row in BAD]
 

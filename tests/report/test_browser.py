@@ -16,7 +16,8 @@ browser = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(browser)
 
 pytestmark = pytest.mark.skipif(browser.find() is None, reason="no Chromium")
-STATUS = "document.querySelector('[role=status]').textContent"
+STATUS = "document.querySelector('[data-status]').textContent"
+LOOK = "document.querySelector('#toy')"
 SHIFT = 8
 
 
@@ -69,8 +70,19 @@ def test_keys_walk_the_map_zoom_it_and_go_to_the_cluster(page):
     assert page.run(STATUS) == ""
 
 
+def choose(page, name, value):
+    """Choose from a menu of the section, as a hand does."""
+    page.run(f"""(() => {{
+        const field = document.querySelector("#toy select[name={name}]");
+        field.value = {value!r};
+        field.dispatchEvent(new Event("change", {{bubbles: true}}));
+    }})()""")
+
+
 def test_a_number_of_the_matrix_filters_the_gallery(page):
     """By a click and by the keyboard; the count is the matrix's own."""
+    page.click(".matrix summary")
+    page.wait("document.querySelector('.confusion button')")
     count = page.run("document.querySelector('.confusion button').textContent")
     page.click(".confusion button")
     assert page.run(STATUS).startswith(f"{count} image")
@@ -88,8 +100,104 @@ def test_a_number_of_the_matrix_filters_the_gallery(page):
     assert page.run(f"{shown}.length") == 3
 
 
+def test_another_method_changes_map_matrix_and_gallery(page):
+    """Its clusters, its matches and its confidence take the place of the first's."""
+    names = "[...document.querySelectorAll('.confusion thead span')].map(s => s.title)"
+    wrong = (
+        "[...document.querySelectorAll('.commonest')].map(s => s.textContent).join()"
+    )
+    sizes = f"{wrong} + {names}"
+    before = page.run(sizes)
+    tac = "[...document.querySelector('#toy select').options].find(o => /tac/.test(o.text)).value"
+    choose(page, "method", page.run(tac))
+    page.wait(
+        "document.querySelector('[data-order]').textContent.includes('tac on image')"
+    )
+    assert page.run(sizes) != before
+    assert "surest of come first" in page.run(
+        "document.querySelector('[data-order]').textContent")  # fmt: skip
+    legend = (
+        "document.querySelector('[data-by][value=sure]').nextElementSibling.textContent"
+    )
+    assert page.run(legend) == "confidence"
+    choose(page, "method", "1" if page.run(tac) == "0" else "0")
+    page.wait("!document.querySelector('[data-order]').textContent.includes('tac')")
+
+
+def test_two_methods_are_compared_image_by_image(page):
+    """As many images changed as a matching by hand counts; both filter to them."""
+    tac = page.run("[...document.querySelector('#toy select').options]"
+                   ".find(o => /tac/.test(o.text)).value")  # fmt: skip
+    choose(page, "other", tac)
+    told = "document.querySelector('[data-compared]').textContent"
+    page.wait(f"{told} !== ''")
+    moved, both = (int(word) for word in page.run(told).split() if word.isdigit())
+    assert (moved > 0, both) == (True, 24)
+    choose(page, "changed", "1")
+    assert page.run(STATUS).startswith(f"{moved} image")
+    page.wait("document.querySelector('.card .moved')")
+    choose(page, "changed", "0")
+    assert page.run(STATUS).startswith(f"{24 - moved} image")
+    page.click("input[value=changed]")
+    names = "[...document.querySelectorAll('.legend button')].map(b => b.textContent)"
+    assert set(page.run(names)) == {"same cluster", "changed cluster"}
+    choose(page, "other", "")
+    page.wait(f"{told} === ''")
+    assert page.run(STATUS) == ""
+
+
+def test_the_lasso_selects_and_the_list_is_a_csv(page):
+    """Around everything: all points of the map; by V: what is visible; then a file."""
+    page.click("[data-lasso]")
+    corners = [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)]
+    first = page.spot("canvas", *corners[0])
+    page.mouse("mouseMoved", *first)
+    page.mouse("mousePressed", *first, button="left", clickCount=1)
+    for corner in corners[1:]:
+        page.mouse(
+            "mouseMoved", *page.spot("canvas", *corner), button="left", buttons=1
+        )
+    page.mouse("mouseReleased", *spot, button="left", clickCount=1)
+    assert page.run(STATUS).startswith("20 images: selected on the map (20)")
+    page.click("[data-lasso]")
+    page.run("""window.made = null; URL.createObjectURL = (blob) => {
+        blob.text().then((text) => { window.made = text; }); return "#"; }""")
+    page.run("HTMLAnchorElement.prototype.click = () => {}")
+    page.click("[data-csv]")
+    page.wait("window.made")
+    lines = page.run("window.made").splitlines()
+    assert lines[0] == "image_id,class,cluster,cluster_is_of_class,right,caption"
+    assert len(lines) == 21
+    assert len({line.split(",")[0] for line in lines[1:]}) == 20
+    page.click("form.filter [type=reset]")
+    page.run("document.querySelector('canvas').focus()")
+    for _ in range(4):
+        page.key("+")
+    page.key("v")
+    some = int(page.run(STATUS).split()[0] or 0) if page.run(STATUS) else 0
+    assert some < 20
+    page.key("0")
+    page.click("[data-visible]")
+    assert page.run(STATUS).startswith("20 images")
+    page.click("form.filter [type=reset]")
+
+
+def test_search_in_captions(page):
+    """Letters leave the images whose captions hold them; none are left by nonsense."""
+    page.run("document.querySelector('#toy input[type=search]').focus()")
+    for letter in "zebra":
+        page.key(letter)
+    page.wait(f"{STATUS}.includes('zebra')")
+    count = int(page.run(STATUS).split()[0])
+    assert 0 < count < 24
+    page.key("q")
+    page.wait(f"{STATUS}.startsWith('0 images')")
+    page.click("form.filter [type=reset]")
+    assert page.run(STATUS) == ""
+
+
 def test_the_gallery_is_sorted_and_grows_when_asked(page):
-    """Three pictures of each cluster at first, all of them after a click."""
+    """Three pictures of each open cluster at first, all of them after a click."""
     page.spot("details.cluster .cards")
     page.wait("document.querySelectorAll('details.cluster .card').length >= 3")
     cards = "document.querySelector('.cards').childElementCount"
@@ -101,9 +209,10 @@ def test_the_gallery_is_sorted_and_grows_when_asked(page):
 
 def test_captions_with_markup_are_text_and_keep_their_direction(page):
     """No element comes out of a caption; Arabic runs from right to left."""
-    page.run("document.querySelectorAll('.more').forEach(b => b.click())")
+    page.run("document.querySelectorAll('.cluster').forEach(d => { d.open = true; })")
     for i in range(3):
-        page.spot(f"details.cluster:nth-of-type({i + 1})")
+        page.spot(f"details.cluster:nth-of-type({i + 1}) .cards")
+        page.wait(f"document.querySelectorAll('.cards')[{i}].childElementCount")
     page.run("document.querySelectorAll('.more').forEach(b => b.click())")
     page.wait("[...document.querySelectorAll('figcaption')]"
               ".some(c => c.textContent.includes('كلب'))")  # fmt: skip
@@ -117,7 +226,7 @@ def test_colours_and_legend(page):
     """Each way to colour has names that can be singled out."""
     for by, names in (
         ("class", {"cat", "traffic light", "zebra"}),
-        ("correct", {"right", "wrong"}),
+        ("right", {"right", "wrong"}),
     ):
         page.click(f"input[value={by}]")
         legend = "[...document.querySelectorAll('.legend button')]"
@@ -149,12 +258,12 @@ def test_scores_are_whole_on_a_phone(page):
 
 def test_scores_sort_by_number(page):
     """A click on ACC puts the highest mean first, another the lowest."""
-    means = ("[...document.querySelectorAll('.scores tbody tr')].slice(0, 13)"
+    means = ("[...document.querySelectorAll('.scores tbody.method tr')]"
              ".map(r => Number(r.querySelector('.number').dataset.value))")  # fmt: skip
     for sign in (-1, 1):
         page.click("th.number button")
         found = page.run(means)
-        assert len(found) == 13
+        assert len(found) == 4
         assert found == sorted(found, key=lambda mean, sign=sign: sign * mean)
 
 
@@ -193,7 +302,8 @@ def test_word_clusters_are_filtered_and_fit_a_phone(tmp_path):
         opened.open(tmp_path / "index.html")
         shown = "[...document.querySelectorAll('.clusters tr')].filter(r => !r.hidden)"
         assert opened.run(f"{shown}.length") == 6  # two heads, twice two clusters
-        opened.run("document.querySelector('input[type=search]').focus()")
+        box = "#word-learning input[type=search]"
+        opened.run(f"document.querySelector('{box}').focus()")
         for letter in "<I>":
             opened.key(letter)
         assert opened.run(f"{shown}.length") == 4

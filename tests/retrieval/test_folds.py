@@ -10,6 +10,7 @@ from mmclust.retrieval._evaluate import evaluate
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import read_task
 from mmclust.retrieval.files import Embedded, score_embeddings
+from mmclust.scoring.sampled import flat
 from tests.retrieval.toy import unit, write_features, write_pool
 
 
@@ -23,7 +24,8 @@ def write_folds(folder, fold_of):
 
 def score(task, scores):
     scorer = Scorer(None, None, np.asarray(scores, np.float32), top_k=0)
-    return evaluate(task, "main", scorer, n_resamples=100, seed=1).records
+    figures = evaluate(task, "main", scorer, n_resamples=100, seed=1).figures
+    return {name: flat(each) for name, each in figures.items()}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from mmclust.kernels.ranks import rank_scores
 from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
 from mmclust.retrieval._task import read_task
 from mmclust.retrieval.rerank import reordered, rerank_benchmark
+from mmclust.scoring.record import read
 from mmclust.scoring.retrieval import direction
 from tests.conftest import save_jpeg
 
@@ -138,6 +139,9 @@ def repo(tmp_path):
     return tmp_path
 
 
+KEY = ("toy", "main", "reranked")
+
+
 def rerank(repo, blip, top_k=4, **changes):
     given = {"revision": None, "n_resamples": 100, "seed": 0, **changes}
     return rerank_benchmark(repo, "toy_fg", "toy", str(blip), top_k=top_k, **given)
@@ -166,13 +170,19 @@ def test_scores_are_those_of_the_whole_model(repo, blip):
 def test_rerank_writes_figures_with_k(repo, blip):
     """k and the model are in the metrics; the work folder is gone."""
     record = rerank(repo, blip)
-    path = repo / "metrics/retrieval/toy_fg/toy_reranked.json"
-    assert json.loads(path.read_text())["main"] == record
-    assert record["top_k"] == 4
-    assert record["n_pool"] == 9
-    assert not (repo / "data/retrieval/toy_fg/toy.rerank.work").exists()
-    assert record["captions_cut"] == 0
-    assert rerank(repo, blip, batch_size=1)["rsum"] == record["rsum"]
+    path = repo / "metrics/details/retrieve/toy_fg/toy_reranked.csv"
+    assert len(read(path).scores) == len(record.scores)
+    scores = record.of(KEY)
+    assert scores["top_k"].mean == 4
+    assert "revision" in scores["top_k"].note
+    assert scores["n_pool"].mean == 9
+    assert not list((repo / "data/rerank").rglob("*.work"))
+    assert scores["captions_cut"].mean == 0
+    # Compared with the lists before, on the same queries: too few for a p-value.
+    assert scores["rsum"].versus == "toy main"
+    assert scores["rsum"].p is None
+    assert "at least 10" in scores["rsum"].note
+    assert rerank(repo, blip, batch_size=1).of(KEY)["rsum"] == scores["rsum"]
 
 
 def test_captions_beyond_the_matchers_limit_are_counted(repo, blip):
@@ -208,7 +218,7 @@ def test_k_of_everything_forgets_the_dual_encoder(repo, blip):
     own = task.captions["main"].image
     right = matrix[own, np.arange(12)]
     rank = 1 + (matrix > right).sum(0)
-    assert record["t2i_mean_rank"] == pytest.approx(rank.mean(), abs=0.2)
+    assert record.mean(KEY, "t2i_mean_rank") == pytest.approx(rank.mean(), abs=0.2)
 
 
 def test_a_stopped_run_goes_on(repo, blip, monkeypatch):

@@ -10,18 +10,21 @@ from hypothesis import strategies as st
 
 from mmclust.scoring.association import association
 from mmclust.scoring.cluster_counts import cluster_counts
+from mmclust.scoring.sampled import flat
 
 WORDS = ("apple", "axe", "cat", "cow", "dog", "owl", "pear", "saw")
 CLUSTERS = np.array([[1, 2, 0, 1, 0, 3, 1, 2]])
 
 
 def record(clusters, pairs, strengths, n_resamples=100):
-    return association(
-        np.atleast_2d(clusters),
-        np.array(pairs, int).reshape(-1, 2),
-        np.array(strengths, float),
-        n_resamples=n_resamples,
-        rng=np.random.default_rng(0),
+    return flat(
+        association(
+            np.atleast_2d(clusters),
+            np.array(pairs, int).reshape(-1, 2),
+            np.array(strengths, float),
+            n_resamples=n_resamples,
+            rng=np.random.default_rng(0),
+        )
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import v_measure_score
 
 from mmclust.scoring.categorization import METRICS, categorization, encode, scores
+from mmclust.scoring.sampled import flat
 
 CATEGORIES = {
     "animal": ["dog", "cat", "cow", "owl"],
@@ -22,7 +23,7 @@ def record(gold, run, listed=None, n_resamples=100):
     words, codes, clusters = encode(gold, [run])
     mask = None if listed is None else np.array([w in listed for w in words])
     rng = np.random.default_rng(0)
-    return categorization(codes, clusters, mask, n_resamples=n_resamples, rng=rng)
+    return flat(categorization(codes, clusters, mask, n_resamples=n_resamples, rng=rng))
 
 
 def test_check_values():
@@ -81,7 +82,7 @@ def test_runs_have_a_mean_and_a_spread():
     other = {**CLUSTERS, "owl": "0"}
     _, gold, clusters = encode(GOLD, [CLUSTERS, other])
     rng = np.random.default_rng(0)
-    both = categorization(gold, clusters, n_resamples=100, rng=rng)
+    both = flat(categorization(gold, clusters, n_resamples=100, rng=rng))
     each = [record(GOLD, run)["ignore_unknown_fscore"] for run in (CLUSTERS, other)]
     assert both["ignore_unknown_fscore"] == pytest.approx(np.mean(each))
     assert both["ignore_unknown_fscore_std"] == pytest.approx(np.std(each, ddof=1))

@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mmclust.scoring.concreteness import THRESHOLDS, concreteness, pearson, spearman
+from mmclust.scoring.sampled import flat
 
 
 def record(ratings, estimates, counts, n_resamples=100):
-    return concreteness(
-        np.asarray(ratings, float),
-        np.atleast_2d(np.asarray(estimates, float)),
-        np.asarray(counts),
-        n_resamples=n_resamples,
-        rng=np.random.default_rng(0),
+    return flat(
+        concreteness(
+            np.asarray(ratings, float),
+            np.atleast_2d(np.asarray(estimates, float)),
+            np.asarray(counts),
+            n_resamples=n_resamples,
+            rng=np.random.default_rng(0),
+        )
     )
 
 

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from mmclust.scoring.micro import micro, micro_records, set_counts
+from mmclust.scoring.micro import micro, micro_figures, set_counts
+from mmclust.scoring.sampled import flat
+
+
+def micro_records(counts, **often):
+    """All evaluations' figures in one flat record."""
+    return {
+        f"{name}_{key}": value
+        for name, figures in micro_figures(counts, **often).items()
+        for key, value in flat(figures).items()
+    }
 
 
 def test_counts_and_scores_by_hand():

@@ -12,8 +12,9 @@ from mmclust.scoring.retrieval import (
     hits,
     ndcg,
     random_expectation,
-    summarise_retrieval,
+    retrieval_figures,
 )
+from mmclust.scoring.sampled import flat
 
 
 def directions(scores, image, n, n_pool=None):
@@ -37,7 +38,7 @@ def directions(scores, image, n, n_pool=None):
 
 def record(i2t, t2i):
     rng = np.random.default_rng(0)
-    return summarise_retrieval(i2t, t2i, n_resamples=200, rng=rng)
+    return flat(retrieval_figures([(i2t, t2i)], n_resamples=200, rng=rng))
 
 
 def test_a_case_by_hand():
@@ -161,6 +162,6 @@ def test_intervals_resample_images_with_their_captions():
     )
     assert (t2i.places == places).all()
     rng = np.random.default_rng(0)
-    found = summarise_retrieval(i2t, t2i, n_resamples=2000, rng=rng)
+    found = flat(retrieval_figures([(i2t, t2i)], n_resamples=2000, rng=rng))
     half = (found["t2i_r1_high"] - found["t2i_r1_low"]) / 2
     assert half == pytest.approx(1.96 * math.sqrt(0.25 / 40), rel=0.1)

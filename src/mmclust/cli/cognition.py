@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.cli._names import NamesCommand
+from mmclust.scoring.record import show_p
+
+if TYPE_CHECKING:
+    from mmclust.scoring.record import Score
+
+HEADLINES = (
+    ("categorization", "ignore_unknown", "fscore", "F-score"),
+    ("categorization", "ignore_unknown", "v_measure_score", "V-measure"),
+    ("categorization", "include_unknown", "fscore", "with unknown"),
+    ("concreteness", "", "prediction_correlation_over_10", "concreteness r"),
+    ("association", "", "mas", "MAS"),
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,35 +28,45 @@ app = typer.Typer(
 )
 
 
-@app.command("model", cls=NamesCommand)
-def model_(
-    model: Annotated[str, typer.Argument(help="A word model that has learned.")],
-) -> None:
-    """Score a word model against the norms (the pipeline's stage).
+@app.command()
+def models() -> None:
+    """Score all word models against the norms (the pipeline's stage).
 
-    Reads data/words and the files of data/raw/norms that cognition in params.yaml
-    names. Writes metrics/cognition, plots/cognition and the tables of data/cognition.
+    Reads data/words of the models that params.yaml names under words, and the files of
+    data/raw/norms that it names under cognition; the first model but random is what
+    the others are compared with. Writes metrics/details/cognition, metrics/cognition,
+    plots/cognition and the tables of data/cognition.
     """
-    from mmclust.cli._words import line
-    from mmclust.cognition.stage import score_words
+    from mmclust.cognition.stage import score_models
     from mmclust.core.params import read_params
     from mmclust.core.plugins import require
+    from mmclust.scoring.record import path_of
 
-    require("words", model)
-    record = score_words(model, read_params(), Path())
-    typer.echo(f"{model}, {record['n_seeds']} seeds")
-    for key, name in (
-        ("ignore_unknown_fscore", "F-score"),
-        ("ignore_unknown_v_measure_score", "V-measure"),
-        ("include_unknown_fscore", "with unknown"),
-        ("prediction_correlation_over_10", "concreteness r"),
-        ("mas", "MAS"),
-    ):
-        if key in record:
-            typer.echo(line(record, key, name))
-    if "association_double_count" in record:
-        typer.echo(f"note: {record['association_double_count']}")
-    typer.echo(f"wrote metrics/cognition/{model}.json")
+    params = read_params()
+    for model in params.words:
+        require("words", model)
+    record = score_models(params, Path())
+    if not record:
+        typer.echo("no model learns words: there is nothing to score")
+    for model in params.words:
+        typer.echo(model)
+        for view, method, metric, name in HEADLINES:
+            score = record.get((model, view, method), metric)
+            if score is not None:
+                typer.echo(_line(name, score))
+    typer.echo(f"wrote {path_of(Path(), 'cognition', params.learning.benchmark)}")
+
+
+def _line(name: str, score: Score) -> str:
+    """Return a score with its interval and what it is compared with, or why not."""
+    if score.mean is None:
+        return f"  {name:<16}-       ({score.note})"
+    text = f"  {name:<16}{score.mean:.4f}"
+    if score.low is not None:
+        text += f"  [{score.low:.4f}, {score.high:.4f}]"
+    if score.diff is not None:
+        text += f"  {score.diff:+.4f}, p = {show_p(score.p)}, against {score.versus}"
+    return text
 
 
 @app.command()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+from mmclust.scoring.record import show_p
+
+if TYPE_CHECKING:
+    from mmclust.core.params import Params
+    from mmclust.scoring.record import Record, Score
 
 app = typer.Typer(
     help="Hold a word model's clusters against the objects in pictures; look at one."
@@ -40,10 +45,10 @@ def grounding(
     """Hold a word model's clusters against the objects in pictures.
 
     Reads data/words/MODEL and the objects of the benchmark, looks at every picture
-    once, and writes metrics/grounding.json, plots/grounding/scores.csv and
-    data/grounding/BENCHMARK/, a gallery among it. Model, benchmark, gold nouns and
-    CLIP's embeddings are named under grounding in params.yaml; docs/grounding.md
-    defines every figure.
+    once, and writes metrics/details/grounding, metrics/grounding,
+    plots/grounding/scores.csv and data/grounding/BENCHMARK/, a gallery among it.
+    Model, benchmark, gold nouns and CLIP's embeddings are named under grounding in
+    params.yaml; docs/grounding.md defines every figure.
     """
     if context.invoked_subcommand:
         return
@@ -51,8 +56,9 @@ def grounding(
     from mmclust.core.params import read_params
     from mmclust.grounding._stage import ground
 
-    metrics = ground(Path(), read_params(), device=device, workers=n_workers(workers))
-    _table(metrics)
+    params = read_params()
+    record = ground(Path(), params, device=device, workers=n_workers(workers))
+    _table(record, params)
 
 
 @app.command("show")
@@ -92,26 +98,33 @@ def show(
     typer.echo(f"wrote {out}, clusters: {len(drawn)}")
 
 
-def _table(metrics: dict[str, Any]) -> None:
+def _table(record: Record, params: Params) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{metrics['model']} on {metrics['n_images']:,} of {metrics['benchmark']}"
-    table = Table(title=title, caption="[ ]: 95 % interval, of images and seeds")
+    model, benchmark = params.grounding.model, params.grounding.benchmark
+    images = record.mean((model, "", ""), "n_images") or 0
+    table = Table(
+        title=f"{model} on {images:,.0f} of {benchmark}",
+        caption="[ ]: 95 % interval, of images and seeds; p: F1 against chance or CLIP",
+    )
     table.add_column("")
-    for head in ("precision", "recall", "F1"):
+    for head in ("precision", "recall", "F1", "p"):
         table.add_column(head, justify="right")
     for name, text in _BARS:
-        if metrics.get(f"{name}_f1") is None:
-            continue
-        keys = [f"{name}_{score}" for score in ("precision", "recall", "f1")]
-        table.add_row(text, *(_cell(metrics, key) for key in keys))
+        scores = record.of((model, "", name))
+        if "precision" in scores:
+            cells = [_cell(scores[score]) for score in ("precision", "recall", "f1")]
+            f1 = scores["f1"]
+            table.add_row(text, *cells, show_p(f1.p) if f1.versus else "")
     Console().print(table)
-    typer.echo("wrote metrics/grounding.json, plots/grounding and data/grounding")
+    typer.echo(
+        f"wrote metrics/details/grounding/{benchmark}.csv, metrics/grounding, "
+        "plots/grounding and data/grounding"
+    )
 
 
-def _cell(metrics: dict[str, Any], key: str) -> str:
-    low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
-    if low is None:
-        return f"{metrics[key]:.3f} ({metrics[f'{key}_why']})"
-    return f"{metrics[key]:.3f} [{low:.3f}, {high:.3f}]"
+def _cell(score: Score) -> str:
+    if score.low is None:
+        return f"{score.mean:.3f} ({score.note})"
+    return f"{score.mean:.3f} [{score.low:.3f}, {score.high:.3f}]"

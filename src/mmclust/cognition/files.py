@@ -12,6 +12,8 @@ from mmclust.cognition.typicality import Categories, read_categories
 from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import generator
 from mmclust.scoring import association, categorization, concreteness
+from mmclust.scoring.definitions import defined
+from mmclust.scoring.sampled import flat
 from mmclust.scoring.word_columns import (
     known,
     read_estimates,
@@ -54,7 +56,8 @@ def score_categorization(
     runs = read_word_runs(clusters)
     listed = None if vocabulary is None else set(read_list(vocabulary))
     norms = read_categories(categories)
-    return categorize(norms, runs, listed, n_resamples=n_resamples, seed=seed)
+    figures = categorize(norms, runs, listed, n_resamples=n_resamples, seed=seed)
+    return {"definition": defined(categorization.DEFINITION), **flat(figures)}
 
 
 def categorize(
@@ -65,7 +68,7 @@ def categorize(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score runs that have been read; see :func:`score_categorization`."""
+    """Return the figures of runs that have been read."""
     words, gold, codes = categorization.encode(norms.words, runs)
     mask = None if listed is None else np.array([w in listed for w in words], bool)
     record = categorization.categorization(
@@ -74,10 +77,10 @@ def categorize(
         mask,
         n_resamples=n_resamples,
         rng=generator(seed, "score", "categorization"),
+        words=tuple(words),
     )
     left = record.pop("n_categories_listed")
     return {
-        "definition": categorization.DEFINITION,
         **record,
         "n_categories": norms.n_categories,
         "n_categories_empty": norms.n_categories - left,
@@ -109,9 +112,10 @@ def score_concreteness(
     """
     runs, _ = read_estimates(predictions)
     occurrences = read_numbers(counts, "count", whole=True)
-    return rate(
+    figures = rate(
         read_ratings(norms), runs, occurrences, n_resamples=n_resamples, seed=seed
     )
+    return {"definition": defined(concreteness.DEFINITION), **flat(figures)}
 
 
 def rate(
@@ -122,7 +126,7 @@ def rate(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score estimates that have been read; see :func:`score_concreteness`.
+    """Return the figures of estimates that have been read.
 
     Raises
     ------
@@ -142,10 +146,10 @@ def rate(
         np.array([occurrences[w] for w in words]),
         n_resamples=n_resamples,
         rng=generator(seed, "score", "concreteness"),
+        words=tuple(words),
     )
     estimated = [sum(w in run for w in words) for run in runs]
     return {
-        "definition": concreteness.DEFINITION,
         "n_without_estimate": len(words) - float(np.mean(estimated)),
         "n_rated": len(norms.words),
         "n_ratings_missing": norms.n_missing,
@@ -179,7 +183,10 @@ def score_association(
     """
     runs = read_word_runs(clusters)
     words = sorted({word for run in runs for word in run})
-    return associate(norms, runs, words, counting, n_resamples=n_resamples, seed=seed)
+    figures = associate(
+        norms, runs, words, counting, n_resamples=n_resamples, seed=seed
+    )
+    return {"definition": defined(association.DEFINITION), **flat(figures)}
 
 
 def associate(
@@ -191,7 +198,7 @@ def associate(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score runs that have been read, over a list of words.
+    """Return the figures of runs that have been read, over a list of words.
 
     Raises
     ------
@@ -209,5 +216,6 @@ def associate(
         table.strengths,
         n_resamples=n_resamples,
         rng=generator(seed, "score", "association"),
+        of=tuple(words),
     )
-    return {"definition": association.DEFINITION, **table.facts, **record}
+    return {**table.facts, **record}

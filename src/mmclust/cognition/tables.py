@@ -13,21 +13,26 @@ from mmclust.core.io import write_bytes, write_table
 from mmclust.core.words import UNKNOWN
 from mmclust.scoring.categorization import METRICS, VARIANTS
 from mmclust.scoring.concreteness import THRESHOLDS
+from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.words import WordClusters
+    from mmclust.scoring.record import Record
 
 Array = np.ndarray[Any, Any]
+
+SCORES = ("score", "value", "low", "high")
+RATED = ("word", "count", "rating", "estimate")
 
 
 def write_tables(
     root: Path,
     model: str,
     learned: WordClusters,
-    record: Mapping[str, Any],
+    record: Record,
     categories: Mapping[str, str],
     ratings: Mapping[str, float],
     estimated: Array | None,
@@ -40,9 +45,8 @@ def write_tables(
     Parameters
     ----------
     root, model
-        Written: ``plots/cognition/<model>_scores.csv`` (score, value, low, high;
-        correlations where there is an interval),
-        ``<model>_concreteness.csv`` (word, count, rating, estimate), and in
+        Written: ``plots/cognition/scores/<model>.csv`` (where there is an interval),
+        ``…/concreteness/<model>.csv``, and in
         ``data/cognition/<model>``: ``words.parquet`` (word, count, cluster, category,
         listed, rating, estimate; of the norms' words) and ``associations.parquet``
         (first, second, strength, cluster; pairs of listed words of one cluster that
@@ -58,17 +62,20 @@ def write_tables(
     listed
         The word list, sorted.
     """
-    names = [f"{variant}_{metric}" for variant in VARIANTS for metric in METRICS]
-    names += [f"prediction_correlation_over_{m}" for m in THRESHOLDS] + ["coverage"]
-    scores = [
-        (name, record[name], record.get(f"{name}_low"), record.get(f"{name}_high"))
-        for name in names
-        if record.get(name) is not None
+    parts = [("categorization", variant, m) for variant in VARIANTS for m in METRICS]
+    parts += [("concreteness", "", f"prediction_correlation_over_{m}")
+              for m in THRESHOLDS]  # fmt: skip
+    scores = []
+    for view, method, metric in [*parts, ("association", "", "coverage")]:
+        score = record.get((model, view, method), metric)
         # Too few words for an interval: a point of no meaning in a plot of scores.
-        and ("correlation" not in name or record.get(f"{name}_low") is not None)
-    ]
+        if score is None or score.mean is None or score.low is None:
+            continue
+        name = f"{method}_{metric}" if method else metric
+        values = (score.mean, score.low, score.high)
+        scores.append((name, *map(rounded, values)))
     plots = root / "plots/cognition"
-    _write_csv(plots / f"{model}_scores.csv", ("score", "value", "low", "high"), scores)
+    _write_csv(plots / "scores" / f"{model}.csv", SCORES, scores)
     means = None if estimated is None else estimated.mean(0)
     rows = [
         (word, int(count), ratings[word], round(float(means[i]), 6))
@@ -77,13 +84,16 @@ def write_tables(
         )
         if means is not None and word in ratings
     ]
-    _write_csv(
-        plots / f"{model}_concreteness.csv", ("word", "count", "rating", "estimate"),
-        rows,
-    )  # fmt: skip
+    _write_csv(plots / "concreteness" / f"{model}.csv", RATED, rows)
     out = root / "data/cognition" / model
     _write_words(out / "words.parquet", learned, categories, ratings, means, listed)
     _write_pairs(out / "associations.parquet", learned, norms, counting, listed)
+
+
+def write_nothing(plots: Path) -> None:
+    """Write tables without rows, where no model learns: DVC asks for the folders."""
+    _write_csv(plots / "scores/none.csv", SCORES, ())
+    _write_csv(plots / "concreteness/none.csv", RATED, ())
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Any]) -> None:

@@ -15,6 +15,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.io import file_digest, read_array
 from mmclust.scoring.micro import set_counts
+from mmclust.scoring.record import Score
 from mmclust.scoring.threshold import PUBLISHED, best_threshold
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Array = np.ndarray[Any, Any]
 
 def clip_baseline(
     images: str, classes: str, manifest: Manifest, gold: Gold
-) -> tuple[dict[str, Array], dict[str, Any]]:
+) -> tuple[dict[str, Array], list[Score]]:
     """Classify the evaluated images by cosine similarity with prompts.
 
     Parameters
@@ -42,7 +43,7 @@ def clip_baseline(
     counts : dict
         ``clip`` (threshold chosen here) and ``clip_published_threshold``: int64
         (1, n, 3).
-    facts : dict
+    facts : list of Score
         The thresholds, the F1 where it was chosen, and the files' digests.
 
     Raises
@@ -72,14 +73,16 @@ def clip_baseline(
             ("clip_published_threshold", PUBLISHED),
         )
     }
+    files = f"images {file_digest(Path(images))}, classes {file_digest(Path(classes))}"
     facts = {
-        "clip_threshold": threshold,
-        "clip_threshold_train_f1": round(f1, 6),
-        "clip_threshold_published": PUBLISHED,
-        "clip_images_sha256": file_digest(Path(images)),
-        "clip_classes_sha256": file_digest(Path(classes)),
+        ("clip", "threshold"): (threshold, files),
+        ("clip", "threshold_train_f1"): (f1, ""),
+        ("clip_published_threshold", "threshold"): (PUBLISHED, ""),
     }
-    return counts, facts
+    return counts, [
+        Score("", "", *name, value, n_seeds=1, note=note)
+        for name, (value, note) in facts.items()
+    ]
 
 
 def _read(path: str, key: str, n: int) -> Array:

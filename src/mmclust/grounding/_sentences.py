@@ -8,7 +8,7 @@ import numpy as np
 
 from mmclust.core.tokens import tokenize
 from mmclust.scoring.caption_clusters import caption_indicators, sentence_matching
-from mmclust.scoring.intervals import intervals
+from mmclust.scoring.sampled import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def matched_pairs(
     return sentence_matching(active[have], indicators)
 
 
-def matching_record(
+def matching_figures(
     model: Model,
     captions: Sequence[Sequence[str]],
     active: Sequence[Array],
@@ -57,7 +57,7 @@ def matching_record(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Return accuracy and extended accuracy, means over runs.
+    """Return the figures of sentence-image matching.
 
     Parameters
     ----------
@@ -73,30 +73,23 @@ def matching_record(
     Returns
     -------
     dict
-        ``sentence_matching_pairs``, ``_accuracy`` and ``_extended_accuracy`` with
-        ``_low`` and ``_high``; null and ``_why`` where there is no pair.
+        ``n_pairs``, ``accuracy`` and ``extended_accuracy``, sampled over pairs; null
+        where there is no pair.
     """
     runs = [matched_pairs(model, s, captions, each) for s, each in enumerate(active)]
     n_pairs = len(runs[0]["right"])
-    name = "sentence_matching"
-    record: dict[str, Any] = {f"{name}_pairs": n_pairs}
     values = {
-        f"{name}_accuracy": np.stack([run["right"] for run in runs]),
-        f"{name}_extended_accuracy": np.stack([~run["wrong"] for run in runs]),
+        "accuracy": np.stack([run["right"] for run in runs]),
+        "extended_accuracy": np.stack([~run["wrong"] for run in runs]),
     }
-    if not n_pairs:
-        why = "fewer than two images have a caption"
-        return record | dict.fromkeys(values) | {f"{k}_why": why for k in values}
-    draws = rng.integers(n_pairs, size=(n_resamples, n_pairs))
-    scores = {key: each.mean(axis=1) for key, each in values.items()}
-    resampled = {
-        key: np.stack([each[:, rows].mean(axis=1) for rows in draws])
-        for key, each in values.items()
-    }
-    for key, (low, high) in intervals(scores, resampled, n_pairs).items():
-        record |= {
-            key: round(float(scores[key].mean()), 6),
-            f"{key}_low": round(low, 6),
-            f"{key}_high": round(high, 6),
-        }
-    return record
+    draws: Any = rng.integers(n_pairs, size=(n_resamples, n_pairs)) if n_pairs else []
+    figures: dict[str, Any] = {"n_pairs": n_pairs}
+    for name, each in values.items():
+        scores = each.mean(axis=1) if n_pairs else np.array([])
+        drawn = [each[:, rows].mean(axis=1) for rows in draws]
+        resampled = np.stack(drawn) if drawn else None
+        figures[name] = Sampled(
+            scores, resampled, n_pairs, limits=(0.0, 1.0),
+            why="fewer than two images have a caption",
+        )  # fmt: skip
+    return figures

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.io import file_digest, write_json
+from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest
 from mmclust.core.objects import read_objects
 from mmclust.core.seeds import generator
-from mmclust.grounding._classes import class_counts, classes_of_names
+from mmclust.grounding._classes import MAPPINGS, class_counts, classes_of_names
 from mmclust.grounding._clip import clip_baseline
 from mmclust.grounding._gallery import write_gallery
 from mmclust.grounding._gold import read_gold
 from mmclust.grounding._look import LOCAL, by_chance, look
 from mmclust.grounding._model import check_manifest, read_model
 from mmclust.grounding._nouns import nouns_of, tagged_tokens
-from mmclust.grounding._sentences import matching_record
+from mmclust.grounding._sentences import matching_figures
 from mmclust.grounding._tables import write_plots, write_tables
-from mmclust.scoring.micro import micro_records
+from mmclust.scoring.micro import micro_figures
+from mmclust.scoring.record import (
+    Record,
+    Score,
+    adjusted,
+    path_of,
+    write,
+    write_means,
+)
+from mmclust.scoring.sampled import scores_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -34,19 +45,34 @@ Array = np.ndarray[Any, Any]
 
 DEFINITION = "grounding-2"
 """See :mod:`mmclust.scoring.definitions`."""
+HEADLINE = "class_name"
+"""The evaluation whose F1 DVC lists."""
+BASELINES = {
+    "box": "random_box",
+    "heatmap": "random_heatmap",
+    "heatmap_as_published": "random_heatmap",
+    **dict.fromkeys(
+        (
+            "class_name",
+            *(f"{name}{part}" for name in MAPPINGS for part in ("", "_held_out")),
+        ),
+        "clip",
+    ),
+}
+"""What the F1 of an evaluation is held against: chance, or CLIP, of the same images."""
 NO_MASKS = "the benchmark has no outlines of its scored objects"
 
 
 def ground(
     root: Path, params: Params, *, device: str = "cpu", workers: int = 1
-) -> dict[str, Any]:
+) -> Record:
     """Hold a word model's clusters against the objects in a benchmark's pictures.
 
     Parameters
     ----------
     root
-        The repository. Written: ``metrics/grounding.json``, ``plots/grounding/`` and
-        ``data/grounding/<benchmark>/``.
+        The repository. Written: ``metrics/details/grounding/<benchmark>.csv`` and its
+        means, ``plots/grounding/`` and ``data/grounding/<benchmark>/``.
     params
         ``seed``, ``grounding`` and ``score.n_resamples``.
     device
@@ -56,8 +82,9 @@ def ground(
 
     Returns
     -------
-    dict
-        The metrics.
+    Record
+        Word model and evaluation in place of encoder and method; F1 compared with
+        what :data:`BASELINES` names, paired over images.
 
     Raises
     ------
@@ -78,28 +105,33 @@ def ground(
         boxes, model.size, generator(params.seed, "grounding", "chance")
     )
     captions = manifest.captions
-    metrics: dict[str, Any] = {
-        "definition": DEFINITION,
-        "benchmark": benchmark,
-        "model": params.grounding.model,
-        "n_seeds": model.n_seeds,
-        **_about(model, gold, rows, seen, boxes),
-        **micro_records(
-            counts,
-            n_resamples=params.score.n_resamples,
-            rng=generator(params.seed, "grounding", "bootstrap"),
-        ),
-        **matching_record(
-            model,
-            [captions[row] for row in rows.tolist()],
-            [np.stack(run.active) for run in seen],
-            n_resamples=params.score.n_resamples,
-            rng=generator(params.seed, "grounding", "pairs"),
-        ),
-        **facts,
-    }
-    write_json(root / "metrics/grounding.json", metrics)
-    write_plots(root / "plots/grounding", list(counts), metrics)
+    figures = micro_figures(
+        counts,
+        n_resamples=params.score.n_resamples,
+        rng=generator(params.seed, "grounding", "bootstrap"),
+    )
+    figures["sentence_matching"] = matching_figures(
+        model,
+        [captions[row] for row in rows.tolist()],
+        [np.stack(run.active) for run in seen],
+        n_resamples=params.score.n_resamples,
+        rng=generator(params.seed, "grounding", "pairs"),
+    )
+    name = params.grounding.model
+    record = Record(
+        (
+            *_rows(name, model.n_seeds, figures),
+            *scores_of(
+                _about(model, gold, rows, seen, boxes), (name, "", ""),
+                n_seeds=model.n_seeds, definition=DEFINITION,
+            ),
+            *(replace(fact, encoder=name, definition=DEFINITION) for fact in facts),
+        )
+    )  # fmt: skip
+    write(path_of(root, "grounding", benchmark), record)
+    means = {"f1": record.mean((name, "", HEADLINE), "f1")}
+    write_means(root / "metrics/grounding" / benchmark, {name: means})
+    write_plots(root / "plots/grounding", figures)
     tables = root / "data/grounding" / benchmark
     write_tables(tables, model, manifest, gold, rows, seen)
     write_gallery(
@@ -112,7 +144,23 @@ def ground(
         count=params.grounding.gallery,
         rng=generator(params.seed, "grounding", "gallery"),
     )
-    return metrics
+    return record
+
+
+def _rows(
+    model: str, n_seeds: int, figures: Mapping[str, Mapping[str, Any]]
+) -> list[Score]:
+    """Return the rows of all evaluations, F1 beside chance or CLIP."""
+    rows: list[Score] = []
+    for name, each in figures.items():
+        base = BASELINES.get(name, "")
+        # Precision or recall alone can be had for nothing.
+        f1 = {"f1": figures[base]["f1"]} if base in figures else {}
+        rows += scores_of(
+            each, (model, "", name), n_seeds=n_seeds, definition=DEFINITION,
+            baseline=((model, "", base), f1) if f1 else None,
+        )  # fmt: skip
+    return adjusted(rows)
 
 
 def _counts(
@@ -122,7 +170,7 @@ def _counts(
     manifest: Manifest,
     gold: Gold,
     seen: list[Seen],
-) -> tuple[dict[str, Array], dict[str, Any]]:
+) -> tuple[dict[str, Array], list[Score]]:
     """Return every evaluation's counts, (s, n, 3), and facts about them."""
     rows, options = manifest.evaluate_rows, params.grounding
     drawn = generator(params.seed, "grounding", "halves").permutation(len(rows))
@@ -133,25 +181,26 @@ def _counts(
         by_class = class_counts(np.stack(run.active), gold.instances[rows], named, half)
         local = {name: np.array(run.counts[name], np.int64) for name in LOCAL}
         runs.append(by_class | local)
-    facts: dict[str, Any] = {}
+    facts: list[Score] = []
     if not any(gold.objects.masks[k] for r in rows for k in gold.rows[r]):
         for each in runs:
             del each["mask"]
-        facts |= {"mask_f1": None, "mask_f1_why": NO_MASKS}
+        facts.append(Score("", "", "mask", "f1", None, note=NO_MASKS))
     if options.tags:
         tagged = tagged_tokens(_path(root, options.tags), manifest, rows)
-        facts |= _tag_facts(root, options.tags, tagged)
+        facts += _tag_facts(root, options.tags, tagged)
         for seed, each in enumerate(runs):
             each["noun"] = nouns_of(model, seed, tagged, len(rows))
     else:
-        facts |= {"noun_f1": None, "noun_f1_why": "grounding.tags names no gold tags"}
+        why = "grounding.tags names no gold tags"
+        facts.append(Score("", "", "noun", "f1", None, note=why))
     counts = {name: np.stack([each[name] for each in runs]) for name in runs[0]}
     if options.clip_images and options.clip_classes:
         files = _path(root, options.clip_images), _path(root, options.clip_classes)
         clip, more = clip_baseline(*files, manifest, gold)
-        return counts | clip, facts | more
+        return counts | clip, facts + more
     why = "grounding.clip_images and clip_classes name no embeddings"
-    return counts, facts | {"clip_f1": None, "clip_f1_why": why}
+    return counts, [*facts, Score("", "", "clip", "f1", None, note=why)]
 
 
 def _path(root: Path, given: str) -> str:
@@ -161,17 +210,17 @@ def _path(root: Path, given: str) -> str:
 
 def _tag_facts(
     root: Path, tags: str, tagged: tuple[list[str], list[str], Array]
-) -> dict[str, Any]:
+) -> list[Score]:
     from mmclust.scoring.caption_clusters import NOUN_TAGS
 
     nouns = sum(tag in NOUN_TAGS for tag in tagged[1])
     path = root / tags
     share = nouns / len(tagged[1])
-    return {
-        "noun_tokens": len(tagged[1]),
-        "noun_majority_accuracy": round(max(share, 1 - share), 6),
-        "noun_tags": file_digest(path) if path.is_file() else tags,
-    }
+    name = f"tags: {file_digest(path) if path.is_file() else tags}"
+    return [
+        Score("", "", "noun", "n_tokens", len(tagged[1]), n_seeds=1, note=name),
+        Score("", "", "noun", "majority_accuracy", max(share, 1 - share), n_seeds=1),
+    ]
 
 
 def _about(

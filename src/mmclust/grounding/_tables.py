@@ -12,6 +12,8 @@ from mmclust.core.io import write_bytes, write_table
 from mmclust.grounding._classes import MAPPINGS, classes_of_names
 from mmclust.scoring.cluster_classes import by_names, predicted_classes
 from mmclust.scoring.micro import SCORES
+from mmclust.scoring.sampled import flat
+from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,15 +27,19 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-def write_plots(folder: Path, names: Sequence[str], metrics: Mapping[str, Any]) -> None:
+def write_plots(folder: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Write ``scores.csv``: each evaluation's scores and their intervals."""
     buffer = io.StringIO()
     rows = csv.writer(buffer, lineterminator="\n")
     ends = ("", "_low", "_high")
     rows.writerow(["evaluation", *(f"{s}{end}" for s in SCORES for end in ends)])
-    for name in names:
-        cells = [metrics[f"{name}_{s}{end}"] for s in SCORES for end in ends]
-        rows.writerow([name, *("" if cell is None else cell for cell in cells)])
+    for name, each in figures.items():
+        if "f1" in each:
+            found = flat(each)
+            cells = [found[f"{s}{end}"] for s in SCORES for end in ends]
+            rows.writerow(
+                [name, *("" if cell is None else rounded(cell) for cell in cells)]
+            )
     write_bytes(folder / "scores.csv", buffer.getvalue().encode())
 
 

@@ -12,11 +12,10 @@ from mmclust.retrieval._folds import evaluate_folds
 from mmclust.retrieval._task import MAIN, shared_texts
 from mmclust.scoring.retrieval import (
     CUTOFFS,
-    DEFINITION,
     direction,
     hits,
     random_expectation,
-    summarise_retrieval,
+    retrieval_figures,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ class Result:
 
     Parameters
     ----------
-    records
-        Flat figures of each setting.
+    figures
+        Of each setting; see :mod:`mmclust.scoring.sampled`.
     i2t, t2i
         Ranks over the whole pool, for lists and plots.
     i2t_ranks, t2i_ranks
@@ -45,7 +44,7 @@ class Result:
         queries succeed at 1 as scored and with any of the images taken as right.
     """
 
-    records: dict[str, dict[str, Any]]
+    figures: dict[str, dict[str, Any]]
     i2t: Direction
     t2i: Direction
     i2t_ranks: Ranks
@@ -86,21 +85,21 @@ def evaluate(
     names = ["main" if kind == MAIN else "old_captions"]
     if n < pool:
         names.insert(0, "old_pool" if kind == MAIN else "old_captions_old_pool")
-    records = {}
+    figures = {}
+    of = kind, tuple(task.pool)
     for section, (name, size) in enumerate(zip(names, sections, strict=True)):
         counts = ranked.greater[section], ranked.equal[section]
         t2i = direction(*counts, ranked.scores, captions.image)
         rng = generator(seed, "retrieve", "bootstrap")
-        records[name] = {
-            "definition": DEFINITION,
+        figures[name] = {
             "n_pool": size,
-            **summarise_retrieval(i2t, t2i, n_resamples=n_resamples, rng=rng),
+            **retrieval_figures([(i2t, t2i)], n_resamples=n_resamples, rng=rng, of=of),
             **random_expectation(n, len(captions.texts), size),
         }
     shared, cost = _shared(captions, scorer, t2i, pool)
-    records[names[-1]] |= cost
-    records |= evaluate_folds(task, kind, scorer, n_resamples=n_resamples, seed=seed)
-    return Result(records, i2t, t2i, found, ranked, shared)
+    figures[names[-1]] |= cost
+    figures |= evaluate_folds(task, kind, scorer, n_resamples=n_resamples, seed=seed)
+    return Result(figures, i2t, t2i, found, ranked, shared)
 
 
 def _shared(

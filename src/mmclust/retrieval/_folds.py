@@ -13,7 +13,7 @@ import numpy as np
 
 from mmclust.core.seeds import generator
 from mmclust.retrieval._task import MAIN
-from mmclust.scoring.retrieval import direction, random_expectation, summarise_folds
+from mmclust.scoring.retrieval import direction, random_expectation, retrieval_figures
 
 if TYPE_CHECKING:
     from mmclust.retrieval._scorer import Scorer
@@ -44,7 +44,7 @@ def evaluate_folds(
     Returns
     -------
     dict
-        ``fold_1k``: the record; empty where the benchmark has no folds. ``n_pool``
+        ``fold_1k``: its figures; empty where the benchmark has no folds. ``n_pool``
         is how many images a fold has, ``n_images`` how many all have together.
     """
     if kind != MAIN or not np.any(task.folds >= 0):
@@ -52,8 +52,11 @@ def evaluate_folds(
     captions = task.captions[kind]
     folds = [np.flatnonzero(task.folds == f) for f in np.unique(task.folds) if f >= 0]
     ranked = [_rank(captions, scorer, images) for images in folds]
-    record = summarise_folds(
-        ranked, n_resamples=n_resamples, rng=generator(seed, "retrieve", "bootstrap")
+    record = retrieval_figures(
+        ranked,
+        n_resamples=n_resamples,
+        rng=generator(seed, "retrieve", "bootstrap"),
+        of=(kind, tuple(task.pool)),
     )
     chances = [
         random_expectation(len(i2t.best), len(t2i.best), len(i2t.best))

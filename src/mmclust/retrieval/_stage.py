@@ -4,48 +4,58 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, require_sealed
-from mmclust.core.io import read_array, read_json, write_bytes, write_json, write_table
+from mmclust.core.io import read_array, read_json, write_bytes, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.retrieval._evaluate import evaluate
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import MAIN, read_task
+from mmclust.scoring.record import Record, adjusted, path_of, write, write_means
+from mmclust.scoring.retrieval import DEFINITION
+from mmclust.scoring.sampled import scores_of
+from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mmclust.retrieval._evaluate import Result
     from mmclust.retrieval._task import Task
+    from mmclust.scoring.record import Score
 
 Array = np.ndarray[Any, Any]
 
 DEEPEST = 100
 """The curves of recall end here."""
+MEANS = ("t2i_r1", "rsum")
+"""What DVC lists."""
 
 
 def retrieve_benchmark(
     root: Path,
     benchmark: str,
-    encoder: str,
+    encoders: Sequence[str],
     *,
     n_resamples: int,
     seed: int,
     top_k: int,
     device: str = "cpu",
-) -> dict[str, dict[str, Any]]:
-    """Score one encoder's embeddings of one retrieval benchmark.
+) -> Record:
+    """Score the embeddings of one retrieval benchmark, and compare the encoders.
 
     Parameters
     ----------
     root
         The root of the repository.
-    benchmark, encoder
-        Whose embeddings ``data/embeddings/<benchmark>/<encoder>`` holds.
+    benchmark, encoders
+        Whose embeddings ``data/embeddings/<benchmark>/<encoder>`` holds; the others
+        are compared with the first, paired over query images.
     n_resamples, seed
         Of the bootstrap over query images.
     top_k
@@ -55,33 +65,85 @@ def retrieve_benchmark(
 
     Returns
     -------
-    dict
-        Setting to flat figures, as written to ``metrics/retrieval``.
+    Record
+        As written to ``metrics/details/retrieve``: encoder, then setting as its view.
 
     Raises
     ------
     MmclustError
-        When something is missing, or belongs to another manifest.
+        When something is missing, or belongs to another manifest, or no encoder is
+        named.
     """
-    embeddings = root / "data/embeddings" / benchmark / encoder
-    task, images, texts = read_embeddings(embeddings, root, benchmark)
-    records: dict[str, dict[str, Any]] = {}
-    results = {}
-    for kind in task.captions:
-        scorer = Scorer(images, texts[kind], device=device, top_k=top_k)
-        results[kind] = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
-        records |= results[kind].records
-    if task.n_skipped:
-        records = {k: v | {"n_skipped": task.n_skipped} for k, v in records.items()}
-    write_json(root / "metrics/retrieval" / benchmark / f"{encoder}.json", records)
-    lists = root / "data/retrieval" / benchmark / encoder
-    for kind, result in results.items():
-        write_lists(lists, task, kind, result)
-    plots = root / "plots/retrieval" / benchmark / encoder
-    _write_csv(plots / "recall.csv", *_recall(results))
-    _write_csv(plots / "ranks.csv", *_histogram(results[MAIN]))
-    _write_csv(plots / "settings.csv", *_settings(records))
-    return records
+    if not encoders:
+        raise MmclustError(
+            "There is no encoder to retrieve with",
+            where="retrieval.encoders",
+            expected="one or more of the encoders that embed captions",
+            found="none",
+        )
+    every: dict[str, dict[str, dict[str, Any]]] = {}
+    lists = root / "data/retrieval" / benchmark
+    plots = root / "plots/retrieval" / benchmark
+    _remove_others(lists, plots, encoders)
+    for encoder in encoders:
+        folder = root / "data/embeddings" / benchmark / encoder
+        task, images, texts = read_embeddings(folder, root, benchmark)
+        results = {}
+        for kind in task.captions:
+            scorer = Scorer(images, texts[kind], device=device, top_k=top_k)
+            results[kind] = evaluate(
+                task, kind, scorer, n_resamples=n_resamples, seed=seed
+            )
+            write_lists(lists / encoder, task, kind, results[kind])
+        found = {k: v for result in results.values() for k, v in result.figures.items()}
+        skipped = {"n_skipped": task.n_skipped} if task.n_skipped else {}
+        every[encoder] = {name: each | skipped for name, each in found.items()}
+        _write_csv(plots / "recall" / f"{encoder}.csv", *_recall(results))
+        _write_csv(plots / "ranks" / f"{encoder}.csv", *_histogram(results[MAIN]))
+        _write_csv(plots / "settings" / f"{encoder}.csv", *_settings(every[encoder]))
+    record = Record(rows_of(every, encoders[0]))
+    write(path_of(root, "retrieve", benchmark), record)
+    write_means(
+        root / "metrics/retrieve" / benchmark,
+        {
+            encoder: {name: record.mean((encoder, MAIN, ""), name) for name in MEANS}
+            for encoder in encoders
+        },
+    )
+    return record
+
+
+def rows_of(
+    every: Mapping[str, Mapping[str, dict[str, Any]]], base: str
+) -> tuple[Score, ...]:
+    """Return the rows of all encoders' settings, compared with those of one."""
+    rows: list[Score] = []
+    for setting in dict.fromkeys(name for each in every.values() for name in each):
+        first = every[base].get(setting)
+        mine = [
+            score
+            for encoder, each in every.items()
+            if setting in each
+            for score in scores_of(
+                each[setting], (encoder, setting, ""), n_seeds=1,
+                definition=DEFINITION,
+                baseline=None if encoder == base or first is None
+                else ((base, setting, ""), first),
+            )
+        ]  # fmt: skip
+        rows += adjusted(mine)
+    place = {encoder: at for at, encoder in enumerate(every)}
+    return tuple(sorted(rows, key=lambda score: place[score.encoder]))
+
+
+def _remove_others(lists: Path, plots: Path, encoders: Sequence[str]) -> None:
+    """Remove what encoders left that are no longer asked for."""
+    for each in lists.glob("*"):
+        if each.is_dir() and each.name not in encoders:
+            shutil.rmtree(each)
+    for each in plots.glob("*/*.csv"):
+        if each.stem not in encoders:
+            each.unlink()
 
 
 def read_embeddings(
@@ -204,15 +266,15 @@ def _histogram(result: Result) -> tuple[list[str], list[list[Any]]]:
 
 
 def _settings(
-    records: dict[str, dict[str, Any]],
+    figures: Mapping[str, dict[str, Any]],
 ) -> tuple[list[str], list[list[Any]]]:
     """List R@1 of each setting: the slope from the old test set to the finer one."""
     rows = [
-        [name, side, record[f"{side}_r1"], record[f"{side}_r1_low"],
-         record[f"{side}_r1_high"]]
-        for name, record in records.items()
+        [name, side, *map(rounded, (score.mean, *score.range()))]
+        for name, each in figures.items()
         for side in ("i2t", "t2i")
-    ]  # fmt: skip
+        for score in [each[f"{side}_r1"]]
+    ]
     return ["setting", "direction", "recall_at_1", "low", "high"], rows
 
 

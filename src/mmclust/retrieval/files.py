@@ -14,6 +14,10 @@ from mmclust.retrieval._evaluate import evaluate
 from mmclust.retrieval._names import caption_order, image_order, names
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import MAIN, read_task
+from mmclust.scoring.definitions import defined
+from mmclust.scoring.retrieval import DEFINITION
+from mmclust.scoring.sampled import flat
+from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +117,7 @@ def score_embeddings(
         _refuse_zero(array, order, each.features)
         scorer = Scorer(pool, array[order], device=device, top_k=0)
         result = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
-        record |= _flat(result.records)
+        record |= _flat(result.figures)
         norm = norm and text_norm
     return {"similarity": "cosine" if cosine else "inner product", **record,
             "rows_at_unit_norm": norm}  # fmt: skip
@@ -168,17 +172,17 @@ def score_matrix(
     rows = caption_order(lines, captions, task, text_ids, missing)
     scorer = Scorer(None, None, matrix, rows, columns, top_k=0)
     result = evaluate(task, MAIN, scorer, n_resamples=n_resamples, seed=seed)
-    return {"similarity": "scores as given", **_flat(result.records)}
+    return {"similarity": "scores as given", **_flat(result.figures)}
 
 
-def _flat(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _flat(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Put each setting's name before its figures, the main one's excepted."""
-    flat = dict(records.get(MAIN, {}))
-    for name, record in records.items():
+    found = {"definition": defined(DEFINITION), **flat(figures.get(MAIN, {}))}
+    for name, each in figures.items():
         if name != MAIN:
-            skip = {"definition", "n_images", "n_captions"}
-            flat |= {f"{name}_{k}": v for k, v in record.items() if k not in skip}
-    return flat
+            skip = {"n_images", "n_captions"}
+            found |= {f"{name}_{k}": v for k, v in flat(each).items() if k not in skip}
+    return {key: rounded(value) for key, value in found.items()}
 
 
 def _rows(each: Embedded, cosine: bool) -> tuple[Array, bool]:

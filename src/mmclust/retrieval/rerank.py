@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import digest_of, read_array, write_array, write_json
+from mmclust.core.io import digest_of, read_array, write_array
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -23,7 +23,9 @@ from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
 from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._stage import read_embeddings
 from mmclust.retrieval._task import MAIN
-from mmclust.scoring.retrieval import DEFINITION, direction, summarise_retrieval
+from mmclust.scoring.record import Record, Score, adjusted, path_of, write
+from mmclust.scoring.retrieval import DEFINITION, direction, retrieval_figures
+from mmclust.scoring.sampled import scores_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+RERANKED = "reranked"
+"""The method, in the record of scores."""
 IMAGES = 64
 """Images per shard: a stopped run loses at most the work on these."""
 _BEHIND = 1e6  # what is not listed scores this much less
@@ -52,7 +56,7 @@ def rerank_benchmark(
     seed: int,
     device: str = "cpu",
     batch_size: int = 32,
-) -> dict[str, Any]:
+) -> Record:
     """Re-rank one encoder's lists with an image-text matching model.
 
     Parameters
@@ -72,9 +76,10 @@ def rerank_benchmark(
 
     Returns
     -------
-    dict
-        The figures, as written to ``metrics/retrieval/<benchmark>/``
-        ``<encoder>_reranked.json``, with ``top_k`` and the model.
+    Record
+        As written to ``metrics/details/retrieve/<benchmark>/``
+        ``<encoder>_reranked.csv``: compared with the encoder alone; the note of
+        ``top_k`` names the model.
 
     Raises
     ------
@@ -93,25 +98,44 @@ def rerank_benchmark(
     pairs = _pairs(i2t.top, t2i.top, len(every))
     loaded = load_itm(model, revision, device)
     key = digest_of([task.manifest, loaded.digest, top_k, digest_of(pairs.tolist())])
-    work = root / "data/retrieval" / benchmark / f"{encoder}.rerank.work" / key[:16]
+    work = root / "data/rerank" / benchmark / f"{encoder}.work" / key[:16]
     scores = _score_pairs(loaded, manifest, task, pairs, work, batch_size)
     listed = _of_pairs(pairs, scores, i2t.top, t2i.top, len(every))
-    first = reordered(i2t, captions.of_image, listed[0], np.arange(n))
-    second = reordered(t2i, captions.image[:, None], listed[1], captions.image)
-    rng = generator(seed, "retrieve", "bootstrap")
-    record = {
-        "definition": DEFINITION,
-        "reranker": model,
-        "revision": loaded.identity["revision"],
-        "weights": loaded.identity["weights"],
+    before = (
+        direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(n)),
+        direction(t2i.greater[0], t2i.equal[0], t2i.scores, captions.image),
+    )
+    after = (
+        reordered(i2t, captions.of_image, listed[0], np.arange(n)),
+        reordered(t2i, captions.image[:, None], listed[1], captions.image),
+    )
+    first, second = (
+        retrieval_figures(
+            [each],
+            n_resamples=n_resamples,
+            rng=generator(seed, "retrieve", "bootstrap"),
+        )
+        for each in (before, after)
+    )
+    facts = {
+        "n_pool": pool,
         "captions_cut": captions_cut(loaded, sorted(set(captions.texts))),
         **({"n_skipped": task.n_skipped} if task.n_skipped else {}),
-        "top_k": top_k,
-        "n_pool": pool,
-        **summarise_retrieval(first, second, n_resamples=n_resamples, rng=rng),
     }
-    metrics = root / "metrics/retrieval" / benchmark
-    write_json(metrics / f"{encoder}_reranked.json", {"main": record})
+    who = loaded.identity
+    origin = f"{model}, revision {who['revision']}, weights {who['weights']}"
+    mine = encoder, MAIN, RERANKED
+    rows = [
+        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION,
+              note=origin),
+        *scores_of(
+            facts | second, mine, n_seeds=1, definition=DEFINITION,
+            baseline=((encoder, MAIN, ""), first),
+        ),
+    ]  # fmt: skip
+    record = Record(adjusted(rows))
+    part = f"{encoder}_{RERANKED}"
+    write(path_of(root, "retrieve", benchmark, part), record)
     shutil.rmtree(work.parent, ignore_errors=True)
     return record
 

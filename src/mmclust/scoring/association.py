@@ -8,12 +8,15 @@ Shapes: n words; p pairs of the table; s seeds.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.words import UNKNOWN
-from mmclust.scoring.word_intervals import draws, over_runs
+from mmclust.scoring.sampled import Sampled, draws
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 Array = np.ndarray[Any, Any]
 
@@ -30,8 +33,9 @@ def association(
     *,
     n_resamples: int,
     rng: np.random.Generator,
+    of: Hashable = None,
 ) -> dict[str, Any]:
-    """Score clusters by association norms, with intervals over words.
+    """Score clusters by association norms, sampled over words: figures.
 
     Parameters
     ----------
@@ -44,14 +48,15 @@ def association(
         float64 (p,): of each pair.
     n_resamples, rng
         Of the bootstrap over words.
+    of
+        Which words these are.
 
     Returns
     -------
     dict
         Flat: ``mas``, ``found``, ``not_found``, ``coverage``, ``n_words``,
-        ``n_unknown``, ``n_single_word_clusters`` (counts are means over runs), with
-        what :func:`mmclust.scoring.word_intervals.over_runs` adds; null with a reason
-        where no pair is found.
+        ``n_unknown``, ``n_single_word_clusters`` (counts are means over runs); null
+        with a reason where no pair is found.
     """
     runs = [_one(row, pairs, strengths) for row in clusters]
     found = np.array([run["found"] for run in runs], float)
@@ -61,15 +66,18 @@ def association(
     mas = np.divide(total, found, out=nothing.copy(), where=found > 0)
     coverage = np.divide(found, possible, out=nothing.copy(), where=possible > 0)
     resampled = _resampled(clusters, pairs, strengths, n_resamples, rng)
-    record = over_runs(
-        {"mas": mas}, resampled, clusters.shape[1], limits=(0.0, np.inf),
-        why=NO_PAIR if (possible > 0).all() else NO_TWO,
-    )  # fmt: skip
-    record |= {"found": _whole(found), "not_found": _whole(possible - found)}
-    record |= over_runs(
-        {"coverage": coverage}, resampled, clusters.shape[1], limits=(0.0, 1.0),
-        why=NO_TWO,
-    )  # fmt: skip
+    n = clusters.shape[1]
+    record: dict[str, Any] = {
+        "mas": Sampled(
+            mas, resampled["mas"], n, of, (0.0, np.inf),
+            NO_PAIR if (possible > 0).all() else NO_TWO,
+        ),
+        "found": _whole(found),
+        "not_found": _whole(possible - found),
+        "coverage": Sampled(
+            coverage, resampled["coverage"], n, of, (0.0, 1.0), NO_TWO
+        ),
+    }  # fmt: skip
     single = [run["single"] for run in runs]
     return record | {
         "n_words": clusters.shape[1],

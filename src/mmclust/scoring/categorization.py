@@ -20,10 +20,10 @@ import numpy as np
 
 from mmclust.core.words import UNKNOWN
 from mmclust.scoring.clustering import nmi
-from mmclust.scoring.word_intervals import chunks, over_runs
+from mmclust.scoring.sampled import Sampled, chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
 Array = np.ndarray[Any, Any]
 
@@ -104,8 +104,9 @@ def categorization(
     *,
     n_resamples: int,
     rng: np.random.Generator,
+    words: Hashable = None,
 ) -> dict[str, Any]:
-    """Score the clusters of words, both variants, with intervals over words.
+    """Score the clusters of words, both variants, sampled over words: figures.
 
     Parameters
     ----------
@@ -118,13 +119,14 @@ def categorization(
         None: all.
     n_resamples, rng
         Of the bootstrap over words.
+    words
+        Which words these are.
 
     Returns
     -------
     dict
-        Flat: numbers of words, and ``<variant>_<metric>`` with what
-        :func:`mmclust.scoring.word_intervals.over_runs` adds; null with a reason
-        where a variant has no word.
+        Numbers of words, and ``<variant>_<metric>``; null with a reason where a
+        variant has no word.
     """
     listed = np.ones(len(gold), bool) if listed is None else listed
     known = clusters != UNKNOWN
@@ -140,23 +142,23 @@ def categorization(
         "n_seeds": len(clusters),
     }  # fmt: skip
     parts = {
-        "ignore_unknown": (gold[listed], clusters[:, listed]),
-        "include_unknown": (gold, _with_unknown(clusters)),
+        "ignore_unknown": (gold[listed], clusters[:, listed], listed.tobytes()),
+        "include_unknown": (gold, _with_unknown(clusters), b""),
     }
-    for variant, (categories, assigned) in parts.items():
+    for variant, (categories, assigned, which) in parts.items():
         why = (
             "no word of the categories has a cluster"
             if variant == "ignore_unknown"
             else "there is no word"
         )
         runs, resampled = _resampled(categories, assigned, n_resamples, rng)
-        record |= over_runs(
-            {f"{variant}_{name}": values for name, values in runs.items()},
-            {f"{variant}_{name}": values for name, values in resampled.items()},
-            len(categories),
-            limits=(0.0, 1.0),
-            why=why,
-        )
+        n, of = len(categories), (words, which)
+        record |= {
+            f"{variant}_{name}": Sampled(
+                values, resampled[name], n, of, (0.0, 1.0), why
+            )
+            for name, values in runs.items()
+        }
     return record
 
 

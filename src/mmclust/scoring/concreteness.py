@@ -6,11 +6,14 @@ than m times, as Berger et al. (NAACL 2022) report them. Shapes: n words; s seed
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.word_intervals import draws, over_runs
+from mmclust.scoring.sampled import Sampled, draws
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 Array = np.ndarray[Any, Any]
 
@@ -54,8 +57,9 @@ def concreteness(
     *,
     n_resamples: int,
     rng: np.random.Generator,
+    words: Hashable = None,
 ) -> dict[str, Any]:
-    """Score estimates of concreteness, with intervals over words.
+    """Score estimates of concreteness, sampled over words: figures.
 
     Parameters
     ----------
@@ -67,39 +71,36 @@ def concreteness(
         int (n,): occurrences in the training captions.
     n_resamples, rng
         Of the bootstrap over words.
+    words
+        Which words these are.
 
     Returns
     -------
     dict
         Flat: ``n_words``, ``concreteness_prediction_mae``, and for each m
         ``prediction_correlation_over_<m>``, ``…_n`` (words), ``spearman_over_<m>``,
-        with what :func:`mmclust.scoring.word_intervals.over_runs` adds. Null with a
-        reason for fewer than two words, or without variance.
+        null with a reason for fewer than two words, or without variance.
     """
     kept = {m: counts > m for m in THRESHOLDS}
     gaps = np.abs(ratings - estimates)
     resampled = _resampled(ratings, estimates, kept, n_resamples, rng)
     record: dict[str, Any] = {"n_words": len(ratings), "n_seeds": len(estimates)}
-    mae = gaps.mean(-1) if len(ratings) else np.full(len(estimates), np.nan)
-    record |= over_runs(
-        {"concreteness_prediction_mae": mae},
-        resampled,
-        len(ratings),
-        why="no word has a rating",
-    )
+    name = "concreteness_prediction_mae"
+    record[name] = Sampled(
+        gaps.mean(-1) if len(ratings) else np.full(len(estimates), np.nan),
+        resampled[name], len(ratings), words, why="no word has a rating",
+    )  # fmt: skip
     for m, mask in kept.items():
         n = int(mask.sum())
         rated, estimated = ratings[mask], estimates[:, mask]
+        of = words, mask.tobytes()
         why = FEW if n < 2 else FLAT  # noqa: PLR2004
         name = f"prediction_correlation_over_{m}"
-        r = {name: np.array([pearson(rated, row) for row in estimated])}
-        record |= over_runs(r, resampled, n, limits=(-1.0, 1.0), why=why)
+        r = np.array([pearson(rated, row) for row in estimated])
+        record[name] = Sampled(r, resampled[name], n, of, (-1.0, 1.0), why)
         record[f"{name}_n"] = n
-        rho = [spearman(rated, row) for row in estimated] if n else [np.nan]
-        name = f"spearman_over_{m}"
-        record[name] = None if np.isnan(rho).any() else float(np.mean(rho))
-        if record[name] is None:
-            record[f"{name}_why"] = why
+        rho = np.array([spearman(rated, row) if n else np.nan for row in estimated])
+        record[f"spearman_over_{m}"] = Sampled(rho, None, n, of, why=why)
     return record
 
 

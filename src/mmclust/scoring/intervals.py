@@ -31,6 +31,8 @@ Array = np.ndarray[Any, Any]
 LEVEL = 0.95
 SMALLEST_P = 1e-4
 """Smaller p-values are not told apart: the tails are an approximation."""
+FEWEST = 10
+"""Images (or words) below which there is no p-value: it would mean nothing."""
 _CELLS = 4_000_000
 """Table cells held at once: 32 MB."""
 _NOTHING = 1e-20
@@ -133,7 +135,8 @@ def difference(
     dict
         ``diff``, the difference of the means over seeds; ``diff_low`` and
         ``diff_high``, its 95 % interval; ``diff_p``, two-sided, to three digits, never
-        below :data:`SMALLEST_P`; None where nothing varies.
+        below :data:`SMALLEST_P`; None where nothing varies, or over fewer than
+        :data:`FEWEST`.
 
     Notes
     -----
@@ -153,8 +156,17 @@ def difference(
         "diff": diff,
         "diff_low": diff - half,
         "diff_high": diff + half,
-        "diff_p": _p(abs(diff) / spread, df),
+        "diff_p": None if n < FEWEST else _p(abs(diff) / spread, df),
     }
+
+
+def no_p(p: float | None, n: int) -> str:
+    """Return why a comparison over n images (or words) has no p-value; or nothing."""
+    if p is not None:
+        return ""
+    if n < FEWEST:
+        return f"no p-value over {n}: at least {FEWEST} are needed"
+    return "nothing varies"
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

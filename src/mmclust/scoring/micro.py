@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.intervals import intervals
+from mmclust.scoring.sampled import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,64 +68,47 @@ def micro(sums: Array) -> dict[str, Array]:
     }
 
 
-def micro_records(
+def micro_figures(
     counts: Mapping[str, Array], *, n_resamples: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Return a flat record of several metrics of the same images.
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of several evaluations of the same images.
 
     Parameters
     ----------
     counts
-        By metric, int (s, n, 3): TP, FP and FN of each image, for each of s runs.
+        By evaluation, int (s, n, 3): TP, FP and FN of each image, for each of s runs.
     n_resamples, rng
-        Of the bootstrap.
+        Of the bootstrap over images.
 
     Returns
     -------
     dict
-        ``<metric>_tp``, ``_fp`` and ``_fn``, sums; ``<metric>_precision``, ``_recall``
-        and ``_f1`` in [0, 1] with ``_low`` and ``_high`` (95 %, of images and seeds
-        together) and, of several runs, ``_std``. All are means over runs. A score that
-        is undefined in
-        every run is 0, its interval null, and ``_why`` says why.
+        Of each evaluation: ``precision``, ``recall`` and ``f1`` in [0, 1], sampled
+        over images; and ``tp``, ``fp`` and ``fn``, sums, means over runs. A score
+        that is undefined in every run is 0 and has no interval.
     """
     stacked = {name: np.asarray(value, np.int64) for name, value in counts.items()}
     wide = np.concatenate(list(stacked.values())).swapaxes(0, 1)
     sums = _resampled_sums(wide, n_resamples, rng)
-    record: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
     start = 0
     for name, value in stacked.items():
         stop = start + len(value)
-        resampled = micro(sums[:, start:stop])
-        record |= _record(name, value.sum(axis=1), resampled, value.shape[1])
+        resampled, own = micro(sums[:, start:stop]), value.sum(axis=1)
+        tp, fp, fn = own.sum(axis=0).tolist()
+        defined = {"precision": tp + fp, "recall": tp + fn, "f1": tp + fp + fn}
+        found[name] = {
+            key: Sampled(
+                runs, resampled[key], value.shape[1], limits=(0.0, 1.0),
+                undefined="" if defined[key] else _WHY[key],
+            )
+            for key, runs in micro(own).items()
+        } | {
+            kind: float(runs.mean())
+            for kind, runs in zip(("tp", "fp", "fn"), own.T, strict=True)
+        }  # fmt: skip
         start = stop
-    return record
-
-
-def _record(
-    name: str, sums: Array, resampled: Mapping[str, Array], n_images: int
-) -> dict[str, Any]:
-    """Return one metric's figures from (s, 3) sums and (n_resamples, s) scores."""
-    runs = micro(sums)
-    estimates = {key: float(values.mean()) for key, values in runs.items()}
-    ranges = intervals(runs, resampled, n_images)
-    record: dict[str, Any] = {
-        f"{name}_{kind}": round(float(values.mean()), 6) if len(values) > 1
-        else int(values[0])
-        for kind, values in zip(("tp", "fp", "fn"), sums.T, strict=True)
-    }  # fmt: skip
-    tp, fp, fn = sums.sum(axis=0).tolist()
-    defined = {"precision": tp + fp, "recall": tp + fn, "f1": tp + fp + fn}
-    for key in SCORES:
-        low, high = ranges[key] if defined[key] else (None, None)
-        record[f"{name}_{key}"] = round(estimates[key], 6)
-        record[f"{name}_{key}_low"] = None if low is None else round(low, 6)
-        record[f"{name}_{key}_high"] = None if high is None else round(high, 6)
-        if len(sums) > 1:
-            record[f"{name}_{key}_std"] = round(float(runs[key].std(ddof=1)), 6)
-        if not defined[key]:
-            record[f"{name}_{key}_why"] = _WHY[key]
-    return record
+    return found
 
 
 def _resampled_sums(counts: Array, n_resamples: int, rng: np.random.Generator) -> Array:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.scoring.sampled import Sampled
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
 Array = np.ndarray[Any, Any]
 
 CUTOFFS = (1, 5, 10)
-LEVEL = 0.95
 DEFINITION = "retrieval-1"
 """See :mod:`mmclust.scoring.definitions`."""
 _CELLS = 4_000_000
@@ -81,61 +82,52 @@ def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Dire
     return Direction(wrong[:, 0], tied[:, 0], place, image)
 
 
-def summarise_retrieval(
-    i2t: Direction, t2i: Direction, *, n_resamples: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Return the flat record of one setting.
-
-    Parameters
-    ----------
-    i2t, t2i
-        Both directions.
-    n_resamples, rng
-        Of the bootstrap over query images; an image takes its captions with it.
-
-    Returns
-    -------
-    dict
-        ``<direction>_r<K>`` in [0, 1] with ``_low`` and ``_high`` (95 %),
-        ``_pessimistic`` and ``_tied_mean``; ``rsum`` (0 to 600) likewise;
-        ``<direction>_median_rank``, ``_mean_rank``, ``_mrr``, ``_ndcg``.
-    """
-    record = _figures(i2t, t2i)
-    record |= _quantiles(_drawn(i2t, t2i, n_resamples, rng))
-    return _rounded(record)
-
-
-def summarise_folds(
+def retrieval_figures(
     folds: Sequence[tuple[Direction, Direction]],
     *,
     n_resamples: int,
     rng: np.random.Generator,
+    of: Hashable = None,
 ) -> dict[str, Any]:
-    """Return the flat record of several folds: the mean of each figure over them.
+    """Return the figures of one setting; of several folds, their mean.
 
     Parameters
     ----------
     folds
-        Both directions of each fold, image-to-text first.
+        Both directions of each fold, image-to-text first; mostly there is one.
     n_resamples, rng
-        Of the bootstrap over query images, those of each fold by themselves.
+        Of the bootstrap over query images, those of each fold by themselves; an image
+        takes its captions with it.
+    of
+        What was asked of what: figures of the same are paired.
 
     Returns
     -------
     dict
-        As :func:`summarise_retrieval`; counts (``n_images``, ``n_captions``,
-        ``_tied_queries``) are sums. Intervals are of the mean over the folds.
+        ``<direction>_r<K>`` in [0, 1] and ``rsum`` (0 to 600), sampled over query
+        images; each also ``_pessimistic`` and ``_tied_mean``;
+        ``<direction>_median_rank``, ``_mean_rank``, ``_mrr``, ``_ndcg``. Counts
+        (``n_images``, ``n_captions``, ``_tied_queries``) are sums over folds.
     """
     each = [_figures(i2t, t2i) for i2t, t2i in folds]
     counts = {key for key, value in each[0].items() if isinstance(value, int)}
-    record: dict[str, Any] = {
+    figures: dict[str, Any] = {
         key: sum(values) if key in counts else float(np.mean(values))
         for key in each[0]
         for values in [[one[key] for one in each]]
     }
-    drawn = [_drawn(i2t, t2i, n_resamples, rng) for i2t, t2i in folds]
-    record |= _quantiles(np.mean(drawn, axis=0))
-    return _rounded(record)
+    drawn = np.mean([_drawn(*fold, n_resamples, rng) for fold in folds], axis=0)
+    values = np.column_stack([drawn, 100 * drawn.sum(axis=1)])
+    names = [*(f"{name}_r{k}" for name in ("i2t", "t2i") for k in CUTOFFS), "rsum"]
+    for name, column in zip(names, values.T, strict=True):
+        figures[name] = Sampled(
+            np.array([np.mean([one[name] for one in each])]),
+            column[:, None],
+            figures["n_images"],
+            of,
+            (0.0, 600.0 if name == "rsum" else 1.0),
+        )
+    return figures
 
 
 def _figures(i2t: Direction, t2i: Direction) -> dict[str, Any]:
@@ -159,10 +151,6 @@ def _figures(i2t: Direction, t2i: Direction) -> dict[str, Any]:
         values["rsum"] = 100 * sum(values.values())
         record |= {f"{key}{suffix}": value for key, value in values.items()}
     return record
-
-
-def _rounded(record: dict[str, Any]) -> dict[str, Any]:
-    return {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
 
 
 def hits(ranks: Direction, k: int, share: float = 0.0) -> Array:
@@ -209,16 +197,6 @@ def _drawn(
         times = rng.multinomial(n, np.full(n, 1 / n), min(chunk, n_resamples - start))
         drawn.append((times @ found) / (times @ of))
     return np.concatenate(drawn)
-
-
-def _quantiles(drawn: Array) -> dict[str, float]:
-    """Return 95 % intervals of the six recalls and of their sum."""
-    values = np.column_stack([drawn, 100 * drawn.sum(axis=1)])
-    low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
-    names = [*(f"{name}_r{k}" for name in ("i2t", "t2i") for k in CUTOFFS), "rsum"]
-    return {f"{key}_low": float(v) for key, v in zip(names, low, strict=True)} | {
-        f"{key}_high": float(v) for key, v in zip(names, high, strict=True)
-    }
 
 
 def random_expectation(n_images: int, n_captions: int, n_pool: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.scoring.clustering import METRICS, ami, contingency, scores
-from mmclust.scoring.intervals import difference, intervals, resample
+from mmclust.scoring.intervals import difference, intervals, no_p, resample
 from mmclust.scoring.record import Score, named
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def compared(score: Score, own: Scored, other: Scored, versus: Key) -> Score:
     return replace(
         score, versus=named(versus), diff=found["diff"], diff_low=found["diff_low"],
         diff_high=found["diff_high"], p=found["diff_p"],
-        note="" if found["diff_p"] is not None else "nothing varies",
+        note=no_p(found["diff_p"], own.counts["n_samples"]),
     )  # fmt: skip
 
 
