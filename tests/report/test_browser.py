@@ -103,22 +103,18 @@ def test_a_number_of_the_matrix_filters_the_gallery(page):
 def test_another_method_changes_map_matrix_and_gallery(page):
     """Its clusters, its matches and its confidence take the place of the first's."""
     names = "[...document.querySelectorAll('.confusion thead span')].map(s => s.title)"
-    wrong = (
-        "[...document.querySelectorAll('.commonest')].map(s => s.textContent).join()"
-    )
-    sizes = f"{wrong} + {names}"
+    common = "[...document.querySelectorAll('.commonest')].map(s => s.textContent)"
+    sizes = f"{common}.join() + {names}"
     before = page.run(sizes)
-    tac = "[...document.querySelector('#toy select').options].find(o => /tac/.test(o.text)).value"
+    tac = ("[...document.querySelector('#toy select').options]"
+           ".find(o => /tac/.test(o.text)).value")  # fmt: skip
     choose(page, "method", page.run(tac))
-    page.wait(
-        "document.querySelector('[data-order]').textContent.includes('tac on image')"
-    )
+    order = "document.querySelector('[data-order]').textContent"
+    page.wait(f"{order}.includes('tac on image')")
     assert page.run(sizes) != before
     assert "surest of come first" in page.run(
         "document.querySelector('[data-order]').textContent")  # fmt: skip
-    legend = (
-        "document.querySelector('[data-by][value=sure]').nextElementSibling.textContent"
-    )
+    legend = "document.querySelector('[data-by][value=sure] + span').textContent"
     assert page.run(legend) == "confidence"
     choose(page, "method", "1" if page.run(tac) == "0" else "0")
     page.wait("!document.querySelector('[data-order]').textContent.includes('tac')")
@@ -154,9 +150,8 @@ def test_the_lasso_selects_and_the_list_is_a_csv(page):
     page.mouse("mouseMoved", *first)
     page.mouse("mousePressed", *first, button="left", clickCount=1)
     for corner in corners[1:]:
-        page.mouse(
-            "mouseMoved", *page.spot("canvas", *corner), button="left", buttons=1
-        )
+        spot = page.spot("canvas", *corner)
+        page.mouse("mouseMoved", *spot, button="left", buttons=1)
     page.mouse("mouseReleased", *spot, button="left", clickCount=1)
     assert page.run(STATUS).startswith("20 images: selected on the map (20)")
     page.click("[data-lasso]")
