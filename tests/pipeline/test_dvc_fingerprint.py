@@ -135,9 +135,10 @@ def test_what_was_checked_out_is_as_before(repo):
 def test_elsewhere_too(repo):
     """`dvc exp run --temp` works in another folder, with the records of this one."""
     edit(repo, "VIEWS = ", "# a remark\nVIEWS = ")
-    output = dvc(repo, "exp", "run", "--temp", *TARGETS)
-    assert stages_run(output) == set(LOOKING)
-    assert as_before(output) == set(LOOKING.values())
+    stage = "encode@folder-color_histogram"  # pictures of one's own do not go there
+    output = dvc(repo, "exp", "run", "--temp", "--single-item", stage)
+    assert stages_run(output) == {stage}
+    assert as_before(output) == {LOOKING[stage]}
     back(repo)
 
 
