@@ -49,7 +49,7 @@ def compare(
     Reads metrics/clustering, params.yaml and the benchmark's summary.json. Where its
     data are not the published ones, no difference is given.
     """
-    from mmclust.core.io import read_json
+    from mmclust.core.io import read_json, read_record
     from mmclust.core.params import read_params
     from mmclust.scoring.published import compare as put_beside
     from mmclust.scoring.published import read_published
@@ -58,7 +58,8 @@ def compare(
     published = read_published(_FOLDER)
     for name in params.clustered if benchmark is None else (benchmark,):
         records = read_json(Path("metrics/clustering") / f"{name}.json")
-        summary = read_json(Path("data/benchmarks") / name / "summary.json")
+        folder = Path("data/benchmarks") / name
+        summary = read_record(folder / "summary.json", {}, n_classes=int, notes=dict)
         rows = put_beside(published, name, records, params, summary)
         typer.echo(f"{name}: {len(rows)} published numbers have one of ours beside")
         for row in rows:
