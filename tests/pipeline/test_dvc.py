@@ -29,25 +29,10 @@ BENCHMARKS = ("coco_cross", "flickr30k_fg")
 SCORES = "metrics/clustering/coco_cross.json"
 
 
-def copy_project(root):
-    """Copy what git has or would have, but for tests and what a run made."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    skip = ("tests/", "perf/", "metrics/", "plots/", "dvc.lock", "data/benchmarks")
-    for name in listed:
-        made = name.startswith(skip) and not name.endswith(".gitkeep")
-        if (ROOT / name).is_file() and not made:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
-
-
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory):
     """A copy of the project in a git repository of its own, with small params."""
-    root = tmp_path_factory.mktemp("repo")
-    copy_project(root)
+    root = copy_project(tmp_path_factory.mktemp("repo"))
     params = yaml.safe_load((root / "params.yaml").read_text())
     unused = {"coco2014", "pascal_sentences"}
     params["data"]["sources"] = [
@@ -71,6 +56,21 @@ def repo(tmp_path_factory):
     run(root, "git", "init", "-q", "-b", "main")
     run(root, sys.executable, "-m", "mmclust", "plots-page")
     commit(root, "Start")
+    return root
+
+
+def copy_project(root):
+    """Copy the project's files as they are here, without what it made."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    skip = ("tests/", "perf/", "metrics/", "plots/", "dvc.lock", "data/benchmarks")
+    for name in listed:
+        made = name.startswith(skip) and not name.endswith(".gitkeep")
+        if (ROOT / name).is_file() and not made:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
     return root
 
 

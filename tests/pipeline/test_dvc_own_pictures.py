@@ -28,8 +28,7 @@ def write_pictures(folder, *, labelled):
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_pipeline_of_own_pictures(labelled, tmp_path):
     """No WordNet, no sample, no network: from build to the page, then nothing."""
-    root = tmp_path / "repo"
-    copy_project(root)
+    root = copy_project(tmp_path / "repo")
     params = yaml.safe_load((root / "presets/own-pictures.yaml").read_text())
     params["data"]["mirror"] = str(tmp_path)  # a folder that holds no data set
     params["benchmarks"]["folder"] = {"labels": "folders" if labelled else "none"}

@@ -67,11 +67,13 @@ def as_before(made: Fingerprint) -> bool:
 
 def tell_left_out(folder: Path, record: str = "features.json") -> None:
     """Say what of its input an encoder did not use: skipped images, cut captions."""
-    from mmclust.core.io import read_json
+    from mmclust.core.io import read_record
 
-    facts = read_json(folder / record)
+    facts = read_record(
+        folder / record, {"benchmark": str, "encoder": str}, skipped=dict
+    )
     name = f"{facts['benchmark']} {facts['encoder']}"
-    for view, skipped in facts.get("skipped", {}).items():
+    for view, skipped in (facts.get("skipped") or {}).items():
         reasons = ", ".join(sorted({why.partition(":")[0] for why in skipped.values()}))
         typer.echo(f"{name}: {len(skipped):,} images have no {view} features and are "
                    f"left out ({reasons})", err=True)  # fmt: skip
@@ -82,9 +84,9 @@ def tell_left_out(folder: Path, record: str = "features.json") -> None:
 
 def tell_zero_rows(features: Path) -> None:
     """Say which of an encoder's features are zeros, which clusterers cannot place."""
-    from mmclust.core.io import read_json
+    from mmclust.core.features import read_meta
 
-    facts = read_json(features / "features.json")
+    facts = read_meta(features)
     for view, count in facts.get("zero_rows", {}).items():
         typer.echo(
             f"{facts['benchmark']} {facts['encoder']}: {count} of {facts['images']} "

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import check_features, require_sealed, sealed
+from mmclust.core.features import check_features, read_meta, require_sealed, sealed
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.io import digest_of, read_json, read_table, write_array, write_json
+from mmclust.core.io import digest_of, read_table, write_array, write_json
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
@@ -189,15 +189,15 @@ def _fitted(work: Work, folder: Path) -> Work:
                 do="encode the benchmark that retrieval.fitted_on names with "
                 f"{encoder} first",
             )
-        made = read_json(folder / "features.json")
-        again = f"encode again: mmclust encode {made.get('benchmark')} {encoder}"
+        again = f"encode again: mmclust encode {folder.parent.name} {encoder}"
+        made = read_meta(folder, again)
         require_sealed(folder, "features.json", made, FITTED, again)
-        if made["params"] != json.loads(json.dumps(facts["params"])):
+        if made.get("params") != json.loads(json.dumps(facts["params"])):
             raise MmclustError(
                 f"{encoder} was fitted with other options",
                 where=folder,
                 expected=facts["params"],
-                found=made["params"],
+                found=made.get("params"),
                 do=again,
             )
         learned = load_fitted(folder)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import normalised, require_sealed, sealed
+from mmclust.core.features import normalised, read_meta, require_sealed, sealed
 from mmclust.core.fingerprint import code, libraries
-from mmclust.core.io import digest_of, read_array, read_json, write_array, write_json
+from mmclust.core.io import digest_of, read_array, read_record, write_array, write_json
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
@@ -85,8 +85,8 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
             found=name,
             do="set model.encoder, or take the heads out of model.heads",
         )
-    facts = read_json(folder / "features.json")
-    again = f"encode again: mmclust encode {facts.get('benchmark')} {name}"
+    again = f"encode again: mmclust encode {folder.parent.name} {name}"
+    facts = read_meta(folder, again)
     model = require_maker(name, params, facts, "The features", folder, again)
     frozen = not hasattr(load("encoders", name), "fit")
     if frozen:
@@ -100,7 +100,7 @@ def read_fitted(folder: Path) -> Fitted:
     from safetensors.numpy import load_file
 
     weights, facts = (folder / name for name in FITTED)
-    return Fitted(load_file(weights), read_json(facts))
+    return Fitted(load_file(weights), read_record(facts, {}))
 
 
 def require_maker(
@@ -246,7 +246,7 @@ def word_embeddings(
     path, record = cache / f"{key}.npy", cache / f"{key}.json"
     if record.is_file():
         with contextlib.suppress(MmclustError):  # damaged: made anew
-            require_sealed(cache, record.name, read_json(record), [path.name], "")
+            require_sealed(cache, record.name, read_record(record, {}), [path.name], "")
             return read_array(path)
     write_array(path, embed_words(words, params, embed))
     write_json(record, sealed(cache, [path.name]))
