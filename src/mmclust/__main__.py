@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import sys
+from typing import NoReturn
 
-_STOPPED = "stopped; run the same command again to continue"
+
+def _stop() -> NoReturn:
+    """Say how to go on, and end as a shell expects it of Ctrl-C."""
+    print("stopped; run the same command again to continue", file=sys.stderr)  # noqa: T201
+    sys.exit(130)
 
 
 def main() -> None:
-    """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage."""
+    """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage.
+
+    Ctrl-C ends it with 130.
+    """
     from mmclust.core.errors import MmclustError
     from mmclust.core.numerics import settle
 
     try:
         settle()  # before any library that reads these settings can be loaded
-        from mmclust.cli import app
+        from mmclust.cli import StoppedError, app
         from mmclust.cli._output import ShownOutput
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
@@ -26,7 +34,7 @@ def main() -> None:
             "  do:       scripts/setup, then: source .venv/bin/activate"
         )
     except KeyboardInterrupt:
-        sys.exit(_STOPPED)
+        _stop()
     except MmclustError as error:
         sys.exit(f"error: {error}")
     try:
@@ -38,8 +46,8 @@ def main() -> None:
         sys.exit(
             f"error: there is not enough memory ({str(error) or 'no more is given'})"
         )
-    except KeyboardInterrupt:
-        sys.exit(_STOPPED)
+    except (KeyboardInterrupt, StoppedError):
+        _stop()
     except OSError as error:  # of a library that writes by itself
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise

@@ -247,7 +247,7 @@ def test_options_are_checked(coco, tmp_path, block, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "source.json is not an object"),
+        ("[]", "source.json is not a record"),
         ('{"protocol": {"coco_all.min_images": "20"}}', r"wrong type[\s\S]*'20'"),
         ('{"protocol": [1]}', "wrong type"),
         ("{", "not valid JSON"),

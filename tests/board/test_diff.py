@@ -104,7 +104,7 @@ def test_formats_hold_the_same(board):
 def test_headlines_unless_metrics_are_asked_for(board):
     """Of words: of known words alone, and no correlation over few of them."""
     word = "metrics/details/cognition/toy.csv"
-    r = "prediction_correlation_over_0"
+    r = "prediction_correlation_over_10"
     both = [
         score(0.5, key=("joint", "categorization", m), metric="v_measure_score", k=None)
         for m in ("ignore_unknown", "include_unknown")

@@ -1,7 +1,6 @@
 """The cluster stage: every clusterer, view and seed; the same at any workers."""
 
 import csv
-import json
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from mmclust.core.features import sealed
 from mmclust.core.io import read_json, read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
 from mmclust.encoders._stage import encode_benchmark
+from mmclust.scoring.record import path_of, read
 
 METHODS = ("kmeans", "agglomerative", "random")
 
@@ -141,25 +141,26 @@ def test_k_is_chosen_without_labels(encoded):
     assert [(r["k"], r["chosen"]) for r in rows] == [
         ("2", "0"), ("3", "1"), ("4", "0"), ("6", "0")]  # fmt: skip
     assert {row["images"] for row in rows} == {"fit"}
-    record = json.loads(
-        (encoded / "metrics/internal/tiny/color_histogram.json").read_text()
-    )
-    assert record["auto_k"]["k"] == 3
-    assert record["auto_k"]["at_edge"] is False
-    assert "silhouette" in record["auto_k"]["criterion"]
+    record = read(path_of(encoded, "cluster", "tiny", "color_histogram"))
+    chosen = record.of(("color_histogram", "", ""))
+    assert chosen["chosen_k"].mean == 3
+    assert chosen["chosen_k_at_edge"].mean == 0
+    assert "silhouette" in chosen["chosen_k"].note
 
 
 def test_label_free_scores_are_apart(encoded):
     """They are written without labels, and say nothing of classes."""
     (encoded / "data/benchmarks/tiny/labels.parquet").unlink()
     cluster(encoded, "random", params())
-    record = json.loads((encoded / "metrics/internal/tiny/random.json").read_text())
-    kmeans = record["concat"]["kmeans"]
-    assert kmeans["k"] == 3
-    assert -1 <= kmeans["silhouette"] <= 1
-    assert kmeans["davies_bouldin"] > 0
-    assert -1 <= kmeans["stability"] <= 1
-    assert record["image"]["agglomerative"]["stability"] is None
+    record = read(path_of(encoded, "cluster", "tiny", "random"))
+    kmeans = record.of(("random", "concat", "kmeans"))
+    assert kmeans["silhouette"].k == 3
+    assert -1 <= kmeans["silhouette"].mean <= 1
+    assert kmeans["davies_bouldin"].mean > 0
+    assert -1 <= kmeans["stability"].mean <= 1
+    alone = record.get(("random", "image", "agglomerative"), "stability")
+    assert alone.mean is None
+    assert alone.note == "one run, or no two runs with images in common"
     assert not {"acc", "nmi", "ari", "f1", "purity"} & set(kmeans)
 
 

@@ -148,3 +148,25 @@ def test_words_are_taken_as_they_stand(score):
     categories = 'person: {nan: 6}\nidea: {"null": 5, "NA": 5, "3.0": 1}\n'
     found = score("categorization", clusters=clusters, categories=categories)
     assert found["n_known"] == 4
+
+
+def test_a_baseline_of_one_s_own(score):
+    """Differences with intervals; over nine words and fewer there is no p-value."""
+    worse = "word,cluster\ndog,0\ncat,1\ncow,0\nowl,1\napple,0\npear,1\nsaw,0\naxe,1\n"
+    found = score("categorization", clusters=CLUSTERS, categories=YAML, baseline=worse)
+    gap = found["ignore_unknown_fscore_diff"]
+    assert gap > 0
+    assert found["ignore_unknown_fscore_diff_low"] < gap
+    assert found["ignore_unknown_fscore_diff_p"] is None
+    assert "at least 10" in found["ignore_unknown_fscore_diff_why"]
+    alone = score("association", clusters=CLUSTERS, norms=SWOW)
+    found = score("association", clusters=CLUSTERS, norms=SWOW, baseline=worse)
+    assert found["mas"] == alone["mas"]
+    assert found["mas_diff"] is None
+    assert found["mas_diff_why"]
+    flat = PREDICTIONS.replace("0.9", "0.4")
+    found = score(
+        "concreteness", predictions=PREDICTIONS, norms=NORMS, counts=COUNTS,
+        baseline=flat,
+    )  # fmt: skip
+    assert found["concreteness_prediction_mae_diff"] == pytest.approx(-0.5 / 3)

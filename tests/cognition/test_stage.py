@@ -9,7 +9,7 @@ import pytest
 
 from mmclust.cognition.estimates import representatives, text_only
 from mmclust.cognition.lists import judge_by, write_word_list
-from mmclust.cognition.stage import score_models
+from mmclust.cognition.stage import MAE, score_models
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import CognitionParams, Params, ScoreParams
 from mmclust.core.words import WordClusters, write_words
@@ -204,3 +204,31 @@ def test_correlations_over_too_few_words_are_not_plotted(root):
     assert values
     for key in values:
         assert (key in plotted) is (record.get(f"{key}_low") is not None)
+
+
+def test_models_are_compared_with_the_first_that_is_no_floor(root):
+    """Paired over words, each norm and variant by itself; one seed will do."""
+    learned(root, "random", estimates=False)
+    learned(root)
+    learned(root, "other")
+    record = score_models(params("random", "joint_model", "other"), root)
+    assert next(key[0] for key in record.methods()) == "random"
+    key = ("categorization", "ignore_unknown")
+    assert record.get(("joint_model", *key), "fscore").versus == ""
+    floor = record.get(("random", "categorization", "include_unknown"), "fscore")
+    assert floor.versus == "joint_model categorization include_unknown"
+    # Equal clusters do not differ; seven words would not tell.
+    other = record.get(("other", *key), "fscore")
+    assert (other.diff, other.p) == (0, None)
+    assert "nothing varies" in other.note or "at least 10" in other.note
+    assert record.get(("random", "concreteness", ""), MAE).mean is None
+    means = root / "metrics/cognition/coco_words"
+    assert set(json.loads((means / "random.json").read_text())) == {"nmi", "mas"}
+
+
+def test_no_model_is_no_error(root):
+    """DVC finds what it asks for, and the record is empty."""
+    assert not score_models(replace(params(), words={}), root)
+    assert (root / "data/cognition").is_dir()
+    assert (root / "plots/cognition/scores/none.csv").is_file()
+    assert not read(root / "metrics/details/cognition/coco_words.csv")

@@ -130,7 +130,7 @@ ORPHANS = """
     def run(task):
         if sys.argv[1] == "without prctl":
             ctypes.CDLL(None).prctl(1, 0)
-        os.write(1, b"%d\n" % os.getpid())  # in one piece: two processes share it
+        os.write(1, b"%d\\n" % os.getpid())  # in one piece: two processes share it
         if sys.argv[1] == "in C code":
             ctypes.PyDLL(None).sleep(600)  # does not give up Python's lock
         time.sleep(600)

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -12,21 +13,36 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from mmclust.benchmarks._source import source_facts
 from mmclust.board.history import manifest_of
 from mmclust.cli import app
+from mmclust.cli._options import tell_left_out
 from mmclust.cli._show import clustering_table, visible
+from mmclust.clusterers._names import nouns_for
 from mmclust.cognition.ratings import read_ratings
 from mmclust.cognition.typicality import read_categories
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import (
+    read_features,
+    read_meta,
+    require_nouns,
+    require_sealed,
+)
 from mmclust.core.ids import read_ids
-from mmclust.core.io import read_array, read_json, read_table
+from mmclust.core.io import read_array, read_json, read_record, read_table
 from mmclust.core.params import read_params
+from mmclust.encoders._weights import processor_pixels
 from mmclust.grounding._masks import outline
+from mmclust.heads._rows import n_clusters
+from mmclust.heads._saved import load_head
 from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
 from mmclust.retrieval._names import names
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.word_columns import read_list, read_values
+from mmclust.sources.audit import audit
+from mmclust.sources.nouns import write_nouns
+from mmclust.sources.terms import _accepted
 
 DEEP = "[" * 100_000
 UNSAFE = ("weights_only", "allow_pickle", "max_header_size", "pickle.load")
@@ -221,3 +237,119 @@ def test_what_a_terminal_would_obey_is_spelt_out(tmp_path, monkeypatch, capsys):
     error = CliRunner().invoke(app, ["build", "coco_cross"]).exception
     assert "U+001B" in str(error)
     assert "\x1b" not in str(error)
+
+
+MANIFEST = SimpleNamespace(benchmark="b", digest="y", image_ids=[])
+
+
+def _read_nouns(folder):
+    return write_nouns(folder / "raw", folder / "out.csv")
+
+
+def _clustered(k):
+    return SimpleNamespace(model=SimpleNamespace(k=k))
+
+
+META = {"encoder": "hog", "benchmark": "b", "manifest": "x", "images": 1, "dims": {}}
+NOUNS = {"manifest": "x", "encoder": "hog"}
+SOURCE = {"mirror": "sample", "files": {}}
+RECORDS = {
+    "features": ("features.json", META, lambda f: read_features(f, MANIFEST)),
+    "of a fit": ("features.json", META, read_meta),
+    "told": (
+        "features.json", {"encoder": "hog", "benchmark": "b"}, tell_left_out
+    ),
+    "nouns": ("nouns.json", NOUNS, lambda f: require_nouns(f, None, MANIFEST)),
+    "names": ("nouns.json", NOUNS, lambda f: nouns_for(f, None, None)),
+    "chosen k": (
+        "k.json", {"k": 3}, lambda f: n_clusters(_clustered("auto"), f, f / "k.json")
+    ),
+    "head": ("head.json", {"head": "tac", "seeds": 1}, load_head),
+    "audit": (
+        "source.json", SOURCE,
+        lambda f: audit(SimpleNamespace(name="toy", files={}), f, f, deep=False),
+    ),
+    "word list": ("raw/source.json", {"mirror": "sample"}, _read_nouns),
+    "pixels": (
+        "preprocessor_config.json", {"image_mean": [], "image_std": []},
+        processor_pixels,
+    ),
+}  # fmt: skip
+WITHOUT_KEYS = {
+    "classes": (
+        "summary.json",
+        lambda f: n_clusters(_clustered(None), f / "summary.json", f),
+    ),
+    "source": ("source.json", source_facts),
+    "terms": ("terms.json", lambda f: _accepted(f / "terms.json")),
+}
+
+
+@pytest.mark.parametrize("reader", [*RECORDS, *WITHOUT_KEYS])
+@pytest.mark.parametrize("value", [[], "text", 5, None, "missing"])
+def test_records_of_another_shape(reader, value, tmp_path):
+    """One message that names the file, from every reader of a record of ours."""
+    if reader in WITHOUT_KEYS:
+        if value == "missing":
+            pytest.skip("it demands no key")
+        (name, read), known = WITHOUT_KEYS[reader], {}
+    else:
+        name, known, read = RECORDS[reader]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    for lacking in known if value == "missing" else [""]:
+        content = value
+        if value == "missing":
+            content = {key: known[key] for key in known if key != lacking}
+        (tmp_path / name).write_text(json.dumps(content))
+        with pytest.raises(MmclustError) as caught:
+            read(tmp_path)
+        what = "is not a record" if value != "missing" else f"does not say {lacking}"
+        assert caught.value.what.startswith(f"{tmp_path.joinpath(name).name} {what}")
+        assert caught.value.parts["where"] == tmp_path / name
+        assert caught.value.parts["expected"]
+        assert caught.value.parts["do"]
+
+
+@pytest.mark.parametrize("reader", RECORDS)
+def test_a_key_of_another_type_is_named(reader, tmp_path):
+    """With what it should be, and what it is."""
+    name, known, read = RECORDS[reader]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    for key, right in known.items():
+        for wrong in (None, True, 2.5, {} if isinstance(right, list) else []):
+            (tmp_path / name).write_text(json.dumps({**known, key: wrong}))
+            with pytest.raises(MmclustError, match=f"does not say {key} as it"):
+                read(tmp_path)
+
+
+def test_what_a_record_need_not_say(tmp_path):
+    """A key that may be absent or null is held to its type all the same."""
+    path = tmp_path / "a.json"
+    for value in (None, 3):
+        path.write_text(json.dumps({"n": value, "other": []}))
+        assert read_record(path, {}, n=int)["n"] == value
+    for value in (True, "3", 3.5):
+        path.write_text(json.dumps({"n": value}))
+        with pytest.raises(MmclustError, match="does not say n as it must"):
+            read_record(path, {}, n=int)
+
+
+@pytest.mark.parametrize("digests", [[], "text", 5, None])
+def test_digests_that_are_no_object(digests, tmp_path):
+    """Whatever a record gives as sha256, files it does not name are refused."""
+    (tmp_path / "a.npy").write_bytes(b"a")
+    with pytest.raises(MmclustError, match=r"r\.json does not say sha256"):
+        require_sealed(tmp_path, "r.json", {"sha256": digests}, ["a.npy"], "again")
+
+
+def test_a_record_of_another_shape_ends_a_command(tiny, run_mmclust):
+    """With exit code 1 and no traceback."""
+    folder = tiny / "data/features/coco_cross/hog"
+    folder.mkdir(parents=True)
+    (tiny / "data/benchmarks/tiny").rename(tiny / "data/benchmarks/coco_cross")
+    (folder / "features.json").write_text("[]")
+    (tiny / "params.yaml").write_text("encoders: {hog: {}}\nmodel: {encoder: hog}\n")
+    done = run_mmclust("cluster", "coco_cross", "hog", cwd=tiny)
+    assert done.returncode == 1, done.stderr
+    assert "features.json is not a record" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -130,6 +130,9 @@ def test_a_signal_ends_a_fetch_from_silent_mirrors(sign, code, server, tmp_path)
     finally:
         running.kill()
     assert (running.returncode, "Traceback" in errors) == (code, False)
+    again = "stopped; run the same command again to continue\n"
+    assert errors.endswith(again) == (sign == signal.SIGINT)
+    assert "Aborted" not in errors
     assert sum(server[0].requests.values()) == 2
 
 

@@ -82,7 +82,7 @@ def test_the_whole_way(tiny, monkeypatch):
     """Two of 36 are missing from nouns, heads, clusters, scores, panels and page."""
     damage(tiny)
     params = settings()
-    records = run_all(tiny, params, corrupt="skip")
+    scored = run_all(tiny, params, corrupt="skip")
     bad = [f"{row:012d}" for row in BAD]
     text = np.load(tiny / "data/nouns/tiny/counterparts.npy")
     assert np.flatnonzero(np.isnan(text).any(axis=1)).tolist() == list(BAD)
@@ -95,10 +95,10 @@ def test_the_whole_way(tiny, monkeypatch):
         assert not set(bad) & set(ids)
         record = read_json(tiny / f"data/heads/tiny/{head}/head.json")
         assert record["fitted_on"] == 34
-        by_view = records["heads"].values()
-        assert {v[head]["n_samples"] for v in by_view if head in v} == {34}
-    assert records["miniclip"]["concat"]["kmeans"]["n_samples"] == 34
-    assert records["lsa"]["text"]["kmeans"]["n_samples"] == 36
+        rows = [s for s in scored if s.key[2] == head and s.metric == "n_samples"]
+        assert {row.mean for row in rows} == {34}
+    assert scored.mean(("miniclip", "concat", "kmeans"), "n_samples") == 34
+    assert scored.mean(("lsa", "text", "kmeans"), "n_samples") == 36
     monkeypatch.setattr(panels, "ITERATIONS", 250)
     out = tiny / "panels.svg"
     assert panels_of_benchmark(tiny, "tiny", "tac", out, perplexity=5.0) == 34
@@ -147,8 +147,8 @@ def test_images_without_captions_are_left_out_of_the_heads_too(tiny):
     """Skipped in one view of an encoder, an image is left out of all it makes."""
     without_captions(tiny, 4)
     params = replace(settings(), encoders={"miniclip": MINICLIP})
-    records = run_all(tiny, params, missing_captions="skip")
-    assert records["heads"]["image"]["tac"]["n_samples"] == 35
+    scored = run_all(tiny, params, missing_captions="skip")
+    assert scored.mean(("miniclip", "image", "tac"), "n_samples") == 35
 
 
 def test_a_pool_is_searched_without_them(tiny):

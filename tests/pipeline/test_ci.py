@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmclust.scoring.record import COLUMNS
 from tests.board.boards import ENVIRONMENT, SCORES, Board, git, scores
 from tests.conftest import ROOT
 
@@ -190,11 +191,12 @@ def compared(tmp_path):
                     ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
     dvc = [sys.executable, "-m", "dvc"]
     subprocess.run([*dvc, "init", "-q"], cwd=root, env=ENVIRONMENT, check=True)
-    pipeline = {"metrics": [SCORES], "plots": [{"plots": {"x": "k", "y": "score"}}]}
+    pipeline = {"plots": [{"plots": {"x": "k", "y": "score"}}]}
     (root / "plots").mkdir()
     (root / "plots/a.csv").write_text("k,score\n1,0.5\n2,0.6\n")
-    base = board.commit({SCORES: scores(kmeans=0.5), "dvc.yaml": pipeline})
-    board.commit({SCORES: scores(kmeans=0.6)})
+    numbers = scores(kmeans=0.5, ward=0.5)
+    base = board.commit({SCORES: numbers, "dvc.yaml": pipeline})
+    board.commit({SCORES: scores(kmeans=0.9, ward=0.55)})
     return root, base
 
 
@@ -207,17 +209,23 @@ def call(root, *arguments):
 
 
 def test_the_comment_tells_what_changed(compared):
-    """DVC's difference, the best rows, and a page of plots."""
+    """Scores that moved by more than their noise, the best rows, a page of plots."""
     root, base = compared
     done = call(root, base, "out")
     assert done.returncode == 0, done.stderr
     comment = (root / "out/comment.md").read_text()
-    assert re.search(r"\| hog\.image\.kmeans\.acc +\| 0\.5 +\| 0\.6 +\| 0\.1 ", comment)
-    assert "3 values changed" in comment
-    assert "| 0.6000 | [0.5000, 0.7000] |" in comment
+    assert "| 0.5000 → 0.9000 | +0.4000 |" in comment
+    assert "1 row moved by more than its noise, 1 moved within its noise" in comment
+    assert "| 0.9000 | [0.8000, 1.0000] |" in comment
     assert (root / "out/plots/index.html").is_file()
     assert call(root, "HEAD", "same").returncode == 0
-    assert "No metric changed." in (root / "same/comment.md").read_text()
+    same = (root / "same/comment.md").read_text()
+    assert "No rows moved by more than their noise" in same
+    git(root, "rm", "-qr", "metrics")
+    git(root, "commit", "-qm", "x")
+    git(root, "checkout", "-q", "HEAD~1", "--", "metrics")
+    assert call(root, "HEAD", "before").returncode == 0
+    assert "has no record of scores" in (root / "before/comment.md").read_text()
 
 
 def test_compare_says_what_is_wrong(compared):
@@ -229,12 +237,18 @@ def test_compare_says_what_is_wrong(compared):
     assert call(root).returncode == 2
 
 
+RECORD = f"""
+from pathlib import Path
+mean = float(Path("score.txt").read_text())
+path = Path("{SCORES}")
+path.parent.mkdir(parents=True, exist_ok=True)
+line = f"hog,image,kmeans,3,acc,{{mean}},{{mean - 0.125}},{{mean + 0.125}},,,,,,,,,,"
+path.write_text("{",".join(COLUMNS)}\\n" + line + "\\n")
+"""
 STAGE = {
-    "cmd": "mkdir -p report metrics && echo x > report/index.html"
-    """ && printf '{"a": {"acc": %s}}' $(cat score.txt) > metrics/toy.json""",
+    "cmd": "mkdir -p report && echo x > report/index.html && python record.py",
     "deps": ["src/code.txt"],  # not score.txt: the other machine's other result
-    "outs": ["report"],
-    "metrics": [{"metrics/toy.json": {"cache": False}}],
+    "outs": ["report", {SCORES: {"cache": False}}],
 }
 
 
@@ -256,6 +270,8 @@ def project(tmp_path):
     )
     (root / ".gitignore").write_text(".venv\n/report\n")
     (root / "src/code.txt").write_text("1")
+    (root / "src/mmclust").symlink_to(ROOT / "src/mmclust")
+    (root / "record.py").write_text(RECORD)
     (root / "score.txt").write_text("0.5")
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"toy": STAGE}}))
     git(root, "init", "-q", "-b", "main")
@@ -292,8 +308,8 @@ def test_repro_ends_with_whether_committed_scores_are_reproduced(project):
     assert last() == "Committed scores: reproduced to the byte."
     another_result(project)
     assert last() == (
-        "Committed scores: 1 values differ, most a.acc in metrics/toy.json, by 0.125; "
-        "docs/numerics.md says where they must not."
+        "Committed scores: 1 of 1 differ, all within their noise; most hog image "
+        "kmeans acc of toy, by 0.125; docs/numerics.md says where they must not."
     )
     (project / "src/code.txt").write_text("2")
     assert last().startswith("Committed scores: not compared")
@@ -314,6 +330,6 @@ def test_ci_fails_when_a_clean_clone_does_not_stay_clean(project):
     done = bash(project, run)
     assert done.returncode == 1
     assert "error: dvc repro made other results than those committed" in done.stderr
-    assert " M metrics/toy.json" in done.stderr
+    assert f" M {SCORES}" in done.stderr
     assert "scripts/test" not in done.stdout
     assert bash(project, f"export MMCLUST_NUMERICS=fast; {run}").returncode == 0

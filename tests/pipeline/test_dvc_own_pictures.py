@@ -1,8 +1,6 @@
 """One's own pictures, offline: the whole pipeline without a source of anybody's."""
 
 import json
-import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -10,8 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from tests.conftest import ROOT
-from tests.pipeline.test_dvc import commit, dvc, run, stages_run, words
+from tests.pipeline.test_dvc import commit, copy_project, dvc, run, stages_run, words
 
 KINDS = ("red", "green", "blue")
 
@@ -31,17 +28,7 @@ def write_pictures(folder, *, labelled):
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_pipeline_of_own_pictures(labelled, tmp_path):
     """No WordNet, no sample, no network: from build to the page, then nothing."""
-    root = tmp_path / "repo"
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    skip = ("tests/", "perf/", "metrics/", "plots/", "dvc.lock", "data/benchmarks")
-    for name in listed:
-        made = name.startswith(skip) and not name.endswith(".gitkeep")
-        if (ROOT / name).is_file() and not made:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
+    root = copy_project(tmp_path / "repo")
     params = yaml.safe_load((root / "presets/own-pictures.yaml").read_text())
     params["data"]["mirror"] = str(tmp_path)  # a folder that holds no data set
     params["benchmarks"]["folder"] = {"labels": "folders" if labelled else "none"}

@@ -140,3 +140,62 @@ def test_names_are_taken_as_dvc_writes_them(tmp_path, monkeypatch):
     )
     assert "manifest.parquet is missing" in plain
     assert plain == named
+
+
+def test_a_name_does_not_empty_a_folder_of_ones_own(tmp_path):
+    """DVC removes the outputs of a stage before it runs; it refuses those of nobody."""
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    output = "data/features/${item.benchmark}/${item.encoder}"
+    assert f"- {output}" in TEXT
+    stage = {
+        "matrix": {"benchmark": "${benchmarks}", "encoder": "${encoders}"},
+        "cmd": "touch RAN",
+        "outs": [output],
+    }
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"encode": stage}}))
+    kept = [tmp_path / "data/mine/kept.txt", tmp_path / "mine/kept.txt"]
+    for path in kept:
+        path.parent.mkdir(parents=True)
+        path.write_text("of the user")
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    for name in ("../../mine", "../../../mine"):
+        params = {"benchmarks": ["folder"], "encoders": [name]}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        done = subprocess.run(
+            ["dvc", "repro"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode
+        assert "is ignored by" in done.stderr
+        assert all(path.is_file() for path in kept)
+    assert not (tmp_path / "RAN").exists()
+    params["encoders"] = ["hog"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (tmp_path / "RAN").exists(), done.stderr
+
+
+def test_the_outputs_of_stages_are_seen(tmp_path):
+    """And what they depend on: nothing that dvc.yaml names is in .dvcignore."""
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    content = yaml.safe_load(TEXT)
+    known = {name: path for each in content["vars"] for name, path in each.items()}
+    known["nouns.vocabulary"] = "data/vocabulary/WordNetNouns.csv"
+    named = set()
+    for stage in content["stages"].values():
+        for kind in ("deps", "outs", "metrics", "plots"):
+            for each in stage.get(kind, ()):
+                [path] = each if isinstance(each, dict) else [each]
+                for _ in range(2):  # ${core} is ${src}/core
+                    path = re.sub(
+                        r"\$\{([^}]*)\}", lambda m: known.get(m[1], "name"), path
+                    )
+                named.add(path)
+    assert len(named) > 100
+    listed = subprocess.run(
+        ["dvc", "check-ignore", *sorted(named), "data/fingerprints/x", "data/mine"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    assert listed.split() == ["data/mine"]

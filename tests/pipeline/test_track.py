@@ -11,6 +11,7 @@ import yaml
 
 from mmclust.core.clusters import read_clusters
 from mmclust.core.manifest import read_manifest
+from mmclust.scoring.record import path_of, read
 from tests.conftest import ROOT, save_jpeg
 from tests.encoders import tiny as make
 
@@ -112,28 +113,27 @@ def test_build_to_score(repo, capsys):
     for encoder in ENCODERS:
         run(repo, capsys, "cluster", "food30", encoder, "--workers", 1)
     run(repo, capsys, "score", "benchmark", "food30")
-    metrics = json.loads((repo / "metrics/clustering/food30.json").read_text())
-    colour = metrics["color_histogram"]["image"]["kmeans"]
-    assert (colour["n_samples"], colour["k"]) == (12, 3)
-    assert colour["ari"] > 0.9
-    assert set(metrics["resnet50_caption_sbert"]) == {"image", "text", "concat"}
+    record = read(path_of(repo, "score", "food30"))
+    colour = record.of(("color_histogram", "image", "kmeans"))
+    assert (colour["n_samples"].mean, colour["acc"].k) == (12, 3)
+    assert colour["ari"].mean > 0.9
+    fused = {v for e, v, _ in record.methods() if e == "resnet50_caption_sbert"}
+    assert fused == {"image", "text", "concat"}
 
 
 def test_views_are_compared_in_pairs(repo):
-    """What is written is the difference of the means that the metrics hold."""
-    views = json.loads((repo / "metrics/views/food30.json").read_text())
-    metrics = json.loads((repo / "metrics/clustering/food30.json").read_text())
-    assert list(views) == ["resnet50_caption_sbert"]
-    for clusterer, pairs in views["resnet50_caption_sbert"].items():
-        assert set(pairs) == {"text - image", "concat - image", "concat - text"}
-        for pair, record in pairs.items():
-            mine, other = (
-                metrics["resnet50_caption_sbert"][view][clusterer]["ari"]
-                for view in pair.split(" - ")
-            )
-            assert record["ari_diff"] == pytest.approx(mine - other, abs=2e-6)
-            p = record["ari_diff_p"]  # none where nothing varies
-            assert p is None or 0 < p <= 1
+    """What is written is the difference of the means that the record holds."""
+    record = read(path_of(repo, "score", "food30"))
+    encoder = "resnet50_caption_sbert"
+    for method in {m for e, _, m in record.methods() if e == encoder}:
+        for view, other in (("text", "image"), ("concat", "image"), ("concat", "text")):
+            pair = next(
+                score for score in record.against(f"{encoder} {other} {method}", "ari")
+                if score.key == (encoder, view, method)
+            )  # fmt: skip
+            theirs = record.mean((encoder, other, method), "ari")
+            assert pair.diff == pytest.approx(pair.mean - theirs, abs=2e-6)
+            assert pair.p is None or 0 < pair.p <= 1  # none where nothing varies
 
 
 def test_features_are_handed_in_as_csv(repo, capsys):
@@ -229,27 +229,21 @@ def test_a_run_over_its_budget_fails(repo, run_mmclust, limit, value, message):
     assert "Traceback" not in done.stderr
 
 
-def test_the_report_is_filled_from_the_metrics(repo, capsys):
-    """Highest ARI first; its numbers are those of the metrics; nothing is left out."""
+def test_the_report_is_filled_from_the_record(repo, capsys):
+    """Highest ARI first; its numbers are those of the record; nothing is left out."""
     run(repo, capsys, "track-report", "food30", "--test", "test.json")
     text = (repo / "report.md").read_text()
-    metrics = json.loads((repo / "metrics/clustering/food30.json").read_text())
-    scores = sorted(
-        (record["ari"], encoder, view, clusterer)
-        for encoder, views in metrics.items()
-        for view, methods in views.items()
-        for clusterer, record in methods.items()
-    )
+    record = read(path_of(repo, "score", "food30"))
+    scores = sorted(record.mean(key, "ari") for key in record.methods())
     table = text.partition("| features | view | method | clusters |")[2]
     lines = table.partition("\n\n")[0].splitlines()[2:]
     assert len(lines) == len(scores)
-    assert f"{scores[-1][0]:.3f}" in lines[0]
+    assert f"{scores[-1]:.3f}" in lines[0]
     assert "participant report" in text
     assert "0.0145" in text  # HOG's, beside ours
     assert "ours: 12 images, this project's classes" in text
     assert "### Image, text, and both" in text
-    alone = metrics["color_histogram"]["image"]["dbscan"]
-    assert alone["noise"] == 1
+    assert record.mean(("color_histogram", "image", "dbscan"), "noise") == 1
     assert "dbscan on color_histogram (image) leaves 100.0 % of the images" in text
     test = json.loads((repo / "test.json").read_text())
     assert f"scored on 18 images: ARI {test['ari']:.3f}" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmclust.report.numbers import number, p_value, percent, signed, span
+from mmclust.report.numbers import number, percent, signed, span
 
 
 def test_minus_signs_are_not_hyphens():
@@ -21,19 +21,3 @@ def test_minus_signs_are_not_hyphens():
 def test_differences_have_a_sign(value, text):
     """Zero has none."""
     assert signed(value) == text
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (1e-9, "< 0.001"),
-        (0.000999, "< 0.001"),
-        (0.0012345, "0.00123"),
-        (0.042, "0.042"),
-        (1, "1"),
-        (None, "–"),
-    ],
-)
-def test_small_p_values_are_bounds(p, text):
-    """No p-value is printed as zero."""
-    assert p_value(p) == text

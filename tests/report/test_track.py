@@ -1,25 +1,37 @@
 """What the track's report says: nothing that its numbers do not show."""
 
+from dataclasses import replace
+
 import pytest
 
-from mmclust.core.params import Params
-from mmclust.report.track import Track, shows
-from mmclust.report.track_words import observations
+from mmclust.core.params import ModelParams, Params
+from mmclust.report.track import Track, compared_views, observations, shows
+from mmclust.scoring.record import Record, Score
 
 
-def record(ari, *, low=None, high=None, noise=0.0, found=3, **more):
-    low, high = ari - 0.1 if low is None else low, ari + 0.1 if high is None else high
-    return {"k": 3, "n_clusters": found, "noise": noise, "ari": ari, "ari_low": low,
-            "ari_high": high, **more}  # fmt: skip
+def method(key, ari, *, noise=0.0, found=3.0, **more):
+    """Return one method's scores, ARI ± .1."""
+    scores = [
+        Score(*key, metric, ari, k=3, low=ari - 0.1, high=ari + 0.1)
+        for metric in ("acc", "nmi", "ari")
+    ]
+    scores[-1] = replace(scores[-1], **more)
+    counts = [Score(*key, "noise", noise), Score(*key, "n_clusters", found)]
+    return [*scores, *counts]
 
 
-def difference(diff, low, high, p):
-    return {"ari_diff": diff, "ari_diff_low": low, "ari_diff_high": high,
-            "ari_diff_p": p}  # fmt: skip
+def hog(name):
+    return ("hog", "image", name)
 
 
-def told(metrics, views=None):
-    return observations(Track("toy", Params(), {}, {}, metrics, views or {}, {}))
+def difference(versus, diff, low, high, p):
+    return {"versus": versus, "diff": diff, "diff_low": low, "diff_high": high, "p": p}
+
+
+def told(*methods):
+    record = Record(tuple(score for scores in methods for score in scores))
+    params = Params(model=ModelParams(heads=("tac",)))
+    return observations(Track("toy", params, {}, {}, record, {}))
 
 
 @pytest.mark.parametrize(
@@ -32,13 +44,15 @@ def told(metrics, views=None):
     ],
 )
 def test_a_difference_is_shown_by_p(diff, low, high, p, expected):
-    assert shows({"diff": diff, "low": low, "high": high, "p": p}) == expected
+    one = difference("b", diff, low, high, p)
+    assert shows(Score("a", "", "", "ari", 0.5, **one)) == expected
 
 
 def test_the_best_and_those_within_its_interval():
     """Lower ones outside it are not named; that it was picked is said."""
-    a = {"kmeans": record(0.50), "dbscan": record(0.41), "ward": record(0.2)}
-    (text,) = told({"hog": {"image": a}})
+    (text,) = told(
+        method(hog("kmeans"), 0.5), method(hog("dbscan"), 0.41), method(hog("w"), 0.2)
+    )
     assert text == (
         "Of 3 methods, kmeans on hog (image) has the highest ARI: 0.500 (95 % interval "
         "0.400 to 0.600). Within that interval lies the ARI of 1 more: "
@@ -48,21 +62,26 @@ def test_the_best_and_those_within_its_interval():
 
 
 def test_equals_share_the_first_place():
-    metrics = {"hog": {"image": {"kmeans": record(0.5)}},
-               "heads": {"image": {"tac": record(0.5)}}}  # fmt: skip
-    (text,) = told(metrics)
-    assert "kmeans on hog (image), the head tac (image) have the highest ARI" in text
+    (text,) = told(method(hog("kmeans"), 0.5), method(hog("tac"), 0.5))
+    assert (
+        "kmeans on hog (image), the head tac on hog (image) have the highest ARI"
+        in text
+    )
     assert "Within" not in text
 
 
-def test_views_are_told_as_the_metrics_have_them():
-    runs = {"kmeans": record(0.5)}
-    metrics = {"both": {"image": runs, "text": runs, "concat": runs}}
-    views = {"both": {"kmeans": {
-        "text - image": difference(-0.2, -0.3, -0.1, 0.002),
-        "concat - image": difference(0.01, -0.1, 0.1, 0.9),
-    }}}  # fmt: skip
-    sentences = told(metrics, views)[1:]
+def test_views_are_told_as_the_record_has_them():
+    """With p adjusted among views, also where the other view is the baseline."""
+    keys = {view: ("both", view, "kmeans") for view in ("image", "text", "concat")}
+    beside = difference("both image kmeans", -0.2, -0.3, -0.1, 0.002)
+    near = difference("both image kmeans", 0.01, -0.1, 0.1, 0.9)
+    text = method(keys["text"], 0.5, **beside, p_holm=0.9)
+    pairs = [
+        replace(text[2], p_holm=0.004),
+        Score(*keys["concat"], "ari", 0.5, **near),
+    ]
+    methods = [method(keys["image"], 0.5), text, method(keys["concat"], 0.5), pairs]
+    sentences = [s for s in told(*methods) if s.startswith("kmeans on both:")]
     assert sentences == [
         "kmeans on both: text is below image (ARI −0.200, −0.300 to −0.100, p 0.002).",
         (
@@ -70,19 +89,21 @@ def test_views_are_told_as_the_metrics_have_them():
             "(ARI +0.010, −0.100 to 0.100, p 0.9)."
         ),
     ]
+    record = Record(tuple(score for scores in methods for score in scores))
+    assert [(s.p_holm, other) for s, other in compared_views(record)] == [
+        (0.004, "image"), (None, "image"),
+    ]  # fmt: skip
 
 
 def test_classical_features_against_the_baseline_and_clusters_that_are_none():
-    base = {"baseline": "resnet50 image kmeans"}
-    metrics = {
-        "resnet50": {"image": {"kmeans": record(0.5)}},
-        "classical": {"image": {
-            "kmeans": record(0.1, **base, **difference(-0.4, -0.5, -0.3, 0.001)),
-            "dbscan": record(0.0, noise=0.9, found=1, **base,
-                             **difference(-0.5, -0.6, -0.4, 0.001)),
-        }},
-    }  # fmt: skip
-    sentences = told(metrics)[1:]
+    base = "resnet50 image kmeans"
+    sentences = told(
+        method(("resnet50", "image", "kmeans"), 0.5),
+        method(("classical", "image", "kmeans"), 0.1,
+               **difference(base, -0.4, -0.5, -0.3, 0.001)),
+        method(("classical", "image", "dbscan"), 0.0, noise=0.9, found=1.0,
+               **difference(base, -0.5, -0.6, -0.4, 0.001)),
+    )[1:]  # fmt: skip
     assert sentences == [
         (
             "Against kmeans on resnet50 (image), 0 of 2 methods are above, 2 below, "

@@ -365,3 +365,28 @@ def test_names_in_another_unicode_form_are_found(tmp_path):
                             "texts": Embedded(*y),
                             "missing": tmp_path / "missing.txt"}))  # fmt: skip
     assert found[0] == found[1] == found[2]
+
+
+def test_a_baseline_of_other_rows(pool, tmp_path):
+    """Paired over query images; of a matrix likewise."""
+    images, texts = pool["images"].features, pool["texts"].features
+    rows = np.load(texts)
+    worse = tmp_path / "worse.npy"
+    noise = np.random.default_rng(5).standard_normal(rows.shape)
+    np.save(worse, (rows + 3 * noise).astype(np.float32))
+    found = score(pool, baseline=(images, worse))
+    theirs = score(pool, texts=Embedded(worse, pool["texts"].ids))
+    assert found["rsum_diff"] == pytest.approx(found["rsum"] - theirs["rsum"], abs=1e-5)
+    assert 0 < found["rsum_diff_p"] < 0.05
+    same = score(pool, baseline=(images, texts))
+    assert same["rsum_diff_p"] is None
+    assert same["rsum_diff_why"] == "nothing varies"
+    matrices = {}
+    for name, each in (("mine", rows), ("theirs", np.load(worse))):
+        matrices[name] = tmp_path / f"{name}.npy"
+        np.save(matrices[name], each @ np.load(images).T)
+    record = score_matrix(
+        pool["folder"], matrices["mine"], pool["images"].ids, pool["texts"].ids,
+        baseline=matrices["theirs"], n_resamples=100, seed=1, missing=pool["missing"],
+    )  # fmt: skip
+    assert record["rsum_diff"] == pytest.approx(found["rsum_diff"], abs=1e-3)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
+    adjusted_mutual_info_score,
     adjusted_rand_score,
     f1_score,
     normalized_mutual_info_score,
@@ -16,6 +17,7 @@ from sklearn.metrics import (
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.clustering import (
     acc,
+    ami,
     ari,
     contingency,
     f1,
@@ -68,6 +70,17 @@ def test_against_independent_implementations(labels):
     assert acc(table) == pytest.approx(brute_force_acc(table))
     most = sum(max(row) for row in table.tolist())
     assert purity(table) == pytest.approx(most / len(true))
+
+
+@given(LABELS)
+def test_ami_against_scikit_learn(labels):
+    """Equal for any labels; 1 where every image is by itself in both."""
+    true, pred = map(np.array, labels)
+    found = ami(contingency(true, pred))
+    single = len(set(true.tolist())) == len(set(pred.tolist())) == len(true)
+    expected = 1.0 if single else adjusted_mutual_info_score(true, pred)
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert ami(np.eye(5, dtype=int)) == 1
 
 
 @given(LABELS, st.randoms())

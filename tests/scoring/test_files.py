@@ -161,6 +161,39 @@ def test_the_projects_own_clusters(tmp_path, run_mmclust):
     assert "no such method" in score("--method", "random").stderr
 
 
+def test_either_side_s_method_is_chosen_alone(tmp_path, run_mmclust):
+    """The baseline's view of the same file, or of another; four images: no p-value."""
+    ids = ["a", "b", "c", "d"]
+    good, bad = np.array([[0, 1, 0, 1], [1, 0, 1, 0]]), np.array([[0, 0, 0, 0]])
+    methods = [
+        Clustering("kmeans", "image", 2, good),
+        Clustering("kmeans", "text", 2, bad),
+    ]
+    write_clusters(tmp_path / "c.parquet", methods, ids, {})
+    (tmp_path / "l.csv").write_text(LABELS)
+
+    def score(clusters, *options):
+        return run_mmclust(
+            "score", "clustering", "--labels", "l.csv", "--clusters", clusters,
+            "--out", "out.json", *options, cwd=tmp_path,
+        )  # fmt: skip
+
+    done = score("c.parquet", "--view", "image", "--baseline-view", "text")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["acc_diff"], record["acc_diff_p"]) == (0.5, None)
+    assert "at least 10" in record["acc_diff_why"]
+    assert "p = none: no p-value over 4" in done.stdout
+    (tmp_path / "c.csv").write_text(CLUSTERS)
+    more = ("--baseline", "c.parquet")
+    done = score("c.csv", *more, "--baseline-view", "image", "--baseline-k", 2)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out.json").read_text())["acc_diff"] == 0
+    done = score("c.csv", *more)
+    assert done.returncode == 1
+    assert "--baseline-method, --baseline-view and --baseline-k" in done.stderr
+
+
 def test_labels_that_are_kept_aside(tmp_path, run_mmclust):
     """They are left out, and read only with --reveal."""
     write_labels(tmp_path / "labels.parquet", {"a": "cat", "b": "dog"}, {"c": "cat"})

@@ -13,6 +13,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_table
 from mmclust.core.labels import write_labels
 from mmclust.core.params import BaselineParams, ModelParams, Params, ScoreParams
+from mmclust.scoring.record import COLUMNS, read
 from mmclust.scoring.stage import reveal_benchmark, score_benchmark
 
 IDS = [f"{i:012d}" for i in range(36)]
@@ -52,43 +53,99 @@ def clustered(tiny):
     return tiny
 
 
+BASE, BETTER = ("hog", "image", "kmeans"), ("lsa", "text", "kmeans")
+
+
 def test_all_methods_against_the_baseline(clustered):
     """k-means on the main encoder's images is the baseline; it has no difference."""
-    records, paths = score_benchmark("tiny", params(), clustered)
-    assert all(path.is_file() for path in paths)
-    base, better = records["hog"]["image"]["kmeans"], records["lsa"]["text"]["kmeans"]
-    assert base["acc"] == pytest.approx(28 / 36)
-    assert "acc_diff" not in base
-    assert better["baseline"] == "hog image kmeans"
-    assert better["acc_diff"] == pytest.approx(8 / 36, abs=1e-6)
-    assert better["acc_diff_low"] > 0
-    assert better["acc_diff_p"] < 0.01
-    assert better["acc_diff_p"] <= better["acc_diff_p_holm"] < 0.05
-    noisy = records["hog"]["image"]["dbscan"]
-    assert (noisy["k"], noisy["noise"], noisy["acc"]) == (0, 0.25, 0.75)
-    assert json.loads(paths[0].read_text()) == records
+    record, paths = score_benchmark("tiny", params(), clustered)
+    assert all(path.exists() for path in paths)
+    base, better = record.get(BASE, "acc"), record.get(BETTER, "acc")
+    assert base.mean == pytest.approx(28 / 36)
+    assert (base.versus, base.p, base.k, base.n_seeds) == ("", None, 3, 2)
+    assert better.versus == "hog image kmeans"
+    assert better.diff == pytest.approx(8 / 36, abs=1e-6)
+    assert better.diff_low > 0
+    assert better.p < 0.01
+    assert better.p <= better.p_holm < 0.05
+    noisy = record.of(("hog", "image", "dbscan"))
+    found = [noisy[metric].mean for metric in ("noise", "acc", "n_clusters", "largest")]
+    assert (noisy["acc"].k, *found) == (0, 0.25, 0.75, 3, 0.25)
     with paths[5].open(newline="") as file:
         seeds = list(csv.DictReader(file))
-    for encoder, views in records.items():
-        for view, clusterers in views.items():
-            for clusterer, record in clusterers.items():
-                method = (encoder, view, clusterer, "acc")
-                each = [
-                    float(row["score"])
-                    for row in seeds
-                    if (row["encoder"], row["view"], row["clusterer"], row["metric"])
-                    == method
-                ]
-                assert len(each) == record["n_seeds"]
-                assert sum(each) / len(each) == pytest.approx(record["acc"], abs=2e-6)
+    for key in record.methods():
+        each = [
+            float(row["score"])
+            for row in seeds
+            if (row["encoder"], row["view"], row["clusterer"]) == key
+            and row["metric"] == "acc"
+        ]
+        score = record.get(key, "acc")
+        assert len(each) == score.n_seeds
+        assert sum(each) / len(each) == pytest.approx(score.mean, abs=2e-6)
+
+
+def test_what_is_written_is_what_was_scored(clustered):
+    """The table to six digits; for DVC the main view's methods and no other."""
+    record, paths = score_benchmark("tiny", params(), clustered)
+    again = read(paths[0])
+    assert len(again.scores) == len(record.scores) > 40
+    for one, other in zip(record, again, strict=True):
+        for name in COLUMNS:
+            mine, theirs = getattr(one, name), getattr(other, name)
+            assert theirs == (
+                pytest.approx(mine, abs=5.1e-7) if isinstance(mine, float) else mine
+            )
+    means = {p.name: json.loads(p.read_text()) for p in paths[1].iterdir()}
+    assert means == {
+        "kmeans.json": {"acc": 0.7778} | {
+            m: round(record.mean(BASE, m), 4) for m in ("nmi", "ari")
+        },
+        "dbscan.json": {
+            m: round(record.mean(("hog", "image", "dbscan"), m), 4)
+            for m in ("acc", "nmi", "ari")
+        },
+    }  # fmt: skip
+
+
+def test_everything_against_the_best(clustered):
+    """By each headline; not once more where the best is the baseline."""
+    record, _ = score_benchmark("tiny", params(), clustered)
+    rows = record.against("lsa text kmeans", "nmi")
+    assert [row.key for row in rows] == [BASE, ("hog", "image", "dbscan")]
+    assert all(row.diff < 0 and row.p <= row.p_holm for row in rows)
+    named = BaselineParams("lsa", "text", "kmeans")
+    record, _ = score_benchmark("tiny", params(baseline=named), clustered)
+    rows = record.against("lsa text kmeans", "nmi")
+    assert [row.key for row in rows] == [BASE, ("hog", "image", "dbscan")]
+
+
+def test_views_of_one_encoder_are_compared(clustered):
+    """Text less image, concat less each; as the difference of the means says."""
+    path = clustered / "data/clusters/tiny/hog.parquet"
+    views = {"image": np.where(np.arange(36) < 12, 0, TRUE), "text": TRUE,
+             "concat": np.where(np.arange(36) < 6, 0, TRUE)}  # fmt: skip
+    write_clusters(
+        path, [Clustering("kmeans", v, 3, c[None]) for v, c in views.items()], IDS, {}
+    )
+    record, _ = score_benchmark("tiny", params(), clustered)
+    for view, other in (("text", "image"), ("concat", "image"), ("concat", "text")):
+        rows = record.compared(("hog", view, "kmeans"), "ari")
+        (row,) = {
+            r.versus: r for r in rows if r.versus == f"hog {other} kmeans"
+        }.values()
+        expected = row.mean - record.mean(("hog", other, "kmeans"), "ari")
+        assert row.diff == pytest.approx(expected, abs=1e-9)
+        assert row.p_holm >= row.p
 
 
 def test_without_classes_all_files_are_written(clustered):
     """A folder of one's own pictures: clusters for the page, and no scores."""
     write_labels(clustered / "data/benchmarks/tiny/labels.parquet", {})
-    records, paths = score_benchmark("tiny", params(), clustered)
-    assert records == json.loads(paths[0].read_text()) == {}
-    assert "no classes" in json.loads(paths[1].read_text())["reason"]
+    record, paths = score_benchmark("tiny", params(), clustered)
+    assert not record
+    assert not read(paths[0])
+    assert [p.name for p in paths[1].iterdir()] == ["no_scores.json"]
     assert [len(p.read_text().splitlines()) for p in paths[2:4]] == [1, 1]
     rows = read_table(paths[4])[0].to_pylist()
     assert [row["image_id"] for row in rows] == IDS
@@ -96,53 +153,54 @@ def test_without_classes_all_files_are_written(clustered):
         (-1, "", False)
     }
     assert {row["cluster"] for row in rows} == {0, 1, 2}
-    assert reveal_benchmark("tiny", params(), clustered) == {}
+    assert not reveal_benchmark("tiny", params(), clustered)
 
 
 def test_another_baseline(clustered):
     """Named in params; one that did not run is an error, the default is not."""
     named = BaselineParams("lsa", "text", "kmeans")
-    records, _ = score_benchmark("tiny", params(baseline=named), clustered)
-    assert records["hog"]["image"]["kmeans"]["acc_diff"] < 0
+    record, _ = score_benchmark("tiny", params(baseline=named), clustered)
+    assert record.get(BASE, "acc").diff < 0
     absent = BaselineParams("lsa", "image", "kmeans")
     with pytest.raises(MmclustError, match="baseline is not among") as caught:
         score_benchmark("tiny", params(baseline=absent), clustered)
     assert "lsa text kmeans. Did you mean" in str(caught.value)
     absent = BaselineParams(None, "text", "kmeans")
-    records, _ = score_benchmark("tiny", params(baseline=absent), clustered)
-    assert "acc_diff" not in records["lsa"]["text"]["kmeans"]
+    record, _ = score_benchmark("tiny", params(baseline=absent), clustered)
+    assert record.get(BETTER, "acc").versus == ""
 
 
-def test_heads_have_a_key_of_their_own(clustered):
-    """A head is paired with the baseline where it is of the same images."""
+def test_a_head_is_of_the_encoder_that_it_read(clustered):
+    """Paired with the baseline where it is of the same images; no two of one name."""
     folder = clustered / "data/clusters/tiny/heads"
     one = [Clustering("tac", "head", 3, np.stack([TRUE, TRUE]))]
     write_clusters(folder / "tac.parquet", one, IDS, {})
     half = [Clustering("dxmc", "head", 3, TRUE[None, :18])]
     write_clusters(folder / "dxmc.parquet", half, IDS[:18], {})
-    records, _ = score_benchmark("tiny", params(heads=("tac", "dxmc")), clustered)
-    heads = records["heads"]["head"]
-    assert heads["tac"]["acc_diff"] == pytest.approx(8 / 36, abs=1e-6)
-    assert heads["dxmc"]["n_samples"] == 18
-    assert "acc_diff" not in heads["dxmc"]
-    assert "heads" not in score_benchmark("tiny", params(), clustered)[0]
+    record, paths = score_benchmark("tiny", params(heads=("tac", "dxmc")), clustered)
+    tac, dxmc = (record.of(("hog", "head", name)) for name in ("tac", "dxmc"))
+    assert tac["acc"].diff == pytest.approx(8 / 36, abs=1e-6)
+    assert dxmc["n_samples"].mean == 18
+    assert not record.compared(("hog", "head", "dxmc"), "acc")
+    assert {p.stem for p in paths[1].iterdir()} == {"kmeans", "dbscan", "tac", "dxmc"}
+    record, paths = score_benchmark("tiny", params(), clustered)
+    assert {key[1] for key in record.methods()} == {"image", "text"}
+    assert {p.stem for p in paths[1].iterdir()} == {"kmeans", "dbscan"}
     with pytest.raises(MmclustError, match=r"scan\.parquet is missing"):
         score_benchmark("tiny", params(heads=("scan",)), clustered)
+    same = [Clustering("kmeans", "image", 3, TRUE[None])]
+    write_clusters(folder / "same.parquet", same, IDS, {})
+    with pytest.raises(MmclustError, match="have the same name"):
+        score_benchmark("tiny", params(heads=("same",)), clustered)
 
 
 def test_names_of_clusters_are_scored(clustered):
-    """Matched clusters' keywords against classes; WordNet's part says why it lacks."""
-    _, paths = score_benchmark("tiny", params(), clustered)
-    found = json.loads(paths[1].read_text())
-    assert found["keywords"]["exact"] == pytest.approx(2 / 3, abs=1e-6)
-    assert found["keywords"]["path_similarity"] is None
-    assert "set score.wordnet" in found["path_similarity_reason"]
-    (clustered / "data.noun").write_bytes(
-        b"00000100 03 n 01 square 0 000 | x\n00000200 03 n 01 disc 0 000 | y\n"
-    )
-    _, paths = score_benchmark("tiny", params(wordnet="data.noun"), clustered)
-    found = json.loads(paths[1].read_text())["keywords"]
-    assert (found["path_similarity"], found["path_known"]) == (1, 0.666667)
+    """Matched clusters' keywords against classes."""
+    record, _ = score_benchmark("tiny", params(), clustered)
+    found = record.of(BASE)
+    assert found["keywords_exact"].mean == pytest.approx(2 / 3, abs=1e-6)
+    assert found["keywords_n_matched"].mean == 3
+    assert "nouns_exact" not in found
 
 
 def test_noise_is_no_cluster_of_names_and_confusion(clustered):
@@ -156,9 +214,8 @@ def test_noise_is_no_cluster_of_names_and_confusion(clustered):
     write_table(path, pa.Table.from_pylist(rows), {})
     asked = params()
     model = replace(asked.model, clusterers=("dbscan", "kmeans"))
-    _, paths = score_benchmark("tiny", replace(asked, model=model), clustered)
-    found = json.loads(paths[1].read_text())["keywords"]
-    assert (found["n_clusters"], found["n_matched"]) == (3, 3)
+    record, paths = score_benchmark("tiny", replace(asked, model=model), clustered)
+    assert record.mean(("hog", "image", "dbscan"), "keywords_n_matched") == 3
     with paths[3].open(newline="") as file:
         confusion = list(csv.DictReader(file))
     none = [row for row in confusion if row["cluster"] == "in no cluster"]
@@ -175,13 +232,14 @@ def test_hidden_labels_are_revealed_on_demand(clustered):
     known = {i: kinds[t] for i, t in zip(IDS[:30], TRUE, strict=False)}
     secret = {i: kinds[t] for i, t in zip(IDS[30:], TRUE[30:], strict=True)}
     write_labels(clustered / "data/benchmarks/tiny/labels.parquet", known, secret)
-    records, paths = score_benchmark("tiny", params(), clustered)
-    assert records["lsa"]["text"]["kmeans"]["n_samples"] == 30
+    record, paths = score_benchmark("tiny", params(), clustered)
+    assert record.mean(BETTER, "n_samples") == 30
     outcomes = read_table(paths[4])[0]
     assert outcomes["label_name"].to_pylist()[30:] == [""] * 6
+    paths = [p for p in (*paths, *paths[1].iterdir()) if p.is_file()]
     before = {path: path.read_bytes() for path in paths}
     revealed = reveal_benchmark("tiny", params(), clustered)
-    assert revealed["lsa"]["text"]["kmeans"]["n_samples"] == 36
+    assert revealed.mean(BETTER, "n_samples") == 36
     assert {path: path.read_bytes() for path in paths} == before
 
 
@@ -194,9 +252,9 @@ def test_clusters_of_other_images(clustered):
         score_benchmark("tiny", params(), clustered)
     assert "1 others: 000000000035" in str(caught.value)
     write_clusters(path, fewer, IDS[:35], {"skipped": IDS[35:]})
-    records, _ = score_benchmark("tiny", params(), clustered)
-    assert records["lsa"]["text"]["kmeans"]["n_samples"] == 35
-    assert "acc_diff" not in records["lsa"]["text"]["kmeans"]
+    record, _ = score_benchmark("tiny", params(), clustered)
+    assert record.mean(BETTER, "n_samples") == 35
+    assert not record.compared(BETTER, "acc")
     strange = [Clustering("kmeans", "text", 3, TRUE[None])]
     write_clusters(path, strange, [*IDS[:35], "stranger"], {})
     with pytest.raises(MmclustError, match="not of the same images"):

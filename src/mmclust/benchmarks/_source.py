@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json
+from mmclust.core.io import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,16 +16,9 @@ if TYPE_CHECKING:
 def source_facts(raw: Path) -> dict[str, Any]:
     """Return what ``source.json``, which fetching writes, says; empty if absent."""
     path = raw / "source.json"
-    facts = read_json(path) if path.is_file() else {}
-    if not isinstance(facts, dict):
-        raise MmclustError(
-            "source.json is not an object",
-            where=path,
-            expected="the file that `mmclust fetch` writes",
-            found=type(facts).__name__,
-            do="fetch the source again",
-        )
-    return facts
+    if not path.is_file():
+        return {}
+    return read_record(path, {}, do="fetch the source again", mirror=str, files=dict)
 
 
 def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:

@@ -13,7 +13,8 @@ MOST = 40
 """Rows that are shown unless more are asked for."""
 FEWEST_WORDS = 30
 """Of a correlation that is a headline."""
-CORRELATION = "prediction_correlation_over_0"
+CORRELATION = "prediction_correlation_over_10"
+"""The one that DVC lists, too: over words seen more than ten times."""
 HEADLINES: dict[str, tuple[str, ...]] = {
     "score": ("acc", "nmi", "ari"),
     "retrieve": ("rsum", "t2i_r1", "i2t_r1"),

@@ -181,6 +181,8 @@ def reproduce(
     stage = stage_of(root, row.commit, path)
     with worktree(root, row.commit) as tree:
         _share_cache(root, tree)
+        if not upstream:  # what persists is not in DVC's cache of runs
+            _dvc(tree, ["checkout", "--quiet", "--allow-missing"], tell)
         forced = ["--force"] if upstream else []
         printed = _dvc(tree, ["repro", *forced, stage], tell)
         ran = re.findall(r"Running stage '([^']+)'", printed)

@@ -6,9 +6,10 @@ in a blink.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mmclust.cli import (
     cognition,
@@ -47,7 +48,24 @@ from mmclust.cli.track_report import track_report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+class StoppedError(Exception):
+    """Ctrl-C was pressed, of which typer would say no more than "Aborted!"."""
+
+
+class StoppableGroup(TyperGroup):
+    """Commands that Ctrl-C ends with :class:`StoppedError`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError from None
+
+
 app = typer.Typer(
+    cls=StoppableGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,7 +75,7 @@ app = typer.Typer(
 )
 _PIPELINE = "The pipeline, in order"
 _BESIDE = "Beside it"
-STAGES: tuple[Callable[..., None], ...] = (
+STAGES: tuple[Callable[..., Any], ...] = (
     sample, fetch, build, caption, encode, nouns, cluster, head, embed,
 )  # fmt: skip
 MEASURED = (build, caption, encode, nouns, cluster, head)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 FOLDER = Path("data/costs")
 
 
-def costed(command: Callable[..., None]) -> Callable[..., None]:
+def costed(command: Callable[..., list[str] | None]) -> Callable[..., None]:
     """Let a stage's command record what it cost, in ``data/costs/<benchmark>/``.
 
-    Runs on files of one's own and dry runs are not recorded. A run that failed or
+    Runs on files of one's own and dry runs are not recorded, nor those that found
+    everything as before and say so by returning an empty list (``encode``: of the
+    encoders that ran). A run that failed or
     was interrupted counts towards the next of the same name, which continues it; one
     that was killed leaves nothing. A record that is damaged or cannot be written never
     changes how a run ends.
@@ -30,13 +32,16 @@ def costed(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         start, complete = time.perf_counter(), False
+        ran: list[str] | None = None
         try:
-            command(**given)
+            ran = command(**given)
             complete = True
         finally:
             seconds = time.perf_counter() - start
             try:
-                _record(command.__name__, _names(given), seconds, complete=complete)
+                some = given | ({} if ran is None else {"encoders": ran})
+                names = [] if ran == [] else _names(some)
+                _record(command.__name__, names, seconds, complete=complete)
             except Exception as error:  # noqa: BLE001 - the stage's own end counts
                 _say(f"what this run cost is not recorded: {error}")
 

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmclust.core.fingerprint import Fingerprint
+
 
 def usable(device: str) -> str:
     """Return a device's name if it can be computed on; refuse it at once if not."""
@@ -53,13 +55,25 @@ def require_words(model: str, precision: str) -> None:
         raise typer.BadParameter("--precision is float32, bf16 or fp16")
 
 
+def as_before(made: Fingerprint) -> bool:
+    """Tell whether a run would give what is there, and say so; or why it runs again."""
+    if made.holds():
+        typer.echo(f"{made.what}: as before: nothing to do", err=True)
+        return True
+    if why := made.why():
+        typer.echo(f"{made.what}: {why}", err=True)
+    return False
+
+
 def tell_left_out(folder: Path, record: str = "features.json") -> None:
     """Say what of its input an encoder did not use: skipped images, cut captions."""
-    from mmclust.core.io import read_json
+    from mmclust.core.io import read_record
 
-    facts = read_json(folder / record)
+    facts = read_record(
+        folder / record, {"benchmark": str, "encoder": str}, skipped=dict
+    )
     name = f"{facts['benchmark']} {facts['encoder']}"
-    for view, skipped in facts.get("skipped", {}).items():
+    for view, skipped in (facts.get("skipped") or {}).items():
         reasons = ", ".join(sorted({why.partition(":")[0] for why in skipped.values()}))
         typer.echo(f"{name}: {len(skipped):,} images have no {view} features and are "
                    f"left out ({reasons})", err=True)  # fmt: skip
@@ -70,9 +84,9 @@ def tell_left_out(folder: Path, record: str = "features.json") -> None:
 
 def tell_zero_rows(features: Path) -> None:
     """Say which of an encoder's features are zeros, which clusterers cannot place."""
-    from mmclust.core.io import read_json
+    from mmclust.core.features import read_meta
 
-    facts = read_json(features / "features.json")
+    facts = read_meta(features)
     for view, count in facts.get("zero_rows", {}).items():
         typer.echo(
             f"{facts['benchmark']} {facts['encoder']}: {count} of {facts['images']} "

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+from mmclust.cli._words import difference
 
 
 def retrieval(
@@ -44,6 +45,13 @@ def retrieval(
     original_text_ids: Annotated[
         Path | None, typer.Option(help="Their names, likewise.")
     ] = None,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another model's arrays for the same names, to compare with, paired: "
+            "of images, then of captions; with --scores its scores."
+        ),
+    ] = None,
     similarity: Annotated[
         str,
         typer.Option(help="dot: inner products as given; cosine: unit norm first."),
@@ -74,10 +82,22 @@ def retrieval(
         "seed": seed,
         "missing": out.with_name(f"{out.stem}.missing.txt"),
     }
+    arrays = 1 if scores is not None else 2
+    if baseline and len(baseline) != arrays:
+        raise typer.BadParameter(
+            f"give --baseline {'once' if arrays == 1 else 'twice: images, captions'}"
+        )
     if scores is not None:
         if image_features or text_features:
             raise typer.BadParameter("give --scores or features, not both")
-        record = score_matrix(benchmark, scores, image_ids, text_ids, **common)
+        record = score_matrix(
+            benchmark,
+            scores,
+            image_ids,
+            text_ids,
+            baseline=baseline[0] if baseline else None,
+            **common,
+        )
     else:
         if image_features is None or text_features is None:
             raise typer.BadParameter("give --image-features and --text-features")
@@ -91,6 +111,7 @@ def retrieval(
             Embedded(image_features, image_ids),
             Embedded(text_features, text_ids),
             originals,
+            baseline=(baseline[0], baseline[1]) if baseline else None,
             cosine=similarity == "cosine",
             device=device,
             **common,
@@ -99,8 +120,11 @@ def retrieval(
     for name, title in (("i2t", "image to text"), ("t2i", "text to image")):
         recalls = "  ".join(f"R@{k} {record[f'{name}_r{k}']:.4f}" for k in (1, 5, 10))
         typer.echo(f"{title:<14}{recalls}")
-    typer.echo(f"RSUM {record['rsum']:.2f}  "
-               f"[{record['rsum_low']:.2f}, {record['rsum_high']:.2f}]")  # fmt: skip
+    typer.echo(
+        f"RSUM {record['rsum']:.2f}  "
+        f"[{record['rsum_low']:.2f}, {record['rsum_high']:.2f}]"
+        + difference(record, "rsum")
+    )
     if record.get("rows_at_unit_norm") is False and similarity == "dot":
         typer.echo("rows are not at unit norm: inner products were ranked, not cosines")
     typer.echo(f"wrote {out}")

@@ -14,6 +14,10 @@ Clusters = Annotated[
         "words.parquet of data/words. Cluster -1, or no row, means unknown."
     ),
 ]
+Baseline = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another model's clusters likewise, to compare with, paired."),
+]
 Out = Annotated[Path, typer.Option(help="The JSON file to write.")]
 Resamples = Annotated[
     int, typer.Option(min=100, help="Bootstrap resamples of the words.")
@@ -34,6 +38,7 @@ def categorization(
             "words that occur in the training captions. Default: all words."
         ),
     ] = None,
+    baseline: Baseline = None,
     resamples: Resamples = 1000,
     seed: Seed = 782,
 ) -> None:
@@ -48,7 +53,12 @@ def categorization(
     from mmclust.scoring.categorization import METRICS, VARIANTS
 
     record = score_categorization(
-        clusters, categories, vocabulary, n_resamples=resamples, seed=seed
+        clusters,
+        categories,
+        vocabulary,
+        baseline=baseline or (),
+        n_resamples=resamples,
+        seed=seed,
     )
     write_json(out, record)
     for variant in VARIANTS:
@@ -77,6 +87,10 @@ def concreteness(
         Path, typer.Option(help="word,count: occurrences in the training captions.")
     ],
     out: Out,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Another model's estimates, to compare with, paired."),
+    ] = None,
     resamples: Resamples = 1000,
     seed: Seed = 782,
 ) -> None:
@@ -90,8 +104,9 @@ def concreteness(
     from mmclust.scoring.concreteness import THRESHOLDS
 
     record = score_concreteness(
-        predictions, norms, counts, n_resamples=resamples, seed=seed
-    )
+        predictions, norms, counts,
+        baseline=baseline, n_resamples=resamples, seed=seed,
+    )  # fmt: skip
     write_json(out, record)
     typer.echo(line(record, "concreteness_prediction_mae", "mean error"))
     for m in THRESHOLDS:
@@ -115,6 +130,7 @@ def association(
             "swow.en.csv that repeat pairs associated in both directions."
         ),
     ] = "published",
+    baseline: Baseline = None,
     resamples: Resamples = 1000,
     seed: Seed = 782,
 ) -> None:
@@ -130,8 +146,9 @@ def association(
     if counting not in COUNTINGS:
         raise typer.BadParameter(f"--counting is {' or '.join(COUNTINGS)}")
     record = score_association(
-        clusters, norms, counting, n_resamples=resamples, seed=seed
-    )
+        clusters, norms, counting,
+        baseline=baseline or (), n_resamples=resamples, seed=seed,
+    )  # fmt: skip
     write_json(out, record)
     typer.echo(line(record, "mas", "MAS"))
     typer.echo(line(record, "coverage", "coverage"))
@@ -146,6 +163,22 @@ def line(record: dict[str, Any], key: str, name: str) -> str:
     if record[key] is None:
         return f"{name:<16}-       ({record[f'{key}_why']})"
     text = f"{name:<16}{record[key]:.4f}"
-    if record[f"{key}_low"] is None:
-        return text
-    return f"{text}  [{record[f'{key}_low']:.4f}, {record[f'{key}_high']:.4f}]"
+    if record[f"{key}_low"] is not None:
+        text += f"  [{record[f'{key}_low']:.4f}, {record[f'{key}_high']:.4f}]"
+    return text + difference(record, key)
+
+
+def difference(record: dict[str, Any], key: str) -> str:
+    """Return a score's difference from the baseline, or why there is none."""
+    from mmclust.scoring.record import show_p
+
+    if f"{key}_diff" not in record:
+        return ""
+    diff, low, high, p = (
+        record[f"{key}_diff{part}"] for part in ("", "_low", "_high", "_p")
+    )
+    why = record.get(f"{key}_diff_why", "")
+    if diff is None:
+        return f"  ({why})"
+    shown = show_p(p) if p is not None else f"none: {why}"
+    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {shown}"

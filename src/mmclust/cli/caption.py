@@ -25,7 +25,7 @@ def caption(
             "memory. 0: one per core.",
         ),
     ] = 0,
-) -> None:
+) -> list[str] | None:
     """Let a model caption a benchmark's images, for text encoders to read.
 
     Neither labels nor the publisher's captions are read. Encoders read what is
@@ -33,12 +33,15 @@ def caption(
     reads blip. A run that was stopped continues where it was: run the same command
     again. The bytes are the same at any number of workers.
     """
-    from mmclust.cli._options import n_workers
+    from mmclust.cli._options import as_before, n_workers
     from mmclust.core.errors import MmclustError, nearest
     from mmclust.core.io import read_table
     from mmclust.core.params import read_params
     from mmclust.core.plugins import require
-    from mmclust.encoders._caption_stage import caption_benchmark
+    from mmclust.encoders._caption_stage import (
+        caption_benchmark,
+        fingerprint_of_captions,
+    )
 
     require("benchmarks", benchmark)
     params = read_params()
@@ -52,8 +55,20 @@ def caption(
             do="correct the name, or add it under captioners",
         )
     out = Path("data/captions") / benchmark / f"{name}.parquet"
+    manifest = Path("data/benchmarks") / benchmark / "manifest.parquet"
+    made = fingerprint_of_captions(
+        manifest,
+        name,
+        out,
+        block=known[name],
+        seed=params.seed,
+        corrupt=params.encode.corrupt,
+        device=device,
+    )
+    if as_before(made):
+        return []
     n_captions = caption_benchmark(
-        Path("data/benchmarks") / benchmark / "manifest.parquet",
+        manifest,
         name,
         out,
         block=known[name],
@@ -62,6 +77,7 @@ def caption(
         device=device,
         workers=n_workers(workers),
     )
+    made.write()
     typer.echo(f"{benchmark} {name}: {n_captions} captions an image; wrote {out}")
     meta = read_table(out)[1]
     for what, count in (
@@ -70,3 +86,4 @@ def caption(
     ):
         if count:
             typer.echo(f"{benchmark} {name}: {count:,} {what}", err=True)
+    return None

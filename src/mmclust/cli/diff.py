@@ -38,7 +38,7 @@ def diff(
         typer.Option(
             help="Only this metric; can be given again; all: every one. Without: acc, "
             "nmi, ari; rsum, t2i_r1, i2t_r1; of words v_measure_score, "
-            "prediction_correlation_over_0, mas; f1 of grounding."
+            "prediction_correlation_over_10, mas; f1 of grounding."
         ),
     ] = None,
     format_: Annotated[

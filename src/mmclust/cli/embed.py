@@ -25,25 +25,46 @@ def embed(
     An encoder that learns is not fitted on what it will be asked: it is taken as it
     was fitted on the benchmark that retrieval.fitted_on names.
     """
-    from mmclust.cli._options import n_workers, require_plugins, tell_left_out
+    from mmclust.cli._options import (
+        as_before,
+        n_workers,
+        require_plugins,
+        tell_left_out,
+    )
     from mmclust.core.params import read_params
-    from mmclust.encoders._embed import embed_benchmark
+    from mmclust.encoders._embed import embed_benchmark, fingerprint_of_embeddings
     from mmclust.encoders._engines import Options
 
     params = read_params()
     require_plugins(benchmark, encoder)
-    fitted_on = params.retrieval.fitted_on
+    folder = Path("data/benchmarks") / benchmark
     out = Path("data/embeddings") / benchmark / encoder
-    found = embed_benchmark(
-        Path("data/benchmarks") / benchmark,
+    fitted = Path("data/features") / params.retrieval.fitted_on / encoder
+    block = params.encoder_options(encoder, benchmark)
+    options = Options(devices=(device,), workers=n_workers(workers))
+    made = fingerprint_of_embeddings(
+        folder,
         encoder,
         out,
-        fitted=Path("data/features") / fitted_on / encoder,
-        block=params.encoder_options(encoder, benchmark),
+        fitted=fitted,
+        block=block,
         seed=params.seed,
         policy=params.encode,
-        options=Options(devices=(device,), workers=n_workers(workers)),
+        options=options,
     )
+    if as_before(made):
+        return
+    found = embed_benchmark(
+        folder,
+        encoder,
+        out,
+        fitted=fitted,
+        block=block,
+        seed=params.seed,
+        policy=params.encode,
+        options=options,
+    )
+    made.write()
     rows = ", ".join(f"{name} {count:,}" for name, count in found.items())
     typer.echo(f"{benchmark} {encoder}: {rows}; wrote {out}")
     tell_left_out(out, "embeddings.json")

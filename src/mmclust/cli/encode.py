@@ -72,19 +72,22 @@ def encode(
             "--dry-run", help="Say how much there is to do and how long it may take."
         ),
     ] = False,
-) -> None:
+) -> list[str]:
     """Turn a benchmark's images and captions into features.
 
     Labels are not read. Several encoders share each decoded picture. A run that was
-    stopped continues where it was: run the same command again. The bytes are the
-    same at any number of workers, on either engine, and for several encoders or one
-    after the other. Flags that may change a byte are recorded in features.json.
+    stopped continues where it was: run the same command again. Where features are
+    there, made by the same code from the same data and options, nothing is done. The
+    bytes are the same at any number of workers, on either engine, and for several
+    encoders or one after the other. Flags that may change a byte are recorded in
+    features.json.
 
     Encoders that need no weights were run on photographs, and sbert with its real
     MiniLM weights; the other pretrained ones on small test checkpoints only. See
     docs/encoders.md.
     """
     from mmclust.cli._options import (
+        as_before,
         n_workers,
         require_plugins,
         tell_left_out,
@@ -92,7 +95,7 @@ def encode(
     )
     from mmclust.core.params import read_params
     from mmclust.encoders._engines import Options
-    from mmclust.encoders._stage import encode_together
+    from mmclust.encoders._stage import encode_together, fingerprints
 
     params = read_params()
     for encoder in encoders:
@@ -124,8 +127,8 @@ def encode(
             made=made,
         )
         typer.echo("\n".join(lines))
-        return
-    dims = encode_together(
+        return []
+    found = fingerprints(
         manifest,
         blocks,
         outs,
@@ -134,8 +137,22 @@ def encode(
         options=options,
         made=made,
     )
+    due = {name: each for name, each in found.items() if not as_before(each)}
+    if not due:
+        return []
+    dims = encode_together(
+        manifest,
+        {name: blocks[name] for name in due},
+        outs,
+        seed=params.seed,
+        policy=params.encode,
+        options=options,
+        made=made,
+    )
     for encoder, views in dims.items():
+        due[encoder].write()
         text = ", ".join(f"{view} {dim}-d" for view, dim in views.items())
         typer.echo(f"{benchmark} {encoder}: {text}; wrote {outs[encoder]}")
         tell_zero_rows(outs[encoder])
         tell_left_out(outs[encoder])
+    return list(due)

@@ -67,7 +67,7 @@ def head(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes for the seeds; 0: one per core.")
     ] = 0,
-) -> None:
+) -> list[str] | None:
     """Cluster images with the help of nouns: TAC, DXMC, and k-means on both.
 
     mmclust head coco_cross tac
@@ -88,8 +88,7 @@ def head(
                 "features of your own need --image-features and --text-features; "
                 "the pipeline takes everything else from params.yaml"
             )
-        _stage(names, device, workers)
-        return
+        return _stage(names, device, workers)
     if len(names) != 1 or out is None:
         raise typer.BadParameter("with features, give one HEAD and --out")
     if names[0] == "zero_shot":
@@ -125,28 +124,30 @@ def head(
         )
     typer.echo(f"{sum(sizes)} rows in {len(sizes)} clusters of {min(sizes)} to "
                f"{max(sizes)}; wrote {out}")  # fmt: skip
+    return None
 
 
-def _stage(names: list[str], device: str, workers: int) -> None:
-    from mmclust.cli._options import n_workers
+def _stage(names: list[str], device: str, workers: int) -> list[str] | None:
+    from mmclust.cli._options import as_before, n_workers
     from mmclust.core.params import read_params
     from mmclust.core.plugins import require
-    from mmclust.heads._stage import head_of_benchmark
+    from mmclust.heads._stage import fingerprint_of_head, head_of_benchmark
 
     if len(names) != 2:  # noqa: PLR2004
         raise typer.BadParameter("give BENCHMARK HEAD, or HEAD with features")
     benchmark, name = names
     require("benchmarks", benchmark)
     require("heads", name)
+    params = read_params()
+    made = fingerprint_of_head(benchmark, name, params, device=device)
+    if as_before(made):
+        return []
     clustering = head_of_benchmark(
-        Path(),
-        benchmark,
-        name,
-        read_params(),
-        device=device,
-        workers=n_workers(workers),
+        Path(), benchmark, name, params, device=device, workers=n_workers(workers)
     )
+    made.write()
     typer.echo(f"{benchmark} {name}: {len(clustering.labels)} seeds, k = "
                f"{clustering.k}")  # fmt: skip
     typer.echo(f"wrote data/clusters/{benchmark}/heads/{name}.parquet and "
                f"data/heads/{benchmark}/{name}")  # fmt: skip
+    return None

@@ -44,7 +44,7 @@ def leaderboard(
         typer.Option(
             help="Only this metric, such as nmi or i2t_r1; can be given again. "
             "Without: acc; rsum of retrieval; v_measure_score, "
-            "prediction_correlation_over_0 and mas of words; f1 of grounding. "
+            "prediction_correlation_over_10 and mas of words; f1 of grounding. "
             "all: every one."
         ),
     ] = None,

@@ -45,16 +45,21 @@ def learn(
 
     docs/words.md has the models and their options.
     """
-    from mmclust.cli._options import n_workers, require_words
+    from mmclust.cli._options import as_before, n_workers, require_words
     from mmclust.core.params import read_params
-    from mmclust.words._stage import Flags, learn_words
+    from mmclust.words._stage import Flags, fingerprint_of_words, learn_words
 
     params = read_params()
     require_words(model, precision)
     judge = _judge(params, model)
     flags = Flags(device, n_workers(workers), precision, save_every, judge, _say)
+    norms = params.cognition.categories if judge else None
+    made = fingerprint_of_words(model, params, flags, norms)
+    if as_before(made):
+        return
     words = learn_words(Path(), model, params, flags)
     if words is not None:
+        made.write()
         _tell(model, words)
 
 

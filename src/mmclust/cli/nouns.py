@@ -43,7 +43,7 @@ def nouns(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
     device: Device = "cpu",
-) -> None:
+) -> list[str] | None:
     """Choose the nouns that describe a set of images, and give each image its text.
 
     mmclust nouns coco_cross
@@ -62,14 +62,7 @@ def nouns(
             raise typer.BadParameter(
                 "give a benchmark, whose options are in params.yaml, or features"
             )
-        from mmclust.core.params import read_params
-        from mmclust.core.plugins import require
-        from mmclust.heads._nouns import nouns_of_benchmark
-
-        require("benchmarks", benchmark)
-        facts = nouns_of_benchmark(Path(), benchmark, read_params(), device=device)
-        _say(facts, Path("data/nouns") / benchmark)
-        return
+        return _stage(benchmark, device)
     if image_features is None or nouns_features is None or words is None or out is None:
         raise typer.BadParameter(
             "give a benchmark; or --image-features, --nouns-features, --words and --out"
@@ -98,6 +91,24 @@ def nouns(
         device=device,
     )
     _say(facts, out)
+    return None
+
+
+def _stage(benchmark: str, device: str) -> list[str] | None:
+    from mmclust.cli._options import as_before
+    from mmclust.core.params import read_params
+    from mmclust.core.plugins import require
+    from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
+
+    require("benchmarks", benchmark)
+    params = read_params()
+    made = fingerprint_of_nouns(benchmark, params, device=device)
+    if as_before(made):
+        return []
+    facts = nouns_of_benchmark(Path(), benchmark, params, device=device)
+    made.write()
+    _say(facts, Path("data/nouns") / benchmark)
+    return None
 
 
 def _say(facts: dict[str, Any], out: Path) -> None:

@@ -65,7 +65,7 @@ def compare(
     stands in a table.
     """
     from mmclust.core.errors import MmclustError
-    from mmclust.core.io import read_json
+    from mmclust.core.io import read_record
     from mmclust.core.params import read_params
     from mmclust.scoring.published import compare as put_beside
     from mmclust.scoring.published import read_published, select
@@ -84,7 +84,8 @@ def compare(
                 found="an empty record",
                 do="name another benchmark",
             )
-        summary = read_json(Path("data/benchmarks") / name / "summary.json")
+        folder = Path("data/benchmarks") / name
+        summary = read_record(folder / "summary.json", {}, n_classes=int, notes=dict)
         compared[name] = put_beside(published, name, record, params, summary)
     if table is not None:
         _as_printed(published, [row for rows in compared.values() for row in rows])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mmclust.cli._names import NamesCommand
 from mmclust.cli._retrieval import retrieval
 from mmclust.cli._submission import submission
-from mmclust.cli._words import association, categorization, concreteness
+from mmclust.cli._words import association, categorization, concreteness, difference
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,6 +93,18 @@ def clustering(
     k: Annotated[
         int | None, typer.Option(min=0, help="Likewise: clusters asked for.")
     ] = None,
+    baseline_method: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the baseline's file, or without one of the same; default --method."
+        ),
+    ] = None,
+    baseline_view: Annotated[
+        str | None, typer.Option(help="Likewise; default --view.")
+    ] = None,
+    baseline_k: Annotated[
+        int | None, typer.Option(min=0, help="Likewise; default --k.")
+    ] = None,
     reveal: Annotated[
         bool,
         typer.Option("--reveal", help="Read a benchmark's labels that are kept aside."),
@@ -118,24 +130,15 @@ def clustering(
         seed=seed,
         choice=Choice(method, view, k),
         baseline=baseline or (),
+        baseline_choice=Choice(baseline_method, baseline_view, baseline_k),
         reveal=reveal,
     )
     write_json(out, record)
     for name in METRICS:
         low, high = record[f"{name}_low"], record[f"{name}_high"]
         line = f"{name:<7}{record[name]:.4f}  [{low:.4f}, {high:.4f}]"
-        typer.echo(line + _difference(record, name))
+        typer.echo(line + difference(record, name))
     what = f"{record['n_samples']} images"
     if record["n_seeds"] > 1:
         what += f" and {record['n_seeds']} runs"
     typer.echo(f"95 % intervals over {what}; wrote {out}")
-
-
-def _difference(record: dict[str, Any], metric: str) -> str:
-    if f"{metric}_diff" not in record:
-        return ""
-    diff, low, high, p = (
-        record[f"{metric}_diff{part}"] for part in ("", "_low", "_high", "_p")
-    )
-    shown = "none: nothing varies" if p is None else f"{p:.3g}"
-    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {shown}"

@@ -231,9 +231,9 @@ def _on_disk(source: Source) -> str:
     if not present:
         return "no"
     if (folder / "source.json").is_file():
-        from mmclust.core.io import read_json
+        from mmclust.core.io import read_record
 
-        facts = read_json(folder / "source.json")
+        facts = read_record(folder / "source.json", {"mirror": str})
         return f"{', '.join(present)} in {folder}, from {facts.get('mirror')}"
     return f"{', '.join(present)} in {folder}, not complete: run `mmclust fetch`"
 

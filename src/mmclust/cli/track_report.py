@@ -25,7 +25,7 @@ def track_report(
     observations, each a sentence about one of these numbers. No label is read.
     """
     from mmclust.core.params import read_params
-    from mmclust.report.track_text import write_track
+    from mmclust.report.track import write_track
 
     write_track(Path(), benchmark, read_params(), out, test)
     typer.echo(f"wrote {out}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.clusterers._runs import cluster_array
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json
+from mmclust.core.io import read_record
 from mmclust.core.seeds import derive, generator
 from mmclust.kernels.kmeans import require_k
 from mmclust.scoring.auto_k import GRID, Choice, choose_k
@@ -45,7 +45,7 @@ def decide_k(
         block = params.clusterers.get("kmeans")
         choice = auto_k(rows, seed, params.model.k_grid, block)
         return choice.k, choice
-    k = params.model.k or int(read_json(summary).get("n_classes", 0))
+    k = params.model.k or read_record(summary, {}, n_classes=int).get("n_classes") or 0
     if k < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.features import require_nouns
-from mmclust.core.io import read_json, write_table
+from mmclust.core.io import read_record, write_table
 from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | N
     """
     if not (folder / "nouns.json").is_file():
         return None
-    if read_json(folder / "nouns.json").get("encoder") != features.meta["encoder"]:
+    record = read_record(folder / "nouns.json", {"manifest": str, "encoder": str})
+    if record["encoder"] != features.meta["encoder"]:
         return None
     require_nouns(folder, features, manifest)
     return read_nouns(folder)

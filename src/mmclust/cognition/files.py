@@ -13,7 +13,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import generator
 from mmclust.scoring import association, categorization, concreteness
 from mmclust.scoring.definitions import defined
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.sampled import flat, flat_differences
 from mmclust.scoring.word_columns import (
     known,
     read_estimates,
@@ -32,6 +32,7 @@ def score_categorization(
     categories: Path,
     vocabulary: Path | None = None,
     *,
+    baseline: Sequence[Path] = (),
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def score_categorization(
         See :func:`mmclust.cognition.typicality.read_categories`.
     vocabulary
         A list of words that the ignore-unknown variant is restricted to.
+    baseline
+        Another model's clusters, to compare with, paired over words.
     n_resamples, seed
         Of the bootstrap over words.
 
@@ -53,11 +56,26 @@ def score_categorization(
     dict
         Flat; see :func:`mmclust.scoring.categorization.categorization`.
     """
-    runs = read_word_runs(clusters)
     listed = None if vocabulary is None else set(read_list(vocabulary))
     norms = read_categories(categories)
-    figures = categorize(norms, runs, listed, n_resamples=n_resamples, seed=seed)
-    return {"definition": defined(categorization.DEFINITION), **flat(figures)}
+    sides = [
+        categorize(
+            norms, read_word_runs(files), listed, n_resamples=n_resamples, seed=seed
+        )
+        for files in (clusters, baseline)
+        if files
+    ]
+    return _record(categorization.DEFINITION, *sides)
+
+
+def _record(
+    definition: str, figures: dict[str, Any], *baseline: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a flat record, with differences from a baseline where there is one."""
+    record = {"definition": defined(definition), **flat(figures)}
+    for other in baseline:
+        record |= flat_differences(figures, other)
+    return record
 
 
 def categorize(
@@ -90,7 +108,13 @@ def categorize(
 
 
 def score_concreteness(
-    predictions: Path, norms: Path, counts: Path, *, n_resamples: int, seed: int
+    predictions: Path,
+    norms: Path,
+    counts: Path,
+    *,
+    baseline: Path | None = None,
+    n_resamples: int,
+    seed: int,
 ) -> dict[str, Any]:
     """Score estimates of concreteness against ratings.
 
@@ -102,6 +126,8 @@ def score_concreteness(
         See :func:`mmclust.cognition.ratings.read_ratings`.
     counts
         Columns ``word`` and ``count``: the words that are scored, if rated.
+    baseline
+        Another model's estimates, to compare with, paired over words.
     n_resamples, seed
         Of the bootstrap over words.
 
@@ -110,12 +136,16 @@ def score_concreteness(
     dict
         Flat; see :func:`mmclust.scoring.concreteness.concreteness`.
     """
-    runs, _ = read_estimates(predictions)
-    occurrences = read_numbers(counts, "count", whole=True)
-    figures = rate(
-        read_ratings(norms), runs, occurrences, n_resamples=n_resamples, seed=seed
-    )
-    return {"definition": defined(concreteness.DEFINITION), **flat(figures)}
+    occurrences, rated = read_numbers(counts, "count", whole=True), read_ratings(norms)
+    sides = [
+        rate(
+            rated, read_estimates(path)[0], occurrences,
+            n_resamples=n_resamples, seed=seed,
+        )
+        for path in (predictions, baseline)
+        if path is not None
+    ]  # fmt: skip
+    return _record(concreteness.DEFINITION, *sides)
 
 
 def rate(
@@ -162,6 +192,7 @@ def score_association(
     norms: Path,
     counting: str = "published",
     *,
+    baseline: Sequence[Path] = (),
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -173,6 +204,8 @@ def score_association(
         See :func:`mmclust.scoring.word_columns.read_word_runs`.
     norms, counting
         See :func:`mmclust.cognition.associations.read_strengths`.
+    baseline
+        Another model's clusters, to compare with, paired over the words of both.
     n_resamples, seed
         Of the bootstrap over words.
 
@@ -181,12 +214,18 @@ def score_association(
     dict
         Flat; see :func:`mmclust.scoring.association.association`.
     """
+    often = {"n_resamples": n_resamples, "seed": seed}
     runs = read_word_runs(clusters)
     words = sorted({word for run in runs for word in run})
-    figures = associate(
-        norms, runs, words, counting, n_resamples=n_resamples, seed=seed
-    )
-    return {"definition": defined(association.DEFINITION), **flat(figures)}
+    figures = associate(norms, runs, words, counting, **often)
+    record = _record(association.DEFINITION, figures)
+    if baseline:
+        others = read_word_runs(baseline)
+        # What only one of them clusters is unknown to the other: MAS is the same.
+        both = sorted({*words, *(word for run in others for word in run)})
+        sides = [associate(norms, r, both, counting, **often) for r in (runs, others)]
+        record |= flat_differences(*sides)
+    return record
 
 
 def associate(

@@ -11,7 +11,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import (
     file_digest,
     read_array,
-    read_json,
+    read_record,
     require_file,
     write_array,
     write_json,
@@ -147,6 +147,14 @@ def require_sealed(
         When a file is missing, is another than it was, or is not recorded.
     """
     known = meta.get("sha256", {})
+    if not isinstance(known, dict):
+        raise MmclustError(
+            f"{record} does not say sha256 as it must",
+            where=folder / record,
+            expected="sha256: an object of files and digests",
+            found=type(known).__name__,
+            do=do,
+        )
     for name in names:
         found = file_digest(require_file(folder / name, do))
         if found != known.get(name):
@@ -159,6 +167,36 @@ def require_sealed(
                 found=f"sha256 {found}",
                 do=do,
             )
+
+
+def read_meta(folder: Path, do: str | None = None) -> dict[str, Any]:
+    """Read ``features.json``, refusing what is no record of features.
+
+    Parameters
+    ----------
+    folder
+        ``data/features/<benchmark>/<encoder>``.
+    do
+        The advice, where something is wrong.
+    """
+    meta = read_record(
+        folder / "features.json",
+        {"encoder": str, "benchmark": str, "manifest": str, "images": int,
+         "dims": dict},
+        do=do or "encode again: mmclust encode BENCHMARK ENCODER",
+        sha256=dict, skipped=dict, params=dict, zero_rows=dict, captions_cut=int,
+    )  # fmt: skip
+    skipped = meta.get("skipped") or {}
+    unknown = [*({*meta["dims"], *skipped} - {*VIEWS})]
+    if unknown or not all(isinstance(ids, dict) for ids in skipped.values()):
+        raise MmclustError(
+            "features.json does not say dims or skipped as it must",
+            where=folder / "features.json",
+            expected=f"of the views {' and '.join(VIEWS)}, objects",
+            found=some(unknown or skipped),
+            do=do or "encode again: mmclust encode BENCHMARK ENCODER",
+        )
+    return meta
 
 
 def read_features(folder: Path, manifest: Manifest) -> Features:
@@ -177,8 +215,8 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
         When a file is missing or is not what was written, or the features belong
         to another manifest.
     """
-    meta = read_json(folder / "features.json")
-    again = f"encode again: mmclust encode {manifest.benchmark} {meta.get('encoder')}"
+    again = f"encode again: mmclust encode {manifest.benchmark} {folder.name}"
+    meta = read_meta(folder, again)
     if meta["manifest"] != manifest.digest:
         raise MmclustError(
             "These features were made from another manifest",
@@ -190,7 +228,7 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
     files = [f"{view}.npy" for view in meta["dims"]]
     require_sealed(folder, "features.json", meta, files, again)
     views = {view: read_array(folder / f"{view}.npy") for view in meta["dims"]}
-    absent = meta.get("skipped", {})
+    absent = meta.get("skipped") or {}
     for view, array in views.items():
         without = _rows_of(absent.get(view, ()), manifest)
         check_features(array, folder / f"{view}.npy", len(manifest), without)
@@ -216,12 +254,15 @@ def require_nouns(
         When they were chosen for other images or features, or for another encoder,
         or a file is not what was written.
     """
-    facts: dict[str, Any] = read_json(folder / "nouns.json")
     again = f"choose them again: mmclust nouns {manifest.benchmark}"
+    facts = read_record(
+        folder / "nouns.json", {"manifest": str, "encoder": str}, do=again
+    )
+    image = (features.meta.get("sha256") or {}).get("image.npy")
     for what, found, expected in (
         ("images", facts["manifest"], manifest.digest),
         ("an encoder", facts["encoder"], features.meta["encoder"]),
-        ("features", facts.get("image_features"), features.meta["sha256"]["image.npy"]),
+        ("features", facts.get("image_features"), image),
         ("weights", facts.get("model"), features.meta.get("model")),
     ):
         if found != expected:

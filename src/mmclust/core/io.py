@@ -31,8 +31,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 1 << 20
+_JSON_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 _PROBE = 1 << 16
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _SWEPT: set[Path] = set()
 """Folders that this process has looked through for what killed ones left."""
 
@@ -116,7 +124,7 @@ def private(path: Path) -> Iterator[Path]:
 def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder; a living one's is locked."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if not _TEMPORARY.fullmatch(path.name):
+        if not TEMPORARY.fullmatch(path.name):
             continue
         with contextlib.suppress(OSError):
             lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -224,6 +232,67 @@ def read_json(path: Path) -> Any:
             found=error,
             do="restore the file, or delete it and run the stage that makes it",
         ) from error
+
+
+def read_record(
+    path: Path, keys: Mapping[str, type], *, do: str | None = None, **may: type
+) -> dict[str, Any]:
+    """Read a JSON object of which some keys are known.
+
+    Parameters
+    ----------
+    path
+        The record.
+    keys
+        What it must hold: keys and the types of their values. ``float`` takes whole
+        numbers too; true and false are no numbers.
+    do
+        The advice, where something is wrong.
+    **may
+        What it may hold: where a key is there and not null, its type.
+
+    Raises
+    ------
+    MmclustError
+        When there is no such object, or a key is missing or of another type.
+    """
+    do = do or "restore the file, or delete it and run the stage that makes it"
+    record = read_json(require_file(path, do))
+    if not isinstance(record, dict):
+        raise MmclustError(
+            f"{path.name} is not a record",
+            where=path,
+            expected="a JSON object" + (f" with {', '.join(keys)}" if keys else ""),
+            found=_json_kind(record),
+            do=do,
+        )
+    return held(path, record, keys, do, **may)
+
+
+def held(
+    path: Path, record: dict[str, Any], keys: Mapping[str, type], do: str, **may: type
+) -> dict[str, Any]:
+    """Return an object of a record, if its keys are as :func:`read_record` has it."""
+    given = {key: kind for key, kind in may.items() if record.get(key) is not None}
+    for key, kind in {**keys, **given}.items():
+        value = record.get(key)
+        numbers = (int, float) if kind is float else kind
+        right = isinstance(value, numbers) and (
+            kind is bool or not isinstance(value, bool)
+        )
+        if not right:
+            raise MmclustError(
+                f"{path.name} does not say {key} as it must",
+                where=path,
+                expected=f"{key}: {_JSON_KINDS[kind]}",
+                found=_json_kind(value) if key in record else f"no {key}",
+                do=do,
+            )
+    return record
+
+
+def _json_kind(value: Any) -> str:
+    return "null" if value is None else _JSON_KINDS.get(type(value), "a value")
 
 
 def read_note(path: Path) -> dict[str, Any]:

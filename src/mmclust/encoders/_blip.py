@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json
+from mmclust.core.io import read_record
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import generator
 from mmclust.encoders._compute import batch_size, ready
@@ -254,7 +254,9 @@ def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa
     import transformers
 
     folder = checkpoint(model, revision)
-    (kind,) = read_json(folder / "config.json").get("architectures") or [None]
+    again = "download the checkpoint again"
+    config = read_record(folder / "config.json", {}, do=again, architectures=list)
+    kind = next(iter(config.get("architectures") or ()), None)
     if kind not in KINDS:
         raise MmclustError(
             f"{model} writes no captions",

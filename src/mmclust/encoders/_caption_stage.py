@@ -11,6 +11,7 @@ import numpy as np
 
 from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import some
+from mmclust.core.fingerprint import code, fingerprint
 from mmclust.core.images import Images
 from mmclust.core.io import digest_of
 from mmclust.core.locks import clear, locked
@@ -29,11 +30,13 @@ from mmclust.encoders._compute import (
     require_device,
 )
 from mmclust.encoders._engines import single_threaded
-from mmclust.encoders._work import code_digest, work_root
+from mmclust.encoders._work import work_root
 from mmclust.kernels.hub import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mmclust.core.fingerprint import Fingerprint
 
     Array = np.ndarray[Any, Any]
     Span = tuple[int, int]
@@ -98,15 +101,11 @@ def caption_benchmark(
     """
     require_device(device)
     params = convert(block or {}, _blip.Params, f"captioners.{captioner}")
-    who = identity(params.model, params.revision)  # refuse before pictures are read
+    origin = _origin(captioner, params, seed, device)  # refuses missing weights
     manifest = read_manifest(manifest_path)
-    origin = {"captioner": captioner, **who, "params": asdict(params), "seed": seed}
-    origin |= recorded()
-    if on_accelerator(device):
-        origin["device"] = device.partition(":")[0]
     digests = {
         "manifest": manifest.digest,
-        "params": digest_of([origin, corrupt, code_digest(_blip)]),
+        "params": digest_of([origin, corrupt, code(__name__)]),
     }
     own_seed = derive(seed, "caption", captioner)
     job = Job(manifest_path.resolve(), params, own_seed, corrupt, device)
@@ -133,6 +132,42 @@ def caption_benchmark(
         )
         clear(root)
     return int(ids.shape[1])
+
+
+def fingerprint_of_captions(
+    manifest_path: Path,
+    captioner: str,
+    out: Path,
+    *,
+    block: dict[str, Any] | None,
+    seed: int,
+    corrupt: str,
+    device: str,
+) -> Fingerprint:
+    """Take the fingerprint of a run; see :func:`caption_benchmark`."""
+    params = convert(block or {}, _blip.Params, f"captioners.{captioner}")
+    return fingerprint(
+        ("caption", manifest_path.parent.name, captioner),
+        [out],
+        modules=[__name__],
+        inputs=[manifest_path],
+        options={
+            "captions": _origin(captioner, params, seed, device),
+            "corrupt": corrupt,
+        },
+    )
+
+
+def _origin(
+    captioner: str, params: _blip.Params, seed: int, device: str
+) -> dict[str, Any]:
+    """Return what captions come from, for their file's metadata."""
+    who = identity(params.model, params.revision)
+    origin = {"captioner": captioner, **who, "params": asdict(params), "seed": seed}
+    origin |= recorded()
+    if on_accelerator(device):
+        origin["device"] = device.partition(":")[0]
+    return origin
 
 
 def _computed(job: Job, todo: list[Span], workers: int) -> Iterator[tuple[Span, Shard]]:

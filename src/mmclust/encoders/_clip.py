@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json
+from mmclust.core.io import held, read_record
 from mmclust.encoders._batches import embed_tokens, in_batches, n_longer
 from mmclust.encoders._compute import compiled, is_compiled, placed, ready
 from mmclust.encoders._weights import processor_pixels, require_published
@@ -125,8 +125,8 @@ def _reader(params: Any, files: Stamp) -> tuple[int, Callable[[list[str]], list[
     if params.library == "open_clip":
         with loading(str(folder)):
             tokenizer = _open_clip_library().get_tokenizer(f"local-dir:{folder}")
-        config = read_json(folder / "open_clip_config.json")
-        longest = int(config["model_cfg"]["text_cfg"].get("context_length", 77))
+        text = _open_clip_config(folder).get("text_cfg") or {}
+        longest = int(text.get("context_length", 77))
 
         def lengths(texts: list[str]) -> list[int]:
             # Given a place more, a text that was cut differs before it.
@@ -208,6 +208,13 @@ def _open_clip(folder: Path, params: Any, device: str) -> Towers:
         compiled(model.encode_text),
         compiled(model.encode_image),
     )
-    config = read_json(folder / "open_clip_config.json")
-    dim = int(config["model_cfg"]["embed_dim"])
+    dim: int = _open_clip_config(folder, embed_dim=int)["embed_dim"]
     return Towers(encode_image, text, dim)
+
+
+def _open_clip_config(folder: Path, **must: type) -> dict[str, Any]:
+    """Return what a checkpoint of open_clip says of its model."""
+    again, path = "download the checkpoint again", folder / "open_clip_config.json"
+    config: dict[str, Any] = read_record(path, {"model_cfg": dict}, do=again)
+    model: dict[str, Any] = config["model_cfg"]
+    return held(path, model, must, again, text_cfg=dict)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import check_features, require_sealed, sealed
-from mmclust.core.io import digest_of, read_json, read_table, write_array, write_json
+from mmclust.core.features import check_features, read_meta, require_sealed, sealed
+from mmclust.core.fingerprint import fingerprint
+from mmclust.core.io import digest_of, read_table, write_array, write_json
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
@@ -24,12 +25,13 @@ from mmclust.encoders._compute import computing
 from mmclust.encoders._engines import Options
 from mmclust.encoders._finish import FITTED, load_fitted
 from mmclust.encoders._stage import first_pass, job_of
-from mmclust.encoders._work import Work, plan_work
+from mmclust.encoders._work import Work, modules_of, plan_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
     from mmclust.encoders._job import Job
 
@@ -84,15 +86,9 @@ def embed_benchmark(
     MmclustError
         When the encoder embeds no captions, or was not fitted yet.
     """
-    options = options or Options()
-    options.check()
+    options, policy = options or Options(), _policy(policy)
     manifest = read_manifest(folder / "manifest.parquet")
-    # Distractors have no captions: only the pictures pass through the engine.
-    policy = replace(policy or EncodeParams(), missing_captions="skip")
-    work = plan_work(
-        manifest, encoder, out, block=block, seed=seed, policy=policy, options=options
-    )
-    work = _fitted(work, fitted)
+    work = _plan(manifest, encoder, out, fitted, block, seed, policy, options)
     job = job_of(folder / "manifest.parquet", [work], policy, options)
     with locked(work.root):
         first_pass([work], job, options, manifest.benchmark)
@@ -123,6 +119,56 @@ def embed_benchmark(
     return {name: len(array) for name, array in arrays.items()}
 
 
+def fingerprint_of_embeddings(
+    folder: Path,
+    encoder: str,
+    out: Path,
+    *,
+    fitted: Path,
+    block: dict[str, Any] | None,
+    seed: int,
+    policy: EncodeParams,
+    options: Options,
+) -> Fingerprint:
+    """Take the fingerprint of a run; see :func:`embed_benchmark`."""
+    policy = _policy(policy)
+    manifest = read_manifest(folder / "manifest.parquet")
+    work = _plan(manifest, encoder, out, fitted, block, seed, policy, options)
+    return fingerprint(
+        ("embed", manifest.benchmark, encoder),
+        [out],
+        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        inputs=[
+            folder / "manifest.parquet",
+            *folder.glob("captions_*.parquet"),
+            *(fitted / name for name in FITTED if hasattr(work.module, "fit")),
+        ],
+        options={"facts": work.facts, "encode": policy},
+    )
+
+
+def _policy(policy: EncodeParams | None) -> EncodeParams:
+    """Distractors have no captions: only the pictures pass through the engine."""
+    return replace(policy or EncodeParams(), missing_captions="skip")
+
+
+def _plan(
+    manifest: Manifest,
+    encoder: str,
+    out: Path,
+    fitted: Path,
+    block: dict[str, Any] | None,
+    seed: int,
+    policy: EncodeParams,
+    options: Options,
+) -> Work:
+    options.check()
+    work = plan_work(
+        manifest, encoder, out, block=block, seed=seed, policy=policy, options=options
+    )
+    return _fitted(work, fitted)
+
+
 def _fitted(work: Work, folder: Path) -> Work:
     """Give the work what the encoder learned elsewhere, and only its pictures."""
     encoder, module = work.plan.encoder, work.module
@@ -143,15 +189,15 @@ def _fitted(work: Work, folder: Path) -> Work:
                 do="encode the benchmark that retrieval.fitted_on names with "
                 f"{encoder} first",
             )
-        made = read_json(folder / "features.json")
-        again = f"encode again: mmclust encode {made.get('benchmark')} {encoder}"
+        again = f"encode again: mmclust encode {folder.parent.name} {encoder}"
+        made = read_meta(folder, again)
         require_sealed(folder, "features.json", made, FITTED, again)
-        if made["params"] != json.loads(json.dumps(facts["params"])):
+        if made.get("params") != json.loads(json.dumps(facts["params"])):
             raise MmclustError(
                 f"{encoder} was fitted with other options",
                 where=folder,
                 expected=facts["params"],
-                found=made["params"],
+                found=made.get("params"),
                 do=again,
             )
         learned = load_fitted(folder)

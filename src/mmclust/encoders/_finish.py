@@ -9,7 +9,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
-from mmclust.core.io import read_json, write_json, writing
+from mmclust.core.io import read_record, write_json, writing
 from mmclust.core.numerics import threads
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
@@ -192,6 +192,5 @@ def load_fitted(folder: Path) -> Fitted:
     """Read what :func:`save_fitted` wrote."""
     from safetensors.numpy import load_file
 
-    return Fitted(
-        load_file(folder / "fitted.safetensors"), read_json(folder / "fitted.json")
-    )
+    facts = read_record(folder / "fitted.json", {})
+    return Fitted(load_file(folder / "fitted.safetensors"), facts)

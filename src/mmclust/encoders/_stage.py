@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import EncodeParams
@@ -15,11 +16,12 @@ from mmclust.encoders import _engines
 from mmclust.encoders._engines import Options
 from mmclust.encoders._finish import finish
 from mmclust.encoders._job import Job, Task
-from mmclust.encoders._work import Work, plan_work
+from mmclust.encoders._work import Work, modules_of, plan_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
 
 
@@ -126,6 +128,34 @@ def encode_together(
             dims[work.plan.encoder] = finish(work, manifest, seed, job)
             clear(work.root)
     return dims
+
+
+def fingerprints(
+    manifest_path: Path,
+    blocks: Mapping[str, dict[str, Any] | None],
+    outs: Mapping[str, Path],
+    *,
+    seed: int,
+    policy: EncodeParams,
+    options: Options,
+    made: Path,
+) -> dict[str, Fingerprint]:
+    """Take the fingerprint of each encoder's run; see :func:`encode_together`."""
+    options.check()
+    manifest = read_manifest(manifest_path)
+    works = plan_works(
+        manifest, blocks, outs, seed=seed, policy=policy, options=options, made=made
+    )
+    return {
+        work.plan.encoder: fingerprint(
+            ("encode", manifest.benchmark, work.plan.encoder),
+            [work.out],
+            modules=[__name__, *modules_of(work.module, work.plan.params)],
+            inputs=[manifest_path],  # captions of others are among the facts
+            options={"facts": work.facts, "encode": policy},
+        )
+        for work in works
+    }
 
 
 def plan_works(

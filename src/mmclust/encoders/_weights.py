@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.io import read_json
+from mmclust.core.io import read_record
 from mmclust.kernels.hub import loading
 
 if TYPE_CHECKING:
@@ -84,8 +84,19 @@ def processor_pixels(folder: Path) -> Published:
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return {}
-    config = read_json(path)
-    size, crop = config.get("size", {}), config.get("crop_size", {})
+    again = "download the checkpoint again"
+    config = read_record(
+        path, {"image_mean": list, "image_std": list}, do=again, resample=int
+    )
+    size, crop = config.get("size") or {}, config.get("crop_size") or {}
+    if not isinstance(size, dict | int) or not isinstance(crop, dict | int):
+        raise MmclustError(
+            f"{path.name} does not say size or crop_size as it must",
+            where=path,
+            expected="a whole number, or an object of sides",
+            found=f"size {size!r}, crop_size {crop!r}",
+            do=again,
+        )
     if isinstance(size, int):  # as checkpoints of 2021 write it
         size = {"shortest_edge": size}
     short = size.get("shortest_edge") if config.get("do_center_crop", True) else None

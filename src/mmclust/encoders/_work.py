@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.decoding import __file__ as decoding_file
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import __file__ as images_file
-from mmclust.core.io import digest_of, file_digest
+from mmclust.core.fingerprint import code
+from mmclust.core.io import digest_of
 from mmclust.core.numerics import recorded
 from mmclust.core.plugins import load, params_of
 from mmclust.core.shards import Sharded
@@ -21,10 +19,13 @@ from mmclust.encoders._captions import (
     source_of,
 )
 from mmclust.encoders._compute import flags_of
+from mmclust.encoders._fuse import __name__ as fusions
+from mmclust.encoders._fuse import members_of
 from mmclust.encoders._job import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from types import ModuleType
 
     from mmclust.core.manifest import Manifest
@@ -98,7 +99,7 @@ class Work:
 
 
 def work_root(out: Path) -> Path:
-    """Return where unfinished work lies: beside the output, which DVC empties."""
+    """Return where unfinished work lies: beside the output, which DVC takes whole."""
     return out.with_name(out.name + ".work")
 
 
@@ -156,7 +157,8 @@ def plan_work(
         lacking = tuple(image_id for image_id in without if image_id not in excused)
         if lacking and policy.missing_captions == "fail":
             raise _no_captions(manifest, encoder, path, lacking)
-    params_digest = digest_of([facts, asdict(policy), code_digest(module)])
+    ran = code("mmclust.encoders._stage", *modules_of(module, params))
+    params_digest = digest_of([facts, asdict(policy), ran])
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(
         plan,
@@ -171,20 +173,13 @@ def plan_work(
     )
 
 
-def code_digest(module: ModuleType) -> str:
-    """Return one digest of the code that may change a byte of features.
-
-    Parameters
-    ----------
-    module
-        An encoder; all others are covered too, since fusions run them.
-    """
-    here = Path(__file__).parent
-    files = {*here.glob("*.py"), *(here.parent / "kernels").glob("*.py")}
-    files |= {Path(str(module.__file__)), Path(decoding_file), Path(images_file)}
-    return digest_of(
-        {f"{file.parent.name}/{file.name}": file_digest(file) for file in files}
-    )
+def modules_of(module: ModuleType, params: Any) -> list[str]:
+    """Return the full names of an encoder's module, and of those that it fuses."""
+    names = [module.__name__]
+    if fusions in code(*names):
+        for member, options in members_of(params).values():
+            names += modules_of(member, options)
+    return names
 
 
 def _no_captions(

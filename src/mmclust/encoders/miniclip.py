@@ -26,7 +26,14 @@ from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
-from mmclust.encoders._miniclip import augmented, build, embed_captions, scaled, unit
+from mmclust.encoders._miniclip import (
+    Convolutions,
+    augmented,
+    build,
+    embed_captions,
+    scaled,
+    unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,7 +228,10 @@ def _train(
     seed: int,
 ) -> list[float]:
     """Train with AdamW and a cosine schedule; return the loss of each step."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import torch
+    from torch import nn
     from torch.nn.functional import cross_entropy
 
     rng = generator(seed, "batches")
@@ -233,19 +243,28 @@ def _train(
         optimizer, params.learning_rate, total_steps=params.steps + 1
     )
     target = torch.arange(size, device=device)
+    tower = model["image"]
+    assert isinstance(tower, nn.Sequential)
     losses, order = [], rng.permutation(n)
-    for _ in track(range(params.steps), "miniclip", params.steps, "steps"):
-        if len(order) < size:
-            order = rng.permutation(n)
-        rows, order = order[:size], order[size:]
-        texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
-        image = unit(model["image"](augmented(pictures[rows], rng)))
-        text = unit(embed_captions(model, texts, str(device)))
-        logits = model.get_parameter("scale.log").exp() * image @ text.T  # (b, b)
-        loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(round(float(loss.detach()), 6))
+    # A thread that torch has not seen would take as many threads as there are cores.
+    with ThreadPoolExecutor(2, "miniclip", torch.set_num_threads, (1,)) as pool:
+        convolutions = Convolutions(tower, pictures[:size].shape, pool)
+        for _ in track(range(params.steps), "miniclip", params.steps, "steps"):
+            if len(order) < size:
+                order = rng.permutation(n)
+            rows, order = order[:size], order[size:]
+            texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
+            features = convolutions.forward(augmented(pictures[rows], rng))
+            features.requires_grad_()
+            image = unit(tower[-3:](features))
+            text = unit(embed_captions(model, texts, str(device)))
+            logits = model.get_parameter("scale.log").exp() * image @ text.T  # (b, b)
+            loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            assert features.grad is not None
+            convolutions.backward(features.grad)
+            optimizer.step()
+            schedule.step()
+            losses.append(round(float(loss.detach()), 6))
     return losses

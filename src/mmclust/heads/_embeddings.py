@@ -5,22 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import normalised, require_sealed, sealed
-from mmclust.core.io import (
-    digest_of,
-    file_digest,
-    read_array,
-    read_json,
-    write_array,
-    write_json,
-)
+from mmclust.core.features import normalised, read_meta, require_sealed, sealed
+from mmclust.core.fingerprint import code, libraries
+from mmclust.core.io import digest_of, read_array, read_record, write_array, write_json
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
@@ -28,6 +20,7 @@ from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from mmclust.core.params import NounsParams
 
@@ -37,8 +30,6 @@ WORDS = 512
 """Words per pass; with seven templates, 3,584 prompts."""
 FITTED = ("fitted.safetensors", "fitted.json")
 """What an encoder learned, beside its features."""
-LIBRARIES = ("torch", "transformers", "tokenizers", "open-clip-torch", "numpy")
-"""Whose versions may change a byte of an embedding."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +85,8 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
             found=name,
             do="set model.encoder, or take the heads out of model.heads",
         )
-    facts = read_json(folder / "features.json")
-    again = f"encode again: mmclust encode {facts.get('benchmark')} {name}"
+    again = f"encode again: mmclust encode {folder.parent.name} {name}"
+    facts = read_meta(folder, again)
     model = require_maker(name, params, facts, "The features", folder, again)
     frozen = not hasattr(load("encoders", name), "fit")
     if frozen:
@@ -109,7 +100,7 @@ def read_fitted(folder: Path) -> Fitted:
     from safetensors.numpy import load_file
 
     weights, facts = (folder / name for name in FITTED)
-    return Fitted(load_file(weights), read_json(facts))
+    return Fitted(load_file(weights), read_record(facts, {}))
 
 
 def require_maker(
@@ -255,7 +246,7 @@ def word_embeddings(
     path, record = cache / f"{key}.npy", cache / f"{key}.json"
     if record.is_file():
         with contextlib.suppress(MmclustError):  # damaged: made anew
-            require_sealed(cache, record.name, read_json(record), [path.name], "")
+            require_sealed(cache, record.name, read_record(record, {}), [path.name], "")
             return read_array(path)
     write_array(path, embed_words(words, params, embed))
     write_json(record, sealed(cache, [path.name]))
@@ -276,15 +267,13 @@ def _origin(
     words: list[str], encoder: SharedEncoder, params: NounsParams, device: str
 ) -> dict[str, Any]:
     """Return all that may change a byte of a frozen encoder's embeddings."""
-    here = Path(str(load("encoders", encoder.name).__file__)).parent
-    kernels = Path(__file__).parents[1] / "kernels"
-    code = sorted({*here.glob("*.py"), *kernels.glob("*.py"), Path(__file__)})
+    ran = code(__name__, load("encoders", encoder.name).__name__)
     return {
         "encoder": encoder.name,
         "params": asdict(encoder.params),
         "model": encoder.model,
-        "code": [[path.name, file_digest(path)] for path in code],
-        "libraries": [[name, _version(name)] for name in LIBRARIES],
+        "code": ran,
+        "libraries": libraries(ran),
         "device": device.partition(":")[0],
         "words": words,
         "templates": params.templates,
@@ -292,13 +281,6 @@ def _origin(
         "underscores": params.underscores,
         **recorded(),
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _require_templates(params: NounsParams) -> None:

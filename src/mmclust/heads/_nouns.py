@@ -10,8 +10,10 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features, sealed
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import write_array, write_json, write_table
 from mmclust.core.manifest import read_manifest
+from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.heads._centres import image_centres, n_centres
 from mmclust.heads._embeddings import (
@@ -25,6 +27,7 @@ from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterpa
 from mmclust.heads._vocabulary import Vocabulary, is_empty, read_vocabulary, unique
 
 if TYPE_CHECKING:
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import NounsParams, Params
 
 
@@ -192,6 +195,36 @@ def nouns_of_benchmark(
         "prompts_cut": prompts_cut(words, encoder, params.nouns),
     }
     return write_space(out, space, vocabulary, params.nouns, text, meta)
+
+
+def fingerprint_of_nouns(
+    benchmark: str, params: Params, *, device: str = "cpu"
+) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`nouns_of_benchmark`."""
+    name, built = params.model.encoder, Path("data/benchmarks") / benchmark
+    module, options = load("encoders", name), params.block("encoders", name, benchmark)
+    identity = getattr(module, "identity", lambda _: None)
+    return fingerprint(
+        ("nouns", benchmark),
+        [Path("data/nouns") / benchmark],
+        modules=[__name__, module.__name__],
+        inputs=[
+            Path(params.nouns.vocabulary),
+            built / "manifest.parquet",
+            built / "summary.json",
+            Path("data/features") / benchmark / name,
+        ],
+        options={
+            "seed": params.seed,
+            "nouns": params.nouns,
+            "k": params.model.k,
+            "encoder": name,
+            "encoder_options": options,
+            "heads": bool(params.model.heads),
+            "device": device.partition(":")[0],
+        },
+        weights=identity(options),
+    )
 
 
 def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, normalised
-from mmclust.core.io import read_array, read_json
+from mmclust.core.io import read_array, read_record
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -106,10 +106,11 @@ def n_clusters(params: Params, summary: Path, chosen: Path) -> int:
         Where the `cluster` stage wrote which k it took, for ``auto``.
     """
     if params.model.k == "auto":
-        return int(read_json(chosen)["k"])
+        k: int = read_record(chosen, {"k": int})["k"]
+        return k
     if isinstance(params.model.k, int):
         return params.model.k
-    n_classes = int(read_json(summary).get("n_classes", 0))
+    n_classes: int = read_record(summary, {}, n_classes=int).get("n_classes") or 0
     if n_classes < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import require_sealed, sealed
-from mmclust.core.io import read_json, require_file, write_bytes, write_json, writing
+from mmclust.core.io import read_record, write_bytes, write_json, writing
 from mmclust.core.numerics import threads
 from mmclust.heads._centres import mean_directions
 from mmclust.heads._networks import instances, logits
@@ -146,7 +146,7 @@ def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, An
     from safetensors.numpy import load_file
 
     do = "train one: mmclust head tac … --save DIR"
-    facts = read_json(require_file(folder / "head.json", do))
+    facts = read_record(folder / "head.json", {"head": str, "seeds": int}, do=do)
     if not 0 <= seed < facts["seeds"]:
         raise MmclustError(
             f"There is no trained head of seed {seed}",

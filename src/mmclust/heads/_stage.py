@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import some
 from mmclust.core.features import read_features, require_nouns
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_table
 from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.plugins import load
@@ -32,10 +34,10 @@ from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from types import ModuleType
 
     from mmclust.core.features import Features
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import Params
 
     Rows = np.ndarray[Any, Any]
@@ -141,6 +143,40 @@ def head_of_benchmark(
         meta,
     )
     return clustering
+
+
+def fingerprint_of_head(
+    benchmark: str, head: str, params: Params, *, device: str = "cpu"
+) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`head_of_benchmark`."""
+    built, clusters = (
+        Path("data", kind, benchmark) for kind in ("benchmarks", "clusters")
+    )
+    encoder, k = params.model.encoder, params.model.k
+    return fingerprint(
+        ("head", benchmark, head),
+        [
+            clusters / "heads" / f"{head}.parquet",
+            Path("data/heads") / benchmark / head,
+            Path("plots/heads") / f"{benchmark}_{head}.csv",
+        ],
+        modules=[__name__, load("heads", head).__name__],
+        inputs=[
+            built / "manifest.parquet",
+            built / "summary.json",
+            Path("data/features") / benchmark / encoder,
+            Path("data/nouns") / benchmark,
+            *([clusters / "k" / f"{encoder}.json"] if k == "auto" else []),
+        ],
+        options={
+            "seed": params.seed,
+            "head": params.block("heads", head),
+            "k": k,
+            "encoder": encoder,
+            "n_seeds": params.model.n_seeds,
+            "device": device.partition(":")[0],
+        },
+    )
 
 
 def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:

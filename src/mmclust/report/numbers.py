@@ -21,13 +21,6 @@ def span(low: float, high: float, digits: int = 3) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
-def p_value(p: float | None) -> str:
-    """Return a p-value with three digits, small ones as a bound; a dash for none."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3g}"  # noqa: PLR2004
-
-
 def percent(share: float) -> str:
     """Return a share in percent, one decimal, without the sign."""
     return number(100 * share, 1)

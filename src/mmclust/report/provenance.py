@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmclust.core import numerics
+from mmclust.core.dvc_lock import parse_lock
 from mmclust.core.io import file_digest, read_json
 from mmclust.core.yaml_file import read_yaml
 
@@ -168,23 +169,24 @@ def _object(path: Path) -> dict[str, Any]:
 
 def locked(root: Path, stage: str = "report") -> list[dict[str, Any]]:
     """Return the outputs of all stages that a stage depends on."""
-    stages = _mapping(root / "dvc.lock").get("stages", {})
+    lock = root / "dvc.lock"
+    stages = parse_lock(lock.read_bytes() if lock.is_file() else None, lock)
     asked = (_mapping(root / "dvc.yaml").get("stages") or {}).get(stage, {})
     wanted = [_dep_path(dep) for dep in asked.get("deps", [])]
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: set[str] = set()
     while wanted:
         dep = wanted.pop()
-        for name, entry in stages.items():
-            if name in found or name == stage:
+        for each in stages:
+            if each.name in found or each.name == stage:
                 continue
-            outs = entry.get("outs", [])
-            if any(_overlap(dep, str(out["path"])) for out in outs):
-                found[name] = outs
-                wanted += [_dep_path(each) for each in entry.get("deps", [])]
+            if any(_overlap(dep, out) for out in each.outs):
+                found.add(each.name)
+                wanted += each.deps
     return [
-        {"stage": name, "path": out["path"], "digest": _digest(out)}
-        for name in stages
-        for out in found.get(name, [])
+        {"stage": each.name, "path": path, "digest": f"md5 {digest}"}
+        for each in stages
+        if each.name in found
+        for path, digest in each.outs.items()
     ]
 
 
@@ -203,11 +205,6 @@ def _dep_path(dep: Any) -> str:
 def _overlap(one: str, other: str) -> bool:
     first, second = PurePosixPath(one), PurePosixPath(other)
     return first == second or first in second.parents or second in first.parents
-
-
-def _digest(out: dict[str, Any]) -> str:
-    kind = str(out.get("hash", "md5"))
-    return f"{kind} {out.get(kind, 'unknown')}"
 
 
 def versions() -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """The text-guided track: what was run, how it scored, what the scores show.
 
 Everything comes from files that the stages wrote; nothing is computed from images or
-labels here.
+labels here. ``report.md`` tells methods, experiments and observations in Markdown: each
+sentence states what a number shows, and no more.
 """
 
 from __future__ import annotations
@@ -9,19 +10,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import read_json
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import read_json, write_bytes
 from mmclust.core.manifest import read_manifest
+from mmclust.report import budget, numbers
 from mmclust.report.budget import models_of
+from mmclust.report.numbers import number, signed, span
+from mmclust.report.provenance import of_sample, revision, uncommitted
+from mmclust.scoring.definitions import DEFINITIONS
+from mmclust.scoring.published import compare, other_data, read_published
+from mmclust.scoring.record import Record, named, path_of, read, show_p
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.scoring.record import Key, Score
 
 SHOWN = ("ari", "nmi", "acc")
 """Metrics, the one that decides first."""
+PAIRS = (("text", "image"), ("concat", "image"), ("concat", "text"))
+"""Views of one encoder that are compared: each, and the one it is held against."""
 LEVEL = 0.05
 """A difference is called one where p is below this; its interval then leaves out 0."""
+MOSTLY = 0.5
+"""Share of images in no cluster from which it is worth a sentence."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,8 @@ class Track:
         What `build` wrote down.
     images
         Number of images in each role: ``fit``, ``evaluate`` and ``hidden``.
-    metrics, views
-        ``metrics/clustering`` and ``metrics/views`` of it.
+    record
+        Its scores.
     features
         ``features.json`` of each encoder.
     """
@@ -46,9 +60,26 @@ class Track:
     params: Params
     summary: dict[str, Any]
     images: dict[str, int]
-    metrics: dict[str, Any]
-    views: dict[str, Any]
+    record: Record
     features: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method's scores."""
+
+    key: Key
+    scores: dict[str, Score]
+
+    @property
+    def ari(self) -> Score:
+        """The score that decides."""
+        return self.scores[SHOWN[0]]
+
+    def mean(self, metric: str) -> float:
+        """Return a mean, 0 where there is none."""
+        score = self.scores.get(metric)
+        return score.mean or 0.0 if score else 0.0
 
 
 def read_track(root: Path, name: str, params: Params) -> Track:
@@ -71,7 +102,6 @@ def read_track(root: Path, name: str, params: Params) -> Track:
     data = root / "data"
     manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
     summary = read_json(data / "benchmarks" / name / "summary.json")
-    metrics = root / "metrics/clustering" / f"{name}.json"
     hidden = (manifest.splits == hidden_split(summary)).sum()
     return Track(
         name,
@@ -82,8 +112,7 @@ def read_track(root: Path, name: str, params: Params) -> Track:
             "evaluate": len(manifest.evaluate_rows),
             "hidden": int(hidden),
         },
-        read_json(metrics),
-        read_json(root / "metrics/views" / f"{name}.json"),
+        read(path_of(root, "score", name)),
         {
             encoder: read_json(data / "features" / name / encoder / "features.json")
             for encoder in params.encoders
@@ -91,75 +120,44 @@ def read_track(root: Path, name: str, params: Params) -> Track:
     )
 
 
-def hidden_split(summary: dict[str, Any]) -> str:
+def hidden_split(summary: Mapping[str, Any]) -> str:
     """Return the split whose classes are kept aside; empty for none."""
     return str((summary.get("notes") or {}).get("hidden_split", ""))
 
 
-def result_rows(track: Track) -> list[dict[str, Any]]:
-    """Return one row per method, the highest ARI first.
-
-    Returns
-    -------
-    list of dict
-        ``name`` (encoder, view, clusterer), ``k`` (0: found by the method),
-        ``n_clusters``, ``n_seeds``, ``noise``, and for each of :data:`SHOWN` its
-        mean, ``<metric>_low``, ``_high`` and, with several seeds, ``_std``.
-    """
-    rows = [
-        {"name": (encoder, view, clusterer), **record}
-        for encoder, views in track.metrics.items()
-        for view, clusterers in views.items()
-        for clusterer, record in clusterers.items()
-    ]
-    return sorted(rows, key=lambda row: -row[SHOWN[0]])
+def results(record: Record) -> list[Result]:
+    """Return the methods that have a score, the highest ARI first."""
+    found = [Result(key, record.of(key)) for key in record.methods()]
+    scored = [each for each in found if all(name in each.scores for name in SHOWN)]
+    return sorted(scored, key=lambda each: -each.mean(SHOWN[0]))
 
 
-def view_rows(track: Track) -> list[dict[str, Any]]:
-    """Return the differences between views.
-
-    Beside ``encoder`` and ``clusterer``: ``pair``, the view and the one it is held
-    against; and of ARI ``diff``, ``low``, ``high``, ``p`` and ``p_holm`` (None where
-    nothing varies).
-    """
-    return [
-        {
-            "encoder": encoder,
-            "clusterer": clusterer,
-            "pair": tuple(pair.split(" - ")),
-            **_difference(record),
-        }
-        for encoder, clusterers in track.views.items()
-        for clusterer, pairs in clusterers.items()
-        for pair, record in pairs.items()
-    ]
+def compared_views(record: Record) -> list[tuple[Score, str]]:
+    """Return each ARI beside another view of the same encoder, and that view."""
+    found = []
+    for key in record.methods():
+        encoder, view, method = key
+        for other in (other for own, other in PAIRS if own == view):
+            versus = named((encoder, other, method))
+            pairs = [s for s in record.compared(key, SHOWN[0]) if s.versus == versus]
+            first = record.get(key, SHOWN[0])
+            # Beside the baseline it stands first, with p adjusted for other rows.
+            if first is not None and first.versus == versus:
+                pairs = pairs[1:]
+            found += [(pair, other) for pair in pairs[:1]]
+    return found
 
 
-def baseline_rows(track: Track) -> list[dict[str, Any]]:
-    """Return each method's ARI against the baseline, in the order of the results."""
-    return [
-        {"name": row["name"], "baseline": row["baseline"], **_difference(row)}
-        for row in result_rows(track)
-        if f"{SHOWN[0]}_diff" in row
-    ]
+def against_baseline(record: Record) -> list[Score]:
+    """Return each method's ARI beside the baseline's, in the order of the results."""
+    return [each.ari for each in results(record) if each.ari.versus]
 
 
-def _difference(record: dict[str, Any]) -> dict[str, Any]:
-    name = SHOWN[0]
-    return {
-        "diff": record[f"{name}_diff"],
-        "low": record[f"{name}_diff_low"],
-        "high": record[f"{name}_diff_high"],
-        "p": record[f"{name}_diff_p"],
-        "p_holm": record.get(f"{name}_diff_p_holm"),
-    }
-
-
-def shows(row: dict[str, Any]) -> int:
+def shows(score: Score) -> int:
     """Return 1 where a difference is above 0, -1 below, 0 where neither is shown."""
-    if row["p"] is None or row["p"] >= LEVEL:
+    if score.p is None or score.p >= LEVEL or score.diff is None:
         return 0
-    return 1 if row["diff"] > 0 else -1
+    return 1 if score.diff > 0 else -1
 
 
 def feature_rows(track: Track) -> list[dict[str, str]]:
@@ -182,3 +180,200 @@ def _models(facts: dict[str, Any]) -> list[str]:
         who = f"{captions['model']} ({captions['revision']})"
         names.append(f"captions by {who}")
     return names
+
+
+def view_word(view: str) -> str:
+    """Return a view's name for people."""
+    return {"concat": "image + text", "both": "image and text"}.get(view, view)
+
+
+def observations(track: Track) -> list[str]:
+    """Return what the scores show, sentence by sentence."""
+    return [
+        *_best(track),
+        *_views(track),
+        *_against_baseline(track),
+        *_degenerate(track),
+    ]
+
+
+def _method(track: Track, key: Key) -> str:
+    """Return encoder, view and method as words."""
+    encoder, view, method = key
+    head = "the head " if method in track.params.model.heads else ""
+    return f"{head}{method} on {encoder} ({view_word(view)})"
+
+
+def _best(track: Track) -> list[str]:
+    rows = results(track.record)
+    top = rows[0].ari
+    mean, low, high = (value or 0.0 for value in (top.mean, top.low, top.high))
+    ties = [_method(track, row.key) for row in rows if row.ari.mean == top.mean]
+    near = [_method(track, row.key) for row in rows if low <= row.mean("ari") < mean]
+    verb = "has" if len(ties) == 1 else "have"
+    text = (
+        f"Of {len(rows)} methods, {some(ties, 3)} {verb} the highest ARI: "
+        f"{number(mean)} (95 % interval {span(low, high)})."
+    )
+    if near:
+        text += (
+            f" Within that interval lies the ARI of {len(near)} more: {some(near, 3)}."
+        )
+    if len(rows) > 1:
+        text += " It was picked by this number; the interval does not allow for that."
+    return [text]
+
+
+def _views(track: Track) -> list[str]:
+    return [
+        f"{score.method} on {score.encoder}: "
+        + _verdict(score, view_word(score.view), view_word(other))
+        for score, other in compared_views(track.record)
+    ]
+
+
+def _verdict(score: Score, mine: str, other: str) -> str:
+    word = {1: "above", -1: "below"}.get(shows(score))
+    diff, low, high = (v or 0.0 for v in (score.diff, score.diff_low, score.diff_high))
+    figures = f"ARI {signed(diff)}, {span(low, high)}, p {show_p(score.p)}"
+    if word:
+        return f"{mine} is {word} {other} ({figures})."
+    return f"no difference between {mine} and {other} is shown ({figures})."
+
+
+def _against_baseline(track: Track) -> list[str]:
+    rows = against_baseline(track.record)
+    if not rows:
+        return []
+    verdicts = [shows(row) for row in rows]
+    keys = {named(key): key for key in track.record.methods()}
+    versus = rows[0].versus
+    base = _method(track, keys[versus]) if versus in keys else versus
+    text = (
+        f"Against {base}, {verdicts.count(1)} of {len(rows)} methods are above, "
+        f"{verdicts.count(-1)} below, and {verdicts.count(0)} not told apart "
+        "(p < 0.05; not adjusted for their number)."
+    )
+    clusterer = keys[versus][2] if versus in keys else ""
+    classical = [
+        "Classical features: " + _verdict(row, _method(track, row.key), base)
+        for row in rows
+        if row.encoder in {"classical", "classical_resnet50"}
+        and row.method == clusterer
+    ]
+    return [text, *classical]
+
+
+def _degenerate(track: Track) -> list[str]:
+    sentences = []
+    for row in results(track.record):
+        name, noise = _method(track, row.key), row.mean("noise")
+        share = number(100 * noise, 1)
+        if noise >= MOSTLY:
+            sentences.append(f"{name} leaves {share} % of the images in no cluster.")
+        elif row.mean("n_clusters") <= 1:
+            rest = f", but for {share} % in none" if noise else ""
+            sentences.append(f"{name} puts all images in one cluster{rest}.")
+    return sentences
+
+
+def write_track(
+    root: Path, name: str, params: Params, out: Path, test: Path | None = None
+) -> None:
+    """Write the report of one benchmark.
+
+    Parameters
+    ----------
+    root
+        The repository; metrics, features and ``docs/published`` are read.
+    name
+        The benchmark.
+    params
+        Those of the run.
+    out
+        The Markdown file.
+    test
+        What ``mmclust score submission --out`` wrote, to be shown; labels are not
+        read here.
+
+    Raises
+    ------
+    MmclustError
+        When a stage has not run, no method has a score, or ``test`` is of another
+        benchmark.
+    """
+    run = read_track(root, name, params)
+    if not run.record:
+        raise MmclustError(
+            f"{name} has no scores to report",
+            where=path_of(root, "score", name),
+            expected="a benchmark with classes that are not all hidden",
+            found="no method",
+            do="name another benchmark",
+        )
+    published = compare(
+        read_published(root / "docs/published"), name, run.record, params, run.summary
+    )
+    spent = budget.read_budget(root, params)
+    text = _environment().get_template("track.md.j2").render(
+        run=run,
+        sample=of_sample(run.summary),
+        definition=DEFINITIONS["clustering-2"],
+        options={
+            each: params.clusterers.get(each) or {} for each in params.model.clusterers
+        },
+        captions=_captions(run),
+        features=feature_rows(run),
+        results=results(run.record),
+        views=compared_views(run.record),
+        against=against_baseline(run.record),
+        published=published,
+        other_data=other_data(run.summary),
+        observations=observations(run),
+        budget=spent,
+        totals=spent.totals,
+        test=_test(test, name) if test else None,
+        revision=revision(root),
+        uncommitted=uncommitted(root),
+    )  # fmt: skip
+    write_bytes(out, text.encode())
+
+
+def _captions(run: Track) -> dict[str, dict[str, Any]]:
+    """Return captions that a model made, by captioner, as encoders recorded them."""
+    found = [facts.get("captions") or {} for facts in run.features.values()]
+    return {each["captioner"]: each for each in found if "captioner" in each}
+
+
+def _test(path: Path, name: str) -> dict[str, Any]:
+    record: dict[str, Any] = read_json(path)
+    if record.get("benchmark") != name:
+        raise MmclustError(
+            "This is no score of a submission to that benchmark",
+            where=path,
+            expected=f"what `mmclust score submission {name} … --out` wrote",
+            found=record.get("benchmark", "another kind of file"),
+        )
+    return record
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(  # noqa: S701 (Markdown, not HTML)
+        loader=PackageLoader("mmclust.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": numbers.number,
+        "signed": numbers.signed,
+        "show_p": show_p,
+        "figure": budget.figure,
+        "view_word": view_word,
+        "cell": lambda text: str(text).replace("|", "\\|"),
+    }
+    environment.globals["span"] = numbers.span
+    return environment

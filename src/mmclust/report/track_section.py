@@ -13,12 +13,12 @@ from mmclust.core.seeds import derive, generator
 from mmclust.report.maps import FEWEST, lay_out_all
 from mmclust.report.section import Section
 from mmclust.report.track import (
+    compared_views,
     feature_rows,
     hidden_split,
     read_track,
-    result_rows,
+    results,
     shows,
-    view_rows,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def track_sections(given: Given) -> list[Section]:
 def _section(given: Given, run: Run) -> Section:
     found = read_track(given.root, run.name, given.params)
     sizes = given.root / "metrics/budget.json"
-    views = given.root / "metrics/views" / f"{run.name}.json"
     classes = sorted(set(run.classes))
     hues = {name: round(360 * i / len(classes)) for i, name in enumerate(classes)}
     return Section(
@@ -48,13 +47,15 @@ def _section(given: Given, run: Run) -> Section:
             "name": run.name,
             "images": found.images,
             "features": feature_rows(found),
-            "results": result_rows(found),
-            "views": [{**row, "shows": shows(row)} for row in view_rows(found)],
+            "results": results(run.scores),
+            "views": [
+                (row, other, shows(row)) for row, other in compared_views(run.scores)
+            ],
             "sizes": read_json(sizes).get(run.name, {}),
             "hues": {name or "not known": hue for name, hue in hues.items()},
             "maps": _maps(given, run, hues),
         },
-        tuple((run.name, path) for path in (*run.files, views, sizes)),
+        tuple((run.name, path) for path in (*run.files, sizes)),
     )
 
 

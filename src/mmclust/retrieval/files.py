@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from mmclust.retrieval._scorer import Scorer
 from mmclust.retrieval._task import MAIN, read_task
 from mmclust.scoring.definitions import defined
 from mmclust.scoring.retrieval import DEFINITION
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.sampled import flat, flat_differences
 from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.retrieval._task import Captions, Task
@@ -51,6 +52,7 @@ def score_embeddings(
     texts: Embedded,
     originals: Embedded | None = None,
     *,
+    baseline: tuple[Path, Path] | None = None,
     cosine: bool,
     n_resamples: int,
     seed: int,
@@ -70,6 +72,9 @@ def score_embeddings(
         or by the image alone, its captions one after the other.
     originals
         Likewise, of the captions before they were made finer.
+    baseline
+        Another model's rows for the same names, of images and of captions, to compare
+        with, paired over query images.
     cosine
         Scale rows to unit norm first; otherwise inner products are ranked as given.
     n_resamples, seed
@@ -91,7 +96,35 @@ def score_embeddings(
         When names are missing, unknown or twice, lengths or dimensions differ, or a
         value is not finite.
     """
+    often: dict[str, Any] = {"cosine": cosine, "n_resamples": n_resamples,
+                             "seed": seed, "missing": missing,
+                             "device": device}  # fmt: skip
     task = read_task(benchmark)
+    kinds = {MAIN: texts} | ({"original": originals} if originals else {})
+    figures, norm = _embedded(task, benchmark, images, kinds, **often)
+    others: dict[str, Any] = {}
+    if baseline is not None:
+        theirs = {MAIN: replace(texts, features=baseline[1])}
+        others, _ = _embedded(
+            task, benchmark, replace(images, features=baseline[0]), theirs, **often
+        )
+    return {"similarity": "cosine" if cosine else "inner product",
+            **_flat(figures, others), "rows_at_unit_norm": norm}  # fmt: skip
+
+
+def _embedded(
+    task: Task,
+    benchmark: Path,
+    images: Embedded,
+    kinds: Mapping[str, Embedded],
+    *,
+    cosine: bool,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+    device: str,
+) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Return each setting's figures, and whether all rows are at unit norm."""
     pool, norm = _rows(images, cosine)
     lines = names(images.ids, len(pool))
     order = image_order(lines, task, images.ids, missing)
@@ -99,10 +132,8 @@ def score_embeddings(
     asking = order if cosine else order[: task.n_queries]
     _refuse_zero(pool, asking, images.features)
     pool = pool[order]
-    record: dict[str, Any] = {}
-    for kind, each in ((MAIN, texts), ("original", originals)):
-        if each is None:
-            continue
+    figures: dict[str, dict[str, Any]] = {}
+    for kind, each in kinds.items():
         captions = _captions(task, kind, benchmark)
         array, text_norm = _rows(each, cosine)
         if array.shape[1] != pool.shape[1]:
@@ -117,10 +148,9 @@ def score_embeddings(
         _refuse_zero(array, order, each.features)
         scorer = Scorer(pool, array[order], device=device, top_k=0)
         result = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
-        record |= _flat(result.figures)
+        figures |= result.figures
         norm = norm and text_norm
-    return {"similarity": "cosine" if cosine else "inner product", **record,
-            "rows_at_unit_norm": norm}  # fmt: skip
+    return figures, norm
 
 
 def score_matrix(
@@ -129,6 +159,7 @@ def score_matrix(
     image_ids: Path,
     text_ids: Path,
     *,
+    baseline: Path | None = None,
     n_resamples: int,
     seed: int,
     missing: Path,
@@ -143,6 +174,8 @@ def score_matrix(
         An ``.npy`` of numbers (m, pool); higher is better. It is read in blocks.
     image_ids, text_ids
         Names of its columns and rows.
+    baseline
+        Another model's matrix for the same names, to compare with.
 
     Returns
     -------
@@ -155,33 +188,44 @@ def score_matrix(
         See :func:`score_embeddings`.
     """
     task = read_task(benchmark)
-    matrix = read_array(require_file(scores))
-    if matrix.dtype.kind not in "iub":  # such as 1 for right and 0 for wrong
-        check_features(matrix, scores, single=False)
-    elif matrix.ndim != 2:  # noqa: PLR2004
-        raise MmclustError(
-            "Scores must be a two-dimensional array",
-            where=scores,
-            expected="a row per caption, a column per image",
-            found=f"shape {matrix.shape}",
-        )
-    lines = names(image_ids, matrix.shape[1])
-    columns = image_order(lines, task, image_ids, missing)
-    captions = task.captions[MAIN]
-    lines = names(text_ids, len(matrix))
-    rows = caption_order(lines, captions, task, text_ids, missing)
-    scorer = Scorer(None, None, matrix, rows, columns, top_k=0)
-    result = evaluate(task, MAIN, scorer, n_resamples=n_resamples, seed=seed)
-    return {"similarity": "scores as given", **_flat(result.figures)}
+    often: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    sides = []
+    for path in (scores, baseline):
+        if path is None:
+            continue
+        matrix = read_array(require_file(path))
+        if matrix.dtype.kind not in "iub":  # such as 1 for right and 0 for wrong
+            check_features(matrix, path, single=False)
+        elif matrix.ndim != 2:  # noqa: PLR2004
+            raise MmclustError(
+                "Scores must be a two-dimensional array",
+                where=path,
+                expected="a row per caption, a column per image",
+                found=f"shape {matrix.shape}",
+            )
+        lines = names(image_ids, matrix.shape[1])
+        columns = image_order(lines, task, image_ids, missing)
+        lines = names(text_ids, len(matrix))
+        rows = caption_order(lines, task.captions[MAIN], task, text_ids, missing)
+        scorer = Scorer(None, None, matrix, rows, columns, top_k=0)
+        sides.append(evaluate(task, MAIN, scorer, **often).figures)
+    return {"similarity": "scores as given", **_flat(*sides)}
 
 
-def _flat(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _flat(
+    figures: dict[str, dict[str, Any]],
+    baseline: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Put each setting's name before its figures, the main one's excepted."""
-    found = {"definition": defined(DEFINITION), **flat(figures.get(MAIN, {}))}
-    for name, each in figures.items():
+    every = {
+        name: flat(each) | flat_differences(each, (baseline or {}).get(name, {}))
+        for name, each in figures.items()
+    }
+    found = {"definition": defined(DEFINITION), **every.get(MAIN, {})}
+    for name, each in every.items():
         if name != MAIN:
             skip = {"n_images", "n_captions"}
-            found |= {f"{name}_{k}": v for k, v in flat(each).items() if k not in skip}
+            found |= {f"{name}_{k}": v for k, v in each.items() if k not in skip}
     return {key: rounded(value) for key, value in found.items()}
 
 

@@ -71,6 +71,7 @@ def association(
         "mas": Sampled(
             mas, resampled["mas"], n, of, (0.0, np.inf),
             NO_PAIR if (possible > 0).all() else NO_TWO,
+            of_pairs=_resampled_pairs(clusters, pairs, strengths, n_resamples, rng),
         ),
         "found": _whole(found),
         "not_found": _whole(possible - found),
@@ -150,6 +151,22 @@ def _resampled(
         "mas": np.concatenate([none, *mas]),
         "coverage": np.concatenate([none, *coverage]),
     }
+
+
+def _resampled_pairs(
+    clusters: Array,
+    pairs: Array,
+    strengths: Array,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Score resamples of the norms' pairs: MAS (n_resamples, s)."""
+    same = np.stack([_same(row, pairs) for row in clusters]).T.astype(np.float64)
+    parts = [np.zeros((0, len(clusters)))]
+    for weights in draws(len(pairs), n_resamples, rng, cells=2_000_000):
+        found, total = weights @ same, (weights * strengths) @ same
+        parts.append(np.where(found > 0, total / np.maximum(found, 1), np.nan))
+    return np.concatenate(parts)
 
 
 def _members(clusters: Array, n: int) -> Any:

@@ -44,6 +44,7 @@ def score_files(
     seed: int,
     choice: Choice | None = None,
     baseline: Sequence[Path] = (),
+    baseline_choice: Choice | None = None,
     reveal: bool = False,
 ) -> dict[str, Any]:
     """Score clusters against labels, both read from files.
@@ -62,7 +63,10 @@ def score_files(
     choice
         Which method of a file of ``data/clusters``.
     baseline
-        Files of another method's runs, to compare with.
+        Files of another method's runs, to compare with; with ``baseline_choice``
+        alone, ``clusters`` again.
+    baseline_choice
+        Which method of these; what it leaves open is as in ``choice``.
     reveal
         Read the labels that the benchmark's builder keeps aside; ``labels`` is then
         its ``labels.parquet``.
@@ -89,11 +93,20 @@ def score_files(
             found=f"{len(truth)} rows",
         )
     classes = _codes([truth[i] for i in ids])
+    choice = choice or Choice()
+    other = baseline_choice or Choice()
+    if other != Choice():
+        baseline = baseline or clusters
+    other = Choice(
+        other.method or choice.method, other.view or choice.view,
+        choice.k if other.k is None else other.k,
+    )  # fmt: skip
+    sides = ((clusters, choice, "--"), (baseline, other, "--baseline-"))
     scored = []
-    for files in (clusters, baseline):
+    for files, which, front in sides:
         runs = []
         for path in files:
-            for run in read_runs(path, choice or Choice()):
+            for run in read_runs(path, which, front):
                 joined = _same_images(truth, run, labels, path)
                 runs.append(_clusters([joined[i] for i in ids]))
         if runs:
@@ -124,8 +137,10 @@ def _revealed(path: Path) -> dict[str, str]:
     return dict(zip(found.image_ids, map(text_of, found.labels.tolist()), strict=True))
 
 
-def read_runs(path: Path, choice: Choice) -> list[dict[str, str]]:
+def read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
     """Read the runs of a method: one, or all seeds of a file of ``data/clusters``.
+
+    ``front`` is how the options begin that choose it.
 
     Raises
     ------
@@ -151,7 +166,7 @@ def read_runs(path: Path, choice: Choice) -> list[dict[str, str]]:
             where=path,
             expected="one clusterer, view and k",
             found=some(held, 12),
-            do="choose with --method, --view and --k",
+            do=f"choose with {front}method, {front}view and {front}k",
         )
     return [
         dict(zip(ids, map(str, row.tolist()), strict=True)) for row in fits[0].labels

@@ -49,6 +49,10 @@ class Sampled:
         Why it is null, where some run has none.
     undefined
         Why it has no interval though it has a value, such as 0 by convention.
+    of_pairs
+        Of a score of pairs of words: float64 (n_resamples, s) of resampled pairs. What
+        is a pair's own varies threefold where its two words are resampled (Owen 2007,
+        The pigeonhole bootstrap), so two parts of it are taken off.
     """
 
     runs: Array
@@ -58,6 +62,7 @@ class Sampled:
     limits: tuple[float, float] = (-math.inf, math.inf)
     why: str = ""
     undefined: str = ""
+    of_pairs: Array | None = None
 
     @property
     def mean(self) -> float | None:
@@ -78,7 +83,8 @@ class Sampled:
         drawn = self.resampled[~np.isnan(self.resampled).any(axis=1)]
         if len(drawn) < FEWEST:
             return None, None
-        return interval(self.runs, drawn, self.n, self.limits)
+        share = _share(drawn.mean(1), self.of_pairs)
+        return interval(self.runs, _drawn_in(drawn, share), self.n, self.limits)
 
     @property
     def note(self) -> str:
@@ -167,9 +173,12 @@ def compared(own: Sampled, other: Sampled) -> tuple[dict[str, float | None], str
     have = ~(np.isnan(own.resampled).any(1) | np.isnan(other.resampled).any(1))
     if have.sum() < FEWEST:
         return {}, "not compared: too few words"
-    found = difference(
-        (own.runs, other.runs), (own.resampled[have], other.resampled[have]), own.n
-    )
+    drawn = own.resampled[have], other.resampled[have]
+    if own.of_pairs is not None and other.of_pairs is not None:
+        both = np.column_stack([own.of_pairs.mean(1), -other.of_pairs.mean(1)])
+        share = _share(drawn[0].mean(1) - drawn[1].mean(1), both.sum(1, keepdims=True))
+        drawn = _drawn_in(drawn[0], share), _drawn_in(drawn[1], share)
+    found = difference((own.runs, other.runs), drawn, own.n)
     return found, no_p(found["diff_p"], own.n)
 
 
@@ -224,6 +233,22 @@ def _beside(row: Score, own: Sampled, other: Sampled, versus: Key) -> Score:
         row, versus=named(versus), diff=found["diff"], diff_low=found["diff_low"],
         diff_high=found["diff_high"], p=found["diff_p"], note=row.note or why,
     )  # fmt: skip
+
+
+def _share(drawn: Array, of_pairs: Array | None) -> float:
+    """Return the share of resamples' variance that is not counted twice too often."""
+    if of_pairs is None or not (all_of := float(np.var(drawn))):
+        return 1.0
+    pairs = of_pairs[~np.isnan(of_pairs).any(axis=1)].mean(1)
+    own = float(np.var(pairs)) if len(pairs) else 0.0
+    # Pairs alone are the least that can vary.
+    return min(1.0, max(all_of - 2 * own, own) / all_of)
+
+
+def _drawn_in(drawn: Array, share: float) -> Array:
+    """Draw resamples towards their mean, to a share of their variance."""
+    mean = drawn.mean(0)
+    return np.asarray(mean + share**0.5 * (drawn - mean))
 
 
 def chunks(total: int, limit: int) -> Iterator[int]:

@@ -157,6 +157,8 @@ def summarise(scored: Scored, baseline: Scored | None = None) -> dict[str, Any]:
             record |= {f"{name}_diff": both.diff, f"{name}_diff_low": both.diff_low,
                        f"{name}_diff_high": both.diff_high,
                        f"{name}_diff_p": both.p}  # fmt: skip
+            if both.p is None:
+                record[f"{name}_diff_why"] = both.note
     return {key: rounded(value) for key, value in record.items()}
 
 

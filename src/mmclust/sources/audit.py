@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import file_digest, read_json, read_note, write_json
+from mmclust.core.io import file_digest, held, read_note, read_record, write_json
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -75,8 +75,12 @@ def audit(source: Source, folder: Path, root: Path, *, deep: bool) -> list[Findi
             found="none",
             do=f"run `mmclust fetch {source.name}`",
         )
-    facts = read_json(note)
+    again = f"run `mmclust fetch {source.name}`"
+    facts = read_record(note, {"mirror": str, "files": dict}, do=again)
     cache = _read_cache(root)
+    held(note, facts["files"], dict.fromkeys(facts["files"], dict), again)
+    for entry in facts["files"].values():
+        held(note, entry, {"size": int, "sha256": str, "from": str}, again)
     findings = [
         _finding(source, folder, name, entry, cache, mirror=facts["mirror"], deep=deep)
         for name, entry in facts["files"].items()

@@ -14,7 +14,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json, require_file, write_bytes
+from mmclust.core.io import held, read_record, require_file, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +84,13 @@ def write_nouns(archive: Path, out: Path) -> int:
     if archive.is_dir():
         # Files of two mirrors may lie side by side; source.json says whose turn it is.
         note = archive / "source.json"
-        facts = read_json(note) if note.is_file() else {}
+        do = "run `mmclust fetch wordnet --repair`"
+        facts = read_record(note, {"mirror": str}, do=do) if note.is_file() else {}
         if facts.get("mirror") == "sample":
-            return _copy(archive / SAMPLE_LIST, out, facts["files"][SAMPLE_LIST])
+            files = read_record(note, {"files": dict}, do=do)["files"]
+            known = held(note, files, {SAMPLE_LIST: dict}, do)[SAMPLE_LIST]
+            known = held(note, known, {"sha256": str}, do)
+            return _copy(archive / SAMPLE_LIST, out, known)
         archive /= ARCHIVE
     require_file(archive, "run `mmclust fetch wordnet --mirror upstream`")
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import digest_of, read_json, write_json
+from mmclust.core.io import digest_of, read_record, write_json
 
 if TYPE_CHECKING:
     from mmclust.sources.types import Source
@@ -74,12 +74,6 @@ def require_accepted(source: Source) -> None:
 
 
 def _accepted(path: Path) -> dict[str, Any]:
-    facts = read_json(path) if path.is_file() else {}
-    if not isinstance(facts, dict):
-        raise MmclustError(
-            "The record of accepted terms is not an object",
-            where=path,
-            found=type(facts).__name__,
-            do="delete it, and accept again",
-        )
-    return facts
+    if not path.is_file():
+        return {}
+    return read_record(path, {}, do="delete it, and accept again")

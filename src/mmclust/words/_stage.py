@@ -19,9 +19,11 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import write_bytes, write_json
 from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
@@ -29,14 +31,14 @@ from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.core.words import WordClusters, write_words
 from mmclust.words._corpus import Corpus, read_corpus
-from mmclust.words._spread import alone, group, leads
+from mmclust.words._spread import alone, group, leads, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import numpy as np
 
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import Params
 
     Judge = Callable[[Sequence[str], "np.ndarray[Any, Any]"], float]
@@ -180,6 +182,47 @@ def learn_words(
         words = _write(root, model, corpus, learned, meta)
         clear(work)
         return words
+
+
+def fingerprint_of_words(
+    model: str, params: Params, flags: Flags, norms: str | None = None
+) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`learn_words`.
+
+    Parameters
+    ----------
+    model, params, flags
+        What learns, and how.
+    norms
+        The file by which ``flags.judge`` selects an epoch.
+    """
+    module, options = load("words", model), params.block("words", model)
+    benchmark = params.learning.benchmark
+    weights = None
+    if hasattr(options, "model") and hasattr(options, "revision"):
+        # By name: models without a checkpoint do not run this module.
+        weights = load("kernels", "hub").identity(options.model, options.revision)
+    return fingerprint(
+        ("learn", model),
+        [Path("data/words") / model, Path("plots/words") / f"{model}.csv"],
+        modules=[
+            __name__,
+            module.__name__,
+            *(["mmclust.cognition.lists"] if norms else []),
+        ],
+        inputs=[Path("data/benchmarks") / benchmark / "manifest.parquet"],
+        options={
+            "seed": params.seed,
+            "benchmark": benchmark,
+            "n_seeds": params.learning.n_seeds,
+            "model": options,  # lists of words and weights are files that it names
+            "norms": norms,
+            "device": flags.device.partition(":")[0],
+            "precision": flags.precision,
+            "processes": size(),
+        },
+        weights=weights,
+    )
 
 
 def _write(

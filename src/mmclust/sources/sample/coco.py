@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.sources.sample.paint import SCALE
+from mmclust.sources.sample.paint import SCALE, box
 from mmclust.sources.sample.world import CATEGORIES
 
 if TYPE_CHECKING:
@@ -59,10 +59,13 @@ def _instance(mask: Array) -> dict[str, Any] | None:
     import cv2
 
     # Opening removes slivers, which no reader would draw the same way.
-    solid = cv2.morphologyEx(
-        mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)
+    rows, columns = box(mask)
+    top, left = max(0, rows.start - 2), max(0, columns.start - 2)
+    near = mask[top : rows.stop + 2, left : columns.stop + 2].astype(np.uint8)
+    solid = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    contours, _ = cv2.findContours(
+        solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top)
     )
-    contours, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     polygons = []
     for contour in contours:
         corners = cv2.approxPolyDP(contour, 0.8, True)[:, 0]

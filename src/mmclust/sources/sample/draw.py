@@ -58,6 +58,7 @@ def draw_all(seed: int, pictures: Iterable[Picture], workers: int) -> Iterator[D
         yield from each
 
 
+@threads(1)  # here, too: to hold libraries anew for each picture takes longer than that
 def _draw_some(seed: int, pictures: list[Picture]) -> list[Drawn]:
     return [draw(seed, picture) for picture in pictures]
 

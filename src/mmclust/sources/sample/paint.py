@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.sources.sample.shapes import regrouped
 from mmclust.sources.sample.world import PAINT, PLACES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mmclust.sources.sample.scene import Scene, Thing
     from mmclust.sources.sample.shapes import Part
 
@@ -76,8 +79,11 @@ def paint(
     for thing in things:
         fade = DECOR_FADE if thing.group < 0 and not masks else 0.0
         mask = _draw(rng, canvas, thing, fade, change)
-        for _, behind in masks:
-            np.logical_and(behind, ~mask, out=behind)
+        if masks:
+            here = box(mask)
+            seen = ~mask[here]
+            for _, behind in masks:
+                behind[here] &= seen
         if thing.group >= 0:
             masks.append((thing.group, mask))
             whole.append(int(np.count_nonzero(mask)))
@@ -102,9 +108,8 @@ def _backdrop(rng: np.random.Generator, scene: Scene, change: float) -> Array:
     canvas = np.where(y < horizon, above * (0.9 + 0.2 * y), below * (1.15 - 0.3 * y))
     noise = rng.normal(0, 9, (8, 8)).astype(np.float32)
     uneven = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.ascontiguousarray(
-        np.broadcast_to(canvas, (height, width, 3)) + uneven[..., None], np.float32
-    )
+    merged: Array = cv2.merge([canvas[..., c] + uneven for c in range(3)])
+    return merged
 
 
 def _draw(
@@ -116,9 +121,8 @@ def _draw(
     main, second = (_shade(rng, PAINT[name], change) for name in thing.colours)
     mask = np.zeros(canvas.shape[:2], np.uint8)
     before = canvas.copy() if fade else canvas
-    for part in thing.parts:
+    for part, corners in zip(thing.parts, _corners(thing.parts), strict=True):
         colour = _colour(part, main, second)
-        corners = _corners(part)
         cv2.fillPoly(mask, corners, 255, cv2.LINE_8, SUBPIXEL)
         if part.paint == "a" and thing.texture != "plain":
             _fill_textured(canvas, corners, colour, thing.texture)
@@ -132,26 +136,40 @@ def _draw(
     return visible
 
 
+def box(mask: Array) -> tuple[slice, slice]:
+    """Return the rows and columns that hold all of a mask, bool or uint8."""
+    import cv2
+
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
+
+
 def _shade(rng: np.random.Generator, rgb: tuple[int, int, int], change: float) -> Array:
     light = np.exp(rng.normal(0, 0.12 * change))
-    shade: Array = np.clip(
-        np.array(rgb) * light + rng.normal(0, 12 * change, 3), 10, 250
-    )
-    return shade
+    shade: Array = np.array(rgb) * light
+    shade += rng.normal(0, 12 * change, 3)
+    return shade.clip(10, 250, out=shade)
 
 
 def _colour(part: Part, main: Array, second: Array) -> Array:
-    mixed = {"a": main, "b": second, "dark": main * 0.6, "lite": main * 0.45 + 135}
-    return mixed[part.paint] if part.paint in mixed else np.array(PAINT[part.paint])
+    match part.paint:
+        case "a":
+            return main
+        case "b":
+            return second
+        case "dark":
+            return main * 0.6
+        case "lite":
+            return main * 0.45 + 135
+    return np.array(PAINT[part.paint])
 
 
-def _corners(part: Part) -> list[Array]:
-    """Return the polygons as the fixed-point integers OpenCV takes."""
+def _corners(parts: list[Part]) -> Iterator[list[Array]]:
+    """Yield each part's polygons as the fixed-point integers OpenCV takes."""
+    points = np.concatenate([loop for part in parts for loop in part.loops])
     # A pixel's centre has whole coordinates there, its corner has them here.
-    return [
-        np.round((SCALE * loop - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
-        for loop in part.loops
-    ]
+    fixed = np.round((SCALE * points - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
+    return regrouped(parts, fixed)
 
 
 def _fill_textured(
@@ -161,18 +179,29 @@ def _fill_textured(
 
     inside = np.zeros(canvas.shape[:2], np.uint8)
     cv2.fillPoly(inside, corners, 255, cv2.LINE_8, SUBPIXEL)
-    y, x = np.nonzero(inside)
-    if not len(y):
-        return
-    u, v = x - x.min(), y - y.min()
-    marked = {
-        "stripes": (u + 0.35 * v) % 11 < 5,  # noqa: PLR2004
-        "bands": v % 14 < 5,  # noqa: PLR2004
-        "spots": np.hypot(u % 13 - 6, (v + (u // 13 % 2) * 6) % 13 - 6) < 5,  # noqa: PLR2004
-        "speckles": (u * 7 + v * 13) % 17 < 4,  # noqa: PLR2004
-    }[texture]
+    here = box(inside)
+    covered = inside[here] > 0
+    height, width = covered.shape
+    marked = _pattern(texture, np.arange(width), np.arange(height)[:, None])
     other = colour * 0.5 if colour.mean() > 80 else colour + 70  # noqa: PLR2004
-    canvas[y, x] = np.where(marked[:, None], other, colour)
+    canvas[here][covered] = colour
+    canvas[here][covered & marked] = other
+
+
+def _pattern(texture: str, u: Array, v: Array) -> Array:
+    """Say which pixels are marked, u to the right and v down, which broadcast."""
+    marked: Array
+    match texture:
+        case "stripes":
+            marked = (u + 0.35 * v) % 11 < 5  # noqa: PLR2004
+        case "bands":
+            marked = v % 14 < 5  # noqa: PLR2004
+        case "spots":
+            down = (v + (u // 13 % 2) * 6) % 13 - 6
+            marked = np.hypot(u % 13 - 6, down) < 5  # noqa: PLR2004
+        case _:  # speckles
+            marked = (u * 7 + v * 13) % 17 < 4  # noqa: PLR2004
+    return marked
 
 
 def _photograph(rng: np.random.Generator, image: Array, change: float) -> Array:
@@ -184,6 +213,8 @@ def _photograph(rng: np.random.Generator, image: Array, change: float) -> Array:
     if rng.random() < GREY and change == 1:
         image = np.repeat(image.mean(2, keepdims=True), 3, 2)
     cast = np.exp(rng.normal(0, 0.06 * change, 3) + rng.normal(0, 0.12 * change))
-    grain = rng.normal(0, rng.uniform(2, 7), image.shape)
-    pixels: Array = np.clip(image * cast + grain, 0, 255).astype(np.uint8)
-    return pixels
+    light = np.tile(cast, image.shape[1])  # numpy is slow over three channels
+    grain = rng.normal(0, rng.uniform(2, 7), (len(image), len(light)))
+    grain += image.reshape(grain.shape) * light
+    pixels: Array = np.clip(grain, 0, 255, out=grain).astype(np.uint8)
+    return pixels.reshape(image.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mmclust.sources.sample.captions import at_odds
 from mmclust.sources.sample.shapes import DECOR_SHAPES, SHAPES, Part, placed
 from mmclust.sources.sample.world import CATEGORIES, PLACES, RGB, Category
 
@@ -118,7 +119,7 @@ def _usual(
 
 def _number(rng: np.random.Generator, n_groups: int) -> int:
     odds = (0.74, 0.15, 0.07, 0.04) if n_groups == 1 else (0.75, 0.25, 0, 0)
-    return 1 + int(rng.choice(4, p=odds))
+    return 1 + at_odds(rng, odds)
 
 
 def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:
@@ -192,7 +193,7 @@ def _in_the_way(rng: np.random.Generator, scene: Scene) -> list[Thing]:
     """Return, now and then, something between the viewer and the objects."""
     if not scene.groups or rng.random() > 0.2:  # noqa: PLR2004
         return []
-    name = str(rng.choice(["bush", "lamp", "rock"]))
+    name = ("bush", "lamp", "rock")[rng.integers(3)]
     return [_piece(rng, scene, name, 1.1, edge=True)]
 
 
@@ -204,7 +205,7 @@ def _piece(
     *,
     edge: bool = False,
 ) -> Thing:
-    x = rng.choice([0.0, 1.0]) + rng.normal(0, 0.1) if edge else rng.random()
+    x = float(rng.integers(2)) + rng.normal(0, 0.1) if edge else rng.random()
     parts = placed(
         DECOR_SHAPES[name],
         rng,

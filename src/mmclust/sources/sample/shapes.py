@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.sources.sample.recipes import ANIMALS, HEADS, QUADRUPED, RECIPES
 from mmclust.sources.sample.world import DECOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Array = np.ndarray[Any, Any]
 
@@ -78,7 +81,8 @@ OUTLINES: dict[str, tuple[Array, ...]] = {
 
 
 def _turned(points: Array, degrees: float) -> Array:
-    sin, cos = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    angle = np.radians(degrees)
+    sin, cos = np.sin(angle), np.cos(angle)
     turned: Array = points @ np.array([[cos, sin], [-sin, cos]])
     return turned
 
@@ -181,18 +185,33 @@ def placed(
     list of Part
         In pixels.
     """
-    flip = rng.choice([-1.0, 1.0])
+    flip = (-1.0, 1.0)[rng.integers(2)]
     stretch = np.exp(wobble * rng.normal(0, 0.08, 2)) * size / 100
     slant = wobble * rng.normal(0, 4)
     shifts = wobble * rng.normal(0, 0.8, (len(parts), 2))
     foot = np.array([50.0, 100.0])
 
-    def move(loop: Array, shift: Array) -> Array:
-        centred = (loop + shift - foot) * stretch * [flip, 1]
-        moved: Array = _turned(centred, slant) + np.asarray(at)
-        return moved
-
+    # All points at once: a shape has dozens of parts.
+    loops = [loop for part in parts for loop in part.loops]
+    sizes = [sum(map(len, part.loops)) for part in parts]
+    points = np.concatenate(loops)
+    points += np.repeat(shifts, sizes, axis=0)
+    points -= foot
+    points *= (flip * stretch[0], stretch[1])
+    moved = _turned(points, slant)
+    moved += at
     return [
-        Part(part.paint, tuple(move(loop, shift) for loop in part.loops))
-        for part, shift in zip(parts, shifts, strict=True)
+        Part(part.paint, tuple(of_part))
+        for part, of_part in zip(parts, regrouped(parts, moved), strict=True)
     ]
+
+
+def regrouped(parts: list[Part], points: Array) -> Iterator[list[Array]]:
+    """Yield each part's loops, in the points of all parts one after another."""
+    start = 0
+    for part in parts:
+        loops = []
+        for loop in part.loops:
+            loops.append(points[start : start + len(loop)])
+            start += len(loop)
+        yield loops
