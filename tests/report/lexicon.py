@@ -35,7 +35,7 @@ def make_words(root, params):
     write(path_of(root, "cognition", params.learning.benchmark), lines)
     plots = root / "plots"
     rated = ["cat,12,4.8,0.9", "the,99,1.5,0.4", '"<i>sofa</i>",3,4.5,0.8']
-    _csv(plots / "cognition/joint_model_concreteness.csv",
+    _csv(plots / "cognition/concreteness/joint_model.csv",
          "word,count,rating,estimate", rated)  # fmt: skip
     curve = [f"{e},{s},0.{9 - e}{s},{e}" for s in (0, 1) for e in (1, 2)]
     _csv(plots / "words/joint_model.csv", "epoch,seed,loss,active_clusters", curve)

@@ -43,12 +43,12 @@ def lines(p_holm):
     pair = {"versus": "e concat a", "diff": -0.2, "p": 0.01, "p_holm": p_holm}
     return [
         *scored(BEST, 0.7), *scored(NEXT, 0.5, **pair),
-        *scored(OTHER, 0.6, **pair | {"p_holm": 0.6}), *scored(FLOOR, 0.1, **pair),
+        *scored(OTHER, 0.4, **pair | {"p_holm": 0.6}), *scored(FLOOR, 0.1, **pair),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("p_holm", "sure"), [(0.04, True), (0.06, False)])
-def test_the_best_leads_the_next_of_the_main_encoder(p_holm, sure):
+def test_the_best_leads_the_next(p_holm, sure):
     """Reference and floor stand apart; Holm's p alone says whether the lead is sure."""
     run = run_of(*lines(p_holm))
     told = answer(run, score_rows(run))
@@ -56,9 +56,19 @@ def test_the_best_leads_the_next_of_the_main_encoder(p_holm, sure):
     assert (told["reference"]["key"], told["floor"]["key"]) == (OTHER, FLOOR)
     assert told["lead"].diff == -0.2
     assert told["sure"] is sure
-    assert told["alike"] == ["a on image of o"] + ([] if sure else ["a on image"])
+    assert told["alike"] == ([] if sure else ["a on image"]) + ["a on image of o"]
     assert told["apart"] == (1 if sure else 0)
-    assert told["below"] == []
+    assert (told["own"], told["below"]) == (None, [])
+
+
+def test_a_better_encoder_is_not_hidden():
+    """The best is of another encoder: said, and the main one's best beside it."""
+    pair = {"versus": "o image a", "diff": -0.2, "p": 0.01, "p_holm": 0.02}
+    run = run_of(*scored(OTHER, 0.9), *scored(NEXT, 0.5, **pair),
+                 *scored(BEST, 0.7, **pair | {"p_holm": 0.03}))  # fmt: skip
+    told = answer(run, score_rows(run))
+    assert (told["best"]["key"], told["next"]["key"]) == (OTHER, BEST)
+    assert (told["own"]["key"], told["behind"].p_holm) == (BEST, 0.03)
 
 
 def test_what_is_below_the_floor_says_so():

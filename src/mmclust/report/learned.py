@@ -117,7 +117,7 @@ class Learner:
     pairs
         Rows of ``associations.parquet``.
     rated, curve
-        Rows of ``plots/cognition/<model>_concreteness.csv`` and of
+        Rows of ``plots/cognition/concreteness/<model>.csv`` and of
         ``plots/words/<model>.csv``.
     files
         What was read, for the digests.
@@ -177,7 +177,7 @@ def read_learners(root: Path, params: Params) -> list[Learner]:
             continue
         folder = root / "data/cognition" / name
         judged, pairs = folder / "words.parquet", folder / "associations.parquet"
-        rated = root / "plots/cognition" / f"{name}_concreteness.csv"
+        rated = root / "plots/cognition/concreteness" / f"{name}.csv"
         curve = root / "plots/words" / f"{name}.csv"
         read = (path, judged, pairs, rated, curve)
         found.append(

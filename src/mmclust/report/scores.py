@@ -119,7 +119,7 @@ def answer(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Say what is best on a benchmark, by how much, and how surely.
 
     The best method is that of the highest ACC, floors aside, of those scored on the
-    same images; the next best is of the main encoder.
+    same images, whatever the encoder.
 
     Returns
     -------
@@ -127,6 +127,8 @@ def answer(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
         ``name`` (the benchmark), ``best`` (a row, or None), ``next`` (a row, or None),
         ``lead`` (the next one's comparison with the best, or None: its difference is
         the lead, negative), ``sure`` (whether Holm's p is below :data:`LEVEL`),
+        ``own`` and ``behind``: where the best is of another encoder, the best row of
+        the main one and its comparison,
         ``alike`` (names of those that are not told apart from the best), ``apart``
         (how many are), ``floor`` and ``reference`` (the best rows of these groups)
         and ``below`` (rows whose ACC is below the floor's).
@@ -136,24 +138,30 @@ def answer(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
     floors = [row for row in alike if row["group"] == "floor"]
     own = [row for row in floors if row["key"][0] == run.encoder]
     floor = _first(own or floors)
-    best = max(rivals, key=_acc, default=None)
+    # Of equals, the one that the record holds the others against.
+    best = max(
+        rivals,
+        key=lambda row: (_acc(row), len(comparisons(run.scores, named(row["key"])))),
+        default=None,
+    )
     told: dict[str, Any] = {
         "name": run.name, "encoder": run.encoder, "images": len(run.manifest),
         "best": best, "floor": floor, "next": None, "lead": None, "sure": False,
-        "alike": [], "apart": 0,
+        "own": None, "behind": None, "alike": [], "apart": 0,
         "reference": _first(row for row in alike if row["group"] == "reference"),
         "below": [row["name"] for row in rivals if floor and _acc(row) < _acc(floor)],
     }  # fmt: skip
     if best is None:
         return told
-    compared = comparisons(run.scores, named(best["key"]), HEADLINE)
+    compared = comparisons(run.scores, named(best["key"]))
     others = [row for row in rivals if row is not best]
-    told["next"] = max(
-        (row for row in others if row["group"] == "method"), key=_acc, default=None
-    )
+    told["next"] = _first(others)
     if told["next"]:
         told["lead"] = compared.get(told["next"]["key"])
         told["sure"] = is_sure(told["lead"])
+    if best["group"] != "method":
+        told["own"] = _first(row for row in others if row["group"] == "method")
+        told["behind"] = told["own"] and compared.get(told["own"]["key"])
     told["alike"] = [
         row["name"]
         for row in sorted(others, key=_acc, reverse=True)
@@ -253,10 +261,10 @@ def is_sure(score: Score | None) -> bool:
     return score is not None and score.p_holm is not None and score.p_holm < LEVEL
 
 
-def comparisons(scores: Record, versus: str, metric: str) -> dict[Key, Score]:
-    """Return how each method compares with one, by one metric."""
+def comparisons(scores: Record, versus: str) -> dict[Key, Score]:
+    """Return how each method compares with one, by the headline metric."""
     found: dict[Key, Score] = {}
-    for score in scores.against(versus, metric):
+    for score in scores.against(versus, HEADLINE):
         found.setdefault(score.key, score)
     return found
 

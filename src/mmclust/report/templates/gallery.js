@@ -58,14 +58,15 @@ function startGallery(view) {
     const [keywords, nouns] = method.names[id] ?? [[], []];
     const stat = (text, more = "", ...inner) => make("span", { className: `stat ${more}` }, text, ...inner);
     const bold = (text) => make("b", { dir: "auto" }, text);
-    const summary = make("summary", {}, bold([...keywords, ...nouns][0] ?? (id < 0 ? "in no cluster" : `c${id}`)), " ",
-      make("span", { className: "id" }, clusterName(id)), stat(`${rows.length.toLocaleString("en")} ${rows.length === 1 ? "image" : "images"}`));
+    const name = [...keywords, ...nouns][0];
+    const title = name ? [bold(name), " ", make("span", { className: "id" }, clusterName(id))] : [bold(clusterName(id))];
+    const summary = make("summary", {}, ...title, stat(`${rows.length.toLocaleString("en")} ${rows.length === 1 ? "image" : "images"}`));
     const counts = new Map();
     rows.forEach((j) => { if (data.label[j] >= 0) counts.set(data.label[j], (counts.get(data.label[j]) ?? 0) + 1); });
     const known = [...counts.values()].reduce((a, b) => a + b, 0);
     if (labelled) {
-      const name = data.classes[method.matched[p]];
-      summary.append(name ? stat("matched with ", "", bold(name)) : stat("matched with no class"));
+      const stands = data.classes[method.matched[p]];
+      summary.append(stands ? stat("matched with ", "", bold(stands)) : stat("matched with no class"));
     }
     if (known) {
       const common = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, COMMONEST);
