@@ -474,7 +474,7 @@ def _with_before(rows: list[Row], commits: Sequence[Commit]) -> list[Row]:
         if earlier != at:
             other = rows[earlier]
             k = f" at k {other.k}" if other.k != row.k else ""
-            text = f"{other.score.mean:.6g}{k} until {shown(ended)}"
+            text = f"{other.score.mean:.4g}{k} until {shown(ended)}"
             told[at] = replace(row, before=text)
         last[row.whose] = (at, until)
     return told
