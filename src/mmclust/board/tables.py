@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mmclust.board.choice import until
 from mmclust.board.diff import KINDS, LISTED
 from mmclust.board.history import shown
-from mmclust.board.rows import until
 from mmclust.scoring.record import named, show_p
 
 if TYPE_CHECKING:

@@ -97,7 +97,8 @@ def leaderboard(
     commit is one row, also where it went and came back. `mmclust reproduce ROW` makes
     it again and compares.
     """
-    from mmclust.board.rows import Choice, choose, gather
+    from mmclust.board.choice import Choice, choose
+    from mmclust.board.rows import gather
 
     board = gather(
         Path(),
