@@ -86,7 +86,7 @@ def test_all_methods_against_the_baseline(clustered):
 
 
 def test_what_is_written_is_what_was_scored(clustered):
-    """The table to six digits; for DVC the main view's methods and no other."""
+    """The table to six digits; for DVC the main method and no other."""
     record, paths = score_benchmark("tiny", params(), clustered)
     again = read(paths[0])
     assert len(again.scores) == len(record.scores) > 40
@@ -100,10 +100,6 @@ def test_what_is_written_is_what_was_scored(clustered):
     assert means == {
         "kmeans.json": {"acc": 0.7778} | {
             m: round(record.mean(BASE, m), 4) for m in ("nmi", "ari")
-        },
-        "dbscan.json": {
-            m: round(record.mean(("hog", "image", "dbscan"), m), 4)
-            for m in ("acc", "nmi", "ari")
         },
     }  # fmt: skip
 
@@ -182,10 +178,10 @@ def test_a_head_is_of_the_encoder_that_it_read(clustered):
     assert tac["acc"].diff == pytest.approx(8 / 36, abs=1e-6)
     assert dxmc["n_samples"].mean == 18
     assert not record.compared(("hog", "head", "dxmc"), "acc")
-    assert {p.stem for p in paths[1].iterdir()} == {"kmeans", "dbscan", "tac", "dxmc"}
+    assert {p.stem for p in paths[1].iterdir()} == {"kmeans", "tac", "dxmc"}
     record, paths = score_benchmark("tiny", params(), clustered)
     assert {key[1] for key in record.methods()} == {"image", "text"}
-    assert {p.stem for p in paths[1].iterdir()} == {"kmeans", "dbscan"}
+    assert {p.stem for p in paths[1].iterdir()} == {"kmeans"}
     with pytest.raises(MmclustError, match=r"scan\.parquet is missing"):
         score_benchmark("tiny", params(heads=("scan",)), clustered)
     same = [Clustering("kmeans", "image", 3, TRUE[None])]

@@ -12,7 +12,6 @@ from mmclust.core.seeds import generator
 from mmclust.scoring.names import score_names
 from mmclust.scoring.outcomes import match_clusters, write_csv, write_outcomes
 from mmclust.scoring.record import (
-    FLOORS,
     Record,
     Score,
     adjusted,
@@ -191,12 +190,12 @@ def _against_best(
 def _means(
     record: Record, every: list[Runs], encoder: str, primary: Clustering
 ) -> dict[str, dict[str, float | None]]:
-    """Return what DVC lists: heads, and clusterers on the primary method's view."""
+    """Return what DVC lists: heads, and the primary method."""
     heads = {key for runs in every if runs.head for key in runs.main()}
     shown = [
         key
         for key in record.methods()
-        if key in heads or (key[:2] == (encoder, primary.view) and key[2] not in FLOORS)
+        if key in heads or key == (encoder, primary.view, primary.clusterer)
     ]
     names = [key[2] for key in shown]
     return {
