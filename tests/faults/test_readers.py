@@ -14,18 +14,17 @@ from typer.testing import CliRunner
 
 from mmclust.cli import app
 from mmclust.cli._show import clustering_table, visible
-from mmclust.cognition.ratings import read_ratings
-from mmclust.cognition.typicality import read_categories
+from mmclust.cognition.norms import read_categories, read_ratings
 from mmclust.core.errors import MmclustError
 from mmclust.core.ids import read_ids
 from mmclust.core.io import read_array, read_json, read_table
 from mmclust.core.params import read_params
-from mmclust.grounding._masks import outline
+from mmclust.grounding.boxes import outline
 from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
 from mmclust.report.leaderboard_records import Names, parse_file
 from mmclust.report.leaderboard_snapshots import _manifest
-from mmclust.retrieval._names import names
+from mmclust.retrieval.task import names
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.word_columns import read_list, read_values
 

@@ -194,9 +194,9 @@ def test_objects_are_opened_by_grounding_alone():
         "core/objects.py",
         "benchmarks/_stage.py",  # writes the file
         "benchmarks/_staging.py",  # moves it into place
-        "grounding/_gold.py",
-        "grounding/_show.py",
-        "grounding/_stage.py",
+        "grounding/look.py",
+        "grounding/draw.py",
+        "grounding/stage.py",
     }
 
 

@@ -6,11 +6,11 @@ import tarfile
 
 import numpy as np
 import pytest
+from mmclust.scoring.wordnet import parse_nouns, read_wordnet
 
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
 from mmclust.scoring.names import embedding_similarity, score_names
-from mmclust.scoring.wordnet import parse_nouns, read_wordnet
 
 # animal ── dog ── puppy;  animal ── cat;  "dog" has a second sense, below tool.
 WORDNET = b"""  1 This is the licence, which every line of begins with two blanks.
