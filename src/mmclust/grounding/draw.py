@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mmclust.grounding.look import Gold, Seen
     from mmclust.grounding.model import Model
 
-    Array = np.ndarray[Any, Any]
-
 Array = np.ndarray[Any, Any]
 
 EDGE = 336

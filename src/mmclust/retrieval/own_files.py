@@ -100,7 +100,7 @@ def score_embeddings(
     task = read_task(benchmark)
     kinds = {MAIN: texts} | ({"original": originals} if originals else {})
     figures, norm = _embedded(task, benchmark, images, kinds, **often)
-    others = {}
+    others: dict[str, dict[str, Any]] = {}
     if baseline is not None:
         theirs = {MAIN: replace(texts, features=baseline[1])}
         others, _ = _embedded(
