@@ -117,7 +117,8 @@ def rows_of(
 ) -> tuple[Score, ...]:
     """Return the rows of all encoders' settings, compared with those of one."""
     rows: list[Score] = []
-    for setting in dict.fromkeys(name for each in every.values() for name in each):
+    settings = [name for each in every.values() for name in each]
+    for setting in dict.fromkeys(sorted(settings, key=lambda name: name != MAIN)):
         first = every[base].get(setting)
         mine = [
             score
