@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.associations import read_strengths
+from mmclust.cognition.associations import association, read_strengths
 from mmclust.core.tokens import token_counts, tokenize
 from mmclust.kernels.cooccurrence import occurrences, vectors
-from mmclust.scoring.association import association
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,7 +44,7 @@ def plain_search(scores, right):
 
 
 def search(n_pairs):
-    from mmclust.scoring.threshold import best_threshold
+    from mmclust.grounding.classes import best_threshold
 
     rng = np.random.default_rng(0)
     right = rng.random(n_pairs) < 0.045  # about three of 65 classes
@@ -89,7 +89,7 @@ def plain_region(mask):
 def plain_images(manifest, model, rows):
     """Five evaluators, one after the other; boxes and heat maps need the maps."""
     from mmclust.core.images import read_images
-    from mmclust.grounding._network import Network, prepared
+    from mmclust.grounding.model import Network, prepared
 
     network, boxes = Network(model, 0), []
     for evaluator in ("names", "cooccurrence", "iou", "boxes", "heatmap"):
@@ -114,9 +114,8 @@ def images(count, backbone, clusters):
     from mmclust.core.manifest import Row, read_manifest, write_manifest
     from mmclust.core.types import Objects
     from mmclust.core.words import WordClusters, write_words
-    from mmclust.grounding._gold import read_gold
-    from mmclust.grounding._look import look
-    from mmclust.grounding._model import read_model
+    from mmclust.grounding.look import look, read_gold
+    from mmclust.grounding.model import read_model
     from mmclust.kernels.backbones import build
 
     torch.manual_seed(0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmclust.cognition.ratings import read_ratings
+from mmclust.cognition.norms import read_ratings
 from mmclust.core.errors import MmclustError
 from tests.cognition.real import NORMS, real
 

@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from mmclust.cognition.estimates import representatives, text_only
-from mmclust.cognition.lists import judge_by, write_word_list
-from mmclust.cognition.stage import MAE, score_models
+from mmclust.cognition.norms import judge_by, write_word_list
+from mmclust.cognition.stage import MAE, representatives, score_models, text_only
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import CognitionParams, Params, ScoreParams
 from mmclust.core.words import WordClusters, write_words

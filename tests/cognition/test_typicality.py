@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mmclust.cognition.typicality import read_categories
+from mmclust.cognition.norms import read_categories
 from mmclust.core.errors import MmclustError
 from tests.cognition.real import NORMS, real
 

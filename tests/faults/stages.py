@@ -20,8 +20,8 @@ IMPORTS = (
     "safetensors.torch", "sklearn.cluster", "sklearn.manifold", "torch",
     "transformers.models.bert", "transformers.models.blip.modeling_blip", "typer",
     "mmclust.cli", "mmclust.clusterers._stage", "mmclust.encoders._caption_stage",
-    "mmclust.encoders._embed", "mmclust.grounding._stage", "mmclust.heads._nouns",
-    "mmclust.heads._stage", "mmclust.report.page", "mmclust.retrieval._stage",
+    "mmclust.encoders._embed", "mmclust.grounding.stage", "mmclust.heads._nouns",
+    "mmclust.heads._stage", "mmclust.report.page", "mmclust.retrieval.stage",
     "mmclust.scoring.stage", "mmclust.sources.fetch", "mmclust.sources.sample.make",
     "mmclust.words._stage",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features
 from mmclust.heads._rows import read_rows
 from mmclust.kernels.vector_file import indexed
-from mmclust.retrieval.files import Embedded, _rows
+from mmclust.retrieval.own_files import Embedded, _rows
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from mmclust.cli import app
 from mmclust.cli._options import tell_left_out
 from mmclust.cli._show import clustering_table, visible
 from mmclust.clusterers._names import nouns_for
-from mmclust.cognition.ratings import read_ratings
-from mmclust.cognition.typicality import read_categories
+from mmclust.cognition.norms import read_categories, read_ratings
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import (
     read_features,
@@ -32,12 +31,12 @@ from mmclust.core.ids import read_ids
 from mmclust.core.io import read_array, read_json, read_record, read_table
 from mmclust.core.params import read_params
 from mmclust.encoders._weights import processor_pixels
-from mmclust.grounding._masks import outline
+from mmclust.grounding.boxes import outline
 from mmclust.heads._rows import n_clusters
 from mmclust.heads._saved import load_head
 from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
-from mmclust.retrieval._names import names
+from mmclust.retrieval.task import names
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.record import Record, Score
 from mmclust.scoring.word_columns import read_list, read_values

@@ -8,14 +8,17 @@ from PIL import Image
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_array
 from mmclust.core.objects import read_objects
-from mmclust.grounding._clip import clip_baseline
-from mmclust.grounding._gold import read_gold
-from mmclust.grounding._masks import encode, mask_iou, outline
-from mmclust.grounding._model import read_model
-from mmclust.grounding._network import Network
-from mmclust.grounding._nouns import nouns_of, tagged_tokens
-from mmclust.grounding._sentences import matched_pairs, matching_figures
-from mmclust.grounding._show import draw
+from mmclust.grounding.boxes import encode, mask_iou, outline
+from mmclust.grounding.captions import (
+    matched_pairs,
+    matching_figures,
+    nouns_of,
+    tagged_tokens,
+)
+from mmclust.grounding.classes import clip_baseline
+from mmclust.grounding.draw import draw
+from mmclust.grounding.look import read_gold
+from mmclust.grounding.model import Network, read_model
 from mmclust.kernels.backbones import classifier, feature_layer, load
 from tests.grounding.toy import SIDE, write_benchmark, write_model
 

@@ -12,11 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.core.types import Objects
-from mmclust.grounding._classes import class_counts
-from mmclust.grounding._gold import read_gold
-from mmclust.grounding._look import LOCAL, Seen, Truth, judge
-from mmclust.scoring.boxes import assign, box_iou, match_counts, min_max
-from mmclust.scoring.cluster_classes import by_cooccurrence, by_iou
+from mmclust.grounding.boxes import assign, box_iou, match_counts, min_max
+from mmclust.grounding.classes import by_cooccurrence, by_iou, class_counts
+from mmclust.grounding.look import LOCAL, Seen, Truth, judge, read_gold
 
 SIDE = 12
 MAP = 3
@@ -372,7 +370,7 @@ def test_pairs_by_hand(matches, pairs):
 
 def test_the_outline_of_a_flat_map_is_not_drawn():
     """A picture without clusters, and one whose map is flat, look the same."""
-    from mmclust.grounding._show import _first
+    from mmclust.grounding.draw import _first
 
     rgb = np.full((20, 30, 3), 99, np.uint8)
     nothing = np.zeros((0, 4), int)

@@ -9,10 +9,9 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import GroundingParams, Params, ScoreParams
-from mmclust.grounding import _stage
-from mmclust.grounding._gold import read_gold
-from mmclust.grounding._look import look
-from mmclust.grounding._model import read_model
+from mmclust.grounding import stage
+from mmclust.grounding.look import look, read_gold
+from mmclust.grounding.model import read_model
 from mmclust.scoring.record import read
 from tests.grounding.toy import CATEGORIES, write_benchmark, write_model
 
@@ -28,7 +27,7 @@ def params(**grounding):
 def ground(root, settings, **options):
     """The record as one flat mapping: ``<evaluation>_<metric>``, notes as ``_why``."""
     found = {}
-    for score in _stage.ground(root, settings, **options):
+    for score in stage.ground(root, settings, **options):
         name = f"{score.method}_{score.metric}".lstrip("_")
         found[name] = score.mean
         if score.note:

@@ -27,7 +27,7 @@ from mmclust.heads._panels import panels_of_benchmark
 from mmclust.heads._stage import head_of_benchmark
 from mmclust.heads._submit import assign_rows
 from mmclust.report.page import make_report
-from mmclust.retrieval._stage import retrieve_benchmark
+from mmclust.retrieval.stage import retrieve_benchmark
 from mmclust.scoring.stage import score_benchmark
 from tests.encoders import tiny as make
 from tests.encoders.staging import encode, manifest_of, without_captions

@@ -28,18 +28,18 @@ ENTRIES = {
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._stage", *plugins("benchmarks")],
     "vocabulary": ["sources.nouns"],
-    "word_list": ["cognition.lists"],
+    "word_list": ["cognition.norms"],
     "caption": ["encoders._caption_stage"],
     "encode": ["encoders._stage", *plugins("encoders")],
     "nouns": ["heads._nouns", *plugins("encoders")],
     "cluster": ["clusterers._stage", *plugins("clusterers")],
     "head": ["heads._stage", *plugins("heads")],
     "embed": ["encoders._embed", *plugins("encoders")],
-    "retrieve": ["retrieval._stage"],
+    "retrieve": ["retrieval.stage"],
     "learn": ["words._stage", *plugins("words")],
     "cognition": ["cognition.stage"],
     "score": ["scoring.stage"],
-    "grounding": ["grounding._stage"],
+    "grounding": ["grounding.stage"],
     "budget": ["report.budget"],
     "report": ["report.page"],
 }
@@ -190,9 +190,9 @@ def test_objects_are_opened_by_grounding_alone():
         "core/objects.py",
         "benchmarks/_stage.py",  # writes the file
         "benchmarks/_staging.py",  # moves it into place
-        "grounding/_gold.py",
-        "grounding/_show.py",
-        "grounding/_stage.py",
+        "grounding/look.py",
+        "grounding/draw.py",
+        "grounding/stage.py",
     }
 
 

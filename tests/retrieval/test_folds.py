@@ -6,10 +6,9 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_table
-from mmclust.retrieval._evaluate import evaluate
-from mmclust.retrieval._scorer import Scorer
-from mmclust.retrieval._task import read_task
-from mmclust.retrieval.files import Embedded, score_embeddings
+from mmclust.retrieval.own_files import Embedded, score_embeddings
+from mmclust.retrieval.ranks import Scorer, evaluate
+from mmclust.retrieval.task import read_task
 from mmclust.scoring.sampled import flat
 from tests.retrieval.toy import unit, write_features, write_pool
 

@@ -9,11 +9,16 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import sealed
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.kernels.ranks import rank_scores
-from mmclust.retrieval._itm import captions_cut, load_itm, match_scores
-from mmclust.retrieval._task import read_task
-from mmclust.retrieval.rerank import reordered, rerank_benchmark
+from mmclust.retrieval.metrics import direction
+from mmclust.retrieval.rerank import (
+    captions_cut,
+    load_itm,
+    match_scores,
+    reordered,
+    rerank_benchmark,
+)
+from mmclust.retrieval.task import read_task
 from mmclust.scoring.record import read
-from mmclust.scoring.retrieval import direction
 from tests.conftest import save_jpeg
 
 

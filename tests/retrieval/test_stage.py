@@ -8,7 +8,7 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import sealed
 from mmclust.core.manifest import read_manifest
-from mmclust.retrieval._stage import retrieve_benchmark
+from mmclust.retrieval.stage import retrieve_benchmark
 from mmclust.scoring.record import path_of, read
 from tests.retrieval.toy import unit, write_pool
 

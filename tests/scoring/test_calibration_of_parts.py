@@ -7,13 +7,12 @@ expected of them, on the same queries, words or images, and compared as the stag
 import numpy as np
 import pytest
 
+from mmclust.cognition.associations import association
+from mmclust.cognition.metrics import categorization, concreteness
 from mmclust.core.seeds import generator
-from mmclust.scoring.association import association
-from mmclust.scoring.categorization import categorization
-from mmclust.scoring.concreteness import concreteness
+from mmclust.grounding.micro import micro_figures
+from mmclust.retrieval.metrics import direction, retrieval_figures
 from mmclust.scoring.intervals import FEWEST
-from mmclust.scoring.micro import micro_figures
-from mmclust.scoring.retrieval import direction, retrieval_figures
 from mmclust.scoring.sampled import compared
 
 OFTEN = 100

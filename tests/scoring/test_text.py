@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmclust.cognition.files import (
+from mmclust.cognition.own_files import (
     score_association,
     score_categorization,
     score_concreteness,

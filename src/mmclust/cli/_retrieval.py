@@ -73,7 +73,7 @@ def retrieval(
     --text-features y.npy --text-ids y.txt --out metrics.json
     """
     from mmclust.core.io import write_json
-    from mmclust.retrieval.files import Embedded, score_embeddings, score_matrix
+    from mmclust.retrieval.own_files import Embedded, score_embeddings, score_matrix
 
     if similarity not in ("dot", "cosine"):
         raise typer.BadParameter("--similarity is dot or cosine")

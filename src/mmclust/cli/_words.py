@@ -48,9 +48,9 @@ def categorization(
     ignore_unknown (words of the list that have a cluster) and include_unknown (all
     words of the categories; those without a cluster share one).
     """
-    from mmclust.cognition.files import score_categorization
+    from mmclust.cognition.metrics import METRICS, VARIANTS
+    from mmclust.cognition.own_files import score_categorization
     from mmclust.core.io import write_json
-    from mmclust.scoring.categorization import METRICS, VARIANTS
 
     record = score_categorization(
         clusters,
@@ -99,9 +99,9 @@ def concreteness(
     Mean absolute error, and Pearson's and Spearman's correlation over words with more
     than 0, 1, 5, … 10,000 occurrences, with the number of words of each.
     """
-    from mmclust.cognition.files import score_concreteness
+    from mmclust.cognition.metrics import THRESHOLDS
+    from mmclust.cognition.own_files import score_concreteness
     from mmclust.core.io import write_json
-    from mmclust.scoring.concreteness import THRESHOLDS
 
     record = score_concreteness(
         predictions, norms, counts,
@@ -140,7 +140,7 @@ def association(
     that they lack are counted, and coverage says how many that are.
     """
     from mmclust.cognition.associations import COUNTINGS
-    from mmclust.cognition.files import score_association
+    from mmclust.cognition.own_files import score_association
     from mmclust.core.io import write_json
 
     if counting not in COUNTINGS:

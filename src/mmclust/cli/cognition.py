@@ -86,7 +86,7 @@ def word_list(
     They are the words of the typicality file in alphabetical order, without categories
     and ratings, so that baselines cluster what is scored and see no norms.
     """
-    from mmclust.cognition.lists import write_word_list
+    from mmclust.cognition.norms import write_word_list
     from mmclust.core.names import require_name
 
     require_name(name, "a list of words", "--name")

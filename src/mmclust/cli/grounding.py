@@ -54,7 +54,7 @@ def grounding(
         return
     from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
-    from mmclust.grounding._stage import ground
+    from mmclust.grounding.stage import ground
 
     params = read_params()
     record = ground(Path(), params, device=device, workers=n_workers(workers))
@@ -81,7 +81,7 @@ def show(
     mmclust grounding show holiday.jpg --out seen.png --model data/words/joint_model
     """
     from mmclust.core.params import Params, read_params
-    from mmclust.grounding._show import draw
+    from mmclust.grounding.draw import draw
 
     params = Params() if model and not Path("params.yaml").is_file() else read_params()
     benchmark = params.grounding.benchmark

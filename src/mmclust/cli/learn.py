@@ -67,7 +67,7 @@ def _judge(params: Any, model: str) -> Any:
     """Return what selects an epoch by norms, for a model that is told to."""
     if getattr(params.block("words", model), "select", "last") == "last":
         return None
-    from mmclust.cognition.lists import judge_by
+    from mmclust.cognition.norms import judge_by
 
     _say(f"{model}: epochs are selected by norms, {params.cognition.categories}; "
          "scores against these are no longer independent")  # fmt: skip

@@ -38,7 +38,7 @@ def benchmark_(
     """
     from mmclust.cli._options import require_plugins
     from mmclust.core.params import read_params
-    from mmclust.retrieval._stage import retrieve_benchmark
+    from mmclust.retrieval.stage import retrieve_benchmark
 
     params = read_params()
     encoders = params.retrieval.encoders

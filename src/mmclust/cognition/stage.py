@@ -1,26 +1,40 @@
 """The `cognition` stage: the words of all word models against three human norms.
 
 It alone reads norms; what learns sees no more than a list of words.
+
+Concreteness from text alone is estimated here, after Berger et al. (NAACL 2022): a word
+is as concrete as its row of co-occurrences is like the rows of the 20 words that people
+rate the most concrete, and unlike those of the 20 they rate the least. The norms choose
+the representatives and judge the estimates, the representatives' own among them: the
+estimate is supervised by its judge.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition import estimates
-from mmclust.cognition.files import associate, categorize, rate
-from mmclust.cognition.ratings import Ratings, read_ratings
-from mmclust.cognition.tables import write_nothing, write_tables
-from mmclust.cognition.typicality import Categories, read_categories
+from mmclust.cognition.associations import ASSOCIATION, read_strengths
+from mmclust.cognition.metrics import (
+    CATEGORIZATION,
+    CONCRETENESS,
+    METRICS,
+    THRESHOLDS,
+    VARIANTS,
+    cluster_counts,
+)
+from mmclust.cognition.norms import Categories, Ratings, read_categories, read_ratings
+from mmclust.cognition.own_files import associate, categorize, rate
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_array, write_bytes, write_table
 from mmclust.core.seeds import generator
 from mmclust.core.words import UNKNOWN, WordClusters, read_words
-from mmclust.scoring import association, categorization, concreteness
-from mmclust.scoring.cluster_counts import cluster_counts
+from mmclust.kernels.cooccurrence import occurrences, vectors
 from mmclust.scoring.record import (
     FLOORS,
     Record,
@@ -31,14 +45,77 @@ from mmclust.scoring.record import (
     write_means,
 )
 from mmclust.scoring.sampled import Sampled, scores_of
+from mmclust.scoring.summary import rounded
 from mmclust.scoring.word_columns import read_list
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.core.words import WordClusters
 
 Array = np.ndarray[Any, Any]
+
+REPRESENTATIVES = 20
+MIN_COUNT = 10
+"""Representatives occur more often than this."""
+SOURCE = (
+    "likeness of co-occurrences to the most and the least concrete words of the norms; "
+    "supervised by the norms that judge it"
+)
+
+
+def text_only(
+    folder: Path, words: Sequence[str], counts: Array, ratings: Mapping[str, float]
+) -> Array:
+    """Estimate the concreteness of every word.
+
+    Parameters
+    ----------
+    folder
+        Of the co-occurrence model: ``tokens.npy`` and ``bounds.npy``.
+    words, counts
+        Of the model: v words, and how often each occurs.
+    ratings
+        People's, in the file's order, which decides ties.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (v,): the sum of cosines to concrete words, less those to abstract ones.
+
+    Raises
+    ------
+    MmclustError
+        When fewer than two rated words occur often enough.
+    """
+    concrete, abstract = representatives(words, counts, ratings)
+    table = occurrences(
+        read_array(folder / "tokens.npy"), read_array(folder / "bounds.npy"), len(words)
+    )
+    rows = vectors(table, np.arange(len(words)))
+    sides = rows[concrete].sum(0) - rows[abstract].sum(0)
+    return np.asarray(rows @ np.asarray(sides).ravel(), np.float64)
+
+
+def representatives(
+    words: Sequence[str], counts: Array, ratings: Mapping[str, float]
+) -> tuple[Array, Array]:
+    """Return the places of the most and the least concrete words, 20 each at most."""
+    place = {word: i for i, word in enumerate(words)}
+    often = [w for w in ratings if w in place and counts[place[w]] > MIN_COUNT]
+    ordered = sorted(often, key=lambda word: ratings[word])
+    n = min(REPRESENTATIVES, len(ordered) // 2)
+    if not n:
+        raise MmclustError(
+            "Too few rated words occur often enough to represent concreteness",
+            expected=f"two or more with over {MIN_COUNT} occurrences",
+            found=len(ordered),
+        )
+    places = np.array([place[word] for word in ordered])
+    return places[-n:], places[:n]
+
 
 NO_ESTIMATE = "this model makes no estimate of concreteness"
 NO_WORD = "the captions hold no word of the categories"
@@ -50,9 +127,9 @@ MEANS = {
 }
 """What DVC lists: view, method and metric of each."""
 DEFINITIONS = {
-    "categorization": categorization.DEFINITION,
-    "concreteness": concreteness.DEFINITION,
-    "association": association.DEFINITION,
+    "categorization": CATEGORIZATION,
+    "concreteness": CONCRETENESS,
+    "association": ASSOCIATION,
 }
 
 
@@ -164,7 +241,7 @@ def _score(
     figures = categorize(categories, runs, set(words), **often)
     parts: dict[tuple[str, str], dict[str, Any]] = {("categorization", ""): {}}
     for name, value in figures.items():
-        at = next((v for v in categorization.VARIANTS if name.startswith(v)), "")
+        at = next((v for v in VARIANTS if name.startswith(v)), "")
         parts.setdefault(("categorization", at), {})[name.removeprefix(f"{at}_")] = (
             value
         )
@@ -235,12 +312,10 @@ def _estimates(
     if not (folder / "tokens.npy").is_file():
         return None, NO_ESTIMATE
     try:
-        values = estimates.text_only(
-            folder, learned.words, learned.counts, ratings.words
-        )
+        values = text_only(folder, learned.words, learned.counts, ratings.words)
     except MmclustError as error:
         return None, error.what
-    return values[None], estimates.SOURCE
+    return values[None], SOURCE
 
 
 def _concreteness(
@@ -256,3 +331,135 @@ def _concreteness(
     runs = [dict(zip(learned.words, row, strict=True)) for row in estimated.tolist()]
     counts = dict(zip(learned.words, learned.counts.tolist(), strict=True))
     return rate(ratings, runs, counts, **often)
+
+
+SCORES = ("score", "value", "low", "high")
+RATED = ("word", "count", "rating", "estimate")
+
+
+def write_tables(
+    root: Path,
+    model: str,
+    learned: WordClusters,
+    record: Record,
+    categories: Mapping[str, str],
+    ratings: Mapping[str, float],
+    estimated: Array | None,
+    norms: Path,
+    counting: str,
+    listed: Sequence[str],
+) -> None:
+    """Write the tables of one model; clusters are those of its first seed.
+
+    Parameters
+    ----------
+    root, model
+        Written: ``plots/cognition/scores/<model>.csv`` (where there is an interval),
+        ``…/concreteness/<model>.csv``, and in
+        ``data/cognition/<model>``: ``words.parquet`` (word, count, cluster, category,
+        listed, rating, estimate; of the norms' words) and ``associations.parquet``
+        (first, second, strength, cluster; pairs of listed words of one cluster that
+        the norms have).
+    learned, record
+        The words and their metrics.
+    categories, ratings
+        The norms.
+    estimated
+        float64 (s, v): concreteness, where there is any.
+    norms, counting
+        See :func:`mmclust.cognition.associations.read_strengths`.
+    listed
+        The word list, sorted.
+    """
+    parts = [("categorization", variant, m) for variant in VARIANTS for m in METRICS]
+    parts += [("concreteness", "", f"prediction_correlation_over_{m}")
+              for m in THRESHOLDS]  # fmt: skip
+    scores = []
+    for view, method, metric in [*parts, ("association", "", "coverage")]:
+        score = record.get((model, view, method), metric)
+        # Too few words for an interval: a point of no meaning in a plot of scores.
+        if score is None or score.mean is None or score.low is None:
+            continue
+        name = f"{method}_{metric}" if method else metric
+        values = (score.mean, score.low, score.high)
+        scores.append((name, *map(rounded, values)))
+    plots = root / "plots/cognition"
+    _write_csv(plots / "scores" / f"{model}.csv", SCORES, scores)
+    means = None if estimated is None else estimated.mean(0)
+    rows = [
+        (word, int(count), ratings[word], round(float(means[i]), 6))
+        for i, (word, count) in enumerate(
+            zip(learned.words, learned.counts, strict=True)
+        )
+        if means is not None and word in ratings
+    ]
+    _write_csv(plots / "concreteness" / f"{model}.csv", RATED, rows)
+    out = root / "data/cognition" / model
+    _write_words(out / "words.parquet", learned, categories, ratings, means, listed)
+    _write_pairs(out / "associations.parquet", learned, norms, counting, listed)
+
+
+def write_nothing(plots: Path) -> None:
+    """Write tables without rows, where no model learns: DVC asks for the folders."""
+    _write_csv(plots / "scores/none.csv", SCORES, ())
+    _write_csv(plots / "concreteness/none.csv", RATED, ())
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Any]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
+
+
+def _write_words(
+    path: Path,
+    learned: WordClusters,
+    categories: Mapping[str, str],
+    ratings: Mapping[str, float],
+    means: Array | None,
+    listed: Sequence[str],
+) -> None:
+    import pyarrow as pa
+
+    known = [i for i, w in enumerate(learned.words) if w in categories or w in ratings]
+    words = [learned.words[i] for i in known]
+    chosen = set(listed)
+    clusters = learned.clusters[0][known]
+    columns = {
+        "word": pa.array(words, pa.string()),
+        "count": pa.array(learned.counts[known], pa.int64()),
+        "cluster": pa.array(clusters, pa.int32(), mask=clusters == UNKNOWN),
+        "category": pa.array([categories.get(w) for w in words], pa.string()),
+        "listed": pa.array([w in chosen for w in words], pa.bool_()),
+        "rating": pa.array([ratings.get(w) for w in words], pa.float64()),
+        "estimate": pa.array(
+            [None] * len(words) if means is None else means[known], pa.float64()
+        ),
+    }
+    write_table(path, pa.table(columns), {"model": learned.meta.get("model")})
+
+
+def _write_pairs(
+    path: Path,
+    learned: WordClusters,
+    norms: Path,
+    counting: str,
+    listed: Sequence[str],
+) -> None:
+    import pyarrow as pa
+
+    table = read_strengths(norms, listed, counting)
+    cluster = dict(zip(learned.words, learned.clusters[0].tolist(), strict=True))
+    numbers = np.array([cluster[word] for word in listed], np.int32)
+    first, second = table.pairs.T
+    same = (numbers[first] == numbers[second]) & (numbers[first] != UNKNOWN)
+    names = np.array(listed, dtype=object)
+    columns = {
+        "first": pa.array(names[first[same]], pa.string()),
+        "second": pa.array(names[second[same]], pa.string()),
+        "strength": pa.array(table.strengths[same], pa.float64()),
+        "cluster": pa.array(numbers[first[same]], pa.int32()),
+    }
+    write_table(path, pa.table(columns), table.facts)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.ratings import read_ratings
+from mmclust.cognition.metrics import pearson, spearman
+from mmclust.cognition.norms import read_ratings
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
 from mmclust.core.seeds import derive
-from mmclust.scoring.concreteness import pearson, spearman
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def score_supervised(
     Parameters
     ----------
     norms
-        See :func:`mmclust.cognition.ratings.read_ratings`.
+        See :func:`mmclust.cognition.norms.read_ratings`.
     features
         What words are described by.
     folds, seed

@@ -3,8 +3,7 @@
 import pytest
 
 from mmclust.cognition.associations import read_strengths
-from mmclust.cognition.ratings import read_ratings
-from mmclust.cognition.typicality import read_categories
+from mmclust.cognition.norms import read_categories, read_ratings
 from mmclust.sources.sample.norms import (
     NOTICE,
     RATINGS,

@@ -1,0 +1,269 @@
+"""Retrieval scores of one's own embeddings or scores, joined to a benchmark by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import check_features, normalised
+from mmclust.core.io import read_array, require_file
+from mmclust.retrieval.metrics import DEFINITION
+from mmclust.retrieval.ranks import Scorer, evaluate
+from mmclust.retrieval.task import MAIN, caption_order, image_order, names, read_task
+from mmclust.scoring.definitions import defined
+from mmclust.scoring.sampled import flat, flat_differences
+from mmclust.scoring.summary import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.retrieval.task import Captions, Task
+
+Array = np.ndarray[Any, Any]
+
+_UNIT = 1e-3  # how far from 1 a norm may be
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Rows of an array and the names of what they embed.
+
+    Parameters
+    ----------
+    features
+        An ``.npy`` of floats.
+    ids
+        A text file, one name per line.
+    """
+
+    features: Path
+    ids: Path
+
+
+def score_embeddings(
+    benchmark: Path,
+    images: Embedded,
+    texts: Embedded,
+    originals: Embedded | None = None,
+    *,
+    baseline: tuple[Path, Path] | None = None,
+    cosine: bool,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Score embeddings of a benchmark's pool and captions.
+
+    Parameters
+    ----------
+    benchmark
+        A built benchmark.
+    images
+        Of every image of the pool, named by image id or file name.
+    texts
+        Of every caption, named ``<image>#<n>``, n from 0 in the benchmark's order,
+        or by the image alone, its captions one after the other.
+    originals
+        Likewise, of the captions before they were made finer.
+    baseline
+        Another model's rows for the same names, of images and of captions, to compare
+        with, paired over query images.
+    cosine
+        Scale rows to unit norm first; otherwise inner products are ranked as given.
+    n_resamples, seed
+        Of the bootstrap over query images.
+    missing
+        Where names are listed, one a line, if some are missing.
+    device
+        Where the products are computed.
+
+    Returns
+    -------
+    dict
+        Flat: figures of the main setting, then those of the others with the
+        setting's name in front; see :mod:`mmclust.retrieval.metrics`.
+
+    Raises
+    ------
+    MmclustError
+        When names are missing, unknown or twice, lengths or dimensions differ, or a
+        value is not finite.
+    """
+    often: dict[str, Any] = {"cosine": cosine, "n_resamples": n_resamples,
+                             "seed": seed, "missing": missing,
+                             "device": device}  # fmt: skip
+    task = read_task(benchmark)
+    kinds = {MAIN: texts} | ({"original": originals} if originals else {})
+    figures, norm = _embedded(task, benchmark, images, kinds, **often)
+    others: dict[str, dict[str, Any]] = {}
+    if baseline is not None:
+        theirs = {MAIN: replace(texts, features=baseline[1])}
+        others, _ = _embedded(
+            task, benchmark, replace(images, features=baseline[0]), theirs, **often
+        )
+    return {"similarity": "cosine" if cosine else "inner product",
+            **_flat(figures, others), "rows_at_unit_norm": norm}  # fmt: skip
+
+
+def _embedded(
+    task: Task,
+    benchmark: Path,
+    images: Embedded,
+    kinds: Mapping[str, Embedded],
+    *,
+    cosine: bool,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+    device: str,
+) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Return each setting's figures, and whether all rows are at unit norm."""
+    pool, norm = _rows(images, cosine)
+    lines = names(images.ids, len(pool))
+    order = image_order(lines, task, images.ids, missing)
+    # An added image may be zero, and then scores 0: it never asks.
+    asking = order if cosine else order[: task.n_queries]
+    _refuse_zero(pool, asking, images.features)
+    pool = pool[order]
+    figures: dict[str, dict[str, Any]] = {}
+    for kind, each in kinds.items():
+        captions = _captions(task, kind, benchmark)
+        array, text_norm = _rows(each, cosine)
+        if array.shape[1] != pool.shape[1]:
+            raise MmclustError(
+                "Images and captions are embedded in spaces of different dimension",
+                where=f"{images.features} and {each.features}",
+                expected="the same number of columns",
+                found=f"{pool.shape[1]} and {array.shape[1]}",
+            )
+        lines = names(each.ids, len(array))
+        order = caption_order(lines, captions, task, each.ids, missing)
+        _refuse_zero(array, order, each.features)
+        scorer = Scorer(pool, array[order], device=device, top_k=0)
+        result = evaluate(task, kind, scorer, n_resamples=n_resamples, seed=seed)
+        figures |= result.figures
+        norm = norm and text_norm
+    return figures, norm
+
+
+def score_matrix(
+    benchmark: Path,
+    scores: Path,
+    image_ids: Path,
+    text_ids: Path,
+    *,
+    baseline: Path | None = None,
+    n_resamples: int,
+    seed: int,
+    missing: Path,
+) -> dict[str, Any]:
+    """Score a matrix of scores, one row per caption, one column per image.
+
+    Parameters
+    ----------
+    benchmark, n_resamples, seed, missing
+        See :func:`score_embeddings`.
+    scores
+        An ``.npy`` of numbers (m, pool); higher is better. It is read in blocks.
+    image_ids, text_ids
+        Names of its columns and rows.
+    baseline
+        Another model's matrix for the same names, to compare with.
+
+    Returns
+    -------
+    dict
+        See :func:`score_embeddings`.
+
+    Raises
+    ------
+    MmclustError
+        See :func:`score_embeddings`.
+    """
+    task = read_task(benchmark)
+    often: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    sides = []
+    for path in (scores, baseline):
+        if path is None:
+            continue
+        matrix = read_array(require_file(path))
+        if matrix.dtype.kind not in "iub":  # such as 1 for right and 0 for wrong
+            check_features(matrix, path, single=False)
+        elif matrix.ndim != 2:  # noqa: PLR2004
+            raise MmclustError(
+                "Scores must be a two-dimensional array",
+                where=path,
+                expected="a row per caption, a column per image",
+                found=f"shape {matrix.shape}",
+            )
+        lines = names(image_ids, matrix.shape[1])
+        columns = image_order(lines, task, image_ids, missing)
+        lines = names(text_ids, len(matrix))
+        rows = caption_order(lines, task.captions[MAIN], task, text_ids, missing)
+        scorer = Scorer(None, None, matrix, rows, columns, top_k=0)
+        sides.append(evaluate(task, MAIN, scorer, **often).figures)
+    return {"similarity": "scores as given", **_flat(*sides)}
+
+
+def _flat(
+    figures: dict[str, dict[str, Any]],
+    baseline: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Put each setting's name before its figures, the main one's excepted."""
+    every = {
+        name: flat(each) | flat_differences(each, (baseline or {}).get(name, {}))
+        for name, each in figures.items()
+    }
+    found = {"definition": defined(DEFINITION), **every.get(MAIN, {})}
+    for name, each in every.items():
+        if name != MAIN:
+            skip = {"n_images", "n_captions"}
+            found |= {f"{name}_{k}": v for k, v in each.items() if k not in skip}
+    return {key: rounded(value) for key, value in found.items()}
+
+
+def _rows(each: Embedded, cosine: bool) -> tuple[Array, bool]:
+    array = read_array(require_file(each.features))
+    check_features(array, each.features, single=cosine)
+    # Double precision is kept: rounding would make ties of what are none.
+    array = np.asarray(array, dtype=np.result_type(array, np.float32))
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(array, axis=1).astype(np.float64)
+    if not cosine and norms.max() ** 2 > np.finfo(array.dtype).max:
+        raise MmclustError(
+            "Inner products of these embeddings would be infinite",
+            where=f"{each.features}, row {norms.argmax()}",
+            expected=f"rows of a length below {np.finfo(array.dtype).max ** 0.5:.0e}",
+            found=f"length {norms.max():.3g}",
+            do="scale the embeddings, or compare them by cosine",
+        )
+    unit = bool(np.abs(norms - 1).max() < _UNIT)
+    return (normalised(array) if cosine else array), unit
+
+
+def _refuse_zero(array: Array, rows: Array, where: Path) -> None:
+    """Refuse rows of zeros: to them every candidate is equally good."""
+    zero = np.sort(rows[~array[rows].any(axis=1)])
+    if len(zero):
+        raise MmclustError(
+            "An embedding is zero everywhere",
+            where=f"{where}, row {zero[0]}",
+            expected="a direction in every row",
+            found=f"{len(zero):,} zero rows",
+        )
+
+
+def _captions(task: Task, kind: str, benchmark: Path) -> Captions:
+    if kind not in task.captions:
+        raise MmclustError(
+            f"{task.benchmark} was built without its {kind} captions",
+            where=benchmark,
+            expected=f"captions_{kind}.parquet beside the manifest",
+            do="build it again with the source of those captions present",
+        )
+    return task.captions[kind]
