@@ -19,14 +19,15 @@ def embed(root, name, noise, seed=1):
     images, noises = unit(rng, 50), np.random.default_rng(seed)
     folder = root / "data/embeddings/toy_fg" / name
     folder.mkdir(parents=True)
-    own = np.repeat(images[:20], 5, axis=0)
+    manifest = read_manifest(root / "data/benchmarks/toy_fg/manifest.parquet")
+    asking = [row for row, texts in enumerate(manifest.captions) if texts]
+    own = np.repeat(images[asking], 5, axis=0)
     np.save(folder / "image.npy", images)
     for kind in ("main", "original"):
         texts = own + noise * noises.standard_normal(own.shape)
         np.save(folder / f"text_{kind}.npy", texts.astype(np.float32))
     files = ["image.npy", "text_main.npy", "text_original.npy"]
-    digest = read_manifest(root / "data/benchmarks/toy_fg/manifest.parquet").digest
-    facts = {"encoder": name, "manifest": digest, **sealed(folder, files)}
+    facts = {"encoder": name, "manifest": manifest.digest, **sealed(folder, files)}
     (folder / "embeddings.json").write_text(json.dumps(facts))
 
 
