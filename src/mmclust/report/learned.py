@@ -74,6 +74,7 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     }),
 }  # fmt: skip
 """Scores on the page: view and method in the record, metrics and their names here."""
+MAE = "concreteness_prediction_mae"
 COUNTS = ("found", "not_found", "active_cluster_num", "active_token_count")
 """Their means over seeds have one decimal."""
 NO_FLOOR = (*COUNTS, "mas", "purity", "collocation")
@@ -271,6 +272,10 @@ def score_groups(scores: Record, models: list[str]) -> list[dict[str, Any]]:
             cells: list[dict[str, Any]] = []
             for model in models:
                 score = scores.get((model, view, method), metric)
+                if score is None and view == "concreteness":
+                    # A model without estimates gives one reason for all.
+                    why = scores.get((model, view, method), MAE)
+                    score = None if why is None or why.mean is not None else why
                 words = scores.mean((model, view, method), f"{metric}_n")
                 cells.append(
                     {
@@ -450,7 +455,7 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     path = root / "data/words" / learner.name / "seed_0/counts.npy"
     clusters = learner.words.clusters[0]
     says = [
-        word.strip().lower() not in STOP_WORDS and any(map(str.isalnum, word))
+        word.strip().lower() not in STOP_WORDS and sum(map(str.isalnum, word)) > 1
         for word in learner.words.words
     ]
     known = np.flatnonzero((clusters != UNKNOWN) & np.array(says, bool))
