@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from mmclust.board.rows import Choice, choose, gather
+from mmclust.board.choice import Choice, choose
+from mmclust.board.rows import gather
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.record import parse
 from tests.board.boards import SCORES, Board, git, score, scores

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmclust.board.rows import Choice, choose, gather
+from mmclust.board.choice import Choice, choose
+from mmclust.board.rows import gather
 from mmclust.board.tables import (
     HEADS_OF_BOARD,
     board_cells,

@@ -20,13 +20,13 @@ def test_the_table_and_what_was_skipped(run_mmclust, root):
     """Best first; the reason of what is left out, on the side, exit code 0."""
     done = run_mmclust("leaderboard", cwd=root)
     assert done.returncode == 0
-    places = [done.stdout.index(f" {mean} ") for mean in ("0.6000", "0.4000")]
+    places = [done.stdout.index(f" {mean} ± 0.1000") for mean in ("0.6000", "0.4000")]
     assert places == sorted(places)
-    assert " 0.5000 " not in done.stdout
+    assert " 0.5000 ± " not in done.stdout
     assert "2 of 3 numbers" in done.stdout
     assert "skipped metrics/details/score/bad.csv of" in done.stderr
     assert "Traceback" not in done.stderr
-    assert " 0.5000 " in run_mmclust("leaderboard", "--history", cwd=root).stdout
+    assert " 0.5000 ± " in run_mmclust("leaderboard", "--history", cwd=root).stdout
 
 
 def test_forty_rows_at_most(run_mmclust, tmp_path):

@@ -39,6 +39,7 @@ from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
 from mmclust.retrieval._names import names
 from mmclust.scoring.columns import read_assignment
+from mmclust.scoring.record import Record, Score
 from mmclust.scoring.word_columns import read_list, read_values
 from mmclust.sources.audit import audit
 from mmclust.sources.nouns import write_nouns
@@ -223,11 +224,8 @@ def test_what_a_terminal_would_obey_is_spelt_out(tmp_path, monkeypatch, capsys):
     bad = "a\x1b[2J\x9b\u202e[bold]b"
     assert visible(bad) == r"a\x1b[2J\x9b\u202e[bold]b"
     assert visible("é 👩\u200d🔬\n\t") == "é 👩\u200d🔬\n\t"
-    number = {"acc": 0.5, "acc_low": 0.4, "acc_high": 0.6}
-    record = {
-        k.replace("acc", m): v for m in ("acc", "nmi", "ari") for k, v in number.items()
-    }
-    clustering_table(bad, {bad: {"image": {"kmeans": {**record, "k": 2}}}})
+    scores = [Score(bad, "image", "kmeans", m, 0.5, k=2) for m in ("acc", "nmi", "ari")]
+    clustering_table(bad, Record(tuple(scores)))
     printed = capsys.readouterr().out
     assert "\x1b[2J" not in printed
     assert "[bold]" in printed

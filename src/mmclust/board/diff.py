@@ -197,24 +197,12 @@ def compare(
     for side in sides:
         _require_results(reader, side)
     _require_common(reader, before, after)
+    _require_metrics(reader, sides, metrics)
     old, new = (_numbers(reader, side.commit, metrics) for side in sides)
     changes = [
         _change(place, old.get(place), new.get(place))
         for place in dict.fromkeys([*old, *new])
     ]
-    if not changes:
-        known = {
-            score.metric
-            for side in sides
-            for path in reader.records(side.commit)
-            for score in reader.record(side.commit, path)
-        }
-        raise MmclustError(
-            "No number is of the metric that was asked for",
-            where="--metric",
-            expected=nearest(metrics[0] if metrics else "", known),
-            found=some(metrics) or None,
-        )
     return Diff(
         before, after, changes, _differences(root, reader, before, after),
         [text for side in sides for text in _unrecorded(reader, side)],
@@ -249,6 +237,25 @@ def _require_common(reader: Reader, before: Side, after: Side) -> None:
         found=f"{some(sorted({b for _, b in new}))} in {after}",
         do="compare commits that score the same benchmarks",
     )
+
+
+def _require_metrics(
+    reader: Reader, sides: Sequence[Side], metrics: Sequence[str]
+) -> None:
+    known = {
+        score.metric
+        for side in sides
+        for path in reader.records(side.commit)
+        for score in reader.record(side.commit, path)
+    }
+    for metric in metrics:
+        if metric not in known | {ALL}:
+            raise MmclustError(
+                f"No number is of the metric {metric!r}",
+                where="--metric",
+                expected=nearest(metric, known | {ALL}),
+                found=metric,
+            )
 
 
 def _numbers(reader: Reader, commit: str, metrics: Sequence[str]) -> dict[Place, Score]:

@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mmclust.board.choice import until
 from mmclust.board.diff import KINDS, LISTED
 from mmclust.board.history import shown
-from mmclust.board.rows import until
 from mmclust.scoring.record import named, show_p
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mmclust.board.diff import Change, Diff
     from mmclust.board.rows import Leaderboard, Row
 
+INTERVAL = "95 % interval"
 HEADS_OF_DIFF = (
-    "benchmark", "method", "k", "metric", "before → after", "difference",
-    "95 % interval", "p",
+    "benchmark", "method", "k", "metric", "before → after", "difference", INTERVAL, "p",
 )  # fmt: skip
 NUMBERS = {"k", "mean", "before → after", "difference", "p"}
 """Columns that are set to the right."""
@@ -45,8 +45,9 @@ def number(value: float | None, like: float | None = None, sign: str = "") -> st
     """
     if value is None:
         return "–"
-    size = abs(value if like is None else like)
-    return f"{value:{sign}z.{2 if size > SHARE else 4}f}"
+    digits = 2 if abs(value if like is None else like) > SHARE else 4
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:{sign if rounded else ''}.{digits}f}"
 
 
 def span(low: float | None, high: float | None, like: float | None = None) -> str:
@@ -225,7 +226,7 @@ def _plain(text: str) -> str:
 
 
 HEADS_OF_BOARD = (
-    "row", "benchmark", "method", "k", "metric", "mean", "95 % interval", "since",
+    "row", "benchmark", "method", "k", "metric", "mean", INTERVAL, "since",
     "until", "before", "notes",
 )  # fmt: skip
 BOARD_LEGEND = (
@@ -246,7 +247,7 @@ LONGEST_PARAM = 40
 def board_cells(row: Row) -> list[str]:
     """Return what tables show of a row, under :data:`HEADS_OF_BOARD`."""
     score = row.score
-    since = shown(row.commit) if row.commit else "not committed"
+    since = shown(row.commit) if row.commit else "uncommitted"
     notes = list(row.notes)
     if row.experiment:
         since = f"{since} ({row.experiment})"

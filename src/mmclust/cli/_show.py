@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -50,8 +52,7 @@ def print_table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
     numbers: Collection[str] = (),
-    *,
-    title: str | None = None,
+    wrapped: Collection[str] = (),
 ) -> None:
     """Print a table; a pipe gets all of every cell.
 
@@ -61,20 +62,41 @@ def print_table(
         Texts.
     numbers
         Heads of columns that are set to the right.
-    title
-        Above it.
+    wrapped
+        Heads of columns that a narrow terminal may break into lines; the others hold
+        what is copied, or reads badly in two halves.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=300)
-    table = Table(title=Text(visible(title)) if title else None, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in heads:
+        justify: Literal["right", "left"] = "right" if head in numbers else "left"
         table.add_column(
-            head, justify="right" if head in numbers else "left", overflow="fold"
-        )
+            Text(visible(head)), justify=justify, overflow="fold",
+            no_wrap=head not in wrapped,
+        )  # fmt: skip
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
+
+
+class Notes:
+    """Texts that stand once below a table, by number."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def mark(self, text: str) -> str:
+        """Return the number of a text, in brackets; nothing for none."""
+        if not text:
+            return ""
+        return f"[{self.texts.setdefault(text, len(self.texts) + 1)}]"
+
+    def print(self) -> None:
+        """Print them all."""
+        for text, number in self.texts.items():
+            typer.echo(visible(f"  [{number}] {text}"))
 
 
 def _cell(score: Score) -> str:

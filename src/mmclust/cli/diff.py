@@ -54,8 +54,9 @@ def diff(
     Each side is a run of its own; they are not paired over images. The 95 % interval
     of a difference takes both sides as independent: it adds the squares of the
     half-widths that both records have (images and seeds). Where both ran on the same
-    images this is wider than need be: what is listed is surer than its p, and small
-    gains may stay uncounted. `mmclust score clustering --baseline` pairs two methods.
+    images this is wider than need be: what is listed is surer than its p says, and a
+    small gain may count as noise. `mmclust score clustering --baseline` pairs two
+    methods.
     """
     from mmclust.board import tables
     from mmclust.board.diff import compare
@@ -79,7 +80,7 @@ def _print(found: Diff, *, every: bool) -> None:
 
     rows = [tables.diff_cells(each) for each in tables.listed(found, every=every)]
     if rows:
-        print_table(tables.HEADS_OF_DIFF, rows, tables.NUMBERS)
+        print_table(tables.HEADS_OF_DIFF, rows, tables.NUMBERS, {"benchmark", "method"})
     typer.echo(visible(tables.verdict(found)))
     for sentence in tables.diff_sentences(found):
         typer.echo(visible(f"- {sentence}"))

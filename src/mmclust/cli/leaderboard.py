@@ -97,7 +97,8 @@ def leaderboard(
     commit is one row, also where it went and came back. `mmclust reproduce ROW` makes
     it again and compares.
     """
-    from mmclust.board.rows import Choice, choose, gather
+    from mmclust.board.choice import Choice, choose
+    from mmclust.board.rows import gather
 
     board = gather(
         Path(),
@@ -120,13 +121,11 @@ def _write(
 ) -> None:
     """Print or save the table; on the side, what a file cannot say."""
     from mmclust.board import tables
-    from mmclust.cli._show import print_table, visible
+    from mmclust.cli._show import visible
     from mmclust.core.io import write_bytes
 
     if format_ is Format.table and out is None:
-        heads = tables.HEADS_OF_BOARD
-        print_table(heads, map(tables.board_cells, rows), tables.NUMBERS)
-        typer.echo(tables.BOARD_LEGEND.replace("`", ""))
+        _print(rows)
         typer.echo(
             f"{len(rows)} of {len(board.rows)} numbers; --metric all: of every metric; "
             "--history: also those of before; --top N: more of each"
@@ -146,3 +145,29 @@ def _write(
             typer.echo(f"wrote {out} ({len(rows)} rows)")
     for sentence in board.remarks:
         typer.echo(visible(sentence), err=True)
+
+
+def _print(rows: list[Row]) -> None:
+    """Print the table, each interval as ±, notes once each below."""
+    from mmclust.board import tables
+    from mmclust.cli._show import Notes, print_table
+
+    notes = Notes()
+    shown = []
+    for row in rows:
+        cells = dict(zip(tables.HEADS_OF_BOARD, tables.board_cells(row), strict=True))
+        if row.score.half is not None:
+            half = tables.number(row.score.half, row.score.mean)
+            cells["mean"] = f"{cells['mean']} ± {half}"
+        cells["notes"] = notes.mark(cells["notes"])
+        shown.append(cells)
+    heads = [
+        head
+        for head in tables.HEADS_OF_BOARD
+        if head != tables.INTERVAL and any(cells[head] for cells in shown)
+    ]
+    wrapped = {"benchmark", "method", "metric", "before"}
+    lines = [[cells[head] for head in heads] for cells in shown]
+    print_table(heads, lines, tables.NUMBERS, wrapped)
+    notes.print()
+    typer.echo(f"{tables.BOARD_LEGEND.replace('`', '')} ±: half of the interval.")

@@ -34,13 +34,14 @@ def list_published(
     Shares are in [0, 1]. Set-ups are told once each, below. Numbers quoted from
     memory are left out.
     """
+    from mmclust.cli._show import Notes
     from mmclust.scoring.published import read_published, select
 
     rows = select(read_published(_FOLDER), dataset, table)
     if table is not None:
         _as_printed(rows, [])
         return
-    notes = _Notes()
+    notes = Notes()
     lines = [
         [row.dataset, row.method, row.metric, _value(row),
          f"table {row.table}", notes.mark(_who(row))]
@@ -96,7 +97,9 @@ def compare(
 
 
 def _beside(rows: Sequence[Compared]) -> None:
-    notes = _Notes()
+    from mmclust.cli._show import Notes
+
+    notes = Notes()
     lines = []
     for row in rows:
         theirs = row.published
@@ -117,9 +120,9 @@ def _as_printed(published: Sequence[Published], ours: Sequence[Compared]) -> Non
 
     A method with several sources or set-ups has a row for each.
     """
-    from mmclust.cli._show import print_table
+    from mmclust.cli._show import Notes, print_table
 
-    notes = _Notes()
+    notes = Notes()
     digits = max((len(f"{row.value:.6g}".partition(".")[2]) for row in published),
                  default=3)  # fmt: skip
     columns = list(dict.fromkeys((row.dataset, row.metric) for row in published))
@@ -145,6 +148,7 @@ def _as_printed(published: Sequence[Published], ours: Sequence[Compared]) -> Non
         ["method", "note", *heads],
         [[*key, *(cells.get(at, "") for at in columns)] for key, cells in rows.items()],
         heads,
+        {"method"},
     )
     notes.print()
     for sentence in other:
@@ -170,22 +174,6 @@ def _joined(
         for method, groups in found.items()
         for notes, cells in groups
     }
-
-
-class _Notes:
-    """Texts that stand once below a table, by number."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, int] = {}
-
-    def mark(self, text: str) -> str:
-        return f"[{self.texts.setdefault(text, len(self.texts) + 1)}]"
-
-    def print(self) -> None:
-        from mmclust.cli._show import visible
-
-        for text, number in self.texts.items():
-            typer.echo(visible(f"  [{number}] {text}"))
 
 
 def _value(row: Published, digits: int | None = None) -> str:
