@@ -90,6 +90,7 @@ def test_what_is_below_chance_says_so(tmp_path):
         "box": None, "random box": None, "heatmap": 0.305, "random heatmap": None
     }  # fmt: skip
     assert [row["chance"] for row in rows] == [False, True, False, True]
+    assert [row["sure"] for row in rows] == [True, False, False, False]
 
 
 def test_the_network_is_of_the_cluster_with_the_most_pairs(learners):

@@ -442,7 +442,7 @@ def test_missing_result_is_named(run, name):
     with pytest.raises(MmclustError, match=r"is missing") as caught:
         make_report(root, params, root / "index.html")
     assert name in str(caught.value)
-    assert "dvc repro" in str(caught.value)
+    assert "do:" in str(caught.value)
 
 
 def test_results_of_another_manifest_are_refused(run):

@@ -17,6 +17,7 @@ from mmclust.report.maps import GRID, lay_out
 from mmclust.report.numbers import number
 from mmclust.report.provenance import sample_sources
 from mmclust.report.read import read_csv
+from mmclust.report.scores import is_sure
 from mmclust.report.section import Section
 from mmclust.scoring import record
 from mmclust.scoring.keywords import STOP_WORDS
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.core.words import WordClusters
     from mmclust.report.section import Given
-    from mmclust.scoring.record import Record, Score
+    from mmclust.scoring.record import Key, Record, Score
 
     Rows = list[dict[str, str]]
 
@@ -74,13 +75,12 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     }),
 }  # fmt: skip
 """Scores on the page: view and method in the record, metrics and their names here."""
+MAE = "concreteness_prediction_mae"
 COUNTS = ("found", "not_found", "active_cluster_num", "active_token_count")
 """Their means over seeds have one decimal."""
 NO_FLOOR = (*COUNTS, "mas", "purity", "collocation")
 """Chance is no floor of these: counts, and what falls or grows with the clusters."""
 SCORES = ("precision", "recall", "f1")
-CHANCE = {"box": "random_box", "mask": "random_box", "heatmap": "random_heatmap"}
-"""How evaluations begin, and what chance gives of the same kind."""
 _SAME = "by statistics of these same images and their objects (as published)"
 MEANING = {
     "class_name": "the class named like an active cluster; no threshold",
@@ -271,6 +271,10 @@ def score_groups(scores: Record, models: list[str]) -> list[dict[str, Any]]:
             cells: list[dict[str, Any]] = []
             for model in models:
                 score = scores.get((model, view, method), metric)
+                if score is None and view == "concreteness":
+                    # A model without estimates gives one reason for all.
+                    why = scores.get((model, view, method), MAE)
+                    score = None if why is None or why.mean is not None else why
                 words = scores.mean((model, view, method), f"{metric}_n")
                 cells.append(
                     {
@@ -450,7 +454,7 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     path = root / "data/words" / learner.name / "seed_0/counts.npy"
     clusters = learner.words.clusters[0]
     says = [
-        word.strip().lower() not in STOP_WORDS and any(map(str.isalnum, word))
+        word.strip().lower() not in STOP_WORDS and sum(map(str.isalnum, word)) > 1
         for word in learner.words.words
     ]
     known = np.flatnonzero((clusters != UNKNOWN) & np.array(says, bool))
@@ -511,21 +515,19 @@ def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``chance`` (whether it is by chance itself), ``meaning``, ``cells``
-        (a score or None for each of :data:`SCORES`) and ``below``: chance's mean F1,
-        where this one's is below it.
+        ``key``, ``name``, ``chance`` (whether it is by chance itself), ``meaning``,
+        ``cells`` (a score or None for each of :data:`SCORES`), ``against`` (F1 as
+        compared with chance, or None), ``sure`` (whether the two are told apart) and
+        ``below``: chance's mean F1, where this one's is below it.
     """
     rows = []
     for key in found.methods():
         own, _, name = key
         if own not in (model, *FLOORS) or found.get(key, SCORES[-1]) is None:
             continue
-        chance = next(
-            (found.mean((own, "", by), SCORES[-1]) for start, by in CHANCE.items()
-             if name.startswith(start)), None,
-        )  # fmt: skip
-        mean = found.mean(key, SCORES[-1])
-        below = chance is not None and mean is not None and mean < chance
+        chance = _against_chance(found, key)
+        lower = chance is not None and chance.diff is not None and chance.diff < 0
+        by = "" if chance is None else chance.versus.rpartition(" ")[2]
         rows.append(
             {
                 "key": key,
@@ -533,10 +535,20 @@ def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
                 "chance": name.startswith(FLOORS),
                 "meaning": _meaning(name),
                 "cells": [found.get(key, metric) for metric in SCORES],
-                "below": chance if below else None,
+                "against": chance,
+                "sure": is_sure(chance),
+                "below": found.mean((own, "", by), SCORES[-1]) if lower else None,
             }
         )
     return rows
+
+
+def _against_chance(found: Record, key: Key) -> Score | None:
+    """Return the comparison with an evaluation by chance, where there is one."""
+    for score in found.compared(key, SCORES[-1]):
+        if score.versus.rpartition(" ")[2].startswith(FLOORS):
+            return score
+    return None
 
 
 def _meaning(evaluation: str) -> str:

@@ -84,7 +84,7 @@ function startGallery(view) {
       named.append(make("span", {}, "nearest ", ...close.flatMap(([other, cosine], i) => {
         const button = make("button", { type: "button", dir: "auto" }, `c${other} ${method.names[other]?.flat()[0] ?? ""}`.trim());
         button.dataset.to = other;
-        return [button, ` ${cosine.toFixed(2)}${i < close.length - 1 ? ", " : ""}`];
+        return [button, ` ${cosine.toFixed(2).replace("-", "−")}${i < close.length - 1 ? ", " : ""}`];
       })));
     }
     return make("details", { className: "cluster" }, summary, named, make("div", { className: "cards" }));
