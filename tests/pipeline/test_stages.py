@@ -180,7 +180,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
         "core/labels.py",
         "benchmarks/_stage.py",  # writes the file
         "benchmarks/_staging.py",  # moves it into place
-        "benchmarks/_export.py",  # lays out folders by class, for people
+        "export/stage.py",  # lays out folders by class, for people
         "scoring/files.py",
         "scoring/runs.py",
         "scoring/stage.py",
