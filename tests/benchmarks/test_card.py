@@ -10,8 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._origins import read_origins
-from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 from tests.conftest import ROOT

@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.export import place
 from mmclust.export.stage import export_benchmark

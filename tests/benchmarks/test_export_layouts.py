@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest

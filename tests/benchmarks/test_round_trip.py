@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_files
 from mmclust.core.labels import read_labels

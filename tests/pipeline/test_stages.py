@@ -20,7 +20,7 @@ ENTRIES = {
     "sample": ["sources.sample.make"],
     "fetch": ["sources.fetch"],
     "build": [
-        "benchmarks._stage",
+        "benchmarks._build",
         "benchmarks.{benchmark}",
         *(f"benchmarks.{n}" for n in names("benchmarks")),
     ],
@@ -178,8 +178,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
     assert users_of(r"\bcore\.labels\b|labels\.parquet") == {
         "core/manifest.py",  # its docstring says where labels live
         "core/labels.py",
-        "benchmarks/_stage.py",  # writes the file
-        "benchmarks/_staging.py",  # moves it into place
+        "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
         "scoring/files.py",
         "scoring/runs.py",
@@ -192,8 +191,7 @@ def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
         "core/objects.py",
-        "benchmarks/_stage.py",  # writes the file
-        "benchmarks/_staging.py",  # moves it into place
+        "benchmarks/_build.py",  # writes the file
         "grounding/_gold.py",
         "grounding/_show.py",
         "grounding/_stage.py",
