@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._images_zip import readable_rows, store_pictures
-from mmclust.benchmarks._origins import read_origins
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, write_bytes, write_json, write_table, writing
@@ -26,6 +25,7 @@ from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.plugins import load, params_of
+from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 from mmclust.core.types import Objects
 
@@ -107,14 +107,17 @@ def build_benchmark(
     expected = compare(name, plugin, params, split, raw, built, allow=allow)
     taken = taken_from(plugin, params, raw)
     sample = "sample" in taken.values()
-    origins = read_origins(registry, list(taken), sample=sample)
+    known = read_registry(registry) if registry and taken else {}
+    origins = [known.get(source, Source({}, name=source)) for source in taken]
     with staged(out) as folder:
         digest = _write_rows(name, built, raw, folder, out, complete=complete)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
         strip = (folder / "thumbnails.jpg").exists()
-        card = data_card(plugin.__doc__, summary, origins, thumbnails=strip)
+        card = data_card(
+            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
+        )
         write_bytes(folder / "README.md", card.encode())
         write_json(folder / "summary.json", summary)
     return summary

@@ -17,8 +17,8 @@ from mmclust.core.images import read_images
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mmclust.benchmarks._origins import Origin
     from mmclust.core.manifest import Manifest
+    from mmclust.core.registry import Source
 
 
 SHOWN = 12
@@ -34,8 +34,9 @@ _SIZES = (
 def data_card(
     plugin_doc: str | None,
     summary: Mapping[str, Any],
-    origins: Sequence[Origin],
+    origins: Sequence[Source],
     *,
+    sample: bool,
     thumbnails: bool,
 ) -> str:
     """Return the card in Markdown, with the hub's front matter.
@@ -48,17 +49,19 @@ def data_card(
         The contents of ``summary.json``.
     origins
         Its sources.
+    sample
+        Whether the built-in files were read rather than the publishers'.
     thumbnails
         Whether there is a strip of pictures beside the card.
     """
     doc = inspect.cleandoc(plugin_doc or "").strip()
     title, _, about = doc.partition("\n\n")
     parts = [
-        front_matter(summary, origins),
+        _front_matter(summary, origins),
         f"# {summary['benchmark']}",
         " ".join(title.split()),
         *(["![Some of its pictures](thumbnails.jpg)"] if thumbnails else []),
-        *_warning(origins),
+        *_warning(sample),
         "## Protocol",
         about or "As the first line says.",
         _counts(summary),
@@ -72,18 +75,14 @@ def data_card(
         "## Sources",
         _sources(summary, origins),
         "## Licence and citation",
-        _terms(origins),
+        _terms(origins, sample),
         f"Built by `mmclust build {summary['benchmark']}`.",
         f"Manifest: `{summary['manifest']}`",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def front_matter(
-    summary: Mapping[str, Any],
-    origins: Sequence[Origin],
-    configs: Sequence[Mapping[str, Any]] = (),
-) -> str:
+def _front_matter(summary: Mapping[str, Any], origins: Sequence[Source]) -> str:
     """Return the YAML block that the hub reads, between its lines of dashes."""
     import yaml
 
@@ -98,13 +97,12 @@ def front_matter(
         **({"task_categories": tasks} if tasks else {}),
         "size_categories": [size],
         "tags": ["clustering", "mmclust"],
-        **({"configs": list(configs)} if configs else {}),
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
 
 
-def _warning(origins: Sequence[Origin]) -> list[str]:
-    if not any(origin.sample for origin in origins):
+def _warning(sample: bool) -> list[str]:
+    if not sample:
         return []
     text = (
         "> **Built from the built-in sample.** Pictures and captions were drawn and "
@@ -192,7 +190,7 @@ def _duplicates(found: Mapping[str, Any] | None) -> list[str]:
     return ["## Duplicates", "\n\n".join(text)]
 
 
-def _sources(summary: Mapping[str, Any], origins: Sequence[Origin]) -> str:
+def _sources(summary: Mapping[str, Any], origins: Sequence[Source]) -> str:
     lines = [
         f"- {_cell(o.title or o.name)}" + (f", <{o.homepage}>" if o.homepage else "")
         for o in origins
@@ -201,9 +199,9 @@ def _sources(summary: Mapping[str, Any], origins: Sequence[Origin]) -> str:
     return "\n".join(lines) + "\n\n" + _table(("file read", "sha256"), rows)
 
 
-def _terms(origins: Sequence[Origin]) -> str:
+def _terms(origins: Sequence[Source], sample: bool) -> str:
     lines = []
-    if any(origin.sample for origin in origins):
+    if sample and origins:
         lines.append("Of the published data, none of which is in this build:")
     for origin in origins:
         licence = origin.licence or "Not known here; see its publisher."
