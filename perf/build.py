@@ -77,7 +77,7 @@ import json, sys, time
 from pathlib import Path
 import pyarrow.parquet, yaml
 from mmclust.benchmarks import coco_all
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 pyarrow.table({"warm": [["imports pandas, where there is one"]]})
 start = time.perf_counter()
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])

@@ -23,8 +23,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmclust.benchmarks._duplicates import DISTANCE, find_duplicates, near_pairs
-from mmclust.benchmarks._fingerprints import Fingerprints, perceptual_hashes
+from mmclust.benchmarks._duplicates import (
+    DISTANCE,
+    Fingerprints,
+    find_duplicates,
+    near_pairs,
+    perceptual_hashes,
+)
 from mmclust.core.seeds import generator
 
 TARGET = 60.0

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from mmclust.benchmarks._origins import read_origins
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
+from mmclust.core.registry import read_registry
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 from tests.conftest import ROOT
 
@@ -22,6 +22,7 @@ toys:
   homepage: https://example.org/toys
   licence: Free <for> all.
   citation: A. Nobody. Toys. 2020.
+  files: {toys.zip: {url: https://example.org/toys.zip}}
 """
 
 
@@ -91,14 +92,16 @@ def test_without_registry_labels_and_captions(card):
     assert "## Classes\n\nIt has none." in text
     assert front_matter(text)["license"] == "unknown"
     assert "task_categories" not in front_matter(text)
-    other = card(registry="other: {title: Others}\n")
+    other = card(registry=REGISTRY.replace("toys:", "other:"))
     assert "Not known here; see its publisher." in other
 
 
 def test_a_broken_registry_is_refused(card):
-    """It is read for licences; half of one is none."""
+    """It is read for licences, as strictly as for fetching; half of one is none."""
     with pytest.raises(MmclustError, match=r"sources\.yaml is not valid YAML"):
         card(registry="toys: [")
+    with pytest.raises(MmclustError, match=r"toys\.licensce[\s\S]*the key 'licensce'"):
+        card(registry=REGISTRY.replace("licence", "licensce"))
 
 
 def test_the_sample_says_that_it_is_one(card, tmp_path):
@@ -135,9 +138,9 @@ def test_every_source_of_the_project_is_known():
     """The real registry has a licence and a citation for each."""
     registry = ROOT / "data/sources.yaml"
     names = list(yaml.safe_load(registry.read_text(encoding="utf-8")))
-    for origin in read_origins(registry, names, sample=False):
-        assert origin.licence
-        assert origin.citation
+    sources = read_registry(registry)
+    assert list(sources) == names
+    assert all(source.licence and source.citation for source in sources.values())
 
 
 REPEATED = [
@@ -155,12 +158,9 @@ REPEATED = [
     ids=["itself", "exploding"],
 )
 def test_a_registry_that_has_no_end_is_not_written_out(tmp_path, value):
-    """Aliases that repeat, in themselves or a million times: no text, or refused."""
+    """Aliases that repeat, in themselves or a million times: refused in few words."""
     path = tmp_path / "sources.yaml"
-    path.write_text(f"toys:\n  homepage: here\n  title: {value}\n")
-    try:
-        (origin,) = read_origins(path, ["toys"], sample=False)
-    except MmclustError as error:
-        assert "not valid YAML" in str(error)  # noqa: PT017
-    else:
-        assert (origin.title, origin.homepage) == ("", "here")
+    path.write_text(f"{REGISTRY.strip()}\n  evidence: {value}\n")
+    with pytest.raises(MmclustError) as refused:
+        read_registry(path)
+    assert len(str(refused.value)) < 1_000

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _cifar_pickle, _stage, cifar10, cifar20
+from mmclust.benchmarks import _build, _cifar_pickle, cifar10, cifar20
 from mmclust.benchmarks._cifar_pickle import read_batch
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
@@ -22,7 +22,7 @@ from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 
 # Small files never have the published counts.
-build_benchmark = partial(_stage.build_benchmark, allow_different=True)
+build_benchmark = partial(_build.build_benchmark, allow_different=True)
 N = 4  # records of a file
 VERSIONS = ("python", "binary")
 FOLDERS = {
@@ -255,7 +255,7 @@ def test_other_counts_are_refused_by_class(tmp_path):
     write_cifar(tmp_path / "raw", "cifar10", "binary")
     message = r"60,000 images in 10 classes[\s\S]*24 images in[\s\S]*\(not 6,000\)"
     with pytest.raises(MmclustError, match=message):
-        _stage.build_benchmark("cifar10", tmp_path / "raw", tmp_path / "out")
+        _build.build_benchmark("cifar10", tmp_path / "raw", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

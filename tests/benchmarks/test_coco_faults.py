@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from mmclust.benchmarks import _raw
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.core import archives
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_coco import (
     COCO_CROSS,
@@ -97,7 +97,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "open", refuse)
     with (
         pytest.raises(MmclustError, match=r"x\.json cannot be opened[\s\S]*denied"),
-        _raw.mapped(tmp_path / "x.json"),
+        archives.mapped(tmp_path / "x.json"),
     ):
         pass
 
@@ -215,10 +215,10 @@ def test_sizes_that_are_not_the_members_are_noticed(coco):
         info = archive.getinfo("annotations/instances_train2017.json")
         info.file_size += 1
         with pytest.raises(zipfile.BadZipFile):
-            _raw._unpacked(archive, info)
+            archives._unpacked(archive, info)
         info.compress_size = path.stat().st_size
         with pytest.raises(MmclustError, match=r"it ends inside annotations/inst"):
-            _raw.data_offset(path, info)
+            archives.data_offset(path, info)
 
 
 @pytest.mark.parametrize("split", ["train", "train2017+train2017", ""])

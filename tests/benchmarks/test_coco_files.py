@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.images import read_files
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmclust.benchmarks._duplicates import DISTANCE, equal_pairs, near_pairs
-from mmclust.benchmarks._fingerprints import (
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks._duplicates import (
+    DISTANCE,
+    equal_pairs,
     fingerprints,
+    near_pairs,
     perceptual_hashes,
     small_picture,
 )
-from mmclust.benchmarks._stage import build_benchmark
 from mmclust.core.io import read_table
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
@@ -143,7 +145,7 @@ def test_the_number_of_workers_changes_no_byte(tmp_path, monkeypatch):
 
 def test_more_pictures_than_a_block_keep_their_hashes(tmp_path, monkeypatch):
     """Where blocks end, no row is mixed up; pictures come from an archive."""
-    from mmclust.benchmarks import _fingerprints
+    from mmclust.benchmarks import _duplicates
 
     rows = []
     (tmp_path / "raw").mkdir()
@@ -159,7 +161,7 @@ def test_more_pictures_than_a_block_keep_their_hashes(tmp_path, monkeypatch):
     write_manifest(path, rows, benchmark="x", protocol="1", sources={})
     manifest = read_manifest(path)
     whole = fingerprints(manifest)
-    monkeypatch.setattr(_fingerprints, "BLOCK", 3)
+    monkeypatch.setattr(_duplicates, "BLOCK", 3)
     parts = fingerprints(manifest, workers=2)
     assert (whole.hashes == parts.hashes).all()
     assert whole.decoded.tolist() == [True] * 4 + [False] + [True] * 3

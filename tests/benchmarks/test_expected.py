@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmclust.benchmarks import coco_all, coco_cross
-from mmclust.benchmarks._expected import told
-from mmclust.benchmarks._members import needed_pictures
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark, needed_pictures, told
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_pictures import NAME, install
 

@@ -8,10 +8,10 @@ import unicodedata
 
 import pytest
 
-from mmclust.benchmarks import _export_images
-from mmclust.benchmarks._export import export_benchmark
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
+from mmclust.export import place
+from mmclust.export.stage import export_benchmark
 from tests.benchmarks import toy_pictures
 from tests.benchmarks.toy_coco import (
     CATEGORIES,
@@ -74,7 +74,7 @@ def test_images_are_copied_where_links_cannot_be(coco, tmp_path, monkeypatch):
         def link(source, target):
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(_export_images.os, "link", link)
+        monkeypatch.setattr(place.os, "link", link)
 
     refuse(errno.EXDEV)
     export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")

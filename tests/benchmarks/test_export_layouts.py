@@ -11,11 +11,13 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from mmclust.benchmarks._export import export_benchmark
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest
+from mmclust.export import csv as feature_csv
+from mmclust.export import hf, mat
+from mmclust.export.stage import export_benchmark
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
 CAPTIONS = ["one", 'two,\n"three"']
@@ -212,25 +214,22 @@ def test_arrays_beyond_the_format_are_refused(
     build, export, encode, tmp_path, monkeypatch
 ):
     """MATLAB v5 has four bytes for a length."""
-    from mmclust.benchmarks import _export_mat
 
     encode(build(), "both", "image", "text")
-    monkeypatch.setattr(_export_mat, "MOST", 70)
+    monkeypatch.setattr(mat, "MOST", 70)
     with pytest.raises(MmclustError, match=r"too large[\s\S]*X1[\s\S]*72 bytes"):
         export("mat", both=tmp_path / "both")
 
 
 def test_skipped_images_are_left_out(build, export, encode, tmp_path, monkeypatch):
     """A row without features is no row of zeros."""
-    from mmclust.benchmarks import _export_csv, _export_mat
-
     encode(build(), "both", "image", "text")
 
     def all_but_one(content, features):
         assert list(features)
         return [0, 1, 3, 4, 5]
 
-    for module in (_export_csv, _export_mat):
+    for module in (feature_csv, mat):
         monkeypatch.setattr(module, "kept_rows", all_but_one)
     (done,) = export("mat", both=tmp_path / "both")
     assert loadmat(done.target)["X1"].shape == (5, 3)
@@ -356,10 +355,8 @@ def test_parquet_is_written_in_files_and_groups(build, export, tmp_path, monkeyp
     """Several files and row groups of a split keep their order."""
     import pyarrow.parquet as pq
 
-    from mmclust.benchmarks import _export_hf
-
-    monkeypatch.setattr(_export_hf, "ROWS", 2)
-    monkeypatch.setattr(_export_hf, "GROUP", 1)
+    monkeypatch.setattr(hf, "ROWS", 2)
+    monkeypatch.setattr(hf, "GROUP", 1)
     build(splits={})
     (done,) = export("hf")
     paths = sorted((done.target / "data").iterdir())

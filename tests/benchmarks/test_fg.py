@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mmclust.benchmarks import flickr30k_fg, mscoco_fg
-from mmclust.benchmarks._fg_notes import text_notes
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks._fine_grained import text_notes
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.io import read_table

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmclust.benchmarks._flickr_table import parse_table
-from mmclust.benchmarks._flickr_token import parse_token
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks._caption_files import parse_table, parse_token
 from mmclust.benchmarks.flickr30k import Params, expected
 from mmclust.clusterers._k import decide_k
 from mmclust.core.errors import MmclustError
@@ -71,7 +70,7 @@ def test_a_rebuild_keeps_the_images_it_unpacked(tmp_path, monkeypatch):
     first = build(raw, out)
     before = (out / "images.zip").stat()
     with monkeypatch.context() as patch:
-        patch.setattr("mmclust.benchmarks._unpacked.read_members", None)
+        patch.setattr("mmclust.benchmarks._images_zip.read_members", None)
         assert build(raw, out) == first
     after = (out / "images.zip").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmclust.benchmarks import _images, _own_folder
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks import _image_places, _own_folder
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.manifest import read_manifest
@@ -379,7 +379,7 @@ def test_pictures_that_cannot_be_decoded_are_counted(pictures):
 
 def test_avif_is_left_out_where_pillow_lacks_it(pictures, monkeypatch):
     """A Pillow without the library: named, not a failure of the build."""
-    monkeypatch.setattr(_images, "_pillow_has", lambda feature: feature != "avif")
+    monkeypatch.setattr(_image_places, "_pillow_has", lambda feature: feature != "avif")
     told = build(pictures("a.jpg", "b.avif"))[0]["notes"]["told"]
     assert told == ["PICTURES that Pillow cannot decode, NOT used: 1 .avif (b.avif)"]
 

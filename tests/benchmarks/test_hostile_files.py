@@ -13,11 +13,11 @@ import zipfile
 
 import pytest
 
-from mmclust.benchmarks._cifar import _label_list
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._cifar_pickle import read_batch
 from mmclust.benchmarks._imagenet import _synsets
-from mmclust.benchmarks._pascal import parse_page
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._pixel_arrays import _label_list
+from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_captions import write_mscoco_fg
@@ -245,7 +245,7 @@ def test_fifos_in_the_place_of_a_publishers_files_are_not_waited_for(tmp_path):
             os.mkfifo(tmp_path / benchmark / name)
     code = (
         "import sys; from pathlib import Path\n"
-        "from mmclust.benchmarks._stage import build_benchmark\n"
+        "from mmclust.benchmarks._build import build_benchmark\n"
         "from mmclust.core.errors import MmclustError\n"
         "for name in sys.argv[2:]:\n"
         "    raw = Path(sys.argv[1]) / name\n"

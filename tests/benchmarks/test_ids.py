@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _ids
-from mmclust.benchmarks._raw import Found
+from mmclust.benchmarks import _coco_annotations
+from mmclust.core.archives import Found
 
 
 @given(
@@ -20,7 +20,7 @@ from mmclust.benchmarks._raw import Found
 def test_positions_are_those_of_list_index(known, shift, data):
     """For small ids (table) and large ones (search) alike."""
     ids = data.draw(st.lists(st.sampled_from(known)))
-    found = _ids.positions(
+    found = _coco_annotations.positions(
         np.array(known, np.int64) + shift,
         np.array(ids, np.int64) + shift,
         "image",
@@ -35,7 +35,7 @@ def test_both_ways_mark_what_is_unknown(known, wanted):
     """-1 stands for an id that is not in the list, which may be empty."""
     expected = [known.index(wanted) if wanted in known else -1]
     for shift in (0, 1 << 30):
-        rows = _ids._lookup(
+        rows = _coco_annotations._lookup(
             np.array(known, np.int64) + shift, np.array([wanted], np.int64) + shift
         )
         assert rows.tolist() == expected

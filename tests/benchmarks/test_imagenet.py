@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import _stage, imagenet10, imagenet_dogs
+from mmclust.benchmarks import _build, imagenet10, imagenet_dogs
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
@@ -17,7 +17,7 @@ from mmclust.core.manifest import read_manifest
 from tests.benchmarks import toy_imagenet as toy
 
 # Small files never have the published counts.
-build_benchmark = partial(_stage.build_benchmark, allow_different=True)
+build_benchmark = partial(_build.build_benchmark, allow_different=True)
 TEN = tuple(imagenet10.CLASSES)
 
 

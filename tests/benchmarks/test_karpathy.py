@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks.coco_karpathy import Params, expected, folds
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images

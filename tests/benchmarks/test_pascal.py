@@ -6,9 +6,8 @@ import unicodedata
 
 import pytest
 
-from mmclust.benchmarks._pascal import parse_page
-from mmclust.benchmarks._stage import build_benchmark
-from mmclust.benchmarks.pascal_sentences import Params, expected
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks.pascal_sentences import Params, expected, parse_page
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels

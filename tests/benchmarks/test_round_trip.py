@@ -6,12 +6,12 @@ import shutil
 
 import pytest
 
-from mmclust.benchmarks._export import export_benchmark
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_files
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
+from mmclust.export.stage import export_benchmark
 from tests.benchmarks.toy_pictures import NAME, install
 
 SPLITS = {"p1": "val", "p3": "test", "p4": "test"}

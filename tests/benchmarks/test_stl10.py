@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import _stage, stl10
+from mmclust.benchmarks import _build, stl10
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 
 # Small files never have the published counts.
-build_benchmark = partial(_stage.build_benchmark, allow_different=True)
+build_benchmark = partial(_build.build_benchmark, allow_different=True)
 COUNTS = {"train": 3, "test": 5}
 
 

@@ -4,8 +4,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from mmclust.benchmarks._source import taken_from
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks._source_files import taken_from
 from mmclust.core.io import write_json
 from tests.benchmarks.toy_imagenet import jpeg
 

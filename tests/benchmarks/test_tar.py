@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmclust.benchmarks._tar import locate_members, read_members
-from mmclust.benchmarks._unpacked import readable_rows
+from mmclust.benchmarks._images_zip import readable_rows
+from mmclust.core.archives import locate_members, read_members
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.manifest import Row, read_manifest, write_manifest

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmclust.benchmarks import food30, imagenet30
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks.toy_imagenet import jpeg

@@ -10,7 +10,7 @@ import yaml
 
 from mmclust.core.params import read_params
 from mmclust.core.plugins import names
-from mmclust.sources.registry import read_registry
+from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))

@@ -296,8 +296,8 @@ def test_a_clock_that_jumps_back(server, fetch, before, tmp_path, monkeypatch):
 
 def test_a_running_neighbour_keeps_its_part(server, fetch, tmp_path):
     """Tidying up spares what another process is still writing."""
+    from mmclust.core.registry import SourceFile
     from mmclust.sources.parts import part_of
-    from mmclust.sources.types import SourceFile
 
     with part_of(SourceFile(name="a.bin"), tmp_path / "out.work") as part:
         part.restart(None)

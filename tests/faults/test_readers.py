@@ -13,7 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mmclust.benchmarks._source import source_facts
+from mmclust.benchmarks._source_files import source_facts
 from mmclust.board.history import manifest_of
 from mmclust.cli import app
 from mmclust.cli._options import tell_left_out

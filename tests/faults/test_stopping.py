@@ -20,12 +20,12 @@ from dataclasses import replace
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.registry import SourceFile
 from mmclust.sources.asking import Timeouts
 from mmclust.sources.attempts import Patience
 from mmclust.sources.download import Network
 from mmclust.sources.selected import fetch_members
 from mmclust.sources.stopping import Stop, Stopped, Threads
-from mmclust.sources.types import SourceFile
 from tests.conftest import ROOT
 from tests.faults.files import serving_files
 from tests.faults.toy import write_registry

@@ -26,7 +26,7 @@ def plugins(kind):
 ENTRIES = {
     "sample": ["sources.sample.make"],
     "fetch": ["sources.fetch"],
-    "build": ["benchmarks._stage", *plugins("benchmarks")],
+    "build": ["benchmarks._build", *plugins("benchmarks")],
     "vocabulary": ["sources.nouns"],
     "word_list": ["cognition.norms"],
     "caption": ["encoders._caption_stage"],
@@ -174,9 +174,8 @@ def test_labels_are_opened_by_scoring_and_export_alone():
     assert users_of(r"\bcore\.labels\b|labels\.parquet") == {
         "core/manifest.py",  # its docstring says where labels live
         "core/labels.py",
-        "benchmarks/_stage.py",  # writes the file
-        "benchmarks/_staging.py",  # moves it into place
-        "benchmarks/_export.py",  # lays out folders by class, for people
+        "benchmarks/_build.py",  # writes the file
+        "export/stage.py",  # lays out folders by class, for people
         "scoring/files.py",
         "scoring/runs.py",
         "scoring/stage.py",
@@ -188,8 +187,7 @@ def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
         "core/objects.py",
-        "benchmarks/_stage.py",  # writes the file
-        "benchmarks/_staging.py",  # moves it into place
+        "benchmarks/_build.py",  # writes the file
         "grounding/look.py",
         "grounding/draw.py",
         "grounding/stage.py",

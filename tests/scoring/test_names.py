@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from mmclust.scoring.wordnet import parse_nouns, read_wordnet
 
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns

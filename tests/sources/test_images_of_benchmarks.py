@@ -8,7 +8,7 @@ import zipfile
 import pytest
 import yaml
 
-from mmclust.benchmarks._stage import build_benchmark
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.cli._select import selection
 from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest

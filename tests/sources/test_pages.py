@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.registry import read_registry
 from mmclust.sources.nouns import MEMBER, N_ROWS, SHA256, noun_list, write_nouns
 from mmclust.sources.pages import index, page
-from mmclust.sources.registry import read_registry
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.registry import DIGEST_LENGTHS, find_source, read_registry
+from mmclust.core.registry import DIGEST_LENGTHS, find_source, read_registry
 
 ROOT = Path(__file__).parents[2]
 FILE = {"url": "http://example.org/a.zip", "size": 3, "md5": "0" * 32}

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.registry import Source, SourceFile
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.lock import read_lock, record
-from mmclust.sources.types import Source, SourceFile
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hf_a_secret_that_nobody_may_see"

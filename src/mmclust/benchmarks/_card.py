@@ -6,15 +6,20 @@ counts and classes, never the class of an image.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import io
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import some
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import read_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mmclust.benchmarks._origins import Origin
+    from mmclust.core.manifest import Manifest
+    from mmclust.core.registry import Source
+
 
 SHOWN = 12
 """Entries of a long note that are spelled out; the summary has all."""
@@ -29,8 +34,9 @@ _SIZES = (
 def data_card(
     plugin_doc: str | None,
     summary: Mapping[str, Any],
-    origins: Sequence[Origin],
+    origins: Sequence[Source],
     *,
+    sample: bool,
     thumbnails: bool,
 ) -> str:
     """Return the card in Markdown, with the hub's front matter.
@@ -43,17 +49,19 @@ def data_card(
         The contents of ``summary.json``.
     origins
         Its sources.
+    sample
+        Whether the built-in files were read rather than the publishers'.
     thumbnails
         Whether there is a strip of pictures beside the card.
     """
     doc = inspect.cleandoc(plugin_doc or "").strip()
     title, _, about = doc.partition("\n\n")
     parts = [
-        front_matter(summary, origins),
+        _front_matter(summary, origins),
         f"# {summary['benchmark']}",
         " ".join(title.split()),
         *(["![Some of its pictures](thumbnails.jpg)"] if thumbnails else []),
-        *_warning(origins),
+        *_warning(sample),
         "## Protocol",
         about or "As the first line says.",
         _counts(summary),
@@ -67,18 +75,14 @@ def data_card(
         "## Sources",
         _sources(summary, origins),
         "## Licence and citation",
-        _terms(origins),
+        _terms(origins, sample),
         f"Built by `mmclust build {summary['benchmark']}`.",
         f"Manifest: `{summary['manifest']}`",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def front_matter(
-    summary: Mapping[str, Any],
-    origins: Sequence[Origin],
-    configs: Sequence[Mapping[str, Any]] = (),
-) -> str:
+def _front_matter(summary: Mapping[str, Any], origins: Sequence[Source]) -> str:
     """Return the YAML block that the hub reads, between its lines of dashes."""
     import yaml
 
@@ -93,13 +97,12 @@ def front_matter(
         **({"task_categories": tasks} if tasks else {}),
         "size_categories": [size],
         "tags": ["clustering", "mmclust"],
-        **({"configs": list(configs)} if configs else {}),
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
 
 
-def _warning(origins: Sequence[Origin]) -> list[str]:
-    if not any(origin.sample for origin in origins):
+def _warning(sample: bool) -> list[str]:
+    if not sample:
         return []
     text = (
         "> **Built from the built-in sample.** Pictures and captions were drawn and "
@@ -187,7 +190,7 @@ def _duplicates(found: Mapping[str, Any] | None) -> list[str]:
     return ["## Duplicates", "\n\n".join(text)]
 
 
-def _sources(summary: Mapping[str, Any], origins: Sequence[Origin]) -> str:
+def _sources(summary: Mapping[str, Any], origins: Sequence[Source]) -> str:
     lines = [
         f"- {_cell(o.title or o.name)}" + (f", <{o.homepage}>" if o.homepage else "")
         for o in origins
@@ -196,9 +199,9 @@ def _sources(summary: Mapping[str, Any], origins: Sequence[Origin]) -> str:
     return "\n".join(lines) + "\n\n" + _table(("file read", "sha256"), rows)
 
 
-def _terms(origins: Sequence[Origin]) -> str:
+def _terms(origins: Sequence[Source], sample: bool) -> str:
     lines = []
-    if any(origin.sample for origin in origins):
+    if sample and origins:
         lines.append("Of the published data, none of which is in this build:")
     for origin in origins:
         licence = origin.licence or "Not known here; see its publisher."
@@ -217,3 +220,51 @@ def _cell(text: str) -> str:
     """Return text that stays in its cell and on its line, and is no markup."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return plain.replace("\\", "\\\\").replace("|", "\\|")
+
+
+PICTURES = 12
+SIDE = 96
+"""Pixels."""
+QUALITY = 80
+
+
+def thumbnail_strip(manifest: Manifest) -> bytes | None:
+    """Return a JPEG of the middle squares of up to twelve pictures, side by side.
+
+    Which ones, the sha256 of their ids decides: the same on every machine, and no
+    class more than its share.
+
+    Parameters
+    ----------
+    manifest
+        Built with images.
+
+    Returns
+    -------
+    bytes or None
+        ``None`` when no picture can be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    ids = manifest.image_ids
+    order = sorted(
+        range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()
+    )
+    squares: list[Image.Image] = []
+    for row in order[: 10 * PICTURES]:
+        try:
+            ((_, rgb),) = read_images(manifest, [row])
+        except MmclustError:  # a picture that does not decode is counted elsewhere
+            continue
+        picture = Image.fromarray(rgb)
+        squares.append(ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS))
+        if len(squares) == PICTURES:
+            break
+    if not squares:
+        return None
+    strip = Image.new("RGB", (SIDE * len(squares), SIDE))
+    for at, square in enumerate(squares):
+        strip.paste(square, (SIDE * at, 0))
+    buffer = io.BytesIO()
+    strip.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return buffer.getvalue()

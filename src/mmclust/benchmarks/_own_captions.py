@@ -12,7 +12,6 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._json_faults import shown
 from mmclust.benchmarks._own_folder import split_named, written
 from mmclust.benchmarks._own_tables import (
     NAMES,
@@ -24,7 +23,7 @@ from mmclust.benchmarks._own_tables import (
     unusable,
 )
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.text import look_alikes, same_form, whole
+from mmclust.core.text import look_alikes, same_form, shown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._images import is_image, not_decoded_here
-from mmclust.benchmarks._raw import check_folder
+from mmclust.benchmarks._image_places import is_image, not_decoded_here
+from mmclust.core.archives import check_folder
 from mmclust.core.decoding import size_of
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.progress import track

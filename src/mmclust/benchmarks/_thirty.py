@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mmclust.benchmarks._classes import Listing
+    from mmclust.benchmarks._class_folders import Listing
 
 PROTOCOL = "1"
 N_CLASSES, N_IMAGES = 30, 500

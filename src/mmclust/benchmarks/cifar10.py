@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._binary import pixels_built
-from mmclust.benchmarks._cifar import Version, check_range, read_splits
-from mmclust.benchmarks._policy import expected_counts, roles
+from mmclust.benchmarks._pixel_arrays import (
+    Version,
+    check_range,
+    pixels_built,
+    read_splits,
+)
+from mmclust.benchmarks._split_policy import expected_counts, roles
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmclust.benchmarks._binary import Pixels, pixels_built
-from mmclust.benchmarks._cifar import Split, Version, check_range, read_splits
-from mmclust.benchmarks._policy import expected_counts, roles
+from mmclust.benchmarks._pixel_arrays import (
+    Pixels,
+    Split,
+    Version,
+    check_range,
+    pixels_built,
+    read_splits,
+)
+from mmclust.benchmarks._split_policy import expected_counts, roles
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:

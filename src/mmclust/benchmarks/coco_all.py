@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks import _coco_notes
-from mmclust.benchmarks._coco import build_single_category
-from mmclust.benchmarks._source import protocol_value
+from mmclust.benchmarks import _coco_single_category
+from mmclust.benchmarks._coco_single_category import build_single_category
+from mmclust.benchmarks._source_files import protocol_value
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ PUBLISHED = {
 }
 """Images of each class in train2017: 23,189 of 43."""
 
-incomparable = _coco_notes.incomparable
+incomparable = _coco_single_category.incomparable
 """Only the published train2017 has the published counts."""
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks import _coco_notes
-from mmclust.benchmarks._coco import build_single_category
+from mmclust.benchmarks import _coco_single_category
+from mmclust.benchmarks._coco_single_category import build_single_category
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ PUBLISHED = {
 """The ten classes, and how many images each has in train2017: 7,429."""
 CLASSES = tuple(PUBLISHED)
 
-incomparable = _coco_notes.incomparable
+incomparable = _coco_single_category.incomparable
 """Only the published train2017 has the published counts."""
 
 

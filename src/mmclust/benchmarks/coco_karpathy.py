@@ -14,21 +14,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._coco_notes import container_notes
-from mmclust.benchmarks._karpathy import (
+from mmclust.benchmarks._caption_files import (
     ARCHIVE,
     ROLES,
     read_karpathy,
     require_captions,
     splits_of,
 )
-from mmclust.benchmarks._layout import (
+from mmclust.benchmarks._image_places import locate_files, row_at
+from mmclust.benchmarks._source_files import (
+    container_notes,
     lacking,
-    locate_files,
     look_for,
     source_folders,
 )
-from mmclust.benchmarks._rows import row_at
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mmclust.benchmarks._images import Place
-    from mmclust.benchmarks._karpathy import KarpathyImage
-    from mmclust.benchmarks._raw import Found
+    from mmclust.benchmarks._caption_files import KarpathyImage
+    from mmclust.core.archives import Found, Place
     from mmclust.core.manifest import Row
 
 SOURCES = ("karpathy_splits", "coco2014")

@@ -13,28 +13,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._coco_notes import container_notes
-from mmclust.benchmarks._flickr import (
+from mmclust.benchmarks._caption_files import (
+    ARCHIVE,
     KARPATHY,
     TABLE,
     TOKEN,
     Captioned,
     captions_and_splits,
+    require_captions,
+    splits_of,
 )
-from mmclust.benchmarks._karpathy import ARCHIVE, require_captions, splits_of
-from mmclust.benchmarks._layout import (
-    lacking,
-    locate_files,
-    source_folders,
-)
-from mmclust.benchmarks._rows import row_at
+from mmclust.benchmarks._image_places import locate_files, row_at
+from mmclust.benchmarks._source_files import container_notes, lacking, source_folders
 from mmclust.core.errors import MmclustError
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.benchmarks._images import Place
+    from mmclust.core.archives import Place
     from mmclust.core.manifest import Row
 
 SOURCES = ("flickr30k", "flickr30k_publisher", "karpathy_splits")

@@ -13,11 +13,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._fg import read_fine_grained
-from mmclust.benchmarks._fg_build import Originals, build_fine_grained, first_five
-from mmclust.benchmarks._flickr import captions_and_splits
-from mmclust.benchmarks._karpathy import splits_of
-from mmclust.benchmarks._layout import source_folders
+from mmclust.benchmarks._caption_files import captions_and_splits, splits_of
+from mmclust.benchmarks._fine_grained import (
+    Originals,
+    build_fine_grained,
+    first_five,
+    read_fine_grained,
+)
+from mmclust.benchmarks._source_files import source_folders
 from mmclust.benchmarks.flickr30k import FOLDER
 
 if TYPE_CHECKING:

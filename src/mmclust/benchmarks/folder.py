@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._images import is_image, not_decoded_here
+from mmclust.benchmarks._image_places import is_image, not_decoded_here
 from mmclust.benchmarks._own_captions import (
     read_metadata,
     read_sidecars,

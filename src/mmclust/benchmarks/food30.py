@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._classes import in_folder, in_tar
-from mmclust.benchmarks._raw import check_folder
+from mmclust.benchmarks._class_folders import in_folder, in_tar
 from mmclust.benchmarks._thirty import (
     FRACTIONS,
     N_IMAGES,
@@ -21,13 +20,14 @@ from mmclust.benchmarks._thirty import (
     check_part,
     draw_built,
 )
+from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.params import Positive  # noqa: TC001
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.benchmarks._classes import Listing
+    from mmclust.benchmarks._class_folders import Listing
     from mmclust.core.types import Built
 
 SOURCE = "food101"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._imagenet_subset import PER_CLASS, build_subset
-from mmclust.benchmarks._policy import expected_counts, roles
+from mmclust.benchmarks._imagenet import PER_CLASS, build_subset
+from mmclust.benchmarks._split_policy import expected_counts, roles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     Raises
     ------
     MmclustError
-        See :func:`mmclust.benchmarks._imagenet_subset.build_subset`.
+        See :func:`mmclust.benchmarks._imagenet.build_subset`.
     """
     return build_subset(
         raw,

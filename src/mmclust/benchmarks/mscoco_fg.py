@@ -12,11 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._coco_json import read_captions
-from mmclust.benchmarks._fg import read_fine_grained
-from mmclust.benchmarks._fg_build import Originals, build_fine_grained, first_five
-from mmclust.benchmarks._karpathy import splits_of
-from mmclust.benchmarks._layout import look_for, source_folders
+from mmclust.benchmarks._caption_files import splits_of
+from mmclust.benchmarks._coco_annotations import read_captions
+from mmclust.benchmarks._fine_grained import (
+    Originals,
+    build_fine_grained,
+    first_five,
+    read_fine_grained,
+)
+from mmclust.benchmarks._source_files import look_for, source_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,22 +9,24 @@ There are no splits: all is fitted on and evaluated.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._coco_notes import container_notes
-from mmclust.benchmarks._karpathy import splits_of
-from mmclust.benchmarks._layout import lacking, locate_files
-from mmclust.benchmarks._pascal import Sentences, parse_page
-from mmclust.benchmarks._raw import check_folder
-from mmclust.benchmarks._rows import row_at
+from mmclust.benchmarks._caption_files import splits_of
+from mmclust.benchmarks._image_places import locate_files, row_at
+from mmclust.benchmarks._source_files import container_notes, lacking
+from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mmclust.benchmarks._images import Place
+    from mmclust.core.archives import Place
+
 
 SOURCE = "pascal_sentences"
 DEFAULT_SPLIT = "all"
@@ -130,3 +132,148 @@ def _page(raw: Path) -> Path:
             do=f"leave the publisher's page alone there, or call it {PAGE}",
         )
     return pages[0]
+
+
+CELLS = ".//table/tr/td | .//table/tbody/tr/td"
+"""A browser that saves the page adds ``tbody``."""
+_CHARSET = re.compile(rb"""<meta\b[^>]*?charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_BREAK = re.compile(r"[^\S\n]*\n\s*")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A picture of the page.
+
+    Parameters
+    ----------
+    name
+        The class: the folder of the picture.
+    file
+        The picture's own name.
+    captions
+        Stripped, none empty, in the order of the page.
+    """
+
+    name: str
+    file: str
+    captions: tuple[str, ...]
+
+    @property
+    def image_id(self) -> str:
+        """The file's name without its ending, as in ``2008_000008``."""
+        return PurePosixPath(self.file).stem
+
+
+def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
+    """Read the page: a table, a row per picture, a nested table of captions.
+
+    It is of 2010 and need not close its cells: it is read as a browser's lenient parser
+    would read it (libxml2), and rows and cells are then found by their place.
+
+    Parameters
+    ----------
+    data
+        Its bytes: UTF-8, else what it declares, else Windows-1252, as browsers take
+        a page to be that declares nothing.
+    where
+        Its name, for messages.
+
+    Returns
+    -------
+    pictures
+        In the order of the page.
+    encoding
+        How it was read.
+
+    Raises
+    ------
+    MmclustError
+        When it cannot be decoded, has no such rows, names a picture by an address
+        or through several folders, has a picture without captions or twice, or in
+        two classes.
+    """
+    text, encoding = _decoded(data, where)
+    pictures = list(_rows(text, where))
+    if not pictures:
+        raise _refusal(
+            "The page has no pictures with sentences",
+            where,
+            "table rows with <img src=class/name.jpg> and a nested table of sentences",
+            f"{len(data):,} bytes without",
+        )
+    _check(pictures, where)
+    return pictures, encoding
+
+
+def _decoded(data: bytes, where: str) -> tuple[str, str]:
+    declared = _CHARSET.search(data)
+    tried = ["utf-8", declared[1].decode() if declared else "windows-1252"]
+    for encoding in tried:
+        try:
+            return data.decode(encoding).removeprefix("\ufeff"), encoding
+        except (UnicodeError, LookupError) as error:
+            why = error
+    raise _refusal("The page is not text", where, " or ".join(tried), why)
+
+
+def _rows(text: str, where: str) -> Iterator[Sentences]:
+    """Yield what the rows hold that show a picture; others, nested ones too, do not."""
+    for row in _parsed(text, where).xpath("//body//tr"):
+        image = row.find(".//img")
+        source = (image.get("src") or "").strip() if image is not None else ""
+        path = PurePosixPath(source)
+        if len(path.parts) < 2:  # noqa: PLR2004 - a folder and a name
+            continue
+        if len(path.parts) > 2 or ".." in path.parts or path.is_absolute():  # noqa: PLR2004
+            raise _refusal(
+                "A picture of the page lies elsewhere",
+                where,
+                "src=class/name.jpg, relative to the page",
+                source,
+            )
+        cells = (cell.text_content().strip() for cell in row.xpath(CELLS))
+        # In HTML a line break is a blank.
+        captions = tuple(_BREAK.sub(" ", cell) for cell in cells if cell)
+        yield Sentences(path.parts[0], path.parts[1], captions)
+
+
+def _parsed(text: str, where: str) -> Any:
+    from lxml import etree, html
+
+    # As bytes: lxml refuses text that declares an encoding of its own.
+    parser = html.HTMLParser(encoding="utf-8", no_network=True)
+    try:
+        return html.document_fromstring(text.encode(), parser=parser)
+    except (etree.LxmlError, ValueError) as error:
+        raise _refusal("The page is not HTML", where, "an HTML page", error) from error
+
+
+def _check(pictures: Sequence[Sentences], where: str) -> None:
+    by_id: dict[str, list[Sentences]] = {}
+    for picture in pictures:
+        by_id.setdefault(picture.image_id, []).append(picture)
+    twice = [i for i, each in by_id.items() if len(each) > 1]
+    classes = {i: sorted({p.name for p in by_id[i]}) for i in twice}
+    mixed = [f"{i} in {' and '.join(c)}" for i, c in classes.items() if len(c) > 1]
+    bare = [picture.image_id for picture in pictures if not picture.captions]
+    names = {picture.name for picture in pictures}
+    saved = [name for name in names if len(names) == 1 and name.endswith("_files")]
+    for wrong, what, expected in (
+        (saved, "The page was saved by a browser, which renamed its folders",
+         "the publisher's own page, with a folder for each class"),
+        (mixed, "A picture is in two classes", "each in one"),
+        (twice, "A picture is listed twice", "each once"),
+        (bare, "Pictures have no sentences", "a nested table of them in each row"),
+    ):  # fmt: skip
+        if wrong:
+            raise _refusal(what, where, expected, f"{len(wrong):,}: {some(wrong)}")
+
+
+def _refusal(what: str, where: str, expected: str, found: object) -> MmclustError:
+    return MmclustError(
+        what,
+        where=where,
+        expected=expected,
+        found=found,
+        do="fetch pascal_sentences again, or give the publisher's page with --raw",
+    )

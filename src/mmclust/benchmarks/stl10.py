@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmclust.benchmarks._binary import Pixels, pixels_built
-from mmclust.benchmarks._cifar import check_range, check_records
-from mmclust.benchmarks._packed import Layout, read_layout
-from mmclust.benchmarks._policy import expected_counts, roles
+from mmclust.benchmarks._pixel_arrays import (
+    Pixels,
+    check_range,
+    check_records,
+    pixels_built,
+)
+from mmclust.benchmarks._source_files import Layout, read_layout
+from mmclust.benchmarks._split_policy import expected_counts, roles
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:

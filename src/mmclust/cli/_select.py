@@ -31,7 +31,7 @@ def selection(
         None where all is wanted. Of a source that none of the benchmarks reads no
         picture is.
     """
-    from mmclust.benchmarks._members import lists_of, needed_pictures, sources_of
+    from mmclust.benchmarks._build import lists_of, needed_pictures, sources_of
     from mmclust.core.errors import MmclustError
     from mmclust.sources.choice import Choice
 

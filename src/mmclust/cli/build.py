@@ -61,7 +61,7 @@ def build(
     protocol's own values hold and params.yaml is not read. --set and --min-images
     go before either.
     """
-    from mmclust.benchmarks._stage import build_benchmark
+    from mmclust.benchmarks._build import build_benchmark
     from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.core.plugins import load
@@ -165,7 +165,7 @@ def _duplicates(found: dict[str, Any] | None) -> list[str]:
 
 
 def _verdict(expected: dict[str, Any]) -> str:
-    from mmclust.benchmarks._expected import told
+    from mmclust.benchmarks._build import told
 
     if expected["matches"] is None:
         return f"counts not compared: {expected['why']}"

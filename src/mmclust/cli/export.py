@@ -44,7 +44,7 @@ def export(
     unpacked on the same file system. Classes that are not given out stay so. Nothing
     that is there already is overwritten.
     """
-    from mmclust.benchmarks._export import export_benchmark, name_of, of_both_views
+    from mmclust.export.stage import export_benchmark, name_of, of_both_views
 
     if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
         benchmark_dir = Path(benchmark)

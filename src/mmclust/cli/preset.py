@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mmclust.core.params import Params
-    from mmclust.sources.types import Source
+    from mmclust.core.registry import Source
 
 _PRESETS = Path("presets")
 _PARAMS = Path("params.yaml")
@@ -72,7 +72,7 @@ def _title(path: Path) -> str:
 
 def _say_downloads(params: Params) -> None:
     from mmclust.core.io import require_file
-    from mmclust.sources.registry import find_source, read_registry
+    from mmclust.core.registry import find_source, read_registry
 
     if params.data.mirror == "sample":
         typer.echo("downloads nothing: it runs on the built-in sample")

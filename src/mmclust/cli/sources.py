@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mmclust.sources.types import Source, SourceFile
+    from mmclust.core.registry import Source, SourceFile
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
 _RAW = Path("data/raw")
@@ -129,9 +129,9 @@ def docs(
 ) -> None:
     """Write a page for each source: citation, terms, files, how to get it."""
     from mmclust.core.io import write_bytes
+    from mmclust.core.registry import read_registry
     from mmclust.sources.fetch import REGISTRY
     from mmclust.sources.pages import index, page
-    from mmclust.sources.registry import read_registry
 
     registry = read_registry(REGISTRY)
     for source in registry.values():
@@ -181,9 +181,9 @@ def unpack(
 
 def _sources() -> dict[str, Source]:
     """Return the registry with its first-seen digests."""
+    from mmclust.core.registry import read_registry
     from mmclust.sources.fetch import LOCK, REGISTRY
     from mmclust.sources.lock import locked, read_lock
-    from mmclust.sources.registry import read_registry
 
     seen = read_lock(LOCK)
     registry = read_registry(REGISTRY)

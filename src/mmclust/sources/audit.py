@@ -12,7 +12,7 @@ from mmclust.core.yaml_file import read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.sources.types import Source
+    from mmclust.core.registry import Source
 
 State = Literal["right", "damaged", "missing"]
 _CACHE = ".mmclust/verified.json"

@@ -19,7 +19,7 @@ from mmclust.sources.selected import plain_paths
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from mmclust.sources.types import Source
+    from mmclust.core.registry import Source
 
     Choose = Callable[[Path], dict[str, list[str]]]
     """Given the folder of a source's files, say which members are wanted of each

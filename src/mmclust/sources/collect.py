@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from mmclust.core.registry import SourceFile
     from mmclust.sources.parts import Part
-    from mmclust.sources.types import SourceFile
     from mmclust.sources.verify import Facts
 
 _TRIES = 8

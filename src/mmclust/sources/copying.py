@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mmclust.sources.types import SourceFile
+    from mmclust.core.registry import SourceFile
 
 _FICLONE = 0x40049409  # linux/fs.h
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import read_note, sweep, write_json
+from mmclust.core.registry import find_source, read_registry
 from mmclust.sources.choice import chooser
 from mmclust.sources.collect import work_folder
 from mmclust.sources.download import Network
@@ -18,15 +19,14 @@ from mmclust.sources.folder import refuse_outside
 from mmclust.sources.local import OVER_HTTP, forget, from_folder
 from mmclust.sources.lock import locked, read_lock, record
 from mmclust.sources.parts import tidy
-from mmclust.sources.registry import find_source, read_registry
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.upstream import from_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mmclust.core.registry import Source
     from mmclust.sources.choice import Choice
-    from mmclust.sources.types import Source
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from mmclust.sources.types import Source, SourceFile
+    from mmclust.core.registry import Source, SourceFile
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mmclust.core.registry import Source, SourceFile
     from mmclust.sources.choice import Choose
-    from mmclust.sources.types import Source, SourceFile
     from mmclust.sources.verify import Facts
 
 

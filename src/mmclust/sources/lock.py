@@ -16,7 +16,7 @@ from mmclust.core.io import write_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.sources.types import Source
+    from mmclust.core.registry import Source
 
 _HEAD = """\
 # First-seen digests: files whose publisher states none, as this project first got

@@ -10,7 +10,7 @@ from mmclust.sources.folder import NotInFolder, find_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.sources.types import Source, SourceFile
+    from mmclust.core.registry import Source, SourceFile
 
 
 def drop_folder(root: Path, name: str) -> Path:

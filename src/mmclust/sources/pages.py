@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmclust.sources.types import Source, SourceFile
+    from mmclust.core.registry import Source, SourceFile
 
 _WIDTH = 88
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mmclust.sources.types import SourceFile
+    from mmclust.core.registry import SourceFile
 
 _OVERLAP = 1 << 16
 """Bytes that are asked for again when a download is continued, to compare."""

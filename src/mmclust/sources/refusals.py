@@ -11,9 +11,9 @@ from mmclust.sources.trouble import BY_HAND, FetchError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mmclust.core.registry import SourceFile
     from mmclust.sources.parts import Part
     from mmclust.sources.transport import Stream
-    from mmclust.sources.types import SourceFile
 
 DELETED = (
     "the wrong copy has been deleted; fetch again; if it stays so, the file at its "

@@ -18,8 +18,8 @@ from mmclust.sources.trouble import FetchError, changed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mmclust.core.registry import SourceFile
     from mmclust.sources.asking import Http, Version
-    from mmclust.sources.types import SourceFile
 
 _BLOCK = 1 << 16
 _ENCRYPTED = 1

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from mmclust.core.registry import SourceFile
     from mmclust.sources.asking import Http
     from mmclust.sources.attempts import Patience
     from mmclust.sources.download import Network
-    from mmclust.sources.types import SourceFile
 
 T = TypeVar("T")
 _TRIES = 3

@@ -15,7 +15,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import digest_of, read_record, write_json
 
 if TYPE_CHECKING:
-    from mmclust.sources.types import Source
+    from mmclust.core.registry import Source
 
 
 def record_path() -> Path:

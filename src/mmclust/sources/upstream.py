@@ -17,9 +17,9 @@ from mmclust.sources.verify import decide, measure
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmclust.core.registry import Source, SourceFile
     from mmclust.sources.choice import Choose
     from mmclust.sources.download import Network
-    from mmclust.sources.types import Source, SourceFile
     from mmclust.sources.verify import Facts
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mmclust.sources.types import SourceFile
+    from mmclust.core.registry import SourceFile
 
 Action = Literal["present", "download"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.io import digest_of
-from mmclust.sources.registry import read_registry
+from mmclust.core.registry import read_registry
 from mmclust.sources.sample import coco, words
 from mmclust.sources.sample.make import make_sample
 from mmclust.sources.sample.plan import plan

@@ -10,9 +10,9 @@ import yaml
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest
+from mmclust.core.registry import read_registry
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.nouns import write_nouns
-from mmclust.sources.registry import read_registry
 from mmclust.sources.sample.world import MIN_IMAGES
 
 ROOT = Path(__file__).parents[3]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmclust.core.features import Features
     from mmclust.core.manifest import Manifest
 
+
 _UNFIT = re.compile(
     r"[<>:\"|?*\x00-\x1f]|[. ]$"
     r"|^(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\.|$)",

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import HIDDEN, kept_rows
-from mmclust.benchmarks._export_place import place
 from mmclust.core.types import SPLITS
+from mmclust.export.content import HIDDEN, kept_rows
+from mmclust.export.place import place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.benchmarks._export_content import Content
     from mmclust.core.features import Features
+    from mmclust.export.content import Content
+
 
 HEAD = ("image_id", "split", "label", "label_name", "captions")
 BLOCK = 1024

@@ -1,7 +1,9 @@
-"""Reading COCO's annotation files in one pass, keeping only what counts.
+"""COCO's annotation files: images, categories, captions, boxes and outlines.
 
-n images, a annotations. A typed decode skips polygons and boxes without making
-objects of them, which is where the time and memory of ``json.load`` go.
+They are read in one pass. A typed decode skips what is not asked for without making
+objects of it, which is where the time and memory of ``json.load`` go. Boxes are
+``[int(x), int(y), int(x + w), int(y + h)]``, truncated, as Berger et al. (NAACL 2022)
+have them. Below: n images, a annotations.
 """
 
 from __future__ import annotations
@@ -17,16 +19,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 import numpy as np
 
-from mmclust.benchmarks._ids import positions
-from mmclust.benchmarks._json_faults import what_is_wrong
-from mmclust.benchmarks._raw import reading
+from mmclust.core.archives import reading
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.text import same_form
+from mmclust.core.text import same_form, what_is_wrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.benchmarks._raw import Buffer, Found
+    from mmclust.core.archives import Buffer, Found
+
 
 T = TypeVar("T")
 
@@ -249,3 +250,173 @@ def _refuse_shared_files(images: Sequence[ImageRecord], found: Found) -> None:
 def column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
     """Return an integer attribute of each entry: int64 (n,)."""
     return np.fromiter(map(attrgetter(name), entries), np.int64, len(entries))
+
+
+class _Object(msgspec.Struct, gc=False):
+    image_id: Id
+    category_id: Id
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
+
+
+class _Outlined(_Object):
+    segmentation: list[list[float]] | dict[str, Any] | None = None
+
+
+class _ObjectsFile(msgspec.Struct):
+    images: list[ImageRecord]
+    categories: list[Category]
+    annotations: list[_Object]
+
+
+class _OutlinesFile(msgspec.Struct):
+    images: list[ImageRecord]
+    categories: list[Category]
+    annotations: list[_Outlined]
+
+
+@dataclass(frozen=True)
+class CocoObjects:
+    """What an instances file says of where things are.
+
+    Parameters
+    ----------
+    images
+        Its records by id.
+    categories
+        Names in the order of the file.
+    image_ids
+        int64 (a,): the image of each object.
+    names
+        int64 (a,): positions in ``categories``.
+    boxes
+        int32 (a, 4).
+    crowd
+        bool (a,).
+    outlines
+        JSON of each; empty strings where not wanted or not given.
+    digest
+        sha256 of the file.
+    """
+
+    images: dict[int, ImageRecord]
+    categories: tuple[str, ...]
+    image_ids: np.ndarray[Any, Any]
+    names: np.ndarray[Any, Any]
+    boxes: np.ndarray[Any, Any]
+    crowd: np.ndarray[Any, Any]
+    outlines: list[str]
+    digest: str
+
+
+def read_coco_objects(found: Found, *, outlines: bool) -> CocoObjects:
+    """Read an instances file with its boxes.
+
+    Parameters
+    ----------
+    found
+        For instance ``annotations/instances_val2014.json``.
+    outlines
+        Whether to keep the outlines.
+
+    Raises
+    ------
+    MmclustError
+        When the file is not JSON, lacks what is needed, names an image or a category
+        that it does not list, or lists one twice.
+    """
+    kind = _OutlinesFile if outlines else _ObjectsFile
+    content: Any
+    content, digest = decode_file(found, kind)
+    entries = content.annotations
+    image_ids = column(entries, "image_id")
+    positions(column(content.images, "id"), image_ids, "image", found)
+    names = positions(
+        column(content.categories, "id"),
+        column(entries, "category_id"),
+        "category",
+        found,
+    )
+    corners = np.array([e.bbox for e in entries], np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    drawn = [getattr(entry, "segmentation", None) for entry in entries]
+    return CocoObjects(
+        {image.id: image for image in content.images},
+        tuple(category.name for category in content.categories),
+        image_ids,
+        names,
+        corners.astype(np.int32),  # towards zero, as int() does
+        column(entries, "iscrowd").astype(bool),
+        [msgspec.json.encode(d).decode() if d else "" for d in drawn],
+        digest,
+    )
+
+
+TABLE_SIZE = 1 << 22
+"""Ids below this are looked up in a table of this many int64 at most."""
+
+
+def positions(
+    known: np.ndarray[Any, Any], ids: np.ndarray[Any, Any], what: str, found: Found
+) -> np.ndarray[Any, Any]:
+    """Return where each id stands in a list of ids.
+
+    Parameters
+    ----------
+    known
+        int64 (n,): the list.
+    ids
+        int64 (a,): what to look up.
+    what
+        ``image`` or ``category``, for messages.
+    found
+        The file, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (a,): positions in ``known``.
+
+    Raises
+    ------
+    MmclustError
+        When an id is known twice, or an annotation's is not known.
+    """
+    values, counts = np.unique(known, return_counts=True)
+    twice = values[counts > 1]
+    if len(twice):
+        raise MmclustError(
+            f"{what.capitalize()} ids are listed twice",
+            where=found,
+            expected=f"each {what} once",
+            found=some(twice.tolist()),
+            do="remove the duplicates, or fetch the source again",
+        )
+    rows = _lookup(known, ids)
+    unknown = np.unique(ids[rows < 0])
+    if len(unknown):
+        raise MmclustError(
+            f"Annotations name an unknown {what} id",
+            where=found,
+            expected=f"one of the {len(known):,} ids in the file's list",
+            found=f"{len(unknown):,} unknown: {some(unknown.tolist())}",
+            do="fetch the source again; its lists and annotations do not match",
+        )
+    return rows
+
+
+def _lookup(
+    known: np.ndarray[Any, Any], ids: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Return the position in ``known`` (n,) of each of ``ids`` (a,), -1 if none."""
+    highest = max(known.max(initial=0), ids.max(initial=0))
+    if highest < TABLE_SIZE:
+        # COCO's ids stay below 600,000: a table is thrice as fast as searching.
+        table = np.full(highest + 1, -1, np.int64)
+        table[known] = np.arange(len(known))
+        rows: np.ndarray[Any, Any] = table[ids]
+        return rows
+    order = np.argsort(known)
+    places = np.searchsorted(known, ids, sorter=order)
+    rows = np.append(order, -1)[places]
+    return np.where(np.append(known, -1)[rows] == ids, rows, -1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._images import Place, archive_places, is_image
-from mmclust.benchmarks._raw import opened
-from mmclust.benchmarks._tar import locate_members
+from mmclust.benchmarks._image_places import is_image
+from mmclust.core.archives import Place, archive_places, locate_members, opened
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import require_distinct, require_plain
-from mmclust.benchmarks._export_images import write_images
-from mmclust.benchmarks._export_place import place
 from mmclust.core.images import read_files
 from mmclust.core.progress import track
 from mmclust.core.types import SPLITS
+from mmclust.export.content import require_distinct, require_plain
+from mmclust.export.place import place, write_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mmclust.benchmarks._export_content import Content
+    from mmclust.export.content import Content
+
 
 NAMES = {"val": "validation"}
 """Splits that the library calls otherwise."""

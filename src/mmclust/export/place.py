@@ -1,16 +1,23 @@
-"""An export appears complete or not at all, and never over something else."""
+"""Files of an export: complete or not at all, images linked where they lie unpacked."""
 
 from __future__ import annotations
 
+import errno
 import filecmp
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import read_files
 from mmclust.core.io import private, writing
+from mmclust.core.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from mmclust.core.manifest import Manifest
 
 
 def place(target: Path, fill: Callable[[Path], object]) -> bool:
@@ -73,3 +80,58 @@ def _files(target: Path) -> set[str]:
         for path in target.rglob("*")
         if not path.is_dir()
     }
+
+
+# Where a file system refuses a hard link, the bytes are copied.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+
+
+def write_images(manifest: Manifest, folder: Path, paths: Sequence[str]) -> None:
+    """Write every image's own bytes.
+
+    Parameters
+    ----------
+    manifest
+        Built with images.
+    folder
+        Where to.
+    paths
+        Below ``folder``, one for each row.
+
+    Raises
+    ------
+    MmclustError
+        When an image cannot be read; it is named.
+    """
+    containers = manifest.table["container"].to_pylist()
+    members = manifest.table["member"].to_pylist()
+    for parent in sorted({(folder / path).parent for path in paths}):
+        parent.mkdir(parents=True, exist_ok=True)
+    open_folders = {c for c in set(containers) if (manifest.folder / c).is_dir()}
+    packed = []
+    for row, container in enumerate(containers):
+        if container in open_folders:
+            _link(manifest.folder / container / members[row], folder / paths[row])
+        else:
+            packed.append(row)
+    files = track(read_files(manifest, packed), "export", len(packed), unit="images")
+    for row, data in files:
+        (folder / paths[row]).write_bytes(data)
+
+
+def _link(image: Path, target: Path) -> None:
+    """Link an image's file, or copy it where that cannot be."""
+    source = image.resolve()
+    if not source.is_file():
+        raise MmclustError(
+            "An image cannot be read",
+            where=image,
+            found="no such file",
+            do="fetch the source again, then build again",
+        )
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)

@@ -1,4 +1,4 @@
-"""Writing a built benchmark in the layouts that other programs read."""
+"""The command `export`: a built benchmark in a layout that other programs read."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import HIDDEN, Content, told_of_names
-from mmclust.benchmarks._export_csv import export_features, export_table
-from mmclust.benchmarks._export_hf import export_hf, hf_paths
-from mmclust.benchmarks._export_mat import export_mat
-from mmclust.benchmarks._export_raw import export_raw, raw_paths
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import VIEWS, read_features
 from mmclust.core.io import require_file
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
+from mmclust.export.content import HIDDEN, Content, told_of_names
+from mmclust.export.csv import export_features, export_table
+from mmclust.export.hf import export_hf, hf_paths
+from mmclust.export.mat import export_mat
+from mmclust.export.raw import export_raw, raw_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
 
 LAYOUTS = ("raw", "csv", "mat", "hf")
 WITH_FEATURES = ("csv", "mat")

@@ -10,6 +10,7 @@ from mmclust.core.errors import MmclustError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+
 PROTOCOL = "1"
 
 

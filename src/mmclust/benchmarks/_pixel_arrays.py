@@ -1,22 +1,123 @@
-"""CIFAR's files: the Python version's batches, or the binary version's records."""
+"""Data sets that are arrays of pixels: CIFAR's files, and pictures made of rows.
+
+CIFAR comes as the Python version's batches or the binary version's records.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._binary import Pixels
 from mmclust.benchmarks._cifar_pickle import PIXELS, read_batch
-from mmclust.benchmarks._json_faults import shown
-from mmclust.benchmarks._packed import Layout, read_layout
+from mmclust.benchmarks._source_files import Layout, read_layout
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.manifest import Row
+from mmclust.core.text import shown
+from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from mmclust.benchmarks._split_policy import Roles
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One split of a data set that is one array.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (n, h, w, 3), in file order.
+    labels
+        int64 (n,), positions in the list of classes.
+    """
+
+    rgb: np.ndarray[Any, Any]
+    labels: np.ndarray[Any, Any]
+
+
+def pixels_built(
+    parts: Mapping[str, Pixels],
+    classes: Sequence[str],
+    roles: Roles,
+    sources: dict[str, str],
+    notes: dict[str, Any],
+    *,
+    images: bool,
+) -> Built:
+    """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits.
+
+    Parameters
+    ----------
+    parts
+        The splits.
+    classes
+        Class names in label order.
+    roles
+        Of the splits.
+    sources
+        sha256 of each file read.
+    notes
+        For the summary.
+    images
+        Whether to hand on the pictures.
+
+    Returns
+    -------
+    Built
+        ``pictures`` makes each PNG when it is asked for.
+    """
+    rows: list[Row] = []
+    labels: dict[str, str] = {}
+    for split, part in parts.items():
+        _, height, width, _ = part.rgb.shape
+        for i, label in enumerate(part.labels.tolist()):
+            name = f"{split}_{i:05d}"
+            labels[name] = classes[label]
+            rows.append(
+                Row(name, None, f"{name}.png", None, None, width, height, (), split)
+            )
+    return Built(
+        rows,
+        labels,
+        roles.protocol,
+        sources,
+        notes | {"classes_per_split": _class_counts(parts, classes)},
+        fit=roles.fit,
+        evaluate=roles.evaluate,
+        pictures=_pngs(parts) if images else None,
+    )
+
+
+def _class_counts(
+    parts: Mapping[str, Pixels], classes: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    counts = {split: Counter(part.labels.tolist()) for split, part in parts.items()}
+    return {
+        split: {name: count[i] for i, name in enumerate(classes)}
+        for split, count in counts.items()
+    }
+
+
+def _pngs(parts: Mapping[str, Pixels]) -> Iterator[tuple[str, bytes]]:
+    import cv2
+
+    # Level 1 is as small as level 6 on 32 × 32 pixels.
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    for split, part in parts.items():
+        for i, rgb in enumerate(part.rgb):
+            bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+            yield (
+                f"{split}_{i:05d}.png",
+                cv2.imencode(".png", bgr, options)[1].tobytes(),
+            )
+
 
 SIDE = 32
 

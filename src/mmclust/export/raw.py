@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._export_content import require_distinct, require_plain
-from mmclust.benchmarks._export_images import write_images
-from mmclust.benchmarks._export_place import place
+from mmclust.export.content import require_distinct, require_plain
+from mmclust.export.place import place, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.benchmarks._export_content import Content
+    from mmclust.export.content import Content
 
 
 def raw_paths(content: Content) -> tuple[list[str], list[str]]:

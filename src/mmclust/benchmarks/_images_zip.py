@@ -1,9 +1,10 @@
-"""Images of compressed tar archives, put once into ``images.zip``, stored.
+"""``images.zip``: pictures that cannot be read where they lie, beside the manifest.
 
 A ``.tar.gz`` can only be read from its start, so that reading its images in any other
 order costs a pass over all of it each time. Of these archives alone the images that a
-benchmark takes are written anew: their own bytes, uncompressed, in a zip beside the
-manifest. Plain tars, zips and folders are read where they lie.
+benchmark takes are written anew: their own bytes, uncompressed. Plain tars, zips and
+folders are read where they lie. Pictures that lie in no file of their own (rows of an
+array) become PNGs there.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._raw import data_offsets
-from mmclust.benchmarks._tar import is_compressed, read_members
-from mmclust.core.io import writing
+from mmclust.core.archives import (
+    data_offsets,
+    is_compressed,
+    read_members,
+    write_stored,
+)
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
@@ -23,9 +27,40 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.manifest import Row
+    from mmclust.core.types import Built
 
 NAME = "images.zip"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def store_pictures(built: Built, out: Path) -> list[Row]:
+    """Write ``images.zip`` where pictures lie in no file; point the rows to it.
+
+    Parameters
+    ----------
+    built
+        With ``pictures``, or without: then nothing is written.
+    out
+        The benchmark's folder.
+
+    Returns
+    -------
+    list of Row
+        The benchmark's rows.
+
+    Raises
+    ------
+    MmclustError
+        When there is no space.
+    """
+    if built.pictures is None:
+        return built.rows
+    pictures = track(built.pictures, f"writing {NAME}", len(built.rows), "images")
+    places = write_stored(out / NAME, pictures)
+    return [
+        replace(row, container=p.container, offset=p.offset, length=p.length)
+        for row in built.rows
+        for p in (places[row.member],)
+    ]
 
 
 def readable_rows(
@@ -101,20 +136,10 @@ def _name(wanted: dict[Path, dict[str, int]], container: Path, member: str) -> s
 
 
 def _write(path: Path, wanted: dict[Path, dict[str, int]]) -> None:
-    """Write the zip: stored, with a fixed date, in the order of the archives."""
+    """Write the zip, in the order of the archives."""
     total = sum(map(len, wanted.values()))
-    with (
-        writing(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        archive.comment = _identity(wanted)
-        for name, data in track(
-            _images(wanted), f"writing {path.name}", total, "images"
-        ):
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.create_system = 3  # Unix, on every system, for equal bytes
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
+    images = track(_images(wanted), f"writing {path.name}", total, "images")
+    write_stored(path, images, _identity(wanted))
 
 
 def _images(wanted: dict[Path, dict[str, int]]) -> Iterator[tuple[str, bytes]]:

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._export_content import kept_rows
-from mmclust.benchmarks._export_place import place
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import VIEWS
 from mmclust.core.io import write_bytes
+from mmclust.export.content import kept_rows
+from mmclust.export.place import place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mmclust.benchmarks._export_content import Content
     from mmclust.core.features import Features
+    from mmclust.export.content import Content
+
 
 HEADER = b"MATLAB 5.0 MAT-file, written by mmclust".ljust(116)
 """In place of scipy's, which holds the time."""

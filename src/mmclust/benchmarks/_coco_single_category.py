@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._coco_json import read_captions, read_instances
-from mmclust.benchmarks._coco_notes import container_notes, count_notes
-from mmclust.benchmarks._images import locate_images
-from mmclust.benchmarks._raw import check_folder, find, require
+from mmclust.benchmarks._coco_annotations import read_captions, read_instances
+from mmclust.benchmarks._image_places import locate_images
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    find,
+    require,
+    source_facts,
+)
+from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.manifest import Row
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from mmclust.benchmarks._coco_json import ImageRecord, Instances
-    from mmclust.benchmarks._images import Place
+    from mmclust.benchmarks._coco_annotations import ImageRecord, Instances
+    from mmclust.core.archives import Place
+
 
 PROTOCOL = "1"
 SPLITS = {"train2017": "train", "val2017": "val"}
@@ -220,4 +226,55 @@ def _row(image: ImageRecord, part: _Part, places: Mapping[str, Place]) -> Row:
         height=image.height,
         captions=part.captions.get(image.id, ()),
         split=SPLITS[part.split],
+    )
+
+
+ANNOTATED_UPSTREAM = 117_266
+"""Images of the published train2017 that have at least one annotation."""
+
+
+def count_notes(counts: Mapping[str, int], kept: Collection[str]) -> dict[str, Any]:
+    """Return the single-category counts and what fell to the rule.
+
+    Parameters
+    ----------
+    counts
+        Single-category images of each category.
+    kept
+        The categories that stay.
+
+    Returns
+    -------
+    dict
+        ``single_category_per_class`` and ``dropped_categories``: by falling
+        count, then by name.
+    """
+    ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
+    return {
+        "single_category_per_class": ordered,
+        "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
+    }
+
+
+def incomparable(raw: Path, built: Built) -> str | None:
+    """Return why counts say nothing about this source; ``None`` where they do.
+
+    They do if fetching says that it is the published one or, for a folder of the
+    user's own, if as many images are annotated as in the published train2017.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source.
+    built
+        What the protocol chose; its notes count the annotated images.
+    """
+    n_annotated = built.notes["images_annotated"]
+    if source_facts(raw).get("mirror") == "upstream":
+        return None
+    if n_annotated == ANNOTATED_UPSTREAM:
+        return None
+    return (
+        f"not the published train2017, which has {ANNOTATED_UPSTREAM:,} annotated "
+        f"images; here are {n_annotated:,}"
     )

@@ -1,0 +1,516 @@
+"""The stage ``build``: a benchmark's protocol run on a source, checked, written down.
+
+A build appears as a whole: its files are made beside their folder, then moved. A
+benchmark states the published counts, class by class, in ``expected(params, split)``.
+They are compared unless the source is the built-in sample, split or options are not
+the protocol's, or the benchmark's own ``incomparable(raw, built)`` gives a reason:
+COCO-format files of the user's own are no faulty COCO.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mmclust.benchmarks._card import data_card, thumbnail_strip
+from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
+from mmclust.benchmarks._images_zip import readable_rows, store_pictures
+from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import private, write_bytes, write_json, write_table, writing
+from mmclust.core.labels import write_labels
+from mmclust.core.manifest import read_manifest, write_manifest
+from mmclust.core.objects import write_objects
+from mmclust.core.plugins import load, params_of
+from mmclust.core.registry import Source, read_registry
+from mmclust.core.text import same_form, whole
+from mmclust.core.types import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import ModuleType
+    from typing import Any
+
+    from mmclust.core.types import Built
+
+
+def build_benchmark(
+    name: str,
+    raw: Path,
+    out: Path,
+    params_block: Mapping[str, Any] | None = None,
+    *,
+    split: str | None = None,
+    images: bool = True,
+    allow_different: bool = False,
+    registry: Path | None = None,
+    workers: int = 1,
+    complete: bool = False,
+) -> dict[str, Any]:
+    """Build a benchmark: write its manifest, labels, summary and data card.
+
+    Classes that are not given out, other captions, folds and what is where in the
+    images get files of their own: ``hidden.parquet``, ``captions_<name>.parquet``,
+    ``folds.parquet``, ``objects.parquet``, and pictures
+    that lie in no file ``images.zip``; so have pairs of duplicates,
+    ``duplicates.parquet``, and the card's pictures, ``thumbnails.jpg``, where images
+    were looked for.
+
+    Parameters
+    ----------
+    name
+        A file of this folder.
+    raw
+        Folder of the source; of several, the folder that holds theirs.
+    out
+        Where ``manifest.parquet``, ``labels.parquet``, ``summary.json``, ``README.md``
+        and the others go.
+    params_block
+        The benchmark's options by name; what is left out takes its default.
+        ``allow_different`` among them is this stage's.
+    split
+        The publisher's name of the part to build from; ``None``: the protocol's.
+    images
+        Whether to look for image files (and insist on captions).
+    allow_different
+        Whether counts that are not the published ones are recorded, not refused.
+    registry
+        ``data/sources.yaml``, for the card's licences and citations.
+    workers
+        Threads that decode pictures; the bytes are the same at any number.
+    complete
+        Whether files that would have nothing to say are written all the same, empty:
+        what the pipeline tracks must exist, or a checkout cannot tell it from lost.
+
+    Returns
+    -------
+    dict
+        The contents of ``summary.json``.
+
+    Raises
+    ------
+    MmclustError
+        When the benchmark, an option or the split is unknown, the source is
+        incomplete, or the counts are not the published ones; nothing has been
+        written then.
+    """
+    plugin = load("benchmarks", name)
+    options, allowed = split_allowance(name, params_block)
+    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    split = plugin.DEFAULT_SPLIT if split is None else split
+    built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
+    allow = allowed or allow_different
+    expected = compare(name, plugin, params, split, raw, built, allow=allow)
+    taken = taken_from(plugin, params, raw)
+    sample = "sample" in taken.values()
+    known = read_registry(registry) if registry and taken else {}
+    origins = [known.get(source, Source({}, name=source)) for source in taken]
+    with staged(out) as folder:
+        digest = _write_rows(name, built, raw, folder, out, complete=complete)
+        found = _look_at_pictures(folder, built, workers) if images else None
+        summary = summarise(name, built, digest, expected, found)
+        summary["taken_from"] = taken
+        strip = (folder / "thumbnails.jpg").exists()
+        card = data_card(
+            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
+        )
+        write_bytes(folder / "README.md", card.encode())
+        write_json(folder / "summary.json", summary)
+    return summary
+
+
+def _plain_text(name: str, built: Built) -> Built:
+    """Bring class names into one Unicode form; refuse text that cannot be written."""
+    captions = {row.image_id: row.captions for row in built.rows}
+    for row in built.rows:
+        whole(row.image_id, f"{name}, the id of an image")
+        whole(row.member, f"{name}, the file of {row.image_id}")
+    for each in (captions, *built.alternatives.values()):
+        for image_id, texts in each.items():
+            for text in texts:
+                whole(text, f"{name}, a caption of {image_id}")
+    labels, hidden = (
+        {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
+        for each in (built.labels, built.hidden)
+    )
+    return replace(built, labels=labels, hidden=hidden)
+
+
+def _write_rows(
+    name: str, built: Built, raw: Path, folder: Path, out: Path, *, complete: bool
+) -> str:
+    """Write pictures, manifest, labels and captions; return the manifest's digest."""
+    rows = readable_rows(store_pictures(built, folder), folder, out)
+    containers = {row.container for row in built.rows if row.container}
+    digest = write_manifest(
+        folder / "manifest.parquet",
+        rows,
+        benchmark=name,
+        protocol=built.protocol,
+        sources=built.sources,
+        fit=built.fit,
+        evaluate=built.evaluate,
+        containers=container_notes(raw, containers),
+    )
+    hidden = built.hidden or ({} if complete else None)
+    write_labels(folder / "labels.parquet", built.labels, hidden)
+    _write_beside(folder, built, complete=complete)
+    return digest
+
+
+def _look_at_pictures(folder: Path, built: Built, workers: int) -> dict[str, Any]:
+    """Write duplicates and thumbnails; return what the summary says of the former."""
+    manifest = read_manifest(folder / "manifest.parquet")
+    prints = fingerprints(manifest, workers=workers)
+    found, pairs = find_duplicates(
+        prints, manifest.image_ids, manifest.splits, built.labels
+    )
+    write_table(folder / "duplicates.parquet", pairs, {})
+    strip = thumbnail_strip(manifest)
+    if strip is not None:
+        write_bytes(folder / "thumbnails.jpg", strip)
+    return found
+
+
+def summarise(
+    name: str,
+    built: Built,
+    digest: str,
+    expected: Mapping[str, Any],
+    duplicates: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the contents of ``summary.json``.
+
+    Parameters
+    ----------
+    name
+        The benchmark.
+    built
+        What its protocol chose.
+    digest
+        Of the manifest.
+    expected
+        How its counts compare with the published ones.
+    duplicates
+        What :func:`find_duplicates` counts; ``None`` without images.
+
+    Returns
+    -------
+    dict
+        Counts and digests, in a fixed order; classes by falling count, then by
+        name. ``captions_per_image`` holds min, mean and max.
+    """
+    classes = per_class(built)
+    n_captions = [len(row.captions) for row in built.rows]
+    return {
+        "benchmark": name,
+        "protocol": built.protocol,
+        "images": len(built.rows),
+        "n_classes": len(classes),
+        "captions": sum(n_captions),
+        "captions_per_image": {
+            "min": min(n_captions),
+            "mean": round(sum(n_captions) / len(n_captions), 4),
+            "max": max(n_captions),
+        },
+        "per_class": dict(sorted(classes.items(), key=lambda c: (-c[1], c[0]))),
+        "splits": dict(sorted(Counter(row.split for row in built.rows).items())),
+        "fit": list(built.fit),
+        "evaluate": list(built.evaluate),
+        "expected": dict(expected),
+        **({"duplicates": dict(duplicates)} if duplicates is not None else {}),
+        "notes": built.notes,
+        "sources": dict(sorted(built.sources.items())),
+        "manifest": digest,
+    }
+
+
+def _write_beside(out: Path, built: Built, *, complete: bool) -> None:
+    """Write other captions, folds and objects, where there are; all if complete."""
+    always: dict[str, Mapping[str, Any]] = {"original": {}} if complete else {}
+    for kind, captions in (always | built.alternatives).items():
+        _write_column(out / f"captions_{kind}.parquet", "captions", captions)
+    if built.folds or complete:
+        _write_column(out / "folds.parquet", "fold", built.folds or {})
+    if built.objects or complete:
+        write_objects(out / "objects.parquet", built.objects or Objects())
+    if complete and not (out / "images.zip").exists():
+        with (
+            writing(out / "images.zip") as temporary,
+            zipfile.ZipFile(temporary, "w"),
+        ):
+            pass
+
+
+def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+
+    kinds = {"captions": pa.list_(pa.string()), "fold": pa.int32()}
+    ids = sorted(values)
+    columns = {
+        "image_id": pa.array(ids, pa.string()),
+        column: pa.array([values[i] for i in ids], kinds[column]),
+    }
+    write_table(path, pa.table(columns), {})
+
+
+PARTS = (
+    "manifest.parquet",
+    "labels.parquet",
+    "hidden.parquet",
+    "captions_*.parquet",
+    "folds.parquet",
+    "objects.parquet",
+    "duplicates.parquet",
+    "images.zip",
+    "thumbnails.jpg",
+    "README.md",
+    "summary.json",
+)
+"""What a build writes; an earlier build's of these names goes when the next is done."""
+
+
+@contextlib.contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """Give a folder to fill, then move its files to ``out``.
+
+    It lies beside ``out``, so that relative paths in its files hold for both.
+
+    Parameters
+    ----------
+    out
+        The final folder; files in it that no build writes stay as they are.
+
+    Yields
+    ------
+    Path
+        A private folder. If the block raises, it is removed and ``out`` stays as it
+        was.
+
+    Raises
+    ------
+    MmclustError
+        When a file cannot be written or moved.
+    """
+    out = out.resolve()
+    with private(out) as folder:
+        try:
+            yield folder
+            out.mkdir(exist_ok=True)
+            made = {path.name for path in folder.iterdir()}
+            for path in [path for part in PARTS for path in out.glob(part)]:
+                if path.name not in made:
+                    path.unlink()
+            for name in sorted(made, key="summary.json".__eq__):  # the summary last
+                (folder / name).replace(out / name)
+        except MmclustError as error:
+            # To the reader it is the folder that was asked for.
+            error.replace(str(folder), str(out))
+            raise
+        except OSError as error:
+            raise MmclustError(
+                "Cannot write the benchmark",
+                where=out,
+                found=error.strerror or error,
+                do="free some space or choose a folder you may write to with --out",
+            ) from error
+
+
+ALLOW = "allow_different"
+SHOWN = 8
+"""Classes that an error spells out."""
+
+
+def split_allowance(
+    name: str, block: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], bool]:
+    """Return a benchmark's options without ``allow_different``, and its value.
+
+    Raises
+    ------
+    MmclustError
+        When the value is neither true nor false.
+    """
+    options = dict(block or {})
+    allowed = options.pop(ALLOW, False)
+    if not isinstance(allowed, bool):
+        raise MmclustError(
+            "A value in params.yaml has the wrong type",
+            where=f"benchmarks.{name}.{ALLOW}",
+            expected="true or false",
+            found=repr(allowed),
+            do="true records a build whose counts are not the published ones",
+        )
+    return options, allowed
+
+
+def compare(
+    name: str,
+    plugin: ModuleType,
+    params: Any,
+    split: str,
+    raw: Path,
+    built: Built,
+    *,
+    allow: bool,
+) -> dict[str, Any]:
+    """Compare what was built with what the protocol yields.
+
+    Parameters
+    ----------
+    name, plugin, params, split, raw
+        The benchmark and what it was built from.
+    built
+        What the protocol chose.
+    allow
+        Whether a difference is recorded rather than refused.
+
+    Returns
+    -------
+    dict
+        ``matches``: whether every count agrees, ``None`` where they cannot be
+        compared, and then ``why``; else ``images`` and ``classes``, as expected;
+        ``verified``, how fetching verified the files, where they were fetched; and,
+        for a difference that is allowed, ``different``: by class, what was
+        ``expected`` and ``found``.
+
+    Raises
+    ------
+    MmclustError
+        When counts differ and that is not allowed.
+    """
+    wanted, why = _wanted(plugin, params, split, raw, built)
+    if wanted is None:
+        return {"matches": None, "why": why}
+    found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
+    record: dict[str, Any] = {
+        "matches": found == wanted,
+        "images": sum(wanted.values()),
+        "classes": len(wanted.keys() - {""}),
+    }
+    different = {
+        key: {"expected": wanted.get(key, 0), "found": found.get(key, 0)}
+        for key in sorted(wanted.keys() | found.keys())
+        if wanted.get(key, 0) != found.get(key, 0)
+    }
+    if different and not allow:
+        raise _refusal(name, raw, wanted, found, different)
+    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
+    record |= {"verified": verified} if verified else {}
+    return record | ({"different": different} if different else {})
+
+
+def per_class(built: Built) -> Counter[str]:
+    """Return how many images each class has, hidden ones included."""
+    return Counter([*built.labels.values(), *built.hidden.values()])
+
+
+def told(different: Mapping[str, Mapping[str, int]], limit: int = SHOWN) -> str:
+    """Return differences in words, for instance ``kite 124 (not 125)``."""
+    each = (
+        f"{key or 'images'} {count['found']:,} (not {count['expected']:,})"
+        for key, count in different.items()
+    )
+    return some(each, limit)
+
+
+def _wanted(
+    plugin: ModuleType, params: Any, split: str, raw: Path, built: Built
+) -> tuple[dict[str, int] | None, str]:
+    """Return the counts to hold the build to, or why there are none."""
+    expected = getattr(plugin, "expected", None)
+    if expected is None:
+        return None, "the benchmark has no published counts"
+    if "sample" in taken_from(plugin, params, raw).values():
+        return None, "the source is the built-in sample"
+    counts: dict[str, int] | None = expected(params, split)
+    if counts is None:
+        return None, "split or options are not the protocol's"
+    incomparable = getattr(plugin, "incomparable", None)
+    reason = incomparable(raw, built) if incomparable else None
+    return (None, reason) if reason else (counts, "")
+
+
+def _refusal(
+    name: str,
+    raw: Path,
+    wanted: Mapping[str, int],
+    found: Mapping[str, int],
+    different: Mapping[str, Mapping[str, int]],
+) -> MmclustError:
+    return MmclustError(
+        f"{name} does not come out as published",
+        where=raw,
+        expected=_sums(wanted),
+        found=f"{_sums(found)}; different: {told(different)}",
+        do="fetch the source again, or record the difference: --allow-different, or "
+        f"benchmarks.{name}.{ALLOW}: true in params.yaml",
+    )
+
+
+def _sums(counts: Mapping[str, int]) -> str:
+    n_classes = len(counts.keys() - {""})
+    classes = f" in {n_classes:,} classes" if n_classes else ""
+    return f"{sum(counts.values()):,} images{classes}"
+
+
+def sources_of(name: str, params_block: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the sources that a benchmark reads with these options."""
+    plugin, params = _opened(name, params_block)
+    if hasattr(plugin, "sources"):
+        return tuple(plugin.sources(params))
+    return tuple(getattr(plugin, "SOURCES", ())) or (plugin.SOURCE,)
+
+
+def lists_of(name: str) -> tuple[str, ...]:
+    """Return the sources whose files say which pictures of other sources it takes."""
+    return tuple(getattr(load("benchmarks", name), "LISTS", ()))
+
+
+def needed_pictures(
+    name: str, raw: Path, params_block: Mapping[str, Any] | None
+) -> list[str]:
+    """Run a benchmark's protocol on everything but pictures.
+
+    Parameters
+    ----------
+    name
+        A file of this folder.
+    raw
+        Holds a folder for each of its sources, with the files that say which pictures
+        there are.
+    params_block
+        The benchmark's options; what is left out takes its default.
+
+    Returns
+    -------
+    list of str
+        Paths in the publishers' archives, ``<folder>/<name>``, of all pictures that
+        ``build`` looks at.
+
+    Raises
+    ------
+    MmclustError
+        When the benchmark or an option is unknown, or a file is missing or damaged.
+    """
+    plugin, params = _opened(name, params_block)
+    split = plugin.DEFAULT_SPLIT
+    if not hasattr(plugin, "SOURCES"):
+        raw = raw / plugin.SOURCE
+    if hasattr(plugin, "pictures"):
+        return list(plugin.pictures(raw, params, split=split))
+    built: Built = plugin.build(raw, params, split=split, images=False)
+    return [row.member for row in built.rows]
+
+
+def _opened(
+    name: str, params_block: Mapping[str, Any] | None
+) -> tuple[ModuleType, Any]:
+    """Return a benchmark and its options, checked."""
+    options, _ = split_allowance(name, params_block)
+    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    return load("benchmarks", name), params

@@ -1,0 +1,437 @@
+"""Files of captions and splits: Karpathy's JSON, and the three that hold Flickr30K's.
+
+Karpathy and Li (CVPR 2015) publish one JSON for each data set in
+``caption_datasets.zip``: ``dataset_coco.json``, ``dataset_flickr30k.json``,
+``dataset_flickr8k.json``. Flickr30K's captions are in the publisher's
+``results_20130124.token`` (of 31,783 images, without splits), and with splits in the
+hub's ``flickr_annotations_30k.csv`` and in Karpathy's file.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mmclust.benchmarks._source_files import look_for
+from mmclust.core.archives import read_members, reading
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.text import json_value, utf8, what_is_wrong, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.archives import Found
+
+
+ARCHIVE = "caption_datasets.zip"
+ROLES = {"train": "train", "restval": "train", "val": "val", "test": "test"}
+"""The manifest's split of each of the file's; ``restval`` is trained on."""
+
+
+class Sentence(msgspec.Struct, gc=False):
+    """A caption as its writer typed it."""
+
+    raw: str
+
+
+class KarpathyImage(msgspec.Struct, gc=False):
+    """An entry of ``images``."""
+
+    filename: str
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+    """The folder, for COCO: ``train2014`` or ``val2014``."""
+
+    @property
+    def image_id(self) -> str:
+        """The file's name without its ending."""
+        return PurePosixPath(self.filename).stem
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Stripped, none empty, in the order of the file."""
+        stripped = (sentence.raw.strip() for sentence in self.sentences)
+        return tuple(text for text in stripped if text)
+
+
+class _File(msgspec.Struct):
+    images: list[KarpathyImage]
+
+
+def read_karpathy(found: Found) -> tuple[list[KarpathyImage], str]:
+    """Read a data set's file.
+
+    Parameters
+    ----------
+    found
+        For instance ``dataset_coco.json``.
+
+    Returns
+    -------
+    images
+        In the order of the file.
+    digest
+        sha256 of the file.
+
+    Raises
+    ------
+    MmclustError
+        When it is not JSON in UTF-8, has another layout, names an image twice, a
+        file by a path, or a split that does not exist.
+    """
+    with reading(found) as buffer:
+        try:
+            images = msgspec.json.decode(buffer, type=_File).images
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise MmclustError(
+                f"{(found.member or found.path.name)} cannot be read",
+                where=found,
+                expected="JSON in UTF-8: an object with the list `images`, each with "
+                "filename, split and sentences",
+                found=f"{len(buffer):,} bytes: {error}{what_is_wrong(buffer, error)}",
+                do="fetch karpathy_splits again; the file may be cut short",
+            ) from error
+        digest = hashlib.sha256(buffer).hexdigest()
+    _check(images, found)
+    return images, digest
+
+
+def _check(images: Sequence[KarpathyImage], found: Found) -> None:
+    paths = [i.filename for i in images if PurePosixPath(i.filename).name != i.filename]
+    counts = Counter(image.image_id for image in images)
+    twice = [image_id for image_id, count in counts.items() if count > 1]
+    splits = sorted({i.split for i in images} - ROLES.keys())
+    for wrong, what, expected in (
+        (paths, "An image's file name is not a plain name", "a name without folders"),
+        (twice, "An image is listed twice", "each image once"),
+        (splits, "A split does not exist", "one of: " + ", ".join(ROLES)),
+    ):
+        if wrong:
+            raise MmclustError(
+                what,
+                where=found,
+                expected=expected,
+                found=some(wrong),
+                do="fetch karpathy_splits again",
+            )
+
+
+def splits_of(split: str, known: Iterable[str]) -> list[str]:
+    """Return the parts that a ``--split`` such as ``train+val`` or ``all`` names.
+
+    Parameters
+    ----------
+    split
+        Names joined by ``+``, or ``all``.
+    known
+        The names that exist.
+
+    Raises
+    ------
+    MmclustError
+        When a name does not exist or is there twice.
+    """
+    known = list(known)
+    if split == "all":
+        return known
+    names = split.split("+")
+    if not set(names) <= set(known) or len(set(names)) < len(names):
+        raise MmclustError(
+            f"Unknown split {split!r}",
+            where="--split",
+            expected=nearest(split, ["all", *known]),
+            found=split,
+            do="name one, several joined by +, or all",
+        )
+    return names
+
+
+def require_captions(
+    captions: Mapping[str, tuple[str, ...]], number: int | None, where: object
+) -> None:
+    """Refuse images that have too few captions.
+
+    Parameters
+    ----------
+    captions
+        Of each image, empty ones left out.
+    number
+        How many each needs at least; ``None``: one.
+    where
+        The file, for the message.
+
+    Raises
+    ------
+    MmclustError
+        How many images, and which first, with their counts.
+    """
+    least = 1 if number is None else number
+    short = sorted(i for i, texts in captions.items() if len(texts) < least)
+    if short:
+        each = some(f"{i} ({len(captions[i])})" for i in short)
+        raise MmclustError(
+            "Images have too few captions",
+            where=where,
+            expected=f"at least {least} for each image, none of them empty",
+            found=f"{len(short):,} with fewer: {each}",
+            do="fetch the source again, or ask for fewer: captions_per_image",
+        )
+
+
+TOKEN = "results_20130124.token"  # noqa: S105 - a file's name
+TOKEN_ARCHIVES = ("flickr30k.tar.gz", "flickr30k.tar")
+TABLE = "flickr_annotations_30k.csv"
+KARPATHY = "dataset_flickr30k.json"
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """What a file says of Flickr30K's images.
+
+    Parameters
+    ----------
+    name, where, digest
+        The file, where it lies, and its sha256.
+    captions
+        Of each image id, which is its file's name without ``.jpg``: stripped, none
+        empty, in the publisher's order.
+    splits
+        Of each image id; empty where the file says none.
+    n_empty
+        Captions that were nothing but white space.
+    """
+
+    name: str
+    where: str
+    digest: str
+    captions: dict[str, tuple[str, ...]]
+    splits: dict[str, str] = field(default_factory=dict)
+    n_empty: int = 0
+
+
+def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:
+    """Read captions, and splits where the file with the captions has none.
+
+    Parameters
+    ----------
+    folders
+        Where to look.
+
+    Returns
+    -------
+    list of Captioned
+        The first of the publisher's, the hub's and Karpathy's file that is there;
+        and where the publisher's is, the first of the other two. Nothing, when
+        there is none.
+
+    Raises
+    ------
+    MmclustError
+        When a file is damaged or breaks a rule of its layout.
+    """
+    token = _token(folders)
+    split = _table(folders) or _karpathy(folders)
+    return [each for each in (token, split) if each is not None]
+
+
+def _token(folders: Sequence[Path]) -> Captioned | None:
+    for folder in folders:
+        if (folder / TOKEN).is_file():
+            return _of_token((folder / TOKEN).read_bytes(), str(folder / TOKEN))
+        for archive in (folder / name for name in TOKEN_ARCHIVES):
+            if archive.is_file():
+                wanted = read_members(archive, lambda n: n.split("/")[-1] == TOKEN)
+                for name, data in wanted:
+                    return _of_token(data, f"{archive}, {name}")
+    return None
+
+
+def _of_token(data: bytes, where: str) -> Captioned:
+    captions, n_empty = parse_token(data, where)
+    digest = hashlib.sha256(data).hexdigest()
+    return Captioned(TOKEN, where, digest, captions, n_empty=n_empty)
+
+
+def _table(folders: Sequence[Path]) -> Captioned | None:
+    found = look_for(folders, f"{TABLE}.zip", TABLE)
+    if found is None:
+        return None
+    with reading(found) as buffer:
+        data = bytes(buffer)
+    captions, splits, n_empty = parse_table(data, str(found))
+    digest = hashlib.sha256(data).hexdigest()
+    return Captioned(TABLE, str(found), digest, captions, splits, n_empty)
+
+
+def _karpathy(folders: Sequence[Path]) -> Captioned | None:
+    found = look_for(folders, ARCHIVE, KARPATHY)
+    if found is None:
+        return None
+    images, digest = read_karpathy(found)
+    captions = {image.image_id: image.captions for image in images}
+    splits = {image.image_id: image.split for image in images}
+    n_empty = sum(len(i.sentences) for i in images) - sum(map(len, captions.values()))
+    return Captioned(KARPATHY, str(found), digest, captions, splits, n_empty)
+
+
+COLUMNS = {"raw", "split", "filename"}
+
+
+def parse_table(
+    data: bytes, where: str
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str], int]:
+    """Read the hub's table: ``raw`` (a JSON list), ``split`` and ``filename``.
+
+    Parameters
+    ----------
+    data
+        The file.
+    where
+        Its name, for messages.
+
+    Returns
+    -------
+    captions
+        Of each image: stripped, none empty.
+    splits
+        Of each image.
+    n_empty
+        How many captions were nothing but white space, and were left out.
+
+    Raises
+    ------
+    MmclustError
+        When it is not UTF-8 or no such table, or a row has another form or names
+        an image for the second time.
+    """
+    captions: dict[str, tuple[str, ...]] = {}
+    splits: dict[str, str] = {}
+    n_empty = 0
+    for line, row in _rows(data, where):
+        try:
+            image_id, texts, split = _parse(row, f"{where}, line {line:,}")
+        except ValueError as error:
+            raise _bad(f"{where}, line {line:,}", error) from error
+        if image_id in captions:
+            raise _bad(f"{where}, line {line:,}", f"{image_id}.jpg, a second time")
+        captions[image_id] = tuple(t for text in texts if (t := text.strip()))
+        n_empty += len(texts) - len(captions[image_id])
+        splits[image_id] = split
+    return captions, splits, n_empty
+
+
+def _rows(data: bytes, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows, with the number of the line that each ends on."""
+    try:
+        text = utf8(data, where, "Flickr30K's table")
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        missing = COLUMNS - set(rows.fieldnames or ())
+        if missing:
+            raise _bad(where, f"no column {some(sorted(missing))}")
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise _bad(where, error) from error
+
+
+def _parse(row: dict[str, Any], where: str) -> tuple[str, list[str], str]:
+    """Return the image, captions and split of a row, or say what is wrong."""
+    name, split = row["filename"] or "", row["split"] or ""
+    if not name.endswith(".jpg") or PurePosixPath(name).name != name:
+        raise ValueError(f"filename {name!r}, which is not <id>.jpg")
+    if split not in ROLES:
+        raise ValueError(f"split {split!r}, not {nearest(split, ROLES)}")
+    texts = json_value(row["raw"] or "")
+    if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+        raise ValueError(f"raw of {name}, which is no list of texts")
+    return name.removesuffix(".jpg"), [whole(text, where) for text in texts], split
+
+
+def _bad(where: str, found: object) -> MmclustError:
+    return MmclustError(
+        "Flickr30K's table cannot be read",
+        where=where,
+        expected="a table in UTF-8 with raw (a JSON list of captions), split and "
+        "filename, each image once",
+        found=found,
+        do="fetch flickr30k again",
+    )
+
+
+_LINE = re.compile(r"([^\s/#]+)\.jpg#(\d+)\t([^\r]*)")
+
+
+def parse_token(data: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], int]:
+    """Read the publisher's captions, ``<id>.jpg#<n>``, a tab, the caption.
+
+    Parameters
+    ----------
+    data
+        The file.
+    where
+        Its name, for messages.
+
+    Returns
+    -------
+    captions
+        Of each image, by their numbers.
+    n_empty
+        How many were nothing but white space, and were left out.
+
+    Raises
+    ------
+    MmclustError
+        Naming the line that is not UTF-8, has another form (a caption with a line
+        break makes one), or repeats ``<id>#<n>``.
+    """
+    numbered: dict[str, dict[int, str]] = {}
+    for at, line in _lines(data, where):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise _bad_line(where, at, "<id>.jpg#<n>, a tab, the caption",
+                            repr(line[:60]), "a caption must be on one line: if it "
+                            "has a line break, join the two")  # fmt: skip
+        image_id, number, text = match[1], int(match[2]), match[3].strip()
+        if number in numbered.setdefault(image_id, {}):
+            raise _bad_line(where, at, "each caption once", f"{image_id}.jpg#{number} "
+                            "for the second time", "remove one of the two")  # fmt: skip
+        numbered[image_id][number] = text
+    captions = {
+        image_id: tuple(text for _, text in sorted(texts.items()) if text)
+        for image_id, texts in numbered.items()
+    }
+    n_lines = sum(map(len, numbered.values()))
+    return captions, n_lines - sum(map(len, captions.values()))
+
+
+def _lines(data: bytes, where: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, with their numbers."""
+    for at, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            text = line.removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            found = f"{error.object[error.start]:#04x} at byte {error.start + 1}"
+            raise _bad_line(where, at, "text in UTF-8", found,
+                            "convert the file to UTF-8") from error  # fmt: skip
+        if text.strip():
+            yield at, text
+
+
+def _bad_line(where: str, at: int, expected: str, found: str, do: str) -> MmclustError:
+    return MmclustError(
+        "A line of Flickr30K's captions cannot be read",
+        where=f"{where}, line {at:,}",
+        expected=expected,
+        found=found,
+        do=do,
+    )

@@ -1,0 +1,467 @@
+"""MSCOCO-FG and Flickr30K-FG: their files, held to what they promise, and their rows.
+
+Captions are a JSON object, image stem to five strings; the pool of images is an array
+of file names, the query images' and then the distractors', which have no captions. The
+two are joined by name: in MSCOCO-FG their orders differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.benchmarks._image_places import locate_files, row_at
+from mmclust.benchmarks._source_files import container_notes, lacking, look_for
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import file_digest, read_array
+from mmclust.core.text import json_value, shown, utf8, whole
+from mmclust.core.types import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from mmclust.core.archives import Place
+
+
+CAPTIONS = 5
+FOLDERS = ("Annotations", "Images")
+"""Where the two files lie in a clone of the publisher's repository."""
+DISTRACTOR = re.compile(r"\d{12}\.jpg")
+"""COCO's name of an image of unlabeled2017."""
+
+
+@dataclass(frozen=True)
+class FineGrained:
+    """A fine-grained benchmark as published.
+
+    Parameters
+    ----------
+    captions
+        The five of each query image, as they are, by the image's stem.
+    pool
+        All file names, in the order of the array.
+    where
+        The caption file, for messages.
+    digests
+        sha256 of the two files, by name.
+    """
+
+    captions: dict[str, tuple[str, ...]]
+    pool: list[str]
+    where: str
+    digests: dict[str, str]
+
+    @property
+    def distractors(self) -> list[str]:
+        """Stems of the pool's images that have no captions."""
+        stems = (name.removesuffix(".jpg") for name in self.pool)
+        return [stem for stem in stems if stem not in self.captions]
+
+
+def read_fine_grained(
+    folders: Sequence[Path], stem: str, query: re.Pattern[str]
+) -> FineGrained:
+    """Read captions and pool, and check that they belong together.
+
+    Parameters
+    ----------
+    folders
+        Where ``<stem>_FG_ann.json`` and ``<stem>_FG_img_filenames.npy`` may lie, or
+        the folders ``Annotations`` and ``Images`` that hold them.
+    stem
+        ``MSCOCO`` or ``Flickr30K``.
+    query
+        What the query images' stems look like.
+
+    Returns
+    -------
+    FineGrained
+        Every query image is in the pool, once, and has five captions.
+
+    Raises
+    ------
+    MmclustError
+        When a file is missing or damaged, an image is listed twice, has not five
+        captions, or is not in the pool, or a name is none of the data set's.
+    """
+    names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
+    places = [folder / part for folder in folders for part in ("", *FOLDERS)]
+    found = [look_for(places, f"{name}.zip", name) for name in names]
+    for name, each in zip(names, found, strict=True):
+        if each is None or each.member is not None:
+            clone = f"{FOLDERS[names.index(name)]}/{name}, as in the repository"
+            raise lacking(folders, name, [name, clone])
+    annotations, array = (each.path for each in found if each)
+    captions = _captions(annotations)
+    pool = _pool(array)
+    digests = {path.name: file_digest(path) for path in (annotations, array)}
+    fine = FineGrained(captions, pool, str(annotations), digests)
+    _check_names(fine, array, query)
+    return fine
+
+
+def _captions(path: Path) -> dict[str, tuple[str, ...]]:
+    try:
+        text = utf8(path.read_bytes(), path, "The file of fine-grained captions")
+        entries = json_value(text, object_pairs_hook=list)
+    except ValueError as error:
+        raise _refusal(
+            "The fine-grained captions are not JSON",
+            path,
+            "a complete JSON document in UTF-8",
+            error,
+        ) from error
+    if not isinstance(entries, list) or not all(_is_entry(e) for e in entries):
+        raise _refusal(
+            "The fine-grained captions have an unexpected shape",
+            path,
+            "an object of image stems, each with a list of strings",
+            _first_odd(entries),
+        )
+    stems = Counter(stem for stem, _ in entries)
+    twice = [stem for stem, count in stems.items() if count > 1]
+    if twice:
+        raise _refusal("An image has two entries", path, "each image once", some(twice))
+    captions = {
+        whole(stem, path): tuple(whole(text, f"{path}, {stem}") for text in texts)
+        for stem, texts in entries
+    }
+    if not captions:
+        raise _refusal(
+            "The fine-grained captions are of no image", path, "images", "{}"
+        )
+    wrong = [
+        f"{i} ({n})"
+        for i, t in captions.items()
+        if (n := sum(bool(text.strip()) for text in t)) != CAPTIONS
+        or len(t) != CAPTIONS
+    ]
+    if wrong:
+        raise _refusal(
+            "Images have not five captions",
+            path,
+            f"{CAPTIONS} for each image, none of them empty",
+            f"{len(wrong):,} with others: {some(wrong)}",
+        )
+    return captions
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, tuple):
+        return False
+    stem, texts = entry
+    return (
+        bool(stem)
+        and isinstance(texts, list)
+        and all(isinstance(t, str) for t in texts)
+    )
+
+
+def _first_odd(entries: Any) -> str:
+    if not isinstance(entries, list):
+        return type(entries).__name__
+    odd = next(entry for entry in entries if not _is_entry(entry))
+    if not isinstance(odd, tuple):
+        return shown(odd)
+    stem, texts = odd
+    parts = texts if isinstance(texts, list) else [texts]
+    strange = [part for part in parts if not isinstance(part, str)] or parts
+    return f"{shown(stem)}: {some(map(shown, strange), 2)}"
+
+
+def _pool(path: Path) -> list[str]:
+    array = read_array(path)
+    if array.dtype.kind != "U" or array.ndim != 1 or not len(array):
+        raise _refusal(
+            "The pool is no list of file names",
+            path,
+            "an array of text with one axis, such as <U29 (31244,)",
+            f"{array.dtype.str} {array.shape}",
+        )
+    pool: list[str] = array.tolist()
+    twice = [name for name, count in Counter(pool).items() if count > 1]
+    if twice:
+        raise _refusal(
+            "The pool lists images twice",
+            path,
+            "each image once",
+            f"{len(twice):,} twice: {some(twice)}",
+        )
+    odd = [
+        name
+        for name in pool
+        if not name.endswith(".jpg") or PurePosixPath(name).name != name
+    ]
+    if odd:
+        raise _refusal(
+            "The pool has names that are no file names",
+            path,
+            "<name>.jpg, without folders",
+            some(map(repr, odd)),
+        )
+    return pool
+
+
+def _check_names(fine: FineGrained, pool: Path, query: re.Pattern[str]) -> None:
+    strange = [stem for stem in fine.captions if not query.fullmatch(stem)]
+    if strange:
+        raise _refusal(
+            "Captions are of images that are not the data set's",
+            fine.where,
+            f"stems such as {query.pattern}",
+            f"{len(strange):,} others: {some(strange)}",
+        )
+    held = set(fine.pool)
+    absent = [stem for stem in fine.captions if f"{stem}.jpg" not in held]
+    if absent:
+        raise _refusal(
+            "The pool lacks images that have captions",
+            pool,
+            f"all {len(fine.captions):,} images of {fine.where}",
+            f"{len(absent):,} missing: {some(absent)}",
+        )
+    strange = [s for s in fine.distractors if not DISTRACTOR.fullmatch(f"{s}.jpg")]
+    if strange:
+        raise _refusal(
+            "The pool has images without captions that are no distractors",
+            pool,
+            "names of COCO's unlabeled2017, twelve digits",
+            f"{len(strange):,} others: {some(strange)}",
+        )
+
+
+def _refusal(what: str, where: object, expected: str, found: object) -> MmclustError:
+    return MmclustError(
+        what,
+        where=where,
+        expected=expected,
+        found=found,
+        do="fetch fine_grained again, or give the publisher's own files",
+    )
+
+
+UNLABELED = "unlabeled2017"
+
+
+@dataclass(frozen=True)
+class Originals:
+    """The captions that the fine-grained ones were made from.
+
+    Parameters
+    ----------
+    captions
+        Of each query image; ``None`` where their file is not there.
+    notes
+        The file, its sha256, and what became of the captions.
+    """
+
+    captions: dict[str, tuple[str, ...]] | None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def build_fine_grained(
+    raw: Path,
+    folders: Sequence[Path],
+    fine: FineGrained,
+    path_of: Callable[[str], str],
+    originals: Originals,
+    published: tuple[int, int],
+    *,
+    images: bool,
+) -> Built:
+    """Make the whole pool into rows: queries have captions, distractors none.
+
+    Parameters
+    ----------
+    raw, folders
+        The sources.
+    fine
+        Captions and pool.
+    path_of
+        Where a query image's file is, ``<folder>/<name>``, by its stem.
+    originals
+        The captions of before.
+    published
+        How many queries and images there are in the published benchmark.
+    images
+        Whether to look for the image files.
+
+    Returns
+    -------
+    Built
+        All rows in the split ``test``; ``alternatives["original"]`` where original
+        captions were found.
+
+    Raises
+    ------
+    MmclustError
+        When the pool is the published one and the captions are not, a query has no
+        original caption though others have, or images are missing.
+    """
+    _check_published(fine, published)
+    _check_originals(fine, originals)
+    stems = [name.removesuffix(".jpg") for name in fine.pool]
+    files = {
+        stem: path_of(stem) if stem in fine.captions else f"{UNLABELED}/{stem}.jpg"
+        for stem in stems
+    }
+    places: dict[str, Place] = locate_files(folders, files) if images else {}
+    rows = [
+        row_at(
+            stem,
+            places.get(stem),
+            member=files[stem],
+            captions=fine.captions.get(stem, ()),
+            split="test",
+        )
+        for stem in stems
+    ]
+    containers = {place.container for place in places.values()}
+    found = originals.captions
+    notes = {
+        "pool": pool_notes(fine),
+        "text": text_notes(fine.captions),
+        "original_captions": originals.notes or None,
+        "original_text": text_notes(found) if found else None,
+        "image_files": container_notes(raw, containers) or "not looked for",
+    }
+    return Built(
+        rows,
+        {},
+        protocol="1",
+        sources=fine.digests,
+        notes=notes,
+        fit=("train",),
+        evaluate=("test",),
+        alternatives={"original": found} if found else {},
+    )
+
+
+def first_five(
+    captions: dict[str, tuple[str, ...]], file: str, digest: str
+) -> Originals:
+    """Return the first five captions of each image, as the usual protocol takes them.
+
+    The file's digest goes into the notes, not into the manifest: with or without the
+    originals it is the same benchmark.
+    """
+    kept = {image_id: texts[:5] for image_id, texts in captions.items()}
+    n_all, n_kept = (sum(map(len, each.values())) for each in (captions, kept))
+    notes = {"file": file, "sha256": digest, "captions": n_kept}
+    return Originals(kept, notes | {"left_out": n_all - n_kept})
+
+
+def _check_published(fine: FineGrained, published: tuple[int, int]) -> None:
+    """Refuse another number of queries in a pool of the published size."""
+    n_queries, n_images = published
+    if len(fine.pool) == n_images and len(fine.captions) != n_queries:
+        raise MmclustError(
+            "The pool has the published size, and the captions have not",
+            where=fine.where,
+            expected=f"{n_queries:,} images with 5 captions, {5 * n_queries:,} in all",
+            found=f"{len(fine.captions):,} images with 5 captions, "
+            f"{5 * len(fine.captions):,} in all",
+            do="fetch fine_grained again",
+        )
+
+
+def _check_originals(fine: FineGrained, originals: Originals) -> None:
+    if originals.captions is None:
+        return
+    bare = [stem for stem in fine.captions if not originals.captions.get(stem)]
+    if bare:
+        raise MmclustError(
+            "Query images have no original caption",
+            where=originals.notes["file"],
+            expected=f"captions of all {len(fine.captions):,} query images",
+            found=f"{len(bare):,} without: {some(bare)}",
+            do="fetch the source of the original captions again, or take it away to "
+            "build without them",
+        )
+
+
+PATTERNS = {
+    "with_final_full_stop": re.compile(r"\.\s*$"),
+    "with_upper_case": re.compile(r"[A-Z]"),
+    "with_double_blank": re.compile(r"  "),
+    "with_digit": re.compile(r"[0-9]"),
+    "with_comma": re.compile(r","),
+    "with_hyphen": re.compile(r"-"),
+    "with_non_ascii": re.compile(r"[^\x00-\x7f]"),
+    "with_line_break": re.compile(r"[\r\n]"),
+}
+
+
+def text_notes(captions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Count captions, what is shared and repeated, and what is in them.
+
+    Parameters
+    ----------
+    captions
+        Of each image.
+
+    Returns
+    -------
+    dict
+        ``shared_strings``: captions that two or more images have, and
+        ``shared_captions``: how often such a caption is that of an image;
+        ``repeats_within_image``: captions that repeat one of the same image.
+        Words are what blanks separate.
+    """
+    texts = [text for each in captions.values() for text in each]
+    owners = Counter(text for each in captions.values() for text in set(each))
+    shared = {text: n for text, n in owners.items() if n > 1}
+    words = np.array([len(text.split()) for text in texts])
+    characters = np.array([len(text) for text in texts])
+    return {
+        "captions": len(texts),
+        "distinct": len(owners),
+        "shared_strings": len(shared),
+        "shared_captions": sum(shared.values()),
+        "repeats_within_image": len(texts) - sum(owners.values()),
+        "words": _spread(words) | {"median": float(np.median(words))},
+        "characters": _spread(characters),
+        "distinct_words": len({word for text in texts for word in text.split()}),
+        **{
+            name: sum(bool(pattern.search(text.strip())) for text in texts)
+            for name, pattern in PATTERNS.items()
+        },
+    }
+
+
+def pool_notes(fine: FineGrained) -> dict[str, Any]:
+    """Count the pool, and say how its order relates to that of the captions.
+
+    Parameters
+    ----------
+    fine
+        The benchmark.
+
+    Returns
+    -------
+    dict
+        ``queries_first``: whether the query images are the first entries;
+        ``same_order``: whether in the order of the captions.
+    """
+    n_queries = len(fine.captions)
+    first = [name.removesuffix(".jpg") for name in fine.pool[:n_queries]]
+    n_distractors = len(fine.pool) - n_queries
+    return {
+        "images": len(fine.pool),
+        "queries": n_queries,
+        "distractors": n_distractors,
+        "distractors_per_query": round(n_distractors / n_queries, 2),
+        "queries_first": set(first) == fine.captions.keys(),
+        "same_order": first == list(fine.captions),
+    }
+
+
+def _spread(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    mean = round(float(values.mean()), 2)
+    return {"min": int(values.min()), "mean": mean, "max": int(values.max())}

@@ -1,0 +1,316 @@
+"""A source's files: found unpacked or packed, and what fetching wrote of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.archives import Found, check_folder, opened, read_members
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Files that a publisher packs together.
+
+    Parameters
+    ----------
+    archive
+        For instance ``cifar-10-python.tar.gz``.
+    folder
+        The folder inside it, which unpacking makes.
+    names
+        The files needed.
+    optional
+        Files to read where they are there.
+    """
+
+    archive: str
+    folder: str
+    names: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+def read_layout(
+    raw: Path, layouts: Sequence[Layout]
+) -> tuple[Layout, dict[str, bytes], str]:
+    """Read the first layout that is there: unpacked, or else in its archive.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source: it holds the layout's folder, its files or its archive.
+    layouts
+        In order of preference.
+
+    Returns
+    -------
+    layout : Layout
+        The one found.
+    files : dict of str to bytes
+        By name.
+    where : str
+        The folder or archive, for messages.
+
+    Raises
+    ------
+    MmclustError
+        When none is complete, naming what is missing, or the archive is damaged.
+    """
+    check_folder(raw)
+    for layout in layouts:
+        for folder in (raw / layout.folder, raw):
+            if all((folder / name).is_file() for name in layout.names):
+                there = [n for n in layout.optional if (folder / n).is_file()]
+                names = [*layout.names, *there]
+                files = {name: (folder / name).read_bytes() for name in names}
+                return layout, files, str(folder)
+    for layout in layouts:
+        if (raw / layout.archive).is_file():
+            return layout, _unpack(raw / layout.archive, layout), layout.archive
+    raise MmclustError(
+        f"The files of {layouts[0].folder} are missing",
+        where=raw,
+        expected="; or ".join(
+            f"{n.archive}, or unpacked {n.folder}/ with {', '.join(n.names)}"
+            for n in layouts
+        ),
+        found=_what_is_there(raw, layouts),
+        do="fetch the source again, or give its folder with --raw",
+    )
+
+
+def _what_is_there(raw: Path, layouts: Sequence[Layout]) -> str:
+    for layout in layouts:
+        lacking = [n for n in layout.names if not (raw / layout.folder / n).is_file()]
+        if (raw / layout.folder).is_dir():
+            return f"{layout.folder}/ without {some(lacking)}"
+    return some(sorted(p.name for p in raw.iterdir())) or "an empty folder"
+
+
+def _unpack(path: Path, layout: Layout) -> dict[str, bytes]:
+    wanted = {f"{layout.folder}/{n}": n for n in (*layout.names, *layout.optional)}
+    files = {wanted[name]: data for name, data in read_members(path, wanted)}
+    missing = [name for name in layout.names if name not in files]
+    if missing:
+        raise MmclustError(
+            f"{path.name} lacks files",
+            where=path,
+            expected=f"{layout.folder}/ with {', '.join(layout.names)}",
+            found=f"missing: {some(missing)}",
+            do="fetch the source again",
+        )
+    return files
+
+
+def source_facts(raw: Path) -> dict[str, Any]:
+    """Return what ``source.json``, which fetching writes, says; empty if absent."""
+    path = raw / "source.json"
+    if not path.is_file():
+        return {}
+    return read_record(path, {}, do="fetch the source again", mirror=str, files=dict)
+
+
+def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:
+    """Return where fetching took each source of a benchmark from.
+
+    Parameters
+    ----------
+    plugin, params
+        The benchmark; of its sources, ``params.source`` is the one read, if it says so.
+    raw
+        Folder of the source; of several, the folder that holds theirs.
+
+    Returns
+    -------
+    dict
+        ``sample``, ``upstream`` or ``folder`` by source; ``by hand`` where nothing was
+        fetched. Of several, those that are there.
+    """
+    names: tuple[str, ...] = getattr(plugin, "SOURCES", ())
+    names = names or (getattr(plugin, "SOURCE", "source"),)
+    chosen = str(getattr(params, "source", ""))
+    names = (chosen,) if chosen in names else names
+    found = {}
+    for name in names:
+        own, shared = raw / name, (raw / "source.json").is_file()
+        if len(names) > 1 and not own.is_dir() and not shared:
+            continue
+        folder = own if (own / "source.json").is_file() or not shared else raw
+        mirror = str(source_facts(folder).get("mirror", "by hand"))
+        known = mirror in ("sample", "upstream", "by hand")
+        found[name] = mirror if known else "folder"
+    return found
+
+
+def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
+    """Return how fetching verified the source's files, ``none`` among it.
+
+    Empty where nothing says so: they were not fetched.
+
+    Parameters
+    ----------
+    raw, sources
+        See :func:`taken_from`.
+    """
+    folders = [raw, *(raw / name for name in sources if name)]
+    held = [source_facts(folder).get("files") for folder in folders]
+    files = [file for each in held if isinstance(each, dict) for file in each.values()]
+    return sorted({str(f.get("verified")) for f in files if isinstance(f, dict)})
+
+
+def protocol_value(raw: Path, key: str, default: int) -> int:
+    """Return a protocol's number as ``source.json`` sets it for a small mirror.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source.
+    key
+        For instance ``coco_all.min_images``.
+    default
+        The protocol's own number.
+    """
+    protocol = source_facts(raw).get("protocol", {})
+    value = protocol.get(key, default) if isinstance(protocol, dict) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise MmclustError(
+            "source.json has a value of the wrong type",
+            where=f"{raw / 'source.json'}, protocol, {key}",
+            expected="a whole number",
+            found=repr(value),
+            do="fetch the source again",
+        )
+    return value
+
+
+def find(raw: Path, archive: str, member: str) -> Found | None:
+    """Look for a publisher's file: unpacked first, then in its archive.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source.
+    archive
+        For instance ``annotations_trainval2017.zip``.
+    member
+        Path in the archive, which unpacking keeps.
+
+    Returns
+    -------
+    Found or None
+        ``None`` when it is in neither place.
+    """
+    if (raw / member).is_file():
+        return Found(raw / member)
+    if (raw / archive).is_file():
+        with opened(raw / archive) as packed:
+            if member in packed.NameToInfo:
+                return Found(raw / archive, member)
+    return None
+
+
+def require(raw: Path, archive: str, member: str) -> Found:
+    """Return what :func:`find` finds.
+
+    Raises
+    ------
+    MmclustError
+        Naming the places looked at, when it is in none.
+    """
+    check_folder(raw)
+    found = find(raw, archive, member)
+    if found is None:
+        raise MmclustError(
+            f"{member} is missing",
+            where=raw,
+            expected=f"{raw / member}, or {member} inside {raw / archive}",
+            found=some(sorted(p.name for p in raw.iterdir())) or "an empty folder",
+            do="fetch the source again, or give its folder with --raw",
+        )
+    return found
+
+
+def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
+    """Return the folders that several sources' files may lie in.
+
+    Parameters
+    ----------
+    raw
+        Holds a folder for each source, or all their files themselves.
+    names
+        The sources.
+
+    Returns
+    -------
+    list of Path
+        Those of ``raw/<name>`` that are there, then ``raw``.
+
+    Raises
+    ------
+    MmclustError
+        When ``raw`` is no folder.
+    """
+    check_folder(raw)
+    return [raw / name for name in names if (raw / name).is_dir()] + [raw]
+
+
+def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None:
+    """Return the first of a publisher's file, unpacked or in its archive."""
+    for folder in folders:
+        if found := find(folder, archive, member):
+            return found
+    return None
+
+
+def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
+    """Return the error for a file that is in none of the folders.
+
+    Parameters
+    ----------
+    folders
+        What was looked through, the source's folder last.
+    what
+        The file, for the first line.
+    names
+        What would have done.
+    """
+    there = {path.name for folder in folders for path in folder.iterdir()}
+    return MmclustError(
+        f"{what} is missing",
+        where=", ".join(map(str, folders)),
+        expected=" or ".join(names),
+        found=some(sorted(there)) or "an empty folder",
+        do="fetch the source again, or give its folder with --raw",
+    )
+
+
+def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
+    """Return each archive's size, and its sha256 where fetching recorded one.
+
+    Parameters
+    ----------
+    raw
+        Folder of the source; of several, the folder that holds theirs: what was
+        fetched is recorded beside the archive.
+    containers
+        Folders and archives that images lie in.
+    """
+    notes: dict[str, Any] = {}
+    for path in sorted(containers):
+        if path.is_dir():
+            notes[f"{path.name}/"] = "a folder"
+            continue
+        facts = source_facts(path.parent) or source_facts(raw)
+        recorded = facts.get("files", {})
+        known = recorded.get(path.name) if isinstance(recorded, dict) else None
+        sha256 = known.get("sha256") if isinstance(known, dict) else None
+        size = {"bytes": path.stat().st_size}
+        notes[path.name] = size | ({"sha256": sha256} if sha256 else {})
+    return notes

@@ -1,0 +1,507 @@
+"""Zip and tar archives: where members lie, reading them there, writing a stored zip.
+
+A stored zip and a plain tar are read by offset where they lie. A compressed tar has no
+offsets: what is taken of it is written once into a stored zip.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import mmap
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import CHUNK, writing
+from mmclust.core.progress import track
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+    from pathlib import Path
+
+
+Buffer = mmap.mmap | memoryview | bytearray | bytes
+
+# What zipfile and zlib raise on damaged, encrypted or exotic archives.
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, or a member of an archive where ``member`` is not ``None``."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}, {self.member}" if self.member else str(self.path)
+
+
+def check_folder(raw: Path) -> None:
+    """Refuse a source that is not a folder."""
+    if not raw.is_dir():
+        raise MmclustError(
+            "The source's folder is missing",
+            where=raw,
+            expected="a folder with the publisher's files",
+            found="a file" if raw.exists() else "nothing",
+            do="run `mmclust fetch`, or give the folder with --raw",
+        )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip archive, naming it in what goes wrong.
+
+    Raises
+    ------
+    MmclustError
+        When the archive is truncated or damaged, also inside the block.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except BROKEN_ZIP as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: object) -> MmclustError:
+    """Return the error for an archive that cannot be read."""
+    size = path.stat().st_size if path.is_file() else 0
+    return MmclustError(
+        "An archive is truncated or damaged",
+        where=path,
+        expected="a complete zip archive",
+        found=f"{size:,} bytes: {error or type(error).__name__}",
+        do="fetch the source again",
+    )
+
+
+@contextlib.contextmanager
+def reading(found: Found) -> Iterator[Buffer]:
+    """Give all bytes of a file without a second copy of them in memory.
+
+    A file, or a member that is stored uncompressed, is mapped; a compressed
+    member is unpacked into one buffer of its size.
+
+    Parameters
+    ----------
+    found
+        What to read.
+
+    Yields
+    ------
+    mmap.mmap or memoryview or bytearray or bytes
+        Valid inside the block only.
+
+    Raises
+    ------
+    MmclustError
+        When the archive is damaged.
+    """
+    if found.member is None:
+        with mapped(found.path) as whole:
+            yield whole
+        return
+    with opened(found.path) as archive:
+        info = archive.getinfo(found.member)
+        try:
+            unpacked = None if is_stored(info) else _unpacked(archive, info)
+        except (MemoryError, OverflowError) as error:
+            raise MmclustError(
+                "There is too little memory to unpack a member of an archive",
+                where=found,
+                found=f"{info.file_size:,} bytes, as the archive says",
+                do="end other programs, or unpack the archive and give the folder "
+                "with --raw; if it cannot be so large, fetch the source again",
+            ) from error
+        start = data_offset(found.path, info) if unpacked is None else 0
+    if unpacked is not None:
+        yield unpacked
+        return
+    stored = slice(start, start + info.file_size)
+    with mapped(found.path) as whole, memoryview(whole)[stored] as view:
+        if zlib.crc32(view) != info.CRC:
+            raise damaged(found.path, f"bad CRC-32 for {found.member}")
+        yield view
+
+
+@contextlib.contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
+    """Map a file read-only; an empty file, which cannot be mapped, is ``b""``."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise MmclustError(
+            f"{path.name} cannot be opened",
+            where=path,
+            found=error.strerror,
+            do="see that you may read the file",
+        ) from error
+    with file:
+        if path.stat().st_size == 0:
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            yield whole
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
+    """Return a compressed member's bytes, its checksum verified."""
+    buffer = bytearray(info.file_size)
+    view = memoryview(buffer)
+    filled = 0
+    with archive.open(info) as opened_member:
+        member = cast("io.BufferedIOBase", opened_member)
+        while count := member.readinto(view[filled : filled + (1 << 20)]):
+            filled += count
+        # The checksum is compared at the end only, which this read reaches.
+        extra = member.read(1)
+    if filled != info.file_size or extra:
+        raise zipfile.BadZipFile(f"{info.filename} has another size than stated")
+    return buffer
+
+
+def is_stored(info: zipfile.ZipInfo) -> bool:
+    """Return whether a member's bytes lie in the archive as they are."""
+    encrypted = info.flag_bits & 1
+    return info.compress_type == zipfile.ZIP_STORED and not encrypted
+
+
+def data_offset(path: Path, info: zipfile.ZipInfo) -> int:
+    """Return where a stored member's bytes begin; see :func:`data_offsets`."""
+    return data_offsets(path, [info])[0]
+
+
+def data_offsets(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[int]:
+    """Return where members' bytes begin in their archive.
+
+    The local header is read for it: its extra field may have another length
+    than the central directory's (Info-ZIP writes them so).
+
+    Parameters
+    ----------
+    path
+        The archive.
+    infos
+        Members of it.
+
+    Returns
+    -------
+    list of int
+        Bytes from the start of the archive.
+
+    Raises
+    ------
+    MmclustError
+        When there is no local header where the central directory says, or the
+        archive ends before the member does.
+    """
+    offsets = []
+    size = path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+        for info in infos:
+            file.seek(info.header_offset)
+            header = file.read(30)
+            if header[:4] != b"PK\3\4" or len(header) < 30:  # noqa: PLR2004
+                raise damaged(path, f"no header for {info.filename}")
+            name_length = int.from_bytes(header[26:28], "little")
+            extra_length = int.from_bytes(header[28:30], "little")
+            start = info.header_offset + 30 + name_length + extra_length
+            if start + info.compress_size > size:
+                raise damaged(path, f"it ends inside {info.filename}")
+            offsets.append(start)
+    return offsets
+
+
+BLOCK = tarfile.BLOCKSIZE
+BROKEN_TAR = (
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+)
+_PACKINGS: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+
+def locate_members(
+    archive: Path,
+    wanted: Collection[str] | Callable[[str], bool],
+    within: Place | None = None,
+) -> dict[str, Place]:
+    """Find members of a tar archive without unpacking it.
+
+    Parameters
+    ----------
+    archive
+        Plain or compressed, told apart by its content.
+    wanted
+        Names, or a function that says whether a name is wanted. A leading ``./`` is
+        no part of a name.
+    within
+        A tar inside a plain tar (ImageNet's train archive holds one per class), as
+        this function found it; offsets still count from the outer one's start.
+
+    Returns
+    -------
+    dict of str to Place
+        In the archive's order, of those members that are there; ``offset`` is
+        ``None`` in a compressed archive, ``length`` is always set.
+
+    Raises
+    ------
+    MmclustError
+        When the archive is missing, damaged or cut short, or a wanted member is no
+        plain file or is there twice.
+    """
+    is_wanted = wanted if callable(wanted) else wanted.__contains__
+    readable = archive.suffix == ".tar" and not is_compressed(archive)
+    places: dict[str, Place] = {}
+    with _walking(archive, within) as members:
+        for _, info in track(members, f"reading {archive.name}", unit="members"):
+            name = info.name.removeprefix("./")
+            if info.isdir() or not is_wanted(name):
+                continue
+            _refuse_odd(archive, info, seen=name in places)
+            offset = info.offset_data if readable else None
+            places[name] = Place(archive, name, offset, info.size)
+    return places
+
+
+def read_members(
+    archive: Path, wanted: Collection[str] | Callable[[str], bool]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and bytes of members, in the archive's order.
+
+    Parameters
+    ----------
+    archive, wanted
+        As in :func:`locate_members`.
+
+    Yields
+    ------
+    name : str
+    data : bytes
+
+    Raises
+    ------
+    MmclustError
+        As in :func:`locate_members`.
+    """
+    is_wanted = wanted if callable(wanted) else wanted.__contains__
+    seen: set[str] = set()
+    with _walking(archive, None) as members:
+        for tar, info in members:
+            name = info.name.removeprefix("./")
+            if info.isdir() or not is_wanted(name):
+                continue
+            _refuse_odd(archive, info, seen=name in seen)
+            seen.add(name)
+            with cast("IO[bytes]", tar.extractfile(info)) as member:
+                yield name, member.read()
+
+
+def is_compressed(archive: Path) -> bool:
+    """Return whether a tar's bytes have to be unpacked to be read."""
+    return _packing(archive) is not None
+
+
+def _packing(archive: Path) -> Callable[[Path], Any] | None:
+    try:
+        with archive.open("rb") as file:
+            start = file.read(6)
+    except OSError as error:
+        check_folder(archive.parent)
+        raise MmclustError(
+            f"{archive.name} cannot be opened",
+            where=archive,
+            expected="a tar archive",
+            found=error.strerror,
+            do="fetch the source again, or give its folder with --raw",
+        ) from error
+    return next((p for magic, p in _PACKINGS.items() if start.startswith(magic)), None)
+
+
+class _Watched:
+    """A file that remembers what was read last: a tar ends with a block of zeros."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        self.last = self.file.read(size)
+        return self.last
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+
+@contextlib.contextmanager
+def _walking(
+    archive: Path, within: Place | None
+) -> Iterator[Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]]:
+    """Give an archive's members; whatever goes wrong inside names the archive."""
+    name = within.member if within else None
+    packing = _packing(archive)
+    try:
+        with packing(archive) if packing else archive.open("rb") as file:
+            yield _tar_members(
+                file, within, archive.stat().st_size, packed=bool(packing)
+            )
+    except BROKEN_TAR as error:
+        raise _damaged_tar(archive, name, error) from error
+
+
+def _tar_members(
+    file: IO[bytes], within: Place | None, size: int, *, packed: bool
+) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    end = size
+    if within is not None:
+        assert within.offset is not None
+        assert within.length is not None
+        file.seek(within.offset)
+        end = within.offset + within.length
+    watched = _Watched(file)
+    with tarfile.open(fileobj=cast("IO[bytes]", watched), mode="r:") as tar:
+        while (info := tar.next()) is not None:
+            if not packed and info.offset_data + info.size > end:
+                raise EOFError(f"it ends inside {info.name}")
+            yield tar, info
+            # tarfile keeps every header it has seen; a million of them is much.
+            cast("Any", tar).members.clear()
+        # tarfile takes a header it cannot read, or no header, for the end.
+        if watched.last != bytes(BLOCK):
+            raise EOFError("it does not end as a tar does")
+        while packed and file.read(CHUNK):
+            pass  # at the very end a compressed file holds the check of all of it
+
+
+def _refuse_odd(archive: Path, info: tarfile.TarInfo, *, seen: bool) -> None:
+    if info.isreg() and not info.issparse() and not seen:
+        return
+    found = "a second member of this name" if seen else "a link or a special file"
+    raise MmclustError(
+        "An archive's member cannot be read where it lies",
+        where=f"{archive}, {info.name}",
+        expected="one plain file of this name",
+        found=found,
+        do="fetch the source again, or unpack it and give the folder with --raw",
+    )
+
+
+def _damaged_tar(
+    archive: Path, member: str | None, error: BaseException
+) -> MmclustError:
+    where = f"{archive}, {member}" if member else str(archive)
+    return MmclustError(
+        "An archive is truncated or damaged",
+        where=where,
+        expected="a complete tar archive",
+        found=f"{archive.stat().st_size:,} bytes: {error or type(error).__name__}",
+        do="fetch the source again",
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """The bytes of one image.
+
+    Parameters
+    ----------
+    container
+        A folder or an archive.
+    member
+        Path inside it.
+    offset, length
+        Bytes from the archive's start, and how many, where the image is stored
+        uncompressed in one; ``None`` otherwise.
+    """
+
+    container: Path
+    member: str
+    offset: int | None = None
+    length: int | None = None
+
+
+def archive_places(
+    archive: Path, found: Mapping[str, zipfile.ZipInfo]
+) -> dict[str, Place]:
+    """Return where members of a zip lie, by the keys they are given under.
+
+    Raises
+    ------
+    MmclustError
+        When the archive ends early or is no longer what its directory says.
+    """
+    # Every header is visited, so that an archive cut short is noticed now.
+    offsets = data_offsets(archive, list(found.values()))
+    return {
+        image_id: Place(archive, info.filename, offset, info.file_size)
+        if is_stored(info)
+        else Place(archive, info.filename)
+        for (image_id, info), offset in zip(found.items(), offsets, strict=True)
+    }
+
+
+def write_stored(
+    path: Path, members: Iterable[tuple[str, bytes]], comment: bytes = b""
+) -> dict[str, Place]:
+    """Write a zip without compression or dates: equal members give equal bytes.
+
+    Parameters
+    ----------
+    path
+        Of the zip, which appears complete or not at all.
+    members
+        Names and bytes, in the order they are written.
+    comment
+        Of the archive.
+
+    Returns
+    -------
+    dict of str to Place
+        Of each member.
+
+    Raises
+    ------
+    MmclustError
+        When there is no space.
+    """
+    places: dict[str, Place] = {}
+    with (
+        writing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.comment = comment
+        for name, data in members:
+            info = zipfile.ZipInfo(name)  # dated 1980, as every other
+            info.create_system = 3  # Unix, on every system
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+            start = archive.start_dir - len(data)
+            places[name] = Place(path, name, start, len(data))
+    return places
