@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmclust.scoring.record import parse, read
 from tests.conftest import ROOT
 
 ENVIRONMENT = {
@@ -26,7 +27,9 @@ ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "t@example.org",
 }
 BENCHMARKS = ("coco_cross", "flickr30k_fg")
-SCORES = "metrics/clustering/coco_cross.json"
+SCORES = "metrics/details/score/coco_cross.csv"
+MEANS = "metrics/score/coco_cross"
+TEXT = ("miniclip", "text", "kmeans")
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +108,13 @@ def test_repro_makes_everything_and_then_nothing(repo):
     """The first run makes metrics, plots and page; the second runs no stage."""
     first = stages_run(dvc(repo, "repro"))
     assert len(first) == 24
-    scores = json.loads((repo / SCORES).read_text())
-    assert set(scores) == {"color_histogram", "miniclip", "heads"}
-    assert 0 < scores["miniclip"]["text"]["kmeans"]["acc"] < 1
+    scores = read(repo / SCORES)
+    assert {key[0] for key in scores.methods()} == {"color_histogram", "miniclip"}
+    assert 0 < scores.mean(TEXT, "acc") < 1
     assert (repo / "report/index.html").stat().st_size > 10_000
     assert stages_run(dvc(repo, "repro")) == set()
     untracked = run(repo, "git", "status", "--porcelain", "-uall").split()
-    for name in ("dvc.lock", SCORES, "plots/k/coco_cross.csv"):
+    for name in ("dvc.lock", SCORES, f"{MEANS}/kmeans.json", "plots/k/coco_cross.csv"):
         assert name in untracked
     tracked = [n for n in untracked if n.startswith(("data/", "report/"))]
     summaries = [f"data/benchmarks/{b}/summary.json" for b in BENCHMARKS]
@@ -131,7 +134,7 @@ def test_metrics_can_be_read_in_a_clone_without_data(repo, tmp_path):
     """Metrics are in git: no cache, no remote."""
     clone = tmp_path / "clone"
     run(repo, "git", "clone", "-q", ".", str(clone))
-    assert "miniclip" in dvc(clone, "metrics", "show")
+    assert f"{MEANS}/kmeans.json" in dvc(clone, "metrics", "show")
 
 
 def test_another_k_reruns_only_what_reads_it(repo):
@@ -139,8 +142,7 @@ def test_another_k_reruns_only_what_reads_it(repo):
     output = dvc(repo, "exp", "run", "-n", "k43", "-S", "model.k=43")
     expected = {"nouns", "cluster", "head", "score", "budget", "report"}
     assert words(stages_run(output)) == expected
-    scores = json.loads((repo / SCORES).read_text())
-    assert scores["miniclip"]["text"]["kmeans"]["k"] == 43
+    assert read(repo / SCORES).get(TEXT, "acc").k == 43
     run(repo, "git", "checkout", "-q", ".")
     dvc(repo, "checkout")
     assert stages_run(dvc(repo, "repro")) == set()
@@ -156,8 +158,10 @@ def test_a_queue_of_experiments(repo):
         for experiment in row.get("experiments") or []:
             data = experiment["revs"][0]["data"]
             k = data["params"]["params.yaml"]["data"]["model"]["k"]
-            scored = data["metrics"][SCORES]["data"]
-            found[k] = scored["miniclip"]["text"]["kmeans"]["k"]
+            assert 0 < data["metrics"][f"{MEANS}/kmeans.json"]["data"]["acc"] < 1
+            rev = experiment["revs"][0]["rev"]
+            record = parse(run(repo, "git", "show", f"{rev}:{SCORES}").encode(), rev)
+            found[k] = record.get(TEXT, "acc").k
     assert found == {10: 10, 20: 20, 43: 43}
 
 
@@ -171,9 +175,11 @@ def test_branches_are_compared(repo):
     run(repo, "git", "checkout", "-q", "main")
     dvc(repo, "checkout")
     diff = json.loads(dvc(repo, "metrics", "diff", "main", "more", "--json"))
-    change = diff[SCORES]["miniclip.text.kmeans.k"]
-    assert (change["old"], change["new"]) == (10, 25)
-    assert "miniclip.text.kmeans.acc" in diff[SCORES]
+    change = diff[f"{MEANS}/kmeans.json"]["acc"]
+    assert 0 < change["new"] != change["old"] > 0
+    moved = run(repo, sys.executable, "-m", "mmclust", "diff", "main", "more", "--all")
+    assert "10 → 25" in moved
+    assert "params differ: model.k: None → 25" in moved.replace("unset", "None")
     output = dvc(repo, "plots", "diff", "main", "more", "-o", "plots_diff")
     page = (repo / "plots_diff/index.html").read_text()
     assert "main" in page
@@ -254,8 +260,8 @@ def test_a_new_encoder_is_one_file_and_one_name(repo):
         "budget",
         "report",
     }
-    scores = json.loads((repo / SCORES).read_text())
-    assert "image" in scores["brightness"]
+    scores = read(repo / SCORES)
+    assert ("brightness", "image", "kmeans") in scores.methods()
     (repo / "src/mmclust/encoders/brightness.py").unlink()
     run(repo, "git", "checkout", "-q", ".")
 
@@ -278,8 +284,9 @@ def test_real_photographs_go_through_to_the_report(repo):
     dvc(repo, "repro", "report")
     summary = json.loads((repo / "data/benchmarks/coco_all/summary.json").read_text())
     assert summary["images"] == 15
-    scores = json.loads((repo / "metrics/clustering/coco_all.json").read_text())
-    assert set(scores["miniclip"]) == {"image", "text", "concat"}
+    scores = read(repo / "metrics/details/score/coco_all.csv")
+    views = {view for encoder, view, _ in scores.methods() if encoder == "miniclip"}
+    assert views == {"image", "text", "concat"}
     assert len(list((repo / "report/files").glob("*.jpg"))) > 0
     run(repo, "git", "checkout", "-q", ".")
     dvc(repo, "checkout")

@@ -1,6 +1,5 @@
 """One's own pictures, offline: the whole pipeline without a source of anybody's."""
 
-import json
 import sys
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from mmclust.scoring.record import read
 from tests.pipeline.test_dvc import commit, copy_project, dvc, run, stages_run, words
 
 KINDS = ("red", "green", "blue")
@@ -45,16 +45,16 @@ def test_the_pipeline_of_own_pictures(labelled, tmp_path):
     commit(root, "Start")
     ran = stages_run(dvc(root, "repro"))
     assert words(ran) == {
-        "sample", "build", "vocabulary", "encode", "nouns", "cluster", "score",
-        "budget", "report",
+        "sample", "build", "vocabulary", "encode", "nouns", "cluster", "cognition",
+        "score", "budget", "report",
     }  # fmt: skip
     assert (root / "report/index.html").stat().st_size > 10_000
     assert (
         root / "data/vocabulary/WordNetNouns.csv"
     ).read_text() == "word,definition\n"
     if labelled:
-        scores = json.loads((root / "metrics/clustering/folder.json").read_text())
-        assert scores["color_histogram"]["image"]["kmeans"]["acc"] == 1
+        scores = read(root / "metrics/details/score/folder.csv")
+        assert scores.mean(("color_histogram", "image", "kmeans"), "acc") == 1
         assert stages_run(dvc(root, "repro")) == set()
     params["model"]["heads"] = ["tac"]
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -88,7 +88,7 @@ def test_the_small_world_has_every_stage_and_kind(worlds):
         "data/words/joint_model/seed_0/visual.safetensors",
         "data/retrieval/mscoco_fg/miniclip/t2i_main.parquet",
         "data/grounding/coco_words/images.parquet",
-        "metrics/clustering/coco_all.json",
+        "metrics/details/score/coco_all.csv",
         "report/index.html",
     ):
         assert each in here
