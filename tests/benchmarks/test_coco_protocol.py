@@ -24,7 +24,8 @@ from tests.benchmarks.toy_coco import (
 )
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
-FULL = SHARED / "coco2017_image_categories.csv.gz"
+DATA = Path(__file__).parents[1] / "data"
+FULL = DATA / "coco2017_category_sets.csv.gz"
 MINI = SHARED / "coco_mini"
 
 COCO_CROSS_PUBLISHED = {
@@ -144,19 +145,19 @@ def write_instances(raw, split, content):
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """The true category sets of all of COCO 2017 as instances files."""
-    if not FULL.is_file():
-        pytest.skip(f"{FULL.name} is not on this machine")
-    names = json.loads((SHARED / "coco_categories.json").read_text(encoding="utf-8"))
+    names = json.loads((DATA / "coco_categories.json").read_text(encoding="utf-8"))
     images = defaultdict(list)
     annotations = defaultdict(list)
     with gzip.open(FULL, "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            image_id = int(row["image_id"])
-            images[row["split"]].append({"id": image_id})
-            annotations[row["split"]] += [
-                {"image_id": image_id, "category_id": int(category)}
-                for category in row["category_ids"].split()
-            ]
+            categories = [int(category) for category in row["category_ids"].split()]
+            for _ in range(int(row["images"])):
+                image_id = len(images[row["split"]]) + 1
+                image_id += 1_000_000 * (row["split"] == "val2017")
+                images[row["split"]].append({"id": image_id})
+                annotations[row["split"]] += [
+                    {"image_id": image_id, "category_id": c} for c in categories
+                ]
     raw = tmp_path_factory.mktemp("coco2017")
     for split, entries in images.items():
         content = {

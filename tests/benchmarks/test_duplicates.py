@@ -14,9 +14,11 @@ from PIL import Image
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._duplicates import (
     DISTANCE,
+    Fingerprints,
     equal_pairs,
+    find_duplicates,
     fingerprints,
-    near_pairs,
+    near_values,
     perceptual_hashes,
     small_picture,
 )
@@ -43,19 +45,83 @@ def test_equal_pairs_are_all_pairs_of_equals(keys):
 
 
 @given(st.data())
-def test_near_pairs_are_those_within_the_distance(data):
+def test_near_values_are_those_within_the_distance(data):
     """Against two loops, on hashes a few bits apart; each pair once."""
     n = data.draw(st.integers(2, 14))
     base = data.draw(st.integers(0, 2**64 - 1))
     flips = st.sets(st.integers(0, 63), max_size=4)
-    hashes = [base ^ sum(1 << bit for bit in data.draw(flips)) for _ in range(n)]
+    drawn = {base ^ sum(1 << bit for bit in data.draw(flips)) for _ in range(n)}
+    hashes = sorted(drawn)
+    n = len(hashes)
     expected = {
         (a, b)
         for a in range(n)
         for b in range(a + 1, n)
         if (hashes[a] ^ hashes[b]).bit_count() <= DISTANCE
     }
-    assert as_set(near_pairs(np.array(hashes, np.uint64))) == expected
+    assert as_set(near_values(np.array(hashes, np.uint64))) == expected
+
+
+@given(st.data())
+def test_counts_and_lists_are_those_of_two_loops(data):
+    """Files, hashes, splits and classes at random: every number of the summary."""
+    n = data.draw(st.integers(1, 16))
+    kinds = [data.draw(st.integers(0, 5)) for _ in range(n)]
+    hash_of = [data.draw(st.sampled_from([0, 1, 7, 15, 255, 3])) for _ in range(6)]
+    readable = [data.draw(st.booleans()) for _ in range(6)]
+    splits = np.array([data.draw(st.sampled_from(["train", "test"])) for _ in range(n)])
+    ids = [f"i{row:02d}" for row in range(n)]
+    drawn = {i: data.draw(st.sampled_from(["a", "b", ""])) for i in ids}
+    labels = {i: name for i, name in drawn.items() if name}
+    prints = Fingerprints(
+        np.array([bytes([kind + 1]) * 32 for kind in kinds], "S32"),
+        np.array([hash_of[k] if readable[k] else 0 for k in kinds], np.uint64),
+        np.array([readable[k] for k in kinds]),
+    )
+    summary, table = find_duplicates(prints, ids, splits, labels)
+    pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
+    exact = [(a, b) for a, b in pairs if kinds[a] == kinds[b]]
+    near = [
+        (a, b)
+        for a, b in pairs
+        if kinds[a] != kinds[b]
+        and readable[kinds[a]]
+        and readable[kinds[b]]
+        and (hash_of[kinds[a]] ^ hash_of[kinds[b]]).bit_count() <= DISTANCE
+    ]
+    for kind, found in (("exact", exact), ("near", near)):
+        across = sum(splits[a] != splits[b] for a, b in found)
+        classes = [(labels.get(ids[a]), labels.get(ids[b])) for a, b in found]
+        del summary[kind]["by"]
+        assert summary[kind] == {
+            "pairs": len(found),
+            "images": len({row for pair in found for row in pair}),
+            "within_split": len(found) - across,
+            "across_splits": across,
+            "across_classes": sum(bool(x and y and x != y) for x, y in classes),
+            "first": [[ids[a], ids[b]] for a, b in found[:5]],
+        }
+        listed = [
+            (row["image_id"], row["other_id"])
+            for row in table.to_pylist()
+            if row["kind"] == kind
+        ]
+        assert listed == [(ids[a], ids[b]) for a, b in found]
+
+
+def test_groups_of_equal_hashes_are_counted_not_written_down():
+    """Twice 10,000 different files with one hash each, two bits apart."""
+    n = 20_000
+    digests = np.array([row.to_bytes(32, "big") for row in range(1, n + 1)], "S32")
+    hashes = np.repeat(np.array([0, 3], np.uint64), n // 2)
+    prints = Fingerprints(digests, hashes, np.ones(n, bool))
+    splits = np.array(["train", "test"])[np.arange(n) % 2]
+    ids = [f"{row:05d}" for row in range(n)]
+    summary, table = find_duplicates(prints, ids, splits, {})
+    assert summary["near"]["pairs"] == n * (n - 1) // 2
+    assert summary["near"]["across_splits"] == (n // 2) ** 2
+    assert summary["near"]["images"] == n
+    assert len(table) == 1_000_000
 
 
 def test_the_hash_is_the_low_frequencies_over_their_median():

@@ -6,13 +6,14 @@ counts and classes, never the class of an image.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import io
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.images import read_images
+from mmclust.core.images import Images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -251,15 +252,16 @@ def thumbnail_strip(manifest: Manifest) -> bytes | None:
         range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()
     )
     squares: list[Image.Image] = []
-    for row in order[: 10 * PICTURES]:
-        try:
-            ((_, rgb),) = read_images(manifest, [row])
-        except MmclustError:  # a picture that does not decode is counted elsewhere
-            continue
-        picture = Image.fromarray(rgb)
-        squares.append(ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS))
-        if len(squares) == PICTURES:
-            break
+    with contextlib.closing(Images(manifest)) as images:
+        for row in order[: 10 * PICTURES]:
+            try:
+                picture = Image.fromarray(images.read(row))
+            except MmclustError:  # a picture that does not decode is counted elsewhere
+                continue
+            square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)
+            squares.append(square)
+            if len(squares) == PICTURES:
+                break
     if not squares:
         return None
     strip = Image.new("RGB", (SIDE * len(squares), SIDE))

@@ -42,38 +42,43 @@ DISTANCE = 4
 """Bits of 64 in which the hashes of near duplicates differ at most."""
 LISTED = 1_000_000
 """Pairs of a kind that are listed; all are counted."""
+PAIRS = 1 << 16
+"""Pairs that are made at once to be listed."""
 FIRST = 5
 """Pairs that the summary spells out."""
 
 Pairs = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
+_Members = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 
 
 @dataclass
 class _Tally:
-    """Pairs of one kind, counted as they are found."""
+    """Pairs of one kind: counted as products of groups, listed up to a limit."""
 
-    splits: np.ndarray[Any, Any]
-    classes: np.ndarray[Any, Any]
+    n_images: int
     pairs: int = 0
     across_splits: int = 0
     across_classes: int = 0
-    listed: int = 0
     involved: np.ndarray[Any, Any] = field(init=False)
     found: list[np.ndarray[Any, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.involved = np.zeros(len(self.splits), bool)
+        self.involved = np.zeros(self.n_images, bool)
 
-    def add(self, left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> None:
-        """Count pairs of rows."""
-        self.pairs += len(left)
-        self.across_splits += int((self.splits[left] != self.splits[right]).sum())
-        a, b = self.classes[left], self.classes[right]
-        self.across_classes += int(((a != b) & (a >= 0) & (b >= 0)).sum())
-        self.involved[left] = self.involved[right] = True
-        room = max(LISTED - self.listed, 0)
-        self.found.append(np.stack([left[:room], right[:room]], axis=1))
-        self.listed += min(len(left), room)
+    def count(self, pairs: int, same_split: int, classed: int, same_class: int) -> None:
+        """Add so many pairs: those of one split, of two classes known, of one class."""
+        self.pairs += pairs
+        self.across_splits += pairs - same_split
+        self.across_classes += classed - same_class
+
+    def list_first(self, pairs: Iterator[Pairs]) -> None:
+        """List pairs of rows until there are :data:`LISTED` of them."""
+        room = LISTED
+        for left, right in pairs:
+            self.found.append(np.stack([left[:room], right[:room]], axis=1))
+            room -= min(len(left), room)
+            if not room:
+                return
 
     def rows(self) -> np.ndarray[Any, Any]:
         """Return the listed pairs, int64 (p, 2), sorted."""
@@ -91,6 +96,62 @@ class _Tally:
             "across_classes": self.across_classes,
             "first": first,
         }
+
+
+class _Groups:
+    """Images in groups of equal keys, and how many of each split and class are in each.
+
+    Pairs are counted by products of such numbers: two groups of 10,000 make a hundred
+    million pairs, of which none is written down.
+
+    Parameters
+    ----------
+    keys
+        int64 (n,): the group of each image, from 0 without gaps.
+    splits, classes
+        int64 (n,): of each image; a class of -1 is not known.
+    """
+
+    def __init__(
+        self,
+        keys: np.ndarray[Any, Any],
+        splits: np.ndarray[Any, Any],
+        classes: np.ndarray[Any, Any],
+    ) -> None:
+        n_groups = int(keys.max(initial=-1)) + 1
+        known = classes >= 0
+        self.sizes = np.bincount(keys, minlength=n_groups)
+        self.known = np.bincount(keys[known], minlength=n_groups)
+        self.by_split = _table_of(keys, splits, n_groups)
+        self.by_class = _table_of(keys[known], classes[known], n_groups)
+
+    def count_within(self, tally: _Tally, sign: int = 1) -> None:
+        """Count (or with -1 take off) all pairs of two images of one group."""
+        tables = (self.sizes, self.by_split.data, self.known, self.by_class.data)
+        counts = [int((each * (each - 1) // 2).sum()) for each in tables]
+        tally.count(*(sign * count for count in counts))
+
+    def count_between(
+        self, tally: _Tally, left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]
+    ) -> None:
+        """Count all pairs of an image of one group and an image of the other."""
+        tally.count(
+            int((self.sizes[left] * self.sizes[right]).sum()),
+            int(self.by_split[left].multiply(self.by_split[right]).sum()),
+            int((self.known[left] * self.known[right]).sum()),
+            int(self.by_class[left].multiply(self.by_class[right]).sum()),
+        )
+
+
+def _table_of(
+    rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any], n_rows: int
+) -> Any:
+    """Return how often each pair of numbers occurs: a sparse int64 table."""
+    from scipy.sparse import csr_matrix
+
+    shape = (n_rows, int(columns.max(initial=0)) + 1)
+    ones = np.ones(len(rows), np.int64)
+    return csr_matrix((ones, (rows, columns)), shape=shape)
 
 
 def find_duplicates(
@@ -125,15 +186,14 @@ def find_duplicates(
     names = sorted(set(labels.values()))
     position = {name: at for at, name in enumerate(names)}
     classes = np.array([position.get(labels.get(i, ""), -1) for i in ids], np.int64)
-    exact, near = _Tally(splits, classes), _Tally(splits, classes)
+    _, split_of = np.unique(splits, return_inverse=True)
+    exact, near = _Tally(len(ids)), _Tally(len(ids))
     _, same = np.unique(prints.digests, return_inverse=True)
-    for left, right in equal_pairs(same):
-        exact.add(left, right)
-    rows = np.flatnonzero(prints.decoded)
-    for left, right in near_pairs(prints.hashes[rows]):
-        left, right = rows[left], rows[right]  # noqa: PLW2901
-        other = same[left] != same[right]
-        near.add(left[other], right[other])
+    files = _Groups(same, split_of, classes)
+    files.count_within(exact)
+    exact.involved = files.sizes[same] > 1
+    exact.list_first(equal_pairs(same))
+    _find_near(near, prints, same, split_of, classes)
     bad = np.flatnonzero(~prints.decoded)
     summary = {
         "exact": exact.summary("sha256 of the file", ids),
@@ -146,6 +206,46 @@ def find_duplicates(
         },
     }
     return summary, _table(exact.rows(), near.rows(), ids, splits, prints.hashes)
+
+
+def _find_near(
+    near: _Tally,
+    prints: Fingerprints,
+    same: np.ndarray[Any, Any],
+    splits: np.ndarray[Any, Any],
+    classes: np.ndarray[Any, Any],
+) -> None:
+    """Count and list the pairs of different files whose hashes are near.
+
+    ``same`` groups equal files. Their hashes are equal, too, so that within a group of
+    equal hashes the pairs of equal files are taken off.
+    """
+    rows = np.flatnonzero(prints.decoded)
+    values, group = np.unique(prints.hashes[rows], return_inverse=True)
+    _, first, file = np.unique(same[rows], return_index=True, return_inverse=True)
+    alike = _Groups(group, splits[rows], classes[rows])
+    equal = _Groups(file, splits[rows], classes[rows])
+    alike.count_within(near)
+    equal.count_within(near, -1)
+    involved = alike.sizes[group] > equal.sizes[file]
+    chosen: list[Pairs] = []
+    room = LISTED
+    touched = np.zeros(len(values), bool)
+    for left, right in near_values(values):
+        alike.count_between(near, left, right)
+        touched[left] = touched[right] = True
+        chosen.append((left[:room], right[:room]))
+        room -= min(len(left), room)
+    near.involved[rows] = involved | touched[group]
+
+    def listed() -> Iterator[Pairs]:
+        same_files, same_hashes = _members_of(file), _members_of(group)
+        for left, right in equal_pairs(group[first]):
+            yield from _products(same_files, left, right)
+        for left, right in chosen:
+            yield from _products(same_hashes, left, right)
+
+    near.list_first((rows[left], rows[right]) for left, right in listed())
 
 
 def equal_pairs(keys: np.ndarray[Any, Any]) -> Iterator[Pairs]:
@@ -167,17 +267,18 @@ def equal_pairs(keys: np.ndarray[Any, Any]) -> Iterator[Pairs]:
         step += 1
 
 
-def near_pairs(hashes: np.ndarray[Any, Any]) -> Iterator[Pairs]:
-    """Yield all pairs of uint64 hashes at most :data:`DISTANCE` bits apart, once each.
+def near_values(values: np.ndarray[Any, Any]) -> Iterator[Pairs]:
+    """Yield all pairs of different uint64 at most :data:`DISTANCE` bits apart, once.
 
     Of five bands of bits, two such hashes have at least one in common (four different
     bits cannot be in five bands), so only hashes that share a band are compared. A
-    pair counts in the first band it shares; equal hashes are compared as one.
+    pair counts in the first band it shares.
+
+    Parameters
+    ----------
+    values
+        Hashes, each once; the pairs are positions in them.
     """
-    values, group, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-    yield from equal_pairs(group)
-    members = np.argsort(group, kind="stable")
-    starts = np.cumsum(sizes) - sizes
     bands = _bands()
     for at, band in enumerate(bands):
         for left, right in equal_pairs(values & band):
@@ -185,24 +286,31 @@ def near_pairs(hashes: np.ndarray[Any, Any]) -> Iterator[Pairs]:
             kept = np.bitwise_count(other) <= DISTANCE
             for earlier in bands[:at]:
                 kept &= (other & earlier) != 0
-            yield _members_of(left[kept], right[kept], members, starts, sizes)
+            if kept.any():
+                yield left[kept], right[kept]
 
 
-def _members_of(
-    left: np.ndarray[Any, Any],
-    right: np.ndarray[Any, Any],
-    members: np.ndarray[Any, Any],
-    starts: np.ndarray[Any, Any],
-    sizes: np.ndarray[Any, Any],
-) -> Pairs:
-    """Return all pairs of a member of one group and a member of the other."""
-    products = sizes[left] * sizes[right]
-    pair = np.repeat(np.arange(len(left)), products)
-    within = np.arange(len(pair)) - np.repeat(np.cumsum(products) - products, products)
-    one, two = left[pair], right[pair]
-    a = members[starts[one] + within // sizes[two]]
-    b = members[starts[two] + within % sizes[two]]
-    return np.minimum(a, b), np.maximum(a, b)
+def _members_of(keys: np.ndarray[Any, Any]) -> _Members:
+    """Return the members of all groups, group by group, where each starts, its size."""
+    sizes = np.bincount(keys)
+    return np.argsort(keys, kind="stable"), np.cumsum(sizes) - sizes, sizes
+
+
+def _products(
+    groups: _Members, left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]
+) -> Iterator[Pairs]:
+    """Yield the pairs of a member of one group and a member of the other, in blocks."""
+    members, starts, sizes = groups
+    ends = np.cumsum(sizes[left] * sizes[right])
+    total = int(ends[-1]) if len(ends) else 0
+    for start in range(0, min(total, LISTED), PAIRS):
+        number = np.arange(start, min(start + PAIRS, total))
+        pair = np.searchsorted(ends, number, side="right")
+        one, two = left[pair], right[pair]
+        within = number - (ends[pair] - sizes[one] * sizes[two])
+        a = members[starts[one] + within // sizes[two]]
+        b = members[starts[two] + within % sizes[two]]
+        yield np.minimum(a, b), np.maximum(a, b)
 
 
 def _bands() -> list[np.uint64]:
