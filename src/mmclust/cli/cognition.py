@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.scoring.record import show_p
-
 if TYPE_CHECKING:
     from mmclust.scoring.record import Score
 
@@ -59,6 +57,8 @@ def models() -> None:
 
 def _line(name: str, score: Score) -> str:
     """Return a score with its interval and what it is compared with, or why not."""
+    from mmclust.scoring.record import show_p
+
     if score.mean is None:
         return f"  {name:<16}-       ({score.note})"
     text = f"  {name:<16}{score.mean:.4f}"

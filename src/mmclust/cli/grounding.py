@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
-from mmclust.scoring.record import show_p
 
 if TYPE_CHECKING:
     from mmclust.core.params import Params
@@ -101,6 +100,8 @@ def show(
 def _table(record: Record, params: Params) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from mmclust.scoring.record import show_p
 
     model, benchmark = params.grounding.model, params.grounding.benchmark
     images = record.mean((model, "", ""), "n_images") or 0

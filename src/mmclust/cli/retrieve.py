@@ -9,7 +9,6 @@ import typer
 
 from mmclust.cli._names import NamesCommand
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
-from mmclust.scoring.record import show_p
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +106,8 @@ def rerank(
 
 
 def _tell(title: str, scores: Mapping[str, Score]) -> None:
+    from mmclust.scoring.record import show_p
+
     def value(name: str) -> float:
         return scores[name].mean or 0.0 if name in scores else 0.0
 

@@ -217,6 +217,14 @@ def threads(n: int = 1) -> Iterator[None]:
         yield
 
 
+def in_thread(n: int = 1) -> None:
+    """Hold a thread of one's own, in its first line, to n of torch's threads.
+
+    A thread that torch has not seen takes as many as there are cores.
+    """
+    _hold("torch", _COUNTED["torch"][1], n)
+
+
 def _hold(name: str, setter: str, count: int) -> None:
     """Give a library its number of threads, if it is loaded by now."""
     if name in sys.modules:

@@ -21,7 +21,7 @@ import numpy as np
 from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.numerics import threads
+from mmclust.core.numerics import in_thread, threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -246,8 +246,7 @@ def _train(
     tower = model["image"]
     assert isinstance(tower, nn.Sequential)
     losses, order = [], rng.permutation(n)
-    # A thread that torch has not seen would take as many threads as there are cores.
-    with ThreadPoolExecutor(2, "miniclip", torch.set_num_threads, (1,)) as pool:
+    with ThreadPoolExecutor(2, "miniclip", in_thread) as pool:
         convolutions = Convolutions(tower, pictures[:size].shape, pool)
         for _ in track(range(params.steps), "miniclip", params.steps, "steps"):
             if len(order) < size:
