@@ -95,7 +95,7 @@ def test_features_of_another_manifest_are_refused(tmp_path):
     other = written(tmp_path / "n.parquet", ROWS[:2])
     with pytest.raises(MmclustError, match="made from another manifest") as caught:
         read_features(tmp_path / "f", other)
-    assert "mmclust encode toy e" in str(caught.value)
+    assert "mmclust encode toy f" in str(caught.value)
 
 
 def test_features_in_another_order_are_refused(tmp_path):
@@ -115,7 +115,7 @@ def test_features_in_another_order_are_refused(tmp_path):
     with pytest.raises(MmclustError, match=r"image\.npy is not the file") as caught:
         read_features(folder, manifest)
     assert digests["image.npy"] in str(caught.value)
-    assert "mmclust encode toy e" in str(caught.value)
+    assert "mmclust encode toy f" in str(caught.value)
 
 
 def test_clusters_of_methods_in_different_orders_are_refused(tmp_path):
@@ -156,7 +156,7 @@ def test_concat_weighs_both_views_equally(tmp_path):
         "image": (1000 * rng.standard_normal((3, 4))).astype(np.float32),
         "text": rng.standard_normal((3, 7)).astype(np.float32),
     }
-    write_features(tmp_path / "f", views, {}, manifest)
+    write_features(tmp_path / "f", views, {"encoder": "e"}, manifest)
     features = read_features(tmp_path / "f", manifest)
     assert views_of(features) == ["image", "text", "concat"]
     joined = view_of(features, "concat")

@@ -16,8 +16,8 @@ from tests.docs.clone import bash
 
 ALL = [block for page in pages() for block in blocks(page)]
 OTHERS = {
-    "cp", "docker", "export", "git", "head", "id", "mkdir", "mv", "sed", "source",
-    "true",
+    "cp", "docker", "export", "git", "head", "id", "mkdir", "mv", "rm", "sed",
+    "source", "true",
 }  # fmt: skip
 
 

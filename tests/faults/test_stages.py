@@ -95,11 +95,12 @@ def is_hidden(name):
 
 
 def visible(root):
-    """Return what git and DVC may see; costs are of the clock, and no result."""
+    """Return what git and DVC may see; costs and fingerprints are no results."""
     return {
         name: data
         for name, data in tree(root).items()
-        if not is_hidden(name) and not name.startswith("data/costs/")
+        if not is_hidden(name)
+        and not name.startswith(("data/costs/", "data/fingerprints/"))
     }
 
 
@@ -119,6 +120,8 @@ class World:
 
     def copy(self, to, without=None):
         shutil.copytree(self.root, to)
+        # With them, stages that keep a fingerprint would have nothing to do.
+        shutil.rmtree(to / "data/fingerprints")
         for name in self.outputs.get(without, []):
             (to / name).unlink()
         return to

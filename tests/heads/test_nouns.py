@@ -147,6 +147,7 @@ def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
             calls.append(len(texts))
             return rows(len(texts), seed=len(texts))
 
+    Plugin.__name__ = "mmclust.encoders.random"  # whose code counts
     monkeypatch.setattr(_embeddings, "load", lambda *_: Plugin)
     encoder = SharedEncoder("toy", NounsParams(), Fitted(), frozen=True)
     words = [f"w{i}" for i in range(600)]

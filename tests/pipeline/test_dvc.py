@@ -177,9 +177,10 @@ def test_branches_are_compared(repo):
     diff = json.loads(dvc(repo, "metrics", "diff", "main", "more", "--json"))
     change = diff[f"{MEANS}/kmeans.json"]["acc"]
     assert 0 < change["new"] != change["old"] > 0
-    moved = run(repo, sys.executable, "-m", "mmclust", "diff", "main", "more", "--all")
+    command = (sys.executable, "-m", "mmclust", "diff", "main", "more", "--all")
+    moved = " ".join(run(repo, *command).split())
     assert "10 → 25" in moved
-    assert "params differ: model.k: None → 25" in moved.replace("unset", "None")
+    assert re.search(r"params differ: model\.k: \S+ → 25", moved), moved
     output = dvc(repo, "plots", "diff", "main", "more", "-o", "plots_diff")
     page = (repo / "plots_diff/index.html").read_text()
     assert "main" in page
@@ -299,7 +300,7 @@ def test_real_photographs_go_through_to_the_report(repo):
         ("model.k=many", "where:    model.k"),
         ("model.clusterers=[kmean]", "Did you mean 'kmeans'?"),
         ("+model.seeds=3", "Unknown key 'model.seeds'"),
-        ("+encoders.hogg={}", "src/mmclust/encoders/hogg.py"),
+        ("+encoders.hogg={}", "Did you mean 'hog'?"),
     ],
 )
 def test_a_bad_param_is_one_clear_error(repo, change, text):

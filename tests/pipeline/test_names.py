@@ -72,7 +72,7 @@ def commands(tmp_path_factory):
 def test_a_name_is_one_word_whatever_is_in_it(commands, tmp_path):
     """No command of dvc.yaml lets a name end it, begin another, or be expanded."""
     assert len(commands) == len(MATRICES) * len(HOSTILE)
-    assert len(MATRICES) >= 14
+    assert len(MATRICES) >= 13
     (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\0" "$@" > words\n')
     (tmp_path / "python").chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
@@ -110,10 +110,10 @@ def test_names_stand_in_no_command_by_themselves():
         ("fetch", "--source"), ("build", "--benchmark"), ("nouns", "--benchmark"),
         ("encode", "--benchmark", "coco_cross", "--encoder"),
         ("encode", "--encoder", "hog", "--benchmark"),
-        ("score", "benchmark", "--benchmark"), ("cognition", "model", "--word_model"),
+        ("score", "benchmark", "--benchmark"),
         ("cognition", "word-list", "--name"), ("learn",), ("caption", "coco_cross"),
         ("published", "compare"), ("submit",), ("panels", "coco_cross"),
-        ("retrieve", "benchmark", "mscoco_fg"), ("track-report",), ("preset",),
+        ("retrieve", "benchmark"), ("track-report",), ("preset",),
     ],
 )  # fmt: skip
 def test_commands_refuse_what_is_no_name(tmp_path, monkeypatch, command):
@@ -193,7 +193,7 @@ def test_the_outputs_of_stages_are_seen(tmp_path):
                         r"\$\{([^}]*)\}", lambda m: known.get(m[1], "name"), path
                     )
                 named.add(path)
-    assert len(named) > 100
+    assert len(named) > 90
     listed = subprocess.run(
         ["dvc", "check-ignore", *sorted(named), "data/fingerprints/x", "data/mine"],
         cwd=tmp_path, capture_output=True, text=True, check=False,

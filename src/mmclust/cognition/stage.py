@@ -194,8 +194,10 @@ def score_models(params: Params, root: Path) -> Record:
     record = Record(_rows(scored))
     tables, plots = root / "data/cognition", root / "plots/cognition"
     for folder in (tables, plots / "scores", plots / "concreteness"):
-        shutil.rmtree(folder, ignore_errors=True)  # of models of an earlier run
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():  # of models of an earlier run
+            if old.name.removesuffix(".csv") not in models:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
     write(path_of(root, "cognition", benchmark), record)
     means = {
         model: {
