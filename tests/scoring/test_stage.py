@@ -149,7 +149,8 @@ def test_without_classes_all_files_are_written(clustered):
         (-1, "", False)
     }
     assert {row["cluster"] for row in rows} == {0, 1, 2}
-    assert not reveal_benchmark("tiny", params(), clustered)
+    named = BaselineParams("hog", "image", "kmeans")
+    assert not reveal_benchmark("tiny", params(baseline=named), clustered)
 
 
 def test_another_baseline(clustered):

@@ -155,7 +155,7 @@ def nouns_of_benchmark(
     name, out = params.model.encoder, root / "data/nouns" / benchmark
     words_there = not is_empty(root / params.nouns.vocabulary)
     if not params.model.heads and not (shares_space(name) and words_there):
-        none = {"encoder": None, "manifest": manifest.digest, "nouns": 0}
+        none = {"encoder": "", "manifest": manifest.digest, "nouns": 0}
         write_json(out / "nouns.json", none)
         return none
     folder = root / "data/features" / benchmark / name

@@ -135,7 +135,7 @@ def _record(benchmark: str, params: Params, every: list[Runs]) -> Record:
         )
     }
     images = {key: runs.image_ids for key, (runs, _) in methods.items()}
-    base = baseline_of(methods, params)
+    base = baseline_of(methods, params) if methods else None
     against_base, alone = [], []
     for key, (_, method) in methods.items():
         for score in scores_of(scored[key], key, method.k):
