@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import sweep
 from mmclust.scoring.definitions import DEFINITIONS
 from mmclust.scoring.record import (
     COLUMNS,
@@ -133,5 +134,9 @@ def test_means_of_methods_that_are_gone_do_not_stay(tmp_path):
     assert (folder / "tac.json").read_text() == '{\n  "acc": 0.1235\n}\n'
     write_means(folder, {"a": {"acc": 1}})
     assert [path.name for path in folder.iterdir()] == ["a.json"]
+    left = folder / ".tac.json.0123456789ab.tmp"  # by a killed writer
+    left.mkdir()
     write_means(folder, {})
-    assert [path.name for path in folder.iterdir()] == [NONE]
+    assert [path.name for path in folder.glob("[!.]*")] == [NONE]
+    sweep(folder)
+    assert not left.exists()

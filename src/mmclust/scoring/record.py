@@ -212,7 +212,8 @@ def write_means(folder: Path, means: Mapping[str, Mapping[str, float | None]]) -
                          for metric, value in values.items() if value is not None}
         for name, values in means.items()
     }  # fmt: skip
-    for stale in {path.name for path in folder.glob("*")} - found.keys():
+    # What a killed writer left has another ending; the next writer sweeps it.
+    for stale in {path.name for path in folder.glob("*.json")} - found.keys():
         (folder / stale).unlink()
     # git keeps no empty folder, and DVC asks for what a stage said it would write.
     for name, shown in (found or {NONE: {}}).items():
