@@ -45,8 +45,8 @@ def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | N
     """
     if not (folder / "nouns.json").is_file():
         return None
-    record = read_record(folder / "nouns.json", {"manifest": str}, encoder=str)
-    if record.get("encoder") != features.meta["encoder"]:
+    record = read_record(folder / "nouns.json", {"manifest": str, "encoder": str})
+    if record["encoder"] != features.meta["encoder"]:
         return None
     require_nouns(folder, features, manifest)
     return read_nouns(folder)
