@@ -59,44 +59,6 @@ def build_benchmark(
     that lie in no file ``images.zip``; so have pairs of duplicates,
     ``duplicates.parquet``, and the card's pictures, ``thumbnails.jpg``, where images
     were looked for.
-
-    Parameters
-    ----------
-    name
-        A file of this folder.
-    raw
-        Folder of the source; of several, the folder that holds theirs.
-    out
-        Where ``manifest.parquet``, ``labels.parquet``, ``summary.json``, ``README.md``
-        and the others go.
-    params_block
-        The benchmark's options by name; what is left out takes its default.
-        ``allow_different`` among them is this stage's.
-    split
-        The publisher's name of the part to build from; ``None``: the protocol's.
-    images
-        Whether to look for image files (and insist on captions).
-    allow_different
-        Whether counts that are not the published ones are recorded, not refused.
-    registry
-        ``data/sources.yaml``, for the card's licences and citations.
-    workers
-        Threads that decode pictures; the bytes are the same at any number.
-    complete
-        Whether files that would have nothing to say are written all the same, empty:
-        what the pipeline tracks must exist, or a checkout cannot tell it from lost.
-
-    Returns
-    -------
-    dict
-        The contents of ``summary.json``.
-
-    Raises
-    ------
-    MmclustError
-        When the benchmark, an option or the split is unknown, the source is
-        incomplete, or the counts are not the published ones; nothing has been
-        written then.
     """
     plugin = load("benchmarks", name)
     options, allowed = split_allowance(name, params_block)
@@ -183,27 +145,7 @@ def summarise(
     expected: Mapping[str, Any],
     duplicates: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the contents of ``summary.json``.
-
-    Parameters
-    ----------
-    name
-        The benchmark.
-    built
-        What its protocol chose.
-    digest
-        Of the manifest.
-    expected
-        How its counts compare with the published ones.
-    duplicates
-        What :func:`find_duplicates` counts; ``None`` without images.
-
-    Returns
-    -------
-    dict
-        Counts and digests, in a fixed order; classes by falling count, then by
-        name. ``captions_per_image`` holds min, mean and max.
-    """
+    """Return the contents of ``summary.json``."""
     classes = per_class(built)
     n_captions = [len(row.captions) for row in built.rows]
     return {
@@ -279,22 +221,6 @@ def staged(out: Path) -> Iterator[Path]:
     """Give a folder to fill, then move its files to ``out``.
 
     It lies beside ``out``, so that relative paths in its files hold for both.
-
-    Parameters
-    ----------
-    out
-        The final folder; files in it that no build writes stay as they are.
-
-    Yields
-    ------
-    Path
-        A private folder. If the block raises, it is removed and ``out`` stays as it
-        was.
-
-    Raises
-    ------
-    MmclustError
-        When a file cannot be written or moved.
     """
     out = out.resolve()
     with private(out) as folder:
@@ -328,13 +254,7 @@ SHOWN = 8
 def split_allowance(
     name: str, block: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], bool]:
-    """Return a benchmark's options without ``allow_different``, and its value.
-
-    Raises
-    ------
-    MmclustError
-        When the value is neither true nor false.
-    """
+    """Return a benchmark's options without ``allow_different``, and its value."""
     options = dict(block or {})
     allowed = options.pop(ALLOW, False)
     if not isinstance(allowed, bool):
@@ -358,31 +278,7 @@ def compare(
     *,
     allow: bool,
 ) -> dict[str, Any]:
-    """Compare what was built with what the protocol yields.
-
-    Parameters
-    ----------
-    name, plugin, params, split, raw
-        The benchmark and what it was built from.
-    built
-        What the protocol chose.
-    allow
-        Whether a difference is recorded rather than refused.
-
-    Returns
-    -------
-    dict
-        ``matches``: whether every count agrees, ``None`` where they cannot be
-        compared, and then ``why``; else ``images`` and ``classes``, as expected;
-        ``verified``, how fetching verified the files, where they were fetched; and,
-        for a difference that is allowed, ``different``: by class, what was
-        ``expected`` and ``found``.
-
-    Raises
-    ------
-    MmclustError
-        When counts differ and that is not allowed.
-    """
+    """Compare what was built with what the protocol yields."""
     wanted, why = _wanted(plugin, params, split, raw, built)
     if wanted is None:
         return {"matches": None, "why": why}
@@ -474,29 +370,7 @@ def lists_of(name: str) -> tuple[str, ...]:
 def needed_pictures(
     name: str, raw: Path, params_block: Mapping[str, Any] | None
 ) -> list[str]:
-    """Run a benchmark's protocol on everything but pictures.
-
-    Parameters
-    ----------
-    name
-        A file of this folder.
-    raw
-        Holds a folder for each of its sources, with the files that say which pictures
-        there are.
-    params_block
-        The benchmark's options; what is left out takes its default.
-
-    Returns
-    -------
-    list of str
-        Paths in the publishers' archives, ``<folder>/<name>``, of all pictures that
-        ``build`` looks at.
-
-    Raises
-    ------
-    MmclustError
-        When the benchmark or an option is unknown, or a file is missing or damaged.
-    """
+    """Run a benchmark's protocol on everything but pictures."""
     plugin, params = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT
     if not hasattr(plugin, "SOURCES"):

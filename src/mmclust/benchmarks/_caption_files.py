@@ -69,26 +69,7 @@ class _File(msgspec.Struct):
 
 
 def read_karpathy(found: Found) -> tuple[list[KarpathyImage], str]:
-    """Read a data set's file.
-
-    Parameters
-    ----------
-    found
-        For instance ``dataset_coco.json``.
-
-    Returns
-    -------
-    images
-        In the order of the file.
-    digest
-        sha256 of the file.
-
-    Raises
-    ------
-    MmclustError
-        When it is not JSON in UTF-8, has another layout, names an image twice, a
-        file by a path, or a split that does not exist.
-    """
+    """Read a data set's file."""
     with reading(found) as buffer:
         try:
             images = msgspec.json.decode(buffer, type=_File).images
@@ -127,20 +108,7 @@ def _check(images: Sequence[KarpathyImage], found: Found) -> None:
 
 
 def splits_of(split: str, known: Iterable[str]) -> list[str]:
-    """Return the parts that a ``--split`` such as ``train+val`` or ``all`` names.
-
-    Parameters
-    ----------
-    split
-        Names joined by ``+``, or ``all``.
-    known
-        The names that exist.
-
-    Raises
-    ------
-    MmclustError
-        When a name does not exist or is there twice.
-    """
+    """Return the parts that a ``--split`` such as ``train+val`` or ``all`` names."""
     known = list(known)
     if split == "all":
         return known
@@ -159,22 +127,7 @@ def splits_of(split: str, known: Iterable[str]) -> list[str]:
 def require_captions(
     captions: Mapping[str, tuple[str, ...]], number: int | None, where: object
 ) -> None:
-    """Refuse images that have too few captions.
-
-    Parameters
-    ----------
-    captions
-        Of each image, empty ones left out.
-    number
-        How many each needs at least; ``None``: one.
-    where
-        The file, for the message.
-
-    Raises
-    ------
-    MmclustError
-        How many images, and which first, with their counts.
-    """
+    """Refuse images that have too few captions."""
     least = 1 if number is None else number
     short = sorted(i for i, texts in captions.items() if len(texts) < least)
     if short:
@@ -220,25 +173,7 @@ class Captioned:
 
 
 def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:
-    """Read captions, and splits where the file with the captions has none.
-
-    Parameters
-    ----------
-    folders
-        Where to look.
-
-    Returns
-    -------
-    list of Captioned
-        The first of the publisher's, the hub's and Karpathy's file that is there;
-        and where the publisher's is, the first of the other two. Nothing, when
-        there is none.
-
-    Raises
-    ------
-    MmclustError
-        When a file is damaged or breaks a rule of its layout.
-    """
+    """Read captions, and splits where the file with the captions has none."""
     token = _token(folders)
     split = _table(folders) or _karpathy(folders)
     return [each for each in (token, split) if each is not None]
@@ -290,30 +225,7 @@ COLUMNS = {"raw", "split", "filename"}
 def parse_table(
     data: bytes, where: str
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, str], int]:
-    """Read the hub's table: ``raw`` (a JSON list), ``split`` and ``filename``.
-
-    Parameters
-    ----------
-    data
-        The file.
-    where
-        Its name, for messages.
-
-    Returns
-    -------
-    captions
-        Of each image: stripped, none empty.
-    splits
-        Of each image.
-    n_empty
-        How many captions were nothing but white space, and were left out.
-
-    Raises
-    ------
-    MmclustError
-        When it is not UTF-8 or no such table, or a row has another form or names
-        an image for the second time.
-    """
+    """Read the hub's table: ``raw`` (a JSON list), ``split`` and ``filename``."""
     captions: dict[str, tuple[str, ...]] = {}
     splits: dict[str, str] = {}
     n_empty = 0
@@ -372,28 +284,7 @@ _LINE = re.compile(r"([^\s/#]+)\.jpg#(\d+)\t([^\r]*)")
 
 
 def parse_token(data: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], int]:
-    """Read the publisher's captions, ``<id>.jpg#<n>``, a tab, the caption.
-
-    Parameters
-    ----------
-    data
-        The file.
-    where
-        Its name, for messages.
-
-    Returns
-    -------
-    captions
-        Of each image, by their numbers.
-    n_empty
-        How many were nothing but white space, and were left out.
-
-    Raises
-    ------
-    MmclustError
-        Naming the line that is not UTF-8, has another form (a caption with a line
-        break makes one), or repeats ``<id>#<n>``.
-    """
+    """Read the publisher's captions, ``<id>.jpg#<n>``, a tab, the caption."""
     numbered: dict[str, dict[int, str]] = {}
     for at, line in _lines(data, where):
         match = _LINE.fullmatch(line)

@@ -40,21 +40,7 @@ def data_card(
     sample: bool,
     thumbnails: bool,
 ) -> str:
-    """Return the card in Markdown, with the hub's front matter.
-
-    Parameters
-    ----------
-    plugin_doc
-        The benchmark's own words: the docstring of its module.
-    summary
-        The contents of ``summary.json``.
-    origins
-        Its sources.
-    sample
-        Whether the built-in files were read rather than the publishers'.
-    thumbnails
-        Whether there is a strip of pictures beside the card.
-    """
+    """Return the card in Markdown, with the hub's front matter."""
     doc = inspect.cleandoc(plugin_doc or "").strip()
     title, _, about = doc.partition("\n\n")
     parts = [
@@ -234,16 +220,6 @@ def thumbnail_strip(manifest: Manifest) -> bytes | None:
 
     Which ones, the sha256 of their ids decides: the same on every machine, and no
     class more than its share.
-
-    Parameters
-    ----------
-    manifest
-        Built with images.
-
-    Returns
-    -------
-    bytes or None
-        ``None`` when no picture can be decoded.
     """
     from PIL import Image, ImageOps
 

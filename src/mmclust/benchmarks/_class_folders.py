@@ -18,25 +18,7 @@ if TYPE_CHECKING:
 
 
 def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
-    """List ``folder/<class>/*``; other files than images are passed over.
-
-    Parameters
-    ----------
-    folder
-        Holds the folders of the classes.
-    classes
-        Those wanted; ``None``: all.
-
-    Returns
-    -------
-    Listing
-        Of the classes that have a folder.
-
-    Raises
-    ------
-    MmclustError
-        When an image is empty.
-    """
+    """List ``folder/<class>/*``; other files than images are passed over."""
     listing: Listing = {}
     empty: list[str] = []
     wanted = classes if classes is not None else _folders(folder)
@@ -56,17 +38,7 @@ def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
 
 
 def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> Listing:
-    """List ``<prefix>/<class>/*`` of a zip; see :func:`in_folder`.
-
-    Parameters
-    ----------
-    archive
-        The zip.
-    prefixes
-        Folders inside it that may hold those of the classes; ``""``: its root.
-    classes
-        Those wanted.
-    """
+    """List ``<prefix>/<class>/*`` of a zip; see :func:`in_folder`."""
     with opened(archive) as packed:
         infos = {
             name: info
@@ -93,13 +65,7 @@ def in_tar(
 def require_classes(
     listing: Listing, classes: Collection[str], where: object, expected: str
 ) -> None:
-    """Refuse classes without an image.
-
-    Raises
-    ------
-    MmclustError
-        Naming them.
-    """
+    """Refuse classes without an image."""
     bare = [name for name in classes if not listing.get(name)]
     if bare:
         raise MmclustError(
@@ -112,13 +78,7 @@ def require_classes(
 
 
 def refuse_empty(where: object, empty: Collection[str]) -> None:
-    """Refuse image files without a byte.
-
-    Raises
-    ------
-    MmclustError
-        Naming them.
-    """
+    """Refuse image files without a byte."""
     if empty:
         raise MmclustError(
             "Image files are empty",

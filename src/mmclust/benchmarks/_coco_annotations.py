@@ -111,26 +111,7 @@ class Instances:
 
 
 def read_instances(found: Found) -> Instances:
-    """Read an instances file; crowd annotations count like any other.
-
-    Parameters
-    ----------
-    found
-        For instance ``annotations/instances_train2017.json``.
-
-    Returns
-    -------
-    Instances
-        About 70 bytes per annotation are in use while reading, besides the
-        file itself.
-
-    Raises
-    ------
-    MmclustError
-        When the file is not JSON, lacks what is needed, names an image or a
-        category that it does not list, or lists one twice; or two images have the
-        same file.
-    """
+    """Read an instances file; crowd annotations count like any other."""
     content, digest = decode_file(found, _InstancesFile)
     image_ids = column(content.images, "id")
     _refuse_shared_files(content.images, found)
@@ -152,31 +133,7 @@ def read_instances(found: Found) -> Instances:
 def read_captions(
     found: Found, wanted: set[int] | None, *, strip: bool = True
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
-    """Read the captions of some images.
-
-    Parameters
-    ----------
-    found
-        For instance ``annotations/captions_train2017.json``.
-    wanted
-        Image ids; ``None``: all.
-    strip
-        Whether white space at the ends goes.
-
-    Returns
-    -------
-    captions
-        Of each wanted image that has any: none blank, in the order of the file.
-    n_empty
-        Captions of wanted images that were nothing but white space.
-    digest
-        sha256 of the file.
-
-    Raises
-    ------
-    MmclustError
-        When the file is not JSON or lacks what is needed.
-    """
+    """Read the captions of some images."""
     content, digest = decode_file(found, _CaptionsFile)
     captions: dict[int, list[str]] = {}
     n_empty = 0
@@ -194,13 +151,7 @@ def read_captions(
 
 
 def decode_file(found: Found, kind: type[T]) -> tuple[T, str]:
-    """Return the typed contents and the sha256 of a JSON file.
-
-    Raises
-    ------
-    MmclustError
-        When the file is not JSON or has not the shape of ``kind``.
-    """
+    """Return the typed contents and the sha256 of a JSON file."""
     with reading(found) as buffer, ThreadPoolExecutor(1) as pool:
         # Hashing needs the interpreter only to start; give it that moment, for
         # decoding keeps the interpreter until it is done.
@@ -310,21 +261,7 @@ class CocoObjects:
 
 
 def read_coco_objects(found: Found, *, outlines: bool) -> CocoObjects:
-    """Read an instances file with its boxes.
-
-    Parameters
-    ----------
-    found
-        For instance ``annotations/instances_val2014.json``.
-    outlines
-        Whether to keep the outlines.
-
-    Raises
-    ------
-    MmclustError
-        When the file is not JSON, lacks what is needed, names an image or a category
-        that it does not list, or lists one twice.
-    """
+    """Read an instances file with its boxes."""
     kind = _OutlinesFile if outlines else _ObjectsFile
     content: Any
     content, digest = decode_file(found, kind)

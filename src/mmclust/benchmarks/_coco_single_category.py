@@ -55,35 +55,7 @@ def build_single_category(
     split: str,
     images: bool,
 ) -> Built:
-    """Choose images that show one category, by the categories' counts.
-
-    Parameters
-    ----------
-    raw
-        Folder of COCO 2017, archives unpacked or not.
-    keep
-        Given the number of single-category images of each category, returns
-        the categories to keep.
-    what
-        What ``keep`` asks for, in words, for when nothing is left.
-    notes
-        To begin the summary's notes with.
-    split
-        ``train2017``, ``val2017`` or ``train2017+val2017``.
-    images
-        Whether to look for image files and to insist on captions.
-
-    Returns
-    -------
-    Built
-        Sources are the annotation files alone: an image's bytes may lie in a
-        folder or an archive without the benchmark being another one.
-
-    Raises
-    ------
-    MmclustError
-        When something is missing or damaged, or no image is left.
-    """
+    """Choose images that show one category, by the categories' counts."""
     check_folder(raw)
     sources: dict[str, str] = {}
     parts = [_single_category(raw, name, sources) for name in _splits_of(split)]
@@ -234,21 +206,7 @@ ANNOTATED_UPSTREAM = 117_266
 
 
 def count_notes(counts: Mapping[str, int], kept: Collection[str]) -> dict[str, Any]:
-    """Return the single-category counts and what fell to the rule.
-
-    Parameters
-    ----------
-    counts
-        Single-category images of each category.
-    kept
-        The categories that stay.
-
-    Returns
-    -------
-    dict
-        ``single_category_per_class`` and ``dropped_categories``: by falling
-        count, then by name.
-    """
+    """Return the single-category counts and what fell to the rule."""
     ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
     return {
         "single_category_per_class": ordered,
@@ -261,13 +219,6 @@ def incomparable(raw: Path, built: Built) -> str | None:
 
     They do if fetching says that it is the published one or, for a folder of the
     user's own, if as many images are annotated as in the published train2017.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source.
-    built
-        What the protocol chose; its notes count the annotated images.
     """
     n_annotated = built.notes["images_annotated"]
     if source_facts(raw).get("mirror") == "upstream":

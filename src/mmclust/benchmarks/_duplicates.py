@@ -160,29 +160,7 @@ def find_duplicates(
     splits: np.ndarray[Any, Any],
     labels: Mapping[str, str],
 ) -> tuple[dict[str, Any], pa.Table]:
-    """Count duplicates and list them.
-
-    Parameters
-    ----------
-    prints
-        Of n pictures.
-    ids
-        Their ids.
-    splits
-        Their splits, str (n,).
-    labels
-        Class names of those ids whose class is given out.
-
-    Returns
-    -------
-    summary : dict
-        ``exact`` and ``near`` (``pairs``, the ``images`` in them, pairs
-        ``within_split`` and ``across_splits``, pairs ``across_classes`` where both
-        classes are given out, the ``first`` few), and ``not_decoded``.
-    table : pyarrow.Table
-        ``kind``, ``image_id``, ``other_id``, ``split``, ``other_split``,
-        ``distance`` in bits, at most :data:`LISTED` of a kind. No classes.
-    """
+    """Count duplicates and list them."""
     names = sorted(set(labels.values()))
     position = {name: at for at, name in enumerate(names)}
     classes = np.array([position.get(labels.get(i, ""), -1) for i in ids], np.int64)
@@ -273,11 +251,6 @@ def near_values(values: np.ndarray[Any, Any]) -> Iterator[Pairs]:
     Of five bands of bits, two such hashes have at least one in common (four different
     bits cannot be in five bands), so only hashes that share a band are compared. A
     pair counts in the first band it shares.
-
-    Parameters
-    ----------
-    values
-        Hashes, each once; the pairs are positions in them.
     """
     bands = _bands()
     for at, band in enumerate(bands):
@@ -376,21 +349,7 @@ class Fingerprints:
 
 
 def fingerprints(manifest: Manifest, *, workers: int = 1) -> Fingerprints:
-    """Take the fingerprints of all pictures; each file is read once.
-
-    Parameters
-    ----------
-    manifest
-        Built with images.
-    workers
-        Threads that decode; the result is the same at any number.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or its bytes are not those of its archive. Bytes that
-        are no picture are no error here: encoding decides about them.
-    """
+    """Take the fingerprints of all pictures; each file is read once."""
     from PIL import Image
 
     Image.init()  # before threads do it at once

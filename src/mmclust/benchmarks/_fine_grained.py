@@ -67,29 +67,7 @@ class FineGrained:
 def read_fine_grained(
     folders: Sequence[Path], stem: str, query: re.Pattern[str]
 ) -> FineGrained:
-    """Read captions and pool, and check that they belong together.
-
-    Parameters
-    ----------
-    folders
-        Where ``<stem>_FG_ann.json`` and ``<stem>_FG_img_filenames.npy`` may lie, or
-        the folders ``Annotations`` and ``Images`` that hold them.
-    stem
-        ``MSCOCO`` or ``Flickr30K``.
-    query
-        What the query images' stems look like.
-
-    Returns
-    -------
-    FineGrained
-        Every query image is in the pool, once, and has five captions.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, an image is listed twice, has not five
-        captions, or is not in the pool, or a name is none of the data set's.
-    """
+    """Read captions and pool, and check that they belong together."""
     names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
     places = [folder / part for folder in folders for part in ("", *FOLDERS)]
     found = [look_for(places, f"{name}.zip", name) for name in names]
@@ -275,35 +253,7 @@ def build_fine_grained(
     *,
     images: bool,
 ) -> Built:
-    """Make the whole pool into rows: queries have captions, distractors none.
-
-    Parameters
-    ----------
-    raw, folders
-        The sources.
-    fine
-        Captions and pool.
-    path_of
-        Where a query image's file is, ``<folder>/<name>``, by its stem.
-    originals
-        The captions of before.
-    published
-        How many queries and images there are in the published benchmark.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        All rows in the split ``test``; ``alternatives["original"]`` where original
-        captions were found.
-
-    Raises
-    ------
-    MmclustError
-        When the pool is the published one and the captions are not, a query has no
-        original caption though others have, or images are missing.
-    """
+    """Make the whole pool into rows: queries have captions, distractors none."""
     _check_published(fine, published)
     _check_originals(fine, originals)
     stems = [name.removesuffix(".jpg") for name in fine.pool]
@@ -399,21 +349,7 @@ PATTERNS = {
 
 
 def text_notes(captions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Count captions, what is shared and repeated, and what is in them.
-
-    Parameters
-    ----------
-    captions
-        Of each image.
-
-    Returns
-    -------
-    dict
-        ``shared_strings``: captions that two or more images have, and
-        ``shared_captions``: how often such a caption is that of an image;
-        ``repeats_within_image``: captions that repeat one of the same image.
-        Words are what blanks separate.
-    """
+    """Count captions, what is shared and repeated, and what is in them."""
     texts = [text for each in captions.values() for text in each]
     owners = Counter(text for each in captions.values() for text in set(each))
     shared = {text: n for text, n in owners.items() if n > 1}
@@ -436,19 +372,7 @@ def text_notes(captions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 
 def pool_notes(fine: FineGrained) -> dict[str, Any]:
-    """Count the pool, and say how its order relates to that of the captions.
-
-    Parameters
-    ----------
-    fine
-        The benchmark.
-
-    Returns
-    -------
-    dict
-        ``queries_first``: whether the query images are the first entries;
-        ``same_order``: whether in the order of the captions.
-    """
+    """Count the pool, and say how its order relates to that of the captions."""
     n_queries = len(fine.captions)
     first = [name.removesuffix(".jpg") for name in fine.pool[:n_queries]]
     n_distractors = len(fine.pool) - n_queries

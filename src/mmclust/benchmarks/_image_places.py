@@ -70,28 +70,7 @@ def _pillow_has(feature: str) -> bool:
 
 
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
-    """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source.
-    folder
-        For instance ``train2017``.
-    files
-        File name of each image id.
-
-    Returns
-    -------
-    dict of str to Place
-        Of each image id.
-
-    Raises
-    ------
-    MmclustError
-        When a file name is no plain name, files are missing or empty (how many,
-        and which first), or the archive is damaged.
-    """
+    """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
     _refuse_paths(raw, files)
     places: dict[str, Place] = {}
     empty: list[str] = []
@@ -137,20 +116,7 @@ def _members(
 def in_other_form(
     names: Iterable[str], listed: Callable[[], Iterable[str]]
 ) -> dict[str, str]:
-    """Return, of names that are not there, what looks the same and is.
-
-    Parameters
-    ----------
-    names
-        Those looked for.
-    listed
-        Gives the names that are there; called when it can matter.
-
-    Returns
-    -------
-    dict of str to str
-        Of each name that differs in Unicode form alone from one other.
-    """
+    """Return, of names that are not there, what looks the same and is."""
     wanted = [name for name in names if not name.isascii()]
     if not wanted:
         return {}
@@ -214,32 +180,7 @@ def locate_files(
     archives: Sequence[str] | None = None,
     below: bool = False,
 ) -> dict[str, Place]:
-    """Find image files by the last folder and the name of their path.
-
-    Parameters
-    ----------
-    folders
-        Where to look, in order of preference.
-    files
-        Path ``<folder>/<name>`` of each image id.
-    archives
-        Stems of the archives to look into; by default the ``<folder>`` of each path.
-        ``*`` stands for every archive there is.
-    below
-        Whether to look one folder deeper, too.
-
-    Returns
-    -------
-    dict of str to Place
-        Of each image id: unpacked if it is there so, else in an archive, whose own
-        paths may be longer.
-
-    Raises
-    ------
-    MmclustError
-        When files are missing or empty (how many, and which first), or an archive
-        is damaged.
-    """
+    """Find image files by the last folder and the name of their path."""
     stems = archives or sorted({path.split("/")[0] for path in files.values()})
     absent = {path: image_id for image_id, path in files.items()}
     places: dict[str, Place] = {}
@@ -372,17 +313,7 @@ def row_at(
     captions: tuple[str, ...],
     split: str,
 ) -> Row:
-    """Return the row of an image, and where its bytes are.
-
-    Parameters
-    ----------
-    image_id, captions, split
-        As in :class:`mmclust.core.manifest.Row`.
-    place
-        Where its bytes are; ``None`` when images were not looked for.
-    member
-        What to call it then.
-    """
+    """Return the row of an image, and where its bytes are."""
     return Row(
         image_id=image_id,
         container=place.container if place else None,

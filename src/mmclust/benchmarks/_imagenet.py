@@ -62,27 +62,6 @@ def class_images(
     Looked at in this order, below ``raw/<subset>/`` and then ``raw/``:
     ``<split>/<wnid>/``, ``<split>.zip`` with these folders, the official tar of the
     split (for val with the development kit, and so for ``val/`` without folders).
-
-    Parameters
-    ----------
-    raw
-        Folder of the source.
-    split
-        ``train`` or ``val``.
-    wnids
-        Classes by WordNet id, such as ``n02056570``.
-    subset
-        A folder that may hold ``train/`` and ``val/`` of these classes alone.
-
-    Returns
-    -------
-    Listing
-        Of each class, file name and place.
-
-    Raises
-    ------
-    MmclustError
-        When classes have no image, images are empty, or an archive is damaged.
     """
     check_folder(raw)
     listing: Listing = {}
@@ -216,36 +195,7 @@ def build_subset(
     images: bool,
     dxmc_on_train: bool = False,
 ) -> Built:
-    """Take all images of some classes.
-
-    Parameters
-    ----------
-    raw
-        Folder of ImageNet-1K, in any form that
-        :func:`mmclust.benchmarks._imagenet.class_images` knows.
-    classes
-        What each WordNet id means. The id is the class name, so that labels follow
-        the folders' alphabetical order, as in the publications; the meanings go to
-        the summary.
-    subset
-        A folder that may hold these classes alone, such as ``ImageNet-10``.
-    policy, split, dxmc_on_train
-        See :func:`mmclust.benchmarks._split_policy.roles`.
-    images
-        Whether rows say where the files are.
-
-    Returns
-    -------
-    Built
-        One row per image; sources are digests of the lists of names, for the
-        same images may lie in folders or archives.
-
-    Raises
-    ------
-    MmclustError
-        When a class has no image, an image is empty or in two classes, or an
-        archive is damaged.
-    """
+    """Take all images of some classes."""
     role = roles(split, policy, report="val", dxmc_on_train=dxmc_on_train)
     rows: list[Row] = []
     labels: dict[str, str] = {}

@@ -33,25 +33,7 @@ NAME = "images.zip"
 
 
 def store_pictures(built: Built, out: Path) -> list[Row]:
-    """Write ``images.zip`` where pictures lie in no file; point the rows to it.
-
-    Parameters
-    ----------
-    built
-        With ``pictures``, or without: then nothing is written.
-    out
-        The benchmark's folder.
-
-    Returns
-    -------
-    list of Row
-        The benchmark's rows.
-
-    Raises
-    ------
-    MmclustError
-        When there is no space.
-    """
+    """Write ``images.zip`` where pictures lie in no file; point the rows to it."""
     if built.pictures is None:
         return built.rows
     pictures = track(built.pictures, f"writing {NAME}", len(built.rows), "images")
@@ -66,28 +48,7 @@ def store_pictures(built: Built, out: Path) -> list[Row]:
 def readable_rows(
     rows: Sequence[Row], out: Path, earlier: Path | None = None
 ) -> list[Row]:
-    """Return the rows such that every image can be read where its row says.
-
-    Parameters
-    ----------
-    rows
-        Some of whose containers may be compressed tar archives.
-    out
-        Folder of the manifest. ``images.zip`` appears in it where it is needed.
-    earlier
-        Folder of the build before, by default ``out``: its ``images.zip`` is kept if
-        it holds the same images of the same archives.
-
-    Returns
-    -------
-    list of Row
-        In the same order; those of compressed tars point into ``images.zip``.
-
-    Raises
-    ------
-    MmclustError
-        When an archive is damaged or there is no space.
-    """
+    """Return the rows such that every image can be read where its row says."""
     wanted: dict[Path, dict[str, int]] = {}
     packed = {c for row in rows if (c := row.container) and _is_packed(c)}
     for row in rows:

@@ -64,26 +64,7 @@ class Metadata:
 
 
 def read_metadata(files: Files, *, labels: bool) -> Metadata:
-    """Read the tables of a directory.
-
-    Parameters
-    ----------
-    files
-        Of the directory.
-    labels
-        Whether columns of labels are read.
-
-    Returns
-    -------
-    Metadata
-        Empty where there is no such file.
-
-    Raises
-    ------
-    MmclustError
-        When a table cannot be read, names no pictures or pictures that are not there,
-        or a picture has two labels, ids or splits.
-    """
+    """Read the tables of a directory."""
     metadata = Metadata()
     pictures = _Pictures(files)
     sidecars = {name for names in _sidecars(files).values() for name in names}
@@ -155,25 +136,6 @@ def read_sidecars(
     """Read ``a.txt`` beside ``a.jpg``, or in ``texts/`` beside the pictures' folder.
 
     One caption per line, empty lines left out.
-
-    Parameters
-    ----------
-    files
-        Of the directory.
-    known
-        Captions from tables; those of sidecars come after them.
-
-    Returns
-    -------
-    captions : dict of str to tuple of str
-        Of each picture that has any.
-    used : set of str
-        The files read.
-
-    Raises
-    ------
-    MmclustError
-        When a file is not UTF-8.
     """
     captions = dict(known)
     used: set[str] = set()

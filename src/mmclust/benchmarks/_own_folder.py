@@ -85,14 +85,7 @@ class Picture:
 
 
 def find_files(raw: Path) -> Files:
-    """List a directory; hidden files and folders are passed over.
-
-    Raises
-    ------
-    MmclustError
-        When a folder cannot be listed, there is no picture, or a picture's name is
-        not UTF-8.
-    """
+    """List a directory; hidden files and folders are passed over."""
     check_folder(raw)
     found = dict(_walk(raw))
     images = raw / IMAGES
@@ -218,16 +211,6 @@ def identities(files: Files) -> dict[str, str]:
     """Return each picture's id: its path without its ending, where that is one's own.
 
     Ids are in NFC, so that they equal what another system writes for the same name.
-
-    Returns
-    -------
-    dict of str to str
-        By path.
-
-    Raises
-    ------
-    MmclustError
-        When paths differ in Unicode form alone.
     """
     bare = {name: splitext(name)[0] for name in files.pictures}
     whole: set[str] = set()
@@ -250,13 +233,7 @@ def identities(files: Files) -> dict[str, str]:
 
 
 def folder_labels(files: Files) -> dict[str, str]:
-    """Return the class of each picture: its first folder, below that of its split.
-
-    Raises
-    ------
-    MmclustError
-        When a picture lies in no folder, or a folder holds no picture.
-    """
+    """Return the class of each picture: its first folder, below that of its split."""
     depth = 1 if files.splits else 0
     parts = {name: name.split("/") for name in files.pictures}
     loose = [name for name, p in parts.items() if len(p) < depth + 2]
@@ -291,18 +268,7 @@ def told_of_folders(files: Files) -> list[str]:
 
 
 def read_pictures(files: Files) -> dict[str, Picture]:
-    """Read each picture: its digest, and its size from the header.
-
-    Returns
-    -------
-    dict of str to Picture
-        By path.
-
-    Raises
-    ------
-    MmclustError
-        Naming all files that are empty, too large, no images or no plain files.
-    """
+    """Read each picture: its digest, and its size from the header."""
     read: dict[str, Picture] = {}
     bad: list[str] = []
     for name in track(files.pictures, "reading pictures", unit="pictures"):

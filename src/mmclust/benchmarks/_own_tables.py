@@ -262,18 +262,7 @@ def _parquet(path: Path) -> tuple[Columns, Entries]:
 
 
 def listed(cell: str) -> list[str]:
-    """Return the texts of a list as JSON, Python or numpy writes it, or the text.
-
-    Parameters
-    ----------
-    cell
-        For instance ``["a", "b"]``, ``['a', 'b']`` or ``['a' 'b']``.
-
-    Raises
-    ------
-    ValueError
-        When it begins as a list of texts and is none.
-    """
+    """Return the texts of a list as JSON, Python or numpy writes it, or the text."""
     text = cell.strip()
     inner = text[1:-1].strip()
     ends = text[:1] + text[-1:]

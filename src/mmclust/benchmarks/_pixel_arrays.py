@@ -51,28 +51,7 @@ def pixels_built(
     *,
     images: bool,
 ) -> Built:
-    """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits.
-
-    Parameters
-    ----------
-    parts
-        The splits.
-    classes
-        Class names in label order.
-    roles
-        Of the splits.
-    sources
-        sha256 of each file read.
-    notes
-        For the summary.
-    images
-        Whether to hand on the pictures.
-
-    Returns
-    -------
-    Built
-        ``pictures`` makes each PNG when it is asked for.
-    """
+    """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits."""
     rows: list[Row] = []
     labels: dict[str, str] = {}
     for split, part in parts.items():
@@ -174,29 +153,7 @@ class Split:
 def read_splits(
     raw: Path, versions: Sequence[Version], parts: Sequence[str]
 ) -> tuple[dict[str, Split], dict[str, str]]:
-    """Read splits from the first version that is there.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source, archive unpacked or not.
-    versions
-        In order of preference.
-    parts
-        The splits.
-
-    Returns
-    -------
-    splits : dict of str to Split
-        In the order of ``parts``.
-    sources : dict of str to str
-        sha256 of each file read, by its path as published.
-
-    Raises
-    ------
-    MmclustError
-        When files are missing, damaged, or of another form.
-    """
+    """Read splits from the first version that is there."""
     of = {
         Layout(v.archive, v.folder, tuple(n for p in parts for n in v.files[p])): v
         for v in versions
@@ -230,13 +187,7 @@ def check_range(labels: np.ndarray[Any, Any], n: int, where: str) -> None:
 
 
 def check_records(size: int, record: int, where: str) -> int:
-    """Return how many records of ``record`` bytes a file of ``size`` bytes holds.
-
-    Raises
-    ------
-    MmclustError
-        When it holds none, or a part of one.
-    """
+    """Return how many records of ``record`` bytes a file of ``size`` bytes holds."""
     count, rest = divmod(size, record)
     if rest or not count:
         raise MmclustError(

@@ -40,29 +40,7 @@ class Layout:
 def read_layout(
     raw: Path, layouts: Sequence[Layout]
 ) -> tuple[Layout, dict[str, bytes], str]:
-    """Read the first layout that is there: unpacked, or else in its archive.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source: it holds the layout's folder, its files or its archive.
-    layouts
-        In order of preference.
-
-    Returns
-    -------
-    layout : Layout
-        The one found.
-    files : dict of str to bytes
-        By name.
-    where : str
-        The folder or archive, for messages.
-
-    Raises
-    ------
-    MmclustError
-        When none is complete, naming what is missing, or the archive is damaged.
-    """
+    """Read the first layout that is there: unpacked, or else in its archive."""
     check_folder(raw)
     for layout in layouts:
         for folder in (raw / layout.folder, raw):
@@ -118,21 +96,7 @@ def source_facts(raw: Path) -> dict[str, Any]:
 
 
 def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:
-    """Return where fetching took each source of a benchmark from.
-
-    Parameters
-    ----------
-    plugin, params
-        The benchmark; of its sources, ``params.source`` is the one read, if it says so.
-    raw
-        Folder of the source; of several, the folder that holds theirs.
-
-    Returns
-    -------
-    dict
-        ``sample``, ``upstream`` or ``folder`` by source; ``by hand`` where nothing was
-        fetched. Of several, those that are there.
-    """
+    """Return where fetching took each source of a benchmark from."""
     names: tuple[str, ...] = getattr(plugin, "SOURCES", ())
     names = names or (getattr(plugin, "SOURCE", "source"),)
     chosen = str(getattr(params, "source", ""))
@@ -153,11 +117,6 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
     """Return how fetching verified the source's files, ``none`` among it.
 
     Empty where nothing says so: they were not fetched.
-
-    Parameters
-    ----------
-    raw, sources
-        See :func:`taken_from`.
     """
     folders = [raw, *(raw / name for name in sources if name)]
     held = [source_facts(folder).get("files") for folder in folders]
@@ -166,17 +125,7 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
 
 
 def protocol_value(raw: Path, key: str, default: int) -> int:
-    """Return a protocol's number as ``source.json`` sets it for a small mirror.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source.
-    key
-        For instance ``coco_all.min_images``.
-    default
-        The protocol's own number.
-    """
+    """Return a protocol's number as ``source.json`` sets it for a small mirror."""
     protocol = source_facts(raw).get("protocol", {})
     value = protocol.get(key, default) if isinstance(protocol, dict) else None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -191,22 +140,7 @@ def protocol_value(raw: Path, key: str, default: int) -> int:
 
 
 def find(raw: Path, archive: str, member: str) -> Found | None:
-    """Look for a publisher's file: unpacked first, then in its archive.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source.
-    archive
-        For instance ``annotations_trainval2017.zip``.
-    member
-        Path in the archive, which unpacking keeps.
-
-    Returns
-    -------
-    Found or None
-        ``None`` when it is in neither place.
-    """
+    """Look for a publisher's file: unpacked first, then in its archive."""
     if (raw / member).is_file():
         return Found(raw / member)
     if (raw / archive).is_file():
@@ -217,13 +151,7 @@ def find(raw: Path, archive: str, member: str) -> Found | None:
 
 
 def require(raw: Path, archive: str, member: str) -> Found:
-    """Return what :func:`find` finds.
-
-    Raises
-    ------
-    MmclustError
-        Naming the places looked at, when it is in none.
-    """
+    """Return what :func:`find` finds."""
     check_folder(raw)
     found = find(raw, archive, member)
     if found is None:
@@ -238,25 +166,7 @@ def require(raw: Path, archive: str, member: str) -> Found:
 
 
 def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
-    """Return the folders that several sources' files may lie in.
-
-    Parameters
-    ----------
-    raw
-        Holds a folder for each source, or all their files themselves.
-    names
-        The sources.
-
-    Returns
-    -------
-    list of Path
-        Those of ``raw/<name>`` that are there, then ``raw``.
-
-    Raises
-    ------
-    MmclustError
-        When ``raw`` is no folder.
-    """
+    """Return the folders that several sources' files may lie in."""
     check_folder(raw)
     return [raw / name for name in names if (raw / name).is_dir()] + [raw]
 
@@ -270,17 +180,7 @@ def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None
 
 
 def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
-    """Return the error for a file that is in none of the folders.
-
-    Parameters
-    ----------
-    folders
-        What was looked through, the source's folder last.
-    what
-        The file, for the first line.
-    names
-        What would have done.
-    """
+    """Return the error for a file that is in none of the folders."""
     there = {path.name for folder in folders for path in folder.iterdir()}
     return MmclustError(
         f"{what} is missing",
@@ -292,16 +192,7 @@ def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> Mmclust
 
 
 def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
-    """Return each archive's size, and its sha256 where fetching recorded one.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source; of several, the folder that holds theirs: what was
-        fetched is recorded beside the archive.
-    containers
-        Folders and archives that images lie in.
-    """
+    """Return each archive's size, and its sha256 where fetching recorded one."""
     notes: dict[str, Any] = {}
     for path in sorted(containers):
         if path.is_dir():

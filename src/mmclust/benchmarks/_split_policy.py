@@ -44,23 +44,6 @@ def roles(
     ``dxmc``: the same, but fit and report on train where DXMC does so. ``all``:
     both parts together for both, as older papers. ``train``: train for both, as
     Contrastive Clustering on ImageNet subsets.
-
-    Parameters
-    ----------
-    split
-        ``train+<report>``, to let the policy choose, or one part, which then has
-        all roles.
-    policy
-        Value of ``split_policy``.
-    report
-        ``test`` or ``val``: what the publisher calls the part that is not train.
-    dxmc_on_train
-        Whether DXMC evaluates on train (ImageNet-Dogs).
-
-    Raises
-    ------
-    MmclustError
-        When split or policy is unknown, or the two contradict each other.
     """
     both = ("train", report)
     train = ("train",)
@@ -107,15 +90,5 @@ def roles(
 def expected_counts(
     classes: Sequence[str], per_class: Mapping[str, int], parts: Sequence[str]
 ) -> dict[str, int]:
-    """Return the images of each class over the parts that are built.
-
-    Parameters
-    ----------
-    classes
-        Class names.
-    per_class
-        Images that each class has in each split.
-    parts
-        The splits that are built.
-    """
+    """Return the images of each class over the parts that are built."""
     return dict.fromkeys(classes, sum(per_class[part] for part in parts))

@@ -121,31 +121,6 @@ def draw_built(
 
     A class's draw depends on the seed, its name and its sorted file names alone: not
     on the order of a directory, nor on the other classes.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source, for messages.
-    listing
-        The images of at least the wanted classes.
-    draw
-        What to draw.
-    name
-        The benchmark's.
-    notes
-        For the summary.
-    images
-        Whether rows say where the files are.
-
-    Returns
-    -------
-    Built
-        Fitted on train; the classes of test are hidden.
-
-    Raises
-    ------
-    MmclustError
-        When a class has too few images.
     """
     need = draw.images_per_class
     few = {c: len(listing.get(c, {})) for c in draw.classes}

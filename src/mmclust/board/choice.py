@@ -51,13 +51,7 @@ class Choice:
 
 
 def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
-    """Return the rows that are asked for, in order.
-
-    Raises
-    ------
-    MmclustError
-        When a name is asked for that no row has.
-    """
+    """Return the rows that are asked for, in order."""
     wanted = (
         ("benchmark", choice.benchmarks),
         ("encoder", choice.encoders),

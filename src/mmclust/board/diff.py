@@ -170,24 +170,7 @@ def compare(
     head: str | None = None,
     metrics: Sequence[str] = (),
 ) -> Diff:
-    """Compare two states of the repository.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    base, head
-        Revisions of git or experiments of DVC; ``head`` None: the workspace, with
-        what is not committed.
-    metrics
-        Names of metrics; empty: the headlines of each stage; ``all``: every one.
-
-    Raises
-    ------
-    MmclustError
-        When a side is unknown or has no results, a record is of another version,
-        both have no benchmark in common, or no number is of a metric asked for.
-    """
+    """Compare two states of the repository."""
     require_repository(root)
     before = Side(base, resolve(root, base))
     after = Side(head, resolve(root, head)) if head is not None else Side("", WORKSPACE)

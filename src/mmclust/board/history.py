@@ -70,13 +70,7 @@ def environment() -> dict[str, str]:
 
 
 def git(root: Path, *arguments: str, feed: bytes | None = None) -> bytes:
-    """Return what git prints.
-
-    Raises
-    ------
-    MmclustError
-        When git is not installed or fails.
-    """
+    """Return what git prints."""
     program = shutil.which("git")
     if program is None:
         raise MmclustError("git is not installed", do="install git")
@@ -102,13 +96,7 @@ def lines(root: Path, *arguments: str) -> list[str]:
 
 
 def require_repository(root: Path) -> str:
-    """Return the commit of HEAD.
-
-    Raises
-    ------
-    MmclustError
-        When ``root`` is not the top of a git repository with a commit.
-    """
+    """Return the commit of HEAD."""
     try:
         top = lines(root, "rev-parse", "--show-toplevel")[0]
         head = lines(root, "rev-parse", "--verify", "HEAD^{commit}")[0]
@@ -130,13 +118,7 @@ def require_repository(root: Path) -> str:
 
 
 def resolve(root: Path, name: str) -> str:
-    """Return the commit that a revision, or the name of a DVC experiment, stands for.
-
-    Raises
-    ------
-    MmclustError
-        When git knows neither, or several experiments have that name.
-    """
+    """Return the commit of a revision or of a DVC experiment."""
     try:
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options")
         return lines(root, *asked, f"{name}^{{commit}}")[0]
@@ -171,21 +153,7 @@ def is_shallow(root: Path) -> bool:
 
 
 def history(root: Path, *, branches: bool = False) -> list[Commit]:
-    """Return the commits that changed metrics or dvc.lock, parents before children.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    branches
-        Of every local branch, rather than of HEAD alone.
-
-    Returns
-    -------
-    list of Commit
-        Side branches that were merged are among them, also where the merge took
-        the other side's numbers.
-    """
+    """Return the commits that changed metrics or dvc.lock, parents before children."""
     found = lines(
         root, "log", "--full-history", "--simplify-merges", "--parents",
         "--topo-order", "--reverse", "--format=%H%x09%cI%x09%P",
@@ -304,13 +272,7 @@ class Reader:
         }
 
     def record(self, commit: str, path: str) -> Record:
-        """Return one record.
-
-        Raises
-        ------
-        MmclustError
-            When it is of another version.
-        """
+        """Return one record."""
         blob = self.tree(commit)[path]
         if blob not in self._records:
             where = f"{path} of {shown(commit)}"
@@ -388,16 +350,7 @@ def _flatten(value: Mapping[Any, Any], under: str, flat: dict[str, Any]) -> None
 def changed_params(
     then: Mapping[str, Any], now: Mapping[str, Any], about: Sequence[str] = ()
 ) -> dict[str, tuple[str | None, str | None]]:
-    """Return the params that differ: key → as they were and as they are; None: unset.
-
-    Parameters
-    ----------
-    then, now
-        Flat params.
-    about
-        Names of a row. Differences that name one of them, or concern every method,
-        come first.
-    """
+    """Return the params that differ: key → before and after; None: unset."""
     names = {name for name in about if name}
 
     def far(key: str) -> tuple[bool, str]:

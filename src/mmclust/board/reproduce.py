@@ -93,13 +93,7 @@ class Verdict:
 
 
 def find_row(root: Path, wanted: str) -> Row:
-    """Return the row whose id begins as given, of any branch or experiment.
-
-    Raises
-    ------
-    MmclustError
-        When there is none, or several.
-    """
+    """Return the row whose id begins as given, of any branch or experiment."""
     rows = gather(root, branches=True).rows
     found = [row for row in rows if wanted and row.id.startswith(wanted)]
     if len(found) == 1 and not found[0].commit:
@@ -149,33 +143,7 @@ def reproduce(
     upstream: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
-    """Run the stage that made a number, at its commit, and compare.
-
-    Parameters
-    ----------
-    root
-        The repository; its DVC cache gives what the stage reads, and what the cache
-        lacks is made by the stages before it.
-    row
-        The number.
-    tolerance
-        The largest difference that counts as none.
-    upstream
-        Run every stage before it, too, rather than take what the cache has.
-    tell
-        Gets DVC's output, line by line.
-
-    Returns
-    -------
-    Verdict
-        Of the whole record that holds the number.
-
-    Raises
-    ------
-    MmclustError
-        When no stage is known to have made the file, or the run fails. The worktree
-        is removed whatever happens.
-    """
+    """Run the stage that made a number, at its commit, and compare."""
     path = row.held.path
     recorded = git(root, "show", f"{row.commit}:{path}")
     stage = stage_of(root, row.commit, path)
@@ -293,13 +261,7 @@ def unpromised(root: Path, commit: str) -> tuple[str, ...]:
 
 
 def stage_of(root: Path, commit: str, path: str) -> str:
-    """Return the stage that dvc.lock of a commit says made a file.
-
-    Raises
-    ------
-    MmclustError
-        When it names none.
-    """
+    """Return the stage that dvc.lock of a commit says made a file."""
     found = maker(parse_lock(_at(root, commit, "dvc.lock")), path)
     if found is not None:
         return found.name

@@ -270,26 +270,7 @@ def gather(
     with_experiments: bool = True,
     max_commits: int | None = None,
 ) -> Leaderboard:
-    """Gather the numbers of the workspace and of all commits that changed metrics.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    branches
-        Of every local branch, rather than of the current one.
-    with_experiments
-        DVC experiments, too.
-    max_commits
-        Only numbers that the workspace or one of the last so many of these commits
-        has. History is read to its beginning all the same, so that first commits stay
-        right.
-
-    Raises
-    ------
-    MmclustError
-        When there is no history, or no record of scores in it or here.
-    """
+    """Gather the numbers of the workspace and of all commits that changed metrics."""
     head = require_repository(root)
     commits = history(root, branches=branches)
     tried = experiments(root) if with_experiments else []

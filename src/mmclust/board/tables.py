@@ -32,17 +32,7 @@ MOST_METHODS = 12
 
 
 def number(value: float | None, like: float | None = None, sign: str = "") -> str:
-    """Return a number with four decimals, one in percent with two; a dash for none.
-
-    Parameters
-    ----------
-    value
-        The number.
-    like
-        What decides the decimals, where it is not the number itself.
-    sign
-        ``+`` before what is above zero.
-    """
+    """Return a number with four decimals, one in percent with two; a dash for none."""
     if value is None:
         return "–"
     digits = 2 if abs(value if like is None else like) > SHARE else 4

@@ -61,33 +61,7 @@ def cluster_files(
     out: Path,
     options: Sequence[str] = (),
 ) -> Clustered:
-    """Cluster features from ``.npy`` files and write ``image_id,cluster``.
-
-    Parameters
-    ----------
-    method
-        A file in ``clusterers/``.
-    image_features, text_features
-        Float arrays (n, d) with rows in the same order; one may be absent. float16
-        is computed with as float32.
-    k
-        Number of clusters; ``auto`` chooses it; None for a method that finds it.
-    ids
-        One image id per line; rows are numbered from 0 without it.
-    seed
-        Of the run.
-    out
-        The CSV file; with a third column, ``confidence``, where the method has one.
-    options
-        ``key=value`` each: the method's options, as under ``clusterers`` in
-        params.yaml.
-
-    Raises
-    ------
-    MmclustError
-        When the arrays differ in length, are not finite or have a row of zeros, ids
-        do not fit, an option is unknown, or k is missing, 1 or larger than n.
-    """
+    """Cluster features from ``.npy`` files and write ``image_id,cluster``."""
     require("clusterers", method)
     block = parse_options(options)
     params_of("clusterers", method, block, "", "--set")

@@ -43,26 +43,7 @@ def write_internal(
     *,
     seed: int,
 ) -> None:
-    """Score every clustering without labels and write the scores.
-
-    Parameters
-    ----------
-    root
-        Written: ``metrics/details/cluster/<benchmark>/<encoder>.csv`` (at the main
-        k) and ``plots/auto_k/<benchmark>_<encoder>.csv``: the
-        curve that ``k: auto`` chose from (on the images fitted on) or, with a k
-        that was given, the silhouette of the k-means runs at each k.
-    benchmark, encoder
-        Their names.
-    clusterings
-        All of the encoder; those of a method at its main k come first.
-    views
-        What they were made of, rows at unit norm.
-    choice
-        Of ``k: auto``.
-    seed
-        Of the stage; draws the silhouette's sample.
-    """
+    """Score every clustering without labels and write the scores."""
     scored = _scores(clusterings, views, seed)
     first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
     for one, values in zip(clusterings, scored, strict=True):

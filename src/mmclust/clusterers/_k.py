@@ -80,13 +80,7 @@ def auto_k(
 
 
 def require_several(k: int, n_samples: int) -> None:
-    """Refuse one cluster, and more clusters than images.
-
-    Raises
-    ------
-    MmclustError
-        When k is below 2 or above the number of images.
-    """
+    """Refuse one cluster, and more clusters than images."""
     require_k(k, n_samples)
     if k == 1:
         raise MmclustError(

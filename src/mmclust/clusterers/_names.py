@@ -29,20 +29,7 @@ def main_method(clusterings: Sequence[Clustering]) -> list[Clustering]:
 
 
 def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | None:
-    """Return the nouns in the space of some features; None where there are none.
-
-    Parameters
-    ----------
-    folder
-        ``data/nouns/<benchmark>``, whose ``nouns.json`` names the encoder.
-    features, manifest
-        What was clustered.
-
-    Raises
-    ------
-    MmclustError
-        When they were chosen for other features of the same encoder.
-    """
+    """Return the nouns in the space of some features; None where there are none."""
     if not (folder / "nouns.json").is_file():
         return None
     record = read_record(folder / "nouns.json", {"manifest": str, "encoder": str})
@@ -60,25 +47,7 @@ def write_names(
     nouns: Nouns | None,
     meta: Mapping[str, Any],
 ) -> None:
-    """Describe the first run of each clustering of the main method.
-
-    Parameters
-    ----------
-    path
-        ``data/clusters/<benchmark>/names/<encoder>.parquet``: ``clusterer``,
-        ``view``, ``k``, ``cluster``, ``size``; ``keywords`` with ``weights``
-        (class-based TF-IDF), and ``nouns`` with ``cosines`` where there are nouns.
-    clusterings
-        All of the encoder.
-    captions
-        Of each image.
-    image
-        The image view, rows at unit norm, which nouns share a space with.
-    nouns
-        See :func:`nouns_for`.
-    meta
-        As beside the clusters.
-    """
+    """Describe the first run of each clustering of the main method."""
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = []

@@ -44,30 +44,7 @@ class Task:
 
 
 def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]:
-    """List every run of the stage, in the order of the output.
-
-    Parameters
-    ----------
-    params
-        ``model`` and ``clusterers`` are used.
-    views
-        Those that the encoder has.
-    k
-        The main number of clusters.
-    n_samples
-        Number of images; a k of the sweep above it is left out.
-
-    Returns
-    -------
-    list of Task
-        Seeds innermost; deterministic clusterers run once. A method that takes
-        both views is left out where the encoder has one.
-
-    Raises
-    ------
-    MmclustError
-        When no method named takes what the encoder has.
-    """
+    """List every run of the stage, in the order of the output."""
     model = params.model
     sweep = [j for j in model.k_sweep if j != k and j <= n_samples]
     wanted = [(name, k) for name in model.clusterers]
@@ -114,21 +91,7 @@ def _views_for(clusterer: str, views: list[str]) -> list[str]:
 def run_tasks(
     tasks: list[Task], views: Mapping[str, Rows], seed: int, workers: int, label: str
 ) -> list[Clustering]:
-    """Run all tasks and stack the seeds of each method, keeping the order.
-
-    Parameters
-    ----------
-    tasks
-        Of :func:`plan`.
-    views
-        Rows at unit norm, by name of view.
-    seed
-        Of the stage; each run derives its own.
-    workers
-        Processes. The bytes do not depend on it.
-    label
-        For the progress bar.
-    """
+    """Run all tasks and stack the seeds of each method, keeping the order."""
     run = partial(_run_one, dict(views), seed)
     runs = in_order(run, tasks, workers, describe=_describe)
     return _grouped(tasks, list(track(runs, label, len(tasks), "runs")))

@@ -27,33 +27,7 @@ if TYPE_CHECKING:
 def cluster_benchmark(
     benchmark: str, encoder: str, params: Params, root: Path, *, workers: int = 1
 ) -> list[Clustering]:
-    """Cluster one encoder's features of one benchmark; labels are not read.
-
-    Parameters
-    ----------
-    benchmark, encoder
-        Their names.
-    params
-        ``seed``, ``model`` and ``clusterers`` are used.
-    root
-        The repository. Written: ``data/clusters/<benchmark>/<encoder>.parquet``
-        and ``…/names/<encoder>.parquet``, ``metrics/details/cluster/
-        <benchmark>/<encoder>.csv``, ``plots/auto_k/<benchmark>/<encoder>.csv``.
-    workers
-        Processes. The bytes do not depend on it.
-
-    Returns
-    -------
-    list of Clustering
-        The main runs, then k-means at each further k of ``model.k_sweep`` that
-        is neither the main k nor larger than the number of images.
-
-    Raises
-    ------
-    MmclustError
-        When k is 1 or larger than the number of images, a clusterer is unknown, or
-        the features belong to another manifest.
-    """
+    """Cluster one encoder's features of one benchmark; labels are not read."""
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     features = read_features(root / "data/features" / benchmark / encoder, manifest)

@@ -40,26 +40,7 @@ _COLUMNS = 4
 
 
 def read_rows(path: Path) -> tuple[str, pa.Table]:
-    """Read a file of associations.
-
-    Parameters
-    ----------
-    path
-        UTF-8 text.
-
-    Returns
-    -------
-    layout : str
-        ``strengths``, ``responses`` or ``relations``.
-    rows : pyarrow.Table
-        Text columns ``cue`` and ``response``; ``count`` but for responses;
-        ``relation`` with relations.
-
-    Raises
-    ------
-    MmclustError
-        When the layout is none of these, or the file cannot be read.
-    """
+    """Read a file of associations."""
     first, second = _opening(path)
     tabs = [cell.strip().strip('"') for cell in first.split("\t")]
     commas = [cell.strip().strip('"') for cell in first.split(",")]
@@ -197,22 +178,6 @@ def read_strengths(
     Words are compared as they stand. Rows whose cue, response or count is missing
     (empty or ``NA``), and answers such as ``No more responses``, are left out and
     counted; a word that answers itself makes no pair.
-
-    Parameters
-    ----------
-    path
-        In one of the layouts.
-    words
-        The list; unique.
-    counting
-        ``published``: the sum of all rows; ``forward_only``: without the rows
-        ``bidirectionalassociated`` of the layout with relations.
-
-    Raises
-    ------
-    MmclustError
-        When the layout is none of these, or a count of listed words is not a whole
-        number from 0 on.
     """
     import pyarrow.compute as pc
 

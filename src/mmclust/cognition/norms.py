@@ -60,17 +60,6 @@ def read_ratings(path: Path) -> Ratings:
     public file: the first part that does not begin with a letter is the flag; what
     is before it is the word, what follows the rating. A row whose rating is missing
     is left out and counted.
-
-    Parameters
-    ----------
-    path
-        UTF-8 text; LF or CRLF.
-
-    Raises
-    ------
-    MmclustError
-        When the header is another one, a row has no flag or no number, a rating is
-        outside 1 to 5, or a word is repeated.
     """
     data = require_file(path, "give the path of the ratings").read_bytes()
     first, *lines = same_form(utf8(data, path, path.name)).split("\n")
@@ -172,17 +161,6 @@ def read_categories(path: Path) -> Categories:
     Words and categories are taken as the text that stands there (``no`` and ``null``
     are words), without blanks around them; blanks inside belong to the word. A rating
     that is missing is left out and counted.
-
-    Parameters
-    ----------
-    path
-        UTF-8 YAML.
-
-    Raises
-    ------
-    MmclustError
-        When the file is not such a mapping, a category or a word within a category
-        is repeated, or a rating is not a finite number.
     """
     best: dict[str, tuple[float, str]] = {}
     tied: set[str] = set()
@@ -259,20 +237,7 @@ Array = np.ndarray[Any, Any]
 
 
 def write_word_list(categories: Path, out: Path) -> int:
-    """Write the words of a typicality file, alphabetically, without their ratings.
-
-    Parameters
-    ----------
-    categories
-        See :func:`mmclust.cognition.norms.read_categories`.
-    out
-        A text file, one word per line.
-
-    Returns
-    -------
-    int
-        How many words.
-    """
+    """Write the words of a typicality file, alphabetically, without their ratings."""
     words = sorted(read_categories(categories).words)
     write_bytes(out, "".join(f"{word}\n" for word in words).encode())
     return len(words)

@@ -41,26 +41,7 @@ def score_categorization(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score word clusters against categories of the typicality file.
-
-    Parameters
-    ----------
-    clusters
-        See :func:`mmclust.scoring.word_columns.read_word_runs`.
-    categories
-        See :func:`mmclust.cognition.norms.read_categories`.
-    vocabulary
-        A list of words that the ignore-unknown variant is restricted to.
-    baseline
-        Another model's clusters, to compare with, paired over words.
-    n_resamples, seed
-        Of the bootstrap over words.
-
-    Returns
-    -------
-    dict
-        Flat; see :func:`mmclust.cognition.metrics.categorization`.
-    """
+    """Score word clusters against categories of the typicality file."""
     listed = None if vocabulary is None else set(read_list(vocabulary))
     norms = read_categories(categories)
     sides = [
@@ -121,26 +102,7 @@ def score_concreteness(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score estimates of concreteness against ratings.
-
-    Parameters
-    ----------
-    predictions
-        Columns ``word`` and ``concreteness``; an absent word has 0.
-    norms
-        See :func:`mmclust.cognition.norms.read_ratings`.
-    counts
-        Columns ``word`` and ``count``: the words that are scored, if rated.
-    baseline
-        Another model's estimates, to compare with, paired over words.
-    n_resamples, seed
-        Of the bootstrap over words.
-
-    Returns
-    -------
-    dict
-        Flat; see :func:`mmclust.cognition.metrics.concreteness`.
-    """
+    """Score estimates of concreteness against ratings."""
     occurrences, rated = read_numbers(counts, "count", whole=True), read_ratings(norms)
     sides = [
         rate(
@@ -161,13 +123,7 @@ def rate(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the figures of estimates that have been read.
-
-    Raises
-    ------
-    MmclustError
-        When no counted word has a rating.
-    """
+    """Return the figures of estimates that have been read."""
     words = sorted(occurrences.keys() & norms.words.keys())
     if not words:
         raise MmclustError(
@@ -201,24 +157,7 @@ def score_association(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score word clusters by association norms; the word list is that of the clusters.
-
-    Parameters
-    ----------
-    clusters
-        See :func:`mmclust.scoring.word_columns.read_word_runs`.
-    norms, counting
-        See :func:`mmclust.cognition.associations.read_strengths`.
-    baseline
-        Another model's clusters, to compare with, paired over the words of both.
-    n_resamples, seed
-        Of the bootstrap over words.
-
-    Returns
-    -------
-    dict
-        Flat; see :func:`mmclust.cognition.associations.association`.
-    """
+    """Score word clusters by association norms; the words are the clusters'."""
     often = {"n_resamples": n_resamples, "seed": seed}
     runs = read_word_runs(clusters)
     words = sorted({word for run in runs for word in run})
@@ -242,13 +181,7 @@ def associate(
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Return the figures of runs that have been read, over a list of words.
-
-    Raises
-    ------
-    MmclustError
-        When the list is empty, or see :func:`score_association`.
-    """
+    """Return the figures of runs that have been read, over a list of words."""
     if not words:
         raise MmclustError("There is no word to score", expected="rows of words")
     table = read_strengths(norms, words, counting)

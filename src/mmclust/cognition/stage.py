@@ -156,29 +156,7 @@ class Scored:
 
 
 def score_models(params: Params, root: Path) -> Record:
-    """Score the words of all models, and compare them.
-
-    Parameters
-    ----------
-    params
-        ``words`` names the models, folders of ``data/words``; ``seed``,
-        ``score.n_resamples``, ``cognition`` and ``learning.benchmark`` are used.
-    root
-        The repository. Written: ``metrics/details/cognition/<benchmark>.csv`` and its
-        means, ``plots/cognition/scores`` and ``…/concreteness``, and the tables of
-        ``data/cognition/<model>/``.
-
-    Returns
-    -------
-    Record
-        Word model, norm and variant in place of encoder, view and method. Each is
-        compared with the first that is no floor, paired over words.
-
-    Raises
-    ------
-    MmclustError
-        When words or norms are missing or unfit.
-    """
+    """Score the words of all models, and compare them."""
     benchmark, models = params.learning.benchmark, list(params.words)
     scored = {}
     if models:

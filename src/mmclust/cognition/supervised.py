@@ -57,28 +57,7 @@ class Features:
 def score_supervised(
     norms: Path, features: Features, *, folds: int = 5, seed: int = 782
 ) -> dict[str, Any]:
-    """Fit and score the regression, in both ways.
-
-    Parameters
-    ----------
-    norms
-        See :func:`mmclust.cognition.norms.read_ratings`.
-    features
-        What words are described by.
-    folds, seed
-        Of the cross-validation; suffixes are chosen in each fold anew.
-
-    Returns
-    -------
-    dict
-        Flat: for ``trained_on_test`` and ``cross_validated`` each ``_mae``,
-        ``_pearson`` and ``_spearman``.
-
-    Raises
-    ------
-    MmclustError
-        When there is no feature, or fewer words than folds.
-    """
+    """Fit and score the regression, in both ways."""
     from sklearn.model_selection import KFold
 
     ratings = read_ratings(norms).words

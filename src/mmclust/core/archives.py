@@ -65,13 +65,7 @@ def check_folder(raw: Path) -> None:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip archive, naming it in what goes wrong.
-
-    Raises
-    ------
-    MmclustError
-        When the archive is truncated or damaged, also inside the block.
-    """
+    """Open a zip archive, naming it in what goes wrong."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -97,21 +91,6 @@ def reading(found: Found) -> Iterator[Buffer]:
 
     A file, or a member that is stored uncompressed, is mapped; a compressed
     member is unpacked into one buffer of its size.
-
-    Parameters
-    ----------
-    found
-        What to read.
-
-    Yields
-    ------
-    mmap.mmap or memoryview or bytearray or bytes
-        Valid inside the block only.
-
-    Raises
-    ------
-    MmclustError
-        When the archive is damaged.
     """
     if found.member is None:
         with mapped(found.path) as whole:
@@ -192,24 +171,6 @@ def data_offsets(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[int]:
 
     The local header is read for it: its extra field may have another length
     than the central directory's (Info-ZIP writes them so).
-
-    Parameters
-    ----------
-    path
-        The archive.
-    infos
-        Members of it.
-
-    Returns
-    -------
-    list of int
-        Bytes from the start of the archive.
-
-    Raises
-    ------
-    MmclustError
-        When there is no local header where the central directory says, or the
-        archive ends before the member does.
     """
     offsets = []
     size = path.stat().st_size
@@ -249,31 +210,7 @@ def locate_members(
     wanted: Collection[str] | Callable[[str], bool],
     within: Place | None = None,
 ) -> dict[str, Place]:
-    """Find members of a tar archive without unpacking it.
-
-    Parameters
-    ----------
-    archive
-        Plain or compressed, told apart by its content.
-    wanted
-        Names, or a function that says whether a name is wanted. A leading ``./`` is
-        no part of a name.
-    within
-        A tar inside a plain tar (ImageNet's train archive holds one per class), as
-        this function found it; offsets still count from the outer one's start.
-
-    Returns
-    -------
-    dict of str to Place
-        In the archive's order, of those members that are there; ``offset`` is
-        ``None`` in a compressed archive, ``length`` is always set.
-
-    Raises
-    ------
-    MmclustError
-        When the archive is missing, damaged or cut short, or a wanted member is no
-        plain file or is there twice.
-    """
+    """Find members of a tar archive without unpacking it."""
     is_wanted = wanted if callable(wanted) else wanted.__contains__
     readable = archive.suffix == ".tar" and not is_compressed(archive)
     places: dict[str, Place] = {}
@@ -291,23 +228,7 @@ def locate_members(
 def read_members(
     archive: Path, wanted: Collection[str] | Callable[[str], bool]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and bytes of members, in the archive's order.
-
-    Parameters
-    ----------
-    archive, wanted
-        As in :func:`locate_members`.
-
-    Yields
-    ------
-    name : str
-    data : bytes
-
-    Raises
-    ------
-    MmclustError
-        As in :func:`locate_members`.
-    """
+    """Yield the names and bytes of members, in the archive's order."""
     is_wanted = wanted if callable(wanted) else wanted.__contains__
     seen: set[str] = set()
     with _walking(archive, None) as members:
@@ -450,13 +371,7 @@ class Place:
 def archive_places(
     archive: Path, found: Mapping[str, zipfile.ZipInfo]
 ) -> dict[str, Place]:
-    """Return where members of a zip lie, by the keys they are given under.
-
-    Raises
-    ------
-    MmclustError
-        When the archive ends early or is no longer what its directory says.
-    """
+    """Return where members of a zip lie, by the keys they are given under."""
     # Every header is visited, so that an archive cut short is noticed now.
     offsets = data_offsets(archive, list(found.values()))
     return {
@@ -470,27 +385,7 @@ def archive_places(
 def write_stored(
     path: Path, members: Iterable[tuple[str, bytes]], comment: bytes = b""
 ) -> dict[str, Place]:
-    """Write a zip without compression or dates: equal members give equal bytes.
-
-    Parameters
-    ----------
-    path
-        Of the zip, which appears complete or not at all.
-    members
-        Names and bytes, in the order they are written.
-    comment
-        Of the archive.
-
-    Returns
-    -------
-    dict of str to Place
-        Of each member.
-
-    Raises
-    ------
-    MmclustError
-        When there is no space.
-    """
+    """Write a zip without compression or dates: equal members give equal bytes."""
     places: dict[str, Place] = {}
     with (
         writing(path) as temporary,

@@ -54,17 +54,6 @@ def write_clusters(
     Columns: ``clusterer``, ``view``, ``k`` int32, ``image_id`` and int32
     ``seed_0`` … ``seed_{s-1}``, null where a deterministic method needs one run;
     float32 ``confidence_0`` … if any method has a confidence.
-
-    Parameters
-    ----------
-    path
-        ``data/clusters/<benchmark>/<encoder>.parquet``.
-    clusterings
-        At least one.
-    image_ids
-        The manifest's.
-    meta
-        Benchmark, encoder, manifest digest, params.
     """
     import pyarrow as pa
 
@@ -105,22 +94,7 @@ def write_clusters(
 
 
 def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, Any]]:
-    """Read assignments back.
-
-    Returns
-    -------
-    clusterings
-        In the order they were written.
-    image_ids
-        The ids of each clustering's columns.
-    meta
-        What :func:`write_clusters` was given.
-
-    Raises
-    ------
-    MmclustError
-        When the rows are not those of the same images, method after method.
-    """
+    """Read assignments back."""
     table, meta = read_table(path)
     n_samples = table.num_rows // meta["methods"]
     ids = table["image_id"].slice(0, n_samples).to_pylist()

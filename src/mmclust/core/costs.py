@@ -41,13 +41,7 @@ class Cost:
 
 
 def read_cost(path: Path) -> Cost:
-    """Read one record.
-
-    Raises
-    ------
-    MmclustError
-        When it is damaged.
-    """
+    """Read one record."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Cost)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -78,13 +78,7 @@ def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
 
 
 def size_of(data: bytes, where: str) -> tuple[int, int]:
-    """Return an image's width and height, from its header alone.
-
-    Raises
-    ------
-    MmclustError
-        When the bytes do not begin as an image, or it is too large.
-    """
+    """Return an image's width and height, from its header alone."""
     with _opened(data, where) as image:
         return image.size
 

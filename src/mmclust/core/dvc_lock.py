@@ -22,13 +22,7 @@ class Stage:
 
 
 def parse_lock(data: bytes | None, where: object = "dvc.lock") -> list[Stage]:
-    """Return the stages of a dvc.lock; none of none.
-
-    Raises
-    ------
-    MmclustError
-        When it is not valid YAML.
-    """
+    """Return the stages of a dvc.lock; none of none."""
     value = parse_yaml(data or b"", where, as_text=True)
     stages = value.get("stages") if isinstance(value, dict) else None
     if not isinstance(stages, dict):

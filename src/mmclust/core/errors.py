@@ -91,20 +91,7 @@ def visible(text: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint such as ``"one of: hog, lsa. Did you mean 'hog'?"``.
-
-    Parameters
-    ----------
-    name
-        What was given.
-    known
-        The names that exist.
-
-    Returns
-    -------
-    str
-        The sorted list of known names and, where one is close, the nearest.
-    """
+    """Return a hint such as ``"one of: hog, lsa. Did you mean 'hog'?"``."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f". Did you mean {close[0]!r}?" if close else ""
@@ -112,20 +99,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:
-    """Return the first few items as text, with a count of the rest.
-
-    Parameters
-    ----------
-    items
-        What to list.
-    limit
-        How many to spell out.
-
-    Returns
-    -------
-    str
-        For instance ``"a, b, c and 7 more"``.
-    """
+    """Return the first few items as text, with a count of the rest."""
     listed = [str(item) for item in items]
     shown = ", ".join(listed[:limit])
     rest = len(listed) - limit

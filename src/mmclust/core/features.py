@@ -77,30 +77,7 @@ def write_features(
     skipped: Mapping[str, Mapping[str, str]] | None = None,
     beside: Iterable[str] = (),
 ) -> None:
-    """Write the arrays, then ``features.json``, which makes them count.
-
-    Parameters
-    ----------
-    folder
-        ``data/features/<benchmark>/<encoder>``.
-    views
-        float32 arrays (n, d).
-    meta
-        Encoder, params, and what was fitted; dims and digests are added.
-    manifest
-        The rows' origin.
-    skipped
-        Of each view, ids of the images that have no features, and why. Their rows
-        are NaN.
-    beside
-        Names of files that were written there before and belong to the features.
-
-    Raises
-    ------
-    MmclustError
-        When an array has the wrong length, or a value that is not finite in a row
-        that is not skipped.
-    """
+    """Write the arrays, then ``features.json``, which makes them count."""
     absent = {view: dict(ids) for view, ids in (skipped or {}).items() if ids}
     for view, array in views.items():
         without = _rows_of(absent.get(view, ()), manifest)
@@ -128,24 +105,7 @@ def sealed(folder: Path, names: Iterable[str]) -> dict[str, dict[str, str]]:
 def require_sealed(
     folder: Path, record: str, meta: Mapping[str, Any], names: Iterable[str], do: str
 ) -> None:
-    """Refuse files whose bytes are not those that their record names.
-
-    Parameters
-    ----------
-    folder
-        Where record and files lie.
-    record, meta
-        The record's name and contents, with what :func:`sealed` gave.
-    names
-        The files that are about to be read.
-    do
-        How they are made again.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, is another than it was, or is not recorded.
-    """
+    """Refuse files whose bytes are not those that their record names."""
     known = meta.get("sha256", {})
     if not isinstance(known, dict):
         raise MmclustError(
@@ -170,15 +130,7 @@ def require_sealed(
 
 
 def read_meta(folder: Path, do: str | None = None) -> dict[str, Any]:
-    """Read ``features.json``, refusing what is no record of features.
-
-    Parameters
-    ----------
-    folder
-        ``data/features/<benchmark>/<encoder>``.
-    do
-        The advice, where something is wrong.
-    """
+    """Read ``features.json``, refusing what is no record of features."""
     meta = read_record(
         folder / "features.json",
         {"encoder": str, "benchmark": str, "manifest": str, "images": int,
@@ -200,21 +152,7 @@ def read_meta(folder: Path, do: str | None = None) -> dict[str, Any]:
 
 
 def read_features(folder: Path, manifest: Manifest) -> Features:
-    """Read features and refuse those of another manifest.
-
-    Parameters
-    ----------
-    folder
-        ``data/features/<benchmark>/<encoder>``.
-    manifest
-        What the rows must belong to.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or is not what was written, or the features belong
-        to another manifest.
-    """
+    """Read features and refuse those of another manifest."""
     again = f"encode again: mmclust encode {manifest.benchmark} {folder.name}"
     meta = read_meta(folder, again)
     if meta["manifest"] != manifest.digest:
@@ -239,21 +177,7 @@ def read_features(folder: Path, manifest: Manifest) -> Features:
 def require_nouns(
     folder: Path, features: Features, manifest: Manifest
 ) -> dict[str, Any]:
-    """Return ``nouns.json``, if the nouns there were chosen for these features.
-
-    Parameters
-    ----------
-    folder
-        ``data/nouns/<benchmark>``.
-    features, manifest
-        What the nouns are put beside.
-
-    Raises
-    ------
-    MmclustError
-        When they were chosen for other images or features, or for another encoder,
-        or a file is not what was written.
-    """
+    """Return ``nouns.json``, if the nouns there were chosen for these features."""
     again = f"choose them again: mmclust nouns {manifest.benchmark}"
     facts = read_record(
         folder / "nouns.json", {"manifest": str, "encoder": str}, do=again

@@ -147,26 +147,7 @@ def fingerprint(
     options: Any,
     weights: Any = None,
 ) -> Fingerprint:
-    """Take the fingerprint of a run that has not begun.
-
-    Parameters
-    ----------
-    names
-        The stage, then what it is of, for instance ``encode``, ``coco_all``, ``hog``.
-    outs
-        Files and folders that it writes.
-    modules
-        Full names of the modules it runs: the stage's, and the plugins', which are
-        loaded by name and so imported by none.
-    inputs
-        Files and folders that it reads; one that is not there counts as absent.
-    options
-        All else that the result depends on, as JSON or dataclasses: its own params
-        with defaults filled in, the seed, the kind of device. Files that a value
-        names count by content, too.
-    weights
-        Identity of pretrained weights, as ``features.json`` has it.
-    """
+    """Take the fingerprint of a run that has not begun."""
     names, outs = tuple(names), tuple(outs)
     options = _plain(options)
     closure = code(*modules)
@@ -185,15 +166,7 @@ def fingerprint(
 
 
 def code(*modules: str) -> dict[str, str]:
-    """Return a digest of each module of this package that some modules import.
-
-    Parameters
-    ----------
-    *modules
-        Full names, such as ``mmclust.encoders.hog``. They count, as do the packages
-        that hold them and all that these import, at the top or in functions, but for
-        type checking. Plugins that are loaded by name are not imports.
-    """
+    """Return a digest of each module of this package that some modules import."""
     found: dict[str, str] = {}
     todo = list(modules)
     while todo:

@@ -17,33 +17,14 @@ _END = re.compile(r"\r\n|\n|\r")
 
 
 def read_lines(path: Path, do: str) -> list[str]:
-    """Read a text file, UTF-8: its lines without the blanks around them.
-
-    Parameters
-    ----------
-    path
-        The file.
-    do
-        The advice when there is no such file.
-
-    Raises
-    ------
-    MmclustError
-        When it is missing or is not UTF-8.
-    """
+    """Read a text file, UTF-8: its lines without the blanks around them."""
     text = utf8(require_file(path, do).read_bytes(), path, path.name)
     lines = [line.strip() for line in _END.split(text)]
     return lines if lines[-1] else lines[:-1]
 
 
 def read_ids(path: Path | None, n_rows: int) -> list[str]:
-    """Return one id per row, numbered from 0 without a file.
-
-    Raises
-    ------
-    MmclustError
-        When the ids are not as many as the rows, or not all different.
-    """
+    """Return one id per row, numbered from 0 without a file."""
     if path is None:
         return [str(i) for i in range(n_rows)]
     ids = read_lines(path, "give one image_id per line")
@@ -62,13 +43,6 @@ def as_written(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
     Files from macOS spell ``é`` as two characters, others as one. Names that look the
     same and are not alone in it stay as they are.
-
-    Parameters
-    ----------
-    names
-        Of one file.
-    known
-        Of the other.
     """
     names, others = list(names), set(known)
     found = dict(zip(names, names, strict=True))

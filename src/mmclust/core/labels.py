@@ -52,21 +52,6 @@ def write_labels(
 
     Classes that are not given out go to ``hidden.parquet`` beside the file, if there
     are any; in the file itself they are :data:`HIDDEN`.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/labels.parquet``.
-    names
-        Class name of each image id.
-    hidden
-        Likewise, for images whose class is not given out; ``{}`` writes an empty
-        file, ``None`` none.
-
-    Returns
-    -------
-    list of str
-        The class names; a class's position is its label.
     """
     secret = hidden or {}
     classes = sorted({*names.values(), *secret.values()})
@@ -90,20 +75,7 @@ def _table(names: Mapping[str, str], position: Mapping[str, int]) -> pa.Table:
 
 
 def read_labels(path: Path, *, reveal: bool = False) -> Labels:
-    """Read a labels file.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/labels.parquet``.
-    reveal
-        Fill in the classes that were not given out, from ``hidden.parquet``.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or lacks a column.
-    """
+    """Read a labels file."""
     table, _ = read_table(path)
     missing = {"image_id", "label", "label_name"} - set(table.column_names)
     if missing:

@@ -23,16 +23,6 @@ def locked(folder: Path) -> Iterator[None]:
 
     The system holds the lock and drops it with the process, however that ends: a
     lock file left by a dead process holds nobody up.
-
-    Parameters
-    ----------
-    folder
-        Made if it is not there.
-
-    Raises
-    ------
-    MmclustError
-        When another process holds it; process and machine are named.
     """
     descriptor = _acquire(folder)
     try:

@@ -130,21 +130,7 @@ class Manifest:
 
 
 def canonical_digest(meta: Mapping[str, Any], rows: pa.Table) -> str:
-    """Return the sha256 of what a manifest means, not of where its bytes lie.
-
-    Parameters
-    ----------
-    meta
-        ``benchmark``, ``protocol``, ``sources``, ``fit`` and ``evaluate`` enter.
-    rows
-        ``image_id``, ``width``, ``height``, ``captions`` and ``split`` enter.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits; the same for the same images in a folder, in an
-        archive, or at another place.
-    """
+    """Return the sha256 of what a manifest means, not of where its bytes lie."""
     names = ("benchmark", "protocol", "sources", "fit", "evaluate")
     head = [meta[name] for name in names]
     columns = ("image_id", "width", "height", "captions", "split")
@@ -162,34 +148,7 @@ def write_manifest(
     evaluate: Sequence[str] = SPLITS,
     containers: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write a manifest and return its digest.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/manifest.parquet``.
-    rows
-        In any order.
-    benchmark, protocol
-        Name of the benchmark and version of the rules that chose its images.
-    sources
-        Digest of each source file that the rows were read from.
-    fit, evaluate
-        Splits to fit on, and to cluster and score.
-    containers
-        What is known of the folders and archives that hold the images. It does not
-        enter the digest: the same images may lie elsewhere.
-
-    Returns
-    -------
-    str
-        The manifest digest, which features and clusters carry.
-
-    Raises
-    ------
-    MmclustError
-        When an id occurs twice or nothing is left.
-    """
+    """Write a manifest and return its digest."""
     import pyarrow as pa
 
     ordered = sorted(rows, key=lambda row: row.image_id)
@@ -246,13 +205,7 @@ def write_manifest(
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a manifest and check that its rows are the ones its digest names.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, is not a manifest, or was changed by hand.
-    """
+    """Read a manifest and check that its rows are the ones its digest names."""
     table, meta = read_table(path)
     if "digest" not in meta or "image_id" not in table.column_names:
         raise MmclustError(

@@ -11,24 +11,7 @@ _LONGEST = 100
 
 
 def require_name(name: object, what: str, where: object) -> str:
-    """Return a name that is safe as a file's name and on a command line.
-
-    Parameters
-    ----------
-    name
-        What was given.
-    what
-        What it names, with its article: ``"a benchmark"``.
-    where
-        The key, option or argument it was given in.
-
-    Raises
-    ------
-    MmclustError
-        When it is not text, is empty, has other characters than letters, digits,
-        ``_``, ``-`` and ``.``, begins with one of these three, ends with a dot, or is
-        longer than 100 characters.
-    """
+    """Return a name that is safe as a file's name and on a command line."""
     if (
         isinstance(name, str)
         and _NAME.fullmatch(name)

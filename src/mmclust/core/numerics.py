@@ -70,11 +70,6 @@ def settle(params: Path = Path("params.yaml")) -> None:
 
     Processes that this one starts inherit it. What the caller's environment says
     about the same variables does not count in portable runs.
-
-    Raises
-    ------
-    MmclustError
-        When :data:`VARIABLE` has another value than portable or fast.
     """
     if asked(params) == "fast" or not possible():
         return
@@ -103,13 +98,7 @@ def asked(params: Path = Path("params.yaml")) -> str:
 
 
 def require(numerics: str, params: Path) -> None:
-    """Refuse a value in params.yaml that is unknown or that :func:`asked` overlooked.
-
-    Raises
-    ------
-    MmclustError
-        Naming the values there are.
-    """
+    """Refuse a numerics that is unknown, or that :func:`asked` overlooked."""
     _refuse_unknown(numerics, "numerics in params.yaml")
     if not os.environ.get(VARIABLE) and asked(params) != numerics:
         raise MmclustError(

@@ -20,15 +20,7 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 def write_objects(path: Path, objects: Objects) -> None:
-    """Write objects; a file without rows where a benchmark says nothing of them.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/objects.parquet``.
-    objects
-        In the order to keep.
-    """
+    """Write objects; a file without rows where a benchmark says nothing of them."""
     import pyarrow as pa
 
     boxes = np.asarray(objects.boxes, np.int32).reshape(-1, 4)
@@ -44,18 +36,7 @@ def write_objects(path: Path, objects: Objects) -> None:
 
 
 def read_objects(path: Path) -> Objects:
-    """Read objects back.
-
-    Parameters
-    ----------
-    path
-        Usually ``…/objects.parquet``.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, lacks a column or names no categories.
-    """
+    """Read objects back."""
     table, meta = read_table(path)
     wanted = {"image_id", "category", *CORNERS, "iscrowd", "segmentation"}
     if not wanted <= set(table.column_names):

@@ -12,13 +12,7 @@ if TYPE_CHECKING:
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Turn ``key=value`` texts into a mapping; values are read as in params.yaml.
-
-    Raises
-    ------
-    MmclustError
-        When one has no ``=``, a value is not YAML, or a key is given twice.
-    """
+    """Turn ``key=value`` texts into a mapping; values are read as in params.yaml."""
     block: dict[str, Any] = {}
     for option in options:
         key, equals, value = option.partition("=")
@@ -35,17 +29,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def refuse_options(block: Mapping[str, Any], idle: Collection[str], why: str) -> None:
-    """Refuse options that would have no effect.
-
-    Parameters
-    ----------
-    block
-        What was given.
-    idle
-        Keys without effect here.
-    why
-        Said with the error.
-    """
+    """Refuse options that would have no effect."""
     for key in block:
         if key in idle:
             raise MmclustError(

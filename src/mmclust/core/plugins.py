@@ -20,54 +20,19 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names of the plugins of a kind, importing none.
-
-    Parameters
-    ----------
-    kind
-        A folder of the package, such as ``"encoders"``.
-
-    Returns
-    -------
-    list of str
-        Module names without a leading underscore.
-    """
+    """Return the sorted names of the plugins of a kind, importing none."""
     found = pkgutil.iter_modules([str(_PACKAGE / kind)])
     return sorted(m.name for m in found if not m.name.startswith("_") and not m.ispkg)
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import one plugin by name.
-
-    Parameters
-    ----------
-    kind
-        A folder of the package, such as ``"encoders"``.
-    name
-        A file in it, without ``.py``.
-
-    Returns
-    -------
-    module
-        The plugin.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such plugin, with the list and the nearest name.
-    """
+    """Import one plugin by name."""
     require(kind, name)
     return importlib.import_module(f"mmclust.{kind}.{name}")
 
 
 def require(kind: str, name: str) -> None:
-    """Refuse a name that no plugin has; imports none.
-
-    Raises
-    ------
-    MmclustError
-        See :func:`load`.
-    """
+    """Refuse a name that no plugin has; imports none."""
     known = names(kind)
     if name not in known:
         raise MmclustError(
@@ -82,24 +47,7 @@ def require(kind: str, name: str) -> None:
 def params_of(
     kind: str, name: str, block: Any, where: str, given: str = "params.yaml"
 ) -> Any:
-    """Read a plugin's block of params.yaml into its ``Params`` class.
-
-    Parameters
-    ----------
-    kind, name
-        The plugin.
-    block
-        The mapping under its name; ``None`` means all defaults.
-    where
-        The key of the block, for error messages.
-    given
-        The file or the option that holds the block, for error messages.
-
-    Returns
-    -------
-    Params
-        An instance of the plugin's own frozen dataclass.
-    """
+    """Read a plugin's block of params.yaml into its ``Params`` class."""
     from mmclust.core.params import convert
 
     options = {} if block is None else block

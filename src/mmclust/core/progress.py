@@ -15,25 +15,7 @@ Item = TypeVar("Item")
 def track(
     items: Iterable[Item], label: str, total: int | None = None, unit: str = ""
 ) -> Iterator[Item]:
-    """Yield the items while showing how many are done, how fast, and time left.
-
-    Parameters
-    ----------
-    items
-        What is worked on.
-    label
-        What the work is, in a few words.
-    total
-        How many items there are; the length of ``items`` by default.
-    unit
-        What one item is called, in the plural (``"images"``).
-
-    Yields
-    ------
-    Item
-        The items, unchanged. Nothing is printed when standard error is not a
-        terminal.
-    """
+    """Yield the items while showing how many are done, how fast, and time left."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -61,23 +43,7 @@ def track(
 def meter(
     label: str, total: int, unit: str, done: int = 0
 ) -> Iterator[Callable[[int], None]]:
-    """Show how much of a number is done, how many a second, and the time left.
-
-    Parameters
-    ----------
-    label
-        What the work is, in a few words.
-    total, done
-        How many there are, and how many were done before.
-    unit
-        What one is called, in the plural (``"images"``).
-
-    Yields
-    ------
-    callable
-        ``advance(n)``: n more are done. Nothing is printed when standard error is
-        not a terminal.
-    """
+    """Show how much of a number is done, how many a second, and the time left."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

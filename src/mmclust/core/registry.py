@@ -132,28 +132,7 @@ T = TypeVar("T", SourceFile, Source)
 
 
 def read_registry(path: Path, do: str | None = None) -> dict[str, Source]:
-    """Read and check a registry.
-
-    Parameters
-    ----------
-    path
-        A YAML mapping of source names. A file has ``url`` or ``urls``; one
-        without a scheme is a file relative to the registry's folder.
-    do
-        The advice when there is no such file.
-
-    Returns
-    -------
-    dict of str to Source
-        In the file's order, every url absolute.
-
-    Raises
-    ------
-    MmclustError
-        Naming file, entry and key: for YAML that cannot be read, names that cannot be
-        paths, unknown keys, values of the wrong type, digests of the wrong length,
-        sizes that are no positive integers, files without url.
-    """
+    """Read and check a registry."""
     sources = _mapping(read_yaml(path, do), path, "")
     for name in sources:
         # It becomes a folder, whose neighbour <name>.work holds what is on its way.
@@ -163,13 +142,7 @@ def read_registry(path: Path, do: str | None = None) -> dict[str, Source]:
 
 
 def find_source(registry: dict[str, Source], name: str, path: Path) -> Source:
-    """Return a source by name.
-
-    Raises
-    ------
-    MmclustError
-        With the list of names and the nearest, where it is unknown.
-    """
+    """Return a source by name."""
     if name not in registry:
         raise MmclustError(
             f"Unknown source {name!r}",

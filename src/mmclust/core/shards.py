@@ -35,15 +35,7 @@ ROWS = 256
 
 
 def ranges(n_rows: int, batch: int = 1) -> list[Span]:
-    """Return the row ranges ``[start, stop)`` of all shards.
-
-    Parameters
-    ----------
-    n_rows
-        Rows in all.
-    batch
-        Shards begin at multiples of it, so that no batch crosses a border.
-    """
+    """Return the row ranges ``[start, stop)`` of all shards."""
     size = max(ROWS // batch, 1) * batch
     return [(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
@@ -83,17 +75,7 @@ class Sharded:
     def write(
         self, span: Span, rows: np.ndarray[Any, Any], skipped: Mapping[str, str]
     ) -> None:
-        """Write one shard, then its sidecar, which makes it count.
-
-        Parameters
-        ----------
-        span
-            Its rows.
-        rows
-            (stop - start, …).
-        skipped
-            Ids of images that have no row worth the name, and why.
-        """
+        """Write one shard, then its sidecar, which makes it count."""
         part = self._part(span)
         write_array(part, rows)
         write_json(
@@ -109,14 +91,7 @@ class Sharded:
         )
 
     def merge(self) -> None:
-        """Put the shards into one array, each held to its sidecar.
-
-        Raises
-        ------
-        MmclustError
-            When a shard is not what its sidecar says, or does not fit the others;
-            it is named, and removed, so that the next run makes it anew.
-        """
+        """Put the shards into one array, each held to its sidecar."""
         if self.merged:
             return
         spans = ranges(self.n_rows, self.batch)

@@ -29,25 +29,7 @@ def same_form(text: str) -> str:
 
 
 def decoded(value: Any, where: object) -> Any:
-    """Return bytes, also those in lists, as the UTF-8 text they hold.
-
-    Parameters
-    ----------
-    value
-        A cell, for instance of a parquet column, whose type may be binary.
-    where
-        The file and the column, for the message.
-
-    Returns
-    -------
-    object
-        Text for bytes; everything else as it is.
-
-    Raises
-    ------
-    MmclustError
-        When bytes are not UTF-8: the column is binary, and holds no text.
-    """
+    """Return bytes, also those in lists, as the UTF-8 text they hold."""
     if isinstance(value, list | tuple):
         return [decoded(each, where) for each in value]
     if not isinstance(value, bytes | bytearray | memoryview):
@@ -65,14 +47,7 @@ def decoded(value: Any, where: object) -> Any:
 
 
 def whole(text: str, where: object) -> str:
-    """Return the text, if all of it can be written down.
-
-    Raises
-    ------
-    MmclustError
-        When it holds half of a surrogate pair: a character that was cut in two, such
-        as an emoji, is none.
-    """
+    """Return the text, if all of it can be written down."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -90,22 +65,7 @@ def whole(text: str, where: object) -> str:
 
 
 def utf8(data: bytes, where: object, what: str = "A file") -> str:
-    """Decode a file's bytes; a byte order mark of UTF-8 is left out.
-
-    Parameters
-    ----------
-    data
-        The bytes.
-    where
-        The file.
-    what
-        What it is, for the message.
-
-    Raises
-    ------
-    MmclustError
-        Naming the line of the first byte that is not UTF-8, or the encoding.
-    """
+    """Decode a file's bytes; a byte order mark of UTF-8 is left out."""
     mark = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
     try:
         if mark is None:
@@ -124,20 +84,7 @@ def utf8(data: bytes, where: object, what: str = "A file") -> str:
 
 
 def json_value(text: str | bytes, **options: Any) -> Any:
-    """Parse JSON; what nests deeper than Python can follow is a ValueError too.
-
-    Parameters
-    ----------
-    text
-        A JSON document.
-    **options
-        As :func:`json.loads` takes them.
-
-    Raises
-    ------
-    ValueError
-        Whatever is wrong with it.
-    """
+    """Parse JSON; what nests deeper than Python can follow is a ValueError too."""
     try:
         return json.loads(text, **options)
     except RecursionError:
@@ -146,13 +93,7 @@ def json_value(text: str | bytes, **options: Any) -> Any:
 
 
 def look_alikes(names: Iterable[str]) -> str:
-    """Return names that look the same and differ in Unicode form, as a hint; or "".
-
-    Parameters
-    ----------
-    names
-        Names of files or classes, or ids.
-    """
+    """Return names that look the same and differ in Unicode form, as a hint; or ""."""
     forms: dict[str, set[str]] = {}
     for name in names:
         forms.setdefault(same_form(name), set()).add(name)
@@ -190,15 +131,7 @@ def shown(value: Any) -> str:
 
 
 def what_is_wrong(buffer: Buffer, error: Exception) -> str:
-    """Return what a known kind of broken JSON is, in parentheses, or nothing.
-
-    Parameters
-    ----------
-    buffer
-        The file.
-    error
-        What the decoder raised.
-    """
+    """Return what a known kind of broken JSON is, in parentheses, or nothing."""
     if isinstance(error, RecursionError):
         return " (lists or objects are nested too deep)"
     start = bytes(buffer[:3])

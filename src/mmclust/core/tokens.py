@@ -25,28 +25,7 @@ LARGEST = 1_000_000
 
 
 def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]]:
-    """Cut captions into tokens.
-
-    Parameters
-    ----------
-    captions
-        As the publisher has them; none of more than :data:`LARGEST` characters.
-        Accents are composed (NFC), so that a word has one spelling.
-    lemmas
-        Run :data:`PIPELINE` on the captions in their own case, and take its lemmas in
-        place of the tokens.
-
-    Returns
-    -------
-    list of list of str
-        The tokens of each caption; none for an empty caption. Equal tokens are one
-        object, so that many captions need little memory.
-
-    Raises
-    ------
-    MmclustError
-        When a caption is too long, or :data:`PIPELINE` is asked for and not installed.
-    """
+    """Cut captions into tokens."""
     captions = [same_form(caption) for caption in captions]
     _refuse_long(captions)
     if lemmas:
@@ -58,23 +37,7 @@ def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]
 
 
 def token_counts(tokens: Iterable[Sequence[str]]) -> dict[str, int]:
-    """Count tokens over captions.
-
-    Parameters
-    ----------
-    tokens
-        What :func:`tokenize` gave.
-
-    Returns
-    -------
-    dict
-        Token to number of occurrences, in the order of first occurrence.
-
-    Raises
-    ------
-    MmclustError
-        When there is no token at all.
-    """
+    """Count tokens over captions."""
     counts: Counter[str] = Counter()
     for each in tokens:
         counts.update(each)

@@ -17,13 +17,7 @@ BUFFERS = ("running_mean", "running_var", "position_ids")
 
 
 def parameters(shapes: Mapping[str, tuple[Sequence[int], bool]]) -> int:
-    """Count parameters: floating-point numbers that are not :data:`BUFFERS`.
-
-    Parameters
-    ----------
-    shapes
-        Shape of each array by name, and whether it holds floating-point numbers.
-    """
+    """Count parameters: floating-point numbers that are not :data:`BUFFERS`."""
     return sum(
         math.prod(shape)
         for name, (shape, floating) in shapes.items()
@@ -32,13 +26,7 @@ def parameters(shapes: Mapping[str, tuple[Sequence[int], bool]]) -> int:
 
 
 def stored_size(paths: Iterable[Path]) -> dict[str, int]:
-    """Return ``parameters`` and ``bytes`` of safetensors files.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged.
-    """
+    """Return ``parameters`` and ``bytes`` of safetensors files."""
     from safetensors import SafetensorError, safe_open
 
     size = {"parameters": 0, "bytes": 0}

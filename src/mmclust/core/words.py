@@ -52,18 +52,6 @@ def write_words(path: Path, learned: WordClusters) -> None:
 
     Columns: ``word``, ``count`` int64, int32 ``seed_0`` … ``seed_{s-1}``, and
     float64 ``confidence_0`` …, ``concreteness_0`` … where the model has them.
-
-    Parameters
-    ----------
-    path
-        ``data/words/<model>/words.parquet``.
-    learned
-        The words.
-
-    Raises
-    ------
-    MmclustError
-        When a word is repeated, or a number is NaN or infinite.
     """
     import pyarrow as pa
 
@@ -85,13 +73,7 @@ def write_words(path: Path, learned: WordClusters) -> None:
 
 
 def read_words(path: Path) -> WordClusters:
-    """Read words back.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or is not parquet.
-    """
+    """Read words back."""
     table, meta = read_table(path)
 
     def rows(prefix: str) -> list[np.ndarray[Any, Any]]:

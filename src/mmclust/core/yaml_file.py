@@ -40,40 +40,12 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def read_yaml(path: Path, do: str | None = None, *, as_text: bool = False) -> Any:
-    """Read a YAML file; see :func:`parse_yaml`.
-
-    Parameters
-    ----------
-    path
-        The file, in UTF-8.
-    do
-        The advice when there is no such file.
-    as_text
-        See :func:`parse_yaml`.
-    """
+    """Read a YAML file; see :func:`parse_yaml`."""
     return parse_yaml(require_file(path, do).read_bytes(), path, as_text=as_text)
 
 
 def parse_yaml(text: str | bytes, where: object, *, as_text: bool = False) -> Any:
-    """Turn YAML into mappings, lists, texts, numbers, truth values and ``None``.
-
-    Parameters
-    ----------
-    text
-        One document; nothing at all is ``None``.
-    where
-        The file or the option, for the error.
-    as_text
-        Take every scalar as the text that stands there, also ``no`` and ``1``.
-
-    Raises
-    ------
-    MmclustError
-        With the line: for bytes that are not UTF-8, control characters, text that is
-        not YAML, a key given twice or not a scalar, tags beyond YAML's own, a second
-        document, more than 50 levels, an alias of what it stands in, and aliases that
-        repeat more than 10,000 values.
-    """
+    """Turn YAML into mappings, lists, texts, numbers, truth values and ``None``."""
     import yaml
 
     if isinstance(text, bytes):

@@ -103,18 +103,7 @@ def embed_tokens(
 def n_longer(
     texts: Sequence[str], longest: int, lengths: Callable[[list[str]], Sequence[int]]
 ) -> int:
-    """Count texts of more tokens than a model reads.
-
-    Parameters
-    ----------
-    texts
-        Any number.
-    longest
-        Tokens that it reads, special ones too.
-    lengths
-        Counts the tokens of texts. It is not asked about those that are surely short:
-        no tokenizer makes more tokens than an ASCII text has characters.
-    """
+    """Count texts of more tokens than a model reads."""
     maybe = [t for t in texts if not t.isascii() or len(t) + SPECIAL > longest]
     return sum(length > longest for length in lengths(maybe)) if maybe else 0
 

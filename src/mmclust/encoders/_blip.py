@@ -238,13 +238,7 @@ def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...
 
 
 def load(model: str, revision: str, device: str) -> tuple[Any, Any]:
-    """Load model and tokenizer once per process, and again when files have changed.
-
-    Raises
-    ------
-    MmclustError
-        When the checkpoint is missing, damaged, or no BLIP that writes text.
-    """
+    """Load model and tokenizer once per process, and again when files have changed."""
     files = checkpoint_stamp(model, revision)
     return _model(model, revision, device, files), _tokenizer(model, revision)
 

@@ -65,40 +65,7 @@ def caption_benchmark(
     device: str = "cpu",
     workers: int = 1,
 ) -> int:
-    """Caption every picture of a benchmark.
-
-    Parameters
-    ----------
-    manifest_path
-        ``manifest.parquet``; neither labels nor the publisher's captions are read.
-    captioner
-        A name under ``captioners`` in params.yaml.
-    out
-        ``data/captions/<benchmark>/<captioner>.parquet``. Unfinished work lies in
-        ``<out>.work`` and is continued by the next run.
-    block
-        The options under that name: :class:`mmclust.encoders._blip.Params`.
-    seed
-        Of params.yaml.
-    corrupt
-        ``skip`` gives damaged pictures no caption, and names them in the metadata.
-    device
-        Where the model runs.
-    workers
-        Processes. On a CPU they do everything; beside an accelerator they decode.
-        The bytes do not depend on it.
-
-    Returns
-    -------
-    int
-        Captions per image.
-
-    Raises
-    ------
-    MmclustError
-        When the checkpoint is missing or writes no captions, an image cannot be
-        read, or another run is at work.
-    """
+    """Caption every picture of a benchmark."""
     require_device(device)
     params = convert(block or {}, _blip.Params, f"captioners.{captioner}")
     origin = _origin(captioner, params, seed, device)  # refuses missing weights

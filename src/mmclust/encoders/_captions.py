@@ -24,23 +24,7 @@ PUBLISHER = "publisher"
 
 
 def source_of(params: Any) -> str:
-    """Return whose captions an encoder's params ask for.
-
-    Parameters
-    ----------
-    params
-        Of an encoder, or of one that fuses others, each with its own.
-
-    Returns
-    -------
-    str
-        ``publisher`` unless a field ``captions`` says otherwise.
-
-    Raises
-    ------
-    MmclustError
-        When members of a fusion ask for different captions.
-    """
+    """Return whose captions an encoder's params ask for."""
     found = set(_named(params))
     if len(found) > 1:
         raise MmclustError(
@@ -66,29 +50,7 @@ def _named(params: Any) -> list[str]:
 def captions_for(
     manifest: Manifest, source: str, made: Path
 ) -> tuple[list[list[str]], dict[str, Any]]:
-    """Return the captions of each image, and what is known of them.
-
-    Parameters
-    ----------
-    manifest
-        The images.
-    source
-        See :func:`source_of`.
-    made
-        ``data/captions/<benchmark>``: what captioners made.
-
-    Returns
-    -------
-    captions : list of list of str
-        In manifest order.
-    origin : dict
-        For ``features.json``: ``source``, the file's sha256 and its metadata.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such file, or it belongs to another manifest.
-    """
+    """Return the captions of each image, and what is known of them."""
     path = captions_path(manifest, source, made)
     if path is None:
         return manifest.captions, {"source": source}
@@ -97,13 +59,7 @@ def captions_for(
 
 
 def captions_path(manifest: Manifest, source: str, made: Path) -> Path | None:
-    """Return the file of captions; ``None`` for those of the manifest.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such file.
-    """
+    """Return the file of captions; ``None`` for those of the manifest."""
     if source == PUBLISHER:
         return None
     paths = [manifest.folder / f"captions_{source}.parquet", made / f"{source}.parquet"]
@@ -121,13 +77,7 @@ def captions_path(manifest: Manifest, source: str, made: Path) -> Path | None:
 
 
 def reading(manifest: Manifest, path: Path | None) -> Manifest:
-    """Return a manifest with other captions: those of a file, unless it is ``None``.
-
-    Raises
-    ------
-    MmclustError
-        When the file belongs to another manifest.
-    """
+    """Return a manifest with other captions: those of a file, unless it is ``None``."""
     if path is None:
         return manifest
     import pyarrow as pa
@@ -170,20 +120,7 @@ def write_captions(
     captions: Sequence[Sequence[str]],
     origin: Mapping[str, Any],
 ) -> None:
-    """Write a file of captions.
-
-    Parameters
-    ----------
-    path
-        ``data/captions/<benchmark>/<name>.parquet``.
-    manifest
-        The images.
-    captions
-        Of each, in manifest order.
-    origin
-        Model, revision, weights digest, params: the file's metadata, with benchmark
-        and manifest digest.
-    """
+    """Write a file of captions."""
     import pyarrow as pa
 
     table = pa.table(

@@ -49,14 +49,7 @@ class Towers:
 
 
 def towers(params: Any, device: str) -> Towers:
-    """Load a checkpoint once per process, and again when its files have changed.
-
-    Raises
-    ------
-    MmclustError
-        When it is missing or damaged, no image-text model, expects other pixels, or
-        needs open_clip where that is not installed.
-    """
+    """Load a checkpoint once per process, and again when its files have changed."""
     files = checkpoint_stamp(params.model, params.revision)
     return _towers(params, device, files, is_compiled())
 

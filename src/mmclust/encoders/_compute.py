@@ -36,11 +36,6 @@ def flags_of(module: ModuleType, params: Any) -> tuple[str, ...]:
 
     Of an encoder that does not say, none where ``prepare`` gives the features, else
     all.
-
-    Parameters
-    ----------
-    module, params
-        An encoder, see :class:`mmclust.core.types.Encoder`.
     """
     if hasattr(module, "flags"):
         return tuple(module.flags(params))
@@ -54,18 +49,6 @@ def ready(model: nn.Module, device: str) -> Any:
     An encoder calls it once on each model it loads. On an accelerator weights are
     laid out channels-last; with ``--compile`` the model is compiled, which works for
     calls of the model itself, and not for its other methods: see :func:`compiled`.
-
-    Parameters
-    ----------
-    model
-        Loaded, anywhere.
-    device
-        What ``encode_image`` or ``encode_text`` was given.
-
-    Returns
-    -------
-    torch.nn.Module
-        Or what ``torch.compile`` makes of it.
     """
     return compiled(placed(model, device))
 
@@ -103,25 +86,7 @@ def on_accelerator(device: str) -> bool:
 
 
 def require_device(device: str, *, here: bool = True) -> str:
-    """Return a device's name; refuse one that is not there before hours of work.
-
-    Parameters
-    ----------
-    device
-        ``cpu``, or an accelerator of torch, with a number if there are several.
-    here
-        Whether it is of this machine; on a cluster only the name is looked at.
-
-    Returns
-    -------
-    str
-        ``cpu`` for ``cpu:0``, else what was given.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such device.
-    """
+    """Return a device's name; refuse one that is not there before hours of work."""
     if device in {"cpu", "cpu:0"}:
         return "cpu"
     kind, colon, number = device.partition(":")

@@ -53,39 +53,7 @@ def embed_benchmark(
     policy: EncodeParams | None = None,
     options: Options | None = None,
 ) -> dict[str, int]:
-    """Embed a retrieval benchmark.
-
-    Parameters
-    ----------
-    folder
-        ``data/benchmarks/<benchmark>``: the manifest, and other captions of it.
-    encoder
-        One that offers ``encode_captions``.
-    out
-        ``data/embeddings/<benchmark>/<encoder>``: ``image.npy``, float32, a row for
-        each image that the benchmark evaluates; ``text_main.npy`` and
-        ``text_<other>.npy``, a row for each caption, by image; ``embeddings.json``.
-        Images that are skipped have no row, nor have their captions.
-    fitted
-        ``data/features/<benchmark>/<encoder>`` of another benchmark, for encoders
-        that learn.
-    block
-        The encoder's options.
-    seed
-        Of params.yaml.
-    policy, options
-        As in :func:`mmclust.encoders._stage.encode_together`.
-
-    Returns
-    -------
-    dict
-        Rows of each array.
-
-    Raises
-    ------
-    MmclustError
-        When the encoder embeds no captions, or was not fitted yet.
-    """
+    """Embed a retrieval benchmark."""
     options, policy = options or Options(), _policy(policy)
     manifest = read_manifest(folder / "manifest.parquet")
     work = _plan(manifest, encoder, out, fitted, block, seed, policy, options)

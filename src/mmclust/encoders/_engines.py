@@ -78,13 +78,7 @@ class Options:
             require_device(device, here=self.engine == "local")
 
     def facts(self, flags: tuple[str, ...]) -> dict[str, Any]:
-        """Return what may have changed a byte, where it is not the default.
-
-        Parameters
-        ----------
-        flags
-            Those that reach the encoder's numbers.
-        """
+        """Return what may have changed a byte, where it is not the default."""
         facts: dict[str, Any] = {}
         if self.accelerated and "device" in flags:
             facts["device"] = self.devices[0].partition(":")[0]
@@ -116,23 +110,7 @@ class Options:
 def run(
     job: Job, tasks: list[Task], options: Options, scratch: Path
 ) -> Iterator[tuple[Task, Done]]:
-    """Compute shards; yield each as it is done, in any order.
-
-    Parameters
-    ----------
-    job, tasks
-        The work.
-    options
-        Where and how.
-    scratch
-        An existing folder for prepared pictures on their way to an accelerator.
-
-    Raises
-    ------
-    MmclustError
-        What a shard raises; when a worker died three times over the same shard,
-        with the names of its images.
-    """
+    """Compute shards; yield each as it is done, in any order."""
     describe = partial(_describe, job)
     if options.engine == "ray":
         from mmclust.encoders._ray import ray_workers

@@ -32,22 +32,7 @@ FITTED = ("fitted.safetensors", "fitted.json")
 
 
 def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int]:
-    """Merge, fit, encode what was fitted, and write the features.
-
-    Parameters
-    ----------
-    work, manifest
-        All shards of ``work.first`` are there.
-    seed
-        Of params.yaml.
-    job
-        Device and precision.
-
-    Returns
-    -------
-    dict
-        Number of features of each view.
-    """
+    """Merge, fit, encode what was fitted, and write the features."""
     for name in work.first:
         work.array(name).merge()
     fitted = Fitted()
@@ -106,17 +91,7 @@ def _cut(
 
 
 def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
-    """Fit, then encode every view shard by shard; a restarted run finds both.
-
-    Parameters
-    ----------
-    work, manifest
-        What ``prepare`` gave is merged; the captions are those to read.
-    seed
-        Of params.yaml.
-    job
-        Device and precision.
-    """
+    """Fit, then encode every view shard by shard; a restarted run finds both."""
     prepared, skipped = None, dict[str, str]()
     if "prepared" in work.first:
         prepared, skipped = work.array("prepared").read()

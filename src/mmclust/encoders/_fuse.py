@@ -28,19 +28,7 @@ Members = dict[str, tuple["ModuleType", Any]]
 
 
 def members_of(params: Any) -> Members:
-    """Return the members by name, in order: module and params of each.
-
-    Parameters
-    ----------
-    params
-        A dataclass with one field per member, named like the encoder; or with
-        ``members``, a mapping of names to options.
-
-    Raises
-    ------
-    MmclustError
-        When no member is named, or one is unknown or takes no such option.
-    """
+    """Return the members by name, in order: module and params of each."""
     if not hasattr(params, "members"):
         names = [field.name for field in fields(params)]
         return {name: (load("encoders", name), getattr(params, name)) for name in names}

@@ -19,13 +19,7 @@ def grey_square(rgb: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
 
 
 def require_tiles(encoder: str, size: int, grid: int) -> None:
-    """Refuse a grid that does not divide the image.
-
-    Raises
-    ------
-    MmclustError
-        When ``size`` is no multiple of ``grid``.
-    """
+    """Refuse a grid that does not divide the image."""
     if size % grid:
         raise MmclustError(
             "The cells of a grid must tile the image",

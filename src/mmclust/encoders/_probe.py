@@ -34,23 +34,7 @@ def estimate(
     options: Options,
     made: Path | None = None,
 ) -> list[str]:
-    """Time one batch of pictures and say what the whole would take.
-
-    Parameters
-    ----------
-    manifest_path, blocks, outs, seed, policy, options, made
-        See :func:`mmclust.encoders._stage.encode_together`. Nothing is written.
-
-    Returns
-    -------
-    list of str
-        Lines to print.
-
-    Raises
-    ------
-    MmclustError
-        What encoding would raise of the options and of the first pictures.
-    """
+    """Time one batch of pictures and say what the whole would take."""
     options.check()
     manifest = read_manifest(manifest_path)
     works = plan_works(

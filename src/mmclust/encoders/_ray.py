@@ -39,12 +39,6 @@ def ray_workers(
     """Return what starts each actor: a CPU each, and its share of the GPUs.
 
     Actors decode and encode; several on one GPU keep it busy while others decode.
-
-    Raises
-    ------
-    MmclustError
-        When Ray is not installed, its cluster cannot be reached, or it has no GPU
-        where one is asked for.
     """
     ray = _connected()
     nodes = [
@@ -89,22 +83,6 @@ def shares(
     An actor has a CPU and its share on one node, and its share on one GPU; one that
     fits nowhere would wait for ever. So k actors share each GPU, and k is the least
     with which all fit.
-
-    Parameters
-    ----------
-    wanted
-        Actors, at least one.
-    nodes
-        Whole CPUs and GPUs of each node.
-    accelerated
-        Whether actors need a GPU.
-
-    Returns
-    -------
-    n_workers : int
-        ``wanted``, or what the CPUs (with GPUs beside them) can take, if fewer.
-    share : float
-        Of a GPU; 0 where none is needed.
     """
     if not accelerated:
         return max(min(wanted, sum(cpus for cpus, _ in nodes)), 1), 0.0

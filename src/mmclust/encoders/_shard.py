@@ -86,14 +86,7 @@ def manifests_of(job: Job, manifest: Manifest) -> dict[str, Manifest]:
 
 
 def prepare_shard(job: Job, manifest: Manifest, images: Images, task: Task) -> Prepared:
-    """Decode each picture once and let every encoder prepare it.
-
-    Raises
-    ------
-    MmclustError
-        When a picture is corrupt and the policy is ``fail``, or an encoder prepares
-        two pictures to different shapes.
-    """
+    """Decode each picture once and let every encoder prepare it."""
     pixels = ("prepared", "image")
     plans = [
         (plan, load("encoders", plan.encoder))
@@ -137,19 +130,7 @@ def encode_shard(
     prepared: Mapping[str, Array],
     skipped: Mapping[str, str],
 ) -> Done:
-    """Make the arrays a task wants; rows that have no features are NaN.
-
-    Parameters
-    ----------
-    job, task
-        The work.
-    manifests
-        See :func:`manifests_of`.
-    prepared
-        The shard's pictures by encoder.
-    skipped
-        Ids of those that are stand-ins.
-    """
+    """Make the arrays a task wants; rows that have no features are NaN."""
     plans = {plan.encoder: plan for plan in job.plans}
     arrays = {}
     for encoder, name in task.wanted:

@@ -35,30 +35,7 @@ def encode_benchmark(
     device: str = "cpu",
     workers: int = 1,
 ) -> dict[str, int]:
-    """Encode a benchmark with one encoder; see :func:`encode_together`.
-
-    Parameters
-    ----------
-    manifest_path
-        ``manifest.parquet``; labels are neither needed nor read.
-    encoder
-        A file in ``encoders/``.
-    out
-        ``data/features/<benchmark>/<encoder>``.
-    block
-        The encoder's options; ``None`` for all defaults.
-    seed
-        Of params.yaml.
-    device
-        Where torch models run, for instance ``cuda``.
-    workers
-        Processes. The bytes do not depend on it.
-
-    Returns
-    -------
-    dict
-        Number of features of each view.
-    """
+    """Encode a benchmark with one encoder; see :func:`encode_together`."""
     options = Options(devices=(device,), workers=workers)
     outs = {encoder: out}
     dims = encode_together(
@@ -81,36 +58,6 @@ def encode_together(
 
     The bytes are those of one encoder after the other, at any number of workers,
     on any engine; see ``docs/encoding.md`` for accelerators.
-
-    Parameters
-    ----------
-    manifest_path
-        ``manifest.parquet``; labels are neither needed nor read.
-    blocks
-        Options of each encoder; ``None`` for all defaults.
-    outs
-        The folder of each encoder's features. Unfinished work lies in
-        ``<out>.work`` and is continued by the next run.
-    seed
-        Of params.yaml.
-    policy
-        What happens to images that cannot be encoded.
-    options
-        Where and how to compute.
-    made
-        The folder of captions that captioners made; ``data/captions/<benchmark>``
-        when left out.
-
-    Returns
-    -------
-    dict
-        Encoder to the number of features of each view.
-
-    Raises
-    ------
-    MmclustError
-        When an encoder is unknown, an image cannot be read, features are not
-        finite, a worker dies again and again, or another run is at work.
     """
     policy, options = policy or EncodeParams(), options or Options()
     options.check()
@@ -210,15 +157,7 @@ def unfinished(works: list[Work]) -> list[Task]:
 
 
 def first_pass(works: list[Work], job: Job, options: Options, label: str) -> None:
-    """Compute what comes from pictures and captions, and write it shard by shard.
-
-    Parameters
-    ----------
-    works, job, options
-        What to compute, and how.
-    label
-        For the progress bar.
-    """
+    """Compute what comes from pictures and captions, and write it shard by shard."""
     tasks = unfinished(works)
     if not tasks:
         return

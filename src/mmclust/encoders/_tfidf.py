@@ -19,28 +19,7 @@ if TYPE_CHECKING:
 def fit_tfidf(
     captions: Sequence[Sequence[str]], max_words: int, encoder: str
 ) -> tuple[Any, Any]:
-    """Learn vocabulary and word weights.
-
-    Parameters
-    ----------
-    captions
-        Of n images.
-    max_words
-        Size of the vocabulary, at most.
-    encoder
-        Who asks, for the message.
-
-    Returns
-    -------
-    vectorizer : sklearn.feature_extraction.text.TfidfVectorizer
-    tfidf : scipy.sparse.csr_matrix
-        (n, words), rows at unit norm.
-
-    Raises
-    ------
-    MmclustError
-        When the captions hold no word that is no stop word.
-    """
+    """Learn vocabulary and word weights."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(max_features=max_words, stop_words="english")

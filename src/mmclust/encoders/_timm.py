@@ -21,19 +21,7 @@ def hub_model(model: str) -> str:
 
 
 def load_timm(params: Any) -> tuple[nn.Module, Published]:
-    """Load a timm model without its classifier.
-
-    Parameters
-    ----------
-    params
-        ``model`` is a name of timm's, with its tag; ``weights`` is ``hub`` (at
-        ``revision``) or a file.
-
-    Raises
-    ------
-    MmclustError
-        When timm is not installed or has no such model, or weights are missing.
-    """
+    """Load a timm model without its classifier."""
     timm = _known(params.model)
     model = timm.create_model(params.model, pretrained=False, num_classes=0)
     cfg = timm.data.resolve_data_config({}, model=model)

@@ -17,19 +17,7 @@ HEADS = ("fc", "classifier", "heads", "head")
 
 
 def load_torchvision(params: Any) -> tuple[nn.Module, Published]:
-    """Load a torchvision model without its classifier.
-
-    Parameters
-    ----------
-    params
-        ``model`` is a name of torchvision's, ``weights`` a member of its enum or a
-        file of a state dict.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such model or weights, or they cannot be downloaded.
-    """
+    """Load a torchvision model without its classifier."""
     from torch import nn
     from torchvision import models
 

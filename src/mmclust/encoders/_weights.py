@@ -19,13 +19,7 @@ Published = dict[str, Any]
 
 
 def given_file(weights: str, known: Iterable[str]) -> Path:
-    """Return the file that ``weights`` names, when it is none of the known names.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such file.
-    """
+    """Return the file that ``weights`` names, when it is none of the known names."""
     path = Path(weights).expanduser()
     if not path.is_file():
         raise MmclustError(
@@ -38,23 +32,7 @@ def given_file(weights: str, known: Iterable[str]) -> Path:
 
 
 def fill(model: nn.Module, path: Path, head: str) -> None:
-    """Put a file's weights into a model, but for its head, which is taken off.
-
-    Parameters
-    ----------
-    model
-        On the CPU.
-    path
-        A state dict: safetensors, or what torch.save wrote.
-    head
-        Name of the classifier.
-
-    Raises
-    ------
-    MmclustError
-        When the file is damaged, or any other weight is missing, unknown or of
-        another shape.
-    """
+    """Put a file's weights into a model, but for its head, which is taken off."""
     import torch
     from torch import nn
 
@@ -74,13 +52,7 @@ def fill(model: nn.Module, path: Path, head: str) -> None:
 
 
 def processor_pixels(folder: Path) -> Published:
-    """Read how a checkpoint's own image processor prepares pixels.
-
-    Returns
-    -------
-    dict
-        Empty when the checkpoint does not say.
-    """
+    """Read how a checkpoint's own image processor prepares pixels."""
     path = folder / "preprocessor_config.json"
     if not path.is_file():
         return {}
@@ -114,22 +86,7 @@ def processor_pixels(folder: Path) -> Published:
 def require_published(
     params: Any, published: Published, but: tuple[str, ...] = ()
 ) -> None:
-    """Refuse pixels that weights were not published with.
-
-    Parameters
-    ----------
-    params
-        The encoder's.
-    published
-        What the weights expect; ``None`` values are not known.
-    but
-        Fields that may differ.
-
-    Raises
-    ------
-    MmclustError
-        Naming each field that differs and the value it should have.
-    """
+    """Refuse pixels that weights were not published with."""
     wrong = {
         name: value
         for name, value in published.items()

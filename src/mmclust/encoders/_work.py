@@ -114,24 +114,7 @@ def plan_work(
     options: Options,
     made: Path | None = None,
 ) -> Work:
-    """Read an encoder's options and find its work folder.
-
-    Parameters
-    ----------
-    manifest, encoder, out
-        What is encoded, by whom, to where.
-    block, seed, policy, options
-        See :func:`mmclust.encoders._stage.encode_together`.
-    made
-        ``data/captions/<benchmark>``; ``None`` for the publisher's captions whatever
-        the options say.
-
-    Raises
-    ------
-    MmclustError
-        When the encoder or an option is unknown, or captions are missing that it
-        reads.
-    """
+    """Read an encoder's options and find its work folder."""
     module = load("encoders", encoder)
     params = params_of("encoders", encoder, block, f"encoders.{encoder}")
     facts = {"encoder": encoder, "params": asdict(params), "seed": seed}

@@ -57,13 +57,7 @@ class Content:
         return [named.get(label, "(hidden)") for label in range(highest + 1)]
 
     def require_classes(self, layout: str) -> None:
-        """Refuse a layout that says every image's class, where some are not known.
-
-        Raises
-        ------
-        MmclustError
-            Counting the images without a class.
-        """
+        """Refuse a layout that says every image's class, where some are not known."""
         without = np.flatnonzero(self.labels == HIDDEN)
         if len(without):
             ids = self.manifest.image_ids
@@ -95,22 +89,7 @@ def kept_rows(content: Content, features: Iterable[Features]) -> list[int]:
 
 
 def require_plain(names: Iterable[str], where: Path, *, folders: bool = False) -> None:
-    """Refuse names that would not stay below the folder of the export.
-
-    Parameters
-    ----------
-    names
-        Of classes, or ids of images.
-    where
-        The benchmark, for the message.
-    folders
-        Whether ``/`` may part a name into folders.
-
-    Raises
-    ------
-    MmclustError
-        Listing the names that cannot be used.
-    """
+    """Refuse names that would not stay below the folder of the export."""
 
     def bad(name: str) -> bool:
         return not name.strip(".") or ".." in name or any(c in name for c in "/\\\0")
@@ -135,18 +114,6 @@ def require_distinct(paths: Iterable[str], where: Path) -> None:
 
     Windows and macOS take names for the same that differ in capitals, and macOS those
     that differ in Unicode form; Windows drops blanks and full stops at the end.
-
-    Parameters
-    ----------
-    paths
-        Of the export's files, parted by ``/``.
-    where
-        The benchmark, for the message.
-
-    Raises
-    ------
-    MmclustError
-        Listing the names.
     """
     known: dict[str, str] = {}
     alike: set[tuple[str, str]] = set()

@@ -57,17 +57,6 @@ def export_features(
     ``label`` is the number that ``images.csv`` gives the class, empty where the class
     is not given out; a file in which it would be empty throughout has no such column.
     Numbers are the shortest that read back as the same float32.
-
-    Parameters
-    ----------
-    content
-        The benchmark.
-    encoder
-        Its name.
-    features
-        Of that encoder; images that it skipped are left out.
-    out
-        Where ``csv`` goes.
     """
     splits = content.manifest.splits
     kept = np.array(kept_rows(content, [features]), dtype=np.int64)

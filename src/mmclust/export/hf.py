@@ -41,15 +41,6 @@ def export_hf(content: Content, card: str, out: Path) -> tuple[Path, bool]:
 
     ``label`` is the class name in ``metadata.parquet``, a ``ClassLabel`` in ``data``;
     null, and −1 there, where it is not given out; no column without classes.
-
-    Parameters
-    ----------
-    content
-        The benchmark, built with images.
-    card
-        Its data card, whose front matter gets the names of the files.
-    out
-        Where ``hf`` goes.
     """
     paths = hf_paths(content)
 
@@ -62,14 +53,7 @@ def export_hf(content: Content, card: str, out: Path) -> tuple[Path, bool]:
 
 
 def hf_paths(content: Content) -> list[str]:
-    """Return where images go below ``imagefolder``: a folder for each split.
-
-    Raises
-    ------
-    MmclustError
-        When images are missing, or ids cannot be the names of files, or are one on
-        other systems.
-    """
+    """Return where images go below ``imagefolder``: a folder for each split."""
     content.require_images()
     manifest = content.manifest
     require_plain(manifest.image_ids, manifest.folder, folders=True)

@@ -35,22 +35,6 @@ def export_mat(
     counts from 1, ``label_mapping`` has a row ``[id, class name]`` for each class.
     Rows are sorted by class name, then by image id, as by the paths of the raw layout;
     label ids follow the class names. ``….ids.txt`` beside it has the id of each row.
-
-    Parameters
-    ----------
-    content
-        The benchmark; every class must be given out.
-    features
-        By encoder: one with both views, or one for each view. Images that any of them
-        skipped are left out.
-    out
-        Where the file goes.
-
-    Raises
-    ------
-    MmclustError
-        When a view is missing or there twice, a class is hidden, or an array is
-        larger than the format allows.
     """
     content.require_classes("mat")
     views = _views(features)

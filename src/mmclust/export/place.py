@@ -21,25 +21,7 @@ if TYPE_CHECKING:
 
 
 def place(target: Path, fill: Callable[[Path], object]) -> bool:
-    """Write a file or a folder, unless it is there already.
-
-    Parameters
-    ----------
-    target
-        Its name. An empty folder of that name is in nobody's way.
-    fill
-        Makes it at the path it is given; equal input gives equal bytes.
-
-    Returns
-    -------
-    bool
-        False when the same was there; then nothing is written.
-
-    Raises
-    ------
-    MmclustError
-        When something else is there, which stays as it is, or the disk is full.
-    """
+    """Write a file or a folder, unless it is there already."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         with writing(target) as temporary:
             fill(temporary)
@@ -87,22 +69,7 @@ _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
 
 def write_images(manifest: Manifest, folder: Path, paths: Sequence[str]) -> None:
-    """Write every image's own bytes.
-
-    Parameters
-    ----------
-    manifest
-        Built with images.
-    folder
-        Where to.
-    paths
-        Below ``folder``, one for each row.
-
-    Raises
-    ------
-    MmclustError
-        When an image cannot be read; it is named.
-    """
+    """Write every image's own bytes."""
     containers = manifest.table["container"].to_pylist()
     members = manifest.table["member"].to_pylist()
     for parent in sorted({(folder / path).parent for path in paths}):

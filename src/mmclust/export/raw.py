@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 def raw_paths(content: Content) -> tuple[list[str], list[str]]:
-    """Return where images and texts go, below ``raw``.
-
-    Raises
-    ------
-    MmclustError
-        When images or classes are missing, or names cannot be those of files, or are
-        one on other systems.
-    """
+    """Return where images and texts go, below ``raw``."""
     content.require_images()
     content.require_classes("raw")
     manifest = content.manifest
@@ -40,13 +33,6 @@ def export_raw(content: Content, out: Path) -> tuple[Path, bool]:
 
     Images keep their bytes; texts have one stripped caption a line, in UTF-8. An
     inner newline is kept, and makes a line more: so says the layout.
-
-    Returns
-    -------
-    target : pathlib.Path
-        ``out/raw``.
-    written : bool
-        False when the same was there.
     """
     images, texts = raw_paths(content)
 

@@ -44,37 +44,7 @@ def export_benchmark(
     out: Path,
     features: Mapping[str, Path] | None = None,
 ) -> list[Exported]:
-    """Write a built benchmark in another layout.
-
-    Parameters
-    ----------
-    benchmark
-        Its name.
-    folder
-        Where it was built.
-    layout
-        ``raw``: the original bytes and caption files by class, as COCO-cross and
-        COCO-all are handed around. ``csv``: a table of ids, labels and captions, or,
-        with features, a table for each view and split. ``mat``: both views in a
-        MATLAB v5 file. ``hf``: a folder that ``datasets.load_dataset`` reads.
-    out
-        What is written below it appears there complete or not at all.
-    features
-        By encoder, its folder; for ``csv`` and ``mat``.
-
-    Returns
-    -------
-    list of Exported
-        ``written`` is false when the same export was there already.
-
-    Raises
-    ------
-    MmclustError
-        When the layout is unknown, the benchmark is of another name, was built
-        without images or lacks classes where the layout needs them, features are
-        missing or of another build, an image cannot be read, or something else is in
-        the way.
-    """
+    """Write a built benchmark in another layout."""
     features = features or {}
     _check(layout, features)
     content = _read(benchmark, folder)
@@ -105,13 +75,7 @@ def name_of(folder: Path) -> str:
 
 
 def of_both_views(folder: Path) -> list[Path]:
-    """Return the encoders' folders that hold features of both views, by name.
-
-    Parameters
-    ----------
-    folder
-        Of a benchmark's features, a folder for each encoder; it need not be there.
-    """
+    """Return the encoders' folders that hold features of both views, by name."""
     found = sorted(path.parent for path in folder.glob("*/features.json"))
     views = [[path / f"{view}.npy" for view in VIEWS] for path in found]
     return [

@@ -133,15 +133,7 @@ def box_iou(a: Array, b: Array) -> Array:
 
 
 def inside(points: Array, boxes: Array) -> Array:
-    """Return which point lies in which box, edges included: bool (p, g).
-
-    Parameters
-    ----------
-    points
-        (p, 2): x and y, in this order.
-    boxes
-        (g, 4).
-    """
+    """Return which point lies in which box, edges included: bool (p, g)."""
     p, b = np.reshape(points, (-1, 1, 2)), np.reshape(boxes, (1, -1, 4))
     within = (p >= b[..., :2]) & (p <= b[..., 2:])
     return np.asarray(within.all(axis=-1))
@@ -223,22 +215,6 @@ def outline(text: str, width: int, height: int, side: int, where: str) -> Any:
     """Return an object's mask on the square input, in COCO's run-length code.
 
     Polygons are scaled; the mask of a crowd is sampled at the pixels' centres.
-
-    Parameters
-    ----------
-    text
-        COCO's ``segmentation``, as JSON.
-    width, height
-        Of the picture.
-    side
-        Of the input.
-    where
-        For messages.
-
-    Raises
-    ------
-    MmclustError
-        When the outline is not in COCO's layout.
     """
     from pycocotools import mask as coco
 

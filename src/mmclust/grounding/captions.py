@@ -113,27 +113,6 @@ def tagged_tokens(
     """Return the tokens of images' captions with their gold tags.
 
     Tokens are tagged as they are; nothing is joined and cut again.
-
-    Parameters
-    ----------
-    tags
-        A ``.tsv`` with the columns :data:`COLUMNS` (``caption`` counts an image's
-        captions from 0; captions it leaves out are not scored), or a spaCy model.
-    manifest, rows
-        The images.
-
-    Returns
-    -------
-    tokens, tags : list of str
-        Of all captions, one after the other.
-    owner : numpy.ndarray
-        int64: position in ``rows`` of each token's image.
-
-    Raises
-    ------
-    MmclustError
-        When the file or the model is missing, or the file's tokens are not those of
-        the captions.
     """
     ids, captions = manifest.image_ids, manifest.captions
     keys = [(ids[r], n) for r in rows.tolist() for n in range(len(captions[r]))]

@@ -49,30 +49,6 @@ def draw(
     The first panel has the boxes of the active clusters and, in white, those of the
     benchmark's objects where it knows the picture; each further one a cluster's heat
     map, with its top words. Pictures are square, as the network sees them.
-
-    Parameters
-    ----------
-    image
-        A file, or an image id of the benchmark.
-    out
-        ``.png`` or ``.jpg``.
-    model, benchmark
-        Folders of the word model and of the benchmark.
-    seed
-        Which of the model's runs.
-    most
-        Clusters drawn at most, those of the highest outputs.
-
-    Returns
-    -------
-    list of (int, list of str, float)
-        The clusters drawn, their words and outputs, by falling output.
-
-    Raises
-    ------
-    MmclustError
-        When the picture is neither a file nor known, the run does not exist, or the
-        ending of ``out`` is another.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise MmclustError(

@@ -77,14 +77,7 @@ class Gold:
 
 
 def read_gold(objects: Objects, manifest: Manifest) -> Gold:
-    """Join objects to a manifest.
-
-    Raises
-    ------
-    MmclustError
-        When an object is of an image that the manifest lacks, or no category has a
-        name of one word.
-    """
+    """Join objects to a manifest."""
     classes = tuple(n for n in objects.categories if len(n.split()) == 1)
     row_of = {image_id: row for row, image_id in enumerate(manifest.image_ids)}
     owner = np.array([row_of.get(i, -1) for i in objects.image_ids], np.int64)
@@ -156,33 +149,7 @@ def look(
     device: str = "cpu",
     workers: int = 1,
 ) -> tuple[list[Seen], list[Array]]:
-    """Run each network of a model on images, each decoded once.
-
-    Parameters
-    ----------
-    model
-        With its networks.
-    manifest, rows
-        The images.
-    gold
-        What is in them.
-    device
-        Where the networks run.
-    workers
-        Threads that decode.
-
-    Returns
-    -------
-    seen : list of Seen
-        One for each run.
-    boxes : list of numpy.ndarray
-        Gold boxes of each image on the square input.
-
-    Raises
-    ------
-    MmclustError
-        When an image cannot be read, or weights do not fit.
-    """
+    """Run each network of a model on images, each decoded once."""
     side = model.size
     networks = [Network(model, seed, device) for seed in range(model.n_seeds)]
     seen = [Seen() for _ in networks]

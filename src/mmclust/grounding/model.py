@@ -107,13 +107,7 @@ class Model:
 
 
 def read_model(folder: Path) -> Model:
-    """Read a word model that has a visual network.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, or the model has no network.
-    """
+    """Read a word model that has a visual network."""
     name = folder.name
     again = f"run `mmclust learn {name}`"
     facts = read_json(require_file(folder / "model.json", again))
@@ -134,13 +128,7 @@ def read_model(folder: Path) -> Model:
 
 
 def check_manifest(model: Model, manifest: Manifest) -> None:
-    """Refuse a model learned on an earlier build of the benchmark.
-
-    Raises
-    ------
-    MmclustError
-        When both are of one benchmark and of different manifests.
-    """
+    """Refuse a model learned on an earlier build of the benchmark."""
     learned = model.facts.get("manifest")
     if model.facts.get("benchmark") != manifest.benchmark or learned is None:
         return

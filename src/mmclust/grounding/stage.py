@@ -71,32 +71,7 @@ NO_MASKS = "the benchmark has no outlines of its scored objects"
 def ground(
     root: Path, params: Params, *, device: str = "cpu", workers: int = 1
 ) -> Record:
-    """Hold a word model's clusters against the objects in a benchmark's pictures.
-
-    Parameters
-    ----------
-    root
-        The repository. Written: ``metrics/details/grounding/<benchmark>.csv`` and its
-        means, ``plots/grounding/`` and ``data/grounding/<benchmark>/``.
-    params
-        ``seed``, ``grounding`` and ``score.n_resamples``.
-    device
-        Where networks run.
-    workers
-        Threads that decode pictures.
-
-    Returns
-    -------
-    Record
-        Word model and evaluation in place of encoder and method; F1 compared with
-        what :data:`BASELINES` names, paired over images.
-
-    Raises
-    ------
-    MmclustError
-        When something is missing or belongs to something else, or the benchmark does
-        not say what is where.
-    """
+    """Hold a word model's clusters against the objects in a benchmark's pictures."""
     benchmark = params.grounding.benchmark
     folder = root / "data/benchmarks" / benchmark
     manifest = read_manifest(folder / "manifest.parquet")

@@ -33,35 +33,7 @@ def assign_images(
     features: Path | None = None,
     device: str = "cpu",
 ) -> tuple[Prediction, list[list[str]]]:
-    """Assign pictures to the clusters of a trained head.
-
-    Parameters
-    ----------
-    pictures
-        Image files.
-    head
-        ``data/heads/<benchmark>/<head>``, or the folder of ``--save``.
-    seed
-        Which of the trained heads.
-    features
-        ``.npy`` (n, d) in place of pictures; needed where the head was trained on
-        embeddings of one's own, whose encoder mmclust does not know.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    prediction
-        One row per picture.
-    names
-        Words for each cluster; empty where none are known.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such head, its encoder is gone or other than it was, or a
-        file is no picture.
-    """
+    """Assign pictures to the clusters of a trained head."""
     weights, facts = load_head(head, seed)
     if features is not None:
         rows = read_rows(features)

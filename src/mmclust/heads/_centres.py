@@ -29,25 +29,7 @@ IMAGES_PER_CENTRE = 300
 def n_centres(
     n_images: int, n_classes: int, benchmark: str, centres: int | str = "rule"
 ) -> int:
-    """Return the number of image centres.
-
-    Parameters
-    ----------
-    n_images
-        Images that are fitted on.
-    n_classes
-        Clusters wanted.
-    benchmark
-        Its name, for the published table.
-    centres
-        A number; ``rule``: n / 300 rounded to nearest, or three per class where
-        classes have fewer than 300 images on average; ``published``.
-
-    Raises
-    ------
-    MmclustError
-        When the papers say nothing of this benchmark.
-    """
+    """Return the number of image centres."""
     if isinstance(centres, int):
         return centres
     if centres == "published":

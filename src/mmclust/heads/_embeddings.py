@@ -60,23 +60,7 @@ class SharedEncoder:
 
 
 def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
-    """Load the encoder that made some features, with what it learned.
-
-    Parameters
-    ----------
-    name
-        A file in ``encoders/``.
-    params
-        Its options.
-    folder
-        ``data/features/<benchmark>/<encoder>``.
-
-    Raises
-    ------
-    MmclustError
-        When the encoder has no texts and images in one space, or is no longer the one
-        that made the features: other options, other weights, another fit.
-    """
+    """Load the encoder that made some features, with what it learned."""
     if not shares_space(name):
         raise MmclustError(
             f"{name} has no shared space of images and words",
@@ -106,22 +90,7 @@ def read_fitted(folder: Path) -> Fitted:
 def require_maker(
     name: str, params: Any, made: Mapping[str, Any], what: str, where: Path, do: str
 ) -> dict[str, Any] | None:
-    """Return an encoder's identity, if it is the one that made something.
-
-    Parameters
-    ----------
-    name, params
-        The encoder as it is now.
-    made
-        ``params`` and ``model`` of the encoder that made it.
-    what, where, do
-        For the message: what was made, where it is, how it is made again.
-
-    Raises
-    ------
-    MmclustError
-        When options, weights, tokenizer or configuration are others.
-    """
+    """Return an encoder's identity, if it is the one that made something."""
     module = load("encoders", name)
     model: dict[str, Any] | None = None
     if hasattr(module, "identity"):

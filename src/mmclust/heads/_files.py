@@ -38,41 +38,7 @@ def head_on_files(
     save: Path | None = None,
     device: str = "cpu",
 ) -> list[int]:
-    """Fit a head and write ``image_id,cluster`` (and ``confidence``, if it has one).
-
-    Parameters
-    ----------
-    head
-        ``tac``, ``dxmc`` or a training-free one.
-    image_features, text_features
-        ``.npy`` (n, d): images, and the text counterpart of each.
-    k
-        Number of clusters.
-    out
-        The CSV file.
-    test_image_features
-        ``.npy`` (t, d): assigned in place of the images fitted on.
-    ids
-        One id per row that is assigned; rows are numbered from 0 without it.
-    seed
-        Of the run.
-    options
-        Of the head's ``Params``, for instance ``epochs`` and ``batch``.
-    save
-        Folder for the trained head and its loss curve.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    list of int
-        Size of each cluster that is not empty.
-
-    Raises
-    ------
-    MmclustError
-        When the arrays do not fit each other, or k or the batch do not fit them.
-    """
+    """Fit a head and write ``image_id,cluster`` (and ``confidence``, if it has one)."""
     module = load("heads", head)
     refuse_options(options or {}, ("evaluate_on",), "all rows given are assigned")
     params = params_of("heads", head, options, "", "--set")
@@ -163,24 +129,6 @@ def zero_shot(
 
     It is told the classes' names, which no clustering method is, so it is no rival
     of theirs. By hand only: no stage of the pipeline may see names.
-
-    Parameters
-    ----------
-    image_features
-        ``.npy`` (n, d).
-    text_features
-        ``.npy`` (k, d): the embedding of each class's name.
-    names
-        k names, one per line.
-    out
-        CSV: ``image_id,cluster,name``.
-    ids
-        One id per image; rows are numbered from 0 without it.
-
-    Returns
-    -------
-    list of int
-        Size of each class that is not empty.
     """
     image = read_rows(image_features)
     classes = read_lines(names, "give one class name per line")

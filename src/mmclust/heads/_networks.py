@@ -76,20 +76,7 @@ def is_buffer(name: str) -> bool:
 def logits(
     weights: Weights, name: str, rows: torch.Tensor, *, training: bool
 ) -> torch.Tensor:
-    """Return a cluster head's outputs before the softmax: (s, k, n).
-
-    Parameters
-    ----------
-    weights
-        Stacked, (s, …).
-    name
-        The head.
-    rows
-        (s, n, d).
-    training
-        Normalise by the batch and update the running statistics (in place), or
-        normalise by these.
-    """
+    """Return a cluster head's outputs before the softmax: (s, k, n)."""
     from torch.nn.functional import batch_norm
 
     hidden = _linear(weights, f"{name}.0", rows.mT)
@@ -129,13 +116,6 @@ def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
     With r rows each, the mean over all 2r rows of the cross-entropy of their
     partner among the 2r - 1 others, by inner product / tau. DXMC's instance loss is
     this on raw vectors.
-
-    Parameters
-    ----------
-    a, b
-        (s, r, e); row i of one is the partner of row i of the other.
-    tau
-        Temperature.
     """
     import torch
 
@@ -151,15 +131,7 @@ def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
 
 
 def distillation(p: torch.Tensor, q: torch.Tensor, tau: float) -> torch.Tensor:
-    """Contrast clusters, each the unit vector of its probabilities over a batch.
-
-    Parameters
-    ----------
-    p, q
-        (s, k, n): the probability of each cluster for each image.
-    tau
-        Temperature.
-    """
+    """Contrast clusters, each the unit vector of its probabilities over a batch."""
     from torch.nn.functional import normalize
 
     return contrast(normalize(p, dim=2), normalize(q, dim=2), tau)

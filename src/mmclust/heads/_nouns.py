@@ -125,31 +125,7 @@ def noun_space(
 def nouns_of_benchmark(
     root: Path, benchmark: str, params: Params, *, device: str = "cpu"
 ) -> dict[str, Any]:
-    """Choose a benchmark's nouns from its images; captions and labels are not read.
-
-    Parameters
-    ----------
-    root
-        The repository. Reads the manifest, the features of ``model.encoder`` and
-        the vocabulary; writes ``data/nouns/<benchmark>``.
-    benchmark
-        Its name.
-    params
-        ``seed``, ``model``, ``nouns`` and ``encoders`` are used.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    dict
-        What is written to ``nouns.json``: alone, with ``nouns`` 0, where no head is
-        named, and the encoder has no shared space or the vocabulary no word.
-
-    Raises
-    ------
-    MmclustError
-        When heads need a shared space that is not there, or files will not do.
-    """
+    """Choose a benchmark's nouns from its images; captions and labels are not read."""
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     name, out = params.model.encoder, root / "data/nouns" / benchmark

@@ -31,25 +31,7 @@ def nouns_of_files(
     seed: int = 0,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Choose nouns for one's own embeddings; see :func:`write_space` for the files.
-
-    Parameters
-    ----------
-    image_features, nouns_features
-        ``.npy`` (n, d) and (r, d), of one encoder, any lengths of rows.
-    words
-        r words in the order of ``nouns_features``: ``.txt`` or ``.csv``.
-    out
-        A folder.
-    params
-        ``centres`` may be a number.
-    k
-        Clusters wanted, for the rule of the number of centres.
-    test_image_features
-        More images; their counterparts become ``test_counterparts.npy``.
-    seed, device
-        Of k-means; where torch runs.
-    """
+    """Choose nouns for one's own embeddings; see :func:`write_space` for the files."""
     images = read_rows(image_features)
     vocabulary = read_vocabulary(words)
     embeddings = read_rows(nouns_features, len(vocabulary.words))

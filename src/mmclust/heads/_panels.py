@@ -44,18 +44,7 @@ GOLDEN = 0.618034
 def panels_of_benchmark(
     root: Path, benchmark: str, head: str, out: Path, **options: Any
 ) -> int:
-    """Draw a benchmark's evaluated images; see :func:`draw_panels`.
-
-    Parameters
-    ----------
-    root
-        The repository. Reads the manifest, the features that the head was trained
-        on, ``data/nouns/<benchmark>`` and ``data/heads/<benchmark>/<head>``.
-    benchmark, head
-        Their names.
-    out, **options
-        See :func:`draw_panels`.
-    """
+    """Draw a benchmark's evaluated images; see :func:`draw_panels`."""
     folder = root / "data/heads" / benchmark / head
     _, facts = load_head(folder, options.get("seed", 0))
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")

@@ -94,17 +94,7 @@ def require_same_space(image: int, other: int, what: str) -> None:
 
 
 def n_clusters(params: Params, summary: Path, chosen: Path) -> int:
-    """Return ``model.k``, or the number of classes (all that is read of them).
-
-    Parameters
-    ----------
-    params
-        ``model.k`` is used.
-    summary
-        ``summary.json`` of the benchmark.
-    chosen
-        Where the `cluster` stage wrote which k it took, for ``auto``.
-    """
+    """Return ``model.k``, or the number of classes (all that is read of them)."""
     if params.model.k == "auto":
         k: int = read_record(chosen, {"k": int})["k"]
         return k

@@ -127,21 +127,7 @@ def save_head(
 
 
 def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read one seed's weights and ``head.json``; nothing is unpickled.
-
-    Returns
-    -------
-    weights : dict
-        float32 arrays by name.
-    facts : dict
-        The contents of ``head.json``.
-
-    Raises
-    ------
-    MmclustError
-        When the folder holds no trained head, none of that seed, or another than
-        was saved there.
-    """
+    """Read one seed's weights and ``head.json``; nothing is unpickled."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -115,13 +115,6 @@ def choose_nouns(
     """Keep the most confident nouns of each centre; the lowest row of equals first.
 
     A centre that no noun was given to keeps none.
-
-    Parameters
-    ----------
-    classes, confidence
-        See :func:`classify_nouns`.
-    top
-        Nouns per centre, at most.
     """
     order = np.lexsort((np.arange(len(classes)), -confidence, classes))
     ordered = classes[order]

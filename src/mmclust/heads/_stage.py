@@ -52,38 +52,7 @@ def head_of_benchmark(
     device: str = "cpu",
     workers: int = 1,
 ) -> Clustering:
-    """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read.
-
-    Parameters
-    ----------
-    root
-        The repository. Reads the manifest, the features of ``model.encoder`` and
-        ``data/nouns/<benchmark>``; writes
-        ``data/clusters/<benchmark>/heads/<head>.parquet``,
-        ``data/heads/<benchmark>/<head>`` and
-        ``plots/heads/<benchmark>_<head>.csv``.
-    benchmark
-        Its name.
-    head
-        A file in ``heads/``.
-    params
-        ``seed``, ``model`` and ``heads`` are used.
-    device
-        Where torch runs: seeds side by side there, one by one on a CPU.
-    workers
-        Processes for the seeds on a CPU. The bytes do not depend on it.
-
-    Returns
-    -------
-    Clustering
-        All seeds.
-
-    Raises
-    ------
-    MmclustError
-        When nouns and features are of different images or encoders, k is 1 or too
-        large, or a batch larger than what is fitted on.
-    """
+    """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read."""
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)

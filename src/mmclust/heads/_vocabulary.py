@@ -43,16 +43,6 @@ def read_vocabulary(path: Path) -> Vocabulary:
 
     Nothing is dropped: ``WordNetNouns.csv`` has 146,347 rows of 119,034 words, and
     embeddings of one's own have a row for each. ``nan`` and ``null`` are words.
-
-    Parameters
-    ----------
-    path
-        ``.csv``, or text with one word per line; UTF-8.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, is no such list, is empty, or has a blank word.
     """
     require_file(path, "make WordNet's with `mmclust sources nouns`, or give a .txt")
     try:
@@ -103,19 +93,7 @@ def _columns(text: str, path: Path) -> tuple[list[str], list[str]]:
 
 
 def unique(words: list[str]) -> tuple[list[str], list[int]]:
-    """Return the distinct words by first occurrence, and where each row's is.
-
-    Parameters
-    ----------
-    words
-        n words.
-
-    Returns
-    -------
-    distinct : list of str
-    place : list of int
-        Length n: ``words[i] == distinct[place[i]]``.
-    """
+    """Return the distinct words by first occurrence, and where each row's is."""
     position: dict[str, int] = {}
     place = [position.setdefault(word, len(position)) for word in words]
     return list(position), place

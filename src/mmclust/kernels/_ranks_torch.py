@@ -26,22 +26,7 @@ def ranks_on(
     top_k: int,
     repeated: tuple[Array, Array],
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Return the fields of :class:`mmclust.kernels.ranks.Ranks`.
-
-    Parameters
-    ----------
-    device
-        A torch device.
-    queries, candidates, positives, ends, top_k
-        As in :func:`mmclust.kernels.ranks.rank_embeddings`.
-    repeated
-        Candidates that repeat an earlier one, and which.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        ``greater``, ``equal``, ``scores``, ``top``, ``top_scores``.
-    """
+    """Return the fields of :class:`mmclust.kernels.ranks.Ranks`."""
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -83,20 +83,7 @@ class Budget:
 
 
 def read_budget(root: Path, params: Params) -> Budget:
-    """Read what the stages recorded.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    params
-        Which benchmarks, encoders, captioners and heads count.
-
-    Raises
-    ------
-    MmclustError
-        When features are missing, or were made before sizes were recorded.
-    """
+    """Read what the stages recorded."""
     weights: dict[tuple[str, str, str], list[Weights]] = {}
     stages: list[tuple[str, ...]] = []
     for benchmark in params.clustered:
@@ -138,13 +125,7 @@ def as_metrics(budget: Budget) -> dict[str, Any]:
 
 
 def require_within(budget: Budget, params: Params) -> None:
-    """Refuse a run that needs more than ``budget`` in params.yaml allows.
-
-    Raises
-    ------
-    MmclustError
-        Naming every limit that is passed, and by what.
-    """
+    """Refuse a run that needs more than ``budget`` in params.yaml allows."""
     totals = budget.totals
     passed = {
         name: limit

@@ -57,24 +57,6 @@ def draw(
 
     The same rows give the same bytes: text is measured in one font that vl-convert
     carries, and nothing in the picture is a time or a random name.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    template
-        Its name in ``.dvc/plots``.
-    rows
-        Of a CSV file under ``plots/``.
-    x, y
-        Columns.
-    **change
-        Keys of the inner ``spec`` that the page wants otherwise, such as ``width``.
-
-    Returns
-    -------
-    str
-        Empty without rows, or in a folder without the template.
     """
     path = root / TEMPLATES / f"{template}.json"
     if not rows or not path.is_file():
@@ -180,19 +162,7 @@ img { max-width: 100%%; }
 
 
 def write_plots_page(path: Path) -> None:
-    """Write the page to give DVC as ``plots.html_template``.
-
-    Parameters
-    ----------
-    path
-        ``.dvc/plots_page.html``; DVC reads the option relative to ``.dvc``.
-
-    Raises
-    ------
-    MmclustError
-        When the installed Vega bundle holds text that DVC would replace or that
-        would end the script early.
-    """
+    """Write the page to give DVC as ``plots.html_template``."""
     import vl_convert
 
     bundle = vl_convert.javascript_bundle(GLOBALS, vl_version=VEGA_LITE)

@@ -72,26 +72,6 @@ def pack(
 
     Images are numbered in one order: by cluster of the primary method, the surest
     first, so that pictures which are looked at together lie on one sheet.
-
-    Parameters
-    ----------
-    run
-        The benchmark.
-    drawn
-        Its maps, see :func:`mmclust.report.maps.make_maps`.
-    params
-        ``report.thumbnails``.
-    bundle
-        Where to.
-    workers
-        Processes that read pictures; they change no byte.
-
-    Returns
-    -------
-    dict
-        ``data`` (the address of what the scripts read), ``pictures`` (how many
-        sheets), ``unread`` (how many images could not be read) and ``named`` (the
-        first of them).
     """
     unit = {
         view: normalised(np.asarray(view_of(run.features, view)))
@@ -354,21 +334,7 @@ def contact_sheet(run: Run, params: Params, bundle: Bundle) -> dict[str, Any]:
 
 
 def noun_space(root: Path, run: Run) -> dict[str, Any] | None:
-    """Return the distinct nouns that heads use, the surest first.
-
-    Returns
-    -------
-    dict or None
-        ``meta`` (the contents of ``nouns.json``), ``path``, ``distinct`` (how many)
-        and ``nouns``: the first of them, each with ``word``, ``definition`` and
-        ``confidence`` for its surest centre, and ``centres`` that keep it. None for a
-        run without heads, or whose stage chose no noun.
-
-    Raises
-    ------
-    MmclustError
-        When the nouns were chosen for another manifest.
-    """
+    """Return the distinct nouns that heads use, the surest first."""
     folder = root / "data/nouns" / run.name
     if not folder.is_dir():
         return None

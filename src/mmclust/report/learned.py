@@ -248,16 +248,7 @@ def _shown(learner: Learner, given: Given) -> dict[str, Any]:
 
 
 def score_groups(scores: Record, models: list[str]) -> list[dict[str, Any]]:
-    """Return the scores of all models, side by side.
-
-    Returns
-    -------
-    list of dict
-        ``title`` and ``rows``: ``name``, ``digits`` and ``cells``, one per model:
-        ``score`` (None where there is none), ``n`` (words that it is over, or None)
-        and ``below``: the mean of the floor, where this one is worse. Rows that no
-        model has anything to say on are left out.
-    """
+    """Return the scores of all models, side by side."""
     groups = []
     floor = next((name for name in models if name in FLOORS), None)
     for title, (view, method, names) in GROUPS.items():
@@ -302,18 +293,7 @@ def _worse(score: Score | None, floor: float | None) -> bool:
 
 
 def cluster_rows(learner: Learner) -> list[dict[str, Any]]:
-    """Return the clusters of a model's first seed, largest first.
-
-    Returns
-    -------
-    list of dict
-        ``id``, ``n`` (words), ``rated`` (those with a category), ``category`` (their
-        commonest, the first by name of several; empty without any), ``purity``
-        (its share, of listed words with a category; None without any), ``more``
-        (words not shown) and ``words``: ``text``, ``category``, ``count``,
-        ``confidence`` (None without one), the most confident first, then the most
-        frequent.
-    """
+    """Return the clusters of a model's first seed, largest first."""
     learned = learner.words
     category = {
         row["word"]: row["category"]
@@ -378,22 +358,7 @@ def _scatter(rows: Rows) -> str:
 def network(
     pairs: list[dict[str, Any]], size: tuple[int, int]
 ) -> dict[str, Any] | None:
-    """Return the cluster of most associated pairs as a circle of words.
-
-    Parameters
-    ----------
-    pairs
-        ``first``, ``second``, ``strength``, ``cluster``.
-    size
-        Of the panel.
-
-    Returns
-    -------
-    dict or None
-        ``cluster``, ``pairs`` (how many the norms have in it), ``nodes`` (x, y, side
-        of the label, word) and ``edges`` (two places, width, both words, strength),
-        the strongest alone; None without pairs.
-    """
+    """Return the cluster of most associated pairs as a circle of words."""
     sizes = Counter(pair["cluster"] for pair in pairs)
     if not sizes:
         return None
@@ -439,17 +404,6 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     """Lay out the most frequent words of a model's first run by p(cluster | word).
 
     Function words, which say nothing of a cluster, are left out.
-
-    Returns
-    -------
-    dict or None
-        ``words`` (x, y, word, count, cluster, hue, clear: nothing more frequent is
-        written where it would be), ``n`` (all such words with a cluster) and ``size``;
-        None without counts or with fewer than :data:`LEAST` words.
-
-    Notes
-    -----
-    t-SNE of the square roots of the probabilities, whose distances are Hellinger's.
     """
     path = root / "data/words" / learner.name / "seed_0/counts.npy"
     clusters = learner.words.clusters[0]
@@ -510,16 +464,7 @@ def _grounding(root: Path, params: Params) -> tuple[list[dict[str, Any]], list[P
 
 
 def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
-    """Return a row per evaluation: what it is, its scores, and what chance gives.
-
-    Returns
-    -------
-    list of dict
-        ``key``, ``name``, ``chance`` (whether it is by chance itself), ``meaning``,
-        ``cells`` (a score or None for each of :data:`SCORES`), ``against`` (F1 as
-        compared with chance, or None), ``sure`` (whether the two are told apart) and
-        ``below``: chance's mean F1, where this one's is below it.
-    """
+    """Return a row per evaluation: what it is, its scores, and what chance gives."""
     rows = []
     for key in found.methods():
         own, _, name = key

@@ -56,25 +56,6 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
     Equal inputs give equal bytes: nothing on the page is a time, a machine or a path;
     what the machine is goes to a file of its own. The page comes last, so that an old
     one stays whole until then.
-
-    Parameters
-    ----------
-    root
-        The root of the repository, where ``data/``, ``metrics/`` and ``plots/``
-        are.
-    params
-        Which benchmarks to show, and how much of them.
-    out
-        The page; its folder is made, and in it ``files/``.
-    workers
-        Processes that read pictures and lay out the maps; the bytes are the same at
-        any number.
-
-    Raises
-    ------
-    MmclustError
-        When a result is missing, damaged, of another manifest or of another
-        version.
     """
     given = Given(
         root,

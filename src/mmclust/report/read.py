@@ -109,13 +109,7 @@ class Run:
 
 
 def read_run(root: Path, name: str, params: Params) -> Run:
-    """Read one benchmark's results.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or belongs to another manifest.
-    """
+    """Read one benchmark's results."""
     data = root / "data"
     everything = read_manifest(data / "benchmarks" / name / "manifest.parquet")
     encoder = params.model.encoder

@@ -73,13 +73,7 @@ class Pool:
 
 
 def read_pool(root: Path, name: str, params: Params) -> Pool:
-    """Read one benchmark's retrieval results.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or belongs to another manifest.
-    """
+    """Read one benchmark's retrieval results."""
     manifest = read_manifest(root / "data/benchmarks" / name / "manifest.parquet")
     scores = record.path_of(root, "retrieve", name)
     found = record.read(scores)
@@ -197,15 +191,7 @@ def setting_names(settings: dict[str, Any]) -> dict[str, str]:
 
 
 def setting_rows(searched: Searched) -> list[dict[str, Any]]:
-    """Return a row per setting, and one of what random scores give on average.
-
-    Returns
-    -------
-    list of dict
-        ``name``, ``setting``, ``pool`` (images), ``chance`` (bool) and ``cells``: R@1,
-        5 and 10 of image to text, then of text to image, in percent, then RSUM; each
-        with ``metric``, ``mean`` and ``half`` (of its interval; None for chance).
-    """
+    """Return a row per setting, and one of what random scores give on average."""
     keys = [f"{side}_r{k}" for side in SIDES for k in CUTOFFS]
     names = setting_names(searched.settings)
     if "fold_1k" in searched.settings:
@@ -244,19 +230,7 @@ def setting_rows(searched: Searched) -> list[dict[str, Any]]:
 def shown_queries(
     queries: dict[str, list[Any]],
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return rows of the best and of the worst queries, each image at most once.
-
-    Parameters
-    ----------
-    queries
-        See :class:`Searched`; a query is named ``<image id>#<caption>``.
-
-    Returns
-    -------
-    best, worst : numpy.ndarray
-        int64. Best: the lowest rank, without ties, and then the widest lead of the
-        first candidate. Worst: the highest rank, never one of the best.
-    """
+    """Return rows of the best and of the worst queries, each image at most once."""
     names = np.array(queries["query"])
     rank, tied = np.array(queries["rank"]), np.array(queries["tied"])
     scores = np.array([row[:2] for row in queries["scores"]])
@@ -277,15 +251,7 @@ def _one_each(
 
 
 def example_queries(pool: Pool, searched: Searched) -> dict[str, list[dict[str, Any]]]:
-    """Return the best and worst text-to-image queries with pictures.
-
-    Returns
-    -------
-    dict
-        ``worst`` and ``best``: each with ``caption``, ``rank``, ``tied``, the
-        ``right`` picture and the first ``candidates``; a picture has ``id``,
-        ``src``, ``score`` and ``ok``.
-    """
+    """Return the best and worst text-to-image queries with pictures."""
     row_of = {name: row for row, name in enumerate(pool.manifest.image_ids)}
     captions, queries = pool.manifest.captions, searched.queries
     best, worst = shown_queries(queries)

@@ -64,16 +64,7 @@ def group_of(key: Key, encoder: str) -> str:
 
 
 def score_rows(run: Run) -> list[dict[str, Any]]:
-    """Return a row for each method that was scored, best numbers marked.
-
-    Returns
-    -------
-    list of dict
-        ``key``, ``name``, ``group``, ``head``, ``k``, ``n_seeds``, ``images``,
-        ``other`` (scored on other images than most), ``cells`` (metric to score, None
-        where there is none) and ``best`` (metrics in which it is the best of those on
-        the same images); in the order of the groups, the best ACC first.
-    """
+    """Return a row for each method that was scored, best numbers marked."""
     heads = {one.key for one in run.methods if one.head}
     rows: list[dict[str, Any]] = []
     for key in run.scores.methods():
@@ -120,18 +111,6 @@ def answer(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
     The best method is that of the highest ACC, floors aside, of those scored on the
     same images, whatever the encoder.
-
-    Returns
-    -------
-    dict
-        ``name`` (the benchmark), ``best`` (a row, or None), ``next`` (a row, or None),
-        ``lead`` (the next one's comparison with the best, or None: its difference is
-        the lead, negative), ``sure`` (whether Holm's p is below :data:`LEVEL`),
-        ``own`` and ``behind``: where the best is of another encoder, the best row of
-        the main one and its comparison,
-        ``alike`` (names of those that are not told apart from the best), ``apart``
-        (how many are), ``floor`` and ``reference`` (the best rows of these groups)
-        and ``below`` (rows whose ACC is below the floor's).
     """
     alike = [row for row in rows if not row["other"]]
     rivals = [row for row in alike if row["group"] != "floor"]
@@ -176,21 +155,7 @@ def answer(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def chart(
     told: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]],
 ) -> dict[str, Any]:
-    """Return one picture of the headline metric: a lane a method, a column a benchmark.
-
-    Parameters
-    ----------
-    told
-        The answer and the rows of each benchmark.
-
-    Returns
-    -------
-    dict
-        ``top`` (where the axis ends), ``columns`` (name of the benchmark, its floor in
-        percent of the axis, or None) and ``groups``: name to lanes of ``name`` and
-        ``cells``, one for each column: None, or ``score``, ``best`` and, in percent of
-        the axis, ``at``, ``low`` and ``high``.
-    """
+    """Draw the headline metric: a lane a method, a column a benchmark."""
     shown = [
         {
             row["key"]: row
@@ -270,14 +235,7 @@ def comparisons(scores: Record, versus: str) -> dict[Key, Score]:
 
 
 def compared_tables(run: Run) -> list[dict[str, Any]]:
-    """Return a table for each method that others are compared with.
-
-    Returns
-    -------
-    list of dict
-        ``versus`` (a name), ``metrics`` and ``rows``: ``name``, ``group`` and
-        ``cells``, a score or None for each metric.
-    """
+    """Return a table for each method that others are compared with."""
     versus = dict.fromkeys(score.versus for score in run.scores if score.versus)
     tables = []
     for other in versus:
@@ -323,19 +281,7 @@ def label_free_rows(run: Run) -> list[dict[str, Any]]:
 
 
 def published_rows(root: Path, run: Run, params: Params) -> dict[str, Any]:
-    """Return published numbers of a benchmark where our data are the published ones.
-
-    Returns
-    -------
-    dict
-        ``known`` (how many numbers are published of it), ``other_data`` (why ours are
-        not the published ones, or empty), ``metrics`` (the columns) and ``beside`` and
-        ``alone``: published methods with ``method``, ``source``, ``status``, ``setup``
-        and ``cells``, one for each metric, None or ``theirs``, ``spread``, ``ours`` and
-        ``difference``. Those beside ours also have ``name`` (our method) and
-        ``differs`` (how the set-up is not theirs). Of other data only ``known`` and
-        ``other_data``.
-    """
+    """Return published numbers of a benchmark where our data are the published ones."""
     folder = root / "docs/published"
     rows = read_published(folder) if folder.is_dir() else []
     everything = [row for row in rows if row.dataset == run.name]

@@ -83,22 +83,7 @@ class Result:
 
 
 def read_track(root: Path, name: str, params: Params) -> Track:
-    """Read one benchmark's run.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    name
-        The benchmark.
-    params
-        Its encoders are those that are read.
-
-    Raises
-    ------
-    MmclustError
-        When a stage has not run.
-    """
+    """Read one benchmark's run."""
     data = root / "data"
     manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
     summary = read_json(data / "benchmarks" / name / "summary.json")
@@ -280,28 +265,7 @@ def _degenerate(track: Track) -> list[str]:
 def write_track(
     root: Path, name: str, params: Params, out: Path, test: Path | None = None
 ) -> None:
-    """Write the report of one benchmark.
-
-    Parameters
-    ----------
-    root
-        The repository; metrics, features and ``docs/published`` are read.
-    name
-        The benchmark.
-    params
-        Those of the run.
-    out
-        The Markdown file.
-    test
-        What ``mmclust score submission --out`` wrote, to be shown; labels are not
-        read here.
-
-    Raises
-    ------
-    MmclustError
-        When a stage has not run, no method has a score, or ``test`` is of another
-        benchmark.
-    """
+    """Write the report of one benchmark."""
     run = read_track(root, name, params)
     if not run.record:
         raise MmclustError(

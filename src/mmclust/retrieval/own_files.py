@@ -57,43 +57,7 @@ def score_embeddings(
     missing: Path,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Score embeddings of a benchmark's pool and captions.
-
-    Parameters
-    ----------
-    benchmark
-        A built benchmark.
-    images
-        Of every image of the pool, named by image id or file name.
-    texts
-        Of every caption, named ``<image>#<n>``, n from 0 in the benchmark's order,
-        or by the image alone, its captions one after the other.
-    originals
-        Likewise, of the captions before they were made finer.
-    baseline
-        Another model's rows for the same names, of images and of captions, to compare
-        with, paired over query images.
-    cosine
-        Scale rows to unit norm first; otherwise inner products are ranked as given.
-    n_resamples, seed
-        Of the bootstrap over query images.
-    missing
-        Where names are listed, one a line, if some are missing.
-    device
-        Where the products are computed.
-
-    Returns
-    -------
-    dict
-        Flat: figures of the main setting, then those of the others with the
-        setting's name in front; see :mod:`mmclust.retrieval.metrics`.
-
-    Raises
-    ------
-    MmclustError
-        When names are missing, unknown or twice, lengths or dimensions differ, or a
-        value is not finite.
-    """
+    """Score embeddings of a benchmark's pool and captions."""
     often: dict[str, Any] = {"cosine": cosine, "n_resamples": n_resamples,
                              "seed": seed, "missing": missing,
                              "device": device}  # fmt: skip
@@ -162,29 +126,7 @@ def score_matrix(
     seed: int,
     missing: Path,
 ) -> dict[str, Any]:
-    """Score a matrix of scores, one row per caption, one column per image.
-
-    Parameters
-    ----------
-    benchmark, n_resamples, seed, missing
-        See :func:`score_embeddings`.
-    scores
-        An ``.npy`` of numbers (m, pool); higher is better. It is read in blocks.
-    image_ids, text_ids
-        Names of its columns and rows.
-    baseline
-        Another model's matrix for the same names, to compare with.
-
-    Returns
-    -------
-    dict
-        See :func:`score_embeddings`.
-
-    Raises
-    ------
-    MmclustError
-        See :func:`score_embeddings`.
-    """
+    """Score a matrix of scores, one row per caption, one column per image."""
     task = read_task(benchmark)
     often: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
     sides = []

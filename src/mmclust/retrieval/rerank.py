@@ -70,28 +70,7 @@ class Loaded:
 
 
 def load_itm(model: str, revision: str | None, device: str) -> Loaded:
-    """Load a matching model.
-
-    Parameters
-    ----------
-    model
-        A hub id such as ``Salesforce/blip-itm-base-coco``, or a folder written by
-        ``save_pretrained``.
-    revision
-        A commit of the hub's repository; ``None`` for a folder.
-    device
-        A torch device.
-
-    Returns
-    -------
-    Loaded
-        See there.
-
-    Raises
-    ------
-    MmclustError
-        When a hub id has no revision, or the weights are neither here nor to be had.
-    """
+    """Load a matching model."""
     from transformers import AutoProcessor, BlipForImageTextRetrieval
 
     local = Path(model).is_dir()
@@ -119,24 +98,7 @@ def match_scores(
     texts: Sequence[Sequence[str]],
     batch_size: int,
 ) -> Array:
-    """Score each image with each of its texts; the picture is encoded once.
-
-    Parameters
-    ----------
-    loaded
-        The model.
-    manifest, rows
-        Where the images are.
-    texts
-        Captions for each of them.
-    batch_size
-        Captions at once.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32: log-odds that picture and caption match, image by image.
-    """
+    """Score each image with each of its texts; the picture is encoded once."""
     import torch
 
     scores: list[Array] = []
@@ -202,35 +164,7 @@ def rerank_benchmark(
     device: str = "cpu",
     batch_size: int = 32,
 ) -> Record:
-    """Re-rank one encoder's lists with an image-text matching model.
-
-    Parameters
-    ----------
-    root
-        The root of the repository.
-    benchmark, encoder
-        Whose embeddings give the lists.
-    model, revision
-        A BLIP checkpoint with a matching head: hub id and revision, or a folder.
-    top_k
-        Candidates of each query that are scored again.
-    n_resamples, seed
-        Of the bootstrap over query images.
-    device, batch_size
-        Where, and how many captions at once.
-
-    Returns
-    -------
-    Record
-        As written to ``metrics/details/retrieve/<benchmark>/``
-        ``<encoder>_reranked.csv``: compared with the encoder alone; the note of
-        ``top_k`` names the model.
-
-    Raises
-    ------
-    MmclustError
-        When the benchmark has no images, or the model cannot be loaded.
-    """
+    """Re-rank one encoder's lists with an image-text matching model."""
     folder = root / "data/benchmarks" / benchmark
     manifest = read_manifest(folder / "manifest.parquet")
     embeddings = root / "data/embeddings" / benchmark / encoder

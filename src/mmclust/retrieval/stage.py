@@ -46,33 +46,7 @@ def retrieve_benchmark(
     top_k: int,
     device: str = "cpu",
 ) -> Record:
-    """Score the embeddings of one retrieval benchmark, and compare the encoders.
-
-    Parameters
-    ----------
-    root
-        The root of the repository.
-    benchmark, encoders
-        Whose embeddings ``data/embeddings/<benchmark>/<encoder>`` holds; the others
-        are compared with the first, paired over query images.
-    n_resamples, seed
-        Of the bootstrap over query images.
-    top_k
-        Length of the lists in ``data/retrieval``.
-    device
-        Where the products are computed.
-
-    Returns
-    -------
-    Record
-        As written to ``metrics/details/retrieve``: encoder, then setting as its view.
-
-    Raises
-    ------
-    MmclustError
-        When something is missing, or belongs to another manifest, or no encoder is
-        named.
-    """
+    """Score the embeddings of one retrieval benchmark, and compare the encoders."""
     if not encoders:
         raise MmclustError(
             "There is no encoder to retrieve with",
@@ -192,17 +166,7 @@ def read_embeddings(
 
 
 def write_lists(folder: Path, task: Task, kind: str, result: Result) -> None:
-    """Write each query's rank and its best candidates, for people and re-rankers.
-
-    Parameters
-    ----------
-    folder
-        ``i2t_<kind>.parquet`` and ``t2i_<kind>.parquet`` are written into it:
-        ``query``, ``rank`` (optimistic), ``tied``, ``candidates``, ``scores``; and
-        ``shared_<kind>.parquet``, the captions that several images share.
-    task, kind, result
-        What was asked, with which captions, and the outcome.
-    """
+    """Write each query's rank and its best candidates, for people and re-rankers."""
     import pyarrow as pa
 
     captions = task.captions[kind]

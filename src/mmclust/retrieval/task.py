@@ -86,26 +86,7 @@ class Task:
 
 
 def read_task(folder: Path, skipped: Container[str] = ()) -> Task:
-    """Read a built benchmark as a retrieval task.
-
-    Parameters
-    ----------
-    folder
-        ``data/benchmarks/<benchmark>``.
-    skipped
-        Ids of images that have no embedding: neither asked for nor in the pool.
-
-    Returns
-    -------
-    Task
-        Of the images that the benchmark evaluates.
-
-    Raises
-    ------
-    MmclustError
-        When the benchmark is not there or has no captions, or folds name images that
-        it does not have.
-    """
+    """Read a built benchmark as a retrieval task."""
     manifest = read_manifest(folder / "manifest.parquet")
     ids, texts = manifest.image_ids, manifest.captions
     rows = [row for row in manifest.evaluate_rows if ids[row] not in skipped]
@@ -176,18 +157,7 @@ def _others(path: Path, queries: Sequence[str], manifest: Manifest) -> Captions:
 
 
 def shared_texts(captions: Captions) -> dict[str, list[int]]:
-    """Return the captions that several images share, and the images' positions.
-
-    Parameters
-    ----------
-    captions
-        One set.
-
-    Returns
-    -------
-    dict of str to list of int
-        By the text, sorted; the images ascending.
-    """
+    """Return the captions that several images share, and the images' positions."""
     images: defaultdict[str, set[int]] = defaultdict(set)
     for text, image in zip(captions.texts, captions.image.tolist(), strict=True):
         images[text].add(image)
@@ -204,20 +174,7 @@ ENDING = re.compile(r"^\.[A-Za-z]\w{1,4}$")
 
 
 def names(path: Path, n_rows: int) -> list[str]:
-    """Read one name per line.
-
-    Parameters
-    ----------
-    path
-        A text file.
-    n_rows
-        How many there must be.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, is not UTF-8, or has another number of names.
-    """
+    """Read one name per line."""
     lines = read_lines(path, "give a text file with one name per line")
     if len(lines) != n_rows or not all(lines):
         raise MmclustError(

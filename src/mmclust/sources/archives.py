@@ -44,28 +44,7 @@ _KINDS = {
 
 
 def unpack(archive: Path, out: Path, limits: Limits | None = None) -> int:
-    """Unpack a zip, tar or compressed tar into a new folder.
-
-    Parameters
-    ----------
-    archive
-        Told apart by its content.
-    out
-        The folder to make; it appears complete, or not at all.
-    limits
-        What the archive may become.
-
-    Returns
-    -------
-    int
-        How many files were written.
-
-    Raises
-    ------
-    MmclustError
-        Naming the member that is refused or damaged; when ``out`` is there already;
-        when there is not enough space, saying how much is missing.
-    """
+    """Unpack a zip, tar or compressed tar into a new folder."""
     require_file(archive, "give the path of an archive")
     if out.exists():
         raise MmclustError(
@@ -91,13 +70,7 @@ def unpack(archive: Path, out: Path, limits: Limits | None = None) -> int:
 
 
 def check_archive(archive: Path) -> None:
-    """Read every member of an archive to its end, writing nothing.
-
-    Raises
-    ------
-    MmclustError
-        Naming the first member whose length or CRC-32 is wrong.
-    """
+    """Read every member of an archive to its end, writing nothing."""
     gate = Gate(archive, Limits())
     for member, source in _members(archive, gate, None):
         gate.admit(member)

@@ -52,26 +52,7 @@ def persistently(
     reached: Callable[[], int],
     stop: Stop,
 ) -> T:
-    """Call until it works, or trying again is no use.
-
-    Parameters
-    ----------
-    attempt
-        Raises :class:`~mmclust.sources.trouble.FetchError` when it fails.
-    patience
-        How often and how long.
-    reached
-        How many bytes are there; attempts that bring a MiB are not counted.
-    stop
-        Ends the waiting, and the trying.
-
-    Raises
-    ------
-    FetchError
-        The last one, with the number of attempts.
-    Stopped
-        Once the stop is set, whatever the attempt said.
-    """
+    """Call until it works, or trying again is no use."""
     failures, before = 0, reached()
     while True:
         stop.check()

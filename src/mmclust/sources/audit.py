@@ -42,30 +42,7 @@ class Finding:
 
 
 def audit(source: Source, folder: Path, root: Path, *, deep: bool) -> list[Finding]:
-    """Compare a source's files with what ``source.json`` and the registry say.
-
-    Parameters
-    ----------
-    source
-        With its first-seen digests.
-    folder
-        Its files.
-    root
-        Of the repository, where what was verified is remembered.
-    deep
-        Read every byte, also of files that have not changed since they were read:
-        same size, time stamps and inode.
-
-    Returns
-    -------
-    list of Finding
-        One for each file of ``source.json``.
-
-    Raises
-    ------
-    MmclustError
-        When there is no ``source.json``: the source was not fetched, or not wholly.
-    """
+    """Compare a source's files with what ``source.json`` and the registry say."""
     note = folder / "source.json"
     if not note.is_file():
         raise MmclustError(
@@ -90,20 +67,7 @@ def audit(source: Source, folder: Path, root: Path, *, deep: bool) -> list[Findi
 
 
 def stages_touched(root: Path, path: str) -> list[str]:
-    """Return the stages of dvc.yaml that read a path, directly or by others.
-
-    Parameters
-    ----------
-    root
-        Where dvc.yaml is.
-    path
-        Relative to it.
-
-    Returns
-    -------
-    list of str
-        In the file's order; empty where there is no dvc.yaml.
-    """
+    """Return the stages of dvc.yaml that read a path, directly or by others."""
     try:
         stages = read_yaml(root / "dvc.yaml")
     except MmclustError:

@@ -49,25 +49,7 @@ def chooser(
     mirror: str,
     folder_of: Callable[[str], Path],
 ) -> Choose | None:
-    """Return what says which members of which archives are wanted.
-
-    Parameters
-    ----------
-    choice
-        ``None``: everything.
-    source
-        Whose pictures are chosen.
-    mirror
-        As ``source.json`` is going to say.
-    folder_of
-        Where the files of another source lie.
-
-    Returns
-    -------
-    callable or None
-        ``None`` where everything is wanted, or the source has no pictures that could
-        be taken one by one.
-    """
+    """Return what says which members of which archives are wanted."""
     if choice is None or not any(file.is_pictures for file in source.files.values()):
         return None
 

@@ -53,34 +53,7 @@ def collect(
     tokens: Mapping[str, str],
     before_replace: Callable[[], object],
 ) -> dict[str, Facts]:
-    """Fetch files, all verified before the first is put in place.
-
-    Parameters
-    ----------
-    wanted
-        Which.
-    out
-        The folder they belong in. It stays as it is until all files are there.
-    network
-        How to fetch.
-    what
-        For messages.
-    tokens
-        As in :func:`mmclust.sources.asking.connecting`.
-    before_replace
-        Called just before a file of ``out`` changes.
-
-    Returns
-    -------
-    dict of str to Facts
-        Size and digests, by name.
-
-    Raises
-    ------
-    MmclustError
-        The first failure, in the order of ``wanted``. What has arrived is kept
-        beside ``out``, and the next run continues it.
-    """
+    """Fetch files, all verified before the first is put in place."""
     if not wanted:
         return {}
     work = work_folder(out)
@@ -160,13 +133,7 @@ def _watch(futures: list[Future[None]], ticks: queue.Queue[int]) -> Iterator[Non
 
 
 def _publish(part: Part, path: Path, before_replace: Callable[[], object]) -> None:
-    """Give a verified part its name.
-
-    Raises
-    ------
-    _TakenAwayError
-        When somebody took the part away.
-    """
+    """Give a verified part its name."""
     if not os.path.lexists(part.path):
         raise _TakenAwayError
     note = part.path.with_suffix(".json")

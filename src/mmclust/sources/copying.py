@@ -38,24 +38,7 @@ def take_archive(
     *,
     before_replace: Callable[[], object],
 ) -> Facts:
-    """Copy an archive of the user's once it is known to be right.
-
-    Parameters
-    ----------
-    archive
-        The user's file; only read.
-    file
-        What it must be.
-    path
-        Where to put it. A file that is there already stays if its digest is known.
-    before_replace
-        As in :func:`mmclust.sources.collect.collect`.
-
-    Raises
-    ------
-    MmclustError
-        When size or digest are not the registered ones.
-    """
+    """Copy an archive of the user's once it is known to be right."""
     found = measure(path, file) if file.digests else None
     if found is not None and decide(file, found) == "present":
         return found

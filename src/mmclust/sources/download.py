@@ -54,21 +54,7 @@ class Line:
 
 
 def download(part: Part, line: Line) -> None:
-    """Complete a part, from the first mirror that gives the right file.
-
-    Parameters
-    ----------
-    part
-        What has arrived already; afterwards the whole file, verified.
-    line
-        How to fetch.
-
-    Raises
-    ------
-    MmclustError
-        When the file cannot be had or is not what the registry says. What arrived
-        of it stays in the part, unless it is known to be wrong.
-    """
+    """Complete a part, from the first mirror that gives the right file."""
     file = part.source
     if file.digests and decide(file, part.facts) == "present":
         return

@@ -44,44 +44,7 @@ def fetch_source(
     choice: Choice | None = None,
     on_clear: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Bring a source's files to ``out``, each verified before it gets its name.
-
-    Parameters
-    ----------
-    name
-        A source of the registry.
-    mirror
-        ``sample``: the built-in world; ``upstream``: the publishers' servers; or
-        a folder, relative to ``root``, as in ``from_dir``.
-    out
-        The folder to fill. No file of it changes before all that must be fetched
-        are there; ``source.json`` comes last, and is absent while files change.
-    root
-        The root of the repository, where the registries are.
-    from_dir
-        Instead of any mirror: a folder that holds the data set as its publishers
-        lay it out, archives or unpacked, itself or under the source's name.
-    network
-        How servers are used.
-    choice
-        Which pictures are wanted. All, by default.
-    on_clear
-        Called with each file that came over http now and has no published digest.
-
-    Returns
-    -------
-    dict
-        What ``source.json`` says: source, mirror, per file size, sha256, by which
-        digest it was verified and whether it was packed here; absent files; the
-        protocol options the source suggests.
-
-    Raises
-    ------
-    MmclustError
-        For an unknown source or mirror, terms that have not been accepted, and
-        whatever keeps a file from being right; what was there before is then
-        untouched.
-    """
+    """Bring a source's files to ``out``, each verified before it gets its name."""
     kind, folder = _mirror(mirror, from_dir, root)
     source = open_source(name, root, sample=kind == "sample")
     if kind != "sample":
@@ -187,17 +150,7 @@ def _remove(names: list[str], out: Path) -> None:
 
 
 def open_source(name: str, root: Path, *, sample: bool = False) -> Source:
-    """Return a source of the registry, with its first-seen digests.
-
-    Parameters
-    ----------
-    name
-        The source.
-    root
-        Of the repository.
-    sample
-        Whether it is the built-in sample's own.
-    """
+    """Return a source of the registry, with its first-seen digests."""
     path = root / (SAMPLE_REGISTRY if sample else REGISTRY)
     do = "run `mmclust sample`, which makes it" if sample else None
     known = read_registry(path, do)

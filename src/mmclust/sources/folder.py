@@ -34,28 +34,7 @@ class NotInFolder(MmclustError):  # noqa: N818 - it may lie elsewhere
 def find_files(
     source: Source, folder: Path, only: list[str] | None = None
 ) -> dict[str, list[Path]]:
-    """Look for a source's files in a folder, packed or unpacked.
-
-    Parameters
-    ----------
-    source
-        What to look for.
-    folder
-        The data set as its publishers lay it out.
-    only
-        Names of the files to look for; all by default.
-
-    Returns
-    -------
-    dict of str to list of Path
-        For each file that is there: its archive, or the sorted members.
-
-    Raises
-    ------
-    MmclustError
-        When a file that is not optional is missing, or all the optional ones;
-        with what was looked for.
-    """
+    """Look for a source's files in a folder, packed or unpacked."""
     found: dict[str, list[Path]] = {}
     files = {n: f for n, f in source.files.items() if only is None or n in only}
     for name, file in files.items():
@@ -88,25 +67,7 @@ def pack(
     *,
     before_replace: Callable[[], object],
 ) -> None:
-    """Pack files into an archive: stored, in the order given, with a fixed date.
-
-    Parameters
-    ----------
-    members
-        Files under ``folder``, sorted.
-    folder
-        Member names are relative to it.
-    path
-        The archive; equal files give equal bytes.
-    before_replace
-        As in :func:`mmclust.sources.collect.collect`.
-
-    Raises
-    ------
-    MmclustError
-        Naming the member that is empty, is no JPEG though called so, or cannot be
-        read.
-    """
+    """Pack files into an archive: stored, in the order given, with a fixed date."""
     sizes = sum(member.stat().st_size for member in members)
     require_space(path.parent, sizes, f"packing {path.name}")
     with (
@@ -118,13 +79,7 @@ def pack(
 
 
 def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str]:
-    """Say how much of the full set a packed archive holds.
-
-    Returns
-    -------
-    dict of str to str
-        For each pattern, such as ``"80 of 118287: a part"``.
-    """
+    """Say how much of the full set a packed archive holds."""
     names = {member.relative_to(folder) for member in members}
     notes = {}
     for pattern, full in file.contains.items():

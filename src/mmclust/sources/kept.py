@@ -24,13 +24,7 @@ _TRIES = 1000
 
 
 def keep(folder: Path, name: str, body: bytes) -> None:
-    """Write a member under its name.
-
-    Raises
-    ------
-    MmclustError
-        When it cannot be written.
-    """
+    """Write a member under its name."""
     path = folder / name
     for attempt in range(_TRIES):
         partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")

@@ -16,18 +16,7 @@ _IMAGE = re.compile(
 
 
 def listed_members(page: Path) -> list[str]:
-    """Return the pictures an HTML page shows, as paths relative to it.
-
-    Parameters
-    ----------
-    page
-        For instance the Pascal Sentences page, which shows ``<class>/<file>.jpg``.
-
-    Raises
-    ------
-    MmclustError
-        When it shows none.
-    """
+    """Return the pictures an HTML page shows, as paths relative to it."""
     found = {match.decode() for match in _IMAGE.findall(page.read_bytes())}
     if not found:
         raise MmclustError(

@@ -46,27 +46,7 @@ def from_folder(
     only: list[str] | None = None,
     choose: Choose | None = None,
 ) -> dict[str, Any]:
-    """Copy or pack what a folder has of a source.
-
-    Parameters
-    ----------
-    source
-        What to look for.
-    folder
-        The user's.
-    out
-        The folder to fill.
-    only
-        Names of the files to look for; all by default.
-    choose
-        See :func:`mmclust.sources.choice.chooser`; an archive of which nothing is
-        wanted is left out.
-
-    Returns
-    -------
-    dict
-        By file: what ``source.json`` says of it.
-    """
+    """Copy or pack what a folder has of a source."""
     files = {}
     there = find_files(source, folder, only)
     chosen = choose(folder) if choose else {}
@@ -110,19 +90,7 @@ def some_members(
     network: Network,
     tokens: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Make a smaller archive of some members; return what ``source.json`` says of it.
-
-    Parameters
-    ----------
-    file
-        The archive.
-    names
-        Of its members.
-    out
-        The folder of the smaller one.
-    network, tokens
-        As in :func:`mmclust.sources.selected.fetch_members`.
-    """
+    """Make an archive of some members; return what ``source.json`` says of it."""
     before = partial(forget, out)
     how, over_http = fetch_members(
         file, names, out, network, tokens=tokens, before_replace=before

@@ -37,14 +37,7 @@ class Seen:
 
 
 def read_lock(path: Path) -> dict[str, Seen]:
-    """Read the first-seen digests by ``source/file``; empty if there is no file.
-
-    Raises
-    ------
-    MmclustError
-        Naming the line: for one that is malformed or given twice, and for a digest
-        of the wrong length.
-    """
+    """Read the first-seen digests by ``source/file``; empty if there is no file."""
     seen: dict[str, Seen] = {}
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,27 +76,7 @@ def locked(source: Source, seen: dict[str, Seen]) -> Source:
 
 
 def record(path: Path, source: Source, files: dict[str, Any]) -> list[str]:
-    """Write down files that had no digest; what is there stays.
-
-    Parameters
-    ----------
-    path
-        The lock.
-    source
-        As fetched: files with a digest are left out.
-    files
-        What ``source.json`` says of those that are now in place.
-
-    Returns
-    -------
-    list of str
-        The new entries.
-
-    Raises
-    ------
-    MmclustError
-        When another process has recorded other bytes in the meantime.
-    """
+    """Write down files that had no digest; what is there stays."""
     new = {
         f"{source.name}/{name}": Seen(each["size"], each["sha256"])
         for name, each in files.items()

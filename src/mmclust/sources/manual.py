@@ -19,22 +19,7 @@ def drop_folder(root: Path, name: str) -> Path:
 
 
 def require_dropped(source: Source, files: list[SourceFile], folder: Path) -> Path:
-    """Return the folder if the files have been dropped there.
-
-    Parameters
-    ----------
-    source
-        Whose ``manual`` says how to get them.
-    files
-        Those that are not in place yet.
-    folder
-        From :func:`drop_folder`.
-
-    Raises
-    ------
-    MmclustError
-        Saying where to get the files, and where to put them under which names.
-    """
+    """Return the folder if the files have been dropped there."""
     names = [file.name for file in files]
     try:
         find_files(source, folder, names)

@@ -72,15 +72,7 @@ class Gate:
     spellings: dict[str, str] = field(default_factory=dict)
 
     def admit(self, member: Member) -> PurePosixPath:
-        """Return where a member may be written, relative to the target.
-
-        Raises
-        ------
-        MmclustError
-            Naming the member: for absolute paths, ``..``, links, devices,
-            encryption, names given twice or differing in case alone, and for what
-            is too large for its archive.
-        """
+        """Return where a member may be written, relative to the target."""
         path = self._place(member)
         if member.kind not in {"file", "folder"}:
             raise self._refused(member, "a file or a folder", f"a {member.kind}")

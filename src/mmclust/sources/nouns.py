@@ -27,19 +27,7 @@ SAMPLE_LIST = "WordNetNouns.csv"  # the built-in sample's, ready made
 
 
 def noun_list(data_noun: bytes) -> bytes:
-    """Return the noun list.
-
-    Parameters
-    ----------
-    data_noun
-        The file ``data.noun`` of WordNet.
-
-    Returns
-    -------
-    bytes
-        CSV in UTF-8, header ``word,definition``; words as stored (underscores and
-        capitals kept), definitions without the quoted examples.
-    """
+    """Return the noun list."""
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["word", "definition"])
@@ -61,26 +49,7 @@ def write_no_nouns(out: Path) -> None:
 
 
 def write_nouns(archive: Path, out: Path) -> int:
-    """Make the noun list from WordNet's archive, read in place.
-
-    Parameters
-    ----------
-    archive
-        ``WordNet-3.0.tar.gz``, or the folder that ``mmclust fetch wordnet`` filled.
-        From the built-in sample that folder has a list of its own, which is copied.
-    out
-        The CSV file.
-
-    Returns
-    -------
-    int
-        Rows.
-
-    Raises
-    ------
-    MmclustError
-        When the archive cannot be read, or does not give the known list.
-    """
+    """Make the noun list from WordNet's archive, read in place."""
     if archive.is_dir():
         # Files of two mirrors may lie side by side; source.json says whose turn it is.
         note = archive / "source.json"

@@ -86,13 +86,7 @@ class Part:
             write_json(_note(self.path), asdict(version))
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes, hashing them.
-
-        Raises
-        ------
-        MmclustError
-            When they cannot be written; what arrived before still counts.
-        """
+        """Append bytes, hashing them."""
         try:
             self.file.seek(self.size)
             view = memoryview(chunk)
@@ -120,28 +114,7 @@ class Part:
 
 @contextlib.contextmanager
 def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[Part]:
-    """Give the largest abandoned part of a file, or a new one.
-
-    Parameters
-    ----------
-    source
-        The file.
-    work
-        The work folder; it is made.
-    fresh
-        Take nothing over.
-
-    Yields
-    ------
-    Part
-        Open, and locked where locks are supported. It is kept at the end of the
-        block, unless it is empty or was renamed.
-
-    Raises
-    ------
-    MmclustError
-        When the folder cannot be written to.
-    """
+    """Give the largest abandoned part of a file, or a new one."""
     path = _private(work, source.name)
     try:
         work.mkdir(parents=True, exist_ok=True)

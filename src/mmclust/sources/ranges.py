@@ -26,30 +26,7 @@ PIECE = 16 << 20
 def in_parallel(
     http: Http, version: Version, start: int, connections: int
 ) -> Iterator[Iterator[bytes]]:
-    """Fetch the rest of a file over several connections.
-
-    Parameters
-    ----------
-    http
-        From :func:`mmclust.sources.asking.connecting`.
-    version
-        Of the file; every range must be of it.
-    start
-        The first byte that is wanted.
-    connections
-        How many ranges are under way at once.
-
-    Yields
-    ------
-    Iterator of bytes
-        The pieces, in the file's order.
-
-    Raises
-    ------
-    FetchError
-        From the iterator, as soon as the first piece that failed is due; pieces
-        that are under way then are abandoned.
-    """
+    """Fetch the rest of a file over several connections."""
     total = version.total
     assert total is not None
     asks = deque(
@@ -73,13 +50,7 @@ def in_parallel(
 
 
 def read_range(http: Http, ask: Ask) -> bytes:
-    """Return the bytes of a range.
-
-    Raises
-    ------
-    FetchError
-        When they cannot be had, or the server gives something else.
-    """
+    """Return the bytes of a range."""
     assert ask.end is not None
     wanted = ask.end - ask.start
     data = bytearray()

@@ -22,18 +22,7 @@ DELETED = (
 
 
 def refuse_page(stream: Stream, name: str) -> Iterator[bytes]:
-    """Refuse a login or error page, which often comes with status 200.
-
-    Returns
-    -------
-    Iterator of bytes
-        All of the stream's bytes; the first piece has been looked at.
-
-    Raises
-    ------
-    FetchError
-        For what is HTML by its type or its beginning.
-    """
+    """Refuse a login or error page, which often comes with status 200."""
     start = next(stream.chunks, b"")
     page = start.lstrip().lower().startswith((b"<!doctype html", b"<html"))
     if (page or "text/html" in stream.content_type) and ".htm" not in name:

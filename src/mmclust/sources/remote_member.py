@@ -41,18 +41,7 @@ class Wanted:
 
 
 def batches(members: list[Wanted]) -> list[list[Wanted]]:
-    """Group members so that neighbours share a request, and little else comes along.
-
-    Parameters
-    ----------
-    members
-        In the order they lie in.
-
-    Returns
-    -------
-    list of list of Wanted
-        Of each group, what lies between its members is at most 4 % of its bytes.
-    """
+    """Group members so that neighbours share a request, and little else comes along."""
     groups: list[list[Wanted]] = []
     waste = 0
     for member in members:
@@ -70,22 +59,7 @@ def batches(members: list[Wanted]) -> list[list[Wanted]]:
 
 
 def unpack_member(member: Wanted, data: bytes, url: str) -> bytes:
-    """Return a member's bytes, checked.
-
-    Parameters
-    ----------
-    member
-        What the directory says.
-    data
-        The archive's bytes from the member's header on.
-    url
-        For messages.
-
-    Raises
-    ------
-    FetchError
-        When header, length or CRC-32 are not what the directory says.
-    """
+    """Return a member's bytes, checked."""
     try:
         magic, _, flags, method, *_, n_name, n_extra = _LOCAL.unpack_from(data)
     except struct.error as error:

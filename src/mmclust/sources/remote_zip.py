@@ -76,22 +76,7 @@ class _Ranges(io.RawIOBase):
 
 
 def read_directory(http: Http, file: SourceFile, url: str) -> Directory:
-    """Read the central directory of a remote zip archive.
-
-    Parameters
-    ----------
-    http
-        From :func:`mmclust.sources.asking.connecting`.
-    file
-        What the registry knows of it; the size must agree.
-    url
-        Where it lies.
-
-    Raises
-    ------
-    FetchError
-        When the server gives no ranges, or another archive.
-    """
+    """Read the central directory of a remote zip archive."""
     with opening(http, Ask(url, 0, 1)) as stream:
         if not stream.partial or stream.version.total is None:
             raise _no_ranges(url)
@@ -124,13 +109,7 @@ def read_directory(http: Http, file: SourceFile, url: str) -> Directory:
 
 
 def choose(directory: Directory, names: Iterable[str], where: str) -> list[Wanted]:
-    """Return the members of these names, in the order they lie in.
-
-    Raises
-    ------
-    MmclustError
-        When the archive has no such members.
-    """
+    """Return the members of these names, in the order they lie in."""
     wanted = list(names)
     missing = [name for name in wanted if name not in directory.members]
     if missing:

@@ -71,35 +71,7 @@ def fetch_members(
     tokens: Mapping[str, str],
     before_replace: Callable[[], object],
 ) -> tuple[str, bool]:
-    """Fetch members of a remote archive and pack them, stored, under its name.
-
-    Parameters
-    ----------
-    file
-        The archive.
-    names
-        Paths in it.
-    out
-        The folder of the smaller archive.
-    network
-        How to fetch.
-    tokens, before_replace
-        As in :func:`mmclust.sources.collect.collect`.
-
-    Returns
-    -------
-    how : str
-        How the members were verified: ``crc32``, or ``jpeg`` where the archive's
-        directory could not be had.
-    over_http : bool
-        Whether they came in the clear.
-
-    Raises
-    ------
-    MmclustError
-        When a member cannot be had. Members that arrived are kept beside ``out``
-        and not fetched again.
-    """
+    """Fetch members of a remote archive and pack them, stored, under its name."""
     folder = work_folder(out) / f"{file.name}.members"
     names = plain_paths(file.name, names)
     paths = [folder / name for name in names]

@@ -21,20 +21,7 @@ def free_space(folder: Path) -> int:
 
 
 def require_space(folder: Path, size: int, what: str) -> None:
-    """Check the free space before anything is written.
-
-    Parameters
-    ----------
-    folder
-        Where ``size`` bytes are going to be written; it need not exist yet.
-    what
-        For the message.
-
-    Raises
-    ------
-    MmclustError
-        Saying how much is missing.
-    """
+    """Check the free space before anything is written."""
     free = free_space(folder)
     if free < size:
         raise MmclustError(
@@ -47,17 +34,7 @@ def require_space(folder: Path, size: int, what: str) -> None:
 
 
 def cannot_write(path: Path, error: OSError, missing: int | None) -> MmclustError:
-    """Return what a failed write means.
-
-    Parameters
-    ----------
-    path
-        What was being written.
-    error
-        What the system said.
-    missing
-        Bytes still to be written; ``None`` when nobody knows.
-    """
+    """Return what a failed write means."""
     found, do = error.strerror or str(error), "choose a folder you may write to"
     if error.errno in _FULL:
         do = "free some space, then run the same command: it continues where it stopped"

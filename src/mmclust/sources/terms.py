@@ -31,13 +31,7 @@ def terms_of(source: Source) -> str:
 
 
 def accept(source: Source) -> Path:
-    """Record that this user accepts a source's terms as they are now.
-
-    Returns
-    -------
-    Path
-        Of the record: by source, ``date`` (UTC) and ``terms`` (their sha256).
-    """
+    """Record that this user accepts a source's terms as they are now."""
     path = record_path()
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     entry = {"date": now, "terms": digest_of(terms_of(source))}
@@ -54,13 +48,7 @@ def accepted(source: Source) -> str | None:
 
 
 def require_accepted(source: Source) -> None:
-    """Refuse a source whose terms must be accepted and are not.
-
-    Raises
-    ------
-    MmclustError
-        Naming the command that shows and records them.
-    """
+    """Refuse a source whose terms must be accepted and are not."""
     if not source.accept or accepted(source) is not None:
         return
     before = _accepted(record_path()).get(source.name)

@@ -74,30 +74,7 @@ class Stream:
 
 @contextlib.contextmanager
 def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Stream]:
-    """Open a url for reading.
-
-    Parameters
-    ----------
-    http
-        From :func:`connecting`.
-    ask
-        Which url, and which bytes of it.
-    n_expected
-        The registered size: it tells a file that is compressed on the way from one
-        that is a compressed file.
-
-    Yields
-    ------
-    Stream
-        Read it inside the block. Its ``start`` is the asked one, or 0 where the
-        server gives the whole file instead.
-
-    Raises
-    ------
-    FetchError
-        When there is no such file, the server cannot be reached, refuses,
-        redirects for ever, stalls, breaks off or gives another range.
-    """
+    """Open a url for reading."""
     if urlsplit(ask.url).scheme == "file":
         with _open_file(ask) as stream:
             yield stream

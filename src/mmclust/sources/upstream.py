@@ -32,29 +32,7 @@ def from_upstream(
     upstream: bool = True,
     choose: Choose | None = None,
 ) -> dict[str, Any]:
-    """Fetch what is missing or damaged.
-
-    Parameters
-    ----------
-    source
-        What to fetch.
-    out
-        The folder to fill.
-    root
-        Of the repository, where the drop folder is.
-    network
-        How servers are used.
-    upstream
-        Whether these are the publishers' own files, and not the sample's.
-    choose
-        See :func:`mmclust.sources.choice.chooser`: of archives of pictures only these
-        members are fetched, and nothing where none is wanted.
-
-    Returns
-    -------
-    dict
-        By file: what ``source.json`` says of it.
-    """
+    """Fetch what is missing or damaged."""
     known = _noted(out, "upstream" if upstream else "sample")
     found = _present(source, out, known)
     drop = drop_folder(root, source.name)

@@ -59,15 +59,7 @@ def measure(path: Path, file: SourceFile) -> Facts | None:
 
 
 def decide(file: SourceFile, found: Facts | None) -> Action:
-    """Say what must happen so that a file is there; nothing happens yet.
-
-    Parameters
-    ----------
-    file
-        What it must be.
-    found
-        What is on disk.
-    """
+    """Say what must happen so that a file is there; nothing happens yet."""
     if found is None or _difference(file, found) is not None:
         return "download"
     return "present"
@@ -83,25 +75,7 @@ def verified_by(file: SourceFile) -> str:
 def verify(
     file: SourceFile, facts: Facts, path: Path, where: object, *, do: str
 ) -> None:
-    """Check a new file against the registry.
-
-    Parameters
-    ----------
-    file, facts
-        What it must be, and what it is.
-    path
-        The new file under its temporary name. One without a registered digest
-        must at least open as the archive it claims to be.
-    where
-        Where it came from, for the message.
-    do
-        What became of the file and what to do next, for the message.
-
-    Raises
-    ------
-    MmclustError
-        Saying which digest was expected and which was found.
-    """
+    """Check a new file against the registry."""
     difference = _difference(file, facts)
     if difference is not None:
         expected, found = difference

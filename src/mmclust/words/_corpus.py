@@ -71,20 +71,7 @@ class Corpus:
 
 
 def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
-    """Cut the captions of ``fit_rows`` into tokens.
-
-    Parameters
-    ----------
-    manifest
-        Of the benchmark to learn from.
-    lemmas
-        See :func:`mmclust.core.tokens.tokenize`.
-
-    Raises
-    ------
-    MmclustError
-        When no caption has a token.
-    """
+    """Cut the captions of ``fit_rows`` into tokens."""
     rows = manifest.fit_rows
     captions = manifest.table["captions"].take(rows).to_pylist()
     owners = np.repeat(rows, [len(each) for each in captions])

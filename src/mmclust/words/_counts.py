@@ -93,13 +93,6 @@ class Counts:
 
         Each token gives its single best cluster the word's probability; of several
         the largest counts.
-
-        Parameters
-        ----------
-        ids, places
-            (n,): the word and the caption of each token.
-        n_captions
-            b.
         """
         distinct, at = np.unique(ids, return_inverse=True)
         clusters, confidence = self.best(distinct)

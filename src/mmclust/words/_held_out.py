@@ -22,27 +22,7 @@ FEWEST = 2
 
 
 def held_out(images: Array, share: float, seed: int) -> Array:
-    """Draw the images that are not trained on; the same for all seeds of a run.
-
-    Parameters
-    ----------
-    images
-        The images there are; whole images are held out, never captions alone.
-    share
-        In [0, 1); int(share n) images are held out.
-    seed
-        Of the run.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, ascending: positions in ``images``.
-
-    Raises
-    ------
-    MmclustError
-        When the share leaves fewer than two images on either side.
-    """
+    """Draw the images that are not trained on; the same for all seeds of a run."""
     number = int(share * len(images))
     if share and not FEWEST <= number <= len(images) - FEWEST:
         raise MmclustError(
@@ -56,23 +36,7 @@ def held_out(images: Array, share: float, seed: int) -> Array:
 
 
 def held_out_figures(session: Session, images: Array) -> dict[str, float]:
-    """Judge a model by held-out images and the first caption of each.
-
-    Parameters
-    ----------
-    session
-        Left in training mode.
-    images
-        What :func:`held_out` gave.
-
-    Returns
-    -------
-    dict
-        ``validation_loss``: binary cross-entropy of the network's outputs with the
-        captions' clusters. ``validation_matching``: how often a picture's clusters
-        are strictly nearer (Hamming) to its own caption's than to the next image's;
-        a model that says the same of all pictures gets 0.
-    """
+    """Judge a model by held-out images and the first caption of each."""
     import torch
 
     # The first of each image's captions, which lie together.

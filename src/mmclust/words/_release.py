@@ -36,29 +36,7 @@ class _Saved:
 
 
 def import_release(folder: Path, out: Path, name: str | None = None) -> WordClusters:
-    """Read a released model and write it as one of ``joint_model`` with one seed.
-
-    Parameters
-    ----------
-    folder
-        Has ``visual/<name>.mdl`` and ``text/<name>.mdl``.
-    out
-        Written as ``data/words/joint_model`` is: ``words.parquet``, ``model.json``,
-        ``seed_0/counts.npy``, ``seed_0/visual.safetensors``.
-    name
-        Of the model; may be left out when there is one.
-
-    Returns
-    -------
-    WordClusters
-        A word's count is the number of times it met an active cluster: the release
-        does not have its occurrences.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, asks for other code, or is not of this shape.
-    """
+    """Read a released model and write it as one of ``joint_model`` with one seed."""
     from safetensors.torch import save_file
 
     name = name or _only(folder)

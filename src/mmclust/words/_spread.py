@@ -34,18 +34,7 @@ def leads() -> bool:
 
 @contextlib.contextmanager
 def group(device: str) -> Iterator[str]:
-    """Join the other processes, if there are any.
-
-    Parameters
-    ----------
-    device
-        ``cuda`` becomes the accelerator of this process.
-
-    Yields
-    ------
-    str
-        The device of this process.
-    """
+    """Join the other processes, if there are any."""
     if size() == 1:
         yield device
         return

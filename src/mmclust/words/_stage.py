@@ -125,30 +125,7 @@ class Flags:
 def learn_words(
     root: Path, model: str, params: Params, flags: Flags | None = None
 ) -> WordClusters | None:
-    """Let a model learn from ``learning.benchmark``; labels are not read.
-
-    Parameters
-    ----------
-    root
-        The repository. Written: ``data/words/<model>/`` and
-        ``plots/words/<model>.csv``.
-    model
-        A file in ``words/``.
-    params
-        ``seed``, ``learning`` and ``words.<model>`` are used.
-    flags
-        How to compute.
-
-    Returns
-    -------
-    WordClusters
-        Also in ``words.parquet``; ``None`` in all but the first process of several.
-
-    Raises
-    ------
-    MmclustError
-        When captions have no token, another run is at work, or the model refuses.
-    """
+    """Let a model learn from ``learning.benchmark``; labels are not read."""
     flags = flags or Flags()
     module, options = load("words", model), params.block("words", model)
     benchmark = params.learning.benchmark
@@ -187,15 +164,7 @@ def learn_words(
 def fingerprint_of_words(
     model: str, params: Params, flags: Flags, norms: str | None = None
 ) -> Fingerprint:
-    """Take the fingerprint of a run here; see :func:`learn_words`.
-
-    Parameters
-    ----------
-    model, params, flags
-        What learns, and how.
-    norms
-        The file by which ``flags.judge`` selects an epoch.
-    """
+    """Take the fingerprint of a run here; see :func:`learn_words`."""
     module, options = load("words", model), params.block("words", model)
     benchmark = params.learning.benchmark
     weights = None

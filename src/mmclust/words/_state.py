@@ -57,19 +57,7 @@ def save_state(
     optimizer: torch.optim.Optimizer | None,
     place: Place,
 ) -> None:
-    """Write the state in place of the one before.
-
-    Parameters
-    ----------
-    path
-        A safetensors file.
-    origin
-        Digest of what the run comes from; another run's state does not count.
-    module, counts, optimizer
-        What changes in training; without ``optimizer`` a final state.
-    place
-        See :class:`Place`.
-    """
+    """Write the state in place of the one before."""
     from safetensors.torch import save_file
 
     tensors = {f"visual.{k}": v for k, v in module.state_dict().items()}
@@ -90,13 +78,7 @@ def load_state(
     counts: Counts,
     optimizer: torch.optim.Optimizer | None = None,
 ) -> Place | None:
-    """Put a saved state into module, counts and optimiser.
-
-    Returns
-    -------
-    Place or None
-        ``None`` when there is no whole state of this origin; nothing has changed.
-    """
+    """Put a saved state into module, counts and optimiser."""
     place, tensors = _read(path, origin)
     if place is None:
         return None

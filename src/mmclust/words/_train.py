@@ -93,13 +93,7 @@ def weights_digest(pretrained: bool | str) -> str | None:
 
 @threads(1)
 def train(task: Task) -> None:
-    """Train one seed, or finish what was begun; the result is ``task.state``.
-
-    Raises
-    ------
-    MmclustError
-        When an epoch ends and no cluster was ever active.
-    """
+    """Train one seed, or finish what was begun; the result is ``task.state``."""
     run, params = task.run, task.params
     at = np.searchsorted(task.images, task.corpus.owners)
     session = start(

@@ -200,13 +200,7 @@ class GroundingParams:
 
     @property
     def benchmark(self) -> str:
-        """Return the benchmark.
-
-        Raises
-        ------
-        MmclustError
-            Unless there is exactly one.
-        """
+        """Return the benchmark."""
         if len(self.benchmarks) != 1:
             raise MmclustError(
                 "Grounding wants one benchmark",

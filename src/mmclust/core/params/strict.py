@@ -18,29 +18,7 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 
 
 def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
-    """Turn plain YAML values into a frozen dataclass, strictly.
-
-    Parameters
-    ----------
-    value
-        What YAML gave.
-    kind
-        The dataclass.
-    where
-        The dotted key of ``value``; empty at the top.
-    given
-        Where the values were given, for errors: a file, or an option.
-
-    Returns
-    -------
-    T
-        An instance of ``kind``.
-
-    Raises
-    ------
-    MmclustError
-        Naming the key, what was expected, and what was found.
-    """
+    """Turn plain YAML values into a frozen dataclass, strictly."""
     _refuse_unknown(value, kind, where, given)
     try:
         return msgspec.convert(value, kind, strict=True)

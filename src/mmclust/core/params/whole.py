@@ -77,12 +77,6 @@ class Params:
 
         Those under ``encoders.<name>.per_benchmark.<benchmark>`` go before its others:
         a protocol may prepare the pictures of one data set in another way.
-
-        Raises
-        ------
-        MmclustError
-            When ``per_benchmark`` is no mapping, or has a name that is not among
-            ``benchmarks``.
         """
         options = dict(self.encoders.get(name) or {})
         own = options.pop("per_benchmark", None)
@@ -102,23 +96,7 @@ class Params:
         return options | own.get(benchmark, {})
 
     def block(self, kind: str, name: str, benchmark: str = "") -> Any:
-        """Return the options of one plugin as its own ``Params``.
-
-        Parameters
-        ----------
-        kind
-            ``"benchmarks"``, ``"encoders"``, ``"clusterers"``, ``"heads"`` or
-            ``"words"``.
-        name
-            The plugin.
-        benchmark
-            For ``"encoders"``: what is encoded, see :meth:`encoder_options`.
-
-        Returns
-        -------
-        Params
-            An instance of the plugin's frozen dataclass.
-        """
+        """Return the options of one plugin as its own ``Params``."""
         from mmclust.core.plugins import params_of
 
         options = getattr(self, kind).get(name)
@@ -128,25 +106,7 @@ class Params:
 
 
 def read_params(path: Path = DEFAULT_PATH) -> Params:
-    """Read and check params.yaml.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    Params
-        Frozen; unknown keys and wrong types have been refused.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, is not YAML, has a key that is not known (the
-        nearest valid one is named), a value of the wrong type, or a name that
-        :func:`mmclust.core.names.require_name` refuses.
-    """
+    """Read and check params.yaml."""
     values = read_yaml(path, "run the command in the root of the repository")
     params = convert({} if values is None else values, Params, "", path.name)
     numerics.require(params.numerics, path)

@@ -41,22 +41,7 @@ EXTRA = ((5, 0.97), (6, 0.02), (7, 0.01))  # captions per image, as in COCO
 def describe(
     rng: np.random.Generator, scene: Scene, number: int | None = None
 ) -> list[str]:
-    """Return the captions of a picture.
-
-    Parameters
-    ----------
-    rng
-        Decides who says what.
-    scene
-        What is shown; its masks are not looked at.
-    number
-        How many captions; as many as in COCO by default.
-
-    Returns
-    -------
-    list of str
-        Five, rarely six or seven, by default.
-    """
+    """Return the captions of a picture."""
     habits = VAGUE if rng.random() < VAGUE_PICTURES else ATTENTIVE
     # The writers of one picture agree on a word more often than not.
     favourite = rng.random()

@@ -22,21 +22,7 @@ MIN_PIECE = 12.0  # pixels of a polygon that is kept
 
 
 def annotate(scene: Scene, painted: Painted) -> list[dict[str, Any]] | None:
-    """Return COCO's annotations of a picture, without ids.
-
-    Parameters
-    ----------
-    scene
-        What was to be shown.
-    painted
-        What came out.
-
-    Returns
-    -------
-    list of dict or None
-        ``None`` if a category that must be in the picture is hidden: the
-        labels would be wrong, so the scene has to be arranged again.
-    """
+    """Return COCO's annotations of a picture, without ids."""
     found = []
     for index, group in enumerate(scene.groups):
         masks = [mask for at, mask in painted.masks if at == index]
@@ -131,24 +117,7 @@ def _rounded(values: Iterable[float]) -> list[float]:
 def annotation_files(
     seed: int, split: str, drawn: Sequence[Any], order: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """Build the contents of a split's two annotation files.
-
-    Parameters
-    ----------
-    seed
-        Named in ``info``.
-    split
-        Such as ``train2017`` or ``val2014``.
-    drawn
-        Pictures: ``image_id``, ``width``, ``height``, ``annotations``, ``captions``.
-    order
-        Shuffles the annotations, which COCO does not group by image.
-
-    Returns
-    -------
-    dict
-        ``instances_<split>.json`` and ``captions_<split>.json``.
-    """
+    """Build the contents of a split's two annotation files."""
     head = _head(seed, split, drawn)
     instances = [{**a, "image_id": p.image_id} for p in drawn for a in p.annotations]
     captions = [

@@ -65,20 +65,7 @@ def _draw_some(seed: int, pictures: list[Picture]) -> list[Drawn]:
 
 @threads(1)
 def draw(seed: int, picture: Picture) -> Drawn:
-    """Draw, annotate and describe one picture; it depends on nothing else.
-
-    Parameters
-    ----------
-    seed
-        Of the sample.
-    picture
-        Which one.
-
-    Returns
-    -------
-    Drawn
-        With every category of ``picture`` visible and annotated.
-    """
+    """Draw, annotate and describe one picture; it depends on nothing else."""
     import cv2
 
     rng = generator(seed, "sample", "scene", picture.image_id)

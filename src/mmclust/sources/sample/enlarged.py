@@ -68,22 +68,7 @@ class Enlarged:
 
 
 def plan_enlarged(seed: int, flickr: Sequence[Picture], n_queries: int) -> Enlarged:
-    """Plan both benchmarks.
-
-    Parameters
-    ----------
-    seed
-        Of the sample.
-    flickr
-        Flickr30K's test pictures, in the order of their names.
-    n_queries
-        Of COCO-FG.
-
-    Returns
-    -------
-    Enlarged
-        No two pictures show the same facts, but for a few twins.
-    """
+    """Plan both benchmarks."""
     rng = generator(seed, "sample", "plan", "fine_grained")
     used = {facts(p.scene) for p in flickr if p.scene is not None}
     queries = [_new(used, partial(fine_scene, rng)) for _ in range(n_queries)]

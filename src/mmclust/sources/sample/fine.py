@@ -33,20 +33,7 @@ INDOORS = {"kitchen", "food", "furniture", "electronic", "appliance", "indoor"}
 
 
 def fine_scene(rng: np.random.Generator, subjects: Sequence[str] = ()) -> Scene:
-    """Compose a scene of one or two groups of things.
-
-    Parameters
-    ----------
-    rng
-        Decides.
-    subjects
-        Names of the categories; drawn from :data:`COLOURED` by default.
-
-    Returns
-    -------
-    Scene
-        Of at most four things.
-    """
+    """Compose a scene of one or two groups of things."""
     names = list(subjects) or [pick(rng, list(COLOURED))]
     first = COLOURED[names[0]]
     if not subjects and rng.random() > ALONE:
@@ -76,20 +63,7 @@ def _group(rng: np.random.Generator, name: str, most: int) -> Group:
 
 
 def vary(rng: np.random.Generator, scene: Scene) -> Scene:
-    """Return a near copy: another colour, number, place or pattern.
-
-    Parameters
-    ----------
-    rng
-        Decides which and how.
-    scene
-        Of :func:`fine_scene`.
-
-    Returns
-    -------
-    Scene
-        The same categories; one fact differs, sometimes two.
-    """
+    """Return a near copy: another colour, number, place or pattern."""
     for _ in range(1 + int(rng.random() < SEVERAL)):
         change = (_recoloured, _recoloured, _recounted, _moved, _patterned)
         scene = change[rng.integers(len(change))](rng, scene)

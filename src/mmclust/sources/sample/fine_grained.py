@@ -26,20 +26,7 @@ OTHER_SPLITS = ("val", "restval")
 
 
 def write_fine_grained(out: Path, plan: Enlarged) -> list[Path]:
-    """Write the publisher's four files: captions and pools, no images.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    plan
-        Both benchmarks.
-
-    Returns
-    -------
-    list of Path
-        Two JSON files and two arrays of names, ``<U29`` and ``<U16``.
-    """
+    """Write the publisher's four files: captions and pools, no images."""
     paths = []
     for name, fine in (("MSCOCO", plan.coco), ("Flickr30K", plan.flickr)):
         paths.append(out / f"{name}_FG_ann.json")
@@ -51,22 +38,7 @@ def write_fine_grained(out: Path, plan: Enlarged) -> list[Path]:
 
 
 def write_coco2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write the queries' pictures, boxes and original captions.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    seed
-        Of the sample.
-    drawn
-        The pictures of ``Enlarged.val``, in its order.
-
-    Returns
-    -------
-    list of Path
-        ``annotations_trainval2014.zip`` and ``val2014.zip``.
-    """
+    """Write the queries' pictures, boxes and original captions."""
     order = generator(seed, "sample", "order", VAL)
     members = {
         f"annotations/{name}": json.dumps(content).encode()
@@ -80,22 +52,7 @@ def write_coco2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 
 
 def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write the distractors' pictures.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    seed
-        Of the sample.
-    drawn
-        The pictures of ``Enlarged.unlabeled``.
-
-    Returns
-    -------
-    list of Path
-        ``image_info_unlabeled2017.zip`` and ``unlabeled2017.zip``.
-    """
+    """Write the distractors' pictures."""
     name = f"image_info_{UNLABELED}"
     info = json.dumps(image_info(seed, UNLABELED, drawn)).encode()
     members = {f"annotations/{name}.json": info}
@@ -108,24 +65,7 @@ def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 def write_karpathy(
     out: Path, val: Sequence[Drawn], flickr: Sequence[Drawn], n_queries: int
 ) -> list[Path]:
-    """Write the Karpathy splits of both data sets.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    val
-        The pictures of COCO 2014; of these
-    flickr
-        Those of Flickr30K.
-    n_queries
-        the first so many are in the test split.
-
-    Returns
-    -------
-    list of Path
-        ``caption_datasets.zip``; there is no Flickr8K in it.
-    """
+    """Write the Karpathy splits of both data sets."""
     others = len(OTHER_SPLITS)
     splits = ["test"] * n_queries
     splits += [OTHER_SPLITS[i % others] for i in range(len(val) - n_queries)]

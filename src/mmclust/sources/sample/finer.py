@@ -87,23 +87,7 @@ PAIRS = ("{a} and {b} {place}", "{a} next to {b} {place}", "{a} {place} beside {
 def finer(
     rng: np.random.Generator, scene: Scene, taken: AbstractSet[str] = frozenset()
 ) -> tuple[str, ...]:
-    """Return five captions that tell a scene from its near copies.
-
-    Parameters
-    ----------
-    rng
-        Decides what is mentioned and how.
-    scene
-        Of :func:`mmclust.sources.sample.fine.fine_scene`.
-    taken
-        Captions of other pictures, which are avoided.
-
-    Returns
-    -------
-    tuple of str
-        Lower case, without a final full stop; different as far as there is enough
-        to say.
-    """
+    """Return five captions that tell a scene from its near copies."""
     # The writers of one picture agree on its nouns.
     nouns = [pick(rng, NOUNS[group.category.name]) for group in scene.groups]
     said: list[str] = []

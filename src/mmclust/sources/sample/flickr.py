@@ -40,21 +40,7 @@ THINGS = (
 
 
 def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
-    """List the pictures in the order of the files, which is that of their names.
-
-    Parameters
-    ----------
-    seed
-        Of the sample.
-    splits
-        Pictures of each split.
-
-    Returns
-    -------
-    list of Picture
-        Those of the test split are exact, and each shows what no other before it
-        does: the fine-grained captions are of them.
-    """
+    """List the pictures in the order of the files, which is that of their names."""
     rng = generator(seed, "sample", "plan", HUB)
     order = rng.permutation([s for s, n in splits.items() for _ in range(n)])
     ids: set[int] = set()
@@ -84,20 +70,7 @@ def _scene(rng: np.random.Generator) -> Scene:
 
 
 def write_hub(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write the hub's layout.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    drawn
-        The pictures of :func:`plan_flickr`, in its order.
-
-    Returns
-    -------
-    list of Path
-        ``flickr30k-images.zip`` and ``flickr_annotations_30k.csv``.
-    """
+    """Write the hub's layout."""
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["raw", "sentids", "split", "filename", "img_id"])
@@ -113,21 +86,7 @@ def write_hub(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
 
 
 def write_publisher(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write the publisher's layout of the same pictures and captions.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    drawn
-        As for :func:`write_hub`.
-
-    Returns
-    -------
-    list of Path
-        ``flickr30k-images.tar.gz`` and ``flickr30k.tar.gz``, which holds
-        ``results_20130124.token``.
-    """
+    """Write the publisher's layout of the same pictures and captions."""
     lines = "".join(
         f"{picture.image_id}.jpg#{number}\t{caption}\n"
         for picture in drawn

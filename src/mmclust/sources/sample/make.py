@@ -54,33 +54,7 @@ def make_sample(
     n_images: int | None = None,
     sources: Collection[str] | None = None,
 ) -> int:
-    """Write the built-in mirror: the sources' files, and their registry.
-
-    Parameters
-    ----------
-    out
-        The folder; one folder per source and ``registry.yaml`` are written into it.
-    seed
-        Another seed draws another world.
-    workers
-        Processes; any number gives the same bytes.
-    n_images
-        Draw only so many of COCO 2017's pictures, and as small a part of the other
-        sources', for tests; all (about 2,700, and 1,750) by default.
-    sources
-        Draw only these, each with the bytes that it has among all; all by default.
-        Names that the world does not have are passed over.
-
-    Returns
-    -------
-    int
-        How many pictures were drawn.
-
-    Raises
-    ------
-    MmclustError
-        When a file cannot be written.
-    """
+    """Write the built-in mirror: the sources' files, and their registry."""
     coco = plan(seed, n_images)
     part = 1.0 if n_images is None else min(1.0, n_images / len(plan(seed)))
     pages = pascal.plan_pascal(seed, _some(pascal.EACH, part))
@@ -129,22 +103,7 @@ def _some(number: int, part: float) -> int:
 
 
 def write_coco2017(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write COCO 2017's three archives.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    seed
-        Of the sample.
-    drawn
-        The pictures of :func:`mmclust.sources.sample.plan.plan`, in its order.
-
-    Returns
-    -------
-    list of Path
-        ``train2017.zip``, ``val2017.zip`` and the annotations.
-    """
+    """Write COCO 2017's three archives."""
     paths = []
     members: dict[str, bytes] = {}
     for split in (TRAIN, VAL):

@@ -41,21 +41,7 @@ PARTICIPANTS = 100
 
 
 def write_norms(out: Path, seed: int) -> list[Path]:
-    """Write the norms.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    seed
-        Of the sample.
-
-    Returns
-    -------
-    list of Path
-        The typicality file, the ratings (CRLF), associations with relations and as
-        strengths, and ``README.txt``, which says what they are.
-    """
+    """Write the norms."""
     contents = {
         TYPICALITY: _typicality_file(),
         RATINGS: _ratings_file(seed),

@@ -16,19 +16,7 @@ if TYPE_CHECKING:
 
 
 def write_nouns(out: Path) -> list[Path]:
-    """Write ``WordNetNouns.csv``.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-
-    Returns
-    -------
-    list of Path
-        The file: UTF-8, header ``word,definition``, one row per lemma of a meaning;
-        words with underscores and capitals, some of them several times.
-    """
+    """Write ``WordNetNouns.csv``."""
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["word", "definition"])

@@ -20,22 +20,7 @@ EPOCH = 1_504_224_000  # the same date, as tar counts
 
 
 def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> Path:
-    """Write a zip.
-
-    Parameters
-    ----------
-    path
-        The archive.
-    members
-        Contents by name, in the order they are written.
-    stored
-        Leave members uncompressed, as COCO does with images.
-
-    Returns
-    -------
-    Path
-        ``path``.
-    """
+    """Write a zip."""
     method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
     with writing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in members.items():
@@ -69,22 +54,7 @@ def registry(
     files: Mapping[str, Sequence[Path]],
     protocols: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """Return the mirror's registry: what the files must be, and what is smaller.
-
-    Parameters
-    ----------
-    seed
-        Named in the first line.
-    files
-        By source. Each lies in the folder of its source's name.
-    protocols
-        By source: the options of benchmarks that it suggests.
-
-    Returns
-    -------
-    str
-        YAML, in the form of the registry of sources.
-    """
+    """Return the mirror's registry: what the files must be, and what is smaller."""
     first = f"# The built-in mirror. Drawn by `mmclust sample`, seed {seed}; "
     lines = [first + "no photograph, no human caption."]
     for name, paths in files.items():

@@ -52,24 +52,7 @@ def paint(
     *,
     exact: bool = False,
 ) -> Painted:
-    """Draw a scene.
-
-    Parameters
-    ----------
-    rng
-        Decides about light, grain and shades.
-    scene
-        Gives size and place.
-    things
-        Back to front; see :func:`mmclust.sources.sample.scene.arrange`.
-    exact
-        Whether colours must be told apart: they change less, and none is lost.
-
-    Returns
-    -------
-    Painted
-        What lies behind something else has that part cut from its mask.
-    """
+    """Draw a scene."""
     import cv2
 
     change = STEADY if exact else 1.0

@@ -57,20 +57,7 @@ CAPTION = "<tr><td> {} </td></tr>"
 
 
 def plan_pascal(seed: int, each: int = EACH) -> list[Picture]:
-    """List the pictures: ``each`` of the 20 classes, in the order of the page.
-
-    Parameters
-    ----------
-    seed
-        Of the sample.
-    each
-        Pictures of a class.
-
-    Returns
-    -------
-    list of Picture
-        ``split`` is the class.
-    """
+    """List the pictures: ``each`` of the 20 classes, in the order of the page."""
     rng = generator(seed, "sample", "plan", SOURCE)
     by_name = {category.name: category.id for category in CATEGORIES.values()}
     ids = iter(rng.choice(LAST, len(CLASSES) * each, replace=False) + 1)
@@ -86,22 +73,7 @@ def plan_pascal(seed: int, each: int = EACH) -> list[Picture]:
 
 
 def write_pascal(out: Path, seed: int, drawn: Iterable[Drawn]) -> list[Path]:
-    """Write the page and its pictures.
-
-    Parameters
-    ----------
-    out
-        The folder of the source.
-    seed
-        Named on the page.
-    drawn
-        The pictures of :func:`plan_pascal`, in its order.
-
-    Returns
-    -------
-    list of Path
-        ``index.html``, and ``images.zip`` with the members that the page names.
-    """
+    """Write the page and its pictures."""
     rows, members = [], {}
     for picture in drawn:
         src = f"{picture.split}/{YEAR}_{picture.image_id % 10**6:06d}.jpg"

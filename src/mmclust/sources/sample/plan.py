@@ -52,20 +52,7 @@ class Picture:
 
 
 def plan(seed: int, n_images: int | None = None) -> list[Picture]:
-    """List the pictures of the world, sorted by image id.
-
-    Parameters
-    ----------
-    seed
-        Of the sample.
-    n_images
-        Only so many of them, chosen at random; all of them by default.
-
-    Returns
-    -------
-    list of Picture
-        Ids are unique over both splits and as scattered as COCO's.
-    """
+    """List the pictures of the world, sorted by image id."""
     rng = generator(seed, "sample", "plan")
     wanted = [(split, scene) for split in MIXED for scene in _scenes(rng, split)]
     ids = rng.choice(LAST_ID, len(wanted), replace=False) + 1
@@ -105,22 +92,7 @@ def _mixed(rng: np.random.Generator, subject: int) -> tuple[Wanted, ...]:
 
 
 def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
-    """Return what else may be in a picture, mostly from the subject's places.
-
-    Parameters
-    ----------
-    rng
-        Decides.
-    subject
-        A category, which is not among them.
-    number
-        How many, or fewer where one is drawn twice; at least one.
-
-    Returns
-    -------
-    list of int
-        Categories.
-    """
+    """Return what else may be in a picture, mostly from the subject's places."""
     places = set(CATEGORIES[subject].places)
     near = [c.id for c in CATEGORIES.values() if places & set(c.places)]
     drawn: list[int] = []

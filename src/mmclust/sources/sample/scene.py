@@ -78,20 +78,7 @@ class Thing:
 
 
 def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:
-    """Decide what a picture shows.
-
-    Parameters
-    ----------
-    rng
-        Decides.
-    wanted
-        The categories that must be in it.
-
-    Returns
-    -------
-    Scene
-        With one group for each of ``wanted``.
-    """
+    """Decide what a picture shows."""
     width, height = SIZES[rng.integers(len(SIZES))]
     categories = [CATEGORIES[w.category] for w in wanted]
     groups = tuple(
@@ -123,20 +110,7 @@ def _number(rng: np.random.Generator, n_groups: int) -> int:
 
 
 def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:
-    """Put a scene's things on the canvas.
-
-    Parameters
-    ----------
-    rng
-        Decides where and how big.
-    scene
-        What is shown.
-
-    Returns
-    -------
-    list of Thing
-        Back to front: decor, then objects, then perhaps something in the way.
-    """
+    """Put a scene's things on the canvas."""
     place = PLACES[scene.place]
     total = sum(1 if g.crowd else g.number for g in scene.groups)
     slots = rng.permutation(total)

@@ -165,26 +165,7 @@ def placed(
     size: float,
     wobble: float = 1.0,
 ) -> list[Part]:
-    """Return a shape on the canvas, varied: no two instances are alike.
-
-    Parameters
-    ----------
-    parts
-        A recipe.
-    rng
-        Decides about proportions, slant, mirroring and how the parts shift.
-    at
-        Where the middle of the recipe's lower edge stands, in pixels (x, y).
-    size
-        Height of the recipe's grid, in pixels.
-    wobble
-        How strongly shapes vary; 0 for not at all.
-
-    Returns
-    -------
-    list of Part
-        In pixels.
-    """
+    """Return a shape on the canvas, varied: no two instances are alike."""
     flip = (-1.0, 1.0)[rng.integers(2)]
     stretch = np.exp(wobble * rng.normal(0, 0.08, 2)) * size / 100
     slant = wobble * rng.normal(0, 4)
