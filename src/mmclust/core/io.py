@@ -9,9 +9,11 @@ the previous file as it was.
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -195,6 +197,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes atomically; see :func:`writing`."""
     with writing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Write rows, the header first, as CSV; see :func:`writing`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_bytes(path, text.getvalue().encode())
 
 
 def write_json(path: Path, value: Any) -> None:

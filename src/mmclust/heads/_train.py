@@ -160,13 +160,13 @@ def _train(
 ) -> list[Trained]:
     import torch
 
+    from mmclust.kernels.adam import Adam
+
     text, image = data
     draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
     weights = _first(recipe, seeds, str(image.device))
     learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
-    optimizer = torch.optim.Adam(
-        learnt, recipe.learning_rate, betas=(0.9, 0.99), fused=True
-    )
+    optimizer = Adam(learnt, recipe.learning_rate, betas=(0.9, 0.99))
     curves: list[Terms] = []
     for _ in track(range(recipe.epochs), "head", recipe.epochs, "epochs"):
         sums: Terms = {}

@@ -53,13 +53,7 @@ class Counts:
         return cls(table, table.sum(0), mode)
 
     def distribution(self, words: Array) -> Array:
-        """Return p(c|w) of some words: float64 (m, C); zeros for unknown words.
-
-        Parameters
-        ----------
-        words
-            int (m,): rows of the table.
-        """
+        """Return p(c|w) of some words: float64 (m, C); zeros for unknown words."""
         shares: Array = self.table[words].astype(np.float64)
         if self.mode == "generative":
             shares /= np.maximum(self.totals, 1)
@@ -68,19 +62,9 @@ class Counts:
         return shares
 
     def best(self, words: Array) -> tuple[Array, Array]:
-        """Return each word's most probable cluster and its probability.
+        """Return each word's most probable cluster, int32 (m,), and its probability.
 
-        Parameters
-        ----------
-        words
-            int (m,).
-
-        Returns
-        -------
-        clusters
-            int32 (m,); ties go to the lowest, unknown words to ``UNKNOWN``.
-        confidence
-            float64 (m,); 0 for unknown words.
+        Ties go to the lowest; unknown words to ``UNKNOWN``, at probability 0.
         """
         shares = self.distribution(words)
         clusters = shares.argmax(1).astype(np.int32)
@@ -103,15 +87,7 @@ class Counts:
         return outputs
 
     def add(self, ids: Array, places: Array, active: Array) -> None:
-        """Count every token once for each active cluster of its caption.
-
-        Parameters
-        ----------
-        ids, places
-            (n,): the word and the caption of each token.
-        active
-            bool (b, C).
-        """
+        """Count a token once for each cluster active, bool (b, C), in its caption."""
         distinct, at = np.unique(ids, return_inverse=True)
         n_captions = len(active)
         cells = np.bincount(

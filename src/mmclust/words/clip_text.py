@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Learned, Run
+    from mmclust.words._stage import Corpus, Learned, Run
 
 TEMPLATE = "a photo of a {}"
 

@@ -18,8 +18,7 @@ from mmclust.words._texts import BATCH, learn_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Learned, Run
+    from mmclust.words._stage import Corpus, Learned, Run
 
 
 @dataclass(frozen=True)
