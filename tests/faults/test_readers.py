@@ -18,7 +18,7 @@ from mmclust.board.history import manifest_of
 from mmclust.cli import app
 from mmclust.cli._options import tell_left_out
 from mmclust.cli._show import clustering_table, visible
-from mmclust.clusterers._names import nouns_for
+from mmclust.clusterers._stage import nouns_for
 from mmclust.cognition.norms import read_categories, read_ratings
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import (
