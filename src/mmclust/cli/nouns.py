@@ -71,7 +71,7 @@ def nouns(
         raise typer.BadParameter("give either --k or --centres")
     from mmclust.core.options import parse_options, refuse_options
     from mmclust.core.params import NounsParams, convert
-    from mmclust.heads._nouns_files import nouns_of_files
+    from mmclust.heads._nouns import nouns_of_files
 
     chosen = parse_options(settings or [])
     embedding = ("vocabulary", "templates", "prompt_normalisation", "underscores")

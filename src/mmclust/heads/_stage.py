@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import Clustering, write_clusters
-from mmclust.core.errors import some
+from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_table
@@ -28,7 +28,13 @@ from mmclust.heads._rows import (
     require_clusters,
     unit_rows,
 )
-from mmclust.heads._saved import noun_names, predict, save_head, write_curves
+from mmclust.heads._saved import (
+    load_head,
+    noun_names,
+    predict,
+    save_head,
+    write_curves,
+)
 from mmclust.heads._train import GROUP, Trained, neighbors, side_by_side, train
 from mmclust.kernels.kmeans import require_k
 
@@ -112,6 +118,53 @@ def head_of_benchmark(
         meta,
     )
     return clustering
+
+
+def assign_rows(
+    manifest: Manifest,
+    rows: Rows,
+    params: Params,
+    root: Path,
+    *,
+    head: str,
+    run: int = 0,
+) -> Rows:
+    """Assign some rows of a benchmark, int64 (m,), that are not evaluated: int32 (m,).
+
+    A trained head (fitted on ``fit_rows``) predicts them, as the stage does with the
+    rows to evaluate; one without training clusters them by themselves. ``run`` is the
+    number of the seed; labels are not read.
+    """
+    if head not in params.model.heads:
+        raise MmclustError(
+            f"The head {head!r} does not run",
+            where="model.heads in params.yaml",
+            expected=nearest(head, params.model.heads),
+            found=head,
+            do="correct --head, or add it to model.heads and run `dvc repro`",
+        )
+    name, module = manifest.benchmark, load("heads", head)
+    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    features.require(rows, manifest)
+    if hasattr(module, "recipe"):
+        folder = root / "data/heads" / name / head
+        weights, facts = load_head(folder, run)
+        if facts["manifest"] != manifest.digest:
+            raise MmclustError(
+                "The head was trained on another manifest",
+                where=folder,
+                expected=f"manifest {manifest.digest[:16]}…",
+                found=f"manifest {facts['manifest'][:16]}…",
+                do=f"train it again: mmclust head {name} {head}",
+            )
+        return predict(weights, image[rows]).labels
+    summary = root / "data/benchmarks" / name / "summary.json"
+    chosen = root / "data/clusters" / name / "k" / f"{params.model.encoder}.json"
+    k = n_clusters(params, summary, chosen)
+    seed = derive(params.seed, "head", name, head, run)
+    options = params.block("heads", head)
+    labels: Rows = module.cluster(image[rows], text[rows], k, options, seed=seed)
+    return labels
 
 
 def fingerprint_of_head(

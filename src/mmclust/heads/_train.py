@@ -100,29 +100,9 @@ def train(
 ) -> list[Trained]:
     """Train one head per seed; the last epoch is the result.
 
-    Parameters
-    ----------
-    image, text
-        float32 (n, d), unit norm: images and their counterparts.
-    recipe
-        See :class:`Recipe`.
-    seeds
-        In one batched pass; on a CPU one after the other unless the net is small
-        (:func:`side_by_side`).
-    device
-        Where torch runs.
-    near
-        What :func:`neighbors` found of these rows; None: they are looked for.
-
-    Returns
-    -------
-    list of Trained
-        One per seed.
-
-    Raises
-    ------
-    MmclustError
-        When one batch needs more images than there are.
+    ``image`` and ``text``, float32 (n, d) at unit norm, are images and their
+    counterparts. Seeds are trained in one pass; on a CPU one after the other unless
+    the net is small (:func:`side_by_side`). ``near`` is what :func:`neighbors` found.
     """
     import torch
 
@@ -206,24 +186,11 @@ def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
 def epoch(
     draws: Sequence[torch.Generator], near: Sequence[torch.Tensor], batch: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Yield the rows of each batch of an epoch, for s seeds.
+    """Yield the rows of each batch of an epoch, for s seeds, and a neighbour of each.
 
     All rows in random order, the last incomplete batch dropped; for each anchor one
-    of its text neighbours and one of its image neighbours, uniformly, anew.
-
-    Parameters
-    ----------
-    draws
-        One generator per seed, on the CPU.
-    near
-        int64 (n, j) neighbours by text and by image.
-    batch
-        At most n.
-
-    Yields
-    ------
-    rows, text_neighbours, image_neighbours : torch.Tensor
-        int64 (s, batch).
+    of its text neighbours and one of its image neighbours (``near``, int64 (n, j)
+    each), uniformly, anew. Three int64 (s, batch).
     """
     import torch
 
