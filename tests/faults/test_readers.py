@@ -27,8 +27,7 @@ from mmclust.core.features import (
     require_nouns,
     require_sealed,
 )
-from mmclust.core.ids import read_ids
-from mmclust.core.io import read_array, read_json, read_record, read_table
+from mmclust.core.io import read_array, read_ids, read_json, read_record, read_table
 from mmclust.core.params import read_params
 from mmclust.encoders._weights import processor_pixels
 from mmclust.grounding.boxes import outline

@@ -14,11 +14,11 @@ import pytest
 import torch
 import yaml
 
+from mmclust.core.clusters import read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
-from mmclust.core.words import read_words
 from mmclust.kernels.backbones import load
 from mmclust.words import _train
 from mmclust.words._counts import Counts

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.tokens import token_counts, tokenize
 from mmclust.words._stage import Corpus, Run
 

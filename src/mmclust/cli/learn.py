@@ -10,7 +10,7 @@ import typer
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
 
 if TYPE_CHECKING:
-    from mmclust.core.words import WordClusters
+    from mmclust.core.clusters import WordClusters
 
 
 def learn(

@@ -69,8 +69,7 @@ def nouns(
         )
     if (k is None) == (centres is None):
         raise typer.BadParameter("give either --k or --centres")
-    from mmclust.core.options import parse_options, refuse_options
-    from mmclust.core.params import NounsParams, convert
+    from mmclust.core.params import NounsParams, convert, parse_options, refuse_options
     from mmclust.heads._nouns import nouns_of_files
 
     chosen = parse_options(settings or [])

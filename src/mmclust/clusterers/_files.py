@@ -23,10 +23,9 @@ from mmclust.core.features import (
     view_of,
     views_of,
 )
-from mmclust.core.ids import read_ids
-from mmclust.core.io import read_array, write_csv
-from mmclust.core.options import parse_options
-from mmclust.core.plugins import params_of, require
+from mmclust.core.io import read_array, read_ids, write_csv
+from mmclust.core.params import params_of, parse_options
+from mmclust.core.plugins import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

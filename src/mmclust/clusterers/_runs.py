@@ -12,7 +12,8 @@ from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_record
 from mmclust.core.numerics import threads
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order

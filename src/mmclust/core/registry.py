@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.names import require_name
+from mmclust.core.plugins import require_name
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.ids import read_ids, read_lines
-from mmclust.core.io import file_digest, require_file, write_csv
-from mmclust.core.options import refuse_options
-from mmclust.core.plugins import load, params_of
+from mmclust.core.images import decode
+from mmclust.core.io import file_digest, read_ids, read_lines, require_file, write_csv
+from mmclust.core.params import params_of, refuse_options
+from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mmclust.core.words import UNKNOWN
+from mmclust.core.clusters import UNKNOWN
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]

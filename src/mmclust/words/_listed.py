@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
-from mmclust.core.words import UNKNOWN
 from mmclust.scoring.word_columns import read_list
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import write_csv, write_json
-from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
+from mmclust.core.shards import clear, locked
 from mmclust.core.tokens import token_counts, tokenize
-from mmclust.core.words import WordClusters, write_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -103,8 +103,8 @@ class Session:
             outputs = self.outputs(captions)
         loss = bce(outputs, target, reduction="sum") / wanted.size
         self.optimizer.zero_grad()
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimizer)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)  # type: ignore[arg-type]
         self.scaler.update()
         logits = outputs.detach().cpu().numpy()
         active = logits >= self.params.visual_threshold
