@@ -1,4 +1,4 @@
-"""Labels: ground truth, in a file of its own, so that it shows who reads it.
+"""Labels: ground truth, in ``labels.parquet`` alone, so that it shows who reads it.
 
 Scoring reads labels; whatever fits, selects or stops does not. A test goes through
 the imports of this module and the deps of every stage.
