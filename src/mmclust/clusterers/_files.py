@@ -36,17 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clustered:
-    """What came of a user's features.
-
-    Parameters
-    ----------
-    sizes
-        Of each cluster that is not empty.
-    noise
-        Rows in no cluster.
-    choice
-        Of ``k: auto``.
-    """
+    """The sizes of clusters, rows in none, and how k was chosen, if ``auto``."""
 
     sizes: list[int]
     noise: int

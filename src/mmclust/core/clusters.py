@@ -24,19 +24,11 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Clustering:
-    """One method at one k.
+    """One method at one k, for instance ``kmeans`` on ``concat``.
 
-    Parameters
-    ----------
-    clusterer, view
-        For instance ``kmeans`` on ``concat``.
-    k
-        Clusters asked for; 0 for a method that finds their number itself.
-    labels
-        int32 (n_seeds, n) in manifest order, :data:`NOISE` for no cluster;
-        deterministic methods have one row.
-    confidence
-        float32 of the same shape, where the method has one.
+    ``k`` is 0 for a method that finds the number itself. ``labels`` are int32
+    (n_seeds, n) in manifest order, one row for deterministic methods; ``confidence`` is
+    float32 of the same shape, where the method has one.
     """
 
     clusterer: str
@@ -63,23 +55,16 @@ def write_clusters(
     n_seeds = max(len(c.labels) for c in clusterings)
     n_samples = len(image_ids)
 
-    def column(seed: int) -> pa.Array:
-        missing = pa.nulls(n_samples, pa.int32())
-        parts = [
-            pa.array(c.labels[seed], pa.int32()) if seed < len(c.labels) else missing
-            for c in clusterings
-        ]
-        return pa.chunked_array(parts)
-
-    def confidence(seed: int) -> pa.Array:
-        missing = pa.nulls(n_samples, pa.float32())
-        parts = [
-            missing
-            if c.confidence is None or seed >= len(c.confidence)
-            else pa.array(c.confidence[seed], pa.float32())
-            for c in clusterings
-        ]
-        return pa.chunked_array(parts)
+    def column(
+        arrays: Sequence[np.ndarray[Any, Any] | None], seed: int, kind: pa.DataType
+    ) -> pa.Array:
+        missing = pa.nulls(n_samples, kind)
+        return pa.chunked_array(
+            [
+                missing if a is None or seed >= len(a) else pa.array(a[seed], kind)
+                for a in arrays
+            ]
+        )
 
     def repeat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(np.repeat(np.asarray(values), n_samples), kind)
@@ -89,10 +74,13 @@ def write_clusters(
         "view": repeat([c.view for c in clusterings], pa.string()),
         "k": repeat([c.k for c in clusterings], pa.int32()),
         "image_id": pa.array(list(image_ids) * len(clusterings), pa.string()),
-        **{f"seed_{seed}": column(seed) for seed in range(n_seeds)},
     }
-    if any(c.confidence is not None for c in clusterings):
-        columns |= {f"confidence_{seed}": confidence(seed) for seed in range(n_seeds)}
+    labels, sure = [c.labels for c in clusterings], [c.confidence for c in clusterings]
+    for seed in range(n_seeds):
+        columns[f"seed_{seed}"] = column(labels, seed, pa.int32())
+    if any(each is not None for each in sure):
+        for seed in range(n_seeds):
+            columns[f"confidence_{seed}"] = column(sure, seed, pa.float32())
     write_table(path, pa.table(columns), {**meta, "methods": len(clusterings)})
 
 
@@ -135,23 +123,12 @@ def _require_ids(path: Path, found: list[str], ids: list[str], methods: int) -> 
 
 @dataclass(frozen=True)
 class WordClusters:
-    """The words of one model.
+    """The v words of one model, unique as its vocabulary has them.
 
-    Parameters
-    ----------
-    words
-        Unique, as the model's vocabulary has them.
-    counts
-        int64 (v,): occurrences in the training captions.
-    clusters
-        int32 (n_seeds, v): each word's best cluster, :data:`UNKNOWN` for none.
-    confidence
-        float64 of the same shape, where the model has one: the probability of that
-        cluster, 0 for unknown words.
-    concreteness
-        float64 of the same shape, where the model estimates it; 0 for unknown words.
-    meta
-        Model, number of clusters, manifest digest and what else was learned from.
+    ``counts``, int64 (v,), are occurrences in the training captions; ``clusters``,
+    int32 (n_seeds, v), each word's best. ``confidence``, its probability, and
+    ``concreteness`` are float64 of that shape, where the model has them; 0 for unknown
+    words.
     """
 
     words: tuple[str, ...]

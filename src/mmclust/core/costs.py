@@ -27,18 +27,8 @@ BUFFERS = ("running_mean", "running_var", "position_ids")
 class Cost:
     """What one stage took on this machine.
 
-    Parameters
-    ----------
-    stage, names
-        For instance ``encode`` and ``[food30, resnet50]``.
-    seconds
-        Wall clock, interrupted runs that it continued included.
-    peak_bytes, worker_peak_bytes
-        Resident memory of the process and of its largest worker (0: none).
-    complete
-        Whether it came to its end.
-    machine
-        Processor and cores.
+    ``seconds`` of wall clock include interrupted runs that it continued; the peaks are
+    resident memory of the process and of its largest worker (0: none).
     """
 
     stage: str

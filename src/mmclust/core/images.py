@@ -45,13 +45,7 @@ _BROKEN = (
 
 
 class Images:
-    """A benchmark's images, read row by row; its archives stay open in between.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are.
-    """
+    """A benchmark's images, read row by row; its archives stay open in between."""
 
     def __init__(self, manifest: Manifest) -> None:
         names = ("container", "member", "offset", "length")
@@ -60,25 +54,11 @@ class Images:
         self._archives: dict[Path, zipfile.ZipFile] = {}
 
     def read(self, row: int) -> np.ndarray[Any, Any]:
-        """Return one image as RGB.
+        """Return one image as RGB, uint8 (h, w, 3); damage names the image."""
+        return decode(*self.file(row))
 
-        Parameters
-        ----------
-        row
-            Position in the manifest.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (h, w, 3).
-
-        Raises
-        ------
-        CorruptImageError
-            When the bytes are damaged; the image is named.
-        MmclustError
-            When the manifest was built without images, or a file is missing.
-        """
+    def file(self, row: int) -> tuple[bytes, str]:
+        """Return an image's bytes as the publisher made them, and where they lie."""
         container, member, offset, length = (c[row].as_py() for c in self._columns)
         manifest = self._manifest
         if container is None:
@@ -88,8 +68,33 @@ class Images:
                 do="build it again without --annotations-only",
             )
         path = manifest.folder / container
-        data = _bytes(path, member, offset, length, self._archives)
-        return decode(data, f"{path}, {member}")
+        try:
+            return self._bytes(path, member, offset, length), f"{path}, {member}"
+        except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+            damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
+            known = path in self._archives
+            raise (CorruptImageError if damaged and known else MmclustError)(
+                "An image cannot be read",
+                where=f"{path}, {member}",
+                found=error,
+                do="fetch the source again, then build again",
+            ) from error
+
+    def _bytes(
+        self, path: Path, member: str, offset: int | None, length: int | None
+    ) -> bytes:
+        """Read by offset where the image is stored, else through the archive."""
+        if path.is_dir():
+            return (path / member).read_bytes()
+        if path.suffix == ".tar":  # never compressed, and without checksums
+            with path.open("rb") as file:
+                file.seek(offset or 0)
+                return file.read(length)
+        if path not in self._archives:
+            self._archives[path] = zipfile.ZipFile(path)
+        if offset is None or length is None:
+            return self._archives[path].read(member)
+        return _stored(self._archives[path], member, offset, length)
 
     def close(self) -> None:
         """Close the archives."""
@@ -101,93 +106,17 @@ class Images:
 def read_images(
     manifest: Manifest, rows: Iterable[int]
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """Yield images as RGB, each archive opened once.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are.
-    rows
-        Positions in the manifest.
-
-    Yields
-    ------
-    image_id : str
-    rgb : numpy.ndarray
-        uint8 (h, w, 3).
-
-    Raises
-    ------
-    MmclustError
-        See :meth:`Images.read`.
-    """
+    """Yield ids and images as RGB, uint8 (h, w, 3); see :meth:`Images.read`."""
     with contextlib.closing(Images(manifest)) as images:
         for row in rows:
             yield manifest.table["image_id"][row].as_py(), images.read(row)
 
 
-def _bytes(
-    path: Path,
-    member: str,
-    offset: int | None,
-    length: int | None,
-    archives: dict[Path, zipfile.ZipFile],
-) -> bytes:
-    """Return an image's bytes: by offset where stored, else through the archive."""
-    try:
-        if path.is_dir():
-            return (path / member).read_bytes()
-        if path.suffix == ".tar":  # never compressed, and without checksums
-            with path.open("rb") as file:
-                file.seek(offset or 0)
-                return file.read(length)
-        if path not in archives:
-            archives[path] = zipfile.ZipFile(path)
-        if offset is None or length is None:
-            return archives[path].read(member)
-        return _stored(archives[path], member, offset, length)
-    except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
-        raise (CorruptImageError if damaged and path in archives else MmclustError)(
-            "An image cannot be read",
-            where=f"{path}, {member}",
-            found=error,
-            do="fetch the source again, then build again",
-        ) from error
-
-
 def read_files(manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield images' bytes as the publisher made them, each archive opened once.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are; built with images.
-    rows
-        Positions in the manifest.
-
-    Yields
-    ------
-    row : int
-    data : bytes
-        Not decoded.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, or its bytes are not those of its archive.
-    """
-    names = ("container", "member", "offset", "length")
-    columns = [manifest.table[name] for name in names]
-    archives: dict[Path, zipfile.ZipFile] = {}
-    try:
+    """Yield rows and their files' bytes as the publisher made them, not decoded."""
+    with contextlib.closing(Images(manifest)) as images:
         for row in rows:
-            container, member, offset, length = (c[row].as_py() for c in columns)
-            path = manifest.folder / container
-            yield row, _bytes(path, member, offset, length, archives)
-    finally:
-        for archive in archives.values():
-            archive.close()
+            yield row, images.file(row)[0]
 
 
 def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> bytes:
@@ -206,30 +135,14 @@ class CorruptImageError(MmclustError):
 
 
 def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
-    """Decode an image file to RGB, as the reference loaders do for JPEGs.
+    """Decode an image file to RGB, uint8 (h, w, 3), as reference loaders do JPEGs.
 
     Pixels are taken as they are stored: EXIF orientation and colour profiles are not
     applied (boxes and published features are of the stored pixels). Of an animation
     the first frame counts; 16-bit values keep their high byte; transparency is laid
-    over white; CMYK, palettes and grey become RGB by Pillow's conversion.
-
-    Parameters
-    ----------
-    data
-        The bytes of a JPEG, PNG or other file that Pillow reads.
-    where
-        For the message.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (h, w, 3).
-
-    Raises
-    ------
-    CorruptImageError
-        When the bytes are no complete image, there are more than
-        :data:`MAX_PIXELS`, or values are 32-bit, which have no stated range.
+    over white; CMYK, palettes and grey become RGB by Pillow's conversion. 32-bit
+    values, which have no stated range, are refused, as are more than
+    :data:`MAX_PIXELS`.
     """
     fast = _decode_jpeg(data)
     if fast is not None:

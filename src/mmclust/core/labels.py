@@ -28,17 +28,7 @@ ASIDE = "hidden.parquet"
 
 @dataclass(frozen=True)
 class Labels:
-    """Ground truth, read by scoring code alone.
-
-    Parameters
-    ----------
-    image_ids
-        n ids.
-    labels
-        int32 (n,); :data:`HIDDEN` where the class is not given out.
-    names
-        The class name of each image, n strings.
-    """
+    """Classes of n images: int32 (n,), :data:`HIDDEN` where they are not given out."""
 
     image_ids: list[str]
     labels: np.ndarray[Any, Any]

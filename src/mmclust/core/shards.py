@@ -50,15 +50,8 @@ def ranges(n_rows: int, batch: int = 1) -> list[Span]:
 class Sharded:
     """One array in the making.
 
-    Parameters
-    ----------
-    path
-        The merged ``.npy``; shards and sidecars lie beside it until it is there.
-    n_rows, batch
-        See :func:`ranges`.
-    origin
-        Digests of what the rows come from (manifest, params). Shards of another
-        origin do not count.
+    Shards and sidecars lie beside the merged ``.npy`` until it is there. Shards of
+    another ``origin`` (digests of what the rows come from) do not count.
     """
 
     path: Path

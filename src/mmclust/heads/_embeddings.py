@@ -36,14 +36,9 @@ FITTED = ("fitted.safetensors", "fitted.json")
 class SharedEncoder:
     """An encoder of both images and text, as a benchmark has it.
 
-    Parameters
-    ----------
-    frozen
-        Whether it learns nothing here, so that its text embeddings are the same for
-        every benchmark.
-    model
-        Identity of its weights, tokenizer and configuration, as ``features.json`` has
-        it; ``None`` for an encoder without pretrained weights.
+    A ``frozen`` one learns nothing here, so that its text embeddings are the same for
+    every benchmark. ``model`` is the identity of its weights, as ``features.json`` has
+    it.
     """
 
     name: str

@@ -55,14 +55,7 @@ Array = np.ndarray[Any, Any]
 class Vocabulary:
     """A list of words, in order; a word may occur more than once.
 
-    Parameters
-    ----------
-    words
-        One per row of the file.
-    definitions
-        Likewise; empty where the file has none.
-    digest
-        sha256 of the file.
+    Definitions are empty where the file, of this sha256, has none.
     """
 
     words: list[str]
@@ -138,18 +131,9 @@ def unique(words: list[str]) -> tuple[list[str], list[int]]:
 
 @dataclass(frozen=True)
 class NounSpace:
-    """The nouns chosen for some images.
+    """The nouns chosen for some images, and their embeddings: float32 (m, d).
 
-    Parameters
-    ----------
-    chosen
-        By row of the vocabulary.
-    nouns
-        float32 (m, d), unit norm: their embeddings.
-    n_centres
-        Image centres asked for.
-    without_images, without_nouns
-        Centres that no image, and no noun, was given to.
+    ``n_centres`` were asked for; to some no image, or no noun, was given.
     """
 
     chosen: Chosen

@@ -172,16 +172,9 @@ def _first_largest(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Nouns chosen for the centres, by row of the vocabulary.
+    """Nouns chosen for the centres, by row of the vocabulary, ascending: int64 (m,).
 
-    Parameters
-    ----------
-    rows
-        int64 (m,), ascending.
-    centres, ranks
-        int64 (m,): whose noun it is, and its place there, from 0.
-    confidence
-        float32 (m,).
+    ``centres`` and ``ranks`` say whose noun it is, and its place there, from 0.
     """
 
     rows: Array

@@ -59,12 +59,10 @@ def head_of_benchmark(
     workers: int = 1,
 ) -> Clustering:
     """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read."""
-    built = root / "data/benchmarks" / benchmark
-    manifest = read_manifest(built / "manifest.parquet")
+    manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)
     features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
-    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    k = n_clusters(params, built / "summary.json", chosen)
+    k = _k_of(root, benchmark, params)
     fit = features.kept(manifest.fit_rows)
     asked = manifest.fit_rows
     if options.evaluate_on == "evaluate":
@@ -85,14 +83,10 @@ def head_of_benchmark(
         require_k(k, len(rows))
         trained, confidence = [], None
         runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
+        views = image[rows], text[rows]
         labels = np.stack(
-            [
-                module.cluster(
-                    image[rows], text[rows], k, options, seed=s, device=device
-                )
-                for s in runs
-            ]
-        )  # fmt: skip
+            [module.cluster(*views, k, options, seed=s, device=device) for s in runs]
+        )
     meta = {
         "benchmark": benchmark,
         "head": head,
@@ -158,9 +152,7 @@ def assign_rows(
                 do=f"train it again: mmclust head {name} {head}",
             )
         return predict(weights, image[rows]).labels
-    summary = root / "data/benchmarks" / name / "summary.json"
-    chosen = root / "data/clusters" / name / "k" / f"{params.model.encoder}.json"
-    k = n_clusters(params, summary, chosen)
+    k = _k_of(root, name, params)
     seed = derive(params.seed, "head", name, head, run)
     options = params.block("heads", head)
     labels: Rows = module.cluster(image[rows], text[rows], k, options, seed=seed)
@@ -201,6 +193,12 @@ def fingerprint_of_head(
     )
 
 
+def _k_of(root: Path, benchmark: str, params: Params) -> int:
+    summary = root / "data/benchmarks" / benchmark / "summary.json"
+    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
+    return n_clusters(params, summary, chosen)
+
+
 def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:
     """Return what `mmclust assign` needs to encode new pictures alike."""
     files = features.meta["sha256"]
@@ -227,11 +225,11 @@ def train_seeds(
     recipe = module.recipe(image.shape[1], k, options)
     if device != "cpu":
         return train(image, text, recipe, seeds, device=device)
-    require_batch(recipe.batch, len(image))
+    require_batch(options.batch, len(image))
     size = GROUP if side_by_side(recipe, image.shape[1]) else 1
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     name = module.__name__.rpartition(".")[2]
-    near = neighbors(image, text, recipe.n_neighbors)
+    near = neighbors(image, text, options.n_neighbors)
     run = partial(_group, name, options, image, text, near, k)
     runs = in_order(
         run, groups, workers, describe=lambda g: f"{name}, seeds {some(map(str, g))}"

@@ -33,13 +33,8 @@ GROUP = 5
 class Items:
     """One batch for each of s seeds, all (s, n, d).
 
-    Parameters
-    ----------
-    text, image
-        Counterparts and images of the anchors.
-    text_neighbour, image_neighbour
-        The counterpart of an anchor's text neighbour, the image of its image
-        neighbour.
+    Counterparts and images of the anchors; the counterpart of an anchor's text
+    neighbour, the image of its image neighbour.
     """
 
     text: torch.Tensor
@@ -52,36 +47,21 @@ class Items:
 class Recipe:
     """What a head trains, and how.
 
-    Parameters
-    ----------
-    start
-        ``start(draw)`` gives the first weights of one seed.
-    objective
-        ``objective(weights, items)`` gives the terms of the loss, each (s,);
-        ``loss`` is what is minimised.
-    epochs, batch, learning_rate, n_neighbors, hidden
-        See the head's ``Params``.
+    ``start(draw)`` gives the first weights of one seed; ``objective(weights, items)``
+    the terms of the loss, each (s,), of which ``loss`` is minimised. Of ``params`` are
+    read ``epochs``, ``batch``, ``learning_rate``, ``n_neighbors`` and ``hidden``.
     """
 
     start: Callable[[torch.Generator], Weights]
     objective: Callable[[Weights, Items], Terms]
-    epochs: int
-    batch: int
-    learning_rate: float
-    n_neighbors: int
-    hidden: int
+    params: Any
 
 
 @dataclass(frozen=True)
 class Trained:
     """One seed's head after its last epoch.
 
-    Parameters
-    ----------
-    weights
-        float32 arrays by name.
-    curve
-        One row per epoch: each term of the loss, meaned over the steps.
+    ``curve`` has a row per epoch: each term of the loss, meaned over the steps.
     """
 
     weights: dict[str, np.ndarray[Any, Any]]
@@ -106,8 +86,8 @@ def train(
     """
     import torch
 
-    require_batch(recipe.batch, len(image))
-    found = near or neighbors(image, text, recipe.n_neighbors, device=device)
+    require_batch(recipe.params.batch, len(image))
+    found = near or neighbors(image, text, recipe.params.n_neighbors, device=device)
     tables = [torch.from_numpy(rows) for rows in found]
     data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
     if device != "cpu" or side_by_side(recipe, image.shape[1]):
@@ -129,7 +109,7 @@ def neighbors(
 
 def side_by_side(recipe: Recipe, dim: int) -> bool:
     """Tell whether a CPU trains all seeds in one pass; sizes alone decide."""
-    return recipe.batch * dim * recipe.hidden <= SMALL
+    return recipe.params.batch * dim * recipe.params.hidden <= SMALL
 
 
 def _train(
@@ -146,12 +126,12 @@ def _train(
     draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
     weights = _first(recipe, seeds, str(image.device))
     learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
-    optimizer = Adam(learnt, recipe.learning_rate, betas=(0.9, 0.99))
+    optimizer = Adam(learnt, recipe.params.learning_rate, betas=(0.9, 0.99))
     curves: list[Terms] = []
-    for _ in track(range(recipe.epochs), "head", recipe.epochs, "epochs"):
+    for _ in track(range(recipe.params.epochs), "head", recipe.params.epochs, "epochs"):
         sums: Terms = {}
         steps = 0
-        for rows, a, b in epoch(draws, near, recipe.batch):
+        for rows, a, b in epoch(draws, near, recipe.params.batch):
             at, beside, around = (i.to(image.device) for i in (rows, a, b))
             items = Items(text[at], image[at], text[beside], image[around])
             terms = recipe.objective(weights, items)

@@ -23,18 +23,12 @@ Mode = Literal["generative", "discriminative"]
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts N(w, c), changed in place.
+    """Counts N(w, c), changed in place, and their column sums.
 
-    Parameters
-    ----------
-    table
-        int64 (v, C): in how many captions with active cluster c a token w stood,
-        repetitions counted.
-    totals
-        int64 (C,): its column sums.
-    mode
-        ``generative``: p(c|w) is proportional to N(w, c) / sum_w' N(w', c), under
-        a uniform p(c). ``discriminative``: p(c|w) = N(w, c) / sum_c' N(w, c').
+    ``table``, int64 (v, C), is in how many captions with active cluster c a token w
+    stood, repetitions counted. ``generative``: p(c|w) is proportional to
+    N(w, c) / Σ N(w', c), under a uniform p(c); ``discriminative``: it is
+    N(w, c) / Σ N(w, c').
     """
 
     table: Array

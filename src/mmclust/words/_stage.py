@@ -49,23 +49,11 @@ def silent(_: str) -> None:
 class Corpus:
     """The captions of a benchmark's ``fit_rows``; no label reaches it.
 
-    Parameters
-    ----------
-    manifest
-        Where the images are.
-    words
-        v tokens, in the order of first occurrence.
-    counts
-        int64 (v,): occurrences.
-    ids
-        int32 (t,): the word of each token, caption after caption.
-    bounds
-        int64 (c + 1,): the tokens of caption i are ``ids[bounds[i]:bounds[i + 1]]``.
-        A caption without tokens is left out.
-    owners
-        int64 (c,), ascending: each caption's image, a row of the manifest.
-    empty
-        Number of captions left out.
+    ``words`` are v tokens, in the order of first occurrence, ``counts``, int64 (v,),
+    how often they occur. ``ids``, int32 (t,), is the word of each token, caption after
+    caption: those of caption i are ``ids[bounds[i]:bounds[i + 1]]``; ``owners``, int64
+    and ascending, is each caption's image, a row of the manifest. Captions without
+    tokens, of which ``empty`` is the number, are left out.
     """
 
     manifest: Manifest
@@ -112,21 +100,11 @@ def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
 
 @dataclass(frozen=True)
 class Flags:
-    """What the command line says, which leaves the result as it is.
+    """What the command line says; all but the precision leaves the result as it is.
 
-    Parameters
-    ----------
-    device, workers
-        Where torch runs, and the number of processes.
-    precision
-        ``float32``, ``bf16`` or ``fp16``: the one that may change digits.
-    save_every
-        Seconds between two states that a killed run is resumed from.
-    judge
-        ``judge(words, clusters)``: how well a clustering agrees with norms; for
-        models that, as published, select by it.
-    say
-        Told what a user may want to know while it runs.
+    A killed run is resumed from states ``save_every`` seconds apart. ``judge(words,
+    clusters)`` says how well a clustering agrees with norms, for models that, as
+    published, select by it; ``say`` is told what a user may want to know.
     """
 
     device: str = "cpu"
@@ -139,18 +117,10 @@ class Flags:
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Flags):
-    """One run of a model.
+    """One run of a model, with a seed for each training.
 
-    Parameters
-    ----------
-    seeds
-        One for each training.
-    root
-        The repository.
-    out
-        ``data/words/<model>``.
-    work
-        Beside it; for what a killed run leaves to the next. Removed at the end.
+    ``out`` is ``data/words/<model>``; ``work``, beside it, is for what a killed run
+    leaves to the next, and removed at the end.
     """
 
     seeds: tuple[int, ...]
@@ -163,16 +133,10 @@ class Run(Flags):
 class Learned:
     """What a model learned, for s seeds and the v words of the corpus.
 
-    Parameters
-    ----------
-    clusters
-        int32 (s, v).
-    confidence, concreteness
-        float64 (s, v), where the model has them.
-    facts
-        For ``model.json``: ``kind``, ``clusters`` and what else is worth knowing.
-    curve
-        For the plot: ``epoch``, ``seed`` and numbers of each epoch.
+    ``clusters`` are int32 (s, v), ``confidence`` and ``concreteness`` float64 (s, v),
+    where the model has them. ``facts`` are for ``model.json``: ``kind``, ``clusters``
+    and what else is worth knowing; ``curve`` has ``epoch``, ``seed`` and numbers of
+    each epoch.
     """
 
     clusters: Array

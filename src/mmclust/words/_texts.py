@@ -24,14 +24,14 @@ BATCH = 256
 
 def learn_from(
     kind: str,
-    embed: Callable[[Sequence[str]], Array],
+    embed: Callable[[Sequence[str], Any, str], Array],
     corpus: Corpus,
     params: Any,
     run: Run,
 ) -> Learned:
     """Cluster the listed words by the vectors that ``embed`` gives: float32 (n, d)."""
     rows = listed(corpus, params.word_list, run.root)
-    vectors = embed([corpus.words[i] for i in rows])
+    vectors = embed([corpus.words[i] for i in rows], params, run.device)
     clusters = clusters_of(corpus, rows, vectors, params, run)
     made = facts(kind, params, rows) | identity(params.model, params.revision)
     return Learned(clusters, facts=made)

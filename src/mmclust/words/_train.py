@@ -46,20 +46,10 @@ FEWEST = 2
 
 @dataclass(frozen=True)
 class Session:
-    """What one seed trains.
+    """What one seed trains: a network of pictures, and counts of words.
 
-    Parameters
-    ----------
-    pictures
-        uint8 (n, 3, side, side).
-    at
-        int64: which of the pictures belongs to each caption.
-    device, precision
-        Where and how torch computes.
-    module, optimizer, scaler
-        The visual side.
-    counts
-        The text side.
+    ``pictures`` are uint8 (n, 3, side, side); ``at`` says which belongs to each
+    caption.
     """
 
     corpus: Corpus
@@ -189,20 +179,10 @@ def start(
 
 @dataclass
 class Place:
-    """Where a training stands.
+    """Where a training stands: what epoch and step come next, both from 0.
 
-    Parameters
-    ----------
-    epoch, step
-        Both from 0: what comes next.
-    sums
-        Of the losses of the epoch's steps so far.
-    curve
-        Figures of the epochs that are done.
-    best
-        The selected epoch and its score, where one is selected.
-    scaler
-        Of mixed precision.
+    ``sums`` are of the losses of the epoch's steps so far, ``curve`` figures of the
+    epochs that are done, ``best`` the selected epoch and its score, if one is.
     """
 
     epoch: int = 0
@@ -278,16 +258,9 @@ def _under(what: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
 
 @dataclass(frozen=True)
 class Task:
-    """The training of one seed.
+    """The training of one seed on images, int64 (n,) ascending: rows of the manifest.
 
-    Parameters
-    ----------
-    number
-        Which of the seeds.
-    images
-        int64 (n,), ascending: rows of the manifest.
-    parent
-        The process whose end ends this one.
+    It ends with its ``parent`` process.
     """
 
     number: int

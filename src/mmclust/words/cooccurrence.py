@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Params:
-    """Which words are clustered, and how; defaults as published.
-
-    ``word_list`` is a text file, one word per line; ``null``: all words.
-    """
+    """Which words are clustered, and how; defaults as published."""
 
     word_list: str | None = WORD_LIST
     """Text file of the words that are clustered, one a line; ``None``: all words."""
