@@ -110,9 +110,7 @@ def test_a_step_uses_the_state_before_the_batch(tiny):
     options = Params(**SMALL | {"clusters": 3, "visual_threshold": 0.0})
     corpus = read_corpus(read_manifest(tiny / "data/benchmarks/tiny/manifest.parquet"))
     pictures = np.random.default_rng(0).integers(0, 256, (36, 3, 16, 16), np.uint8)
-    session = _train.start(
-        corpus, options, pictures, corpus.owners, 1, "cpu", "float32"
-    )
+    session = _train.Session(corpus, options, pictures, corpus.owners, 1)
     batch = np.array([0, 1, 3, 4])  # two captions of each of the first two pictures
     for _ in range(2):
         with torch.no_grad():

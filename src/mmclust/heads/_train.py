@@ -109,7 +109,8 @@ def neighbors(
 
 def side_by_side(recipe: Recipe, dim: int) -> bool:
     """Tell whether a CPU trains all seeds in one pass; sizes alone decide."""
-    return recipe.params.batch * dim * recipe.params.hidden <= SMALL
+    products: int = recipe.params.batch * dim * recipe.params.hidden
+    return products <= SMALL
 
 
 def _train(

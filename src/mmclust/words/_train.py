@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.kernels.adam import Adam
     from mmclust.words._stage import Corpus, Run
 
     Array = np.ndarray[Any, Any]
@@ -44,7 +43,6 @@ FEWEST = 2
 """Held-out images that matching needs."""
 
 
-@dataclass(frozen=True)
 class Session:
     """What one seed trains: a network of pictures, and counts of words.
 
@@ -52,17 +50,34 @@ class Session:
     caption.
     """
 
-    corpus: Corpus
-    params: Any
-    pictures: Array
-    at: Array
-    seed: int
-    device: str
-    precision: str
-    module: torch.nn.Module
-    optimizer: Adam
-    scaler: torch.amp.GradScaler
-    counts: Counts
+    def __init__(
+        self,
+        corpus: Corpus,
+        params: Any,
+        pictures: Array,
+        at: Array,
+        seed: int,
+        device: str = "cpu",
+        precision: str = "float32",
+    ) -> None:
+        import torch
+
+        from mmclust.kernels.adam import Adam
+
+        self.corpus, self.params = corpus, params
+        self.pictures, self.at = pictures, at
+        self.seed, self.device, self.precision = seed, device, precision
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            module = build(params.backbone, params.clusters, params.pretrained)
+        if params.frozen:
+            freeze(module)
+        self.module = module.to(device).train()
+        learnt = [p for p in self.module.parameters() if p.requires_grad]
+        self.optimizer = Adam(learnt, params.learning_rate)
+        where = device.partition(":")[0]
+        self.scaler = torch.amp.GradScaler(where, enabled=precision == "fp16")
+        self.counts = Counts.empty(len(corpus.words), params.clusters, params.mode)
 
     def outputs(self, captions: Array) -> torch.Tensor:
         """Return the network's raw outputs for captions' pictures: float32 (b, C)."""
@@ -144,37 +159,6 @@ def cross_entropy(logits: Array, wanted: Array) -> float:
     """Return the mean binary cross-entropy with logits, in float64."""
     values = logits.astype(np.float64)
     return float((np.logaddexp(0, values) - values * wanted).mean())
-
-
-def start(
-    corpus: Corpus,
-    params: Any,
-    pictures: Array,
-    at: Array,
-    seed: int,
-    device: str,
-    precision: str,
-) -> Session:
-    """Build the network, its optimiser and empty counts; see :class:`Session`."""
-    import torch
-
-    from mmclust.kernels.adam import Adam
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "weights"))
-        module = build(params.backbone, params.clusters, params.pretrained)
-    if params.frozen:
-        freeze(module)
-    module = module.to(device).train()
-    learnt = [p for p in module.parameters() if p.requires_grad]
-    optimizer = Adam(learnt, params.learning_rate)
-    where = device.partition(":")[0]
-    scaler = torch.amp.GradScaler(where, enabled=precision == "fp16")
-    counts = Counts.empty(len(corpus.words), params.clusters, params.mode)
-    return Session(
-        corpus, params, pictures, at, seed, device, precision, module, optimizer,
-        scaler, counts,
-    )  # fmt: skip
 
 
 @dataclass
@@ -322,7 +306,7 @@ def train(task: Task) -> None:
     run, params = task.run, task.params
     at = np.searchsorted(task.images, task.corpus.owners)
     pictures = read_array(array_of(run.work, params.size))
-    session = start(
+    session = Session(
         task.corpus, params, pictures, at, run.seeds[task.number], run.device,
         run.precision,
     )  # fmt: skip
