@@ -110,10 +110,10 @@ def images(count, backbone, clusters):
     from PIL import Image
     from safetensors.torch import save_file
 
+    from mmclust.core.clusters import WordClusters, write_words
     from mmclust.core.io import write_json
     from mmclust.core.manifest import Row, read_manifest, write_manifest
     from mmclust.core.types import Objects
-    from mmclust.core.words import WordClusters, write_words
     from mmclust.grounding.look import look, read_gold
     from mmclust.grounding.model import read_model
     from mmclust.kernels.backbones import build

@@ -31,8 +31,12 @@ def inputs(n, m, k):
 
 
 def ours(images, nouns, labels, k):
-    from mmclust.heads._centres import mean_directions
-    from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
+    from mmclust.heads._space import (
+        choose_nouns,
+        classify_nouns,
+        counterparts,
+        mean_directions,
+    )
 
     centres = mean_directions(images, labels, k)
     chosen = choose_nouns(*classify_nouns(nouns, centres), 5)

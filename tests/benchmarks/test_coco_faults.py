@@ -218,7 +218,7 @@ def test_sizes_that_are_not_the_members_are_noticed(coco):
             archives._unpacked(archive, info)
         info.compress_size = path.stat().st_size
         with pytest.raises(MmclustError, match=r"it ends inside annotations/inst"):
-            archives.data_offset(path, info)
+            archives.data_offsets(path, [info])
 
 
 @pytest.mark.parametrize("split", ["train", "train2017+train2017", ""])

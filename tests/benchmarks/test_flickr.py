@@ -8,7 +8,7 @@ import pytest
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._caption_files import parse_table, parse_token
 from mmclust.benchmarks.flickr30k import Params, expected
-from mmclust.clusterers._k import decide_k
+from mmclust.clusterers._runs import decide_k
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels

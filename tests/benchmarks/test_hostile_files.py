@@ -18,8 +18,8 @@ from mmclust.benchmarks._cifar_pickle import read_batch
 from mmclust.benchmarks._imagenet import _synsets
 from mmclust.benchmarks._pixel_arrays import _label_list
 from mmclust.benchmarks.pascal_sentences import parse_page
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
+from mmclust.core.images import decode
 from tests.benchmarks.toy_captions import write_mscoco_fg
 from tests.benchmarks.toy_folder import build_folder, jsonl
 

@@ -6,8 +6,7 @@ import shutil
 import pytest
 
 from mmclust.cli._costs import costed
-from mmclust.core.params import Params
-from mmclust.core.params.blocks import ModelParams
+from mmclust.core.params import ModelParams, Params
 from mmclust.report.budget import read_budget
 
 

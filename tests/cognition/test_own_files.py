@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmclust.core.words import WordClusters, write_words
+from mmclust.core.clusters import WordClusters, write_words
 
 YAML = """animal: {dog: 6, cat: 6, cow: 6, owl: 5}
 fruit: {apple: 6, pear: 6, fig: 5, cow: 1}

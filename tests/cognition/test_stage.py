@@ -9,9 +9,9 @@ import pytest
 
 from mmclust.cognition.norms import judge_by, write_word_list
 from mmclust.cognition.stage import MAE, representatives, score_models, text_only
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import CognitionParams, Params, ScoreParams
-from mmclust.core.words import WordClusters, write_words
 from mmclust.scoring.record import read
 from mmclust.sources.sample.norms import write_norms
 

@@ -6,8 +6,8 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.params import read_params
-from mmclust.core.plugins import load, names, params_of
+from mmclust.core.params import params_of, read_params
+from mmclust.core.plugins import load, names, require_name
 from tests.conftest import ROOT
 
 
@@ -199,3 +199,26 @@ def test_an_encoders_options_for_one_benchmark(tmp_path):
         with pytest.raises(MmclustError) as caught:
             params.block("encoders", "clip", "imagenet10")
         assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["coco_cross", "k-means", "v1.5", "2014", "a..b", "A"])
+def test_plain_names_are_returned(name: str) -> None:
+    assert require_name(name, "a benchmark", "benchmarks") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "..", "../..", "a/b", "a\\b", "-rf", "_helper", "a.", "a b", "a;b",
+        "a&b", "a|b", "$(a)", "`a`", "a'b", 'a"b', "a\n", "a\nb", "a\0b", "~", "*",
+        "é", "٣", "a" * 101, None, 5, True, ["a"],
+    ],
+)  # fmt: skip
+def test_what_a_shell_or_a_path_could_take_otherwise_is_refused(name: object) -> None:
+    with pytest.raises(MmclustError) as caught:
+        require_name(name, "a benchmark", "benchmarks in params.yaml")
+    message = str(caught.value)
+    assert "The name of a benchmark cannot be used" in message
+    assert "benchmarks in params.yaml" in message
+    assert repr(name)[:50] in message
+    assert "\0" not in message

@@ -1,13 +1,18 @@
 """Shards count by their sidecars, and a damaged one is never merged."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from mmclust.core import shards
 from mmclust.core.errors import MmclustError
-from mmclust.core.shards import Sharded, ranges
+from mmclust.core.shards import Sharded, clear, locked, ranges
+from tests.conftest import ROOT
 
 ORIGIN = {"manifest": "m", "params": "p"}
 
@@ -87,3 +92,46 @@ def test_shards_must_fit_each_other(array):
     with pytest.raises(MmclustError, match="rows 8 to 11 does not fit") as caught:
         array.merge()
     assert "shape [2]" in str(caught.value)
+
+
+HOLD = """
+import pathlib, sys, time
+from mmclust.core.shards import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_another_holder_is_named_and_its_death_frees_the_lock(tmp_path):
+    """Process and machine are in the message; after SIGKILL the lock is taken over."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path / "w"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    with (
+        pytest.raises(MmclustError, match="Another run is at work") as caught,
+        locked(tmp_path / "w"),
+    ):
+        pass
+    assert f"process {process.pid} on " in str(caught.value)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert (tmp_path / "w/lock").exists()
+    with locked(tmp_path / "w"):
+        clear(tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    """Told, with the path."""
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(MmclustError, match="cannot be locked"),
+        locked(tmp_path / "file/w"),
+    ):
+        pass

@@ -71,7 +71,4 @@ def commands(code: str) -> list[list[str]]:
 def _bare(words: list[str]) -> list[str]:
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
-    if words and words[0] == "torchrun":
-        words = words[words.index("-m") :]
-        words[:2] = ["mmclust"]
     return words

@@ -10,9 +10,9 @@ import pytest
 from mmclust.core import shards
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table
-from mmclust.core.locks import locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import convert
+from mmclust.core.shards import locked
 from mmclust.encoders import _blip
 from mmclust.encoders._caption_stage import caption_benchmark
 from mmclust.encoders._captions import captions_for, source_of, write_captions

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.plugins import load, names, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load, names
 from mmclust.core.types import Batch, Fitted
 
 CAPTIONS = [

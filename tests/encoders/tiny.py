@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.types import Batch
 
 WORDS = "a an the red green blue dog bus kite square on grass is it what yes no"

@@ -18,7 +18,7 @@ from mmclust.board.history import manifest_of
 from mmclust.cli import app
 from mmclust.cli._options import tell_left_out
 from mmclust.cli._show import clustering_table, visible
-from mmclust.clusterers._names import nouns_for
+from mmclust.clusterers._stage import nouns_for
 from mmclust.cognition.norms import read_categories, read_ratings
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import (
@@ -27,8 +27,7 @@ from mmclust.core.features import (
     require_nouns,
     require_sealed,
 )
-from mmclust.core.ids import read_ids
-from mmclust.core.io import read_array, read_json, read_record, read_table
+from mmclust.core.io import read_array, read_ids, read_json, read_record, read_table
 from mmclust.core.params import read_params
 from mmclust.encoders._weights import processor_pixels
 from mmclust.grounding.boxes import outline

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.io import write_json
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.types import Objects
-from mmclust.core.words import WordClusters, write_words
 from mmclust.kernels.backbones import build
 
 SIDE = 32

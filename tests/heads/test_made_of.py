@@ -14,10 +14,9 @@ from mmclust.core.io import read_json, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, NounsParams, Params
 from mmclust.encoders._stage import encode_benchmark
-from mmclust.heads._assign import assign_images
+from mmclust.heads._files import assign_images, load_head
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._panels import panels_of_benchmark
-from mmclust.heads._saved import load_head
 from mmclust.heads._stage import head_of_benchmark
 from tests.encoders import tiny as make
 

@@ -12,12 +12,18 @@ from mmclust.core.features import normalised
 from mmclust.core.params import TEMPLATES, NounsParams
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
-from mmclust.heads._centres import CENTRES, image_centres, mean_directions, n_centres
 from mmclust.heads._embeddings import SharedEncoder, embed_words, word_embeddings
-from mmclust.heads._nouns import noun_space
+from mmclust.heads._nouns import noun_space, read_vocabulary, unique
 from mmclust.heads._rows import read_rows
-from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
-from mmclust.heads._vocabulary import read_vocabulary, unique
+from mmclust.heads._space import (
+    CENTRES,
+    choose_nouns,
+    classify_nouns,
+    counterparts,
+    image_centres,
+    mean_directions,
+    n_centres,
+)
 from mmclust.sources.nouns import SHA256
 from tests.conftest import ROOT
 

@@ -8,9 +8,13 @@ from torch.nn.functional import normalize
 
 from mmclust.core.params import NounsParams
 from mmclust.heads import concat_kmeans
-from mmclust.heads._centres import image_centres
 from mmclust.heads._rows import unit_rows
-from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
+from mmclust.heads._space import (
+    choose_nouns,
+    classify_nouns,
+    counterparts,
+    image_centres,
+)
 
 DIM, KINDS, N, WORDS, CENTRES = 512, 10, 1500, 4000, 30
 

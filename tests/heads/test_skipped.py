@@ -24,8 +24,7 @@ from mmclust.encoders._embed import embed_benchmark
 from mmclust.encoders._stage import encode_together
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._panels import panels_of_benchmark
-from mmclust.heads._stage import head_of_benchmark
-from mmclust.heads._submit import assign_rows
+from mmclust.heads._stage import assign_rows, head_of_benchmark
 from mmclust.report.page import make_report
 from mmclust.retrieval.stage import retrieve_benchmark
 from mmclust.scoring.stage import score_benchmark

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmclust.clusterers._names import nouns_for
+from mmclust.clusterers._stage import nouns_for
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
@@ -15,10 +15,9 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, NounsParams, Params
 from mmclust.encoders._stage import encode_benchmark
 from mmclust.heads import _train
-from mmclust.heads._assign import assign_images
 from mmclust.heads._embeddings import shares_space
+from mmclust.heads._files import assign_images, load_head
 from mmclust.heads._nouns import nouns_of_benchmark
-from mmclust.heads._saved import load_head
 from mmclust.heads._stage import head_of_benchmark
 
 MINICLIP = {"dim": 8, "size": 16, "width": 8, "steps": 20, "batch": 12}

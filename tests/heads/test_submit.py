@@ -6,8 +6,7 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, write_json
 from mmclust.core.manifest import read_manifest
-from mmclust.heads._stage import head_of_benchmark
-from mmclust.heads._submit import assign_rows
+from mmclust.heads._stage import assign_rows, head_of_benchmark
 from tests.heads.test_stage import ready, settings  # noqa: F401 (a fixture)
 
 

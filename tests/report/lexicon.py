@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.io import write_bytes, write_table
-from mmclust.core.words import WordClusters, write_words
 from mmclust.scoring.record import Score, path_of, write
 
 WORDS = ("dog", "cat", "chair", "the", "<i>sofa</i>", " ")

@@ -181,7 +181,7 @@ def test_scores_of_another_version_are_refused(run, stage):
 
 def test_selection_by_norms_is_said(run):
     """A model that chose its epoch by the categories is named."""
-    from mmclust.core.words import read_words, write_words
+    from mmclust.core.clusters import read_words, write_words
 
     root, params = run
     full, page = make_words(root, params), root / "index.html"

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 from PIL import Image
 
+from mmclust.core.clusters import WordClusters
 from mmclust.core.io import write_array, write_bytes, write_json
 from mmclust.core.params import Params
-from mmclust.core.words import WordClusters
 from mmclust.report.learned import MAP, word_map
 from mmclust.report.page import make_report
 from tests.report.lexicon import make_words

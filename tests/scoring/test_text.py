@@ -12,8 +12,8 @@ from mmclust.cognition.own_files import (
     score_categorization,
     score_concreteness,
 )
+from mmclust.core.clusters import WordClusters, read_words, write_words
 from mmclust.core.errors import MmclustError
-from mmclust.core.words import WordClusters, read_words, write_words
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.files import score_files
 from mmclust.scoring.submission import read_submission

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
-from mmclust.core.words import UNKNOWN
 from mmclust.kernels.cooccurrence import coordinates, occurrences, vectors
 from mmclust.words import bert, clip_text, sbert
 from tests.encoders import tiny

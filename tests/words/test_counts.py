@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.core.words import UNKNOWN
+from mmclust.core.clusters import UNKNOWN
 from mmclust.words._counts import Counts
 
 WORDS = {"dog": 0, "a": 1, "cat": 2, "bike": 3, "sofa": 4}

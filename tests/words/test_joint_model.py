@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,21 +13,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
 
+from mmclust.core.clusters import read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
-from mmclust.core.words import read_words
 from mmclust.kernels.backbones import load
-from mmclust.words import _session
-from mmclust.words._corpus import read_corpus
+from mmclust.words import _train
 from mmclust.words._counts import Counts
-from mmclust.words._held_out import held_out
-from mmclust.words._stage import Flags, learn_words
-from mmclust.words._state import final_state
-from mmclust.words._train import Task, weights_digest
+from mmclust.words._stage import Flags, learn_words, read_corpus
+from mmclust.words._train import Task, final_state, held_out, weights_digest
 from mmclust.words.joint_model import Params
 from tests.conftest import ROOT
 
@@ -62,10 +57,10 @@ def bytes_of(root):
     return found | {"curve": (root / "plots/words/joint_model.csv").read_bytes()}
 
 
-def start(root, steps=0, **variables):
+def start(root, steps):
     return subprocess.Popen(
         [sys.executable, SCRIPT, root, str(steps)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **variables},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -115,9 +110,7 @@ def test_a_step_uses_the_state_before_the_batch(tiny):
     options = Params(**SMALL | {"clusters": 3, "visual_threshold": 0.0})
     corpus = read_corpus(read_manifest(tiny / "data/benchmarks/tiny/manifest.parquet"))
     pictures = np.random.default_rng(0).integers(0, 256, (36, 3, 16, 16), np.uint8)
-    session = _session.start(
-        corpus, options, pictures, corpus.owners, 1, "cpu", "float32"
-    )
+    session = _train.Session(corpus, options, pictures, corpus.owners, 1)
     batch = np.array([0, 1, 3, 4])  # two captions of each of the first two pictures
     for _ in range(2):
         with torch.no_grad():
@@ -159,14 +152,14 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(tiny, monkeypatch):
     for steps in (3, 11):
         shutil.rmtree(tiny / "data/words")
         with monkeypatch.context() as patch:
-            patch.setattr(_session.Session, "step", stopping(steps))
+            patch.setattr(_train.Session, "step", stopping(steps))
             with pytest.raises(KeyboardInterrupt):
                 learned(tiny, save_every=0)
         assert learned(tiny) == whole
 
 
 def stopping(steps):
-    step, left = _session.Session.step, iter(range(steps))
+    step, left = _train.Session.step, iter(range(steps))
 
     def stepping(self, *arguments):
         if next(left, None) is None:
@@ -185,35 +178,6 @@ def test_a_state_of_other_options_does_not_count(tiny):
     after = learned(tiny)
     shutil.rmtree(tiny / "data/words")
     assert learned(tiny) == after
-
-
-def test_two_processes_train_as_one(tiny):
-    """Counts equal; weights within 1e-3, sums being taken in another order.
-
-    A last batch of a single sample among two processes is part of it.
-    """
-    params = set_params(tiny, epochs=1, batch=107, learning_rate=0.0001)
-    learn_words(tiny, "joint_model", params)
-    folder = tiny / "data/words/joint_model"
-    alone, counts = (
-        load_file(folder / "seed_0/visual.safetensors"),
-        np.load(folder / "seed_0/counts.npy"),
-    )
-    shutil.rmtree(folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    both = [start(tiny, RANK=str(i), LOCAL_RANK=str(i), **shared) for i in range(2)]
-    for process in both:
-        err = process.communicate(timeout=120)[1]
-        assert process.returncode == 0, err
-    assert np.array_equal(np.load(folder / "seed_0/counts.npy"), counts)
-    together = load_file(folder / "seed_0/visual.safetensors")
-    assert together.keys() == alone.keys()
-    for name, value in alone.items():
-        torch.testing.assert_close(together[name], value, rtol=1e-3, atol=1e-3)
-    assert read_json(folder / "model.json")["processes"] == 2
 
 
 def test_nothing_learned_is_said(tiny):

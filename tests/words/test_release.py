@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmclust.core.clusters import read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
-from mmclust.core.words import read_words
 from mmclust.kernels.backbones import load
 from mmclust.words._release import TEXT_MODEL, import_release
 

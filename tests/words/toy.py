@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.tokens import token_counts, tokenize
-from mmclust.words._corpus import Corpus
-from mmclust.words._stage import Run
+from mmclust.words._stage import Corpus, Run
 
 CAPTIONS = (
     "A dog and a cat on the grass.", "The dog sees a cat", "a red bus on the street",
@@ -33,6 +33,6 @@ def corpus(captions=CAPTIONS):
 def learn(name, root, seeds=(1, 2), captions=CAPTIONS, **block):
     params = params_of("words", name, block, f"words.{name}")
     out = root / "data/words" / name
-    run = Run(tuple(seeds), root, out, out.with_name("work"))
+    run = Run(seeds=tuple(seeds), root=root, out=out, work=out.with_name("work"))
     made = corpus(captions)
     return made, load("words", name).learn(made, params, run)

@@ -1,9 +1,9 @@
-"""Run in a process of its own: learn, and maybe die, or be one of several.
+"""Run in a process of its own: learn, and maybe die.
 
     python training.py ROOT STEPS
 
 SIGKILL after STEPS steps (0: never); it runs no handler. The state is saved after
-every step. Under torchrun's variables it is one of several processes.
+every step.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 from mmclust.core.params import read_params
-from mmclust.words import _session
+from mmclust.words import _train
 from mmclust.words._stage import Flags, learn_words
 
 
 def main(root, steps):
-    step, taken = _session.Session.step, []
+    step, taken = _train.Session.step, []
 
     def counted(self, *arguments):
         if steps and len(taken) == steps:
@@ -27,7 +27,7 @@ def main(root, steps):
         taken.append(1)
         return step(self, *arguments)
 
-    _session.Session.step = counted
+    _train.Session.step = counted
     params = read_params(root / "params.yaml")
     learn_words(root, "joint_model", params, Flags(save_every=0))
 

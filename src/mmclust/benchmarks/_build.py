@@ -24,7 +24,8 @@ from mmclust.core.io import private, write_bytes, write_json, write_table, writi
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, write_manifest
 from mmclust.core.objects import write_objects
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 from mmclust.core.types import Objects

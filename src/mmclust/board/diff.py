@@ -35,8 +35,8 @@ from mmclust.board.history import (
     resolve,
     shown,
 )
-from mmclust.core.dvc_lock import maker, md5
 from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.yaml_file import maker, md5
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

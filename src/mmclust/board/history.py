@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.dvc_lock import Stage, parse_lock
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.numerics import as_given
 from mmclust.core.text import json_value
-from mmclust.core.yaml_file import parse_yaml
+from mmclust.core.yaml_file import Stage, parse_lock, parse_yaml
 from mmclust.scoring.record import STAGES, Record, parse
 
 if TYPE_CHECKING:

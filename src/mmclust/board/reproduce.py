@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, TypeGuard
 from mmclust.board.history import environment, flat_params, git, lines, shown
 from mmclust.board.rows import gather
 from mmclust.core import numerics
-from mmclust.core.dvc_lock import maker, parse_lock
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, require_file, write_bytes
+from mmclust.core.yaml_file import maker, parse_lock
 from mmclust.scoring.record import COLUMNS, Record, parse
 
 if TYPE_CHECKING:

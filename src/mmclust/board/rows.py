@@ -21,9 +21,9 @@ from mmclust.board.history import (
     require_repository,
     shown,
 )
-from mmclust.core.dvc_lock import maker, md5
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import digest_of
+from mmclust.core.yaml_file import maker, md5
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

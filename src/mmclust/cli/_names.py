@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from mmclust.core.names import require_name
+from mmclust.core.plugins import require_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -36,8 +36,7 @@ def assign(
 
     The head brings the encoder that it was trained with.
     """
-    from mmclust.heads._assign import assign_images
-    from mmclust.heads._files import write_assignments
+    from mmclust.heads._files import assign_images, write_assignments
 
     if bool(images) == (image_features is not None):
         raise typer.BadParameter("give either IMAGES or --image-features")

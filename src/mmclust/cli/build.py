@@ -111,8 +111,8 @@ def _given(
     from dataclasses import fields
 
     from mmclust.core.errors import MmclustError
-    from mmclust.core.options import parse_options
-    from mmclust.core.plugins import load, params_of
+    from mmclust.core.params import params_of, parse_options
+    from mmclust.core.plugins import load
 
     known = [f.name for f in fields(load("benchmarks", benchmark).Params)]
     if min_images is not None and "min_images" not in known:

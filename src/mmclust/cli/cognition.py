@@ -87,7 +87,7 @@ def word_list(
     and ratings, so that baselines cluster what is scored and see no norms.
     """
     from mmclust.cognition.norms import write_word_list
-    from mmclust.core.names import require_name
+    from mmclust.core.plugins import require_name
 
     require_name(name, "a list of words", "--name")
     out = out or Path("data/word_list") / f"{name}.txt"

@@ -99,7 +99,7 @@ def head(
         sizes = zero_shot(image_features, text_features, class_names, out=out, ids=ids)
         typer.echo("zero_shot uses the classes' names: a reference, not a rival")
     else:
-        from mmclust.core.options import parse_options
+        from mmclust.core.params import parse_options
         from mmclust.heads._files import head_on_files
 
         if k is None:

@@ -10,7 +10,7 @@ import typer
 from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
 
 if TYPE_CHECKING:
-    from mmclust.core.words import WordClusters
+    from mmclust.core.clusters import WordClusters
 
 
 def learn(
@@ -39,9 +39,7 @@ def learn(
     Writes data/words/MODEL/words.parquet (word, count, and for each seed its cluster,
     confidence and concreteness where the model has them), model.json, what the model
     saves of itself, and plots/words/MODEL.csv. The same command goes on where a
-    killed one stood. On several GPUs:
-
-    torchrun --nproc-per-node 4 -m mmclust learn joint_model --device cuda
+    killed one stood.
 
     docs/words.md has the models and their options.
     """
@@ -58,9 +56,8 @@ def learn(
     if as_before(made):
         return
     words = learn_words(Path(), model, params, flags)
-    if words is not None:
-        made.write()
-        _tell(model, words)
+    made.write()
+    _tell(model, words)
 
 
 def _judge(params: Any, model: str) -> Any:

@@ -69,9 +69,8 @@ def nouns(
         )
     if (k is None) == (centres is None):
         raise typer.BadParameter("give either --k or --centres")
-    from mmclust.core.options import parse_options, refuse_options
-    from mmclust.core.params import NounsParams, convert
-    from mmclust.heads._nouns_files import nouns_of_files
+    from mmclust.core.params import NounsParams, convert, parse_options, refuse_options
+    from mmclust.heads._nouns import nouns_of_files
 
     chosen = parse_options(settings or [])
     embedding = ("vocabulary", "templates", "prompt_normalisation", "underscores")

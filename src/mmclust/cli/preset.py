@@ -64,7 +64,7 @@ def preset(
 
 def _title(path: Path) -> str:
     from mmclust.cli._show import visible
-    from mmclust.core.ids import read_lines
+    from mmclust.core.io import read_lines
 
     lines = read_lines(path, "restore it from git")
     return visible(lines[0]).removeprefix("# ") if lines else ""

@@ -64,14 +64,14 @@ def submit(
         return
     params = read_params()
     if head is not None:
-        from mmclust.heads._submit import assign_rows
+        from mmclust.heads._stage import assign_rows
 
         labels = assign_rows(
             asked.manifest, asked.rows, params, Path(), head=head, run=run
         )
         method = f"{params.model.encoder}, {head}"
     else:
-        from mmclust.clusterers._submit import cluster_rows
+        from mmclust.clusterers._stage import cluster_rows
 
         encoder = encoder or params.model.encoder
         clusterer = clusterer or params.model.clusterers[0]

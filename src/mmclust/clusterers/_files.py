@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.clusterers._k import auto_k, require_several
-from mmclust.clusterers._runs import Rows, cluster_array, finds_k, takes_both
+from mmclust.clusterers._runs import (
+    Rows,
+    auto_k,
+    cluster_array,
+    finds_k,
+    require_several,
+    takes_both,
+)
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import (
     Features,
@@ -19,10 +23,9 @@ from mmclust.core.features import (
     view_of,
     views_of,
 )
-from mmclust.core.ids import read_ids
-from mmclust.core.io import read_array, write_bytes
-from mmclust.core.options import parse_options
-from mmclust.core.plugins import params_of, require
+from mmclust.core.io import read_array, read_ids, write_csv
+from mmclust.core.params import params_of, parse_options
+from mmclust.core.plugins import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,17 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Clustered:
-    """What came of a user's features.
-
-    Parameters
-    ----------
-    sizes
-        Of each cluster that is not empty.
-    noise
-        Rows in no cluster.
-    choice
-        Of ``k: auto``.
-    """
+    """The sizes of clusters, rows in none, and how k was chosen, if ``auto``."""
 
     sizes: list[int]
     noise: int
@@ -80,7 +73,10 @@ def cluster_files(
         rows = (normalised(views["image"]), normalised(views["text"]))
     number, choice = _number(method, k, widest, seed)
     labels, confidence = cluster_array(rows, method, number, seed=seed, block=block)
-    _write(out, names, labels, confidence)
+    columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
+    if confidence is not None:
+        columns["confidence"] = [f"{value:.4f}" for value in confidence]
+    write_csv(out, [columns, *zip(*columns.values(), strict=True)])
     kept = labels[labels >= 0]
     sizes = [int(size) for size in np.unique(kept, return_counts=True)[1]]
     return Clustered(sizes, len(labels) - len(kept), choice)
@@ -126,19 +122,3 @@ def _read_views(
             do="leave these images out",
         )
     return views
-
-
-def _write(
-    out: Path,
-    names: Sequence[str],
-    labels: np.ndarray[Any, Any],
-    confidence: np.ndarray[Any, Any] | None,
-) -> None:
-    columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
-    if confidence is not None:
-        columns["confidence"] = [f"{value:.4f}" for value in confidence]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_bytes(out, buffer.getvalue().encode())

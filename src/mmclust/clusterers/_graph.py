@@ -28,20 +28,11 @@ _AWAY = 3.0
 
 
 def neighbour_graph(features: Array, n_neighbors: int) -> Any:
-    """Return the graph of nearest neighbours, made symmetric.
+    """Return the graph of nearest neighbours, made symmetric: csr (n, n), float64.
 
-    Parameters
-    ----------
-    features
-        float32 (n, d), rows at unit norm, where Euclidean and cosine order agree.
-    n_neighbors
-        Of each row, without itself; n - 1 at most.
-
-    Returns
-    -------
-    scipy.sparse.csr_array
-        (n, n), float64: 1 where both rows have each other among their neighbours,
-        ½ where one has (as in scikit-learn's spectral clustering).
+    Rows are at unit norm, where Euclidean and cosine order agree. An edge is 1 where
+    both rows have each other among their neighbours, ½ where one has (as in
+    scikit-learn's spectral clustering).
     """
     from scipy.sparse import csr_array
 
@@ -62,21 +53,11 @@ def normalised_affinity(graph: Any) -> Any:
 
 
 def components(graph: Any) -> Array:
-    """Return the leading eigenvectors that are known beforehand.
+    """Return the leading eigenvectors that are known beforehand: float64 (n, c).
 
     A graph in c components that nothing joins has the eigenvalue 1 c times; what is
-    iterative may miss copies of it, and they are what tells the components apart.
-
-    Parameters
-    ----------
-    graph
-        (n, n), of non-negative weights.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, c), orthonormal: of :func:`normalised_affinity`, to eigenvalue 1;
-        the largest component first.
+    iterative may miss copies of it, and they are what tells the components apart. They
+    are orthonormal, the largest component first.
     """
     from scipy.sparse.csgraph import connected_components
 
@@ -102,26 +83,11 @@ def leading(
     bases: Sequence[Array] = (),
     weight: float = 0,
 ) -> Array:
-    """Return the k leading eigenvectors of affinity + weight · Σ U Uᵀ.
+    """Return the k leading eigenvectors of affinity + weight · Σ U Uᵀ, each U (n, k).
 
-    Parameters
-    ----------
-    affinity
-        Sparse symmetric (n, n).
-    k
-        How many; n at most.
-    seed
-        Of the solver's start.
-    known
-        Without bases: :func:`components` of the graph.
-    bases, weight
-        Each U is (n, k); no dense (n, n) array is made of them when n is large.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, k), orthonormal columns, largest eigenvalue first; the largest
-        entry of each is positive.
+    float64 (n, k), orthonormal, largest eigenvalue first; the largest entry of each is
+    positive. ``known``, without bases, is what :func:`components` gives. When n is
+    large no dense (n, n) array is made of the bases.
     """
     n = affinity.shape[0]
     if known is not None and known.shape[1] >= k:

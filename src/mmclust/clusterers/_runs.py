@@ -1,4 +1,4 @@
-"""What is run, and running it: over processes, one thread each, the same bytes."""
+"""What is run, into how many clusters, and how: the same bytes at any workers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_record
 from mmclust.core.numerics import threads
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive
+from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
+from mmclust.kernels.kmeans import require_k
+from mmclust.scoring.auto_k import GRID, Choice, choose_k
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mmclust.core.params import Params
 
@@ -113,13 +118,7 @@ def _describe(task: Task) -> str:
 def assign(
     clusterer: str, rows: Rows, k: int, options: Any, seed: int
 ) -> tuple[Array, Array | None]:
-    """Run a clusterer once, on one thread.
-
-    Returns
-    -------
-    labels, confidence
-        int32 (n,), and float32 (n,) or None.
-    """
+    """Run a clusterer once, on one thread: int32 (n,), and float32 (n,) or None."""
     with threads(1):
         found = load("clusterers", clusterer).fit_predict(rows, k, options, seed=seed)
     return found if isinstance(found, tuple) else (found, None)
@@ -132,27 +131,8 @@ def cluster_array(
     *,
     seed: int,
     block: dict[str, Any] | None = None,
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
-    """Cluster one array, as the stage does with a view: one thread.
-
-    Parameters
-    ----------
-    rows
-        float32 (n, d), rows at unit norm; a pair for a method that takes both.
-    method
-        A file in ``clusterers/``.
-    k
-        Number of clusters.
-    seed
-        Of this run.
-    block
-        The clusterer's options; ``None`` for all defaults.
-
-    Returns
-    -------
-    labels, confidence
-        int32 (n,), and float32 (n,) or None.
-    """
+) -> tuple[Array, Array | None]:
+    """Run a clusterer with a block of options, all defaults without; see `assign`."""
     options = params_of("clusterers", method, block, f"clusterers.{method}")
     return assign(method, rows, k, options, seed)
 
@@ -169,3 +149,51 @@ def _grouped(
         labels = np.stack([labels for labels, _ in each])
         clusterings.append(Clustering(*key, labels, np.stack(sure) if sure else None))
     return clusterings
+
+
+def decide_k(
+    params: Params, rows: Array, summary: Path, seed: int
+) -> tuple[int, Choice | None]:
+    """Return the main number of clusters, and why where it was chosen.
+
+    ``auto`` looks at ``rows``, float32 (n, d) at unit norm, of the images that methods
+    are fitted on; all that is read of classes is their number, in ``summary.json``.
+    """
+    if params.model.k == "auto":
+        block = params.clusterers.get("kmeans")
+        choice = auto_k(rows, seed, params.model.k_grid, block)
+        return choice.k, choice
+    k = params.model.k or read_record(summary, {}, n_classes=int).get("n_classes") or 0
+    if k < 1:
+        raise MmclustError(
+            "The benchmark has no classes, so k must be given",
+            where=summary,
+            do="set model.k in params.yaml: a number, or auto",
+        )
+    return k, None
+
+
+def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
+    """Choose k by :func:`mmclust.scoring.auto_k.choose_k` with k-means.
+
+    ``grid``: the k to try, empty for the default; ``block``: options of k-means.
+    """
+
+    def cluster(rows: Array, k: int) -> Array:
+        one = derive(seed, "auto_k", k)
+        return cluster_array(rows, "kmeans", k, seed=one, block=block)[0]
+
+    return choose_k(rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID)
+
+
+def require_several(k: int, n_samples: int) -> None:
+    """Refuse one cluster, and more clusters than images."""
+    require_k(k, n_samples)
+    if k == 1:
+        raise MmclustError(
+            "One cluster holds everything: there is nothing to find",
+            where="k (model.k in params.yaml)",
+            expected=f"between 2 and {n_samples}, or auto",
+            found=k,
+            do="choose a larger k",
+        )

@@ -1,4 +1,8 @@
-"""The `cluster` stage: every clusterer, view and seed on one encoder's features."""
+"""The `cluster` stage: every clusterer, view and seed on one encoder's features.
+
+Beside the clusters it writes names of those of the main method (keywords of captions,
+and nouns) and label-free scores of all.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,55 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.clusterers._internal import write_internal
-from mmclust.clusterers._k import decide_k, require_several
-from mmclust.clusterers._names import nouns_for, write_names
-from mmclust.clusterers._runs import BOTH, Rows, plan, run_tasks
+from mmclust.clusterers._runs import (
+    BOTH,
+    Rows,
+    assign,
+    decide_k,
+    finds_k,
+    plan,
+    require_several,
+    run_tasks,
+    takes_both,
+)
 from mmclust.core.clusters import Clustering, write_clusters
-from mmclust.core.features import normalised, read_features, view_of, views_of
-from mmclust.core.io import write_json
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.features import (
+    normalised,
+    read_features,
+    require_nouns,
+    view_of,
+    views_of,
+)
+from mmclust.core.io import read_record, write_csv, write_json, write_table
 from mmclust.core.manifest import read_manifest
-from mmclust.core.seeds import derive
+from mmclust.core.plugins import require
+from mmclust.core.seeds import derive, generator
+from mmclust.scoring.auto_k import CRITERION, Choice
+from mmclust.scoring.internal import (
+    DEFINITION,
+    distances,
+    internal_scores,
+    sample_rows,
+)
+from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
+from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+
+Array = np.ndarray[Any, Any]
+Nouns = tuple[list[str], Array]
+UNDEFINED = dict.fromkeys(
+    ("silhouette", "davies_bouldin", "calinski_harabasz"),
+    "fewer than two clusters, or as many as images",
+) | {"stability": "one run, or no two runs with images in common"}
+HEAD = ["encoder", "view", "k", "metric", "score", "chosen", "images"]
 
 
 def cluster_benchmark(
@@ -72,9 +110,205 @@ def cluster_benchmark(
     return clusterings
 
 
-def _views(features: Features, rows: np.ndarray[Any, Any]) -> dict[str, Rows]:
+def _views(features: Features, rows: Array) -> dict[str, Rows]:
     views: dict[str, Rows] = {v: view_of(features, v)[rows] for v in views_of(features)}
     if "concat" in views:
         pair = [normalised(features.views[v])[rows] for v in ("image", "text")]
         views[BOTH] = (pair[0], pair[1])
     return views
+
+
+def cluster_rows(
+    manifest: Manifest,
+    rows: Array,
+    params: Params,
+    root: Path,
+    *,
+    encoder: str,
+    view: str | None,
+    clusterer: str,
+    run: int = 0,
+) -> tuple[str, Array]:
+    """Cluster some rows of a benchmark, int64 (m,), that are not evaluated.
+
+    The clusters are those that the stage would write were these rows the ones to
+    evaluate: same k, options and seed. Labels are not read. Without a view both are
+    joined where the encoder has both; ``run`` is the number of the seed. Returned are
+    the view and int32 (m,).
+    """
+    require("encoders", encoder)
+    require("clusterers", clusterer)
+    features = read_features(
+        root / "data/features" / manifest.benchmark / encoder, manifest
+    )
+    features.require(rows, manifest)
+    seed = derive(params.seed, "cluster", encoder)
+    views = views_of(features)
+    summary = root / "data/benchmarks" / manifest.benchmark / "summary.json"
+    fitted = features.kept(manifest.fit_rows)
+    k, _ = decide_k(params, view_of(features, views[-1])[fitted], summary, seed)
+    require_several(k, len(rows))
+    known = [BOTH] if takes_both(clusterer) else views
+    chosen = view or known[-1]
+    if chosen not in known:
+        raise MmclustError(
+            f"{clusterer} cannot cluster that view of {encoder}",
+            where="--view",
+            expected=nearest(chosen, known),
+            found=chosen,
+        )
+    if chosen == BOTH and "concat" not in views:
+        raise MmclustError(
+            f"{clusterer} needs image and text features",
+            where="--clusterer",
+            found=f"{encoder}, which has {' and '.join(views)}",
+            do="choose an encoder that has both, or another clusterer",
+        )
+    number = 0 if finds_k(clusterer) else k
+    data = _views(features, rows)[chosen]
+    options = params.block("clusterers", clusterer)
+    own = derive(seed, clusterer, chosen, number, run)
+    return chosen, assign(clusterer, data, number, options, own)[0]
+
+
+def main_method(clusterings: Sequence[Clustering]) -> list[Clustering]:
+    """Return the first clusterer on the widest view, at the main k and the sweep's."""
+    first = [c for c in clusterings if c.clusterer == clusterings[0].clusterer]
+    view = next((c.view for c in first if c.view == "concat"), first[0].view)
+    return [c for c in first if c.view == view]
+
+
+def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | None:
+    """Return the nouns in the space of some features; None where there are none."""
+    if not (folder / "nouns.json").is_file():
+        return None
+    record = read_record(folder / "nouns.json", {"manifest": str, "encoder": str})
+    if record["encoder"] != features.meta["encoder"]:
+        return None
+    require_nouns(folder, features, manifest)
+    return read_nouns(folder)
+
+
+def write_names(
+    path: Path,
+    clusterings: Sequence[Clustering],
+    captions: Sequence[Sequence[str]],
+    image: Array | None,
+    nouns: Nouns | None,
+    meta: Mapping[str, Any],
+) -> None:
+    """Describe the first run of each clustering of the main method."""
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = []
+    for method in main_method(clusterings):
+        labels = method.labels[0]
+        near: dict[int, list[tuple[str, float]]] = {}
+        if nouns is not None and image is not None:
+            clusters, centres = centres_of(image, labels)
+            found = nearest_nouns(centres, nouns[1], nouns[0])
+            near = dict(zip(clusters.tolist(), found, strict=True))
+        for named in keywords(captions, labels):
+            best = near.get(named.cluster, [])
+            rows.append(
+                {
+                    "clusterer": method.clusterer,
+                    "view": method.view,
+                    "k": method.k,
+                    "cluster": named.cluster,
+                    "size": named.size,
+                    "keywords": named.words,
+                    "weights": named.weights,
+                    "nouns": [word for word, _ in best],
+                    "cosines": [cosine for _, cosine in best],
+                }
+            )
+    schema = pa.schema(
+        {
+            "clusterer": pa.string(),
+            "view": pa.string(),
+            "k": pa.int32(),
+            "cluster": pa.int32(),
+            "size": pa.int32(),
+            "keywords": pa.list_(pa.string()),
+            "weights": pa.list_(pa.float64()),
+            "nouns": pa.list_(pa.string()),
+            "cosines": pa.list_(pa.float64()),
+        }
+    )
+    write_table(path, pa.Table.from_pylist(rows, schema=schema), meta)
+
+
+def write_internal(
+    root: Path,
+    benchmark: str,
+    encoder: str,
+    clusterings: Sequence[Clustering],
+    views: Mapping[str, Rows],
+    choice: Choice | None,
+    *,
+    seed: int,
+) -> None:
+    """Score every clustering without labels and write the scores."""
+    scored = _scores(clusterings, views, seed)
+    first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
+    for one, values in zip(clusterings, scored, strict=True):
+        first.setdefault((one.view, one.clusterer), (one, values))
+    rows_of_record = [
+        Score(
+            encoder, one.view, one.clusterer, metric, value, k=one.k,
+            n_seeds=len(one.labels), definition=DEFINITION,
+            note="" if value is not None else UNDEFINED[metric],
+        )
+        for one, values in first.values()
+        for metric, value in values.items()
+    ]  # fmt: skip
+    if choice is not None:
+        chosen = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
+        rows_of_record += [
+            Score(encoder, "", "", metric, float(value), note=CRITERION)
+            for metric, value in chosen.items()
+        ]
+    write(path_of(root, "cluster", benchmark, encoder), rows_of_record)
+    if choice is None:
+        rows = _sweep(encoder, clusterings, scored)
+    else:
+        view = "concat" if "concat" in views else next(iter(views))
+        rows = [
+            [encoder, view, k, "silhouette", round(score, 6), int(k == choice.k), "fit"]
+            for k, score in choice.curve
+        ]
+    write_csv(root / "plots/auto_k" / f"{benchmark}_{encoder}.csv", [HEAD, *rows])
+
+
+def _scores(
+    clusterings: Sequence[Clustering], views: Mapping[str, Rows], seed: int
+) -> list[dict[str, Any]]:
+    n_samples = clusterings[0].labels.shape[1]
+    sample = sample_rows(n_samples, generator(seed, "silhouette"))
+    apart: dict[str, Array] = {}
+    scored = []
+    for one in clusterings:
+        # Two views taken separately are judged side by side.
+        view = "concat" if one.view == BOTH else one.view
+        rows = np.asarray(views[view])
+        if view not in apart:
+            apart[view] = distances(rows[sample])
+        scored.append(
+            internal_scores(rows, one.labels, sample=sample, apart=apart[view])
+        )
+    return scored
+
+
+def _sweep(
+    encoder: str, clusterings: Sequence[Clustering], scored: Sequence[dict[str, Any]]
+) -> list[list[Any]]:
+    """Return the silhouettes of one method over k: k-means, or the first."""
+    names = [one.clusterer for one in clusterings]
+    name = "kmeans" if "kmeans" in names else names[0]
+    rows = []
+    for one, score in zip(clusterings, scored, strict=True):
+        if one.clusterer == name and score["silhouette"] is not None:
+            value = round(score["silhouette"], 6)
+            rows.append([encoder, one.view, one.k, "silhouette", value, 0, "evaluated"])
+    return sorted(rows)

@@ -6,25 +6,24 @@ Source: Ward, Hierarchical Grouping to Optimize an Objective Function, JASA 58 (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from mmclust.clusterers._linkage import agglomerate
+import numpy as np
+
+from mmclust.clusterers._graph import neighbour_graph
+from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
-
-if TYPE_CHECKING:
-    import numpy as np
+from mmclust.kernels.kmeans import require_k
 
 DETERMINISTIC = True
+
+MOST_ROWS = 30_000
+"""Rows whose distances are all held: 3.6 GB, and as much again while they merge."""
 
 
 @dataclass(frozen=True)
 class Params:
-    """What "nearest" means between clusters, and between rows.
-
-    ``ward`` takes Euclidean distances; the others take ``metric``. With
-    ``n_neighbors`` clusters merge along the neighbour graph only, which is needed
-    above 30,000 rows.
-    """
+    """What "nearest" means between clusters, and between rows."""
 
     linkage: Literal["ward", "average", "complete", "single"] = "ward"
     """What "nearest" means between clusters; ``ward`` takes Euclidean distances."""
@@ -47,3 +46,54 @@ def fit_predict(
         metric=params.metric,
         n_neighbors=params.n_neighbors,
     )
+
+
+def agglomerate(
+    features: np.ndarray[Any, Any],
+    n_clusters: int,
+    *,
+    linkage: str,
+    metric: str,
+    n_neighbors: int | None,
+) -> np.ndarray[Any, Any]:
+    """Merge the two nearest clusters until k are left: int32 (n,).
+
+    A zero row is at cosine distance 1 from all others. With ``n_neighbors`` clusters
+    merge only along the graph of so many neighbours, in memory that grows with n,
+    else any two, with n².
+    """
+    require_k(n_clusters, len(features))
+    if linkage == "ward" and metric != "euclidean":
+        raise MmclustError(
+            "Ward's linkage needs Euclidean distances",
+            where="clusterers.agglomerative.metric",
+            expected="euclidean, or another linkage",
+            found=metric,
+        )
+    if n_neighbors is None and len(features) > MOST_ROWS:
+        raise MmclustError(
+            f"Too many rows to hold all {len(features):,}² distances",
+            where="agglomerative clustering",
+            expected=f"at most {MOST_ROWS:,} rows, or n_neighbors",
+            found=f"{len(features):,} rows",
+            do="set n_neighbors (10, say) among the clusterer's options: clusters "
+            "then merge along the neighbour graph only, which is another method",
+        )
+    if len(features) == 1:
+        return np.zeros(1, np.int32)
+    from sklearn.cluster import AgglomerativeClustering
+
+    graph = None if n_neighbors is None else neighbour_graph(features, n_neighbors)
+    rows: Any = features
+    if metric == "cosine" and graph is None:
+        rows, metric = _cosine_distances(features), "precomputed"
+    model = AgglomerativeClustering(
+        n_clusters, linkage=linkage, metric=metric, connectivity=graph
+    )
+    return np.asarray(model.fit_predict(rows), np.int32)
+
+
+def _cosine_distances(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    distances = np.clip(1 - features @ features.T, 0, 2)
+    np.fill_diagonal(distances, 0)
+    return np.asarray(np.maximum(distances, distances.T))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmclust.clusterers._linkage import agglomerate
+from mmclust.clusterers.agglomerative import agglomerate
 from mmclust.core.params import Positive  # noqa: TC001
 
 if TYPE_CHECKING:

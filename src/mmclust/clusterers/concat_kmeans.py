@@ -1,8 +1,7 @@
 """k-means on both views side by side, as TAC's training-free variant has it.
 
-TAC, Image Clustering with External Guidance (ICML 2024), released code: image and
-text rows at unit norm are joined and not scaled again (norm √2); spherical faiss
-k-means, 300 iterations, best of 20 random starts, trained on at most 256 rows per
+Image and text rows at unit norm are joined and not scaled again (norm √2); spherical
+faiss k-means, 300 iterations, best of 20 random starts, trained on at most 256 rows per
 cluster. `kmeans` on the view `concat` scales again, takes all rows and starts by
 k-means++.
 

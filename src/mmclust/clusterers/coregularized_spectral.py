@@ -1,11 +1,10 @@
 """Multi-view spectral clustering by pairwise co-regularisation.
 
-Kumar, Rai & Daumé III, Co-regularized Multi-view Spectral Clustering, NIPS 2011:
-each view's eigenvectors are drawn towards the other's, in turns, by adding
-λ U Uᵀ of the other view to its normalised affinity; the rows of all eigenvectors
-side by side are scaled to unit norm and clustered by k-means. The paper's
-affinities are dense Gaussian kernels; here they are graphs of nearest neighbours,
-and U Uᵀ is never multiplied out, so that memory grows with n.
+Each view's eigenvectors are drawn towards the other's, in turns, by adding λ U Uᵀ of
+the other view to its normalised affinity; the rows of all eigenvectors side by side are
+scaled to unit norm and clustered by k-means. The paper's affinities are dense Gaussian
+kernels; here they are graphs of nearest neighbours, and U Uᵀ is never multiplied out,
+so that memory grows with n.
 
 Source: Kumar, Rai and Daumé III, Co-regularized Multi-view Spectral Clustering,
 NIPS 2011.
@@ -35,11 +34,7 @@ VIEWS = "both"
 
 @dataclass(frozen=True)
 class Params:
-    """``weight`` is the paper's λ, which it finds good from 0.01 to 0.05.
-
-    ``n_rounds`` counts how often each view is drawn towards the other; the paper
-    sees it settle in less than 10.
-    """
+    """How the views are drawn together, and clustered."""
 
     weight: PositiveFloat = 0.01
     """The paper's λ, which it finds good from 0.01 to 0.05."""

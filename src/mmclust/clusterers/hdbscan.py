@@ -1,7 +1,6 @@
 """HDBSCAN: DBSCAN at every radius, keeping the clusters that last.
 
-Campello, Moulavi & Sander, PAKDD 2013; scikit-learn's implementation and defaults.
-Confidence is the strength of membership.
+scikit-learn's implementation and defaults. Confidence is the strength of membership.
 
 Source: Campello, Moulavi and Sander, Density-Based Clustering Based on Hierarchical
 Density Estimates, PAKDD 2013.

@@ -1,9 +1,8 @@
 """Spectral clustering on the graph of nearest neighbours.
 
-Ng, Jordan & Weiss, On Spectral Clustering, NIPS 2001: the leading eigenvectors of
-the normalised affinity, rows scaled to unit norm, then k-means. The affinity is the
-symmetrised graph of 10 neighbours, as in scikit-learn, so that time and memory grow
-with n rather than n².
+The leading eigenvectors of the normalised affinity, rows scaled to unit norm, then
+k-means. The affinity is the symmetrised graph of 10 neighbours, as in scikit-learn, so
+that time and memory grow with n rather than n².
 
 Source: Ng, Jordan and Weiss, On Spectral Clustering, NIPS 2001.
 """

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import require_file
-from mmclust.core.words import UNKNOWN
 from mmclust.scoring.sampled import Sampled, draws
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.words import UNKNOWN
+from mmclust.core.clusters import UNKNOWN
 from mmclust.scoring.clustering import nmi
 from mmclust.scoring.sampled import Sampled, chunks, draws
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.cognition.metrics import encode, scores
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file, write_bytes
 from mmclust.core.text import same_form, utf8
-from mmclust.core.words import UNKNOWN
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:

@@ -30,10 +30,10 @@ from mmclust.cognition.metrics import (
 )
 from mmclust.cognition.norms import Categories, Ratings, read_categories, read_ratings
 from mmclust.cognition.own_files import associate, categorize, rate
+from mmclust.core.clusters import UNKNOWN, WordClusters, read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_array, write_bytes, write_table
 from mmclust.core.seeds import generator
-from mmclust.core.words import UNKNOWN, WordClusters, read_words
 from mmclust.kernels.cooccurrence import occurrences, vectors
 from mmclust.scoring.record import (
     FLOORS,
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.clusters import WordClusters
     from mmclust.core.params import Params
-    from mmclust.core.words import WordClusters
 
 Array = np.ndarray[Any, Any]
 

@@ -108,7 +108,7 @@ def reading(found: Found) -> Iterator[Buffer]:
                 do="end other programs, or unpack the archive and give the folder "
                 "with --raw; if it cannot be so large, fetch the source again",
             ) from error
-        start = data_offset(found.path, info) if unpacked is None else 0
+        start = 0 if unpacked is not None else data_offsets(found.path, [info])[0]
     if unpacked is not None:
         yield unpacked
         return
@@ -159,11 +159,6 @@ def is_stored(info: zipfile.ZipInfo) -> bool:
     """Return whether a member's bytes lie in the archive as they are."""
     encrypted = info.flag_bits & 1
     return info.compress_type == zipfile.ZIP_STORED and not encrypted
-
-
-def data_offset(path: Path, info: zipfile.ZipInfo) -> int:
-    """Return where a stored member's bytes begin; see :func:`data_offsets`."""
-    return data_offsets(path, [info])[0]
 
 
 def data_offsets(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[int]:
@@ -349,17 +344,10 @@ def _damaged_tar(
 
 @dataclass(frozen=True)
 class Place:
-    """The bytes of one image.
+    """The bytes of one image: a path inside a folder or an archive.
 
-    Parameters
-    ----------
-    container
-        A folder or an archive.
-    member
-        Path inside it.
-    offset, length
-        Bytes from the archive's start, and how many, where the image is stored
-        uncompressed in one; ``None`` otherwise.
+    ``offset``, from the archive's start, and ``length`` say where it is stored
+    uncompressed in one; else they are ``None``.
     """
 
     container: Path

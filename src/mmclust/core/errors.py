@@ -13,18 +13,9 @@ if TYPE_CHECKING:
 class MmclustError(Exception):
     """The user's input or environment is not what it must be.
 
-    The command line prints it without a traceback and ends with exit code 1.
-
-    Parameters
-    ----------
-    what
-        One sentence: what is wrong.
-    where
-        The file, key, row or option it was found in.
-    expected, found
-        What should have been there, and what was.
-    do
-        What the user can do next.
+    The command line prints it without a traceback and ends with exit code 1: ``what``
+    is wrong, in one sentence; ``where`` (file, key, row or option); what was
+    ``expected`` and ``found`` there; what the user can ``do`` next.
     """
 
     def __init__(

@@ -30,18 +30,11 @@ VIEWS = ("image", "text")
 class Features:
     """The features of one encoder on one benchmark.
 
-    Parameters
-    ----------
-    views
-        ``image`` and/or ``text`` to a float32 array (n, d), memory-mapped, rows
-        in manifest order.
-    meta
-        The contents of ``features.json``.
-    skipped
-        Rows, int64 and ascending, of images that were skipped in any view: a
-        corrupt picture, no caption. They are NaN there and must be left out of
-        whatever is made of any view, so that all views speak of the same images;
-        :meth:`kept` does it.
+    ``views``, ``image`` and/or ``text``, are float32 (n, d), memory-mapped, rows in
+    manifest order; ``meta`` is ``features.json``. ``skipped`` are the rows, int64 and
+    ascending, of images that were skipped in any view (a corrupt picture, no caption).
+    They are NaN there and must be left out of whatever is made of any view, so that all
+    views speak of the same images; :meth:`kept` does it.
     """
 
     views: dict[str, np.ndarray[Any, Any]]
@@ -216,26 +209,10 @@ def check_features(
     *,
     single: bool = True,
 ) -> None:
-    """Refuse an array that cannot be clustered.
+    """Refuse an array that cannot be clustered, naming the first bad row.
 
-    Parameters
-    ----------
-    array
-        What should be float (n, d).
-    where
-        Its file, for the message.
-    n_samples
-        How many rows it must have.
-    skipped
-        Rows that are said to have no features.
-    single
-        Whether it is computed with as float32, which must then hold every number.
-
-    Raises
-    ------
-    MmclustError
-        When it is not two-dimensional, has the wrong number of rows, or holds
-        NaN, infinity or what float32 makes infinite (the first bad row is named).
+    It must be float (n, d) of finite numbers, but in ``skipped`` rows; if ``single``,
+    computed with as float32, of numbers that float32 holds.
     """
     if array.ndim != 2 or array.dtype.kind != "f" or 0 in array.shape:  # noqa: PLR2004
         raise MmclustError(
@@ -289,20 +266,10 @@ def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def view_of(features: Features, view: str) -> np.ndarray[Any, Any]:
-    """Return a view's rows at unit norm; ``concat`` joins both at equal weight.
+    """Return a view's rows at unit norm: float32 (n, d).
 
-    Parameters
-    ----------
-    features
-        Of one encoder.
-    view
-        ``image``, ``text`` or ``concat`` (image features followed by text
-        features, each normalised before, the whole after).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, d) or, for ``concat``, (n, d_image + d_text); unit norm.
+    ``concat`` is image features followed by text features, each normalised before, the
+    whole after, so that both have equal weight.
     """
     if view != "concat":
         return normalised(features.views[view])

@@ -79,18 +79,7 @@ LIBRARIES = {
 class Fingerprint:
     """What a stage's outputs would be made of, and the record of what they are.
 
-    Parameters
-    ----------
-    what
-        The stage and its names, for messages.
-    record
-        The record's file.
-    outs
-        Files and folders that the stage writes, all of them.
-    made_of
-        See :func:`fingerprint`.
-    before
-        Of each file that was there: what changes when it is written anew.
+    ``before`` has, of each file that was there, what changes when it is written anew.
     """
 
     what: str

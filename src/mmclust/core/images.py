@@ -1,32 +1,51 @@
-"""Reading images where they lie: in a folder, or straight from an archive."""
+"""Images: read where they lie, in a folder or an archive, and decoded by one rule."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
+import struct
 import zipfile
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.decoding import CorruptImageError, decode
+import numpy as np
+
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    import numpy as np
+    from PIL import Image
 
     from mmclust.core.manifest import Manifest
 
+JPEG = b"\xff\xd8\xff"
+LARGE = 1 << 26
+"""Pixels from which on Pillow decides whether a picture is a bomb."""
+MAX_PIXELS = 89_478_485
+"""Images with more are refused: Pillow's own guard against tiny files that unpack to
+gigabytes."""
+# What Pillow raises on bytes that are no image of the kind they begin as.
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+
 
 class Images:
-    """A benchmark's images, read row by row; its archives stay open in between.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are.
-    """
+    """A benchmark's images, read row by row; its archives stay open in between."""
 
     def __init__(self, manifest: Manifest) -> None:
         names = ("container", "member", "offset", "length")
@@ -35,25 +54,11 @@ class Images:
         self._archives: dict[Path, zipfile.ZipFile] = {}
 
     def read(self, row: int) -> np.ndarray[Any, Any]:
-        """Return one image as RGB.
+        """Return one image as RGB, uint8 (h, w, 3); damage names the image."""
+        return decode(*self.file(row))
 
-        Parameters
-        ----------
-        row
-            Position in the manifest.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (h, w, 3).
-
-        Raises
-        ------
-        CorruptImageError
-            When the bytes are damaged; the image is named.
-        MmclustError
-            When the manifest was built without images, or a file is missing.
-        """
+    def file(self, row: int) -> tuple[bytes, str]:
+        """Return an image's bytes as the publisher made them, and where they lie."""
         container, member, offset, length = (c[row].as_py() for c in self._columns)
         manifest = self._manifest
         if container is None:
@@ -63,8 +68,33 @@ class Images:
                 do="build it again without --annotations-only",
             )
         path = manifest.folder / container
-        data = _bytes(path, member, offset, length, self._archives)
-        return decode(data, f"{path}, {member}")
+        try:
+            return self._bytes(path, member, offset, length), f"{path}, {member}"
+        except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+            damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
+            known = path in self._archives
+            raise (CorruptImageError if damaged and known else MmclustError)(
+                "An image cannot be read",
+                where=f"{path}, {member}",
+                found=error,
+                do="fetch the source again, then build again",
+            ) from error
+
+    def _bytes(
+        self, path: Path, member: str, offset: int | None, length: int | None
+    ) -> bytes:
+        """Read by offset where the image is stored, else through the archive."""
+        if path.is_dir():
+            return (path / member).read_bytes()
+        if path.suffix == ".tar":  # never compressed, and without checksums
+            with path.open("rb") as file:
+                file.seek(offset or 0)
+                return file.read(length)
+        if path not in self._archives:
+            self._archives[path] = zipfile.ZipFile(path)
+        if offset is None or length is None:
+            return self._archives[path].read(member)
+        return _stored(self._archives[path], member, offset, length)
 
     def close(self) -> None:
         """Close the archives."""
@@ -76,93 +106,17 @@ class Images:
 def read_images(
     manifest: Manifest, rows: Iterable[int]
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """Yield images as RGB, each archive opened once.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are.
-    rows
-        Positions in the manifest.
-
-    Yields
-    ------
-    image_id : str
-    rgb : numpy.ndarray
-        uint8 (h, w, 3).
-
-    Raises
-    ------
-    MmclustError
-        See :meth:`Images.read`.
-    """
+    """Yield ids and images as RGB, uint8 (h, w, 3); see :meth:`Images.read`."""
     with contextlib.closing(Images(manifest)) as images:
         for row in rows:
             yield manifest.table["image_id"][row].as_py(), images.read(row)
 
 
-def _bytes(
-    path: Path,
-    member: str,
-    offset: int | None,
-    length: int | None,
-    archives: dict[Path, zipfile.ZipFile],
-) -> bytes:
-    """Return an image's bytes: by offset where stored, else through the archive."""
-    try:
-        if path.is_dir():
-            return (path / member).read_bytes()
-        if path.suffix == ".tar":  # never compressed, and without checksums
-            with path.open("rb") as file:
-                file.seek(offset or 0)
-                return file.read(length)
-        if path not in archives:
-            archives[path] = zipfile.ZipFile(path)
-        if offset is None or length is None:
-            return archives[path].read(member)
-        return _stored(archives[path], member, offset, length)
-    except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
-        raise (CorruptImageError if damaged and path in archives else MmclustError)(
-            "An image cannot be read",
-            where=f"{path}, {member}",
-            found=error,
-            do="fetch the source again, then build again",
-        ) from error
-
-
 def read_files(manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield images' bytes as the publisher made them, each archive opened once.
-
-    Parameters
-    ----------
-    manifest
-        Says where the bytes are; built with images.
-    rows
-        Positions in the manifest.
-
-    Yields
-    ------
-    row : int
-    data : bytes
-        Not decoded.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, or its bytes are not those of its archive.
-    """
-    names = ("container", "member", "offset", "length")
-    columns = [manifest.table[name] for name in names]
-    archives: dict[Path, zipfile.ZipFile] = {}
-    try:
+    """Yield rows and their files' bytes as the publisher made them, not decoded."""
+    with contextlib.closing(Images(manifest)) as images:
         for row in rows:
-            container, member, offset, length = (c[row].as_py() for c in columns)
-            path = manifest.folder / container
-            yield row, _bytes(path, member, offset, length, archives)
-    finally:
-        for archive in archives.values():
-            archive.close()
+            yield row, images.file(row)[0]
 
 
 def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> bytes:
@@ -174,3 +128,120 @@ def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> 
     if zlib.crc32(data) != archive.getinfo(member).CRC:
         raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
     return data
+
+
+class CorruptImageError(MmclustError):
+    """The bytes of an image are there, and are damaged."""
+
+
+def decode(data: bytes, where: str) -> np.ndarray[Any, Any]:
+    """Decode an image file to RGB, uint8 (h, w, 3), as reference loaders do JPEGs.
+
+    Pixels are taken as they are stored: EXIF orientation and colour profiles are not
+    applied (boxes and published features are of the stored pixels). Of an animation
+    the first frame counts; 16-bit values keep their high byte; transparency is laid
+    over white; CMYK, palettes and grey become RGB by Pillow's conversion. 32-bit
+    values, which have no stated range, are refused, as are more than
+    :data:`MAX_PIXELS`.
+    """
+    fast = _decode_jpeg(data)
+    if fast is not None:
+        return fast
+    with _opened(data, where) as image:
+        return np.asarray(_rgb(image))
+
+
+def size_of(data: bytes, where: str) -> tuple[int, int]:
+    """Return an image's width and height, from its header alone."""
+    with _opened(data, where) as image:
+        return image.size
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, where: str) -> Iterator[Image.Image]:
+    """Open an image file; whatever Pillow makes of its bytes becomes one error."""
+    from PIL import Image
+
+    if not data:
+        raise _undecodable(where, "an empty file")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _refuse_large(image)
+            if image.format == "EPS":  # Pillow would run Ghostscript on it
+                raise _undecodable(where, "PostScript, a program that is not run")
+            yield image
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise CorruptImageError(
+            "An image is too large",
+            where=where,
+            expected=f"at most {MAX_PIXELS:,} pixels",
+            found="more, as its header says",
+            do="make it smaller, or take it out",
+        ) from error
+    except _BROKEN as error:
+        found = f"{len(data)} bytes that do not decode ({type(error).__name__})"
+        raise _undecodable(where, found) from error
+
+
+def _refuse_large(image: Image.Image) -> None:
+    from PIL import Image
+
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+
+
+def _undecodable(where: str, found: str) -> CorruptImageError:
+    return CorruptImageError(
+        "An image cannot be decoded",
+        where=where,
+        expected="a complete image file",
+        found=found,
+        do="fetch the source again; if the publisher's file is damaged, "
+        "report it to them",
+    )
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Convert by the rules of :func:`decode`."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM"):
+        # Pillow keeps the high byte of 16-bit colours, and clips 16-bit greys.
+        grey = np.asarray(image).astype(np.uint16) >> 8
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(image.mode)
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        white = Image.new("RGBA", seen.size, "white")
+        return Image.alpha_composite(white, seen).convert("RGB")
+    return image.convert("RGB")
+
+
+def _decode_jpeg(data: bytes) -> np.ndarray[Any, Any] | None:
+    """Decode a plain JPEG, faster than Pillow, to the same pixels; else ``None``.
+
+    simplejpeg is libjpeg-turbo with little around it. It is held to what Pillow
+    does: the accurate inverse transform and smooth upsampling. Whatever it finds
+    odd, Pillow judges: damage above all, CMYK, and pictures of enormous size.
+    """
+    if not data.startswith(JPEG) or (library := _simplejpeg()) is None:
+        return None
+    try:
+        height, width, colours, _ = library.decode_jpeg_header(data)
+        if colours not in {"YCbCr", "Gray"} or height * width > LARGE:
+            return None
+        rgb: np.ndarray[Any, Any] = library.decode_jpeg(
+            data, "RGB", fastdct=False, fastupsample=False
+        )
+    except ValueError:
+        return None
+    return rgb
+
+
+@lru_cache(maxsize=1)
+def _simplejpeg() -> Any:
+    try:
+        return importlib.import_module("simplejpeg")
+    except ImportError:
+        return None

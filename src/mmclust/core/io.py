@@ -9,9 +9,11 @@ the previous file as it was.
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.text import json_value
+from mmclust.core.text import json_value, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,6 +42,7 @@ _JSON_KINDS = {
     bool: "true or false",
 }
 _PROBE = 1 << 16
+_LINE_END = re.compile(r"\r\n|\n|\r")
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _SWEPT: set[Path] = set()
 """Folders that this process has looked through for what killed ones left."""
@@ -195,6 +198,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write bytes atomically; see :func:`writing`."""
     with writing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Write rows, the header first, as CSV; see :func:`writing`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_bytes(path, text.getvalue().encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -437,6 +447,28 @@ def require_file(path: Path, do: str | None = None) -> Path:
             do=do or "run `dvc repro`, which makes it",
         )
     return path
+
+
+def read_lines(path: Path, do: str) -> list[str]:
+    """Read a text file, UTF-8: its lines without the blanks around them."""
+    text = utf8(require_file(path, do).read_bytes(), path, path.name)
+    lines = [line.strip() for line in _LINE_END.split(text)]
+    return lines if lines[-1] else lines[:-1]
+
+
+def read_ids(path: Path | None, n_rows: int) -> list[str]:
+    """Return one id per row, numbered from 0 without a file."""
+    if path is None:
+        return [str(i) for i in range(n_rows)]
+    ids = read_lines(path, "give one image_id per line")
+    if len(ids) != n_rows or len(set(ids)) != len(ids) or not all(ids):
+        raise MmclustError(
+            "The ids do not fit the features",
+            where=path,
+            expected=f"{n_rows} different ids, one per line",
+            found=f"{len(ids)} lines, {len(set(ids) - {''})} different ids",
+        )
+    return ids
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:

@@ -1,4 +1,4 @@
-"""Labels: ground truth, in a file of its own, so that it shows who reads it.
+"""Labels: ground truth, in ``labels.parquet`` alone, so that it shows who reads it.
 
 Scoring reads labels; whatever fits, selects or stops does not. A test goes through
 the imports of this module and the deps of every stage.
@@ -28,17 +28,7 @@ ASIDE = "hidden.parquet"
 
 @dataclass(frozen=True)
 class Labels:
-    """Ground truth, read by scoring code alone.
-
-    Parameters
-    ----------
-    image_ids
-        n ids.
-    labels
-        int32 (n,); :data:`HIDDEN` where the class is not given out.
-    names
-        The class name of each image, n strings.
-    """
+    """Classes of n images: int32 (n,), :data:`HIDDEN` where they are not given out."""
 
     image_ids: list[str]
     labels: np.ndarray[Any, Any]

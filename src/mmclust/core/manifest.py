@@ -26,26 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One image of a benchmark.
+    """One image of a benchmark, by an id that is unique in it.
 
-    Parameters
-    ----------
-    image_id
-        Unique in the benchmark.
-    container
-        The directory or archive that holds the image; ``None`` when images were
-        not looked for (``--annotations-only``).
-    member
-        The image's path inside its container.
-    offset, length
-        Where the bytes are in an archive that stores them uncompressed;
-        ``None`` otherwise.
-    width, height
-        Pixels; ``None`` when the publisher does not say.
-    captions
-        In the publisher's order.
-    split
-        ``train``, ``val`` or ``test``.
+    ``member`` is its path in ``container``, a folder or an archive, or ``None`` when
+    images were not looked for; ``offset`` and ``length`` say where an archive stores
+    the bytes uncompressed. ``width`` and ``height`` are ``None`` when the publisher
+    does not say. Captions are in the publisher's order, ``split`` is one of ``SPLITS``.
     """
 
     image_id: str
@@ -61,17 +47,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A benchmark's images, in order, with their captions.
+    """A benchmark's images, sorted by ``image_id``, with their captions.
 
-    Parameters
-    ----------
-    folder
-        Where the manifest lies; containers are relative to it.
-    table
-        The rows, sorted by ``image_id``.
-    meta
-        ``benchmark``, ``protocol``, ``sources`` (name to digest), ``fit`` and
-        ``evaluate`` (names of splits) and ``digest``.
+    Containers are relative to ``folder``. ``meta`` has ``benchmark``, ``protocol``,
+    ``sources`` (name to digest), ``fit`` and ``evaluate`` (names of splits) and
+    ``digest``.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Objects: what is where in the images. Ground truth, in a file of its own.
+"""Objects: what is where in the images, in ``objects.parquet``. Ground truth.
 
 Scoring reads it, as it reads labels; whatever fits, selects or stops does not.
 """

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, nearest
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _PACKAGE = Path(__file__).parent.parent
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST = 100
 
 
 def names(kind: str) -> list[str]:
@@ -44,11 +47,21 @@ def require(kind: str, name: str) -> None:
         )
 
 
-def params_of(
-    kind: str, name: str, block: Any, where: str, given: str = "params.yaml"
-) -> Any:
-    """Read a plugin's block of params.yaml into its ``Params`` class."""
-    from mmclust.core.params import convert
-
-    options = {} if block is None else block
-    return convert(options, load(kind, name).Params, where, given)
+def require_name(name: object, what: str, where: object) -> str:
+    """Return a name that is safe as a part of paths and a word of a command."""
+    if (
+        isinstance(name, str)
+        and _NAME.fullmatch(name)
+        and not name.endswith(".")
+        and len(name) <= _LONGEST
+    ):
+        return name
+    shown = repr(name)
+    raise MmclustError(
+        f"The name of {what} cannot be used",
+        where=where,
+        expected="letters, digits, _, - and . only, first a letter or a digit: names "
+        "become folders and words of commands",
+        found=shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…",
+        do="choose another name",
+    )

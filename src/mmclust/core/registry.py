@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.names import require_name
+from mmclust.core.plugins import require_name
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -30,28 +30,14 @@ DIGEST_LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
 class SourceFile:
     """One file of a source.
 
-    Parameters
-    ----------
-    urls
-        Where it lies, in order of preference; ``http``, ``https`` or ``file``.
-    size
-        Bytes; ``None`` where nobody knows.
-    sha256, sha1, md5
-        Lower-case hexadecimal; ``None`` where not known.
-    contains
-        For an archive: patterns of its members, and how many match in the full
-        file.
-    optional
-        Whether a folder of the user's may lack it while it has another.
-    member_url
-        Where a single member lies, with ``{member}`` for its path in the archive.
-    listed_in
-        The file of the source that names the members of this one, an archive that is
-        made here of what ``member_url`` gives; empty otherwise.
-    name
-        What it is called on disk.
-    first_seen
-        Whether size and digest are those of this project's own first download.
+    ``urls`` (``http``, ``https`` or ``file``) are in order of preference; size and
+    digests, lower-case hexadecimal, are ``None`` where nobody knows them, and
+    ``first_seen`` if they are those of this project's own first download. Of an
+    archive ``contains`` has patterns of members, and how many match in the full file;
+    ``member_url`` is where a single member lies, with ``{member}`` for its path;
+    ``listed_in`` names the file that lists its members, where the archive is made here
+    of what ``member_url`` gives. A folder of the user's may lack an ``optional`` file
+    while it has another. ``name`` is what it is called on disk.
     """
 
     urls: tuple[str, ...] = ()
@@ -91,27 +77,12 @@ class SourceFile:
 class Source:
     """A publisher's data set.
 
-    Parameters
-    ----------
-    files
-        By name, in the registry's order.
-    title, homepage, licence, citation
-        For people.
-    evidence
-        Who states the digests and sizes.
-    accept
-        Whether its terms must be accepted before anything is fetched.
-    terms
-        What is accepted then.
-    manual
-        For files without url: where and how to get them by hand.
-    tokens
-        By host: the environment variable that holds the token it wants.
-    protocol
-        Options of benchmarks that the source suggests, such as
-        ``{"coco_all.min_images": 20}`` for a small sample.
-    name
-        Its key in the registry.
+    Title, homepage, licence and citation are for people; ``evidence`` says who states
+    the digests and sizes. ``accept``: its ``terms`` must be accepted before anything is
+    fetched. ``manual`` says where and how to get files without url by hand. ``tokens``
+    are the environment variables that hold what a host wants; ``protocol`` has options
+    of benchmarks that the source suggests, such as ``{"coco_all.min_images": 20}`` for
+    a small sample. ``name`` is its key in the registry.
     """
 
     files: dict[str, SourceFile]

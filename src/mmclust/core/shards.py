@@ -4,11 +4,16 @@ A shard is a fixed range of rows. Each becomes a file of its own, written atomic
 in a work folder, and then a sidecar that says what the file is and makes it count.
 A killed run leaves whole shards, which the next run keeps. What the shards are, no
 one can tell from the merged array: their rows depend on the number of rows alone.
+One driver at a time has a work folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import shutil
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +30,14 @@ from mmclust.core.io import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     Span = tuple[int, int]
 
 ROWS = 256
 """Rows per shard, at most."""
+LOCK = "lock"
 
 
 def ranges(n_rows: int, batch: int = 1) -> list[Span]:
@@ -44,15 +50,8 @@ def ranges(n_rows: int, batch: int = 1) -> list[Span]:
 class Sharded:
     """One array in the making.
 
-    Parameters
-    ----------
-    path
-        The merged ``.npy``; shards and sidecars lie beside it until it is there.
-    n_rows, batch
-        See :func:`ranges`.
-    origin
-        Digests of what the rows come from (manifest, params). Shards of another
-        origin do not count.
+    Shards and sidecars lie beside the merged ``.npy`` until it is there. Shards of
+    another ``origin`` (digests of what the rows come from) do not count.
     """
 
     path: Path
@@ -159,3 +158,67 @@ class Sharded:
             do="run the same command again: the shard was removed, and it alone is "
             "computed anew",
         )
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process.
+
+    The system holds the lock and drops it with the process, however that ends: a
+    lock file left by a dead process holds nobody up.
+    """
+    descriptor = _acquire(folder)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder that this process holds, the lock last."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+        (folder / LOCK).unlink()
+        folder.rmdir()
+
+
+def _acquire(folder: Path) -> int:
+    path = folder / LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _no_lock(path, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace")
+            os.close(descriptor)
+            raise MmclustError(
+                "Another run is at work on the same features",
+                where=folder,
+                found=holder or "a process that has just begun",
+                do="wait for it, or end that process; then run the command again",
+            ) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise _no_lock(path, error) from error
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                break
+        os.close(descriptor)  # its last holder finished and removed the file
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    return descriptor
+
+
+def _no_lock(path: Path, error: OSError) -> MmclustError:
+    return MmclustError(
+        "The work folder cannot be locked",
+        where=path,
+        found=error.strerror or error,
+        do="choose a folder you may write to, on a file system that knows locks",
+    )

@@ -28,6 +28,30 @@ def same_form(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def as_written(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return each name as other names have it: itself, or the one that looks the same.
+
+    Files from macOS spell ``é`` as two characters, others as one. Names that look the
+    same and are not alone in it stay as they are.
+    """
+    names, others = list(names), set(known)
+    found = dict(zip(names, names, strict=True))
+    alone = _alone(others)
+    for form, name in _alone(names).items():
+        if name not in others and alone.get(form, name) not in found:
+            found[name] = alone.get(form, name)
+    return found
+
+
+def _alone(names: Iterable[str]) -> dict[str, str]:
+    """Return names by their Unicode form, but for those that share one."""
+    forms: dict[str, str | None] = {}
+    for name in names:
+        form = same_form(name)
+        forms[form] = None if form in forms else name
+    return {form: name for form, name in forms.items() if name is not None}
+
+
 def decoded(value: Any, where: object) -> Any:
     """Return bytes, also those in lists, as the UTF-8 text they hold."""
     if isinstance(value, list | tuple):

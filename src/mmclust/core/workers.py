@@ -57,10 +57,7 @@ class Worker(Protocol):
 class LocalWorker:
     """A spawned process of this machine.
 
-    Parameters
-    ----------
-    setup
-        Called once in the process; gives the function that runs tasks. Picklable.
+    ``setup``, picklable, is called once in it and gives the function that runs tasks.
     """
 
     def __init__(self, setup: Callable[[], Run]) -> None:
@@ -99,24 +96,10 @@ class LocalWorker:
 def in_order(
     run: Run, tasks: Iterable[Any], workers: int, *, describe: Callable[[Any], str]
 ) -> Iterator[Any]:
-    """Yield the result of each task, in the order of the tasks.
+    """Yield the result of each task, in the order of the tasks; see :func:`run_tasks`.
 
-    Parameters
-    ----------
-    run
-        Runs a task. Picklable; what it holds travels once to each worker.
-    tasks
-        Taken as they are needed.
-    workers
-        Processes. Where one is enough, tasks run in this process. The bytes do not
-        depend on it.
-    describe
-        What a task is called in a message.
-
-    Raises
-    ------
-    MmclustError
-        As :func:`run_tasks`.
+    ``run``, picklable, travels once to each worker. Where one worker is enough, tasks
+    run in this process; the bytes do not depend on it.
     """
     if isinstance(tasks, Sized):
         workers = min(workers, len(tasks))
@@ -149,29 +132,12 @@ def run_tasks(
     ahead: int = 1,
     describe: Callable[[Any], str],
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Run tasks on workers; yield each task with its result as it is done.
+    """Run tasks on workers; yield each task with its result, as they are done.
 
-    Parameters
-    ----------
-    workers
-        What starts each worker, at first and again when it died.
-    tasks
-        Taken as they are needed.
-    ahead
-        How many tasks, beyond one for each worker, may wait or lie finished.
-    describe
-        What a task is called in a message.
-
-    Yields
-    ------
-    task, result
-        In the order of completion.
-
-    Raises
-    ------
-    MmclustError
-        When a task's worker died :data:`RETRIES` + 1 times. What a task raises is
-        raised at once; the other workers are stopped.
+    ``workers`` are what starts each, at first and again when it died. ``ahead`` is how
+    many tasks, beyond one for each worker, may wait or lie finished. What a task raises
+    is raised at once, as is the death of its worker for the :data:`RETRIES` + 1st time;
+    the other workers are stopped.
     """
     slots = [_Slot(start) for start in workers]
     todo: Todo = SimpleQueue()

@@ -1,4 +1,4 @@
-"""YAML as DVC reads and writes it: version 1.2, one reader for every file and option.
+"""YAML as DVC reads and writes it, version 1.2: every file and option, and dvc.lock.
 
 PyYAML alone reads version 1.1, where ``1e-05`` and ``5e-1`` are text, ``010`` is eight
 and ``no`` is false. Its parser is used here, its meaning of words is not.
@@ -6,14 +6,16 @@ and ``no`` is false. Its parser is used here, its meaning of words is not.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _DEPTH = 50
@@ -238,3 +240,44 @@ class _Reader:
 
     def wrong(self, event: Any, found: str, expected: str) -> MmclustError:
         return _wrong(self.where, event.start_mark.line + 1, found, expected)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it last ran: path → md5 of what it read and wrote."""
+
+    name: str
+    deps: dict[str, str] = field(default_factory=dict)
+    outs: dict[str, str] = field(default_factory=dict)
+
+
+def parse_lock(data: bytes | None, where: object = "dvc.lock") -> list[Stage]:
+    """Return the stages of a dvc.lock; none of none."""
+    value = parse_yaml(data or b"", where, as_text=True)
+    stages = value.get("stages") if isinstance(value, dict) else None
+    if not isinstance(stages, dict):
+        return []
+    return [
+        Stage(name, _digests(entry, "deps"), _digests(entry, "outs"))
+        for name, entry in stages.items()
+        if isinstance(entry, dict)
+    ]
+
+
+def _digests(entry: dict[str, Any], section: str) -> dict[str, str]:
+    listed = entry.get(section)
+    return {
+        each["path"]: str(each.get("md5") or "unknown")
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict) and "path" in each
+    }
+
+
+def maker(stages: Iterable[Stage], path: str) -> Stage | None:
+    """Return the stage that wrote a file, None where none is recorded."""
+    return next((stage for stage in stages if path in stage.outs), None)
+
+
+def md5(data: bytes) -> str:
+    """Return DVC's digest of a file."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import some
 from mmclust.core.fingerprint import code, fingerprint
-from mmclust.core.images import Images
+from mmclust.core.images import CorruptImageError, Images
 from mmclust.core.io import digest_of
-from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.params import convert
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
-from mmclust.core.shards import Sharded
+from mmclust.core.shards import Sharded, clear, locked
 from mmclust.core.workers import LocalWorker, run_tasks
 from mmclust.encoders import _blip
 from mmclust.encoders._captions import write_captions

@@ -16,11 +16,11 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, read_meta, require_sealed, sealed
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import digest_of, read_table, write_array, write_json
-from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.params import EncodeParams
 from mmclust.core.progress import track
+from mmclust.core.shards import clear, locked
 from mmclust.encoders._compute import computing
 from mmclust.encoders._engines import Options
 from mmclust.encoders._finish import FITTED, load_fitted

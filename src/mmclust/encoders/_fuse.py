@@ -15,7 +15,8 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
 from mmclust.encoders._compute import FLAGS, flags_of

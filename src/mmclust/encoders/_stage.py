@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.locks import clear, locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import EncodeParams
 from mmclust.core.progress import meter
+from mmclust.core.shards import clear, locked
 from mmclust.encoders import _engines
 from mmclust.encoders._engines import Options
 from mmclust.encoders._finish import finish

@@ -9,7 +9,8 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import code
 from mmclust.core.io import digest_of
 from mmclust.core.numerics import recorded
-from mmclust.core.plugins import load, params_of
+from mmclust.core.params import params_of
+from mmclust.core.plugins import load
 from mmclust.core.shards import Sharded
 from mmclust.encoders._captions import (
     PUBLISHER,

@@ -234,21 +234,19 @@ def _train(
     from torch import nn
     from torch.nn.functional import cross_entropy
 
+    from mmclust.kernels.adam import Adam, one_cycle
+
     rng = generator(seed, "batches")
     device, n = pictures.device, len(pictures)
     size = min(params.batch, n)
-    # Not fused, it takes torch's square root, which no two processors share.
-    optimizer = torch.optim.AdamW(model.parameters(), params.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, params.learning_rate, total_steps=params.steps + 1
-    )
+    optimizer = Adam(model.parameters(), params.learning_rate, decay=0.01)
     target = torch.arange(size, device=device)
     tower = model["image"]
     assert isinstance(tower, nn.Sequential)
     losses, order = [], rng.permutation(n)
     with ThreadPoolExecutor(2, "miniclip", in_thread) as pool:
         convolutions = Convolutions(tower, pictures[:size].shape, pool)
-        for _ in track(range(params.steps), "miniclip", params.steps, "steps"):
+        for step in track(range(params.steps), "miniclip", params.steps, "steps"):
             if len(order) < size:
                 order = rng.permutation(n)
             rows, order = order[:size], order[size:]
@@ -263,7 +261,10 @@ def _train(
             loss.backward()  # type: ignore[no-untyped-call]
             assert features.grad is not None
             convolutions.backward(features.grad)
+            optimizer.learning_rate, beta = one_cycle(
+                step, params.steps + 1, params.learning_rate
+            )
+            optimizer.betas = (beta, 0.999)
             optimizer.step()
-            schedule.step()
             losses.append(round(float(loss.detach()), 6))
     return losses

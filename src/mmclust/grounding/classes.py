@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.io import file_digest, read_array
-from mmclust.core.words import UNKNOWN
 from mmclust.grounding.micro import set_counts
 from mmclust.scoring.record import Score
 

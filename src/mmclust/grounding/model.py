@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN, WordClusters, read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json, require_file
-from mmclust.core.words import UNKNOWN, WordClusters, read_words
 from mmclust.grounding.boxes import min_max
 
 if TYPE_CHECKING:

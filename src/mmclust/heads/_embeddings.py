@@ -36,20 +36,9 @@ FITTED = ("fitted.safetensors", "fitted.json")
 class SharedEncoder:
     """An encoder of both images and text, as a benchmark has it.
 
-    Parameters
-    ----------
-    name
-        A file in ``encoders/``.
-    params
-        Its options.
-    fitted
-        What it learned.
-    frozen
-        Whether it learns nothing here, so that its text embeddings are the same for
-        every benchmark.
-    model
-        Identity of its weights, tokenizer and configuration, as ``features.json`` has
-        it; ``None`` for an encoder without pretrained weights.
+    A ``frozen`` one learns nothing here, so that its text embeddings are the same for
+    every benchmark. ``model`` is the identity of its weights, as ``features.json`` has
+    it.
     """
 
     name: str
@@ -146,19 +135,7 @@ def embedder(encoder: SharedEncoder, *, normalise: bool, device: str) -> Embed:
 def embed_words(words: Sequence[str], params: NounsParams, embed: Embed) -> Any:
     """Return the mean over the templates of each word's prompts.
 
-    Parameters
-    ----------
-    words
-        u distinct words.
-    params
-        ``templates`` and ``underscores`` are used.
-    embed
-        Turns t texts into float32 (t, d).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (u, d), not normalised; sums were float64.
+    float32 (u, d), not normalised; sums were float64.
     """
     spoken, blocks = _spoken(words, params), []
     starts = range(0, len(spoken), WORDS)
@@ -185,26 +162,10 @@ def word_embeddings(
     *,
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
-    """Embed distinct words; those of a frozen encoder are kept for every benchmark.
+    """Embed u distinct words: float32 (u, d).
 
-    Parameters
-    ----------
-    words
-        u distinct words.
-    encoder
-        See :func:`shared_encoder`.
-    params
-        Templates and their treatment.
-    cache
-        Folder of the embeddings that are kept, each under a digest of all that they
-        come from.
-    device
-        Where torch models run.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (u, d).
+    Those of a frozen encoder are kept for every benchmark, each file under a digest of
+    all that it comes from.
     """
     _require_templates(params)
     embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)

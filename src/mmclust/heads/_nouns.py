@@ -2,62 +2,151 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import read_features, sealed
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.io import write_array, write_json, write_table
+from mmclust.core.io import (
+    file_digest,
+    require_file,
+    write_array,
+    write_json,
+    write_table,
+)
 from mmclust.core.manifest import read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
-from mmclust.heads._centres import image_centres, n_centres
 from mmclust.heads._embeddings import (
     prompts_cut,
     shared_encoder,
     shares_space,
     word_embeddings,
 )
-from mmclust.heads._rows import n_clusters, require_same_space, unit_rows
-from mmclust.heads._space import Chosen, choose_nouns, classify_nouns, counterparts
-from mmclust.heads._vocabulary import Vocabulary, is_empty, read_vocabulary, unique
+from mmclust.heads._rows import (
+    n_clusters,
+    read_rows,
+    require_same_space,
+    unit_rows,
+)
+from mmclust.heads._space import (
+    Chosen,
+    choose_nouns,
+    classify_nouns,
+    counterparts,
+    image_centres,
+    n_centres,
+)
 
 if TYPE_CHECKING:
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import NounsParams, Params
 
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A list of words, in order; a word may occur more than once.
+
+    Definitions are empty where the file, of this sha256, has none.
+    """
+
+    words: list[str]
+    definitions: list[str]
+    digest: str
+
+
+def is_empty(path: Path) -> bool:
+    """Say whether a list has no word: the pipeline's, where WordNet is no source."""
+    return path.is_file() and path.read_bytes().strip() in {b"", b"word,definition"}
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read ``word,definition`` (any CSV with a column ``word``) or a word list.
+
+    Nothing is dropped: ``WordNetNouns.csv`` has 146,347 rows of 119,034 words, and
+    embeddings of one's own have a row for each. ``nan`` and ``null`` are words.
+    """
+    require_file(path, "make WordNet's with `mmclust sources nouns`, or give a .txt")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MmclustError(
+            "A vocabulary must be UTF-8", where=path, found=error
+        ) from error
+    if path.suffix == ".csv":
+        words, definitions = _columns(text, path)
+    else:
+        words = [line.strip() for line in text.splitlines()]
+        definitions = [""] * len(words)
+    first = 2 if path.suffix == ".csv" else 1
+    blank = [i + first for i, word in enumerate(words) if not word]
+    if blank:
+        raise MmclustError(
+            "The vocabulary has blank words",
+            where=f"{path}, line {some(blank)}",
+            expected="a word in every row",
+            found=f"{len(blank)} blank of {len(words)}",
+            do="remove these lines (and the embeddings that belong to them)",
+        )
+    if not words:
+        raise MmclustError(
+            "The vocabulary is empty",
+            where=path,
+            expected="words",
+            found="none",
+            do="add wordnet to data.sources, or name a list of your own in "
+            "nouns.vocabulary",
+        )
+    return Vocabulary(words, definitions, file_digest(path))
+
+
+def _columns(text: str, path: Path) -> tuple[list[str], list[str]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    if "word" not in (rows.fieldnames or ()):
+        raise MmclustError(
+            "The vocabulary has no column 'word'",
+            where=path,
+            expected="a header such as word,definition",
+            found=some(rows.fieldnames or ()),
+            do="name the column, or give a .txt with one word per line",
+        )
+    pairs = [(row["word"] or "", row.get("definition") or "") for row in rows]
+    return [word.strip() for word, _ in pairs], [text for _, text in pairs]
+
+
+def unique(words: list[str]) -> tuple[list[str], list[int]]:
+    """Return the distinct words by first occurrence, and where each row's is."""
+    position: dict[str, int] = {}
+    place = [position.setdefault(word, len(position)) for word in words]
+    return list(position), place
+
 
 @dataclass(frozen=True)
 class NounSpace:
-    """The nouns chosen for some images.
+    """The nouns chosen for some images, and their embeddings: float32 (m, d).
 
-    Parameters
-    ----------
-    chosen
-        By row of the vocabulary.
-    nouns
-        float32 (m, d), unit norm: their embeddings.
-    n_centres
-        Image centres asked for.
-    without_images, without_nouns
-        Centres that no image, and no noun, was given to.
+    ``n_centres`` were asked for; to some no image, or no noun, was given.
     """
 
     chosen: Chosen
-    nouns: np.ndarray[Any, Any]
+    nouns: Array
     n_centres: int
     without_images: int
     without_nouns: int
 
 
 def noun_space(
-    images: np.ndarray[Any, Any],
-    embeddings: np.ndarray[Any, Any],
-    place: np.ndarray[Any, Any],
+    images: Array,
+    embeddings: Array,
+    place: Array,
     words: list[str],
     k: int,
     params: NounsParams,
@@ -67,27 +156,9 @@ def noun_space(
 ) -> NounSpace:
     """Choose the nouns that tell the images' centres apart.
 
-    Parameters
-    ----------
-    images
-        float32 (n, d), unit norm: those that are fitted on.
-    embeddings
-        float32 (u, d), unit norm.
-    place
-        int64 (r,): the embedding of each row of the vocabulary.
-    words
-        Length r.
-    k
-        Image centres.
-    params
-        See :class:`mmclust.core.params.NounsParams`.
-    seed, device
-        Of k-means.
-
-    Raises
-    ------
-    MmclustError
-        When there are fewer nouns or images than centres.
+    ``images`` are those that are fitted on, float32 (n, d), as ``embeddings``, (u, d),
+    at unit norm; ``place``, int64 (r,), is the embedding of each of the r words of the
+    vocabulary; ``k`` the number of image centres.
     """
     rows = np.arange(len(words))
     if params.deduplicate_nouns:
@@ -212,8 +283,8 @@ def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
 
 
 def texts_for(
-    images: np.ndarray[Any, Any], space: NounSpace, params: NounsParams, device: str
-) -> np.ndarray[Any, Any]:
+    images: Array, space: NounSpace, params: NounsParams, device: str
+) -> Array:
     """Return the text counterpart of each image: float32 (n, d)."""
     return counterparts(
         images,
@@ -229,7 +300,7 @@ def write_space(
     space: NounSpace,
     vocabulary: Vocabulary,
     params: NounsParams,
-    text: np.ndarray[Any, Any],
+    text: Array,
     meta: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the nouns and the text counterparts of all images.
@@ -272,3 +343,41 @@ def write_space(
     facts |= sealed(out, ["nouns.parquet", "nouns.npy", "counterparts.npy"])
     write_json(out / "nouns.json", facts)
     return facts
+
+
+def nouns_of_files(
+    image_features: Path,
+    nouns_features: Path,
+    words: Path,
+    out: Path,
+    *,
+    params: NounsParams,
+    k: int,
+    test_image_features: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Choose nouns for one's own embeddings; see :func:`write_space` for the files."""
+    images = read_rows(image_features)
+    vocabulary = read_vocabulary(words)
+    embeddings = read_rows(nouns_features, len(vocabulary.words))
+    require_same_space(images.shape[1], embeddings.shape[1], "nouns")
+    test = None if test_image_features is None else read_rows(test_image_features)
+    if test is not None:
+        require_same_space(images.shape[1], test.shape[1], "further images")
+    space = noun_space(
+        images,
+        embeddings,
+        np.arange(len(embeddings)),
+        vocabulary.words,
+        n_centres(len(images), k, "", params.centres),
+        params,
+        seed=derive(seed, "nouns"),
+        device=device,
+    )
+    if test is not None:
+        others = texts_for(test, space, params, device)
+        write_array(out / "test_counterparts.npy", others)
+    text = texts_for(images, space, params, device)
+    meta = {"image_features": file_digest(image_features), "seed": seed}
+    return write_space(out, space, vocabulary, params, text, meta)

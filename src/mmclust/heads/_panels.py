@@ -66,33 +66,9 @@ def draw_panels(
 ) -> int:
     """Draw image features, concatenation, instance head and cluster head.
 
-    Parameters
-    ----------
-    folder
-        A trained head.
-    image, text
-        float32 (n, d), unit norm: images and their counterparts, if known.
-    out
-        ``.png`` or ``.svg``.
-    seed
-        Which of the trained heads.
-    points
-        Images shown, at most; drawn by a seed.
-    perplexity
-        Of t-SNE.
-    size
-        Diameter of a marker in points.
-
-    Returns
-    -------
-    int
-        Images shown.
-
-    Raises
-    ------
-    MmclustError
-        When the head is missing, the features are of another space, the images are
-        fewer than t-SNE needs, or the file has another suffix.
+    ``image`` and ``text`` are float32 (n, d) at unit norm: images and their
+    counterparts, if known. At most ``points`` are shown, drawn by a seed, as markers of
+    a diameter of ``size`` points. The number of images shown is returned.
     """
     if out.suffix not in (".png", ".svg"):
         raise MmclustError(

@@ -28,22 +28,8 @@ def unit_rows(
 ) -> np.ndarray[Any, Any]:
     """Return rows at unit norm: float32 (n, d); float16 is scaled as float16.
 
-    Parameters
-    ----------
-    array
-        float16, float32 or float64 (n, d).
-    where
-        Its file, for the message.
-    n_rows
-        How many rows it must have.
-    skipped
-        Rows of images that have no features: they are NaN, and stay it.
-
-    Raises
-    ------
-    MmclustError
-        When the array is not of that kind, holds NaN or infinity, or has a row of
-        zeros, which points nowhere.
+    Rows of images that have no features, ``skipped``, are NaN and stay it; a row of
+    zeros, which points nowhere, is refused.
     """
     check_features(array, where, n_rows, skipped)
     zero = np.flatnonzero(~np.asarray(array != 0).any(axis=1))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +10,10 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import require_sealed, sealed
-from mmclust.core.io import read_record, write_bytes, write_json, writing
+from mmclust.core.io import read_record, write_csv, write_json, writing
 from mmclust.core.numerics import threads
-from mmclust.heads._centres import mean_directions
 from mmclust.heads._networks import instances, logits
+from mmclust.heads._space import mean_directions
 from mmclust.kernels._repeated import repeated_rows
 
 if TYPE_CHECKING:
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 
     from mmclust.heads._train import Trained
 
-    Arrays = Mapping[str, np.ndarray[Any, Any]]
+    Array = np.ndarray[Any, Any]
+    Arrays = Mapping[str, Array]
 
 ROWS = 8192
 """Rows that pass through a head at once."""
@@ -34,34 +33,14 @@ NAMES = 3
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head says about n images.
+    """The most probable cluster of n images, int32, and its probability, float32."""
 
-    Parameters
-    ----------
-    labels
-        int32 (n,): the most probable cluster.
-    confidence
-        float32 (n,): its probability.
-    """
-
-    labels: np.ndarray[Any, Any]
-    confidence: np.ndarray[Any, Any]
+    labels: Array
+    confidence: Array
 
 
-def predict(
-    weights: Arrays, images: np.ndarray[Any, Any], *, device: str = "cpu"
-) -> Prediction:
-    """Assign images by the image head; text is not needed.
-
-    Parameters
-    ----------
-    weights
-        Of one seed.
-    images
-        float32 (n, d), unit norm.
-    device
-        Where torch runs.
-    """
+def predict(weights: Arrays, images: Array, *, device: str = "cpu") -> Prediction:
+    """Assign images, float32 (n, d) at unit norm, by one seed's image head."""
     import torch
 
     outputs = torch.from_numpy(outputs_of(weights, images, "image", device=device))
@@ -71,21 +50,12 @@ def predict(
 
 @threads(1)
 def outputs_of(
-    weights: Arrays, rows: np.ndarray[Any, Any], name: str, *, device: str = "cpu"
-) -> np.ndarray[Any, Any]:
-    """Pass rows through one head, after training.
+    weights: Arrays, rows: Array, name: str, *, device: str = "cpu"
+) -> Array:
+    """Pass rows, float32 (n, d) at unit norm, through one head, after training.
 
-    Parameters
-    ----------
-    weights
-        Of one seed.
-    rows
-        float32 (n, d), unit norm.
-    name
-        ``image`` or ``text``: logits (n, k); ``image_instance`` or
-        ``text_instance``: vectors (n, e).
-    device
-        Where torch runs.
+    ``image`` and ``text`` give logits (n, k), ``image_instance`` and
+    ``text_instance`` vectors (n, e).
     """
     import torch
 
@@ -103,7 +73,7 @@ def outputs_of(
                 parts.append(instances(own, name, block)[0].cpu())
             else:
                 parts.append(logits(own, name, block, training=False)[0].T.cpu())
-    outputs: np.ndarray[Any, Any] = torch.cat(parts).contiguous().numpy()
+    outputs: Array = torch.cat(parts).contiguous().numpy()
     # A product of matrices may round equal rows to other last bits.
     again, first = repeated_rows(np.ascontiguousarray(rows, np.float32))
     outputs[again] = outputs[first]
@@ -156,26 +126,15 @@ def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, An
 
 
 def noun_names(
-    images: np.ndarray[Any, Any],
-    labels: np.ndarray[Any, Any],
+    images: Array,
+    labels: Array,
     n_clusters: int,
-    nouns: np.ndarray[Any, Any],
+    nouns: Array,
     words: Sequence[str],
 ) -> list[list[str]]:
     """Return the nouns nearest to each cluster's mean; none for an empty cluster.
 
-    Parameters
-    ----------
-    images
-        float32 (n, d), unit norm.
-    labels
-        int (n,).
-    n_clusters
-        k.
-    nouns
-        float32 (m, d), unit norm.
-    words
-        m words; a repeated one is named once.
+    Of m words with their embeddings, float32 (m, d); a repeated one is named once.
     """
     first = np.sort(np.unique(np.asarray(words), return_index=True)[1])
     centres = mean_directions(images, labels, n_clusters)
@@ -193,10 +152,9 @@ def write_curves(path: Path, trained: Sequence[Trained]) -> None:
     Methods without training give a file with a header alone.
     """
     terms = [name for t in trained[:1] for name in t.curve[0]] or ["loss"]
-    buffer = io.StringIO()
-    rows = csv.writer(buffer, lineterminator="\n")
-    rows.writerow(["epoch", "seed", *terms])
-    for seed, each in enumerate(trained):
-        for number, row in enumerate(each.curve, start=1):
-            rows.writerow([number, seed, *(f"{row[name]:.6f}" for name in terms)])
-    write_bytes(path, buffer.getvalue().encode())
+    rows = [
+        [number, seed, *(f"{row[name]:.6f}" for name in terms)]
+        for seed, each in enumerate(trained)
+        for number, row in enumerate(each.curve, start=1)
+    ]
+    write_csv(path, [["epoch", "seed", *terms], *rows])

@@ -1,4 +1,4 @@
-"""TAC's semantic space: nouns of image centres, and text counterparts of images.
+"""TAC's semantic space: image centres, their nouns, text counterparts of images.
 
 Source: "Image Clustering with External Guidance" (ICML 2024), section 3.1 and its
 code; DXMC (arXiv 2409.04561) uses the same. All rows are at unit norm.
@@ -8,50 +8,131 @@ Shapes: n images; u nouns; c centres; m chosen nouns; d features.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.features import normalised
 from mmclust.core.numerics import threads
+from mmclust.kernels.kmeans import kmeans
 
 if TYPE_CHECKING:
     import torch
 
+    from mmclust.core.params import NounsParams
+
+Array = np.ndarray[Any, Any]
+
+CENTRES = {
+    "cifar10": 167, "cifar20": 167, "stl10": 17, "imagenet10": 43, "imagenetdogs": 65,
+    "dtd": 141, "ucf101": 303, "imagenet": 4271, "tinyimagenet": 334, "cub200": 39,
+    "aid": 33,
+}  # fmt: skip
+"""Image centres as the codes of TAC and DXMC have them."""
+IMAGES_PER_CENTRE = 300
 NUMBERS = 1 << 21
 """Entries of the largest matrix held at once: 8 MiB of float32."""
 
 
+def n_centres(
+    n_images: int, n_classes: int, benchmark: str, centres: int | str = "rule"
+) -> int:
+    """Return the number of image centres."""
+    if isinstance(centres, int):
+        return centres
+    if centres == "published":
+        name = re.sub("[^a-z0-9]", "", benchmark.lower())
+        if name not in CENTRES:
+            raise MmclustError(
+                f"The papers give no number of centres for {benchmark}",
+                where="nouns.centres",
+                expected=nearest(name, CENTRES),
+                found=benchmark,
+                do="set nouns.centres to rule or to a number",
+            )
+        return CENTRES[name]
+    if n_images < IMAGES_PER_CENTRE * n_classes:
+        return min(3 * n_classes, n_images)
+    return max(int(n_images / IMAGES_PER_CENTRE + 0.5), 1)
+
+
+def image_centres(
+    images: Array,
+    k: int,
+    params: NounsParams,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> tuple[Array, Array]:
+    """Cluster the images into k and return the mean direction of each cluster.
+
+    float32 (c, d): means of *all* images, float32 (n, d), assigned to a cluster, and
+    int64 (n,): the centre of each image. A cluster that no image belongs to has no
+    centre, so c may be below k.
+    """
+    found = kmeans(
+        images,
+        k,
+        seed=seed if params.faiss_seed is None else params.faiss_seed,
+        n_init=params.n_init,
+        max_iter=params.max_iter,
+        spherical=True,
+        init="random",
+        max_points_per_centroid=params.max_points_per_centroid,
+        device=device,
+    )
+    _, labels = np.unique(found.labels, return_inverse=True)
+    n_found = int(labels.max()) + 1
+    if params.noun_softmax_dtype == "float16":
+        return _half_directions(images, labels, n_found), labels
+    return mean_directions(images, labels, n_found), labels
+
+
+def mean_directions(rows: Array, labels: Array, n_groups: int) -> Array:
+    """Return the mean of each group's rows at unit norm: float32 (groups, d)."""
+    return normalised(_sums(rows, labels, n_groups))
+
+
+def _half_directions(rows: Array, labels: Array, n_groups: int) -> Array:
+    """Do the same with rows, means, norms and quotients rounded to float16.
+
+    So has the released code it. A norm's rounding shifts the cosines of all nouns with
+    one centre alike, by as much as separates the centres of a noun.
+    """
+    sums = _sums(rows.astype(np.float16).astype(np.float32), labels, n_groups)
+    sizes = np.bincount(labels, minlength=n_groups).astype(np.float32)
+    means = (sums / sizes[:, None]).astype(np.float16).astype(np.float32)
+    norms = np.linalg.norm(means, axis=1, keepdims=True).astype(np.float16)
+    unit: Array = means / norms.astype(np.float32)
+    return unit.astype(np.float16).astype(np.float32)
+
+
+def _sums(rows: Array, labels: Array, n_groups: int) -> Array:
+    from scipy.sparse import csr_array
+
+    n = len(labels)
+    member = csr_array((np.ones(n, np.float32), (labels, np.arange(n))), (n_groups, n))
+    return np.asarray(member @ rows)
+
+
 @threads(1)
 def classify_nouns(
-    nouns: np.ndarray[Any, Any],
-    centres: np.ndarray[Any, Any],
+    nouns: Array,
+    centres: Array,
     *,
     temperature: float = 1.0,
     dtype: str = "float16",
     device: str = "cpu",
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+) -> tuple[Array, Array]:
     """Give each noun to the centre it is most probable for ("reverse classification").
 
-    Parameters
-    ----------
-    nouns, centres
-        float32 (u, d) and (c, d).
-    temperature
-        Of the softmax over centres; published: 1, so all probabilities are near 1/c.
-    dtype
-        ``float16``: as the published code has it, where rows, cosines and
-        probabilities are half precision (sums inside a product are not), which makes
-        many equal; the lowest centre of equals wins.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    classes
-        int64 (u,).
-    confidence
-        float32 (u,): the largest probability.
+    The centre of each, int64 (u,), and its probability, float32 (u,). The published
+    ``temperature`` is 1, so all probabilities are near 1/c. ``float16`` is as the
+    published code has it: rows, cosines and probabilities are half precision (sums
+    inside a product are not), which makes many equal; the lowest of equals wins.
     """
     import torch
 
@@ -71,7 +152,7 @@ def _rounded(numbers: torch.Tensor, dtype: str) -> torch.Tensor:
     return numbers.half().float() if dtype == "float16" else numbers
 
 
-def _blocks(rows: np.ndarray[Any, Any], width: int) -> list[np.ndarray[Any, Any]]:
+def _blocks(rows: Array, width: int) -> list[Array]:
     size = max(NUMBERS // max(width, rows.shape[1]), 1)
     return [
         np.ascontiguousarray(rows[start : start + size])
@@ -91,27 +172,18 @@ def _first_largest(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Nouns chosen for the centres, by row of the vocabulary.
+    """Nouns chosen for the centres, by row of the vocabulary, ascending: int64 (m,).
 
-    Parameters
-    ----------
-    rows
-        int64 (m,), ascending.
-    centres, ranks
-        int64 (m,): whose noun it is, and its place there, from 0.
-    confidence
-        float32 (m,).
+    ``centres`` and ``ranks`` say whose noun it is, and its place there, from 0.
     """
 
-    rows: np.ndarray[Any, Any]
-    centres: np.ndarray[Any, Any]
-    ranks: np.ndarray[Any, Any]
-    confidence: np.ndarray[Any, Any]
+    rows: Array
+    centres: Array
+    ranks: Array
+    confidence: Array
 
 
-def choose_nouns(
-    classes: np.ndarray[Any, Any], confidence: np.ndarray[Any, Any], top: int
-) -> Chosen:
+def choose_nouns(classes: Array, confidence: Array, top: int) -> Chosen:
     """Keep the most confident nouns of each centre; the lowest row of equals first.
 
     A centre that no noun was given to keeps none.
@@ -129,31 +201,17 @@ def choose_nouns(
 
 @threads(1)
 def counterparts(
-    images: np.ndarray[Any, Any],
-    nouns: np.ndarray[Any, Any],
+    images: Array,
+    nouns: Array,
     *,
     temperature: float = 0.005,
     dtype: str = "float32",
     device: str = "cpu",
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Return each image's text counterpart: its nouns, weighted by likeness.
 
-    Parameters
-    ----------
-    images, nouns
-        float32 (n, d) and (m, d).
-    temperature
-        Of the softmax over nouns.
-    dtype
-        ``float16``: every step rounded to half precision, as the published code has
-        it; at this temperature weights then err by some per cent.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, d), at unit norm.
+    float32 (n, d), unit norm. ``float16``: every step rounded to half precision, as
+    the published code has it; at this temperature weights then err by some per cent.
     """
     import torch
     from torch.nn.functional import normalize

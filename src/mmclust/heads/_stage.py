@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import Clustering, write_clusters
-from mmclust.core.errors import some
+from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_table
@@ -28,7 +28,13 @@ from mmclust.heads._rows import (
     require_clusters,
     unit_rows,
 )
-from mmclust.heads._saved import noun_names, predict, save_head, write_curves
+from mmclust.heads._saved import (
+    load_head,
+    noun_names,
+    predict,
+    save_head,
+    write_curves,
+)
 from mmclust.heads._train import GROUP, Trained, neighbors, side_by_side, train
 from mmclust.kernels.kmeans import require_k
 
@@ -53,12 +59,10 @@ def head_of_benchmark(
     workers: int = 1,
 ) -> Clustering:
     """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read."""
-    built = root / "data/benchmarks" / benchmark
-    manifest = read_manifest(built / "manifest.parquet")
+    manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)
     features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
-    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    k = n_clusters(params, built / "summary.json", chosen)
+    k = _k_of(root, benchmark, params)
     fit = features.kept(manifest.fit_rows)
     asked = manifest.fit_rows
     if options.evaluate_on == "evaluate":
@@ -79,14 +83,10 @@ def head_of_benchmark(
         require_k(k, len(rows))
         trained, confidence = [], None
         runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
+        views = image[rows], text[rows]
         labels = np.stack(
-            [
-                module.cluster(
-                    image[rows], text[rows], k, options, seed=s, device=device
-                )
-                for s in runs
-            ]
-        )  # fmt: skip
+            [module.cluster(*views, k, options, seed=s, device=device) for s in runs]
+        )
     meta = {
         "benchmark": benchmark,
         "head": head,
@@ -112,6 +112,51 @@ def head_of_benchmark(
         meta,
     )
     return clustering
+
+
+def assign_rows(
+    manifest: Manifest,
+    rows: Rows,
+    params: Params,
+    root: Path,
+    *,
+    head: str,
+    run: int = 0,
+) -> Rows:
+    """Assign some rows of a benchmark, int64 (m,), that are not evaluated: int32 (m,).
+
+    A trained head (fitted on ``fit_rows``) predicts them, as the stage does with the
+    rows to evaluate; one without training clusters them by themselves. ``run`` is the
+    number of the seed; labels are not read.
+    """
+    if head not in params.model.heads:
+        raise MmclustError(
+            f"The head {head!r} does not run",
+            where="model.heads in params.yaml",
+            expected=nearest(head, params.model.heads),
+            found=head,
+            do="correct --head, or add it to model.heads and run `dvc repro`",
+        )
+    name, module = manifest.benchmark, load("heads", head)
+    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    features.require(rows, manifest)
+    if hasattr(module, "recipe"):
+        folder = root / "data/heads" / name / head
+        weights, facts = load_head(folder, run)
+        if facts["manifest"] != manifest.digest:
+            raise MmclustError(
+                "The head was trained on another manifest",
+                where=folder,
+                expected=f"manifest {manifest.digest[:16]}…",
+                found=f"manifest {facts['manifest'][:16]}…",
+                do=f"train it again: mmclust head {name} {head}",
+            )
+        return predict(weights, image[rows]).labels
+    k = _k_of(root, name, params)
+    seed = derive(params.seed, "head", name, head, run)
+    options = params.block("heads", head)
+    labels: Rows = module.cluster(image[rows], text[rows], k, options, seed=seed)
+    return labels
 
 
 def fingerprint_of_head(
@@ -148,6 +193,12 @@ def fingerprint_of_head(
     )
 
 
+def _k_of(root: Path, benchmark: str, params: Params) -> int:
+    summary = root / "data/benchmarks" / benchmark / "summary.json"
+    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
+    return n_clusters(params, summary, chosen)
+
+
 def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:
     """Return what `mmclust assign` needs to encode new pictures alike."""
     files = features.meta["sha256"]
@@ -174,11 +225,11 @@ def train_seeds(
     recipe = module.recipe(image.shape[1], k, options)
     if device != "cpu":
         return train(image, text, recipe, seeds, device=device)
-    require_batch(recipe.batch, len(image))
+    require_batch(options.batch, len(image))
     size = GROUP if side_by_side(recipe, image.shape[1]) else 1
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     name = module.__name__.rpartition(".")[2]
-    near = neighbors(image, text, recipe.n_neighbors)
+    near = neighbors(image, text, options.n_neighbors)
     run = partial(_group, name, options, image, text, near, k)
     runs = in_order(
         run, groups, workers, describe=lambda g: f"{name}, seeds {some(map(str, g))}"

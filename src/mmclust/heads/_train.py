@@ -33,13 +33,8 @@ GROUP = 5
 class Items:
     """One batch for each of s seeds, all (s, n, d).
 
-    Parameters
-    ----------
-    text, image
-        Counterparts and images of the anchors.
-    text_neighbour, image_neighbour
-        The counterpart of an anchor's text neighbour, the image of its image
-        neighbour.
+    Counterparts and images of the anchors; the counterpart of an anchor's text
+    neighbour, the image of its image neighbour.
     """
 
     text: torch.Tensor
@@ -52,36 +47,21 @@ class Items:
 class Recipe:
     """What a head trains, and how.
 
-    Parameters
-    ----------
-    start
-        ``start(draw)`` gives the first weights of one seed.
-    objective
-        ``objective(weights, items)`` gives the terms of the loss, each (s,);
-        ``loss`` is what is minimised.
-    epochs, batch, learning_rate, n_neighbors, hidden
-        See the head's ``Params``.
+    ``start(draw)`` gives the first weights of one seed; ``objective(weights, items)``
+    the terms of the loss, each (s,), of which ``loss`` is minimised. Of ``params`` are
+    read ``epochs``, ``batch``, ``learning_rate``, ``n_neighbors`` and ``hidden``.
     """
 
     start: Callable[[torch.Generator], Weights]
     objective: Callable[[Weights, Items], Terms]
-    epochs: int
-    batch: int
-    learning_rate: float
-    n_neighbors: int
-    hidden: int
+    params: Any
 
 
 @dataclass(frozen=True)
 class Trained:
     """One seed's head after its last epoch.
 
-    Parameters
-    ----------
-    weights
-        float32 arrays by name.
-    curve
-        One row per epoch: each term of the loss, meaned over the steps.
+    ``curve`` has a row per epoch: each term of the loss, meaned over the steps.
     """
 
     weights: dict[str, np.ndarray[Any, Any]]
@@ -100,34 +80,14 @@ def train(
 ) -> list[Trained]:
     """Train one head per seed; the last epoch is the result.
 
-    Parameters
-    ----------
-    image, text
-        float32 (n, d), unit norm: images and their counterparts.
-    recipe
-        See :class:`Recipe`.
-    seeds
-        In one batched pass; on a CPU one after the other unless the net is small
-        (:func:`side_by_side`).
-    device
-        Where torch runs.
-    near
-        What :func:`neighbors` found of these rows; None: they are looked for.
-
-    Returns
-    -------
-    list of Trained
-        One per seed.
-
-    Raises
-    ------
-    MmclustError
-        When one batch needs more images than there are.
+    ``image`` and ``text``, float32 (n, d) at unit norm, are images and their
+    counterparts. Seeds are trained in one pass; on a CPU one after the other unless
+    the net is small (:func:`side_by_side`). ``near`` is what :func:`neighbors` found.
     """
     import torch
 
-    require_batch(recipe.batch, len(image))
-    found = near or neighbors(image, text, recipe.n_neighbors, device=device)
+    require_batch(recipe.params.batch, len(image))
+    found = near or neighbors(image, text, recipe.params.n_neighbors, device=device)
     tables = [torch.from_numpy(rows) for rows in found]
     data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
     if device != "cpu" or side_by_side(recipe, image.shape[1]):
@@ -149,7 +109,8 @@ def neighbors(
 
 def side_by_side(recipe: Recipe, dim: int) -> bool:
     """Tell whether a CPU trains all seeds in one pass; sizes alone decide."""
-    return recipe.batch * dim * recipe.hidden <= SMALL
+    products: int = recipe.params.batch * dim * recipe.params.hidden
+    return products <= SMALL
 
 
 def _train(
@@ -160,18 +121,18 @@ def _train(
 ) -> list[Trained]:
     import torch
 
+    from mmclust.kernels.adam import Adam
+
     text, image = data
     draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
     weights = _first(recipe, seeds, str(image.device))
     learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
-    optimizer = torch.optim.Adam(
-        learnt, recipe.learning_rate, betas=(0.9, 0.99), fused=True
-    )
+    optimizer = Adam(learnt, recipe.params.learning_rate, betas=(0.9, 0.99))
     curves: list[Terms] = []
-    for _ in track(range(recipe.epochs), "head", recipe.epochs, "epochs"):
+    for _ in track(range(recipe.params.epochs), "head", recipe.params.epochs, "epochs"):
         sums: Terms = {}
         steps = 0
-        for rows, a, b in epoch(draws, near, recipe.batch):
+        for rows, a, b in epoch(draws, near, recipe.params.batch):
             at, beside, around = (i.to(image.device) for i in (rows, a, b))
             items = Items(text[at], image[at], text[beside], image[around])
             terms = recipe.objective(weights, items)
@@ -206,24 +167,11 @@ def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
 def epoch(
     draws: Sequence[torch.Generator], near: Sequence[torch.Tensor], batch: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Yield the rows of each batch of an epoch, for s seeds.
+    """Yield the rows of each batch of an epoch, for s seeds, and a neighbour of each.
 
     All rows in random order, the last incomplete batch dropped; for each anchor one
-    of its text neighbours and one of its image neighbours, uniformly, anew.
-
-    Parameters
-    ----------
-    draws
-        One generator per seed, on the CPU.
-    near
-        int64 (n, j) neighbours by text and by image.
-    batch
-        At most n.
-
-    Yields
-    ------
-    rows, text_neighbours, image_neighbours : torch.Tensor
-        int64 (s, batch).
+    of its text neighbours and one of its image neighbours (``near``, int64 (n, j)
+    each), uniformly, anew. Three int64 (s, batch).
     """
     import torch
 

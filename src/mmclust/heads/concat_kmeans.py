@@ -19,11 +19,7 @@ VIEW = "concat"
 
 @dataclass(frozen=True)
 class Params:
-    """The published call: see :func:`mmclust.kernels.kmeans.kmeans`.
-
-    ``faiss_seed`` is where every run starts (the release: faiss's 1234), so that runs
-    do not differ; ``None``: each from its own seed.
-    """
+    """The published call: see :func:`mmclust.kernels.kmeans.kmeans`."""
 
     n_init: Positive = 20
     """Starts of k-means; the one with the best objective is kept."""
@@ -48,8 +44,15 @@ def cluster(
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
     """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
+    return kmeans_of(np.hstack([image, text]), n_clusters, params, seed, device)
+
+
+def kmeans_of(
+    rows: np.ndarray[Any, Any], n_clusters: int, params: Params, seed: int, device: str
+) -> np.ndarray[Any, Any]:
+    """Cluster rows, float32 (n, d), by the published call."""
     return kmeans(
-        np.hstack([image, text]),
+        rows,
         n_clusters,
         seed=seed if params.faiss_seed is None else params.faiss_seed,
         n_init=params.n_init,

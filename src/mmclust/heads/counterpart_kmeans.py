@@ -5,38 +5,16 @@ Source: this project's own, beside the k-means of TAC's released code (ICML 2024
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from msgspec import Meta
-
-from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.kmeans import kmeans
+from mmclust.heads.concat_kmeans import Params, kmeans_of
 
 if TYPE_CHECKING:
     import numpy as np
+
+__all__ = ["VIEW", "Params", "cluster"]
+
 VIEW = "counterpart"
-
-
-@dataclass(frozen=True)
-class Params:
-    """The published call: see :func:`mmclust.kernels.kmeans.kmeans`.
-
-    ``faiss_seed`` is where every run starts (the release: faiss's 1234), so that runs
-    do not differ; ``None``: each from its own seed.
-    """
-
-    n_init: Positive = 20
-    """Starts of k-means; the one with the best objective is kept."""
-    max_iter: Positive = 300
-    """Iterations of each start, at most."""
-    max_points_per_centroid: Positive | None = 256
-    """Rows per cluster that centroids are made of, at most; ``None``: all rows."""
-    faiss_seed: Annotated[int, Meta(ge=0)] | None = None
-    """Where every run starts (the release: faiss's 1234), so that runs do not
-    differ; ``None``: each from its own seed."""
-    evaluate_on: Literal["evaluate", "fit"] = "evaluate"
-    """Which images are assigned: the benchmark's protocol's, or those fitted on."""
 
 
 def cluster(
@@ -50,14 +28,4 @@ def cluster(
 ) -> np.ndarray[Any, Any]:
     """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
     del image
-    return kmeans(
-        text,
-        n_clusters,
-        seed=seed if params.faiss_seed is None else params.faiss_seed,
-        n_init=params.n_init,
-        max_iter=params.max_iter,
-        spherical=True,
-        init="random",
-        max_points_per_centroid=params.max_points_per_centroid,
-        device=device,
-    ).labels
+    return kmeans_of(text, n_clusters, params, seed, device)

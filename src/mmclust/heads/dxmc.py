@@ -34,11 +34,7 @@ VIEW = "image"
 
 @dataclass(frozen=True)
 class Params:
-    """The published constants (UCF-101, ImageNet: 100 epochs, 8192, taus 5 and 0.5).
-
-    ``normalise_instances`` scales instance vectors to unit norm before their loss;
-    the released code has that step switched off. ``evaluate_on`` as for TAC.
-    """
+    """The published constants (UCF-101, ImageNet: 100 epochs, 8192, taus 5 and 0.5)."""
 
     epochs: Positive = 20
     """Passes over the images; published: 100 for UCF-101 and ImageNet, else 20."""
@@ -102,12 +98,4 @@ def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
             "balance": spread,
         }
 
-    return Recipe(
-        start,
-        objective,
-        params.epochs,
-        params.batch,
-        params.learning_rate,
-        params.n_neighbors,
-        params.hidden,
-    )
+    return Recipe(start, objective, params)

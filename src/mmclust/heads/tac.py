@@ -30,11 +30,7 @@ VIEW = "image"
 
 @dataclass(frozen=True)
 class Params:
-    """The published constants (UCF-101 and ImageNet: 100 epochs, 8192, tau 5).
-
-    ``evaluate_on`` says which images are assigned: those of the benchmark's
-    protocol, or, as DXMC's code does for several sets, those fitted on.
-    """
+    """The published constants (UCF-101 and ImageNet: 100 epochs, 8192, tau 5)."""
 
     epochs: Positive = 20
     """Passes over the images; published: 100 for UCF-101 and ImageNet, else 20."""
@@ -79,12 +75,4 @@ def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
             "balance": spread,
         }
 
-    return Recipe(
-        start,
-        objective,
-        params.epochs,
-        params.batch,
-        params.learning_rate,
-        params.n_neighbors,
-        params.hidden,
-    )
+    return Recipe(start, objective, params)

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.costs import parameters, stored_size
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest
-from mmclust.core.weights import parameters, stored_size
 from mmclust.kernels.torch_file import reason
 
 if TYPE_CHECKING:

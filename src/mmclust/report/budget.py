@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.costs import Cost, read_cost
+from mmclust.core.costs import Cost, read_cost, stored_size
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json
-from mmclust.core.weights import stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN, read_words
 from mmclust.core.io import read_array, read_json, read_table
-from mmclust.core.words import UNKNOWN, read_words
 from mmclust.report import curves
 from mmclust.report.maps import GRID, lay_out
 from mmclust.report.numbers import number
@@ -26,8 +26,8 @@ from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mmclust.core.clusters import WordClusters
     from mmclust.core.params import Params
-    from mmclust.core.words import WordClusters
     from mmclust.report.section import Given
     from mmclust.scoring.record import Key, Record, Score
 

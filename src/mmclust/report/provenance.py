@@ -14,9 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mmclust.core import numerics
-from mmclust.core.dvc_lock import parse_lock
 from mmclust.core.io import file_digest, read_json
-from mmclust.core.yaml_file import read_yaml
+from mmclust.core.yaml_file import parse_lock, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.ids import read_lines
-from mmclust.core.io import read_table, write_bytes
+from mmclust.core.io import read_lines, read_table, write_bytes
 from mmclust.core.manifest import read_manifest
 from mmclust.core.text import same_form
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from mmclust.core.clusters import NOISE, read_clusters
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.ids import as_written
 from mmclust.core.seeds import generator
-from mmclust.core.text import look_alikes
+from mmclust.core.text import as_written, look_alikes
 from mmclust.scoring.columns import read_assignment, text_of
 from mmclust.scoring.definitions import defined
 from mmclust.scoring.summary import score_runs, summarise

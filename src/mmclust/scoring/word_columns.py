@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN, read_words
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.ids import read_lines
-from mmclust.core.io import read_table, require_file
+from mmclust.core.io import read_lines, read_table, require_file
 from mmclust.core.text import decoded, look_alikes, same_form
-from mmclust.core.words import UNKNOWN, read_words
 from mmclust.scoring.columns import read_columns, text_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mmclust.core.words import UNKNOWN
+from mmclust.core.clusters import UNKNOWN
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -23,18 +23,12 @@ Mode = Literal["generative", "discriminative"]
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts N(w, c), changed in place.
+    """Counts N(w, c), changed in place, and their column sums.
 
-    Parameters
-    ----------
-    table
-        int64 (v, C): in how many captions with active cluster c a token w stood,
-        repetitions counted.
-    totals
-        int64 (C,): its column sums.
-    mode
-        ``generative``: p(c|w) is proportional to N(w, c) / sum_w' N(w', c), under
-        a uniform p(c). ``discriminative``: p(c|w) = N(w, c) / sum_c' N(w, c').
+    ``table``, int64 (v, C), is in how many captions with active cluster c a token w
+    stood, repetitions counted. ``generative``: p(c|w) is proportional to
+    N(w, c) / Σ N(w', c), under a uniform p(c); ``discriminative``: it is
+    N(w, c) / Σ N(w, c').
     """
 
     table: Array
@@ -53,13 +47,7 @@ class Counts:
         return cls(table, table.sum(0), mode)
 
     def distribution(self, words: Array) -> Array:
-        """Return p(c|w) of some words: float64 (m, C); zeros for unknown words.
-
-        Parameters
-        ----------
-        words
-            int (m,): rows of the table.
-        """
+        """Return p(c|w) of some words: float64 (m, C); zeros for unknown words."""
         shares: Array = self.table[words].astype(np.float64)
         if self.mode == "generative":
             shares /= np.maximum(self.totals, 1)
@@ -68,19 +56,9 @@ class Counts:
         return shares
 
     def best(self, words: Array) -> tuple[Array, Array]:
-        """Return each word's most probable cluster and its probability.
+        """Return each word's most probable cluster, int32 (m,), and its probability.
 
-        Parameters
-        ----------
-        words
-            int (m,).
-
-        Returns
-        -------
-        clusters
-            int32 (m,); ties go to the lowest, unknown words to ``UNKNOWN``.
-        confidence
-            float64 (m,); 0 for unknown words.
+        Ties go to the lowest; unknown words to ``UNKNOWN``, at probability 0.
         """
         shares = self.distribution(words)
         clusters = shares.argmax(1).astype(np.int32)
@@ -103,15 +81,7 @@ class Counts:
         return outputs
 
     def add(self, ids: Array, places: Array, active: Array) -> None:
-        """Count every token once for each active cluster of its caption.
-
-        Parameters
-        ----------
-        ids, places
-            (n,): the word and the caption of each token.
-        active
-            bool (b, C).
-        """
+        """Count a token once for each cluster active, bool (b, C), in its caption."""
         distinct, at = np.unique(ids, return_inverse=True)
         n_captions = len(active)
         cells = np.bincount(

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
-from mmclust.core.words import UNKNOWN
 from mmclust.scoring.word_columns import read_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    from mmclust.words._stage import Corpus, Run
 
 Array = np.ndarray[Any, Any]
 
@@ -31,25 +30,7 @@ CLUSTERS = 41
 
 
 def listed(corpus: Corpus, word_list: str | None, root: Path) -> Array:
-    """Return the corpus's words that a list has.
-
-    Parameters
-    ----------
-    corpus
-        What is learned from.
-    word_list
-        A text file, one word per line, relative to ``root``; None: all words.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n,), ascending: places in ``corpus.words``.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, or the captions hold none of its words.
-    """
+    """Return where in the corpus the words of a list are: int64 (n,), ascending."""
     if word_list is None:
         return np.arange(len(corpus.words))
     path = root / word_list
@@ -77,30 +58,9 @@ def listed(corpus: Corpus, word_list: str | None, root: Path) -> Array:
 def clusters_of(
     corpus: Corpus, rows: Array, vectors: Array, params: Any, run: Run
 ) -> Array:
-    """Cluster words by k-means, once per seed.
+    """Cluster the words at ``rows`` by k-means on float (n, d), once per seed.
 
-    Parameters
-    ----------
-    corpus
-        What is learned from.
-    rows
-        int (n,): places of the words.
-    vectors
-        float (n, d).
-    params
-        ``clusters``, ``n_init``, ``max_iter``.
-    run
-        Its seeds and device are used.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32 (s, v): :data:`UNKNOWN` for all other words.
-
-    Raises
-    ------
-    MmclustError
-        When there are fewer words than clusters, or a vector is not finite.
+    int32 (s, v): :data:`UNKNOWN` for all other words.
     """
     from mmclust.kernels.kmeans import kmeans
 

@@ -17,7 +17,6 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.shards import Sharded
 from mmclust.core.workers import LocalWorker, run_tasks
-from mmclust.words._spread import barrier, leads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,44 +35,24 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 def resized(
     manifest: Manifest, rows: Array, side: int, work: Path, *, workers: int = 1
 ) -> Array:
-    """Decode and resize pictures into a file that is then mapped.
+    """Decode and resize pictures (distinct rows) into uint8 (n, 3, side, side).
 
-    A killed run is continued; what is done is not done again. The file takes
+    A killed run is continued; what is done is not done again. The file, mapped, takes
     3 side² bytes for each picture, and while it is put together twice that.
-
-    Parameters
-    ----------
-    manifest
-        Built with images, read from ``manifest.parquet``.
-    rows
-        int64 (n,), distinct: rows of the manifest.
-    side
-        Pixels.
-    work
-        The folder for it.
-    workers
-        Processes.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (n, 3, side, side), memory-mapped.
     """
     origin = {"manifest": manifest.digest, "side": str(side)}
     sharded = Sharded(array_of(work, side), len(rows), 1, origin)
-    if leads():
-        setup = partial(_decoder, manifest.folder / "manifest.parquet", rows, side)
-        spans = sharded.unfinished()
-        if workers > 1 and len(spans) > 1:
-            starts = [partial(LocalWorker, setup)] * min(workers, len(spans))
-            done = run_tasks(starts, spans, describe=lambda s: f"pictures {s[0]} on")
-        else:
-            decode = setup()
-            done = ((span, decode(span)) for span in spans)
-        for span, pictures in track(done, "decode", len(spans), "shards"):
-            sharded.write(span, pictures, {})
-        sharded.merge()
-    barrier()
+    setup = partial(_decoder, manifest.folder / "manifest.parquet", rows, side)
+    spans = sharded.unfinished()
+    if workers > 1 and len(spans) > 1:
+        starts = [partial(LocalWorker, setup)] * min(workers, len(spans))
+        done = run_tasks(starts, spans, describe=lambda s: f"pictures {s[0]} on")
+    else:
+        decode = setup()
+        done = ((span, decode(span)) for span in spans)
+    for span, pictures in track(done, "decode", len(spans), "shards"):
+        sharded.write(span, pictures, {})
+    sharded.merge()
     return sharded.read()[0]
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, write_array, write_json, writing
-from mmclust.core.words import WordClusters, write_words
 from mmclust.kernels.backbones import build
 from mmclust.kernels.torch_file import load_torch
 from mmclust.words._counts import Counts, Mode

@@ -5,43 +5,40 @@ options with the published values as defaults, and
 
     def learn(corpus: Corpus, params: Params, run: Run) -> Learned
 
-``corpus`` has the captions to learn from as word ids, ``corpus.words`` and
-``corpus.counts`` (:mod:`mmclust.words._corpus`); ``run.seeds`` has one seed per run,
-``run.root`` is the repository and ``run.out`` the folder for further files of the
-model (``run.work`` one that outlives a killed run). ``Learned.clusters`` and its like
-have one row per seed and one column per word of the corpus, ``UNKNOWN`` for words
-without a cluster. ``params.lemmas: true``, where a model has it, makes lemmas of the
-tokens. The stage writes ``words.parquet``, ``model.json`` and the curves.
+``corpus`` has the captions to learn from as word ids; ``run.seeds`` one seed per run;
+``run.out`` is the folder for further files of the model, ``run.work`` one that outlives
+a killed run. ``Learned.clusters`` and its like have one row per seed and one column per
+word of the corpus, ``UNKNOWN`` for words without a cluster. ``params.lemmas: true``,
+where a model has it, makes lemmas of the tokens.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.io import write_bytes, write_json
-from mmclust.core.locks import clear, locked
+from mmclust.core.io import write_csv, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
-from mmclust.core.words import WordClusters, write_words
-from mmclust.words._corpus import Corpus, read_corpus
-from mmclust.words._spread import alone, group, leads, size
+from mmclust.core.shards import clear, locked
+from mmclust.core.tokens import token_counts, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
-
     from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
 
-    Judge = Callable[[Sequence[str], "np.ndarray[Any, Any]"], float]
+    Array = np.ndarray[Any, Any]
+    Judge = Callable[[Sequence[str], Array], float]
 
 
 def silent(_: str) -> None:
@@ -49,82 +46,109 @@ def silent(_: str) -> None:
 
 
 @dataclass(frozen=True)
-class Run:
-    """How a model runs; all but the seeds leaves the result as it is.
+class Corpus:
+    """The captions of a benchmark's ``fit_rows``; no label reaches it.
 
-    Parameters
-    ----------
-    seeds
-        One per run.
-    root
-        The repository.
-    out
-        ``data/words/<model>``.
-    work
-        Beside it; for what a killed run leaves to the next. Removed at the end.
-    device, workers
-        Where torch runs, and the number of processes.
-    precision
-        ``float32``, ``bf16`` or ``fp16``: the one that may change digits.
-    save_every
-        Seconds between two states that a killed run is resumed from.
-    judge
-        ``judge(words, clusters)``: how well a clustering agrees with norms; for
-        models that, as published, select by it.
-    say
-        Told what a user may want to know while it runs.
+    ``words`` are v tokens, in the order of first occurrence, ``counts``, int64 (v,),
+    how often they occur. ``ids``, int32 (t,), is the word of each token, caption after
+    caption: those of caption i are ``ids[bounds[i]:bounds[i + 1]]``; ``owners``, int64
+    and ascending, is each caption's image, a row of the manifest. Captions without
+    tokens, of which ``empty`` is the number, are left out.
+    """
+
+    manifest: Manifest
+    words: tuple[str, ...]
+    counts: Array
+    ids: Array
+    bounds: Array
+    owners: Array
+    empty: int = 0
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def tokens_of(self, captions: Array) -> tuple[Array, Array]:
+        """Return each token's word, and its place in ``captions``: (n,) both."""
+        starts = self.bounds[captions]
+        lengths = self.bounds[captions + 1] - starts
+        places = np.repeat(np.arange(len(captions)), lengths)
+        first = np.cumsum(lengths) - lengths
+        at = np.arange(len(places)) - first[places] + starts[places]
+        return self.ids[at], places
+
+
+def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
+    """Cut the captions of ``fit_rows`` into tokens."""
+    rows = manifest.fit_rows
+    captions = manifest.table["captions"].take(rows).to_pylist()
+    owners = np.repeat(rows, [len(each) for each in captions])
+    tokens = tokenize([text for each in captions for text in each], lemmas=lemmas)
+    counts = token_counts(tokens)
+    place = {word: i for i, word in enumerate(counts)}
+    lengths = np.array([len(each) for each in tokens], np.int64)
+    flat = (place[token] for each in tokens for token in each)
+    return Corpus(
+        manifest,
+        tuple(counts),
+        np.fromiter(counts.values(), np.int64, len(counts)),
+        np.fromiter(flat, np.int32, int(lengths.sum())),
+        np.concatenate([[0], np.cumsum(lengths[lengths > 0])]).astype(np.int64),
+        owners[lengths > 0],
+        int((lengths == 0).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says; all but the precision leaves the result as it is.
+
+    A killed run is resumed from states ``save_every`` seconds apart. ``judge(words,
+    clusters)`` says how well a clustering agrees with norms, for models that, as
+    published, select by it; ``say`` is told what a user may want to know.
+    """
+
+    device: str = "cpu"
+    workers: int = 1
+    precision: str = "float32"
+    save_every: float = 60.0
+    judge: Judge | None = None
+    say: Callable[[str], None] = silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Flags):
+    """One run of a model, with a seed for each training.
+
+    ``out`` is ``data/words/<model>``; ``work``, beside it, is for what a killed run
+    leaves to the next, and removed at the end.
     """
 
     seeds: tuple[int, ...]
     root: Path
     out: Path
     work: Path
-    device: str = "cpu"
-    workers: int = 1
-    precision: str = "float32"
-    save_every: float = 60.0
-    judge: Judge | None = None
-    say: Callable[[str], None] = silent
 
 
 @dataclass(frozen=True)
 class Learned:
     """What a model learned, for s seeds and the v words of the corpus.
 
-    Parameters
-    ----------
-    clusters
-        int32 (s, v).
-    confidence, concreteness
-        float64 (s, v), where the model has them.
-    facts
-        For ``model.json``: ``kind``, ``clusters`` and what else is worth knowing.
-    curve
-        For the plot: ``epoch``, ``seed`` and numbers of each epoch.
+    ``clusters`` are int32 (s, v), ``confidence`` and ``concreteness`` float64 (s, v),
+    where the model has them. ``facts`` are for ``model.json``: ``kind``, ``clusters``
+    and what else is worth knowing; ``curve`` has ``epoch``, ``seed`` and numbers of
+    each epoch.
     """
 
-    clusters: np.ndarray[Any, Any]
-    confidence: np.ndarray[Any, Any] | None = None
-    concreteness: np.ndarray[Any, Any] | None = None
+    clusters: Array
+    confidence: Array | None = None
+    concreteness: Array | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Flags:
-    """What the command line says; see :class:`Run`."""
-
-    device: str = "cpu"
-    workers: int = 1
-    precision: str = "float32"
-    save_every: float = 60.0
-    judge: Judge | None = None
-    say: Callable[[str], None] = silent
-
-
 def learn_words(
     root: Path, model: str, params: Params, flags: Flags | None = None
-) -> WordClusters | None:
+) -> WordClusters:
     """Let a model learn from ``learning.benchmark``; labels are not read."""
     flags = flags or Flags()
     module, options = load("words", model), params.block("words", model)
@@ -138,14 +162,11 @@ def learn_words(
         derive(params.seed, "words", model, i) for i in range(params.learning.n_seeds)
     ]
     work = out.with_name(f"{model}.work")
-    with group(flags.device) as device, alone(locked(work)):
+    with locked(work):
         run = Run(
-            tuple(seeds), root, out, work / "run", device, flags.workers,
-            flags.precision, flags.save_every, flags.judge, flags.say,
-        )  # fmt: skip
+            **vars(flags), seeds=tuple(seeds), root=root, out=out, work=work / "run"
+        )
         learned = module.learn(corpus, options, run)
-        if not leads():
-            return None
         meta = {
             "model": model,
             "benchmark": benchmark,
@@ -188,7 +209,6 @@ def fingerprint_of_words(
             "norms": norms,
             "device": flags.device.partition(":")[0],
             "precision": flags.precision,
-            "processes": size(),
         },
         weights=weights,
     )
@@ -223,11 +243,6 @@ def _write(
 def _write_curve(path: Path, curve: list[dict[str, Any]]) -> None:
     """Write one row per epoch and seed; models without epochs give a header alone."""
     names = list(curve[0]) if curve else ["epoch", "seed", "loss"]
-    buffer = io.StringIO()
-    rows = csv.DictWriter(buffer, names, lineterminator="\n")
-    rows.writeheader()
-    for row in curve:
-        rows.writerow(
-            {k: f"{v:.6f}" if isinstance(v, float) else v for k, v in row.items()}
-        )
-    write_bytes(path, buffer.getvalue().encode())
+    values = ([row[name] for name in names] for row in curve)
+    rows = ([f"{v:.6f}" if isinstance(v, float) else v for v in row] for row in values)
+    write_csv(path, [names, *rows])

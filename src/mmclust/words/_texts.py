@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    from mmclust.words._stage import Corpus, Run
 
 Array = np.ndarray[Any, Any]
 
@@ -25,24 +24,14 @@ BATCH = 256
 
 def learn_from(
     kind: str,
-    embed: Callable[[Sequence[str]], Array],
+    embed: Callable[[Sequence[str], Any, str], Array],
     corpus: Corpus,
     params: Any,
     run: Run,
 ) -> Learned:
-    """Cluster the listed words by the vectors that ``embed`` gives them.
-
-    Parameters
-    ----------
-    kind
-        The name of the model.
-    embed
-        n words to float32 (n, d).
-    corpus, params, run
-        See :mod:`mmclust.words._stage`.
-    """
+    """Cluster the listed words by the vectors that ``embed`` gives: float32 (n, d)."""
     rows = listed(corpus, params.word_list, run.root)
-    vectors = embed([corpus.words[i] for i in rows])
+    vectors = embed([corpus.words[i] for i in rows], params, run.device)
     clusters = clusters_of(corpus, rows, vectors, params, run)
     made = facts(kind, params, rows) | identity(params.model, params.revision)
     return Learned(clusters, facts=made)
@@ -51,19 +40,9 @@ def learn_from(
 def by_length(
     tokens: Sequence[Sequence[int]], run: Callable[[torch.Tensor], torch.Tensor]
 ) -> Array:
-    """Run texts of one length together, so that nothing is padded.
+    """Run texts of one length together, so that nothing is padded: float32 (n, d).
 
-    Parameters
-    ----------
-    tokens
-        The ids of n texts.
-    run
-        int64 (b, length) to (b, d).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, d).
+    ``run`` turns ids, int64 (b, length), into (b, d).
     """
     import torch
 

@@ -1,50 +1,250 @@
-"""The epochs of one training: resumed where a killed one stood, and watched."""
+"""One training of the joint model: its steps (spec 2.3), epochs and saved state.
+
+All randomness is drawn anew from the seed and the number of the epoch or step, so that
+no generator has a state to keep: a run that is resumed ends with the bytes of one that
+was not. A state is one safetensors file, with the rest as JSON in its header.
+
+Shapes: b samples of a batch; C clusters.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import digest_of, file_digest, read_array
+from mmclust.core.io import digest_of, file_digest, read_array, require_file, writing
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.progress import track
-from mmclust.core.seeds import generator
-from mmclust.words._held_out import held_out, held_out_figures
-from mmclust.words._pixels import array_of
-from mmclust.words._session import Session, start
-from mmclust.words._spread import barrier, leads
-from mmclust.words._state import Place, load_state, save_state
+from mmclust.core.seeds import derive, generator
+from mmclust.kernels.backbones import build, freeze
+from mmclust.words._counts import Counts
+from mmclust.words._pixels import array_of, normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    import torch
+
+    from mmclust.words._stage import Corpus, Run
 
     Array = np.ndarray[Any, Any]
+
+ROWS = 64
+"""Held-out pictures that pass through the network at once."""
+FEWEST = 2
+"""Held-out images that matching needs."""
+
+
+class Session:
+    """What one seed trains: a network of pictures, and counts of words.
+
+    ``pictures`` are uint8 (n, 3, side, side); ``at`` says which belongs to each
+    caption.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        params: Any,
+        pictures: Array,
+        at: Array,
+        seed: int,
+        device: str = "cpu",
+        precision: str = "float32",
+    ) -> None:
+        import torch
+
+        from mmclust.kernels.adam import Adam
+
+        self.corpus, self.params = corpus, params
+        self.pictures, self.at = pictures, at
+        self.seed, self.device, self.precision = seed, device, precision
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(seed, "weights"))
+            module = build(params.backbone, params.clusters, params.pretrained)
+        if params.frozen:
+            freeze(module)
+        self.module = module.to(device).train()
+        learnt = [p for p in self.module.parameters() if p.requires_grad]
+        self.optimizer = Adam(learnt, params.learning_rate)
+        where = device.partition(":")[0]
+        self.scaler = torch.amp.GradScaler(where, enabled=precision == "fp16")
+        self.counts = Counts.empty(len(corpus.words), params.clusters, params.mode)
+
+    def outputs(self, captions: Array) -> torch.Tensor:
+        """Return the network's raw outputs for captions' pictures: float32 (b, C)."""
+        import torch
+
+        pixels = normalised(self.pictures[self.at[captions]], self.device)
+        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        where = self.device.partition(":")[0]
+        with torch.autocast(where, dtype=kind, enabled=kind is not None):
+            outputs: torch.Tensor = self.module(pixels)
+        return outputs.float()
+
+    def step(self, captions: Array, *number: int) -> dict[str, float]:
+        """Learn from one batch; both sides see the other as it was before.
+
+        ``number`` is the epoch and the step: dropout, where a backbone has it, draws
+        by them. Of the losses, both the mean binary cross-entropy of outputs as logits,
+        nothing minimises ``text_loss``.
+        """
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+        ids, places = self.corpus.tokens_of(captions)
+        said = self.counts.outputs(ids, places, len(captions))
+        wanted = said >= self.params.text_threshold
+        target = torch.from_numpy(wanted.astype(np.float32)).to(self.device)
+        with self._dropping(*number):
+            outputs = self.outputs(captions)
+        loss = bce(outputs, target, reduction="sum") / wanted.size
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)  # type: ignore[arg-type]
+        self.scaler.update()
+        logits = outputs.detach().cpu().numpy()
+        active = logits >= self.params.visual_threshold
+        self.counts.add(ids, places, active)
+        return {
+            "loss": cross_entropy(logits, wanted),
+            "text_loss": cross_entropy(said, active),
+        }
+
+    @contextlib.contextmanager
+    def _dropping(self, *number: int) -> Iterator[None]:
+        """Draw what dropout draws from this run's seed."""
+        import torch
+
+        if self.params.backbone != "googlenet":
+            yield
+            return
+        devices = [] if self.device == "cpu" else [self.device]
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(derive(self.seed, "dropout", *number, 0))
+            yield
+
+    def judged_by(self, images: Array) -> dict[str, float]:
+        """Judge the model by held-out images and the first caption of each."""
+        import torch
+
+        # The first of each image's captions, which lie together.
+        first = np.searchsorted(self.at, images)
+        starts = range(0, len(first), ROWS)
+        self.module.eval()
+        with torch.inference_mode():
+            blocks = [self.outputs(first[i : i + ROWS]).cpu().numpy() for i in starts]
+        self.module.train()
+        logits = np.concatenate(blocks)
+        said = self.counts.outputs(*self.corpus.tokens_of(first), len(first))
+        captions = said >= self.params.text_threshold
+        pictures = logits >= self.params.visual_threshold
+        own = (pictures != captions).sum(1)
+        other = (pictures != np.roll(captions, -1, axis=0)).sum(1)
+        return {
+            "validation_loss": cross_entropy(logits, captions),
+            "validation_matching": float((own < other).mean()),
+        }
+
+
+def cross_entropy(logits: Array, wanted: Array) -> float:
+    """Return the mean binary cross-entropy with logits, in float64."""
+    values = logits.astype(np.float64)
+    return float((np.logaddexp(0, values) - values * wanted).mean())
+
+
+@dataclass
+class Place:
+    """Where a training stands: what epoch and step come next, both from 0.
+
+    ``sums`` are of the losses of the epoch's steps so far, ``curve`` figures of the
+    epochs that are done, ``best`` the selected epoch and its score, if one is.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+
+
+def save_state(
+    path: Path, origin: str, session: Session, place: Place, *, to_resume: bool = True
+) -> None:
+    """Write the state in place of the one before."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = _named("visual", session.module.state_dict())
+    tensors["counts"] = torch.from_numpy(session.counts.table)
+    if to_resume:
+        tensors |= _named("optimizer", session.optimizer.moments())
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    metadata = {"origin": origin, "place": json.dumps(vars(place))}
+    with writing(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def load_state(path: Path, origin: str, session: Session) -> Place:
+    """Go on from a saved state, or begin where there is none of this origin."""
+    from safetensors import SafetensorError
+
+    try:
+        found, place, tensors = _read(path)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        return Place()
+    if found != origin:
+        return Place()
+    session.module.load_state_dict(_under("visual", tensors))
+    session.counts.table[:] = tensors["counts"].numpy()
+    session.counts.totals[:] = session.counts.table.sum(0)
+    session.optimizer.resume(_under("optimizer", tensors))
+    if place.scaler:
+        session.scaler.load_state_dict(place.scaler)
+    return place
+
+
+def final_state(path: Path) -> tuple[dict[str, torch.Tensor], Array, Place]:
+    """Return the network's weights, the counts and the place of a saved state."""
+    _, place, tensors = _read(require_file(path))
+    return _under("visual", tensors), tensors["counts"].numpy(), place
+
+
+def _read(path: Path) -> tuple[str, Place, dict[str, torch.Tensor]]:
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return metadata["origin"], Place(**json.loads(metadata["place"])), tensors
+
+
+def _named(what: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{what}.{name}": value for name, value in tensors.items()}
+
+
+def _under(what: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(f"{what}."): value
+        for name, value in tensors.items()
+        if name.startswith(f"{what}.")
+    }
 
 
 @dataclass(frozen=True)
 class Task:
-    """The training of one seed.
+    """The training of one seed on images, int64 (n,) ascending: rows of the manifest.
 
-    Parameters
-    ----------
-    number
-        Which of the seeds.
-    corpus, params, run
-        See :mod:`mmclust.words._stage`.
-    images
-        int64 (n,), ascending: rows of the manifest.
-    parent
-        The process whose end ends this one.
+    It ends with its ``parent`` process.
     """
 
     number: int
@@ -53,11 +253,6 @@ class Task:
     run: Run
     images: Array
     parent: int
-
-    @property
-    def pictures(self) -> Path:
-        """The array of the images."""
-        return array_of(self.run.work, self.params.size)
 
     @property
     def state(self) -> Path:
@@ -91,41 +286,51 @@ def weights_digest(pretrained: bool | str) -> str | None:
     return file_digest(path) if path is not None and path.is_file() else None
 
 
+def held_out(images: Array, share: float, seed: int) -> Array:
+    """Draw the images that are not trained on; the same for all seeds of a run."""
+    number = int(share * len(images))
+    if share and not FEWEST <= number <= len(images) - FEWEST:
+        raise MmclustError(
+            "Too few images to hold some out",
+            where="words.joint_model.validation",
+            expected="a share that leaves at least two images on either side",
+            found=f"{share} of {len(images)} images",
+        )
+    drawn = generator(seed, "validation").permutation(len(images))[:number]
+    return np.sort(drawn)
+
+
 @threads(1)
 def train(task: Task) -> None:
     """Train one seed, or finish what was begun; the result is ``task.state``."""
     run, params = task.run, task.params
     at = np.searchsorted(task.images, task.corpus.owners)
-    session = start(
-        task.corpus, params, read_array(task.pictures), at,
-        run.seeds[task.number], run.device, run.precision,
+    pictures = read_array(array_of(run.work, params.size))
+    session = Session(
+        task.corpus, params, pictures, at, run.seeds[task.number], run.device,
+        run.precision,
     )  # fmt: skip
-    parts = (task.origin, session.module, session.counts, session.optimizer)
-    place = load_state(task.state, *parts) or Place()
-    if place.scaler:
-        session.scaler.load_state_dict(place.scaler)
-    barrier()  # nobody reads what another writes
+    origin = task.origin
+    place = load_state(task.state, origin, session)
     out = held_out(task.images, params.validation, run.seeds[0])
     samples = np.flatnonzero(~np.isin(at, out))
 
     def save() -> None:
-        save_state(task.state, *parts, place)
+        save_state(task.state, origin, session, place)
 
     with _same_every_time(run.device, run.precision):
         for epoch in range(place.epoch, params.epochs):
             _epoch(session, place, samples, task, save)
             _end(session, place, out, task)
             place.epoch, place.step, place.sums = epoch + 1, 0, {}
-            if leads():
-                save()
-    barrier()
+            save()
 
 
 def _epoch(
     session: Session, place: Place, samples: Array, task: Task, save: Callable[[], None]
 ) -> None:
     """Take the steps that are left of an epoch."""
-    params, run = task.params, task.run
+    params = task.params
     order = generator(session.seed, "order", place.epoch).permutation(samples)
     steps = range(place.step, -(-len(order) // params.batch))
     label = f"seed {task.number}, epoch {place.epoch + 1} of {params.epochs}"
@@ -138,7 +343,7 @@ def _epoch(
         for name, loss in session.step(captions, place.epoch, step).items():
             place.sums[name] = place.sums.get(name, 0.0) + loss
         place.step, place.scaler = step + 1, session.scaler.state_dict()
-        if leads() and time.monotonic() - saved >= run.save_every:
+        if time.monotonic() - saved >= task.run.save_every:
             save()
             saved = time.monotonic()
 
@@ -153,16 +358,14 @@ def _end(session: Session, place: Place, out: Array, task: Task) -> None:
     row |= {name: total / place.step for name, total in place.sums.items()}
     row |= {"active_clusters": clusters, "active_words": words}
     if len(out):
-        row |= held_out_figures(session, out)
+        row |= session.judged_by(out)
     if params.select == "include_unknown_fscore":
         assert run.judge is not None
         best = counts.best(np.arange(len(counts.table)))[0]
         score = row["include_unknown_fscore"] = run.judge(task.corpus.words, best)
         if not place.best or score >= place.best["score"]:  # ties: the later epoch
             place.best = {"epoch": place.epoch + 1, "score": score}
-            if leads():
-                parts = (task.origin, session.module, counts, None)
-                save_state(task.best, *parts, place)
+            save_state(task.best, task.origin, session, place, to_resume=False)
     place.curve.append(row)
     run.say(describe(row))
 

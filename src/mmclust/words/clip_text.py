@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Learned, Run
+    from mmclust.words._stage import Corpus, Learned, Run
 
 TEMPLATE = "a photo of a {}"
 
@@ -53,11 +52,7 @@ class Params:
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     """Cluster words by their vectors; see :mod:`mmclust.words._stage`."""
-
-    def embed(words: Sequence[str]) -> np.ndarray[Any, Any]:
-        return embed_words(words, params, run.device)
-
-    return learn_from("clip_text", embed, corpus, params, run)
+    return learn_from("clip_text", embed_words, corpus, params, run)
 
 
 def embed_words(

@@ -20,16 +20,12 @@ from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, liste
 from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    from mmclust.words._stage import Corpus, Run
 
 
 @dataclass(frozen=True)
 class Params:
-    """Which words are clustered, and how; defaults as published.
-
-    ``word_list`` is a text file, one word per line; ``null``: all words.
-    """
+    """Which words are clustered, and how; defaults as published."""
 
     word_list: str | None = WORD_LIST
     """Text file of the words that are clustered, one a line; ``None``: all words."""

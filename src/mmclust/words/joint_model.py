@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -21,32 +20,27 @@ from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import write_array, writing
 from mmclust.core.numerics import recorded
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.core.workers import LocalWorker, run_tasks
+from mmclust.core.workers import in_order
 from mmclust.kernels.backbones import NAMES
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import MEAN, STD, resized
-from mmclust.words._spread import leads, size
 from mmclust.words._stage import Learned, Run, silent
-from mmclust.words._state import Place, final_state
-from mmclust.words._train import Task, describe, train, weights_digest
+from mmclust.words._train import (
+    Place,
+    Task,
+    describe,
+    final_state,
+    train,
+    weights_digest,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mmclust.words._corpus import Corpus
+    from mmclust.words._stage import Corpus
 
 
 @dataclass(frozen=True)
 class Params:
-    """Options; what is published is the default.
-
-    ``backbone`` is one of :data:`mmclust.kernels.backbones.NAMES`; ``pretrained`` is
-    ``true`` (ImageNet) or the path of a state dict; ``frozen`` lets only the last
-    layer learn. ``size`` is the side of the square pictures. ``visual_threshold``
-    holds for raw outputs, not for their sigmoid. ``validation`` is the share of
-    images held out for tuning. ``select: include_unknown_fscore`` is the published
-    choice of an epoch, by the norms that the model is judged by.
-    """
+    """Options; what is published is the default."""
 
     backbone: str = "resnet50"
     """Network of pictures: one of :data:`mmclust.kernels.backbones.NAMES`."""
@@ -83,23 +77,9 @@ class Params:
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     """Train one model per seed on pairs of a caption and its picture.
 
-    Parameters
-    ----------
-    corpus, params, run
-        See :mod:`mmclust.words._stage`. Written: ``seed_<i>/counts.npy`` int64
-        (v, C) and ``seed_<i>/visual.safetensors`` in ``run.out``.
-
-    Returns
-    -------
-    Learned
-        Each word's best cluster; its probability is both confidence and
-        concreteness.
-
-    Raises
-    ------
-    MmclustError
-        When the backbone is unknown, an image cannot be read, an epoch is to be
-        selected and there are no norms, or no cluster was ever active.
+    Written to ``run.out``: ``seed_<i>/counts.npy`` int64 (v, C) and
+    ``seed_<i>/visual.safetensors``. The probability of a word's best cluster is both
+    confidence and concreteness.
     """
     _check(params, run)
     images = np.unique(corpus.owners)
@@ -108,8 +88,6 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
         Task(i, corpus, params, run, images, os.getpid()) for i in range(len(run.seeds))
     ]
     _train_all(tasks, run)
-    if not leads():
-        return Learned(np.zeros((0, 0), np.int32))
     found = [_result(task) for task in tasks]
     confidence = np.stack([each for _, each, _ in found])
     places = [place for _, _, place in found]
@@ -127,7 +105,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
         "epochs": params.epochs,
         "precision": run.precision,
         **recorded(),
-        "processes": size(),
+        "processes": 1,
         **({"pretrained": weights} if weights else {}),
         "selected_epochs": [p.best.get("epoch", params.epochs) for p in places],
     }
@@ -138,26 +116,22 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
 
 def _train_all(tasks: list[Task], run: Run) -> None:
     """Train the seeds: in processes on a CPU, else one after the other."""
-    together = run.device == "cpu" and size() == 1 and run.judge is None
+    together = run.device == "cpu" and run.judge is None
     if run.workers <= 1 or len(tasks) == 1 or not together:
         for task in tasks:
             train(task)
         return
     quiet = [replace(task, run=replace(run, say=silent)) for task in tasks]
-    starts = [partial(LocalWorker, _trainer)] * min(run.workers, len(tasks))
-    for _, rows in run_tasks(starts, quiet, describe=lambda t: f"seed {t.number}"):
-        for row in rows:
+    for curve in in_order(
+        _curve_of, quiet, run.workers, describe=lambda t: f"seed {t.number}"
+    ):
+        for row in curve:
             run.say(describe(row))
 
 
-def _trainer() -> Callable[[Any], Any]:
-    """Return what a worker does: train, and give the curve."""
-
-    def run(task: Task) -> list[dict[str, Any]]:
-        train(task)
-        return final_state(task.state)[2].curve
-
-    return run
+def _curve_of(task: Task) -> list[dict[str, Any]]:
+    train(task)
+    return final_state(task.state)[2].curve
 
 
 def _result(task: Task) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Place]:

@@ -20,8 +20,7 @@ from mmclust.words._listed import CLUSTERS
 from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    from mmclust.words._stage import Corpus, Run
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from mmclust.words._texts import BATCH, learn_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Learned, Run
+    from mmclust.words._stage import Corpus, Learned, Run
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,7 @@ class Params:
 
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     """Cluster words by their vectors; see :mod:`mmclust.words._stage`."""
-
-    def embed(words: Sequence[str]) -> np.ndarray[Any, Any]:
-        return embed_words(words, params, run.device)
-
-    return learn_from("sbert", embed, corpus, params, run)
+    return learn_from("sbert", embed_words, corpus, params, run)
 
 
 def embed_words(

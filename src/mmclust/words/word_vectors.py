@@ -22,8 +22,7 @@ from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, liste
 from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._corpus import Corpus
-    from mmclust.words._stage import Run
+    from mmclust.words._stage import Corpus, Run
 
 
 @dataclass(frozen=True)
