@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from mmclust.grounding.micro import micro, micro_figures, set_counts
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.intervals import flat
 
 
 def micro_records(counts, **often):

@@ -9,7 +9,7 @@ from mmclust.core.io import write_table
 from mmclust.retrieval.own_files import Embedded, score_embeddings
 from mmclust.retrieval.ranks import Scorer, evaluate
 from mmclust.retrieval.task import read_task
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.intervals import flat
 from tests.retrieval.toy import unit, write_features, write_pool
 
 

@@ -12,8 +12,7 @@ from mmclust.cognition.metrics import categorization, concreteness
 from mmclust.core.seeds import generator
 from mmclust.grounding.micro import micro_figures
 from mmclust.retrieval.metrics import direction, retrieval_figures
-from mmclust.scoring.intervals import FEWEST
-from mmclust.scoring.sampled import compared
+from mmclust.scoring.intervals import FEWEST, compared
 
 OFTEN = 100
 """Resamples of each case."""

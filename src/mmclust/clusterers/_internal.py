@@ -11,9 +11,10 @@ import numpy as np
 from mmclust.clusterers._runs import BOTH, Rows
 from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
-from mmclust.scoring.auto_k import CRITERION, Choice
-from mmclust.scoring.internal import (
+from mmclust.scoring.label_free import (
+    CRITERION,
     DEFINITION,
+    Choice,
     distances,
     internal_scores,
     sample_rows,

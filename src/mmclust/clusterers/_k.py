@@ -9,7 +9,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_record
 from mmclust.core.seeds import derive, generator
 from mmclust.kernels.kmeans import require_k
-from mmclust.scoring.auto_k import GRID, Choice, choose_k
+from mmclust.scoring.label_free import GRID, Choice, choose_k
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def decide_k(
 def auto_k(
     rows: np.ndarray[Any, Any], seed: int, grid: tuple[int, ...], block: Any
 ) -> Choice:
-    """Choose k by :func:`mmclust.scoring.auto_k.choose_k` with k-means.
+    """Choose k by :func:`mmclust.scoring.label_free.choose_k` with k-means.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.features import require_nouns
 from mmclust.core.io import read_record, write_table
-from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
+from mmclust.scoring.names import centres_of, keywords, nearest_nouns, read_nouns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

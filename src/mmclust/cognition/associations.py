@@ -25,7 +25,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import require_file
 from mmclust.core.words import UNKNOWN
-from mmclust.scoring.sampled import Sampled, draws
+from mmclust.scoring.intervals import Sampled, draws
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -264,7 +264,7 @@ def _repeated(table: pa.Table, kept: Array, cue: Array, response: Array, n: int)
 
 
 ASSOCIATION = "association-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 NO_PAIR = "no pair of words in the same cluster is in the norms"
 NO_TWO = "no cluster has two words"
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.words import UNKNOWN
-from mmclust.scoring.clustering import nmi
-from mmclust.scoring.sampled import Sampled, chunks, draws
+from mmclust.scoring.clustering import nmi, resampled_tables
+from mmclust.scoring.intervals import Sampled, draws
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -31,11 +31,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 CATEGORIZATION = "categorization-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 METRICS = ("v_measure_score", "purity", "collocation", "pu_co_f1", "fscore")
 VARIANTS = ("ignore_unknown", "include_unknown")
-_CELLS = 4_000_000
-"""Table cells held at once: 32 MB."""
 
 
 def collocation(tables: Array) -> Array:
@@ -210,24 +208,15 @@ def _resampled_tables(
     shape = (int(clusters.max(initial=0)) + 2, int(gold.max(initial=0)) + 1)
     # Unknown words are row 0, cut off before scoring.
     cells = (clusters + 1) * shape[1] + gold
-    runs = scores(_tables(cells, shape)[:, 1:])
-    parts: dict[str, list[Array]] = {name: [] for name in METRICS}
-    n = len(gold)
-    limit = max(1, _CELLS // (len(cells) * shape[0] * shape[1]))
-    for size in chunks(n_resamples if n else 0, limit):
-        drawn = [rng.integers(n, size=n) for _ in range(size)]
-        tables = np.stack([_tables(cells[:, draw], shape) for draw in drawn])
-        for name, values in scores(tables[..., 1:, :]).items():
-            parts[name].append(values)
+    tables = [np.bincount(row, minlength=shape[0] * shape[1]) for row in cells]
+    runs = scores(np.stack(tables).reshape(-1, *shape)[:, 1:])
+    drawn = resampled_tables(cells, shape, n_resamples if len(gold) else 0, rng)
+    parts = [scores(each[..., 1:, :]) for each in drawn]
     none = np.zeros((0, len(cells)))
-    return runs, {name: np.concatenate([none, *p]) for name, p in parts.items()}
-
-
-def _tables(cells: Array, shape: tuple[int, int]) -> Array:
-    size = shape[0] * shape[1]
-    shifted = cells + size * np.arange(len(cells))[:, None]
-    counts = np.bincount(shifted.ravel(), minlength=size * len(cells))
-    return counts.reshape(len(cells), *shape)
+    return runs, {
+        name: np.concatenate([none, *(part[name] for part in parts)])
+        for name in METRICS
+    }
 
 
 TEXT_THRESHOLD = 0.03
@@ -265,7 +254,7 @@ def cluster_counts(
 
 
 CONCRETENESS = "concreteness-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 THRESHOLDS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 """The published m: words count whose occurrences are strictly more."""
 FEWEST = 10

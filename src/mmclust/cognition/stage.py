@@ -35,18 +35,17 @@ from mmclust.core.io import read_array, write_bytes, write_table
 from mmclust.core.seeds import generator
 from mmclust.core.words import UNKNOWN, WordClusters, read_words
 from mmclust.kernels.cooccurrence import occurrences, vectors
+from mmclust.scoring.columns import read_list
+from mmclust.scoring.intervals import Sampled, adjusted, scores_of
 from mmclust.scoring.record import (
     FLOORS,
     Record,
     Score,
-    adjusted,
     path_of,
+    rounded,
     write,
     write_means,
 )
-from mmclust.scoring.sampled import Sampled, scores_of
-from mmclust.scoring.summary import rounded
-from mmclust.scoring.word_columns import read_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +143,7 @@ class Scored:
     estimated
         float64 (s or 1, v): concreteness, where there is any.
     parts
-        View and method to figures; see :mod:`mmclust.scoring.sampled`.
+        View and method to figures; see :mod:`mmclust.scoring.intervals`.
     notes
         View, method and metric to what is to be known of a figure.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 DEFINITION = "supervised-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 POS = ("noun", "verb", "adj", "adv")
 LONGEST = 4
 """Letters of a suffix, at most."""

@@ -14,7 +14,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
 from mmclust.core.tokens import tokenize
-from mmclust.scoring.sampled import Sampled
+from mmclust.scoring.intervals import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.sampled import Sampled
+from mmclust.scoring.intervals import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,16 +26,15 @@ from mmclust.grounding.draw import write_gallery
 from mmclust.grounding.look import LOCAL, by_chance, look, read_gold
 from mmclust.grounding.micro import SCORES, micro_figures
 from mmclust.grounding.model import check_manifest, read_model
+from mmclust.scoring.intervals import adjusted, flat, scores_of
 from mmclust.scoring.record import (
     Record,
     Score,
-    adjusted,
     path_of,
+    rounded,
     write,
     write_means,
 )
-from mmclust.scoring.sampled import flat, scores_of
-from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 DEFINITION = "grounding-2"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 HEADLINE = "class_name"
 """The evaluation whose F1 DVC lists."""
 BASELINES = {

@@ -13,9 +13,8 @@ from mmclust.core.io import read_array, require_file
 from mmclust.retrieval.metrics import DEFINITION
 from mmclust.retrieval.ranks import Scorer, evaluate
 from mmclust.retrieval.task import MAIN, caption_order, image_order, names, read_task
-from mmclust.scoring.definitions import defined
-from mmclust.scoring.sampled import flat, flat_differences
-from mmclust.scoring.summary import rounded
+from mmclust.scoring.intervals import flat, flat_differences
+from mmclust.scoring.record import defined, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

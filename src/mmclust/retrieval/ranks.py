@@ -151,7 +151,7 @@ class Result:
     Parameters
     ----------
     figures
-        Of each setting; see :mod:`mmclust.scoring.sampled`.
+        Of each setting; see :mod:`mmclust.scoring.intervals`.
     i2t, t2i
         Ranks over the whole pool, for lists and plots.
     i2t_ranks, t2i_ranks

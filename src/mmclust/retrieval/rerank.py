@@ -27,8 +27,8 @@ from mmclust.retrieval.metrics import DEFINITION, direction, retrieval_figures
 from mmclust.retrieval.ranks import Scorer
 from mmclust.retrieval.stage import read_embeddings
 from mmclust.retrieval.task import MAIN
-from mmclust.scoring.record import Record, Score, adjusted, path_of, write
-from mmclust.scoring.sampled import scores_of
+from mmclust.scoring.intervals import adjusted, scores_of
+from mmclust.scoring.record import Record, Score, path_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,9 +16,14 @@ from mmclust.core.manifest import read_manifest
 from mmclust.retrieval.metrics import DEFINITION
 from mmclust.retrieval.ranks import Scorer, evaluate
 from mmclust.retrieval.task import MAIN, read_task
-from mmclust.scoring.record import Record, adjusted, path_of, write, write_means
-from mmclust.scoring.sampled import scores_of
-from mmclust.scoring.summary import rounded
+from mmclust.scoring.intervals import adjusted, scores_of
+from mmclust.scoring.record import (
+    Record,
+    path_of,
+    rounded,
+    write,
+    write_means,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
