@@ -183,7 +183,6 @@ def test_labels_are_opened_by_scoring_and_export_alone():
 def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
-        "core/objects.py",
         "benchmarks/_build.py",  # writes the file
         "grounding/look.py",
         "grounding/draw.py",

@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.associations import ASSOCIATION, association, read_strengths
 from mmclust.cognition.metrics import (
+    ASSOCIATION,
     CATEGORIZATION,
     CONCRETENESS,
+    association,
     categorization,
     concreteness,
     encode,
 )
-from mmclust.cognition.norms import Categories, Ratings, read_categories, read_ratings
+from mmclust.cognition.norms import (
+    Categories,
+    Ratings,
+    read_categories,
+    read_ratings,
+    read_strengths,
+)
 from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import generator
 from mmclust.scoring.columns import (
