@@ -9,7 +9,7 @@ import pytest
 
 from mmclust.cognition.metrics import association, categorization, concreteness
 from mmclust.core.seeds import generator
-from mmclust.grounding.micro import micro_figures
+from mmclust.grounding.stage import micro_figures
 from mmclust.retrieval.metrics import direction, retrieval_figures
 from mmclust.scoring.intervals import FEWEST, compared
 
