@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.associations import association, read_strengths
+from mmclust.cognition.metrics import association
+from mmclust.cognition.norms import read_strengths
 from mmclust.core.tokens import token_counts, tokenize
 from mmclust.kernels.cooccurrence import occurrences, vectors
 

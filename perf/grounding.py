@@ -89,7 +89,7 @@ def plain_region(mask):
 def plain_images(manifest, model, rows):
     """Five evaluators, one after the other; boxes and heat maps need the maps."""
     from mmclust.core.images import read_images
-    from mmclust.grounding.model import Network, prepared
+    from mmclust.grounding.look import Network, prepared
 
     network, boxes = Network(model, 0), []
     for evaluator in ("names", "cooccurrence", "iou", "boxes", "heatmap"):
@@ -114,8 +114,7 @@ def images(count, backbone, clusters):
     from mmclust.core.io import write_json
     from mmclust.core.manifest import Row, read_manifest, write_manifest
     from mmclust.core.types import Objects
-    from mmclust.grounding.look import look, read_gold
-    from mmclust.grounding.model import read_model
+    from mmclust.grounding.look import look, read_gold, read_model
     from mmclust.kernels.backbones import build
 
     torch.manual_seed(0)

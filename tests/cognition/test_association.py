@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.cognition.associations import association
-from mmclust.cognition.metrics import cluster_counts
-from mmclust.scoring.sampled import flat
+from mmclust.cognition.metrics import association, cluster_counts
+from mmclust.scoring.intervals import flat
 
 WORDS = ("apple", "axe", "cat", "cow", "dog", "owl", "pear", "saw")
 CLUSTERS = np.array([[1, 2, 0, 1, 0, 3, 1, 2]])

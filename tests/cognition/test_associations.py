@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.cognition.associations import read_strengths
+from mmclust.cognition.norms import read_strengths
 from mmclust.core.errors import MmclustError
 
 WORDS = ["apple", "cat", "dog", "ice cream", "null", "pear"]

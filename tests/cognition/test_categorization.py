@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import v_measure_score
 
 from mmclust.cognition.metrics import METRICS, categorization, encode, scores
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.intervals import flat
 
 CATEGORIES = {
     "animal": ["dog", "cat", "cow", "owl"],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mmclust.cognition.metrics import THRESHOLDS, concreteness, pearson, spearman
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.intervals import flat
 
 
 def record(ratings, estimates, counts, n_resamples=100):

@@ -35,10 +35,9 @@ from mmclust.heads._rows import n_clusters
 from mmclust.heads._saved import load_head
 from mmclust.kernels.hub import loading
 from mmclust.kernels.torch_file import load_torch
-from mmclust.retrieval.task import names
-from mmclust.scoring.columns import read_assignment
+from mmclust.retrieval.own_files import names
+from mmclust.scoring.columns import read_assignment, read_list, read_values
 from mmclust.scoring.record import Record, Score
-from mmclust.scoring.word_columns import read_list, read_values
 from mmclust.sources.audit import audit
 from mmclust.sources.nouns import write_nouns
 from mmclust.sources.terms import _accepted

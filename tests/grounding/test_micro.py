@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from mmclust.grounding.micro import micro, micro_figures, set_counts
-from mmclust.scoring.sampled import flat
+from mmclust.grounding.classes import set_counts
+from mmclust.grounding.stage import micro, micro_figures
+from mmclust.scoring.intervals import flat
 
 
 def micro_records(counts, **often):

@@ -10,8 +10,7 @@ from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import GroundingParams, Params, ScoreParams
 from mmclust.grounding import stage
-from mmclust.grounding.look import look, read_gold
-from mmclust.grounding.model import read_model
+from mmclust.grounding.look import look, read_gold, read_model
 from mmclust.scoring.record import read
 from tests.grounding.toy import CATEGORIES, write_benchmark, write_model
 

@@ -173,20 +173,16 @@ def test_labels_are_opened_by_scoring_and_export_alone():
     """In the source, too: who imports core.labels or names the file."""
     assert users_of(r"\bcore\.labels\b|labels\.parquet") == {
         "core/manifest.py",  # its docstring says where labels live
-        "core/labels.py",
         "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
-        "scoring/files.py",
-        "scoring/runs.py",
+        "scoring/own_files.py",  # the hidden ones, when revealed
         "scoring/stage.py",
-        "scoring/submitted.py",  # the hidden ones, when revealed
     }
 
 
 def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
-        "core/objects.py",
         "benchmarks/_build.py",  # writes the file
         "grounding/look.py",
         "grounding/draw.py",

@@ -7,9 +7,8 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_table
 from mmclust.retrieval.own_files import Embedded, score_embeddings
-from mmclust.retrieval.ranks import Scorer, evaluate
-from mmclust.retrieval.task import read_task
-from mmclust.scoring.sampled import flat
+from mmclust.retrieval.task import MatrixScorer, evaluate, read_task
+from mmclust.scoring.intervals import flat
 from tests.retrieval.toy import unit, write_features, write_pool
 
 
@@ -22,7 +21,8 @@ def write_folds(folder, fold_of):
 
 
 def score(task, scores):
-    scorer = Scorer(None, None, np.asarray(scores, np.float32), top_k=0)
+    scores = np.asarray(scores, np.float32)
+    scorer = MatrixScorer(scores, *map(np.arange, scores.shape))
     figures = evaluate(task, "main", scorer, n_resamples=100, seed=1).figures
     return {name: flat(each) for name, each in figures.items()}
 

@@ -14,7 +14,7 @@ from mmclust.retrieval.metrics import (
     random_expectation,
     retrieval_figures,
 )
-from mmclust.scoring.sampled import flat
+from mmclust.scoring.intervals import flat
 
 
 def directions(scores, image, n, n_pool=None):

@@ -8,8 +8,13 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.manifest import Row, write_manifest
-from mmclust.retrieval.own_files import Embedded, score_embeddings, score_matrix
-from mmclust.retrieval.task import caption_order, read_task
+from mmclust.retrieval.own_files import (
+    Embedded,
+    caption_order,
+    score_embeddings,
+    score_matrix,
+)
+from mmclust.retrieval.task import read_task
 from tests.retrieval.toy import unit, write_features, write_pool
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from mmclust.core.seeds import generator
 from mmclust.kernels.kmeans import kmeans
+from mmclust.scoring.clustering import score_runs, summarise
 from mmclust.scoring.intervals import difference
-from mmclust.scoring.summary import score_runs, summarise
 
 DESIGNS = {
     # runs of either, deviation of a run's shift, share of its errors that are its own
@@ -102,8 +102,8 @@ def test_all_splits_of_real_runs():
     for half in splits:
         other = [r for r in range(10) if r not in half]
         for name in below:
-            values = np.concatenate([each.runs[name] for each in scored])
-            drawn = np.hstack([each.resampled[name] for each in scored])
+            values = np.concatenate([each[name].runs for each in scored])
+            drawn = np.hstack([each[name].resampled for each in scored])
             sides = [list(half), other]
             p = difference(
                 tuple(values[s] for s in sides),

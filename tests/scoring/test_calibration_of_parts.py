@@ -7,13 +7,11 @@ expected of them, on the same queries, words or images, and compared as the stag
 import numpy as np
 import pytest
 
-from mmclust.cognition.associations import association
-from mmclust.cognition.metrics import categorization, concreteness
+from mmclust.cognition.metrics import association, categorization, concreteness
 from mmclust.core.seeds import generator
-from mmclust.grounding.micro import micro_figures
+from mmclust.grounding.stage import micro_figures
 from mmclust.retrieval.metrics import direction, retrieval_figures
-from mmclust.scoring.intervals import FEWEST
-from mmclust.scoring.sampled import compared
+from mmclust.scoring.intervals import FEWEST, compared
 
 OFTEN = 100
 """Resamples of each case."""

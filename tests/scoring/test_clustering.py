@@ -21,11 +21,11 @@ from mmclust.scoring.clustering import (
     ari,
     contingency,
     f1,
+    matching,
     nmi,
     purity,
     scores,
 )
-from mmclust.scoring.matching import matching
 
 LABELS = st.integers(1, 40).flatmap(
     lambda n: st.tuples(

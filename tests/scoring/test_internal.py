@@ -7,9 +7,9 @@ from sklearn import metrics
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.seeds import generator
-from mmclust.scoring.auto_k import choose_k
-from mmclust.scoring.internal import (
+from mmclust.scoring.label_free import (
     SAMPLE,
+    choose_k,
     distances,
     internal_scores,
     sample_rows,

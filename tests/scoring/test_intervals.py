@@ -5,9 +5,8 @@ import pytest
 from scipy import stats
 
 from mmclust.core.seeds import generator
-from mmclust.scoring.intervals import difference, holm, interval, resample
-from mmclust.scoring.intervals import intervals as intervals_of
-from mmclust.scoring.summary import per_run, score_runs, summarise
+from mmclust.scoring.clustering import METRICS, score_runs, summarise
+from mmclust.scoring.intervals import difference, holm, interval
 
 
 def noisy(n, k, share, seed):
@@ -19,8 +18,8 @@ def noisy(n, k, share, seed):
 
 
 def intervals(true, pred, n_resamples, rng):
-    resampled = resample(true, pred, n_resamples, rng)
-    return intervals_of(per_run(true, pred), resampled, len(true))
+    figures = score_runs(true, pred, n_resamples=n_resamples, rng=rng)
+    return {name: figures[name].range() for name in METRICS}
 
 
 def record_of(true, pred, n_resamples, baseline=None):
@@ -109,7 +108,7 @@ def test_chunks_do_not_matter(monkeypatch):
     """How many tables are held at once changes nothing."""
     true, pred = noisy(60, 3, 0.7, seed=0)
     whole = intervals(true, pred, 100, generator(5, "t"))
-    monkeypatch.setattr("mmclust.scoring.intervals._CELLS", 1)
+    monkeypatch.setattr("mmclust.scoring.clustering._CELLS", 1)
     assert intervals(true, pred, 100, generator(5, "t")) == whole
 
 

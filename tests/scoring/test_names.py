@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
-from mmclust.scoring.names import score_names
+from mmclust.scoring.names import (
+    centres_of,
+    keywords,
+    nearest_nouns,
+    read_nouns,
+    score_names,
+)
 
 
 def test_keywords_by_hand():

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import sweep
-from mmclust.scoring.definitions import DEFINITIONS
+from mmclust.scoring.intervals import adjusted
 from mmclust.scoring.record import (
     COLUMNS,
+    DEFINITIONS,
     NONE,
     Record,
     Score,
-    adjusted,
     parse,
     path_of,
     read,

@@ -56,6 +56,17 @@ def clustered(tiny):
 BASE, BETTER = ("hog", "image", "kmeans"), ("lsa", "text", "kmeans")
 
 
+@pytest.mark.parametrize("workers", [2, 5])
+def test_workers_do_not_matter(clustered, workers, monkeypatch):
+    """Methods are scored in as many processes as are asked for: the same bytes."""
+    _, paths = score_benchmark("tiny", params(), clustered)
+    alone = [path.read_bytes() for path in paths if path.is_file()]
+    monkeypatch.setattr("mmclust.scoring.stage.WORTH_A_PROCESS", 0)
+    score_benchmark("tiny", params(), clustered, workers=workers)
+    assert [path.read_bytes() for path in paths if path.is_file()] == alone
+    assert len(alone) == 5
+
+
 def test_all_methods_against_the_baseline(clustered):
     """k-means on the main encoder's images is the baseline; it has no difference."""
     record, paths = score_benchmark("tiny", params(), clustered)

@@ -14,10 +14,9 @@ from mmclust.cognition.own_files import (
 )
 from mmclust.core.clusters import WordClusters, read_words, write_words
 from mmclust.core.errors import MmclustError
-from mmclust.scoring.columns import read_assignment
-from mmclust.scoring.files import score_files
+from mmclust.scoring.columns import read_assignment, read_list, read_values
+from mmclust.scoring.own_files import score_files
 from mmclust.scoring.submission import read_submission
-from mmclust.scoring.word_columns import read_list, read_values
 
 NAMES = ["café", "naïve", "a", "b"]
 NFC, NFD = (

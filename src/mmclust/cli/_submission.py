@@ -28,7 +28,7 @@ def submission(
     """
     from mmclust.core.io import write_json
     from mmclust.core.params import read_params
-    from mmclust.scoring.submitted import score_submission
+    from mmclust.scoring.own_files import score_submission
 
     if not reveal:
         raise typer.BadParameter("the labels are hidden: say --reveal to read them")

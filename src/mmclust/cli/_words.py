@@ -139,7 +139,7 @@ def association(
     MAS is the mean strength of the pairs of a cluster that the norms have; pairs
     that they lack are counted, and coverage says how many that are.
     """
-    from mmclust.cognition.associations import COUNTINGS
+    from mmclust.cognition.norms import COUNTINGS
     from mmclust.cognition.own_files import score_association
     from mmclust.core.io import write_json
 

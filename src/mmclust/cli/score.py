@@ -36,6 +36,9 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option(help="With --reveal: the CSV file to write.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes; 0: one per core.")
+    ] = 0,
 ) -> None:
     """Score all clusters of a benchmark (the pipeline's stage).
 
@@ -43,6 +46,7 @@ def benchmark(
     metrics/details/score, metrics/score, plots/ and data/scores; with --reveal it
     writes none of them, since what the pipeline tracks holds no revealed score.
     """
+    from mmclust.cli._options import n_workers
     from mmclust.cli._show import clustering_table
     from mmclust.core.params import read_params
     from mmclust.scoring.record import write
@@ -50,11 +54,13 @@ def benchmark(
 
     if reveal is (out is None):
         raise typer.BadParameter("--reveal and --out go together")
+    params, processes = read_params(), n_workers(workers)
     if out is not None:
-        record, paths = reveal_benchmark(name, read_params(), Path()), [out]
+        record = reveal_benchmark(name, params, Path(), workers=processes)
+        paths = [out]
         write(out, record)
     else:
-        record, paths = score_benchmark(name, read_params(), Path())
+        record, paths = score_benchmark(name, params, Path(), workers=processes)
     wrote = f"wrote {', '.join(map(str, paths))}"
     if not record:
         typer.echo(
@@ -121,7 +127,7 @@ def clustering(
     """
     from mmclust.core.io import write_json
     from mmclust.scoring.clustering import METRICS
-    from mmclust.scoring.files import Choice, score_files
+    from mmclust.scoring.own_files import Choice, score_files
 
     record = score_files(
         labels,

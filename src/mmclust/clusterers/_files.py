@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.scoring.auto_k import Choice
+    from mmclust.scoring.label_free import Choice
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
 from mmclust.kernels.kmeans import require_k
-from mmclust.scoring.auto_k import GRID, Choice, choose_k
+from mmclust.scoring.label_free import GRID, Choice, choose_k
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,7 +174,7 @@ def decide_k(
 
 
 def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
-    """Choose k by :func:`mmclust.scoring.auto_k.choose_k` with k-means.
+    """Choose k by :func:`mmclust.scoring.label_free.choose_k` with k-means.
 
     ``grid``: the k to try, empty for the default; ``block``: options of k-means.
     """

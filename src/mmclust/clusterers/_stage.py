@@ -35,14 +35,15 @@ from mmclust.core.io import read_record, write_csv, write_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.plugins import require
 from mmclust.core.seeds import derive, generator
-from mmclust.scoring.auto_k import CRITERION, Choice
-from mmclust.scoring.internal import (
+from mmclust.scoring.label_free import (
+    CRITERION,
     DEFINITION,
+    Choice,
     distances,
     internal_scores,
     sample_rows,
 )
-from mmclust.scoring.keywords import centres_of, keywords, nearest_nouns, read_nouns
+from mmclust.scoring.names import centres_of, keywords, nearest_nouns, read_nouns
 from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:

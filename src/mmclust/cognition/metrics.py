@@ -1,4 +1,4 @@
-"""How well clusters of words agree with categories, and estimates with ratings.
+"""How well clusters of words agree with norms, and estimates with ratings.
 
 The metrics of Berger et al. (NAACL 2022, "A Computational Acquisition Model for
 Multimodal Word Categorization"), as their code computes them. Those of categories are
@@ -10,9 +10,11 @@ without a cluster skipped. *Include unknown*: of the whole categories, all words
 without a cluster in one more cluster that they share.
 
 Concreteness: mean absolute error, Pearson's r and Spearman's rho over words that
-occur more often than m times.
+occur more often than m times. Association: mean association strength (MAS) over the
+pairs of words in one cluster that the norms have; most pairs are not in them.
 
-Shapes: … any leading axes; k clusters; g categories; n words; s seeds.
+Shapes: … any leading axes; k clusters; g categories; n words; s seeds; p pairs of the
+norms.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import UNKNOWN
-from mmclust.scoring.clustering import nmi
-from mmclust.scoring.sampled import Sampled, chunks, draws
+from mmclust.scoring.clustering import nmi, resampled_tables
+from mmclust.scoring.intervals import Sampled, draws
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -31,25 +33,27 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 CATEGORIZATION = "categorization-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+CONCRETENESS = "concreteness-1"
+ASSOCIATION = "association-1"
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 METRICS = ("v_measure_score", "purity", "collocation", "pu_co_f1", "fscore")
 VARIANTS = ("ignore_unknown", "include_unknown")
-_CELLS = 4_000_000
-"""Table cells held at once: 32 MB."""
+THRESHOLDS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+"""The published m: words count whose occurrences are strictly more."""
+FEWEST = 10
+"""Words below which a correlation has no interval."""
+FEW = "fewer than two words"
+FLAT = "all estimates, or all ratings, are equal"
+TEXT_THRESHOLD = 0.03
+"""The published probability from which a word belongs to its best cluster."""
+NO_PAIR = "no pair of words in the same cluster is in the norms"
+NO_TWO = "no cluster has two words"
 
 
 def collocation(tables: Array) -> Array:
     """Mean over words of the largest share of one cluster in their category.
 
-    Parameters
-    ----------
-    tables
-        (…, k, g) counts, at least one word each.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…).
+    ``tables`` are (…, k, g) counts, of at least one word each; the score is (…).
     """
     return np.asarray(tables.max(-2, initial=0).sum(-1) / tables.sum((-2, -1)))
 
@@ -57,15 +61,7 @@ def collocation(tables: Array) -> Array:
 def fscore(tables: Array) -> Array:
     """F-score of SemEval 2007 task 2 (Agirre & Soroa 2007).
 
-    Parameters
-    ----------
-    tables
-        (…, k, g) counts, at least one word each.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…): Σ_g (n_g / n) max_k 2 n_gk / (n_g + n_k).
+    Σ_g (n_g / n) max_k 2 n_gk / (n_g + n_k), of tables as in :func:`collocation`.
     """
     categories, clusters = tables.sum(-2), tables.sum(-1)
     sizes = categories[..., None, :] + clusters[..., :, None]
@@ -74,18 +70,7 @@ def fscore(tables: Array) -> Array:
 
 
 def scores(tables: Array) -> dict[str, Array]:
-    """Compute all of :data:`METRICS`.
-
-    Parameters
-    ----------
-    tables
-        int (…, k, g) counts.
-
-    Returns
-    -------
-    dict
-        Metric to float64 (…); NaN where a table has no word.
-    """
+    """Compute all of :data:`METRICS` of (…, k, g) tables; NaN for one without words."""
     n = tables.sum((-2, -1))
     some = np.where((n > 0)[..., None, None], tables, 1)
     pure = some.max(-1, initial=0).sum(-1) / some.sum((-2, -1))
@@ -168,24 +153,9 @@ def categorization(
 def encode(
     categories: Mapping[str, str], runs: list[dict[str, str]]
 ) -> tuple[list[str], Array, Array]:
-    """Turn words, categories and clusters into arrays.
+    """Return the words, sorted, their categories (n,) and each run's clusters (s, n).
 
-    Parameters
-    ----------
-    categories
-        Word to category.
-    runs
-        Of each run: word to cluster; a word that is absent, or whose cluster is
-        ``-1``, is unknown.
-
-    Returns
-    -------
-    words : list of str
-        Sorted.
-    gold : numpy.ndarray
-        int64 (n,).
-    clusters : numpy.ndarray
-        int64 (s, n).
+    A word that a run has not, or whose cluster is ``-1``, is unknown.
     """
     words = sorted(categories)
     _, gold = np.unique([categories[w] for w in words], return_inverse=True)
@@ -210,28 +180,15 @@ def _resampled_tables(
     shape = (int(clusters.max(initial=0)) + 2, int(gold.max(initial=0)) + 1)
     # Unknown words are row 0, cut off before scoring.
     cells = (clusters + 1) * shape[1] + gold
-    runs = scores(_tables(cells, shape)[:, 1:])
-    parts: dict[str, list[Array]] = {name: [] for name in METRICS}
-    n = len(gold)
-    limit = max(1, _CELLS // (len(cells) * shape[0] * shape[1]))
-    for size in chunks(n_resamples if n else 0, limit):
-        drawn = [rng.integers(n, size=n) for _ in range(size)]
-        tables = np.stack([_tables(cells[:, draw], shape) for draw in drawn])
-        for name, values in scores(tables[..., 1:, :]).items():
-            parts[name].append(values)
+    tables = [np.bincount(row, minlength=shape[0] * shape[1]) for row in cells]
+    runs = scores(np.stack(tables).reshape(-1, *shape)[:, 1:])
+    drawn = resampled_tables(cells, shape, n_resamples if len(gold) else 0, rng)
+    parts = [scores(each[..., 1:, :]) for each in drawn]
     none = np.zeros((0, len(cells)))
-    return runs, {name: np.concatenate([none, *p]) for name, p in parts.items()}
-
-
-def _tables(cells: Array, shape: tuple[int, int]) -> Array:
-    size = shape[0] * shape[1]
-    shifted = cells + size * np.arange(len(cells))[:, None]
-    counts = np.bincount(shifted.ravel(), minlength=size * len(cells))
-    return counts.reshape(len(cells), *shape)
-
-
-TEXT_THRESHOLD = 0.03
-"""The published probability from which a word belongs to its best cluster."""
+    return runs, {
+        name: np.concatenate([none, *(part[name] for part in parts)])
+        for name in METRICS
+    }
 
 
 def cluster_counts(
@@ -248,11 +205,6 @@ def cluster_counts(
         of whose known words are active.
     threshold
         A word is active from this probability on.
-
-    Returns
-    -------
-    dict
-        ``active_cluster_num`` and ``active_token_count``, means over runs.
     """
     active = clusters != UNKNOWN
     if confidence is not None:
@@ -264,24 +216,8 @@ def cluster_counts(
     }
 
 
-CONCRETENESS = "concreteness-1"
-"""See :mod:`mmclust.scoring.definitions`."""
-THRESHOLDS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
-"""The published m: words count whose occurrences are strictly more."""
-FEWEST = 10
-"""Words below which a correlation has no interval."""
-FEW = "fewer than two words"
-FLAT = "all estimates, or all ratings, are equal"
-
-
 def pearson(x: Array, y: Array) -> float:
-    """Return Pearson's r; NaN for fewer than two values or without variance.
-
-    Parameters
-    ----------
-    x, y
-        float64 (n,).
-    """
+    """Return Pearson's r; NaN for fewer than two values or without variance."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:  # noqa: PLR2004
         return float("nan")
     x, y = x - x.mean(), y - y.mean()
@@ -324,7 +260,7 @@ def concreteness(
     Returns
     -------
     dict
-        Flat: ``n_words``, ``concreteness_prediction_mae``, and for each m
+        ``n_words``, ``concreteness_prediction_mae``, and for each m
         ``prediction_correlation_over_<m>``, ``…_n`` (words), ``spearman_over_<m>``,
         null with a reason for fewer than two words, or without variance.
     """
@@ -386,3 +322,154 @@ def _weighted(weights: Array, x: Array, y: Array) -> Array:
     flat = (vx <= 1e-9 * n * sxx) | (vy <= 1e-9 * n * syy)
     r = (n * sxy - sx * sy) / np.sqrt(np.where(flat, 1, vx) * np.where(flat, 1, vy))
     return np.where(flat, np.nan, np.clip(r, -1, 1))
+
+
+def association(
+    clusters: Array,
+    pairs: Array,
+    strengths: Array,
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+    of: Hashable = None,
+) -> dict[str, Any]:
+    """Score clusters by association norms, sampled over words: figures.
+
+    Parameters
+    ----------
+    clusters
+        int (s, n): each run's cluster of each word; :data:`UNKNOWN` for none.
+    pairs
+        int (p, 2): distinct unordered pairs of word numbers that the norms have, no
+        word with itself.
+    strengths
+        float64 (p,): of each pair.
+    n_resamples, rng
+        Of the bootstrap over words.
+    of
+        Which words these are.
+
+    Returns
+    -------
+    dict
+        ``mas``, ``found``, ``not_found``, ``coverage``, ``n_words``,
+        ``n_unknown``, ``n_single_word_clusters`` (counts are means over runs); null
+        with a reason where no pair is found.
+    """
+    runs = [_one(row, pairs, strengths) for row in clusters]
+    found = np.array([run["found"] for run in runs], float)
+    possible = np.array([run["possible"] for run in runs], float)
+    total = np.array([run["total"] for run in runs], float)
+    nothing = np.full(len(runs), np.nan)
+    mas = np.divide(total, found, out=nothing.copy(), where=found > 0)
+    coverage = np.divide(found, possible, out=nothing.copy(), where=possible > 0)
+    resampled = _resampled(clusters, pairs, strengths, n_resamples, rng)
+    n = clusters.shape[1]
+    record: dict[str, Any] = {
+        "mas": Sampled(
+            mas, resampled["mas"], n, of, (0.0, np.inf),
+            NO_PAIR if (possible > 0).all() else NO_TWO,
+            of_pairs=_resampled_pairs(clusters, pairs, strengths, n_resamples, rng),
+        ),
+        "found": _whole(found),
+        "not_found": _whole(possible - found),
+        "coverage": Sampled(
+            coverage, resampled["coverage"], n, of, (0.0, 1.0), NO_TWO
+        ),
+    }  # fmt: skip
+    single = [run["single"] for run in runs]
+    return record | {
+        "n_words": clusters.shape[1],
+        "n_unknown": _whole((clusters == UNKNOWN).sum(-1)),
+        "n_single_word_clusters": _whole(np.array(single)),
+        "n_seeds": len(clusters),
+    }
+
+
+def _whole(values: Array) -> float | int:
+    """Return the mean over runs, as an integer where it is one."""
+    mean = float(np.mean(values))
+    return int(mean) if mean.is_integer() else mean
+
+
+def _same(clusters: Array, pairs: Array) -> Array:
+    a, b = clusters[pairs[:, 0]], clusters[pairs[:, 1]]
+    return np.asarray((a == b) & (a != UNKNOWN))
+
+
+def _one(clusters: Array, pairs: Array, strengths: Array) -> dict[str, float]:
+    same = _same(clusters, pairs)
+    _, sizes = np.unique(clusters[clusters != UNKNOWN], return_counts=True)
+    return {
+        "found": int(same.sum()),
+        "possible": int((sizes * (sizes - 1) // 2).sum()),
+        "total": float(strengths[same].sum()),
+        "single": int((sizes == 1).sum()),
+    }
+
+
+def _resampled(
+    clusters: Array,
+    pairs: Array,
+    strengths: Array,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """Score resamples of the words, in which a pair counts as often as both do.
+
+    A word drawn twice makes no pair with itself.
+    """
+    from scipy.sparse import csr_matrix
+
+    n = clusters.shape[1]
+    sames = [_same(row, pairs) for row in clusters]
+    members = [_members(row, n) for row in clusters]
+    mas: list[Array] = []
+    coverage: list[Array] = []
+    for weights in draws(n, n_resamples, rng, cells=2_000_000):
+        ratios, shares = [], []
+        for same, member in zip(sames, members, strict=True):
+            a, b, s = *pairs[same].T, strengths[same]
+            matrix = csr_matrix((np.ones(len(a)), (a, b)), shape=(n, n))
+            strong = csr_matrix((s, (a, b)), shape=(n, n))
+            found = (weights * (matrix @ weights.T).T).sum(-1)
+            total = (weights * (strong @ weights.T).T).sum(-1)
+            # Pairs of different words: all pairs of draws, less a word with itself.
+            sizes = (member @ weights.T).T
+            squares = (member @ (weights**2).T).T
+            possible = ((sizes**2 - squares) / 2).sum(-1)
+            ratios.append(np.where(found > 0, total / np.maximum(found, 1), np.nan))
+            shares.append(
+                np.where(possible > 0, found / np.maximum(possible, 1), np.nan)
+            )
+        mas.append(np.stack(ratios, axis=1))
+        coverage.append(np.stack(shares, axis=1))
+    none = np.zeros((0, len(clusters)))
+    return {
+        "mas": np.concatenate([none, *mas]),
+        "coverage": np.concatenate([none, *coverage]),
+    }
+
+
+def _resampled_pairs(
+    clusters: Array,
+    pairs: Array,
+    strengths: Array,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Score resamples of the norms' pairs: MAS (n_resamples, s)."""
+    same = np.stack([_same(row, pairs) for row in clusters]).T.astype(np.float64)
+    parts = [np.zeros((0, len(clusters)))]
+    for weights in draws(len(pairs), n_resamples, rng, cells=2_000_000):
+        found, total = weights @ same, (weights * strengths) @ same
+        parts.append(np.where(found > 0, total / np.maximum(found, 1), np.nan))
+    return np.concatenate(parts)
+
+
+def _members(clusters: Array, n: int) -> Any:
+    from scipy.sparse import csr_matrix
+
+    known = np.flatnonzero(clusters != UNKNOWN)
+    names, rows = np.unique(clusters[known], return_inverse=True)
+    return csr_matrix((np.ones(len(known)), (rows, known)), shape=(len(names), n))

@@ -1,4 +1,4 @@
-"""Norms of words: ratings of concreteness, typicality, and what may be seen of them.
+"""Norms of words: ratings of concreteness, typicality, associations.
 
 ``Concreteness_ratings_Brysbaert_et_al_BRM.txt`` (Brysbaert, Warriner & Kuperman 2014):
 a header line, then Word, Bigram (0 or 1), Conc.M (1 to 5) and more, between tabs,
@@ -7,6 +7,16 @@ with CRLF line ends. Words of two parts hold a blank.
 ``mcrae_typicality.yaml`` (Fountain & Lapata, CogSci 2010): a mapping of category to
 a mapping of word to mean rating. A word belongs to the category that it is rated the
 most typical of; of several, to the one that comes first in the file.
+
+Small World of Words comes in three layouts:
+
+- ``strengths``: a header ``cue response R1 N R1.Strength`` or ``cue response R123 N
+  R123.Strength``, tabs; a row per cue and response. The strength is the count.
+- ``responses``: participants' answers (R100), commas, a header with ``cue``, ``R1``,
+  ``R2``, ``R3``; every answer counts one.
+- ``relations``: ``swow.en.csv``, tabs, no header: relation, cue, response, count.
+
+Direction is ignored: a pair's strength is the sum over both.
 """
 
 from __future__ import annotations
@@ -19,7 +29,7 @@ import numpy as np
 
 from mmclust.cognition.metrics import encode, scores
 from mmclust.core.clusters import UNKNOWN
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import require_file, write_bytes
 from mmclust.core.text import same_form, utf8
 from mmclust.core.yaml_file import read_yaml
@@ -28,6 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
+Array = np.ndarray[Any, Any]
+
 HEADER = ("Word", "Bigram", "Conc.M")
 RANGE = (1.0, 5.0)
 NO_RATING = ("", "NA", "na", "NaN", "nan", "#N/A", "NULL", ".")
@@ -35,16 +49,10 @@ NO_RATING = ("", "NA", "na", "NaN", "nan", "#N/A", "NULL", ".")
 
 @dataclass(frozen=True)
 class Ratings:
-    """Words and their mean ratings.
+    """Words and their mean ratings; rows without one are left out and counted.
 
-    Parameters
-    ----------
-    words
-        Word to rating; a word of several parts has one blank between them.
-    n_bigrams
-        Words that the file flags as two.
-    n_missing
-        Rows without a rating, left out.
+    A word of several parts has one blank between them; bigrams are what the file
+    flags as two words.
     """
 
     words: dict[str, float]
@@ -134,18 +142,10 @@ NOTHING = ("", "~", "null", "Null", "NULL", "nan", ".nan", ".NaN", ".NAN", "NaN"
 
 @dataclass(frozen=True)
 class Categories:
-    """Words and their one category each.
+    """Words and their one category each, in the file's order.
 
-    Parameters
-    ----------
-    words
-        Word to category, in the file's order.
-    n_categories
-        In the file; some may be no word's best.
-    n_ratings, n_missing
-        Ratings read, and ratings left out because they are missing.
-    n_ties
-        Words whose highest rating several categories share.
+    Some of the file's categories may be no word's best. Ties are words whose highest
+    rating several categories share.
     """
 
     words: dict[str, str]
@@ -233,9 +233,6 @@ def _typicality(value: Any, path: Path, category: str, word: str) -> float | Non
     return rating
 
 
-Array = np.ndarray[Any, Any]
-
-
 def write_word_list(categories: Path, out: Path) -> int:
     """Write the words of a typicality file, alphabetically, without their ratings."""
     words = sorted(read_categories(categories).words)
@@ -246,16 +243,8 @@ def write_word_list(categories: Path, out: Path) -> int:
 def judge_by(categories: Path) -> Callable[[Sequence[str], Array], float]:
     """Return the judge that selects epochs as published, by these very norms.
 
-    Parameters
-    ----------
-    categories
-        See :func:`mmclust.cognition.norms.read_categories`.
-
-    Returns
-    -------
-    callable
-        Words and their clusters int (v,) to the F-score of all words of the
-        categories, unknown ones included.
+    It takes words and their clusters int (v,) and gives the F-score of all words of
+    the categories, unknown ones included.
     """
     gold = read_categories(categories).words
 
@@ -272,3 +261,223 @@ def judge_by(categories: Path) -> Callable[[Sequence[str], Array], float]:
         return float(scores(table)["fscore"])
 
     return judge
+
+
+BIDIRECTIONAL = "bidirectionalassociated"
+ANSWERS = ("R1", "R2", "R3")
+_COLUMNS = 4
+"""Of the layout with relations: relation, cue, response, count."""
+COUNTINGS = ("published", "forward_only")
+MISSING = ("", "NA")
+ABSENT, UNLISTED = -2, -1
+NO_ANSWER = ("No more responses", "Unknown word", "#Missing", "#Unknown")
+TWICE = (
+    "this file repeats the count of a pair that was associated in both directions in "
+    "rows of their own, so that such a pair has 2 (f_ab + f_ba) and a pair of one "
+    "direction f_ab; forward_only leaves these rows out"
+)
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Pairs of listed words that the norms associate.
+
+    ``pairs`` are int64 (p, 2), ascending: numbers of words in the list, smaller first.
+    ``facts`` are ``layout``, ``counting``, numbers of rows, and what they mean.
+    """
+
+    pairs: Array
+    strengths: Array
+    facts: dict[str, Any]
+
+
+def read_strengths(
+    path: Path, words: Sequence[str], counting: str = "published"
+) -> Strengths:
+    """Read the strengths of all pairs of a list of words.
+
+    Words are compared as they stand. Rows whose cue, response or count is missing
+    (empty or ``NA``), and answers such as ``No more responses``, are left out and
+    counted; a word that answers itself makes no pair.
+    """
+    import pyarrow.compute as pc
+
+    if counting not in COUNTINGS:
+        raise MmclustError(
+            "Unknown way of counting", expected=" or ".join(COUNTINGS), found=counting
+        )
+    layout, table = read_rows(path)
+    facts: dict[str, Any] = {"layout": layout, "counting": counting,
+                             "n_rows": table.num_rows}  # fmt: skip
+    if layout == "relations":
+        again = pc.equal(table["relation"], BIDIRECTIONAL)
+        facts["n_rows_bidirectional"] = int(pc.sum(again).as_py() or 0)
+        if counting == "forward_only":
+            table = table.filter(pc.invert(again))
+        elif facts["n_rows_bidirectional"]:
+            facts["double_count"] = TWICE
+    cue, response = (_numbers(table[name], words) for name in ("cue", "response"))
+    gap = (cue == ABSENT) | (response == ABSENT)
+    facts["n_rows_missing"] = int(gap.sum())
+    kept = np.flatnonzero((cue >= 0) & (response >= 0) & (cue != response))
+    counts, present = _counts(table, kept, path)
+    facts["n_rows_missing"] += int((~present).sum())
+    kept, counts = kept[present], counts[present]
+    a, b = np.minimum(cue, response)[kept], np.maximum(cue, response)[kept]
+    facts["n_rows_used"] = len(kept)
+    if layout != "responses":
+        facts["n_rows_repeated"] = _repeated(table, kept, cue, response, len(words))
+    codes, rows = np.unique(a * len(words) + b, return_inverse=True)
+    strengths = np.bincount(rows, weights=counts, minlength=len(codes))
+    pairs = np.stack(np.divmod(codes, max(len(words), 1)), axis=1)
+    return Strengths(pairs, strengths, facts | {"n_pairs": len(codes)})
+
+
+def _numbers(column: pa.ChunkedArray, words: Sequence[str]) -> Array:
+    """Return each cell's place in the list; ABSENT or UNLISTED where it has none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pc.utf8_normalize(column, form="NFC")
+    # What stands for nothing goes first: of equal words the first is found.
+    known = pa.array([*MISSING, *NO_ANSWER, *words], pa.string())
+    first = len(MISSING) + len(NO_ANSWER)
+    places = pc.fill_null(pc.index_in(column, value_set=known), len(known))
+    found = places.to_numpy().astype(np.int64) - first
+    found[found < 0] = ABSENT
+    found[found == len(words)] = UNLISTED
+    return np.asarray(found)
+
+
+def _counts(table: pa.Table, kept: Array, path: Path) -> tuple[Array, Array]:
+    """Return the counts of rows, and which rows have one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if "count" not in table.column_names:
+        return np.ones(len(kept)), np.ones(len(kept), bool)
+    cells = table["count"].take(pa.array(kept))
+    present = pc.invert(pc.is_in(cells, value_set=pa.array(MISSING))).to_numpy()
+    filled = pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), "0", cells)
+    try:
+        counts = pc.cast(filled, pa.int64()).to_numpy()
+        bad = [] if (counts >= 0).all() else [str(c) for c in counts[counts < 0]]
+    except pa.ArrowInvalid:
+        bad = [c for c in filled.to_pylist() if not c.isdigit()]
+    if bad:
+        raise MmclustError(
+            f"{path.name} has a count that is not a number",
+            where=path,
+            expected="whole numbers from 0 on",
+            found=some(bad),
+        )
+    return counts.astype(np.float64), np.asarray(present)
+
+
+def _repeated(table: pa.Table, kept: Array, cue: Array, response: Array, n: int) -> int:
+    """Count rows whose relation, cue and response an earlier row has."""
+    codes = cue[kept] * n + response[kept]
+    if "relation" in table.column_names:
+        relations = table["relation"].combine_chunks().dictionary_encode()
+        codes = codes + n * n * relations.indices.to_numpy()[kept].astype(np.int64)
+    codes.sort()  # codes are our own
+    return int((np.diff(codes) == 0).sum())
+
+
+def read_rows(path: Path) -> tuple[str, pa.Table]:
+    """Read a file of associations."""
+    first, second = _opening(path)
+    tabs = [cell.strip().strip('"') for cell in first.split("\t")]
+    commas = [cell.strip().strip('"') for cell in first.split(",")]
+    if tabs[:2] == ["cue", "response"] and tabs[2:3] in (["R1"], ["R123"]):
+        quoted = first.startswith('"')
+        table = _read(path, "\t", tabs, ("cue", "response", tabs[2]), 1, quoted=quoted)
+        return "strengths", table.rename_columns(["cue", "response", "count"])
+    if {"cue", *ANSWERS} <= set(commas):
+        table = _read(path, ",", commas, ("cue", *ANSWERS), 1, quoted=True)
+        return "responses", _answers(table)
+    skip = int(tabs[1:3] == ["cue", "response"])
+    line = second.split("\t") if skip else tabs
+    # A response that is a number: strengths without their header.
+    if len(line) >= _COLUMNS and line[3].strip().isdigit() and not line[2].isdigit():
+        names = ["relation", "cue", "response", "count"]
+        every = names + [f"column {i}" for i in range(_COLUMNS, len(line))]
+        return "relations", _read(path, "\t", every, names, skip, quoted=False)
+    raise MmclustError(
+        f"{path.name} is not a file of word associations",
+        where=f"{path}, line 1",
+        expected="a header 'cue response R1 N R1.Strength' or with R123, separated by "
+        "tabs; a header with cue,R1,R2,R3, separated by commas; or rows 'relation cue "
+        "response count', separated by tabs, without a header",
+        found=repr(first[:80]),
+    )
+
+
+def _opening(path: Path) -> tuple[str, str]:
+    with require_file(path, "give the path of the association norms").open("rb") as f:
+        start = [f.readline(10_000), f.readline(10_000)]
+    try:
+        first, second = (line.decode("utf-8-sig").rstrip("\r\n") for line in start)
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, error) from error
+    return first, second
+
+
+def _read(
+    path: Path,
+    delimiter: str,
+    names: list[str],
+    wanted: tuple[str, ...] | list[str],
+    skip: int,
+    *,
+    quoted: bool,
+) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    # A column without a name, or a name given twice, is none of those wanted.
+    unique = [
+        name if name and names.index(name) == i else f" {i}"
+        for i, name in enumerate(names)
+    ]
+    try:
+        return csv.read_csv(
+            path,
+            read_options=csv.ReadOptions(
+                column_names=unique, skip_rows=skip, block_size=1 << 22
+            ),
+            parse_options=csv.ParseOptions(
+                delimiter=delimiter, quote_char='"' if quoted else False
+            ),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.string()),
+                include_columns=list(wanted),
+                strings_can_be_null=False,
+            ),
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> MmclustError:
+    return MmclustError(
+        f"{path.name} cannot be read as word associations",
+        where=path,
+        expected="UTF-8 text with as many columns in every row",
+        found=str(error).splitlines()[0],
+    )
+
+
+def _answers(table: pa.Table) -> pa.Table:
+    """Stack the three answers: a row each."""
+    import pyarrow as pa
+
+    cues = [table["cue"]] * len(ANSWERS)
+    chunks = [chunk for column in cues for chunk in column.chunks]
+    answers = [chunk for name in ANSWERS for chunk in table[name].chunks]
+    return pa.table(
+        {
+            "cue": pa.chunked_array(chunks, pa.string()),
+            "response": pa.chunked_array(answers, pa.string()),
+        }
+    )

@@ -6,26 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.associations import ASSOCIATION, association, read_strengths
 from mmclust.cognition.metrics import (
+    ASSOCIATION,
     CATEGORIZATION,
     CONCRETENESS,
+    association,
     categorization,
     concreteness,
     encode,
 )
-from mmclust.cognition.norms import Categories, Ratings, read_categories, read_ratings
+from mmclust.cognition.norms import (
+    Categories,
+    Ratings,
+    read_categories,
+    read_ratings,
+    read_strengths,
+)
 from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import generator
-from mmclust.scoring.definitions import defined
-from mmclust.scoring.sampled import flat, flat_differences
-from mmclust.scoring.word_columns import (
+from mmclust.scoring.columns import (
     known,
     read_estimates,
     read_list,
     read_numbers,
     read_word_runs,
 )
+from mmclust.scoring.intervals import flat, flat_differences
+from mmclust.scoring.record import defined
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -106,7 +113,7 @@ def score_concreteness(
     occurrences, rated = read_numbers(counts, "count", whole=True), read_ratings(norms)
     sides = [
         rate(
-            rated, read_estimates(path)[0], occurrences,
+            rated, read_estimates(path), occurrences,
             n_resamples=n_resamples, seed=seed,
         )
         for path in (predictions, baseline)

@@ -11,16 +11,14 @@ estimate is supervised by its judge.
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.cognition.associations import ASSOCIATION, read_strengths
 from mmclust.cognition.metrics import (
+    ASSOCIATION,
     CATEGORIZATION,
     CONCRETENESS,
     METRICS,
@@ -28,28 +26,34 @@ from mmclust.cognition.metrics import (
     VARIANTS,
     cluster_counts,
 )
-from mmclust.cognition.norms import Categories, Ratings, read_categories, read_ratings
+from mmclust.cognition.norms import (
+    Categories,
+    Ratings,
+    read_categories,
+    read_ratings,
+    read_strengths,
+)
 from mmclust.cognition.own_files import associate, categorize, rate
 from mmclust.core.clusters import UNKNOWN, WordClusters, read_words
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_array, write_bytes, write_table
+from mmclust.core.io import read_array, write_table
 from mmclust.core.seeds import generator
 from mmclust.kernels.cooccurrence import occurrences, vectors
+from mmclust.scoring.columns import read_list
+from mmclust.scoring.intervals import Sampled, adjusted, scores_of
 from mmclust.scoring.record import (
     FLOORS,
     Record,
     Score,
-    adjusted,
     path_of,
+    rounded,
     write,
+    write_csv,
     write_means,
 )
-from mmclust.scoring.sampled import Sampled, scores_of
-from mmclust.scoring.summary import rounded
-from mmclust.scoring.word_columns import read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.clusters import WordClusters
@@ -64,31 +68,31 @@ SOURCE = (
     "likeness of co-occurrences to the most and the least concrete words of the norms; "
     "supervised by the norms that judge it"
 )
+NO_ESTIMATE = "this model makes no estimate of concreteness"
+NO_WORD = "the captions hold no word of the categories"
+MAE = "concreteness_prediction_mae"
+MEANS = {
+    "nmi": ("categorization", "ignore_unknown", "v_measure_score"),
+    "r": ("concreteness", "", "prediction_correlation_over_10"),
+    "mas": ("association", "", "mas"),
+}
+"""What DVC lists: view, method and metric of each."""
+DEFINITIONS = {
+    "categorization": CATEGORIZATION,
+    "concreteness": CONCRETENESS,
+    "association": ASSOCIATION,
+}
+SCORES = ("score", "value", "low", "high")
+RATED = ("word", "count", "rating", "estimate")
 
 
 def text_only(
     folder: Path, words: Sequence[str], counts: Array, ratings: Mapping[str, float]
 ) -> Array:
-    """Estimate the concreteness of every word.
+    """Estimate the concreteness of every word: float64 (v,).
 
-    Parameters
-    ----------
-    folder
-        Of the co-occurrence model: ``tokens.npy`` and ``bounds.npy``.
-    words, counts
-        Of the model: v words, and how often each occurs.
-    ratings
-        People's, in the file's order, which decides ties.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (v,): the sum of cosines to concrete words, less those to abstract ones.
-
-    Raises
-    ------
-    MmclustError
-        When fewer than two rated words occur often enough.
+    The sum of cosines to concrete words, less those to abstract ones. ``folder`` is of
+    the co-occurrence model; ties are decided by the order of the norms' file.
     """
     concrete, abstract = representatives(words, counts, ratings)
     table = occurrences(
@@ -117,22 +121,6 @@ def representatives(
     return places[-n:], places[:n]
 
 
-NO_ESTIMATE = "this model makes no estimate of concreteness"
-NO_WORD = "the captions hold no word of the categories"
-MAE = "concreteness_prediction_mae"
-MEANS = {
-    "nmi": ("categorization", "ignore_unknown", "v_measure_score"),
-    "r": ("concreteness", "", "prediction_correlation_over_10"),
-    "mas": ("association", "", "mas"),
-}
-"""What DVC lists: view, method and metric of each."""
-DEFINITIONS = {
-    "categorization": CATEGORIZATION,
-    "concreteness": CONCRETENESS,
-    "association": ASSOCIATION,
-}
-
-
 @dataclass(frozen=True)
 class Scored:
     """What one word model came to.
@@ -141,34 +129,36 @@ class Scored:
     ----------
     learned
         Its words.
+    listed
+        Those of the word list, sorted.
     estimated
         float64 (s or 1, v): concreteness, where there is any.
     parts
-        View and method to figures; see :mod:`mmclust.scoring.sampled`.
+        View and method to figures; see :mod:`mmclust.scoring.intervals`.
     notes
         View, method and metric to what is to be known of a figure.
     """
 
     learned: WordClusters
+    listed: list[str]
     estimated: Array | None
     parts: dict[tuple[str, str], dict[str, Any]]
     notes: dict[tuple[str, str, str], str]
+
+    @property
+    def means(self) -> Array | None:
+        """Estimates, means over runs: float64 (v,)."""
+        return None if self.estimated is None else self.estimated.mean(0)
 
 
 def score_models(params: Params, root: Path) -> Record:
     """Score the words of all models, and compare them."""
     benchmark, models = params.learning.benchmark, list(params.words)
-    scored = {}
+    scored: dict[str, Scored] = {}
     if models:
         categories = read_categories(root / params.cognition.categories)
         ratings = read_ratings(root / params.cognition.concreteness)
-        listed = {}
-        for model in models:
-            learned = read_words(root / "data/words" / model / "words.parquet")
-            listed[model] = _listed(learned, categories, params, root)
-            scored[model] = _score(
-                model, learned, sorted(listed[model]), categories, ratings, params, root
-            )
+        scored = {m: _score(m, categories, ratings, params, root) for m in models}
     record = Record(_rows(scored))
     tables, plots = root / "data/cognition", root / "plots/cognition"
     for folder in (tables, plots / "scores", plots / "concreteness"):
@@ -185,56 +175,41 @@ def score_models(params: Params, root: Path) -> Record:
     }
     write_means(root / "metrics/cognition" / benchmark, means)
     for model, each in scored.items():
-        write_tables(
-            root, model, each.learned, record, categories.words, ratings.words,
-            each.estimated, root / params.cognition.association,
-            params.cognition.counting, sorted(listed[model]),
-        )  # fmt: skip
-    if not models:
-        write_nothing(plots)
+        _write_plots(plots, model, each, record, ratings)
+        _write_words(tables / model / "words.parquet", each, categories, ratings)
+        _write_pairs(tables / model / "associations.parquet", each, params, root)
+    if not models:  # DVC asks for the folders
+        write_csv(plots / "scores/none.csv", SCORES, ())
+        write_csv(plots / "concreteness/none.csv", RATED, ())
     return record
 
 
-def _listed(
-    learned: WordClusters, categories: Categories, params: Params, root: Path
-) -> set[str]:
-    """Return the word list: words of the categories that the captions hold."""
+def _score(
+    model: str, categories: Categories, ratings: Ratings, params: Params, root: Path
+) -> Scored:
+    """Hold one model's words against the norms."""
+    learned = read_words(root / "data/words" / model / "words.parquet")
     listed = {word for word in learned.words if word in categories.words}
     if params.cognition.vocabulary is not None:
         listed &= set(read_list(root / params.cognition.vocabulary))
-    return listed
-
-
-def _score(
-    model: str,
-    learned: WordClusters,
-    words: list[str],
-    categories: Categories,
-    ratings: Ratings,
-    params: Params,
-    root: Path,
-) -> Scored:
-    """Hold one model's words against the norms."""
+    words = sorted(listed)
     often = {"n_resamples": params.score.n_resamples, "seed": params.seed}
-    notes = {}
     runs = _runs(learned, "categorization", params.seed)
-    figures = categorize(categories, runs, set(words), **often)
     parts: dict[tuple[str, str], dict[str, Any]] = {("categorization", ""): {}}
-    for name, value in figures.items():
+    for name, value in categorize(categories, runs, listed, **often).items():
         at = next((v for v in VARIANTS if name.startswith(v)), "")
-        parts.setdefault(("categorization", at), {})[name.removeprefix(f"{at}_")] = (
-            value
-        )
+        part = parts.setdefault(("categorization", at), {})
+        part[name.removeprefix(f"{at}_")] = value
 
     estimated, source = _estimates(root / "data/words" / model, learned, ratings)
     parts["concreteness", ""] = _concreteness(
         learned, ratings, estimated, source, **often
     )
-    notes["concreteness", "", MAE] = source
+    notes = {("concreteness", "", MAE): source}
 
-    norms = root / params.cognition.association
     if words:
         runs = _runs(learned, "association", params.seed)
+        norms = root / params.cognition.association
         figures = associate(norms, runs, words, params.cognition.counting, **often)
         said = [f"{figures['layout']}, counted as {figures['counting']}",
                 figures.get("double_count", "")]  # fmt: skip
@@ -247,7 +222,7 @@ def _score(
             learned.clusters, learned.confidence, params.cognition.text_threshold
         )
     )
-    return Scored(learned, estimated, parts, notes)
+    return Scored(learned, words, estimated, parts, notes)
 
 
 def _rows(scored: dict[str, Scored]) -> tuple[Score, ...]:
@@ -313,107 +288,52 @@ def _concreteness(
     return rate(ratings, runs, counts, **often)
 
 
-SCORES = ("score", "value", "low", "high")
-RATED = ("word", "count", "rating", "estimate")
-
-
-def write_tables(
-    root: Path,
-    model: str,
-    learned: WordClusters,
-    record: Record,
-    categories: Mapping[str, str],
-    ratings: Mapping[str, float],
-    estimated: Array | None,
-    norms: Path,
-    counting: str,
-    listed: Sequence[str],
+def _write_plots(
+    plots: Path, model: str, scored: Scored, record: Record, ratings: Ratings
 ) -> None:
-    """Write the tables of one model; clusters are those of its first seed.
-
-    Parameters
-    ----------
-    root, model
-        Written: ``plots/cognition/scores/<model>.csv`` (where there is an interval),
-        ``…/concreteness/<model>.csv``, and in
-        ``data/cognition/<model>``: ``words.parquet`` (word, count, cluster, category,
-        listed, rating, estimate; of the norms' words) and ``associations.parquet``
-        (first, second, strength, cluster; pairs of listed words of one cluster that
-        the norms have).
-    learned, record
-        The words and their metrics.
-    categories, ratings
-        The norms.
-    estimated
-        float64 (s, v): concreteness, where there is any.
-    norms, counting
-        See :func:`mmclust.cognition.associations.read_strengths`.
-    listed
-        The word list, sorted.
-    """
+    """Write the scores that have an interval, and estimates beside ratings."""
     parts = [("categorization", variant, m) for variant in VARIANTS for m in METRICS]
     parts += [("concreteness", "", f"prediction_correlation_over_{m}")
               for m in THRESHOLDS]  # fmt: skip
-    scores = []
+    rows = []
     for view, method, metric in [*parts, ("association", "", "coverage")]:
         score = record.get((model, view, method), metric)
         # Too few words for an interval: a point of no meaning in a plot of scores.
-        if score is None or score.mean is None or score.low is None:
-            continue
-        name = f"{method}_{metric}" if method else metric
-        values = (score.mean, score.low, score.high)
-        scores.append((name, *map(rounded, values)))
-    plots = root / "plots/cognition"
-    _write_csv(plots / "scores" / f"{model}.csv", SCORES, scores)
-    means = None if estimated is None else estimated.mean(0)
-    rows = [
-        (word, int(count), ratings[word], round(float(means[i]), 6))
-        for i, (word, count) in enumerate(
-            zip(learned.words, learned.counts, strict=True)
+        if score is not None and None not in (score.mean, score.low):
+            name = f"{method}_{metric}" if method else metric
+            rows.append([name, *map(rounded, (score.mean, score.low, score.high))])
+    write_csv(plots / "scores" / f"{model}.csv", SCORES, rows)
+    learned, means = scored.learned, scored.means
+    rated = [
+        [word, int(count), ratings.words[word], round(float(mean), 6)]
+        for word, count, mean in (
+            []
+            if means is None
+            else zip(learned.words, learned.counts, means, strict=True)
         )
-        if means is not None and word in ratings
+        if word in ratings.words
     ]
-    _write_csv(plots / "concreteness" / f"{model}.csv", RATED, rows)
-    out = root / "data/cognition" / model
-    _write_words(out / "words.parquet", learned, categories, ratings, means, listed)
-    _write_pairs(out / "associations.parquet", learned, norms, counting, listed)
-
-
-def write_nothing(plots: Path) -> None:
-    """Write tables without rows, where no model learns: DVC asks for the folders."""
-    _write_csv(plots / "scores/none.csv", SCORES, ())
-    _write_csv(plots / "concreteness/none.csv", RATED, ())
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Any]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    write_csv(plots / "concreteness" / f"{model}.csv", RATED, rated)
 
 
 def _write_words(
-    path: Path,
-    learned: WordClusters,
-    categories: Mapping[str, str],
-    ratings: Mapping[str, float],
-    means: Array | None,
-    listed: Sequence[str],
+    path: Path, scored: Scored, categories: Categories, ratings: Ratings
 ) -> None:
+    """Write the words of the norms; clusters are those of the first seed."""
     import pyarrow as pa
 
-    known = [i for i, w in enumerate(learned.words) if w in categories or w in ratings]
+    learned, means, listed = scored.learned, scored.means, set(scored.listed)
+    category, rating = categories.words, ratings.words
+    known = [i for i, w in enumerate(learned.words) if w in category or w in rating]
     words = [learned.words[i] for i in known]
-    chosen = set(listed)
     clusters = learned.clusters[0][known]
     columns = {
         "word": pa.array(words, pa.string()),
         "count": pa.array(learned.counts[known], pa.int64()),
         "cluster": pa.array(clusters, pa.int32(), mask=clusters == UNKNOWN),
-        "category": pa.array([categories.get(w) for w in words], pa.string()),
-        "listed": pa.array([w in chosen for w in words], pa.bool_()),
-        "rating": pa.array([ratings.get(w) for w in words], pa.float64()),
+        "category": pa.array([category.get(w) for w in words], pa.string()),
+        "listed": pa.array([w in listed for w in words], pa.bool_()),
+        "rating": pa.array([rating.get(w) for w in words], pa.float64()),
         "estimate": pa.array(
             [None] * len(words) if means is None else means[known], pa.float64()
         ),
@@ -421,21 +341,17 @@ def _write_words(
     write_table(path, pa.table(columns), {"model": learned.meta.get("model")})
 
 
-def _write_pairs(
-    path: Path,
-    learned: WordClusters,
-    norms: Path,
-    counting: str,
-    listed: Sequence[str],
-) -> None:
+def _write_pairs(path: Path, scored: Scored, params: Params, root: Path) -> None:
+    """Write the norms' pairs of listed words of one cluster, of the first seed."""
     import pyarrow as pa
 
-    table = read_strengths(norms, listed, counting)
+    learned, norms = scored.learned, params.cognition
+    table = read_strengths(root / norms.association, scored.listed, norms.counting)
     cluster = dict(zip(learned.words, learned.clusters[0].tolist(), strict=True))
-    numbers = np.array([cluster[word] for word in listed], np.int32)
+    numbers = np.array([cluster[word] for word in scored.listed], np.int32)
     first, second = table.pairs.T
     same = (numbers[first] == numbers[second]) & (numbers[first] != UNKNOWN)
-    names = np.array(listed, dtype=object)
+    names = np.array(scored.listed, dtype=object)
     columns = {
         "first": pa.array(names[first[same]], pa.string()),
         "second": pa.array(names[second[same]], pa.string()),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 DEFINITION = "supervised-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 POS = ("noun", "verb", "adj", "adv")
 LONGEST = 4
 """Letters of a suffix, at most."""
@@ -36,21 +36,11 @@ LONGEST = 4
 
 @dataclass(frozen=True)
 class Features:
-    """What a word is described by.
-
-    Parameters
-    ----------
-    wordnet
-        A folder with WordNet's ``index.noun``, ``index.verb``, ``index.adj`` and
-        ``index.adv``; None: without.
-    suffixes
-        How many of the most frequent suffixes; 200 as published.
-    vectors
-        A text file of word vectors; None: without.
-    """
+    """What a word is described by: WordNet's folder, suffixes, a file of vectors."""
 
     wordnet: Path | None = None
     suffixes: int = 200
+    """How many of the most frequent; as published."""
     vectors: Path | None = None
 
 
@@ -147,18 +137,9 @@ def _fixed(words: Sequence[str], features: Features) -> tuple[Array, Array]:
 def parts_of_speech(words: Sequence[str], folder: Path) -> Array:
     """Return the share of each word's synsets that are of each part of speech.
 
-    Parameters
-    ----------
-    words
-        Looked up in lower case, blanks as underscores; inflected forms are not
-        traced back.
-    folder
-        With WordNet's index files.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, 4): noun, verb, adjective, adverb; zeros for an unknown word.
+    Words are looked up in lower case, blanks as underscores; inflected forms are not
+    traced back. The result is float64 (n, 4): noun, verb, adjective, adverb; zeros for
+    an unknown word.
     """
     counts = np.zeros((len(words), len(POS)))
     place = {word.lower().replace(" ", "_"): i for i, word in enumerate(words)}

@@ -72,7 +72,7 @@ class ModelParams:
     The pipeline needs the list."""
     k: int | Literal["auto"] | None = None
     """Clusters; ``None``: as many as the benchmark has classes; ``auto``: chosen
-    without labels, see :mod:`mmclust.scoring.auto_k`."""
+    without labels, see :mod:`mmclust.scoring.label_free`."""
     k_grid: tuple[int, ...] = ()
     """What ``k: auto`` tries; empty: a grid from 2 to 100."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")

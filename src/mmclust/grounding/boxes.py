@@ -24,39 +24,16 @@ _EIGHT = np.ones((3, 3), int)
 
 
 def scale_boxes(boxes: Array, width: int, height: int, side: int) -> Array:
-    """Scale boxes of a picture to the square input, truncating.
+    """Scale boxes of a picture as stored to the square input, truncating.
 
-    Parameters
-    ----------
-    boxes
-        int (g, 4), of the picture as stored.
-    width, height
-        Of the picture.
-    side
-        Of the input.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (g, 4): ``x * side // width``, ``y * side // height``, exactly.
+    int64 (g, 4): ``x * side // width``, ``y * side // height``, exactly.
     """
     size = np.array([width, height, width, height], np.int64)
     return np.asarray(boxes, np.int64).reshape(-1, 4) * side // size
 
 
 def min_max(maps: Array) -> Array:
-    """Scale each map to [0, 1].
-
-    Parameters
-    ----------
-    maps
-        float (m, h, w).
-
-    Returns
-    -------
-    numpy.ndarray
-        Of the same shape; all 0 where a map is flat.
-    """
+    """Scale each of maps (m, h, w) to [0, 1]; all 0 where a map is flat."""
     low = maps.min(axis=(1, 2), keepdims=True)
     spread = maps.max(axis=(1, 2), keepdims=True) - low
     scaled: Array = (maps - low) / np.where(spread > 0, spread, 1)
@@ -68,17 +45,8 @@ def region(heat: Array) -> Array:
 
     Pieces are 8-connected; of several as large, the one whose first pixel comes
     first row by row. A flat map has no region: as published, where scaling it
-    divides 0 by 0, so that no pixel passes.
-
-    Parameters
-    ----------
-    heat
-        float (h, w), scaled by :func:`min_max` before it was enlarged.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool (h, w).
+    divides 0 by 0, so that no pixel passes. ``heat`` was scaled by :func:`min_max`
+    before it was enlarged.
     """
     from scipy.ndimage import label
 
@@ -105,10 +73,7 @@ def box_of(mask: Array) -> Array:
 
 
 def peaks(heat: Array) -> Array:
-    """Return the position of each map's maximum: int64 (m, 2), row and column.
-
-    Of several, the first row by row.
-    """
+    """Return row and column of each map's (first) maximum: int64 (m, 2)."""
     count, height, width = heat.shape
     rows, columns = np.divmod(heat.reshape(count, height * width).argmax(1), width)
     return np.stack([rows, columns], axis=1)
@@ -149,17 +114,8 @@ def assign(matches: Array) -> list[tuple[int, int]]:
     prediction that was taken meanwhile is passed over.
 
     Gold boxes come in the order in which the free predictions, one after the other,
-    name them; that may be another one than their own.
-
-    Parameters
-    ----------
-    matches
-        bool (p, g).
-
-    Returns
-    -------
-    list of (int, int)
-        Prediction and gold box, in the order they were paired.
+    name them; that may be another one than their own. ``matches`` are bool (p, g);
+    prediction and gold box are returned in the order they were paired.
     """
     matches = np.asarray(matches, bool)
     of_prediction = [np.flatnonzero(row).tolist() for row in matches]

@@ -14,13 +14,13 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import require_file
 from mmclust.core.tokens import tokenize
-from mmclust.scoring.sampled import Sampled
+from mmclust.scoring.intervals import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmclust.core.manifest import Manifest
-    from mmclust.grounding.model import Model
+    from mmclust.grounding.look import Model
 
 Array = np.ndarray[Any, Any]
 
@@ -31,16 +31,14 @@ NOUN_TAGS = frozenset(["NN", "NNP", "NNS", "NNPS", "PRP"])
 def caption_indicators(
     tokens: list[list[int]], clusters: Array, confidence: Array, threshold: float
 ) -> Array:
-    """Return the clusters of captions: those of their sufficiently sure words.
+    """Return the clusters of m captions: those of their sufficiently sure words.
 
     Parameters
     ----------
     tokens
-        Of each of m captions, positions of its words; -1 for unknown ones.
-    clusters
-        int (v,): the best cluster of each word, -1 for none.
-    confidence
-        float (v,): its probability.
+        Of each caption, positions of its words; -1 for unknown ones.
+    clusters, confidence
+        (v,): the best cluster of each word, -1 for none, and its probability.
     threshold
         A word counts from this probability on.
 
@@ -78,12 +76,8 @@ def sentence_matching(images: Array, captions: Array) -> dict[str, Array]:
         other one is strictly nearer. Accuracy is the share of right ones, extended
         accuracy 1 minus the share of wrong ones.
     """
-    n = len(images) // 2
-    first, own, other = (
-        images[: 2 * n : 2],
-        captions[: 2 * n : 2],
-        captions[1 : 2 * n : 2],
-    )
+    end = len(images) // 2 * 2
+    first, own, other = images[:end:2], captions[:end:2], captions[1:end:2]
     to_own, to_other = (first != own).sum(axis=1), (first != other).sum(axis=1)
     return {"right": to_own < to_other, "wrong": to_own > to_other}
 
@@ -91,14 +85,7 @@ def sentence_matching(images: Array, captions: Array) -> dict[str, Array]:
 def noun_counts(predicted: Array, gold: Array, owner: Array, n: int) -> Array:
     """Count right, wrong and missed nouns of each of n images: int64 (n, 3).
 
-    Parameters
-    ----------
-    predicted, gold
-        bool (t,): of each token, whether it is taken for a noun and whether it is.
-    owner
-        int (t,): its image.
-    n
-        How many images there are.
+    Of each token (t,): whether it is taken for a noun, whether it is one, its image.
     """
     kinds = (predicted & gold, predicted & ~gold, gold & ~predicted)
     return np.stack([np.bincount(owner[k], minlength=n) for k in kinds], axis=1)
@@ -237,15 +224,7 @@ def matched_pairs(
     """Match images with captions; a sample is an image with its first caption.
 
     Images without caption are left out. Pairs are consecutive ones in manifest order.
-
-    Parameters
-    ----------
-    model, seed
-        Whose words.
-    captions
-        Of each of n images.
-    active
-        bool (n, C): the images' clusters.
+    ``active`` are the images' clusters, bool (n, C).
     """
     have = np.array([bool(each) for each in captions], bool)
     first = tokenize([each[0] for each in captions if each], lemmas=model.lemmas)
@@ -270,24 +249,9 @@ def matching_figures(
     n_resamples: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Return the figures of sentence-image matching.
+    """Return the figures of sentence-image matching, sampled over pairs.
 
-    Parameters
-    ----------
-    model
-        Whose words.
-    captions
-        Of each of n images.
-    active
-        Of each run, bool (n, C).
-    n_resamples, rng
-        Of the bootstrap over pairs.
-
-    Returns
-    -------
-    dict
-        ``n_pairs``, ``accuracy`` and ``extended_accuracy``, sampled over pairs; null
-        where there is no pair.
+    ``active`` are each run's clusters of the images, bool (n, C).
     """
     runs = [matched_pairs(model, s, captions, each) for s, each in enumerate(active)]
     n_pairs = len(runs[0]["right"])

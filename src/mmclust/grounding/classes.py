@@ -12,6 +12,7 @@ every one counted.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +22,13 @@ from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.io import file_digest, read_array
-from mmclust.grounding.micro import set_counts
 from mmclust.scoring.record import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmclust.core.manifest import Manifest
-    from mmclust.grounding.look import Gold
-    from mmclust.grounding.model import Model
+    from mmclust.grounding.look import Gold, Model
 
 Array = np.ndarray[Any, Any]
 
@@ -38,19 +37,9 @@ NONE = -1
 
 
 def by_names(clusters: Array, n_clusters: int) -> Array:
-    """Give each class to the best cluster of its name; a cluster may get several.
+    """Give each class to the best cluster of its name: bool (C, k).
 
-    Parameters
-    ----------
-    clusters
-        int (k,): the best cluster of each class's name, -1 where the name is unknown.
-    n_clusters
-        C.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool (C, k).
+    ``clusters`` are int (k,), -1 where the name is unknown; one may get several.
     """
     given = np.zeros((n_clusters, len(clusters)), bool)
     known = np.flatnonzero(clusters >= 0)
@@ -61,10 +50,7 @@ def by_names(clusters: Array, n_clusters: int) -> Array:
 def by_cooccurrence(active: Array, instances: Array) -> Array:
     """Give each cluster the class whose instances its images show most often.
 
-    Returns
-    -------
-    numpy.ndarray
-        int64 (C,): the first of several; :data:`NONE` where there is no instance.
+    int64 (C,): the first of several; :data:`NONE` where there is no instance.
     """
     together = active.astype(np.int64).T @ instances.astype(np.int64)
     return np.where(together.any(axis=1), together.argmax(axis=1), NONE)
@@ -107,26 +93,14 @@ def as_table(mapping: Array, n_classes: int) -> Array:
 
 
 def predicted_classes(active: Array, given: Array) -> Array:
-    """Return the classes of each image's active clusters, united: bool (n, k).
-
-    Parameters
-    ----------
-    active
-        bool (n, C).
-    given
-        bool (C, k).
-    """
+    """Return the classes ``given`` to each image's active clusters: bool (n, k)."""
     return active.astype(np.int64) @ given.astype(np.int64) > 0
-
-
-def _iou_images(active: Array, instances: Array) -> Array:
-    return by_iou(active, instances, images=True)
 
 
 MAPPINGS: dict[str, Callable[[Array, Array], Array]] = {
     "cluster_cooccurrence": by_cooccurrence,
     "cluster_iou": by_iou,
-    "cluster_iou_images": _iou_images,
+    "cluster_iou_images": partial(by_iou, images=True),
 }
 """Statistics that a class is chosen by. As published the first two, on the images that
 are scored; the third counts images in place of pairs."""
@@ -139,6 +113,13 @@ def classes_of_names(model: Model, seed: int, names: Sequence[str]) -> Array:
     return np.array(
         [clusters[place[n]] if n in place else UNKNOWN for n in names], np.int64
     )
+
+
+def set_counts(predicted: Array, gold: Array) -> Array:
+    """Count TP, FP and FN of each image, int64 (n, 3), among bool (n, k) classes."""
+    hits = predicted & gold
+    both = [hits, predicted & ~gold, gold & ~predicted]
+    return np.stack([each.sum(axis=1) for each in both], axis=1).astype(np.int64)
 
 
 def class_counts(
@@ -206,10 +187,6 @@ def best_threshold(
     threshold, f1 : float
         F1 is 0 where nothing is positive; every threshold is as good then.
 
-    Raises
-    ------
-    MmclustError
-        When there are no scores, or one is NaN.
     """
     flat = np.ravel(scores)
     if not len(flat) or np.isnan(flat).any():
@@ -263,11 +240,6 @@ def clip_baseline(
         (1, n, 3).
     facts : list of Score
         The thresholds, the F1 where it was chosen, and the files' digests.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or of another shape, or holds NaN.
     """
     pictures = _read(images, "clip_images", len(manifest))
     prompts = _read(classes, "clip_classes", len(gold.classes))

@@ -13,8 +13,7 @@ from mmclust.core.io import write_json, writing
 from mmclust.core.manifest import read_manifest
 from mmclust.core.objects import read_objects
 from mmclust.grounding.boxes import box_of, region
-from mmclust.grounding.look import read_gold
-from mmclust.grounding.model import Network, prepared, read_model
+from mmclust.grounding.look import Network, prepared, read_gold, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
     from mmclust.core.manifest import Manifest
-    from mmclust.grounding.look import Gold, Seen
-    from mmclust.grounding.model import Model
+    from mmclust.grounding.look import Gold, Model, Seen
 
 Array = np.ndarray[Any, Any]
 
@@ -76,16 +74,8 @@ def seen_in(
 ) -> tuple[Image.Image, list[tuple[int, list[str], float]]]:
     """Return the panels of a picture, and the clusters drawn as in :func:`draw`.
 
-    Parameters
-    ----------
-    network, learned, seed
-        A run of a word model.
-    rgb
-        uint8 (h, w, 3).
-    gold
-        int (g, 4): known boxes, on the square input.
-    most
-        Clusters drawn at most, those of the highest outputs.
+    These are those of the highest outputs. ``gold`` are known boxes, int (g, 4), on the
+    square input.
     """
     small = prepared(rgb, learned.size)
     output = network.outputs(small[None])[0]
@@ -211,22 +201,7 @@ def write_gallery(
 
     Writes ``gallery/<n>.jpg`` and ``gallery.json``: for each its ``file``,
     ``image_id`` and the ``clusters`` drawn, with ``cluster``, ``words`` and
-    ``output``.
-
-    Parameters
-    ----------
-    folder
-        Of the tables.
-    model, manifest, gold
-        What was evaluated.
-    seen
-        What the first run saw in ``rows``.
-    rows
-        Manifest rows, int64 (n,).
-    count
-        Pictures, at most.
-    rng
-        Draws them.
+    ``output``. ``seen`` is what the first run saw in manifest rows ``rows``.
     """
     lit = rows[np.stack(seen.active).any(axis=1)]
     chosen = np.sort(rng.permutation(lit)[:count])

@@ -1,19 +1,28 @@
-"""Tables of the stage: what each image and cluster came to, and figures for plots."""
+"""The `grounding` stage: a word model's clusters against the objects in pictures.
+
+Scores are micro-averages: TP, FP and FN are summed over images, then divided. A score
+that is undefined (nothing predicted, nothing to find) is 0, as published, with the
+reason beside it. Intervals are of the bootstrap over images, the same ones for every
+score, so that scores can be compared.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.io import file_digest, write_bytes, write_table
+from mmclust.core.io import file_digest, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.objects import read_objects
 from mmclust.core.seeds import generator
-from mmclust.grounding.captions import matching_figures, nouns_of, tagged_tokens
+from mmclust.grounding.captions import (
+    NOUN_TAGS,
+    matching_figures,
+    nouns_of,
+    tagged_tokens,
+)
 from mmclust.grounding.classes import (
     MAPPINGS,
     by_names,
@@ -23,19 +32,24 @@ from mmclust.grounding.classes import (
     predicted_classes,
 )
 from mmclust.grounding.draw import write_gallery
-from mmclust.grounding.look import LOCAL, by_chance, look, read_gold
-from mmclust.grounding.micro import SCORES, micro_figures
-from mmclust.grounding.model import check_manifest, read_model
+from mmclust.grounding.look import (
+    LOCAL,
+    by_chance,
+    check_manifest,
+    look,
+    read_gold,
+    read_model,
+)
+from mmclust.scoring.intervals import Sampled, adjusted, draws, flat, scores_of
 from mmclust.scoring.record import (
     Record,
     Score,
-    adjusted,
     path_of,
+    rounded,
     write,
+    write_csv,
     write_means,
 )
-from mmclust.scoring.sampled import flat, scores_of
-from mmclust.scoring.summary import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +57,12 @@ if TYPE_CHECKING:
 
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.grounding.look import Gold, Seen
-    from mmclust.grounding.model import Model
+    from mmclust.grounding.look import Gold, Model, Seen
 
 Array = np.ndarray[Any, Any]
 
 DEFINITION = "grounding-2"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 HEADLINE = "class_name"
 """The evaluation whose F1 DVC lists."""
 BASELINES = {
@@ -65,6 +78,12 @@ BASELINES = {
     ),
 }
 """What the F1 of an evaluation is held against: chance, or CLIP, of the same images."""
+SCORES = ("precision", "recall", "f1")
+_WHY = {
+    "precision": "nothing was predicted",
+    "recall": "there is nothing to find",
+    "f1": "nothing was predicted and there is nothing to find",
+}
 NO_MASKS = "the benchmark has no outlines of its scored objects"
 
 
@@ -111,9 +130,9 @@ def ground(
     write(path_of(root, "grounding", benchmark), record)
     means = {"f1": record.mean((name, "", HEADLINE), "f1")}
     write_means(root / "metrics/grounding" / benchmark, {name: means})
-    write_plots(root / "plots/grounding", figures)
+    _write_plots(root / "plots/grounding/scores.csv", figures)
     tables = root / "data/grounding" / benchmark
-    write_tables(tables, model, manifest, gold, rows, seen)
+    _write_tables(tables, model, manifest, gold, rows, seen)
     write_gallery(
         tables,
         model,
@@ -191,8 +210,6 @@ def _path(root: Path, given: str) -> str:
 def _tag_facts(
     root: Path, tags: str, tagged: tuple[list[str], list[str], Array]
 ) -> list[Score]:
-    from mmclust.grounding.captions import NOUN_TAGS
-
     nouns = sum(tag in NOUN_TAGS for tag in tagged[1])
     path = root / tags
     share = nouns / len(tagged[1])
@@ -228,23 +245,19 @@ def _about(
     }
 
 
-def write_plots(folder: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write ``scores.csv``: each evaluation's scores and their intervals."""
-    buffer = io.StringIO()
-    rows = csv.writer(buffer, lineterminator="\n")
-    ends = ("", "_low", "_high")
-    rows.writerow(["evaluation", *(f"{s}{end}" for s in SCORES for end in ends)])
-    for name, each in figures.items():
-        if "f1" in each:
-            found = flat(each)
-            cells = [found[f"{s}{end}"] for s in SCORES for end in ends]
-            rows.writerow(
-                [name, *("" if cell is None else rounded(cell) for cell in cells)]
-            )
-    write_bytes(folder / "scores.csv", buffer.getvalue().encode())
+def _write_plots(path: Path, figures: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write each evaluation's scores and their intervals."""
+    columns = [f"{score}{end}" for score in SCORES for end in ("", "_low", "_high")]
+    rows = [
+        [name, *("" if found[c] is None else rounded(found[c]) for c in columns)]
+        for name, each in figures.items()
+        if "f1" in each
+        for found in [flat(each)]
+    ]
+    write_csv(path, ["evaluation", *columns], rows)
 
 
-def write_tables(
+def _write_tables(
     folder: Path,
     model: Model,
     manifest: Manifest,
@@ -271,19 +284,14 @@ def write_tables(
     def names(table: Array) -> list[list[str]]:
         return [[gold.classes[k] for k in np.flatnonzero(row)] for row in table]
 
+    ints, texts = pa.list_(pa.int32()), pa.list_(pa.string())
     images = {
         "image_id": pa.array([manifest.image_ids[r] for r in rows.tolist()]),
-        "clusters": pa.array(
-            [np.flatnonzero(row).tolist() for row in active], pa.list_(pa.int32())
-        ),
-        "boxes": pa.array(
-            [each.tolist() for each in run.boxes], pa.list_(pa.list_(pa.int32()))
-        ),
-        "points": pa.array(
-            [each.tolist() for each in run.points], pa.list_(pa.list_(pa.int32()))
-        ),
-        "predicted": pa.array(names(predicted), pa.list_(pa.string())),
-        "gold": pa.array(names(instances > 0), pa.list_(pa.string())),
+        "clusters": pa.array([np.flatnonzero(row).tolist() for row in active], ints),
+        "boxes": pa.array([each.tolist() for each in run.boxes], pa.list_(ints)),
+        "points": pa.array([each.tolist() for each in run.points], pa.list_(ints)),
+        "predicted": pa.array(names(predicted), texts),
+        "gold": pa.array(names(instances > 0), texts),
     }
     meta = {
         "model": model.folder.name,
@@ -294,9 +302,9 @@ def write_tables(
     write_table(folder / "images.parquet", pa.table(images), meta)
     clusters = {
         "cluster": pa.array(range(model.clusters), pa.int32()),
-        "words": pa.array(model.top_words(0, 10), pa.list_(pa.string())),
+        "words": pa.array(model.top_words(0, 10), texts),
         "images": pa.array(active.sum(axis=0), pa.int32()),
-        "class_name": pa.array(names(named), pa.list_(pa.string())),
+        "class_name": pa.array(names(named), texts),
         **{
             name: pa.array(
                 [gold.classes[k] if k >= 0 else "" for k in mapping(active, instances)],
@@ -306,3 +314,61 @@ def write_tables(
         },
     }
     write_table(folder / "clusters.parquet", pa.table(clusters), meta)
+
+
+def micro(sums: Array) -> dict[str, Array]:
+    """Return TP / (TP + FP), TP / (TP + FN) and TP / (TP + (FP + FN) / 2).
+
+    ``sums`` are (…, 3): TP, FP, FN; a score is float64 (…), 0 where its divisor is.
+    """
+    tp, fp, fn = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
+    divisors = (tp + fp, tp + fn, tp + (fp + fn) / 2)
+    return {
+        name: np.divide(tp, divisor, out=np.zeros_like(tp), where=divisor > 0)
+        for name, divisor in zip(SCORES, divisors, strict=True)
+    }
+
+
+def micro_figures(
+    counts: Mapping[str, Array], *, n_resamples: int, rng: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """Return the figures of several evaluations of the same images.
+
+    Parameters
+    ----------
+    counts
+        By evaluation, int (s, n, 3): TP, FP and FN of each image, for each of s runs.
+    n_resamples, rng
+        Of the bootstrap over images.
+
+    Returns
+    -------
+    dict
+        Of each evaluation: ``precision``, ``recall`` and ``f1`` in [0, 1], sampled
+        over images; and ``tp``, ``fp`` and ``fn``, sums, means over runs. A score
+        that is undefined in every run is 0 and has no interval.
+    """
+    stacked = {name: np.asarray(value, np.int64) for name, value in counts.items()}
+    wide = np.concatenate(list(stacked.values())).swapaxes(0, 1)
+    flattened = wide.reshape(len(wide), -1).astype(np.float64)
+    drawn = [times @ flattened for times in draws(len(wide), n_resamples, rng)]
+    sums = np.concatenate(drawn).reshape(n_resamples, *wide.shape[1:])
+    found: dict[str, dict[str, Any]] = {}
+    start = 0
+    for name, value in stacked.items():
+        stop = start + len(value)
+        resampled, own = micro(sums[:, start:stop]), value.sum(axis=1)
+        tp, fp, fn = own.sum(axis=0).tolist()
+        defined = {"precision": tp + fp, "recall": tp + fn, "f1": tp + fp + fn}
+        found[name] = {
+            key: Sampled(
+                runs, resampled[key], value.shape[1], limits=(0.0, 1.0),
+                undefined="" if defined[key] else _WHY[key],
+            )
+            for key, runs in micro(own).items()
+        } | {
+            kind: float(runs.mean())
+            for kind, runs in zip(("tp", "fp", "fn"), own.T, strict=True)
+        }  # fmt: skip
+        start = stop
+    return found

@@ -20,7 +20,7 @@ from mmclust.report.read import read_csv
 from mmclust.report.scores import is_sure
 from mmclust.report.section import Section
 from mmclust.scoring import record
-from mmclust.scoring.keywords import STOP_WORDS
+from mmclust.scoring.names import STOP_WORDS
 from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from mmclust.core.features import Features, read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.scoring import record
-from mmclust.scoring.clustering import contingency
-from mmclust.scoring.matching import matching
+from mmclust.scoring.clustering import contingency, matching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,8 @@ from mmclust.report import budget, numbers
 from mmclust.report.budget import models_of
 from mmclust.report.numbers import number, signed, span
 from mmclust.report.provenance import of_sample, revision, uncommitted
-from mmclust.scoring.definitions import DEFINITIONS
 from mmclust.scoring.published import compare, other_data, read_published
-from mmclust.scoring.record import Record, named, path_of, read, show_p
+from mmclust.scoring.record import DEFINITIONS, Record, named, path_of, read, show_p
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.scoring.sampled import Sampled
+from mmclust.scoring.intervals import Sampled
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 CUTOFFS = (1, 5, 10)
 DEFINITION = "retrieval-1"
-"""See :mod:`mmclust.scoring.definitions`."""
+"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
 _CELLS = 4_000_000
 
 

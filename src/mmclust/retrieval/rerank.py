@@ -24,11 +24,10 @@ from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.kernels.hub import checkpoint, from_pretrained, identity, loading
 from mmclust.retrieval.metrics import DEFINITION, direction, retrieval_figures
-from mmclust.retrieval.ranks import Scorer
 from mmclust.retrieval.stage import read_embeddings
-from mmclust.retrieval.task import MAIN
-from mmclust.scoring.record import Record, Score, adjusted, path_of, write
-from mmclust.scoring.sampled import scores_of
+from mmclust.retrieval.task import MAIN, Scorer
+from mmclust.scoring.intervals import adjusted, scores_of
+from mmclust.scoring.record import Record, Score, path_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,18 +42,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with its processor.
+    """A model of transformers, in evaluation mode on ``device``, with its processor.
 
-    Parameters
-    ----------
-    model, processor
-        Of transformers; the model is in evaluation mode on ``device``.
-    device
-        Where it runs.
-    identity
-        What was loaded: see :func:`mmclust.kernels.hub.identity`.
-    digest
-        Of it, and of the code here, for the work folder.
+    ``identity`` is :func:`mmclust.kernels.hub.identity`'s; ``digest`` is of it and of
+    the code here, for the work folder.
     """
 
     model: Any
@@ -174,19 +165,20 @@ def rerank_benchmark(
     i2t = scorer.captions_for(n, captions.of_image)
     every, pool = np.arange(len(captions.texts)), len(task.pool)
     t2i = scorer.images_for(every, captions.image[:, None], (pool,))
-    pairs = _pairs(i2t.top, t2i.top, len(every))
+    listed = _pairs(i2t.top, t2i.top, len(every))
+    pairs = np.unique(np.concatenate([each.ravel() for each in listed]))
     loaded = load_itm(model, revision, device)
     key = digest_of([task.manifest, loaded.digest, top_k, digest_of(pairs.tolist())])
     work = root / "data/rerank" / benchmark / f"{encoder}.work" / key[:16]
     scores = _score_pairs(loaded, manifest, task, pairs, work, batch_size)
-    listed = _of_pairs(pairs, scores, i2t.top, t2i.top, len(every))
+    new = [scores[np.searchsorted(pairs, each)] for each in listed]
     before = (
         direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(n)),
         direction(t2i.greater[0], t2i.equal[0], t2i.scores, captions.image),
     )
     after = (
-        reordered(i2t, captions.of_image, listed[0], np.arange(n)),
-        reordered(t2i, captions.image[:, None], listed[1], captions.image),
+        reordered(i2t, captions.of_image, new[0], np.arange(n)),
+        reordered(t2i, captions.image[:, None], new[1], captions.image),
     )
     first, second = (
         retrieval_figures(
@@ -196,31 +188,29 @@ def rerank_benchmark(
         )
         for each in (before, after)
     )
-    facts = {
-        "n_pool": pool,
-        "captions_cut": captions_cut(loaded, sorted(set(captions.texts))),
-        **({"n_skipped": task.n_skipped} if task.n_skipped else {}),
-    }
-    who = loaded.identity
+    facts = {"n_pool": pool}
+    facts["captions_cut"] = captions_cut(loaded, sorted(set(captions.texts)))
+    if task.n_skipped:
+        facts["n_skipped"] = task.n_skipped
+    who, mine = loaded.identity, (encoder, MAIN, RERANKED)
     origin = f"{model}, revision {who['revision']}, weights {who['weights']}"
-    mine = encoder, MAIN, RERANKED
     rows = [
-        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION,
-              note=origin),
+        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION, note=origin),
         *scores_of(
             facts | second, mine, n_seeds=1, definition=DEFINITION,
             baseline=((encoder, MAIN, ""), first),
         ),
     ]  # fmt: skip
     record = Record(adjusted(rows))
-    part = f"{encoder}_{RERANKED}"
-    write(path_of(root, "retrieve", benchmark, part), record)
+    write(path_of(root, "retrieve", benchmark, f"{encoder}_{RERANKED}"), record)
     shutil.rmtree(work.parent, ignore_errors=True)
     return record
 
 
 def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Direction:
     """Return ranks after the listed candidates were scored again.
+
+    A right candidate that is not listed stays behind all that are.
 
     Parameters
     ----------
@@ -232,11 +222,6 @@ def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Di
         float (q, k): new scores of ``ranks.top``.
     image
         int (q,): the query image of each query.
-
-    Returns
-    -------
-    Direction
-        A right candidate that is not listed stays behind all that are.
     """
     k = listed.shape[1]
     have = positives >= 0
@@ -257,19 +242,10 @@ def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Di
     )
 
 
-def _pairs(i2t: Array, t2i: Array, n_captions: int) -> Array:
-    """Return all (image, caption) pairs as one number each, sorted by image."""
+def _pairs(i2t: Array, t2i: Array, n_captions: int) -> tuple[Array, Array]:
+    """Return (image, caption) pairs of both directions' lists, a number each."""
     one = np.arange(len(i2t))[:, None] * n_captions + i2t
-    two = t2i * n_captions + np.arange(len(t2i))[:, None]
-    return np.unique(np.concatenate([one.ravel(), two.ravel()]))
-
-
-def _of_pairs(
-    pairs: Array, scores: Array, i2t: Array, t2i: Array, n_captions: int
-) -> tuple[Array, Array]:
-    one = np.arange(len(i2t))[:, None] * n_captions + i2t
-    two = t2i * n_captions + np.arange(len(t2i))[:, None]
-    return scores[np.searchsorted(pairs, one)], scores[np.searchsorted(pairs, two)]
+    return one, t2i * n_captions + np.arange(len(t2i))[:, None]
 
 
 def _score_pairs(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +9,25 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, require_sealed
-from mmclust.core.io import read_array, read_json, write_bytes, write_table
+from mmclust.core.io import read_array, read_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.retrieval.metrics import DEFINITION
-from mmclust.retrieval.ranks import Scorer, evaluate
-from mmclust.retrieval.task import MAIN, read_task
-from mmclust.scoring.record import Record, adjusted, path_of, write, write_means
-from mmclust.scoring.sampled import scores_of
-from mmclust.scoring.summary import rounded
+from mmclust.retrieval.task import MAIN, Scorer, evaluate, read_task
+from mmclust.scoring.intervals import adjusted, scores_of
+from mmclust.scoring.record import (
+    Record,
+    path_of,
+    rounded,
+    write,
+    write_csv,
+    write_means,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.retrieval.ranks import Result
-    from mmclust.retrieval.task import Task
+    from mmclust.retrieval.task import Result, Task
     from mmclust.scoring.record import Score
 
 Array = np.ndarray[Any, Any]
@@ -67,14 +69,14 @@ def retrieve_benchmark(
             results[kind] = evaluate(
                 task, kind, scorer, n_resamples=n_resamples, seed=seed
             )
-            write_lists(lists / encoder, task, kind, results[kind])
+            _write_lists(lists / encoder, task, kind, results[kind])
         found = {k: v for result in results.values() for k, v in result.figures.items()}
         skipped = {"n_skipped": task.n_skipped} if task.n_skipped else {}
         every[encoder] = {name: each | skipped for name, each in found.items()}
-        _write_csv(plots / "recall" / f"{encoder}.csv", *_recall(results))
-        _write_csv(plots / "ranks" / f"{encoder}.csv", *_histogram(results[MAIN]))
-        _write_csv(plots / "settings" / f"{encoder}.csv", *_settings(every[encoder]))
-    record = Record(rows_of(every, encoders[0]))
+        write_csv(plots / "recall" / f"{encoder}.csv", *_recall(results))
+        write_csv(plots / "ranks" / f"{encoder}.csv", *_histogram(results[MAIN]))
+        write_csv(plots / "settings" / f"{encoder}.csv", *_settings(every[encoder]))
+    record = Record(_rows_of(every, encoders[0]))
     write(path_of(root, "retrieve", benchmark), record)
     write_means(
         root / "metrics/retrieve" / benchmark,
@@ -86,7 +88,7 @@ def retrieve_benchmark(
     return record
 
 
-def rows_of(
+def _rows_of(
     every: Mapping[str, Mapping[str, dict[str, Any]]], base: str
 ) -> tuple[Score, ...]:
     """Return the rows of all encoders' settings, compared with those of one."""
@@ -125,19 +127,8 @@ def read_embeddings(
 ) -> tuple[Task, Array, dict[str, Array]]:
     """Read what the `embed` stage wrote, and the task of the images it has.
 
-    Returns
-    -------
-    task : Task
-        Without the images that were skipped.
-    images : numpy.ndarray
-        float32 (pool, d), in the task's order.
-    texts : dict
-        Of each kind of captions: float32 (m, d).
-
-    Raises
-    ------
-    MmclustError
-        When they were made from another manifest, or are not what was written.
+    Skipped images are not in the task. Images are float32 (pool, d) in the task's
+    order, texts (m, d) of each kind of captions.
     """
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
@@ -165,7 +156,7 @@ def read_embeddings(
     return task, np.asarray(images[at]), texts
 
 
-def write_lists(folder: Path, task: Task, kind: str, result: Result) -> None:
+def _write_lists(folder: Path, task: Task, kind: str, result: Result) -> None:
     """Write each query's rank and its best candidates, for people and re-rankers."""
     import pyarrow as pa
 
@@ -240,9 +231,3 @@ def _settings(
         for score in [each[f"{side}_r1"]]
     ]
     return ["setting", "direction", "recall_at_1", "low", "high"], rows
-
-
-def _write_csv(path: Path, head: list[str], rows: list[list[Any]]) -> None:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([head, *rows])
-    write_bytes(path, buffer.getvalue().encode())

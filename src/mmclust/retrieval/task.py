@@ -1,30 +1,47 @@
-"""What is asked of whom: query images, the pool, captions; and rows joined by name."""
+"""Both directions, with and without the added images, from embeddings or scores.
+
+A task says what is asked of whom: query images, the pool, captions. Captions and images
+are scored against each other block by block. Where a benchmark has folds, each fold's
+images are also ranked against its own captions alone: "COCO 1K" of Karpathy and Li
+(CVPR 2015) and of what followed is the mean over five folds of 1,000 test images; a
+fold's queries see no image and no caption of another.
+"""
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import read_lines, read_table, write_bytes
+from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
-from mmclust.core.text import same_form
+from mmclust.core.seeds import generator
+from mmclust.kernels.ranks import rank_embeddings, rank_scores
+from mmclust.retrieval.metrics import (
+    CUTOFFS,
+    direction,
+    hits,
+    random_expectation,
+    retrieval_figures,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Sequence
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
+    from mmclust.kernels.ranks import Ranks
+    from mmclust.retrieval.metrics import Direction
 
 Array = np.ndarray[Any, Any]
 
 MAIN = "main"
 """The captions of the manifest itself."""
+FOLD = "fold_1k"
+"""The setting of folds."""
 
 
 @dataclass(frozen=True)
@@ -155,176 +172,272 @@ def _others(path: Path, queries: Sequence[str], manifest: Manifest) -> Captions:
     return _joined([known[i] for i in queries])
 
 
-def shared_texts(captions: Captions) -> dict[str, list[int]]:
+@dataclass(frozen=True)
+class Scorer:
+    """Ranks candidates by embeddings.
+
+    Parameters
+    ----------
+    images
+        float (pool, d), pool order.
+    texts
+        float (m, d), in the captions' order.
+    device
+        Where embeddings are multiplied.
+    top_k
+        How many of the best to list.
+    """
+
+    images: Array
+    texts: Array
+    device: str = "cpu"
+    top_k: int = 10
+
+    def part(self, texts: Array, images: Array) -> Scorer:
+        """Return a scorer of some captions and some images alone, without lists."""
+        return replace(
+            self, images=self.images[images], texts=self.texts[texts], top_k=0
+        )
+
+    def captions_for(self, n_images: int, positives: Array) -> Ranks:
+        """Rank all captions for the first ``n_images`` images."""
+        return rank_embeddings(
+            self.images[:n_images],
+            self.texts,
+            positives,
+            top_k=self.top_k,
+            device=self.device,
+            label="Image to text",
+        )
+
+    def images_for(
+        self, rows: Array, positives: Array, sections: tuple[int, ...]
+    ) -> Ranks:
+        """Rank the pool for the captions ``rows``."""
+        return rank_embeddings(
+            self.texts if len(rows) == len(self.texts) else self.texts[rows],
+            self.images,
+            positives,
+            sections=sections,
+            top_k=self.top_k,
+            device=self.device,
+            label="Text to image",
+        )
+
+
+@dataclass(frozen=True)
+class MatrixScorer:
+    """Ranks candidates by scores that are at hand, as :class:`Scorer` does.
+
+    Parameters
+    ----------
+    scores
+        A score for each caption and image, in the order of a file.
+    rows, columns
+        Where in ``scores`` each caption and each image is.
+    """
+
+    scores: Array
+    rows: Array
+    columns: Array
+
+    def part(self, texts: Array, images: Array) -> MatrixScorer:
+        """Return a scorer of some captions and some images alone."""
+        return MatrixScorer(self.scores, self.rows[texts], self.columns[images])
+
+    def _block(self, rows: Array, columns: Array) -> Array:
+        return np.asarray(self.scores[rows[:, None], columns], dtype=self._kind)
+
+    @property
+    def _kind(self) -> np.dtype[Any]:
+        """The precision in which scores are compared."""
+        return np.result_type(self.scores, np.float32)
+
+    def captions_for(self, n_images: int, positives: Array) -> Ranks:
+        """Rank all captions for the first ``n_images`` images."""
+        return rank_scores(
+            lambda a, b: np.ascontiguousarray(
+                self._block(self.rows, self.columns[a:b]).T
+            ),
+            n_images,
+            len(self.rows),
+            positives,
+            top_k=0,
+            label="Image to text",
+            kind=self._kind,
+        )
+
+    def images_for(
+        self, rows: Array, positives: Array, sections: tuple[int, ...]
+    ) -> Ranks:
+        """Rank the pool for the captions ``rows``."""
+        return rank_scores(
+            lambda a, b: self._block(self.rows[rows[a:b]], self.columns),
+            len(rows),
+            len(self.columns),
+            positives,
+            sections=sections,
+            top_k=0,
+            label="Text to image",
+            kind=self._kind,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one set of captions gives.
+
+    Parameters
+    ----------
+    figures
+        Of each setting; see :mod:`mmclust.scoring.intervals`.
+    i2t, t2i
+        Ranks over the whole pool, for lists and plots.
+    i2t_ranks, t2i_ranks
+        With the best candidates of each query.
+    shared
+        For each caption that several images share: its images, and how many of its
+        queries succeed at 1 as scored and with any of the images taken as right.
+    """
+
+    figures: dict[str, dict[str, Any]]
+    i2t: Direction
+    t2i: Direction
+    i2t_ranks: Ranks
+    t2i_ranks: Ranks
+    shared: list[dict[str, Any]]
+
+
+def evaluate(
+    task: Task, kind: str, scorer: Scorer | MatrixScorer, *, n_resamples: int, seed: int
+) -> Result:
+    """Score one set of captions, ``main`` or ``original``, in both directions.
+
+    The settings are ``main`` (or ``old_captions``) and, where the pool has added
+    images, ``old_pool`` (or ``old_captions_old_pool``) without them; ``fold_1k`` where
+    the benchmark names folds.
+    """
+    captions = task.captions[kind]
+    n, pool = task.n_queries, len(task.pool)
+    found = scorer.captions_for(n, captions.of_image)
+    i2t = direction(found.greater[0], found.equal[0], found.scores, np.arange(n))
+    sections = (n,) if n == pool else (n, pool)
+    every = np.arange(len(captions.texts))
+    ranked = scorer.images_for(every, captions.image[:, None], sections)
+    names = ["main" if kind == MAIN else "old_captions"]
+    if n < pool:
+        names.insert(0, "old_pool" if kind == MAIN else "old_captions_old_pool")
+    figures = {}
+    of = kind, tuple(task.pool)
+    for section, (name, size) in enumerate(zip(names, sections, strict=True)):
+        counts = ranked.greater[section], ranked.equal[section]
+        t2i = direction(*counts, ranked.scores, captions.image)
+        rng = generator(seed, "retrieve", "bootstrap")
+        figures[name] = {
+            "n_pool": size,
+            **retrieval_figures([(i2t, t2i)], n_resamples=n_resamples, rng=rng, of=of),
+            **random_expectation(n, len(captions.texts), size),
+        }
+    shared, cost = _shared(captions, scorer, t2i, pool)
+    figures[names[-1]] |= cost
+    figures |= _evaluate_folds(task, kind, scorer, n_resamples=n_resamples, seed=seed)
+    return Result(figures, i2t, t2i, found, ranked, shared)
+
+
+def _shared(
+    captions: Captions, scorer: Scorer | MatrixScorer, t2i: Direction, pool: int
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Find captions that several images share, and what they cost text-to-image."""
+    groups = _shared_texts(captions)
+    rows = [i for i, text in enumerate(captions.texts) if text in groups]
+    record: dict[str, Any] = {
+        "shared_captions": len(groups),
+        "shared_caption_queries": len(rows),
+    }
+    if not rows:
+        return [], record
+    widest = max(map(len, groups.values()))
+    right = np.full((len(rows), widest), -1, dtype=np.int64)
+    for line, row in enumerate(rows):
+        images = groups[captions.texts[row]]
+        right[line, : len(images)] = images
+    at = np.array(rows)
+    ranks = scorer.images_for(at, right, (pool,))
+    forgiven = direction(
+        ranks.greater[0], ranks.equal[0], ranks.scores, captions.image[at]
+    )
+    for k in CUTOFFS:
+        gained = hits(forgiven, k).sum() - hits(t2i, k)[at].sum()
+        share = gained / len(captions.texts)
+        record[f"shared_caption_cost_t2i_r{k}"] = round(float(share), 6)
+    strict, lenient = hits(t2i, 1)[at], hits(forgiven, 1)
+    listed = []
+    for text, images in groups.items():
+        mine = np.array([captions.texts[row] == text for row in rows])
+        listed.append(
+            {
+                "caption": text,
+                "images": images,
+                "queries": int(mine.sum()),
+                "found_at_1": int(strict[mine].sum()),
+                "found_at_1_any_image": int(lenient[mine].sum()),
+            }
+        )
+    return listed, record
+
+
+def _evaluate_folds(
+    task: Task, kind: str, scorer: Scorer | MatrixScorer, *, n_resamples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Score each fold by itself, and return the figures of the mean over the folds.
+
+    Nothing where there are no folds. ``n_pool`` is how many images a fold has,
+    ``n_images`` how many all have together.
+    """
+    if kind != MAIN or not np.any(task.folds >= 0):
+        return {}
+    captions = task.captions[kind]
+    folds = [np.flatnonzero(task.folds == f) for f in np.unique(task.folds) if f >= 0]
+    ranked = [_rank(captions, scorer, images) for images in folds]
+    record = retrieval_figures(
+        ranked,
+        n_resamples=n_resamples,
+        rng=generator(seed, "retrieve", "bootstrap"),
+        of=(kind, tuple(task.pool)),
+    )
+    chances = [
+        random_expectation(len(i2t.best), len(t2i.best), len(i2t.best))
+        for i2t, t2i in ranked
+    ]
+    record |= {
+        key: round(float(np.mean([chance[key] for chance in chances])), 8)
+        for key in chances[0]
+    }
+    sizes = sorted({len(images) for images in folds})
+    pool = sizes[0] if len(sizes) == 1 else float(np.mean([len(i) for i in folds]))
+    return {FOLD: {"n_folds": len(folds), "n_pool": pool, **record}}
+
+
+def _rank(
+    captions: Captions, scorer: Scorer | MatrixScorer, images: Array
+) -> tuple[Direction, Direction]:
+    """Rank a fold's captions for its images, and its images for its captions."""
+    rows = np.flatnonzero(np.isin(captions.image, images))
+    image = np.searchsorted(images, captions.image[rows])
+    of_image = captions.of_image[images]
+    own = np.where(of_image >= 0, np.searchsorted(rows, of_image), -1)
+    part = scorer.part(rows, images)
+    i2t = part.captions_for(len(images), own)
+    t2i = part.images_for(np.arange(len(rows)), image[:, None], (len(images),))
+    return (
+        direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(len(images))),
+        direction(t2i.greater[0], t2i.equal[0], t2i.scores, image),
+    )
+
+
+def _shared_texts(captions: Captions) -> dict[str, list[int]]:
     """Return the captions that several images share, and the images' positions."""
     images: defaultdict[str, set[int]] = defaultdict(set)
     for text, image in zip(captions.texts, captions.image.tolist(), strict=True):
         images[text].add(image)
     return {t: sorted(each) for t, each in sorted(images.items()) if len(each) > 1}
-
-
-def position(names: Sequence[str]) -> Mapping[str, int]:
-    """Return the position of each name."""
-    return {name: i for i, name in enumerate(names)}
-
-
-NUMBERED = re.compile(r"^(?P<image>.+)[#:_\- ](?P<number>\d+)$")
-ENDING = re.compile(r"^\.[A-Za-z]\w{1,4}$")
-
-
-def names(path: Path, n_rows: int) -> list[str]:
-    """Read one name per line."""
-    lines = read_lines(path, "give a text file with one name per line")
-    if len(lines) != n_rows or not all(lines):
-        raise MmclustError(
-            "Names and embeddings do not go together",
-            where=path,
-            expected=f"{n_rows} lines, one name for each row",
-            found=f"{len(lines)} lines, {lines.count('')} of them empty",
-        )
-    return lines
-
-
-def _image_of(name: str, known: dict[str, int]) -> int:
-    """Find an image by its id or its file name; -1: there is none.
-
-    Folders and an ending such as ``.jpg`` may be there or not; ``a.jpg#3`` has no
-    ending and names no image, but a caption.
-    """
-    last = PurePosixPath(name)
-    names = [name, last.name]
-    if ENDING.match(last.suffix):
-        names += [str(last.with_suffix("")), last.stem]
-    names += [same_form(each) for each in names]
-    return next((known[each] for each in names if each in known), -1)
-
-
-def _known(pool: Sequence[str]) -> dict[str, int]:
-    """Return positions by name, and by its composed form where that is one name's."""
-    known = dict(position(pool))
-    forms = Counter(map(same_form, pool))
-    alone = {same_form(n): i for n, i in known.items() if forms[same_form(n)] == 1}
-    return alone | known
-
-
-def image_order(lines: list[str], task: Task, ids: Path, missing: Path) -> Array:
-    """Return the row of each image of the pool.
-
-    Parameters
-    ----------
-    lines
-        Image ids or file names, in the order of the rows.
-    task
-        The benchmark.
-    ids, missing
-        The file of names, and where those that it lacks are listed.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (pool,).
-
-    Raises
-    ------
-    MmclustError
-        When a name matches nothing or occurs twice, or images are missing.
-    """
-    known = _known(task.pool)
-    found = [_image_of(name, known) for name in lines]
-    _refuse_unknown(lines, found, ids, "images of the pool")
-    _refuse_twice(lines, found, ids)
-    absent = sorted(set(task.pool) - {task.pool[i] for i in found})
-    _refuse_missing(absent, len(task.pool), "images of the pool", ids, missing)
-    order = np.empty(len(found), dtype=np.int64)
-    order[found] = np.arange(len(found))
-    return order
-
-
-def caption_order(
-    lines: list[str], captions: Captions, task: Task, ids: Path, missing: Path
-) -> Array:
-    """Return the row of each caption.
-
-    Parameters
-    ----------
-    lines
-        ``<image>#<n>``, or the image alone for its next caption.
-    captions
-        In whose order.
-    task, ids, missing
-        See :func:`image_order`.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (m,).
-
-    Raises
-    ------
-    MmclustError
-        See :func:`image_order`.
-    """
-    known = _known(task.pool[: task.n_queries])
-    place = captions.of_image
-    seen: Counter[int] = Counter()
-    found = []
-    for name in lines:
-        image, number = _image_of(name, known), -1
-        if image >= 0:
-            number = seen[image]
-            seen[image] += 1
-        elif match := NUMBERED.match(name):
-            image = _image_of(match["image"], known)
-            number = int(match["number"])
-        inside = image >= 0 and 0 <= number < place.shape[1]
-        found.append(int(place[image, number]) if inside else -1)
-    _refuse_unknown(lines, found, ids, "captions, such as <image>#0")
-    _refuse_twice(lines, found, ids)
-    absent = sorted(set(range(len(captions.texts))) - set(found))
-    labels = [
-        f"{task.pool[i]}#{np.flatnonzero(place[i] == c)[0]}"
-        for c in absent
-        for i in [int(captions.image[c])]
-    ]
-    _refuse_missing(labels, len(captions.texts), "captions", ids, missing)
-    order = np.empty(len(found), dtype=np.int64)
-    order[found] = np.arange(len(found))
-    return order
-
-
-def _refuse_unknown(lines: list[str], found: list[int], ids: Path, of: str) -> None:
-    unknown = [n for n, i in zip(lines, found, strict=True) if i < 0]
-    if unknown:
-        raise MmclustError(
-            "Names match nothing in the benchmark",
-            where=ids,
-            expected=f"names of {of}",
-            found=f"{len(unknown):,} of {len(lines):,} unknown: {some(unknown)}",
-            do="give the names that the benchmark's manifest has",
-        )
-
-
-def _refuse_twice(lines: list[str], found: list[int], ids: Path) -> None:
-    count = Counter(found)
-    twice = [n for n, i in zip(lines, found, strict=True) if count[i] > 1]
-    if twice:
-        raise MmclustError(
-            "Names occur twice",
-            where=ids,
-            expected="each image and each caption once",
-            found=some(twice),
-        )
-
-
-def _refuse_missing(
-    absent: list[str], n: int, what: str, ids: Path, missing: Path
-) -> None:
-    if absent:
-        write_bytes(missing, "".join(f"{name}\n" for name in absent).encode())
-        raise MmclustError(
-            f"Embeddings of some {what} are missing",
-            where=ids,
-            expected=f"all {n:,} {what}",
-            found=f"{len(absent):,} missing: {some(absent)}",
-            do=f"embed those that {missing} lists",
-        )

@@ -14,17 +14,152 @@ Shapes: … any leading axes; k clusters; c classes; n images.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.scoring.matching import matched
+from mmclust.scoring.intervals import Sampled, flat, flat_differences
+from mmclust.scoring.record import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Array = np.ndarray[Any, Any]
+Figures = dict[str, Any]
+"""See :mod:`mmclust.scoring.intervals`."""
 
-_ROUNDING = 1e-12
 METRICS = ("acc", "nmi", "ari", "purity", "f1")
+COUNTED = ("n_clusters", "largest", "noise", "n_samples", "n_classes")
+_ROUNDING = 1e-12
+_CELLS = 1_000_000
+"""Table cells held at once: 8 MB, more of them leave the processor's cache."""
+
+
+def score_runs(
+    labels_true: Array,
+    labels_pred: Array,
+    *,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> Figures:
+    """Score one method's runs.
+
+    Parameters
+    ----------
+    labels_true
+        int (n,), classes 0 … c-1.
+    labels_pred
+        int (n_seeds, n), clusters 0 … k-1; -1 is noise.
+    n_resamples, rng
+        Of the bootstrap over images. Equal generators draw equal resamples, so that
+        methods are paired.
+
+    Returns
+    -------
+    dict
+        :data:`METRICS`, sampled; ``ami``, without resamples; and :data:`COUNTED`:
+        ``n_clusters`` (that hold an image), ``largest`` (share of the images in the
+        largest) and ``noise`` (share of those in none) are means over seeds.
+    """
+    n = len(labels_true)
+    runs = per_run(labels_true, labels_pred)
+    resampled = _resampled(labels_true, labels_pred, n_resamples, rng)
+    sizes = [np.unique(row[row >= 0], return_counts=True)[1] for row in labels_pred]
+    chance = [ami(contingency(labels_true, row)) for row in labels_pred]
+    return {
+        name: Sampled(
+            runs[name], resampled[name], n, limits=(-1.0 if name == "ari" else 0.0, 1.0)
+        )
+        for name in METRICS
+    } | {
+        "ami": Sampled(np.array(chance), None, n),
+        "n_clusters": float(np.mean([len(each) for each in sizes])),
+        "largest": float(np.mean([each.max(initial=0) for each in sizes])) / n,
+        "noise": float((labels_pred < 0).mean()),
+        "n_samples": n,
+        "n_classes": int(labels_true.max()) + 1,
+    }
+
+
+def per_run(labels_true: Array, labels_pred: Array) -> dict[str, Array]:
+    """Score each run by itself: metric to float64 (n_seeds,)."""
+    each = [
+        scores(contingency(labels_true, row), noise=bool((row < 0).any()))
+        for row in labels_pred
+    ]
+    return {name: np.array([run[name] for run in each], float) for name in METRICS}
+
+
+def summarise(figures: Figures, baseline: Figures | None = None) -> dict[str, Any]:
+    """Return the flat record that commands for files of one's own write.
+
+    What is counted, then for each metric its mean over seeds, ``<metric>_low`` and
+    ``_high`` (95 %, of images and seeds together) and, with two seeds or more,
+    ``<metric>_std`` of one seed. With a baseline on the same resamples also what
+    :func:`mmclust.scoring.intervals.flat_differences` gives.
+    """
+    adjusted = figures["ami"]
+    record = {name: figures[name] for name in ("n_samples", "n_classes")}
+    record["n_seeds"] = len(adjusted.runs)
+    record |= {name: figures[name] for name in ("n_clusters", "largest", "noise")}
+    record["ami"] = adjusted.mean
+    if adjusted.sd is not None:
+        record["ami_std"] = adjusted.sd
+    for name in METRICS:
+        one = {name: figures[name]}
+        record |= flat(one) | flat_differences(one, baseline or {})
+    return {key: rounded(value) for key, value in record.items()}
+
+
+def _resampled(
+    labels_true: Array, labels_pred: Array, n_resamples: int, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Score resampled images anew, matching included: float64 (n_resamples, n_seeds).
+
+    Images are drawn with replacement, the same ones for every seed.
+    """
+    # Noise, if any, is row 0: scores() is told so. Without any it is an empty row.
+    shape = (int(labels_pred.max()) + 2, int(labels_true.max()) + 1)
+    cells = (labels_pred.astype(np.int64) + 1) * shape[1] + labels_true
+    drawn = resampled_tables(cells, shape, n_resamples, rng)
+    parts = [scores(tables, noise=True) for tables in drawn]
+    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+
+
+def resampled_tables(
+    cells: Array, shape: tuple[int, int], n_resamples: int, rng: np.random.Generator
+) -> Iterator[Array]:
+    """Yield tables of resampled images, some resamples at a time.
+
+    Parameters
+    ----------
+    cells
+        int64 (n_seeds, n): the cell of its run's table that each image is in.
+    shape
+        Of a table: k and c.
+    n_resamples, rng
+        How many, and what draws them.
+
+    Yields
+    ------
+    numpy.ndarray
+        int64 (some, n_seeds, k, c).
+    """
+    n_seeds, n = cells.shape
+    size = shape[0] * shape[1]
+    # Seeds side by side: a drawn image is one piece of memory.
+    of_image = np.ascontiguousarray((cells + size * np.arange(n_seeds)[:, None]).T)
+    limit = max(1, _CELLS // (n_seeds * size))
+    for start in range(0, n_resamples, limit):
+        tables = [
+            np.bincount(
+                of_image[rng.integers(n, size=n)].ravel(), minlength=n_seeds * size
+            )
+            for _ in range(min(limit, n_resamples - start))
+        ]
+        yield np.stack(tables).reshape(-1, n_seeds, *shape)
 
 
 def contingency(labels_true: Array, labels_pred: Array) -> Array:
@@ -56,6 +191,18 @@ def contingency(labels_true: Array, labels_pred: Array) -> Array:
     shape = (int(clusters.max()) + 1, int(classes.max()) + 1)
     cells = clusters * shape[1] + classes
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def scores(tables: Array, *, noise: bool = False) -> dict[str, Array]:
+    """Compute all of :data:`METRICS` for (…, k, c) tables: float64 (…) each."""
+    hits, sizes = matched(tables, noise=noise)
+    return {
+        "acc": _acc(tables, hits),
+        "nmi": nmi(tables),
+        "ari": ari(tables),
+        "purity": purity(tables, noise=noise),
+        "f1": _f1(tables, hits, sizes),
+    }
 
 
 def acc(tables: Array, *, noise: bool = False) -> Array:
@@ -140,10 +287,12 @@ def ari(tables: Array) -> Array:
     numpy.ndarray
         float64 (…); 1 where both partitions are trivial in the same way.
     """
-    both = _pairs(tables).sum((-2, -1))
-    rows = _pairs(tables.sum(-1)).sum(-1)
+    rows_of, n = tables.sum(-1), tables.sum((-2, -1))
+    # Whole numbers: as exact as pairs counted cell by cell, and quicker.
+    both = (np.einsum("...ij,...ij->...", tables, tables) - n) / 2
+    rows = _pairs(rows_of).sum(-1)
     columns = _pairs(tables.sum(-2)).sum(-1)
-    every = np.maximum(_pairs(tables.sum((-2, -1))), 1)
+    every = np.maximum(_pairs(n), 1)
     expected = rows * columns / every
     spread = (rows + columns) / 2 - expected
     trivial = spread == 0
@@ -204,18 +353,6 @@ def purity(tables: Array, *, noise: bool = False) -> Array:
     return np.asarray(hits / tables.sum((-2, -1)))
 
 
-def scores(tables: Array, *, noise: bool = False) -> dict[str, Array]:
-    """Compute all of :data:`METRICS` for (…, k, c) tables: float64 (…) each."""
-    hits, sizes = matched(tables, noise=noise)
-    return {
-        "acc": _acc(tables, hits),
-        "nmi": nmi(tables),
-        "ari": ari(tables),
-        "purity": purity(tables, noise=noise),
-        "f1": _f1(tables, hits, sizes),
-    }
-
-
 def _acc(tables: Array, hits: Array) -> Array:
     return np.asarray(hits.sum(-1) / tables.sum((-2, -1)))
 
@@ -226,12 +363,92 @@ def _f1(tables: Array, hits: Array, sizes: Array) -> Array:
     return np.asarray(each.sum(-1) / np.maximum((classes > 0).sum(-1), 1))
 
 
-def _x_log_x(x: Array) -> Array:
+def _x_log_x(counts: Array) -> Array:
+    """Return x log x of whole numbers, computed once for each where they repeat."""
     from scipy.special import xlogy
 
-    return np.asarray(xlogy(x, x))
+    largest = int(counts.max(initial=0))
+    if largest >= counts.size:
+        return np.asarray(xlogy(counts, counts))
+    known = np.arange(largest + 1)
+    return np.asarray(xlogy(known, known)[counts])
 
 
 def _pairs(x: Array) -> Array:
     x = np.asarray(x, np.float64)
     return np.asarray(x * (x - 1) / 2)
+
+
+def matching(table: Array, *, noise: bool = False) -> Array:
+    """Match clusters to classes, one to one, so that most images agree.
+
+    Parameters
+    ----------
+    table
+        (k, c) counts; k and c may differ.
+    noise
+        Whether the first row is noise, which is matched to nothing.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (k,): the class of each cluster; -1 for clusters left over, and for
+        those that hold no image of the class that was left for them.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    first = int(noise)
+    weights = _weights(table[first:], table.sum(0))
+    rows, columns = linear_sum_assignment(weights, maximize=True)
+    matched = np.full(len(table), -1)
+    rows += first
+    matched[rows] = np.where(table[rows, columns] > 0, columns, -1)
+    return matched
+
+
+def matched(tables: Array, *, noise: bool) -> tuple[Array, Array]:
+    """Match clusters to classes in each table, as :func:`matching` does in one.
+
+    Parameters
+    ----------
+    tables
+        (…, k, c) counts.
+    noise
+        Whether the first row is noise.
+
+    Returns
+    -------
+    hits, sizes
+        int64 (…, c): images of each class in the cluster matched to it, and size
+        of that cluster; 0 for a class without one.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    clusters = tables[..., int(noise) :, :]
+    n_tables = math.prod(tables.shape[:-2])
+    each = clusters.reshape(n_tables, *clusters.shape[-2:])
+    weights = _weights(each, tables.sum(-2).reshape(n_tables, 1, -1))
+    hits = np.zeros((n_tables, tables.shape[-1]), np.int64)
+    sizes = np.zeros_like(hits)
+    if n_tables:
+        found = [linear_sum_assignment(one, maximize=True) for one in weights]
+        rows, columns = np.stack(found, axis=1)
+        at = np.arange(n_tables)[:, None]
+        hits[at, columns] = each[at, rows, columns]
+        sizes[at, columns] = each.sum(-1)[at, rows]
+    shape = (*tables.shape[:-2], tables.shape[-1])
+    return hits.reshape(shape), sizes.reshape(shape)
+
+
+def _weights(tables: Array, of_class: Array) -> Array:
+    """Return what the matching maximises: images and, among equals, F1.
+
+    The F1 of all pairs together weighs less than one image, so that it decides only
+    where several matchings have the same accuracy: f1 would depend on the order of
+    the clusters otherwise.
+    """
+    weights = 2.0 * tables
+    weights /= np.maximum(tables.sum(-1, keepdims=True) + of_class, 1)
+    weights /= tables.shape[-1] + 1
+    weights += tables
+    return weights

@@ -7,8 +7,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mmclust.core.clusters import UNKNOWN, read_words
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.text import decoded, same_form
+from mmclust.core.io import read_array, read_lines, read_table, require_file
+from mmclust.core.text import decoded, look_alikes, same_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +25,7 @@ WHOLE = re.compile(r"^([-+]?\d+)\.0*$")
 
 
 def read_assignment(path: Path, column: str) -> dict[str, str]:
-    """Read one value per image.
+    """Read one value per image: image id to value, both as text.
 
     Parameters
     ----------
@@ -30,20 +34,8 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
         ``.npy`` with one value per row; rows are then numbered from 0.
     column
         ``label`` or ``cluster``.
-
-    Returns
-    -------
-    dict
-        Image id to value, both as text.
-
-    Raises
-    ------
-    MmclustError
-        See :func:`score_files`.
     """
     if path.suffix == ".npy":
-        from mmclust.core.io import read_array
-
         array = read_array(path)
         if array.ndim != 1 or array.dtype.kind not in "biufSU":
             raise MmclustError(
@@ -88,27 +80,11 @@ def text_of(value: Any, where: object = None) -> str:
 def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """Read columns of a ``.csv`` (as text, cells as they stand) or ``.parquet``.
 
-    Parameters
-    ----------
-    path
-        UTF-8, a header line, commas.
-    names
-        The columns, each once; others are left alone.
-
-    Returns
-    -------
-    pyarrow.Table
-        The columns in the order of ``names``.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, cannot be read or lacks a column.
+    A ``.csv`` is UTF-8 with a header line and commas. The columns come in the order of
+    ``names``; others are left alone.
     """
     import pyarrow as pa
     from pyarrow import csv
-
-    from mmclust.core.io import read_table, require_file
 
     require_file(path, do="give the path of a .csv, .parquet or .npy file")
     names = list(names)
@@ -169,3 +145,119 @@ def _refuse_gaps(path: Path, column: str, ids: list[str], values: list[str]) -> 
             expected=f"an image_id and a {column} in every row",
             found=f"nothing for {some(empty)}",
         )
+
+
+def read_values(path: Path, column: str) -> dict[str, str]:
+    """Read one value per word, as text, from the columns ``word`` and ``column``.
+
+    Words are taken as they stand (``null`` and ``nan`` are words), in Unicode's
+    composed form (NFC).
+    """
+    table = read_columns(path, ("word", column))
+    cells = decoded(table["word"].to_pylist(), f"{path}, column word")
+    written = ["" if w is None else str(w).rstrip("\0") for w in cells]
+    words = [same_form(word) for word in written]
+    values = [
+        text_of(value, f"{path}, column {column}")
+        for value in table[column].to_pylist()
+    ]
+    twice = sorted(w for w, n in Counter(words).items() if n > 1 and w)
+    if twice:
+        alike = look_alikes(written)
+        raise MmclustError(
+            f"{path.name} has a word twice",
+            where=path,
+            expected="each word once",
+            found=some(twice) + (f"; {alike}" if alike else ""),
+        )
+    empty = [w for w, value in zip(words, values, strict=True) if not w or not value]
+    if empty:
+        raise MmclustError(
+            f"{path.name} has an empty value",
+            where=path,
+            expected=f"a word and a {column} in every row",
+            found=f"nothing for {some(empty)}",
+            do="leave out the row of a word that the model does not know",
+        )
+    return dict(zip(words, values, strict=True))
+
+
+def read_numbers(path: Path, column: str, *, whole: bool = False) -> dict[str, float]:
+    """Read one number per word; ``whole``: only whole ones from 0 on will do."""
+    numbers = {}
+    for word, text in read_values(path, column).items():
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not np.isfinite(number) or (whole and (number < 0 or number % 1)):
+            raise MmclustError(
+                f"{path.name} has a {column} that is not a number",
+                where=f"{path}, word {word!r}",
+                expected="a whole number from 0 on" if whole else "a finite number",
+                found=text,
+            )
+        numbers[word] = number
+    return numbers
+
+
+def read_word_runs(paths: Sequence[Path]) -> list[dict[str, str]]:
+    """Read the runs of a word model: word to cluster, -1 and absence for unknown.
+
+    A file holds one run, in columns ``word`` and ``cluster``; or it is a
+    ``words.parquet`` of the project's own, with all its seeds.
+    """
+    runs = []
+    for path in paths:
+        if _own(path):
+            learned = read_words(path)
+            runs += [
+                dict(zip(learned.words, map(str, row.tolist()), strict=True))
+                for row in learned.clusters
+            ]
+        else:
+            runs.append(read_values(path, "cluster"))
+    return runs
+
+
+def read_estimates(path: Path) -> list[dict[str, float]]:
+    """Read estimates of concreteness: a run of a CSV, or all of a ``words.parquet``."""
+    if not _own(path):
+        return [read_numbers(path, "concreteness")]
+    learned = read_words(path)
+    if learned.concreteness is None:
+        raise MmclustError(
+            "This model estimates no concreteness",
+            where=path,
+            expected="columns concreteness_0, …",
+            found=learned.meta.get("kind", "a model without"),
+        )
+    return [
+        dict(zip(learned.words, row.tolist(), strict=True))
+        for row in learned.concreteness
+    ]
+
+
+def read_list(path: Path) -> list[str]:
+    """Read a list of words: UTF-8, one per line, repeated ones once."""
+    lines = read_lines(path, "give a text file with one word per line")
+    words = list(dict.fromkeys(same_form(line) for line in lines if line))
+    if not words:
+        raise MmclustError(
+            f"{path.name} holds no word",
+            where=path,
+            expected="one word per line",
+            found="nothing",
+        )
+    return words
+
+
+def known(run: dict[str, str]) -> dict[str, str]:
+    """Return the words of a run that have a cluster."""
+    return {word: name for word, name in run.items() if name != str(UNKNOWN)}
+
+
+def _own(path: Path) -> bool:
+    if path.suffix != ".parquet":
+        return False
+    return "seed_0" in read_table(require_file(path))[0].column_names

@@ -1,15 +1,187 @@
-"""How well the names of clusters fit the classes they are matched to."""
+"""Names for clusters: words of their captions, and nouns near their centres.
+
+Neither sees a class; how well they fit the matched classes is another score. Shapes:
+n images or nouns; k clusters; d dimensions.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_array, read_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+Array = np.ndarray[Any, Any]
+
+WORD = re.compile(r"[^\W\d_]{2,}")
 WITHIN = 5
+"""Names that a class may be among."""
+STOP_WORDS = frozenset(
+    """
+    about above across after against all along also am among an and another any
+    are around as at away back be because been before behind being below beside
+    between both but by can close could did different do does doing down during
+    each either for from front had has have having he her here hers him his how
+    if in inside into is it its itself just large lot lots many me more most
+    much my near nearby next no nor not of off on one only onto or other others
+    our out outside over own pair several shall she should side sides sits
+    sitting small so some standing stands such than that the their them then
+    there these they this those three through to together top toward towards two
+    under up upon us various very was we were what when where which while who
+    whose will with within without would you your
+    """.split()  # noqa: SIM905 (a list would fill the screen)
+)
+"""Function words of English, and the words every caption of a scene is full of."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What describes one cluster, and how many images it has.
+
+    Words are best first; weights are comparable within a method, not between methods.
+    """
+
+    cluster: int
+    size: int
+    words: list[str]
+    weights: list[float]
+
+
+def keywords(
+    captions: Sequence[Sequence[str]], labels: Array, n_words: int = 10
+) -> list[Named]:
+    """Describe clusters by class-based TF-IDF of their captions.
+
+    Grootendorst, BERTopic (2022), equation 2: all captions of a cluster are one
+    document; the weight of a word in it is tf · log(1 + A / f), with tf its count
+    over the document's length, f its count in all, and A the mean length of the
+    documents. Words have two letters or more, are in lower case, and are no stop
+    words; words of equal weight are in alphabetical order.
+
+    Parameters
+    ----------
+    captions
+        Of each image, n lists.
+    labels
+        int (n,); -1 (noise) is described, too.
+    n_words
+        Per cluster, at most.
+
+    Returns
+    -------
+    list of Named
+        By cluster number.
+    """
+    documents: dict[int, Counter[str]] = {}
+    for texts, label in zip(captions, labels.tolist(), strict=True):
+        words = (w for text in texts for w in WORD.findall(text.lower()))
+        counts = documents.setdefault(label, Counter())
+        counts.update(word for word in words if word not in STOP_WORDS)
+    total: Counter[str] = Counter()
+    for counts in documents.values():
+        total.update(counts)
+    mean = sum(total.values()) / max(len(documents), 1)
+    sizes = Counter(labels.tolist())
+    named = []
+    for cluster in sorted(documents):
+        counts = documents[cluster]
+        length = max(sum(counts.values()), 1)
+        weights = {
+            word: count / length * float(np.log1p(mean / total[word]))
+            for word, count in counts.items()
+        }
+        best = sorted(weights, key=lambda word: (-weights[word], word))[:n_words]
+        scores = [round(weights[word], 6) for word in best]
+        named.append(Named(cluster, sizes[cluster], best, scores))
+    return named
+
+
+def centres_of(features: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the mean row of each cluster at unit norm.
+
+    Parameters
+    ----------
+    features
+        float32 (n, d), rows at unit norm.
+    labels
+        int (n,); -1 (noise) has no centre.
+
+    Returns
+    -------
+    clusters, centres
+        int (k,), those that occur, ascending; float32 (k, d).
+    """
+    kept = labels >= 0
+    clusters, codes = np.unique(labels[kept], return_inverse=True)
+    sums = np.zeros((len(clusters), features.shape[1]), np.float64)
+    np.add.at(sums, codes, features[kept])
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    return clusters, (sums / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+def nearest_nouns(
+    centres: Array, noun_embeddings: Array, words: Sequence[str], n: int = 5
+) -> list[list[tuple[str, float]]]:
+    """Return the nouns with the largest cosine with each centre.
+
+    Parameters
+    ----------
+    centres
+        float32 (k, d), rows at unit norm, in the space of the nouns.
+    noun_embeddings
+        float (m, d), any norm.
+    words
+        m nouns. A word that occurs twice is given once, at its better place.
+    n
+        Per centre, at most.
+
+    Returns
+    -------
+    list of list of (str, float)
+        Word and cosine, best first; the lower row of equals.
+
+    Raises
+    ------
+    MmclustError
+        When words and embeddings, or the dimensions, do not fit.
+    """
+    if len(words) != len(noun_embeddings) or (
+        centres.shape[1] != noun_embeddings.shape[1]
+    ):
+        raise MmclustError(
+            "Nouns and centres do not fit together",
+            expected=f"{len(words)} nouns of {centres.shape[1]} dimensions",
+            found=f"embeddings of shape {noun_embeddings.shape}",
+        )
+    nouns = np.asarray(noun_embeddings, np.float32)
+    norms = np.linalg.norm(nouns, axis=1, keepdims=True)
+    cosines = centres @ (nouns / np.where(norms > 0, norms, 1)).T
+    found = []
+    for row in cosines:
+        best: dict[str, float] = {}
+        for noun in np.argsort(-row, kind="stable"):
+            best.setdefault(words[noun], round(float(row[noun]), 6))
+            if len(best) == min(n, len(words)):
+                break
+        found.append(list(best.items()))
+    return found
+
+
+def read_nouns(folder: Path) -> tuple[list[str], Array] | None:
+    """Read the chosen nouns of ``data/nouns/<benchmark>``, and a row for each."""
+    if not (folder / "nouns.parquet").is_file():
+        return None
+    table, _ = read_table(folder / "nouns.parquet")
+    return table["word"].to_pylist(), read_array(folder / "nouns.npy")
 
 
 def score_names(
@@ -30,14 +202,9 @@ def score_names(
     dict
         ``n_matched``, ``exact``, ``exact_at_5``; None where nothing is matched.
     """
-    pairs = [
-        (list(names.get(cluster, ())), name)
-        for cluster, name in matched.items()
-        if name
-    ]
-    first = [each[:1] for each, _ in pairs]
-    exact = [_named(each, name) for each, (_, name) in zip(first, pairs, strict=True)]
-    within = [_named(each[:WITHIN], name) for each, name in pairs]
+    pairs = [(names.get(c, ())[:WITHIN], name) for c, name in matched.items() if name]
+    exact = [_named(each[:1], name) for each, name in pairs]
+    within = [_named(each, name) for each, name in pairs]
     return {
         "n_matched": float(len(pairs)),
         "exact": _mean(exact),

@@ -93,16 +93,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Compared:
-    """A published number and ours.
+    """A published number, our mean over seeds, and our method as the record names it.
 
     Parameters
     ----------
-    published
-        Theirs.
-    ours
-        Our mean over seeds.
-    name
-        Our method, as the record names it: encoder, view and clusterer (or head).
     differs
         How the set-up is not theirs; empty where it is.
     difference
@@ -117,13 +111,7 @@ class Compared:
 
 
 def read_published(folder: Path) -> list[Published]:
-    """Read every ``.csv`` of a folder.
-
-    Raises
-    ------
-    MmclustError
-        When there is none, or one has other columns or a value that is no number.
-    """
+    """Read every ``.csv`` of a folder."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         require_file(folder / "image_clustering.csv", "run in the repository's root")
@@ -137,25 +125,16 @@ def compare(
     params: Params,
     summary: Mapping[str, Any],
 ) -> list[Compared]:
-    """Put our scores of a benchmark beside the published ones.
+    """Put our scores of a benchmark beside the published ones, where both exist.
 
     Parameters
     ----------
     published
-        All that is known.
-    benchmark
-        Published under the same name.
-    record
-        Of ``metrics/details/score/<benchmark>.csv``.
-    params
-        Those that made them.
+        All that is known; of benchmarks under the same names.
+    benchmark, record, params
+        Ours, and the params that made it.
     summary
         What ``mmclust build`` wrote down about the benchmark: ``summary.json``.
-
-    Returns
-    -------
-    list of Compared
-        Where both exist, in the order of the files.
     """
     found = []
     other = other_data(summary)
@@ -181,11 +160,6 @@ def other_data(summary: Mapping[str, Any]) -> str:
     They are where every count is the protocol's and each file of the source was held
     to a digest when it was fetched. No difference to a published number is given of
     other data, on the page or elsewhere.
-
-    Parameters
-    ----------
-    summary
-        ``summary.json``.
     """
     expected = summary.get("expected") or {}
     if expected.get("matches") is None:
@@ -207,13 +181,7 @@ def select(
     dataset: str | None = None,
     table: str | None = None,
 ) -> list[Published]:
-    """Return the numbers of one data set, of one table.
-
-    Raises
-    ------
-    MmclustError
-        When nothing is published of it, with the nearest that something is.
-    """
+    """Return the numbers of one data set, of one table."""
     for name, value in (("dataset", dataset), ("table", table)):
         known = {getattr(row, name) for row in published}
         if value is not None and value not in known:

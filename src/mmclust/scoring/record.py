@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 STAGES = ("score", "cluster", "retrieve", "cognition", "grounding")
 DIGITS = 6
-"""Of scores in the table: far below any interval."""
+"""Of scores in the table."""
 DIGITS_OF_MEANS = 4
 """Of the few means for DVC."""
 NONE = "no_scores.json"
@@ -75,7 +75,7 @@ class Score:
         Two-sided; the second adjusted for all that is compared with the same, by the
         same metric. None where nothing varies.
     definition
-        How it is computed: an id of :data:`mmclust.scoring.definitions.DEFINITIONS`.
+        How it is computed: an id of :data:`DEFINITIONS`.
     note
         Why something is None.
     """
@@ -182,6 +182,82 @@ class Record:
                 if s.key == key and s.metric == metric and s.versus]  # fmt: skip
 
 
+DEFINITIONS = {
+    "clustering-2": (
+        "acc by one-to-one Hungarian matching of clusters and classes (clusters "
+        "without a class count as wrong); nmi with the arithmetic mean of entropies "
+        "(equals V-measure); ari by Hubert and Arabie 1985; purity by the commonest "
+        "class of each cluster; f1 the mean over classes of F1 after acc's matching (0 "
+        "for a class without a cluster); cluster -1 is noise: wrong in acc, f1 and "
+        "purity, one more cluster in nmi and ari"
+    ),
+    "ami-1": (
+        "mutual information adjusted for chance, arithmetic mean of entropies (Vinh, "
+        "Epps and Bailey, JMLR 11, 2010); noise is one more cluster"
+    ),
+    "use-1": (
+        "clusters: those that hold an image; largest: the largest cluster's share of "
+        "the images; noise: the share of images in no cluster; means over seeds"
+    ),
+    "names-2": (
+        "over clusters matched to a class; exact: the first name is the class's; "
+        "exact_at_5: the class's name, or each of its words, is among the first five "
+        "(case, underscores and a final s aside)"
+    ),
+    "internal-2": (
+        "silhouette (Rousseeuw 1987) on a seeded sample of at most 2,000 images; "
+        "davies_bouldin (1979, lower is better) and calinski_harabasz (1974) on all; "
+        "Euclidean, on rows at unit norm, noise left out, mean over seeds; stability: "
+        "mean ARI of all pairs of seeds, on the images that both put in a cluster"
+    ),
+    "retrieval-1": (
+        "recall at 1, 5 and 10: share of queries with a right candidate that fewer "
+        "than K wrong ones outscore; rsum: the six recalls in percent, added; ties "
+        "optimistic"
+    ),
+    "categorization-1": (
+        "after Berger et al., NAACL 2022: v_measure_score with beta 1; purity: mean "
+        "over words of the largest share of one category in their cluster; "
+        "collocation: of one cluster in their category; pu_co_f1 their harmonic mean; "
+        "fscore of SemEval 2007 task 2: each category's best F over clusters, weighted "
+        "by size; ignore_unknown: categories restricted to the word list, words "
+        "without a cluster left out; include_unknown: all categories, words without a "
+        "cluster in one cluster of their own"
+    ),
+    "concreteness-1": (
+        "after Berger et al., NAACL 2022: over words that have both a count and a "
+        "rating; a word without an estimate has 0; concreteness_prediction_mae: mean "
+        "absolute difference of rating and estimate, whose scales differ; "
+        "prediction_correlation_over_m: Pearson's r over words with count above m; "
+        "spearman_over_m: Spearman's rho over the same words"
+    ),
+    "association-1": (
+        "after Berger et al., NAACL 2022: over all unordered pairs of words in the "
+        "same cluster, mas is the summed strength of the pairs that the norms have "
+        "over the number of these pairs; pairs that the norms lack do not enter mas: "
+        "found and not_found count both, coverage is the share of found; words "
+        "without a cluster are left out"
+    ),
+    "supervised-1": (
+        "support vector regression (RBF, C 1, epsilon 0.1, gamma scale) on parts of "
+        "speech, suffixes and word vectors; trained_on_test: fitted on all rated words "
+        "and scored on the same, as published; cross_validated: each word predicted by "
+        "a model that has not seen its rating"
+    ),
+    "grounding-2": (
+        "micro-averaged precision, recall and F1 over images (0 where undefined), "
+        "means over runs; published definitions of Berger et al., NAACL 2022, unless "
+        "the name says held_out, iou_images or mask, or is heatmap"
+    ),
+}
+"""How scores are computed, by id. A changed definition is a new id."""
+
+
+def defined(name: str) -> str:
+    """Return a definition with its id before it, as files of one's own hold it."""
+    return f"mmclust {name}: {DEFINITIONS[name]}"
+
+
 def path_of(root: Path, stage: str, benchmark: str, part: str = "") -> Path:
     """Return where the table of a stage and benchmark lies; a part by itself."""
     folder = root / "metrics/details" / stage
@@ -190,22 +266,21 @@ def path_of(root: Path, stage: str, benchmark: str, part: str = "") -> Path:
 
 def write(path: Path, scores: Iterable[Score]) -> None:
     """Write a table, rounded, with Unix line ends, atomically."""
+    rows = [[_cell(getattr(s, name)) for name in COLUMNS] for s in scores]
+    write_csv(path, COLUMNS, rows)
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file with Unix line ends, atomically."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows([_cell(getattr(s, name)) for name in COLUMNS] for s in scores)
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
     write_bytes(path, text.getvalue().encode())
 
 
 def write_means(folder: Path, means: Mapping[str, Mapping[str, float | None]]) -> None:
-    """Write the means that DVC lists, a JSON file a name; the folder is made anew.
+    """Write the means that DVC lists; the folder is made anew.
 
-    Parameters
-    ----------
-    folder
-        ``metrics/<stage>/<benchmark>``.
-    means
-        Name of the file (a method) → metric → mean; None is left out.
+    ``means`` has name of the file (a method) → metric → mean; None is left out.
     """
     found = {
         f"{name}.json": {metric: round(float(value), DIGITS_OF_MEANS) + 0.0
@@ -221,20 +296,7 @@ def write_means(folder: Path, means: Mapping[str, Mapping[str, float | None]]) -
 
 
 def read(path: Path, do: str = "dvc repro") -> Record:
-    """Read a table.
-
-    Parameters
-    ----------
-    path
-        See :func:`path_of`.
-    do
-        What makes it.
-
-    Raises
-    ------
-    MmclustError
-        When it is not there, or is none of this version's.
-    """
+    """Read the table of :func:`path_of`; ``do`` is what makes it."""
     return parse(require_file(path, do=do).read_bytes(), path)
 
 
@@ -265,26 +327,9 @@ def show_p(p: float | None) -> str:
     return f"<{SHOWN_P:g}" if p < SHOWN_P else f"{p:.3g}"
 
 
-def adjusted(scores: Sequence[Score]) -> list[Score]:
-    """Put Holm's p beside the p of all that is compared with one thing by one metric.
-
-    Parameters
-    ----------
-    scores
-        Of one benchmark, or of one family of comparisons in it.
-    """
-    from mmclust.scoring.intervals import holm
-
-    families: dict[str, list[int]] = {}
-    for row, score in enumerate(scores):
-        if score.versus:
-            families.setdefault(score.metric, []).append(row)
-    found = list(scores)
-    for rows in families.values():
-        values = holm([scores[row].p for row in rows])
-        for row, p in zip(rows, values, strict=True):
-            found[row] = replace(scores[row], p_holm=p)
-    return found
+def rounded(value: Any) -> Any:
+    """Round a float to six decimals: far below any interval, readable in a diff."""
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def _cell(value: Any) -> Any:

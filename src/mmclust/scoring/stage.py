@@ -2,43 +2,104 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import file_digest, read_table
-from mmclust.core.labels import read_labels
+import numpy as np
+
+from mmclust.core.clusters import NOISE, Clustering, read_clusters
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.io import file_digest, read_table, write_table
+from mmclust.core.labels import HIDDEN, Labels, read_labels
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
+from mmclust.core.workers import in_order
+from mmclust.scoring.clustering import (
+    COUNTED,
+    METRICS,
+    contingency,
+    matching,
+    per_run,
+    score_runs,
+)
+from mmclust.scoring.intervals import adjusted, beside, scores_of
 from mmclust.scoring.names import score_names
-from mmclust.scoring.outcomes import match_clusters, write_csv, write_outcomes
 from mmclust.scoring.record import (
+    Key,
     Record,
     Score,
-    adjusted,
+    named,
     path_of,
+    rounded,
     write,
+    write_csv,
     write_means,
 )
-from mmclust.scoring.runs import Runs, baseline_of, read_all
-from mmclust.scoring.summary import compared, per_run, rounded, score_runs, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mmclust.core.clusters import Clustering
     from mmclust.core.params import Params
-    from mmclust.scoring.record import Key
-    from mmclust.scoring.summary import Scored
+    from mmclust.scoring.clustering import Figures
+
+Array = np.ndarray[Any, Any]
 
 HEADLINES = ("acc", "nmi", "ari")
 """The metrics that DVC lists, and by which the best method is found."""
 PAIRS = (("text", "image"), ("concat", "image"), ("concat", "text"))
 """Views of one encoder that are compared: each, and the one it is held against."""
+WORTH_A_PROCESS = 50_000_000
+"""Clusters of images, resampled: two seconds' work, as long as processes start."""
+DEFINITION_OF = {
+    **dict.fromkeys(METRICS, "clustering-2"),
+    "ami": "ami-1",
+    **dict.fromkeys(("n_clusters", "largest", "noise"), "use-1"),
+}
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One file of clusters, and the labels of its images.
+
+    Parameters
+    ----------
+    encoder
+        Whose features were clustered; of a head, those that it read.
+    head
+        Whether a head made the clusters.
+    clusterings
+        Each method at its main k comes before the same at other k.
+    labels
+        Of the images that were clustered, in the clusters' order.
+    seen, truth
+        Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1. Both are
+        empty where the benchmark has no classes.
+    """
+
+    encoder: str
+    head: bool
+    clusterings: list[Clustering]
+    labels: Labels
+    seen: Array
+    truth: Array
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The images that are scored."""
+        return [self.labels.image_ids[row] for row in self.seen]
+
+    def main(self) -> dict[Key, Clustering]:
+        """Return every method at its main k."""
+        found: dict[Key, Clustering] = {}
+        for one in self.clusterings:
+            found.setdefault((self.encoder, one.view, one.clusterer), one)
+        return found
 
 
 def score_benchmark(
-    benchmark: str, params: Params, root: Path
+    benchmark: str, params: Params, root: Path, *, workers: int = 1
 ) -> tuple[Record, list[Path]]:
     """Score every clustering of a benchmark and write what the pipeline wants.
 
@@ -46,39 +107,24 @@ def score_benchmark(
     ``metrics/details/cluster``); the files are written all the same, for what comes
     after.
 
-    Parameters
-    ----------
-    benchmark
-        Its name.
-    params
-        ``encoders`` and ``model.heads`` say whose clusters are read; ``model`` which
-        method the confusion matrix is of; ``score`` and ``seed`` decide the
-        resamples and the baseline.
-    root
-        The repository; labels and clusters are read under ``data/``.
-
     Returns
     -------
     record
-        Every number; see :class:`mmclust.scoring.record.Score`. A method is compared
-        with the baseline, with the same method on other views (:data:`PAIRS`) and,
-        by each of :data:`HEADLINES`, with the best method.
+        Every number. A method is compared with the baseline, with the same method on
+        other views (:data:`PAIRS`) and, by each of :data:`HEADLINES`, with the best
+        method.
     paths
         What was written: the record, its means, the curve over k, the confusion
         matrix, the outcome of each image, and the scores of each seed.
-
-    Raises
-    ------
-    MmclustError
-        When clusters and labels are of different images or all labels are
-        hidden.
     """
-    every = _read(benchmark, params, root, reveal=False)
+    every = _read_all(benchmark, params, root, reveal=False)
     main = next(runs for runs in every if runs.encoder == params.model.encoder)
     method = _primary(main.clusterings, params)
-    record = _record(benchmark, params, every)
+    figures = _figures(benchmark, params, every, workers)
     names = root / "data/clusters" / benchmark / "names" / f"{main.encoder}.parquet"
-    record = Record((*record, *_names(names, main, method)))
+    record = Record(
+        (*_rows(params, every, figures), *_name_scores(names, main, method))
+    )
     paths = [
         path_of(root, "score", benchmark),
         root / "metrics/score" / benchmark,
@@ -94,97 +140,137 @@ def score_benchmark(
     # The report shows the summary; through this digest it is made anew with it.
     summary = root / "data/benchmarks" / benchmark / "summary.json"
     meta = {"encoder": main.encoder, "summary": file_digest(summary)}
-    write_outcomes(paths[3], paths[4], main, method, meta)
+    matched = match_clusters(main, method)
+    head = ["class", "cluster", "count"]
+    write_csv(paths[3], head, _confusion(main, method, matched))
+    _write_outcomes(paths[4], main, method, matched, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
-    write_csv(paths[5], head, sorted(row for runs in every for row in _seeds(runs)))
+    write_csv(paths[5], head, _seeds(figures))
     return record, paths
 
 
-def reveal_benchmark(benchmark: str, params: Params, root: Path) -> Record:
+def reveal_benchmark(
+    benchmark: str, params: Params, root: Path, *, workers: int = 1
+) -> Record:
     """Score likewise, on all images: labels that are kept aside are read, too.
 
     Writes nothing: what the pipeline tracks never holds such scores.
     """
-    return _record(benchmark, params, _read(benchmark, params, root, reveal=True))
+    every = _read_all(benchmark, params, root, reveal=True)
+    figures = _figures(benchmark, params, every, workers)
+    return Record(tuple(_rows(params, every, figures)))
 
 
-def _read(benchmark: str, params: Params, root: Path, *, reveal: bool) -> list[Runs]:
-    labels = root / "data/benchmarks" / benchmark / "labels.parquet"
-    folder = root / "data/clusters" / benchmark
-    return read_all(benchmark, params, folder, read_labels(labels, reveal=reveal))
-
-
-def _record(benchmark: str, params: Params, every: list[Runs]) -> Record:
-    """Score all methods at their main k, and compare them."""
-    methods = {
-        key: (runs, one)
+def _figures(
+    benchmark: str, params: Params, every: list[Runs], workers: int
+) -> dict[Key, Figures]:
+    """Score all methods at their main k, each by itself."""
+    tasks = [
+        (key, runs.truth, method.labels[:, runs.seen])
         for runs in every
         if len(runs.seen)
-        for key, one in runs.main().items()
-    }
-    scored = {
-        key: score_runs(
-            runs.truth,
-            method.labels[:, runs.seen],
-            n_resamples=params.score.n_resamples,
-            # Equal generators draw equal images for all, which pairs them.
-            rng=generator(params.seed, "score", benchmark),
-        )
-        for key, (runs, method) in track(
-            methods.items(), f"{benchmark} score", len(methods), "methods"
-        )
-    }
-    images = {key: runs.image_ids for key, (runs, _) in methods.items()}
-    base = baseline_of(methods, params) if methods else None
+        for key, method in runs.main().items()
+    ]
+    n_resamples = params.score.n_resamples
+    if n_resamples * sum(labels.size for *_, labels in tasks) < WORTH_A_PROCESS:
+        workers = 1
+    run = partial(_score, benchmark, params.seed, n_resamples)
+    found = in_order(run, tasks, workers, describe=lambda task: named(task[0]))
+    scored = track(found, f"{benchmark} score", len(tasks), "methods")
+    return {key: each for (key, *_), each in zip(tasks, scored, strict=True)}
+
+
+def _score(
+    benchmark: str, seed: int, n_resamples: int, task: tuple[Key, Array, Array]
+) -> Figures:
+    _, truth, labels = task
+    # Equal generators draw equal images for all, which pairs them.
+    rng = generator(seed, "score", benchmark)
+    return score_runs(truth, labels, n_resamples=n_resamples, rng=rng)
+
+
+def _rows(
+    params: Params, every: list[Runs], figures: Mapping[Key, Figures]
+) -> list[Score]:
+    """Return the rows of all methods, and what they are compared with."""
+    methods = {key: one for runs in every for key, one in runs.main().items()}
+    images = {key: runs.image_ids for runs in every for key in runs.main()}
+    base = _baseline(figures, params) if figures else None
     against_base, alone = [], []
-    for key, (_, method) in methods.items():
-        for score in scores_of(scored[key], key, method.k):
-            if base in (None, key) or images[base] != images[key]:
-                alone.append(score)
-            else:
-                against_base.append(compared(score, scored[key], scored[base], base))
-    order = {key: place for place, key in enumerate(methods)}
-    first = sorted([*alone, *adjusted(against_base)], key=lambda s: order[s.key])
+    for key, each in figures.items():
+        ordered = {name: each[name] for name in (*METRICS, "ami", *COUNTED)}
+        compares = base not in (None, key) and images[base] == images[key]
+        rows = scores_of(
+            ordered, key, n_seeds=len(each["ami"].runs),
+            baseline=(base, figures[base]) if compares else None,
+        )  # fmt: skip
+        (against_base if compares else alone).extend(
+            replace(s, k=methods[key].k, definition=DEFINITION_OF.get(s.metric, ""))
+            for s in rows
+        )
+    place = {key: at for at, key in enumerate(figures)}
+    first = sorted([*alone, *adjusted(against_base)], key=lambda s: place[s.key])
     views = adjusted(
         [
-            compared(score, scored[score.key], scored[other], other)
+            _against(score, other, figures)
             for score in first
-            if score.metric in scored[score.key].resampled
-            for other in _other_views(score.key, scored)
+            if score.metric in METRICS
+            for other in _other_views(score.key)
+            if other in figures
         ]
     )
-    return Record((*first, *views, *_against_best(first, scored, images)))
+    return [*first, *views, *_against_best(first, figures, images)]
 
 
-def _other_views(key: Key, scored: Mapping[Key, Scored]) -> list[Key]:
+def _against(score: Score, other: Key, figures: Mapping[Key, Figures]) -> Score:
+    """Compare a score with another method than the baseline."""
+    own, theirs = (figures[key][score.metric] for key in (score.key, other))
+    return beside(replace(score, note=""), own, theirs, other)
+
+
+def _other_views(key: Key) -> list[Key]:
     encoder, view, method = key
-    others = [(encoder, other, method) for own, other in PAIRS if own == view]
-    return [other for other in others if other in scored]
+    return [(encoder, other, method) for own, other in PAIRS if own == view]
 
 
 def _against_best(
-    first: list[Score], scored: Mapping[Key, Scored], images: Mapping[Key, list[str]]
+    first: list[Score], figures: Mapping[Key, Figures], images: Mapping[Key, list[str]]
 ) -> list[Score]:
     """Compare every method with the best of those on the same images, by each metric.
 
     The best is chosen by these very scores, so that its lead is a little flattered.
     """
     found: list[Score] = []
-    for metric in HEADLINES:
+    for metric in HEADLINES if first else ():
         rows = [score for score in first if score.metric == metric]
-        if not rows:
-            continue
         best = max(rows, key=lambda score: score.mean or 0.0).key
         found += adjusted(
             [
-                compared(replace(s, versus=""), scored[s.key], scored[best], best)
-                for s in rows
-                if s.key != best and images[s.key] == images[best]
+                _against(score, best, figures)
+                for score in rows
+                if score.key != best and images[score.key] == images[best]
             ]
         )
     # Where the best is the baseline, the comparison is there already.
     known = {(s.key, s.metric, s.versus) for s in first}
     return [s for s in found if (s.key, s.metric, s.versus) not in known]
+
+
+def _baseline(methods: Mapping[Key, Any], params: Params) -> Key | None:
+    """Return the method that others are compared with; None where it did not run."""
+    asked = params.score.baseline
+    key = (asked.encoder or params.model.encoder, asked.view, asked.clusterer)
+    if key in methods:
+        return key
+    if asked.encoder is not None:
+        raise MmclustError(
+            "The baseline is not among the methods that ran",
+            where="score.baseline in params.yaml",
+            expected=nearest(named(key), map(named, methods)),
+            found=named(key),
+            do="name a method that runs: encoder, view and clusterer",
+        )
+    return None
 
 
 def _means(
@@ -208,29 +294,22 @@ def _means(
 
 def _curve(runs: Runs) -> list[list[Any]]:
     """Return the scores of k-means at every k."""
-    rows: list[list[Any]] = []
-    if not len(runs.seen):
-        return rows
-    for method in runs.clusterings:
-        if method.clusterer == "kmeans":
-            scores = per_run(runs.truth, method.labels[:, runs.seen])
-            rows += [
-                [runs.encoder, method.view, method.k, name, rounded(float(v.mean()))]
-                for name, v in scores.items()
-            ]
-    return rows
-
-
-def _seeds(runs: Runs) -> list[list[Any]]:
-    """Return the scores of every method at its main k, seed by seed."""
-    if not len(runs.seen):
-        return []
     return [
-        [*key, seed, name, rounded(score)]
-        for key, method in runs.main().items()
+        [runs.encoder, method.view, method.k, name, rounded(float(values.mean()))]
+        for method in runs.clusterings
+        if method.clusterer == "kmeans" and len(runs.seen)
         for name, values in per_run(runs.truth, method.labels[:, runs.seen]).items()
-        for seed, score in enumerate(values.tolist())
     ]
+
+
+def _seeds(figures: Mapping[Key, Figures]) -> list[list[Any]]:
+    """Return the scores of every method at its main k, seed by seed."""
+    return sorted(
+        [*key, seed, name, rounded(score)]
+        for key, each in figures.items()
+        for name in METRICS
+        for seed, score in enumerate(each[name].runs.tolist())
+    )
 
 
 def _primary(runs: list[Clustering], params: Params) -> Clustering:
@@ -239,7 +318,7 @@ def _primary(runs: list[Clustering], params: Params) -> Clustering:
     return next((c for c in first if c.view == "concat"), first[0])
 
 
-def _names(path: Path, runs: Runs, method: Clustering) -> list[Score]:
+def _name_scores(path: Path, runs: Runs, method: Clustering) -> list[Score]:
     """Score the keywords, and the nouns where there are any, of the main method."""
     if not len(runs.seen):
         return []
@@ -262,3 +341,150 @@ def _names(path: Path, runs: Runs, method: Clustering) -> list[Score]:
                 for metric, value in score_names(names, matched).items()
             ]  # fmt: skip
     return found
+
+
+def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
+    """Match the clusters of a method's first run to classes, by their names.
+
+    A cluster without a class has an empty name; noise is no cluster and not there.
+    """
+    if not len(runs.seen):
+        return {}
+    classes, clusters, table = _counted(runs, method)
+    matched = matching(table, noise=bool(clusters[0] == NOISE))
+    return {
+        int(cluster): str(classes[m]) if m >= 0 else ""
+        for cluster, m in zip(clusters, matched, strict=True)
+        if cluster != NOISE
+    }
+
+
+def _write_outcomes(
+    path: Path,
+    runs: Runs,
+    method: Clustering,
+    matched: dict[int, str],
+    meta: dict[str, Any],
+) -> None:
+    """Write what became of each image in the first run of the main method."""
+    import pyarrow as pa
+
+    predicted, labels = method.labels[0], runs.labels
+    visible = set(runs.seen.tolist())
+    # The number of clusters may exceed those that hold a visible image.
+    text = [matched.get(int(cluster), "") for cluster in predicted]
+    columns = {
+        "image_id": pa.array(labels.image_ids, pa.string()),
+        "label": pa.array(labels.labels, pa.int32()),
+        "label_name": pa.array(labels.names, pa.string()),
+        "cluster": pa.array(predicted, pa.int32()),
+        "matched": pa.array(text, pa.string()),
+        "correct": pa.array(
+            [row in visible and text[row] == n for row, n in enumerate(labels.names)]
+        ),
+    }
+    of = {"clusterer": method.clusterer, "view": method.view, "k": method.k}
+    write_table(path, pa.table(columns), meta | of)
+
+
+def _confusion(
+    runs: Runs, method: Clustering, matched: dict[int, str]
+) -> list[list[Any]]:
+    """Count the images of each class in each cluster, clusters by their titles."""
+    if not len(runs.seen):
+        return []
+    classes, clusters, table = _counted(runs, method)
+    title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
+    title[NOISE] = "in no cluster"
+    return [
+        [str(classes[j]), title[int(clusters[i])], int(table[i, j])]
+        for j in range(len(classes))
+        for i in np.argsort([title[int(c)] for c in clusters], kind="stable")
+    ]
+
+
+def _counted(runs: Runs, method: Clustering) -> tuple[Array, Array, Array]:
+    """Return class names, cluster numbers, and the table of what is seen of a run."""
+    names = np.array([runs.labels.names[row] for row in runs.seen], dtype=str)
+    assigned = method.labels[0][runs.seen]
+    return np.unique(names), np.unique(assigned), contingency(names, assigned)
+
+
+def _read_all(
+    benchmark: str, params: Params, root: Path, *, reveal: bool
+) -> list[Runs]:
+    """Read the clusters of every encoder and head that params name, and labels.
+
+    Encoders are clustered on the same images, but for those that one says it skipped.
+    """
+    labels = root / "data/benchmarks" / benchmark / "labels.parquet"
+    folder = root / "data/clusters" / benchmark
+    known = read_labels(labels, reveal=reveal)
+    main = folder / f"{params.model.encoder}.parquet"
+    wanted = _asked(main)
+    files = {encoder: folder / f"{encoder}.parquet" for encoder in params.encoders}
+    for path in files.values():
+        differ = _asked(path) ^ wanted
+        if differ:
+            raise _other_images(
+                path, f"the {len(wanted)} images of {main.name}", differ
+            )
+    every = [_read(benchmark, each, path, known) for each, path in files.items()]
+    # Heads may be evaluated on what they are fitted on, as some papers do.
+    for head in params.model.heads:
+        path = folder / "heads" / f"{head}.parquet"
+        runs = _read(benchmark, params.model.encoder, path, known, head=True)
+        for key in runs.main():
+            if any(key in one.main() for one in every):
+                raise MmclustError(
+                    "A head and another method have the same name",
+                    where="params.yaml",
+                    expected="one method of each name on a view of an encoder",
+                    found=named(key),
+                    do="take it out of model.heads or of model.clusterers",
+                )
+        every.append(runs)
+    return every
+
+
+def _asked(path: Path) -> set[str]:
+    _, ids, meta = read_clusters(path)
+    return {*ids, *meta.get("skipped", ())}
+
+
+def _read(
+    benchmark: str, encoder: str, path: Path, every: Labels, *, head: bool = False
+) -> Runs:
+    clusterings, ids, _ = read_clusters(path)
+    if not every.image_ids:  # a benchmark without classes
+        hidden = np.full(len(ids), HIDDEN, np.int32)
+        none = np.zeros(0, np.int64)
+        labels = Labels(ids, hidden, [""] * len(ids))
+        return Runs(encoder, head, clusterings, labels, none, none)
+    row = {image_id: i for i, image_id in enumerate(every.image_ids)}
+    unknown = {i for i in ids if i not in row}
+    if unknown:
+        expected = f"images among the {len(row)} of the labels"
+        raise _other_images(path, expected, unknown)
+    rows = [row[i] for i in ids]
+    labels = Labels(ids, every.labels[rows], [every.names[i] for i in rows])
+    seen = np.flatnonzero(labels.labels != HIDDEN)
+    if not len(seen):
+        raise MmclustError(
+            f"All labels of {benchmark} are hidden, so nothing can be scored",
+            expected="at least one image with a class",
+            do="take the benchmark out of params.yaml, or give it labels; "
+            "`mmclust score benchmark --reveal` reads those that are kept aside",
+        )
+    truth = np.unique(labels.labels[seen], return_inverse=True)[1]
+    return Runs(encoder, head, clusterings, labels, seen, truth)
+
+
+def _other_images(path: Path, expected: str, differ: set[str]) -> MmclustError:
+    return MmclustError(
+        "Clusters and labels are not of the same images",
+        where=path,
+        expected=expected,
+        found=f"{len(differ)} others: {some(sorted(differ))}",
+        do="cluster again: `dvc repro`, or `mmclust cluster BENCHMARK ENCODER`",
+    )

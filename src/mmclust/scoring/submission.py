@@ -54,13 +54,7 @@ class Asked:
 
 
 def read_asked(root: Path, benchmark: str) -> Asked:
-    """Return what a benchmark hides; labels are not read.
-
-    Raises
-    ------
-    MmclustError
-        When the benchmark hides none.
-    """
+    """Return what a benchmark hides; labels are not read."""
     folder = root / "data/benchmarks" / benchmark
     manifest = read_manifest(folder / "manifest.parquet")
     summary = read_json(folder / "summary.json")
@@ -82,24 +76,7 @@ def read_asked(root: Path, benchmark: str) -> Asked:
 def write_submission(
     path: Path, ids: Sequence[str], labels: np.ndarray[Any, Any], max_clusters: int
 ) -> None:
-    """Write a submission that :func:`read_submission` accepts; else write nothing.
-
-    Parameters
-    ----------
-    path
-        The CSV file.
-    ids
-        The hidden images, in the benchmark's order.
-    labels
-        int (n,).
-    max_clusters
-        As many may be in it.
-
-    Raises
-    ------
-    MmclustError
-        When there are more clusters.
-    """
+    """Write a submission that :func:`read_submission` accepts; else write nothing."""
     buffer = io.StringIO()
     rows = csv.writer(buffer, lineterminator="\n")
     rows.writerow(HEAD)
@@ -111,28 +88,9 @@ def write_submission(
 def read_submission(
     path: Path, ids: Sequence[str], max_clusters: int
 ) -> dict[str, int]:
-    """Read a submission and refuse one with any fault.
+    """Read the cluster of each hidden image; name every kind of fault at once.
 
-    Parameters
-    ----------
-    path
-        The CSV file.
-    ids
-        The hidden images.
-    max_clusters
-        As many may be in it; images in none (-1) are not counted.
-
-    Returns
-    -------
-    dict
-        The cluster of each image.
-
-    Raises
-    ------
-    MmclustError
-        Naming every kind of fault at once: a wrong header, lines of other than two
-        values, ids that are missing, unknown or there twice, clusters that are no
-        integers, too many clusters.
+    Images in no cluster (-1) are not counted among ``max_clusters``.
     """
     data = require_file(path, do="give the path of the submission").read_bytes()
     try:

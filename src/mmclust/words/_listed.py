@@ -14,7 +14,7 @@ import numpy as np
 
 from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
-from mmclust.scoring.word_columns import read_list
+from mmclust.scoring.columns import read_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

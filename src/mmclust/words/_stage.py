@@ -198,7 +198,7 @@ def fingerprint_of_words(
         modules=[
             __name__,
             module.__name__,
-            *(["mmclust.cognition.lists"] if norms else []),
+            *(["mmclust.cognition.norms"] if norms else []),
         ],
         inputs=[Path("data/benchmarks") / benchmark / "manifest.parquet"],
         options={

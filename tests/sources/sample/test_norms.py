@@ -2,8 +2,7 @@
 
 import pytest
 
-from mmclust.cognition.associations import read_strengths
-from mmclust.cognition.norms import read_categories, read_ratings
+from mmclust.cognition.norms import read_categories, read_ratings, read_strengths
 from mmclust.sources.sample.norms import (
     NOTICE,
     RATINGS,

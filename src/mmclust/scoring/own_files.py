@@ -1,4 +1,7 @@
-"""Scoring a user's own clusters: CSV, parquet or npy, joined by image id."""
+"""Scoring a user's own clusters: CSV, parquet or npy, joined by image id.
+
+Also a submission, against the classes that were hidden.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,25 @@ import numpy as np
 
 from mmclust.core.clusters import NOISE, read_clusters
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import file_digest, read_table, require_file
+from mmclust.core.labels import read_labels
 from mmclust.core.seeds import generator
 from mmclust.core.text import as_written, look_alikes
+from mmclust.scoring.clustering import score_runs, summarise
 from mmclust.scoring.columns import read_assignment, text_of
-from mmclust.scoring.definitions import defined
-from mmclust.scoring.summary import score_runs, summarise
+from mmclust.scoring.record import defined
+from mmclust.scoring.submission import read_asked, read_submission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mmclust.core.params import Params
+
 
 @dataclass(frozen=True)
 class Choice:
-    """Which method of a file of the project's own clusters; ``None``: the only one.
-
-    Parameters
-    ----------
-    method, view, k
-        Clusterer, view and number of clusters asked for.
-    """
+    """Which method of a file of ``data/clusters``; ``None``: the only one."""
 
     method: str | None = None
     view: str | None = None
@@ -74,13 +76,7 @@ def score_files(
     -------
     dict
         Flat: ``definition``, ``n_hidden`` and the record of
-        :func:`mmclust.scoring.summary.summarise`.
-
-    Raises
-    ------
-    MmclustError
-        When a file cannot be read, lacks a column, has an id twice or an empty
-        value, or when labels and clusters are of different images.
+        :func:`mmclust.scoring.clustering.summarise`.
     """
     truth = _revealed(labels) if reveal else read_assignment(labels, "label")
     ids = sorted(i for i, value in truth.items() if value != "-1")
@@ -114,17 +110,14 @@ def score_files(
             scored.append(
                 score_runs(classes, predicted, n_resamples=n_resamples, rng=rng)
             )
-    record = summarise(*scored)
     return {
         "definition": defined("clustering-2"),
         "n_hidden": len(truth) - len(ids),
-        **record,
+        **summarise(*scored),
     }
 
 
 def _revealed(path: Path) -> dict[str, str]:
-    from mmclust.core.labels import read_labels
-
     if path.suffix != ".parquet":
         raise MmclustError(
             "Only a benchmark that was built here has labels to reveal",
@@ -140,14 +133,7 @@ def read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
     """Read the runs of a method: one, or all seeds of a file of ``data/clusters``.
 
     ``front`` is how the options begin that choose it.
-
-    Raises
-    ------
-    MmclustError
-        When the file holds no such method, or several.
     """
-    from mmclust.core.io import read_table, require_file
-
     if path.suffix != ".parquet" or "methods" not in read_table(require_file(path))[1]:
         return [read_assignment(path, "cluster")]
     clusterings, ids, _ = read_clusters(path)
@@ -206,3 +192,31 @@ def _clusters(values: list[str]) -> np.ndarray[Any, Any]:
     codes = np.full(len(values), NOISE)
     codes[~noise] = _codes([value for value in values if value != str(NOISE)])
     return codes
+
+
+def score_submission(
+    benchmark: str,
+    path: Path,
+    params: Params,
+    root: Path,
+    max_clusters: int | None = None,
+) -> dict[str, Any]:
+    """Score a submission; reads the labels that are kept aside.
+
+    ``max_clusters`` may be in it; ``None``: as many as classes.
+    """
+    asked = read_asked(root, benchmark)
+    found = read_submission(path, asked.ids, max_clusters or asked.n_classes)
+    truth = _revealed(root / "data/benchmarks" / benchmark / "labels.parquet")
+    scored = score_runs(
+        _codes([truth[i] for i in asked.ids]),
+        _clusters([str(found[i]) for i in asked.ids])[None],
+        n_resamples=params.score.n_resamples,
+        rng=generator(params.seed, "score", benchmark),
+    )
+    return {
+        "benchmark": benchmark,
+        "definition": defined("clustering-2"),
+        "submission": file_digest(path),
+        **summarise(scored),
+    }
