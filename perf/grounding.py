@@ -116,7 +116,7 @@ def images(count, backbone, clusters):
     from mmclust.core.words import WordClusters, write_words
     from mmclust.grounding.look import look, read_gold
     from mmclust.grounding.model import read_model
-    from mmclust.kernels.backbones import build
+    from mmclust.models.backbones import build
 
     torch.manual_seed(0)
     rng = np.random.default_rng(0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mmclust.core import shards
-from mmclust.encoders import _engines
+from mmclust.encode import engine
 from tests.encoders import toys
 
 
@@ -11,7 +11,7 @@ from tests.encoders import toys
 def small_shards(monkeypatch):
     """Five shards of eight, in batches of four."""
     monkeypatch.setattr(shards, "ROWS", 8)
-    monkeypatch.setattr(_engines, "BATCH", 4)
+    monkeypatch.setattr(engine, "BATCH", 4)
 
 
 @pytest.fixture
@@ -19,6 +19,6 @@ def toy_encoders(monkeypatch):
     """Encoders of the tests' own, in this process and in workers."""
     toys.install()
     for name in ("whole_shards", "spooled_shards", "encoded_shards"):
-        monkeypatch.setattr(_engines, name, getattr(toys, name))
+        monkeypatch.setattr(engine, name, getattr(toys, name))
     yield
     toys.uninstall()

@@ -3,8 +3,10 @@
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest
 from mmclust.core.params import EncodeParams
-from mmclust.encoders._engines import Options
-from mmclust.encoders._stage import encode_together
+from mmclust.encode.captioning import caption, plan_captions
+from mmclust.encode.engine import Options
+from mmclust.encode.plan import plan_run
+from mmclust.encode.stage import encode as encode_run
 
 SMALL = {
     "hog": {"size": 32, "cell": 8},
@@ -19,7 +21,7 @@ def manifest_of(root):
 def encode(root, *encoders, out="out", blocks=None, policy=None, **options):
     """Encode, and return the bytes of every file by encoder and name."""
     outs = {e: root / out / e for e in encoders}
-    encode_together(
+    run = plan_run(
         manifest_of(root),
         {e: (blocks or {}).get(e, SMALL.get(e)) for e in encoders},
         outs,
@@ -27,11 +29,25 @@ def encode(root, *encoders, out="out", blocks=None, policy=None, **options):
         policy=EncodeParams(**(policy or {})),
         options=Options(**options),
     )
+    encode_run(run)
     return {
         f"{e}/{path.name}": path.read_bytes()
         for e, folder in outs.items()
         for path in sorted(folder.iterdir())
     }
+
+
+def encode_benchmark(manifest, encoder, out, *, block, seed, workers=1):
+    """Encode one benchmark with one encoder."""
+    options = Options(workers=workers)
+    run = plan_run(manifest, {encoder: block}, {encoder: out}, seed=seed,
+                   options=options)  # fmt: skip
+    encode_run(run)
+
+
+def caption_benchmark(manifest, captioner, out, *, workers=1, **options):
+    """Caption one benchmark."""
+    return caption(plan_captions(manifest, captioner, out, **options), workers)
 
 
 def arrays(files):

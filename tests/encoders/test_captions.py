@@ -13,10 +13,10 @@ from mmclust.core.io import read_table
 from mmclust.core.locks import locked
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import convert
-from mmclust.encoders import _blip
-from mmclust.encoders._caption_stage import caption_benchmark
-from mmclust.encoders._captions import captions_for, source_of, write_captions
+from mmclust.encode.captions import captions_for, source_of, write_captions
+from mmclust.models import blip
 from tests.encoders import tiny as make
+from tests.encoders.staging import caption_benchmark
 from tests.encoders.tiny import options
 
 IDS = [f"{i:03d}" for i in range(8)]
@@ -29,23 +29,23 @@ def checkpoint(tmp_path_factory):
 
 def params_of(**block):
     defaults = {"size": 32, "max_length": 8, "n_captions": 3}
-    return convert({**defaults, **block}, _blip.Params, "captioners.blip")
+    return convert({**defaults, **block}, blip.Params, "captioners.blip")
 
 
 def prepared(params, n=8):
-    return np.stack([_blip.prepare(rgb, params) for rgb in make.pictures(n)])
+    return np.stack([blip.prepare(rgb, params) for rgb in make.pictures(n)])
 
 
 def generate(params, rows=slice(None), seed=1):
     images = prepared(params)[rows]
-    return _blip.generate(IDS[rows], images, params, seed=seed, device="cpu")
+    return blip.generate(IDS[rows], images, params, seed=seed, device="cpu")
 
 
 def test_blip_really_generates(checkpoint):
     """n captions of each image and prompt; the seed decides; images differ."""
     params = params_of(model=str(checkpoint), prompts=["", "a red"])
     tokens = generate(params)
-    captions = _blip.text_of(tokens, params)
+    captions = blip.text_of(tokens, params)
     assert tokens.shape == (8, 6, 8)
     assert tokens.dtype == np.int32
     assert all(len(each) == 6 for each in captions)
@@ -69,7 +69,7 @@ def test_without_sampling_it_takes_the_likeliest(checkpoint):
     import torch
     from transformers import BlipForConditionalGeneration
 
-    from mmclust.encoders._pixels import scaled
+    from mmclust.models.pixels import scaled
 
     params = params_of(model=str(checkpoint), n_captions=1, temperature=None)
     found = generate(params)[:, 0]
@@ -87,10 +87,10 @@ def test_sampling_draws_from_the_softmax(checkpoint):
 
     params = params_of(model=str(checkpoint), n_captions=400, max_length=2, top_k=5)
     images = prepared(params, 1)
-    tokens = _blip.generate(["x"], images, params, seed=4, device="cpu")[0, :, 1]
-    from mmclust.encoders._pixels import scaled
+    tokens = blip.generate(["x"], images, params, seed=4, device="cpu")[0, :, 1]
+    from mmclust.models.pixels import scaled
 
-    model, _ = _blip.load(params.model, params.revision, "cpu")
+    model, _ = blip.load(params.model, params.revision, "cpu")
     pixels = scaled(torch.from_numpy(images), params.mean, params.std)
     with torch.inference_mode():
         seen = model.vision_model(pixels).last_hidden_state
@@ -155,7 +155,7 @@ def test_captioning_goes_on_where_it_was(checkpoint, tiny, monkeypatch):
     block = {"model": str(checkpoint), "size": 32, "max_length": 8, "n_captions": 2}
     monkeypatch.setattr(shards, "ROWS", 8)
     calls = []
-    generate = _blip.generate
+    generate = blip.generate
 
     def failing(ids, *arguments, **options):
         if len(calls) == 2:
@@ -163,7 +163,7 @@ def test_captioning_goes_on_where_it_was(checkpoint, tiny, monkeypatch):
         calls.append(ids)
         return generate(ids, *arguments, **options)
 
-    monkeypatch.setattr(_blip, "generate", failing)
+    monkeypatch.setattr(blip, "generate", failing)
     out = tiny / "made/blip.parquet"
     with pytest.raises(KeyboardInterrupt):
         caption_benchmark(manifest_path, "blip", out, block=block, seed=1)

@@ -189,7 +189,7 @@ def test_offline_the_error_says_what_is_missing(monkeypatch):
     """Model, revision, size and the command that fetches it; nothing is downloaded."""
     import huggingface_hub
 
-    from mmclust.kernels import hub as _hub
+    from mmclust.models import hub as _hub
 
     def refuse(*_, **__):
         raise OSError("no network")
@@ -212,7 +212,7 @@ def test_identity_follows_the_weights(checkpoint, params, tmp_path):
     """The digest changes with the weights, and the commit is the snapshot's name."""
     import shutil
 
-    from mmclust.kernels.hub import identity
+    from mmclust.models.hub import identity
 
     one = CLIP.identity(params)
     assert one["revision"] == "local"
@@ -228,7 +228,7 @@ def test_identity_follows_the_weights(checkpoint, params, tmp_path):
 
 def test_only_what_loading_needs_is_downloaded():
     """safetensors where there are any, else torch's; no other framework's."""
-    from mmclust.kernels.hub import _needed
+    from mmclust.models.hub import _needed
 
     both = ["config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5"]
     old = ["config.json", "merges.txt", "pytorch_model.bin", "onnx/model.json"]

@@ -8,8 +8,8 @@ import pytest
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest
 from mmclust.core.plugins import load
-from mmclust.encoders import _blip
-from mmclust.encoders._batches import n_longer
+from mmclust.models import blip
+from mmclust.models.compute import n_longer
 from tests.encoders import tiny as make
 from tests.encoders.staging import encode, manifest_of
 from tests.encoders.test_captions import params_of as blip_params
@@ -94,7 +94,7 @@ def test_captions_that_were_still_going_on(tmp_path):
     """BLIP's at max_length: by hand, [SEP] is 3 and [PAD] 0."""
     params = blip_params(model=str(make.blip(tmp_path / "blip")))
     tokens = np.array([[[5, 9, 3, 0], [5, 9, 9, 3]], [[5, 9, 9, 9], [5, 3, 0, 0]]])
-    assert _blip.n_cut(tokens, params) == 1
+    assert blip.n_cut(tokens, params) == 1
 
 
 def test_it_is_said_on_the_terminal(tiny, tmp_path, run_mmclust):

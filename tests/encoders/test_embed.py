@@ -8,10 +8,10 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_table
 from mmclust.core.manifest import Row, read_manifest, write_manifest
-from mmclust.encoders._embed import embed_benchmark
-from mmclust.encoders._engines import Options
-from mmclust.encoders._stage import encode_benchmark
+from mmclust.encode.embed import embed, plan_embedding
+from mmclust.encode.engine import Options
 from tests.conftest import save_jpeg
+from tests.encoders.staging import encode_benchmark
 
 SMALL = {"dim": 8, "size": 16, "steps": 5, "batch": 8}
 
@@ -52,17 +52,15 @@ def fitted(tiny):
     return out
 
 
-def embed(pool, fitted, name="miniclip", **changes):
+def embed_pool(pool, fitted, name="miniclip", **changes):
     out = pool.parents[1] / "embeddings/toy_fg" / name
-    found = embed_benchmark(
-        pool, name, out, fitted=fitted, block=SMALL, seed=1, **changes
-    )
-    return out, found
+    run = plan_embedding(pool, name, out, fitted=fitted, block=SMALL, seed=1, **changes)
+    return out, embed(run)
 
 
 def test_rows_are_those_of_the_evaluated_images(pool, fitted):
     """The training picture is left out; each caption has a row."""
-    out, found = embed(pool, fitted)
+    out, found = embed_pool(pool, fitted)
     assert found == {"image": 10, "text_main": 14, "text_original": 7}
     meta = json.loads((out / "embeddings.json").read_text())
     assert meta["manifest"] == read_manifest(pool / "manifest.parquet").digest
@@ -75,7 +73,7 @@ def test_rows_are_those_of_the_evaluated_images(pool, fitted):
 
 def test_equal_captions_have_equal_rows(pool, fitted):
     """To the last bit, so that they tie."""
-    out, _ = embed(pool, fitted)
+    out, _ = embed_pool(pool, fitted)
     texts = np.load(out / "text_main.npy")
     assert (texts[::2] == texts[0]).all()
     plain = np.load(out / "text_original.npy")
@@ -84,27 +82,27 @@ def test_equal_captions_have_equal_rows(pool, fitted):
 
 def test_workers_do_not_change_a_byte(pool, fitted):
     """One process or two."""
-    out, _ = embed(pool, fitted)
+    out, _ = embed_pool(pool, fitted)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
-    embed(pool, fitted, options=Options(workers=2))
+    embed_pool(pool, fitted, options=Options(workers=2))
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
 
 def test_an_encoder_that_learns_must_have_learned(pool, tmp_path):
     """It is never fitted on what it will be asked."""
     with pytest.raises(MmclustError, match="was not fitted yet"):
-        embed(pool, tmp_path / "nowhere")
+        embed_pool(pool, tmp_path / "nowhere")
 
 
 def test_encoders_without_single_captions_are_refused(pool, fitted):
     """HOG sees pictures alone."""
     out = pool.parents[1] / "embeddings/toy_fg/hog"
     with pytest.raises(MmclustError, match="does not embed images and single"):
-        embed_benchmark(pool, "hog", out, fitted=fitted, block=None, seed=1)
+        plan_embedding(pool, "hog", out, fitted=fitted, block=None, seed=1)
 
 
 def test_a_damaged_picture_stops_it(pool, fitted):
     """A pool without an image would be an easier one."""
     (pool.parents[2] / "pool/03.jpg").write_bytes(b"no picture")
     with pytest.raises(MmclustError, match="cannot be decoded"):
-        embed(pool, fitted)
+        embed_pool(pool, fitted)

@@ -10,7 +10,7 @@ from mmclust.core.features import read_features
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest, read_manifest
 from mmclust.core.plugins import load, names, params_of
-from mmclust.encoders._compute import flags_of
+from mmclust.models.compute import flags_of
 from tests.encoders import tiny as make
 from tests.encoders.staging import SMALL, encode, manifest_of
 

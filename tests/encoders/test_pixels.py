@@ -5,7 +5,7 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.plugins import load
-from mmclust.encoders._pixels import CLIP_MEAN, CLIP_STD, scaled, sized
+from mmclust.models.pixels import CLIP_MEAN, CLIP_STD, scaled, sized
 from tests.encoders.tiny import options, pictures
 
 SIZES = [(60, 80), (97, 64), (33, 300), (224, 224), (481, 640), (259, 227)]

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from mmclust.encoders._engines import Options
-from mmclust.encoders._job import Job, Plan
-from mmclust.encoders._ray import UNITS, ray_workers, shares
+from mmclust.encode.engine import UNITS, Options, ray_workers, shares
+from mmclust.encode.shards import FeatureJob, Plan
+from mmclust.models.compute import Device
 
 
 def placed(n_workers, share, nodes):
@@ -60,7 +60,7 @@ def test_three_actors_on_two_declared_gpus_all_run(tiny):
     ray.init(num_cpus=4, num_gpus=2, log_to_driver=False)
     try:
         manifest = tiny / "data/benchmarks/tiny/manifest.parquet"
-        job = Job(manifest, (Plan("hog", None),), "fail", 4, device="cuda")
+        job = FeatureJob(manifest, (Plan("hog", None),), "fail", Device("cuda", 4))
         options = Options(devices=("cuda",), workers=3, engine="ray")
         workers = [start() for start in ray_workers(job, options, n_tasks=5)]
         assert len(workers) == 3

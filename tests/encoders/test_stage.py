@@ -11,9 +11,15 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import read_manifest
-from mmclust.encoders import _engines
-from mmclust.encoders._stage import encode_benchmark
-from tests.encoders.staging import SMALL, arrays, encode, manifest_of, without_captions
+from mmclust.encode import engine
+from tests.encoders.staging import (
+    SMALL,
+    arrays,
+    encode,
+    encode_benchmark,
+    manifest_of,
+    without_captions,
+)
 
 ENCODERS = ["hog", "color_histogram", "lsa", "random", "miniclip"]
 
@@ -53,7 +59,7 @@ def test_workers_do_not_change_a_byte_of_a_model(tiny, small_shards, toy_encoder
 
 def test_shard_size_does_not_change_a_byte(tiny, toy_encoders, monkeypatch):
     """Batches begin at the same rows and have the same shape in shards of any size."""
-    monkeypatch.setattr(_engines, "BATCH", 8)
+    monkeypatch.setattr(engine, "BATCH", 8)
     whole = encode(tiny, "toy_model", "miniclip", out="whole")
     for rows in (1, 8, 16, 20):
         monkeypatch.setattr(shards, "ROWS", rows)
@@ -127,7 +133,7 @@ def test_decoders_feed_models_on_accelerators(
 ):
     """Two model processes beside two that decode: the same rows, no scratch left."""
     usual = encode(tiny, "toy_model", "hog", out="usual")
-    monkeypatch.setattr(_engines.Options, "accelerated", True)
+    monkeypatch.setattr(engine.Options, "accelerated", True)
     found = encode(
         tiny,
         "toy_model",

@@ -9,8 +9,9 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest
-from mmclust.encoders._captions import write_captions
-from mmclust.encoders._stage import encode_together
+from mmclust.encode.captions import write_captions
+from mmclust.encode.plan import plan_run
+from mmclust.encode.stage import encode as encode_run
 from tests.encoders import tiny as make
 from tests.encoders.staging import encode, manifest_of, without_captions
 
@@ -73,9 +74,9 @@ def test_captions_that_captioners_made(tiny):
     block, outs = {"lsa": {"captions": "blip"}}, {"lsa": tiny / "out/lsa"}
     made = tiny / "data/captions/tiny"
     with pytest.raises(MmclustError, match="has no captions 'blip'"):
-        encode_together(manifest_of(tiny), block, outs, seed=1, made=made)
+        plan_run(manifest_of(tiny), block, outs, seed=1, made=made)
     write_captions(made / "blip.parquet", manifest, OTHER, {"captioner": "blip"})
-    encode_together(manifest_of(tiny), block, outs, seed=1, made=made)
+    encode_run(plan_run(manifest_of(tiny), block, outs, seed=1, made=made))
     facts = read_features(outs["lsa"], manifest).meta
     assert facts["captions"]["captioner"] == "blip"
 

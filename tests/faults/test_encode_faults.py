@@ -15,7 +15,7 @@ import pytest
 
 from mmclust.core import io, shards
 from mmclust.core.errors import MmclustError
-from mmclust.encoders import _engines
+from mmclust.encode import engine
 from tests.conftest import ROOT
 from tests.encoders import toys
 from tests.encoders.staging import encode
@@ -25,13 +25,13 @@ from tests.encoders.staging import encode
 def fours(monkeypatch):
     """Nine shards of four."""
     monkeypatch.setattr(shards, "ROWS", 4)
-    monkeypatch.setattr(_engines, "BATCH", 4)
+    monkeypatch.setattr(engine, "BATCH", 4)
 
 
 @pytest.fixture
 def toy_encoders(monkeypatch):
     toys.install()
-    monkeypatch.setattr(_engines, "whole_shards", toys.whole_shards)
+    monkeypatch.setattr(engine, "whole_shards", toys.whole_shards)
     yield
     toys.uninstall()
 

@@ -19,7 +19,7 @@ from mmclust.grounding.classes import clip_baseline
 from mmclust.grounding.draw import draw
 from mmclust.grounding.look import read_gold
 from mmclust.grounding.model import Network, read_model
-from mmclust.kernels.backbones import classifier, feature_layer, load
+from mmclust.models.backbones import classifier, feature_layer, load
 from tests.grounding.toy import SIDE, write_benchmark, write_model
 
 

@@ -21,7 +21,7 @@ from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
 from mmclust.core.words import read_words
-from mmclust.kernels.backbones import load
+from mmclust.models.backbones import load
 from mmclust.words import _session
 from mmclust.words._corpus import read_corpus
 from mmclust.words._counts import Counts

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.io import file_digest, require_file
-from mmclust.kernels.vector_file import GET, indexed
+from mmclust.models.vector_file import GET, indexed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

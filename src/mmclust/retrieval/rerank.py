@@ -22,7 +22,7 @@ from mmclust.core.io import digest_of, file_digest, read_array, write_array
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.kernels.hub import checkpoint, from_pretrained, identity, loading
+from mmclust.models.hub import checkpoint, from_pretrained, identity, loading
 from mmclust.retrieval.metrics import DEFINITION, direction, retrieval_figures
 from mmclust.retrieval.ranks import Scorer
 from mmclust.retrieval.stage import read_embeddings
@@ -52,7 +52,7 @@ class Loaded:
     device
         Where it runs.
     identity
-        What was loaded: see :func:`mmclust.kernels.hub.identity`.
+        What was loaded: see :func:`mmclust.models.hub.identity`.
     digest
         Of it, and of the code here, for the work folder.
     """

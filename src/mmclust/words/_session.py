@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.seeds import derive
-from mmclust.kernels.backbones import build, freeze
+from mmclust.models.backbones import build, freeze
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import normalised
 from mmclust.words._spread import (

@@ -22,7 +22,7 @@ from mmclust.core.io import write_array, writing
 from mmclust.core.numerics import recorded
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.workers import LocalWorker, run_tasks
-from mmclust.kernels.backbones import NAMES
+from mmclust.models.backbones import NAMES
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import MEAN, STD, resized
 from mmclust.words._spread import leads, size
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class Params:
     """Options; what is published is the default.
 
-    ``backbone`` is one of :data:`mmclust.kernels.backbones.NAMES`; ``pretrained`` is
+    ``backbone`` is one of :data:`mmclust.models.backbones.NAMES`; ``pretrained`` is
     ``true`` (ImageNet) or the path of a state dict; ``frozen`` lets only the last
     layer learn. ``size`` is the side of the square pictures. ``visual_threshold``
     holds for raw outputs, not for their sigmoid. ``validation`` is the share of
@@ -49,7 +49,7 @@ class Params:
     """
 
     backbone: str = "resnet50"
-    """Network of pictures: one of :data:`mmclust.kernels.backbones.NAMES`."""
+    """Network of pictures: one of :data:`mmclust.models.backbones.NAMES`."""
     pretrained: bool | str = False
     """``true`` (ImageNet), or the path of a state dict."""
     frozen: bool = False

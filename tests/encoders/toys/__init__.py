@@ -4,7 +4,7 @@ import importlib
 import sys
 
 from mmclust.core import plugins
-from mmclust.encoders import _shard
+from mmclust.encode import engine
 
 NAMES = ("toy_model", "toy_bad", "toy_rows")
 
@@ -29,17 +29,24 @@ def uninstall():
         sys.modules.pop(f"mmclust.encoders.{name}", None)
 
 
+_whole, _spooled, _encoded = (
+    engine.whole_shards,
+    engine.spooled_shards,
+    engine.encoded_shards,
+)
+
+
 def whole_shards(job):
-    """Set up a worker that knows the toys; stands in for `_shard.whole_shards`."""
+    """Set up a worker that knows the toys; stands in for `engine.whole_shards`."""
     install()
-    return _shard.whole_shards(job)
+    return _whole(job)
 
 
 def spooled_shards(job, scratch):
     install()
-    return _shard.spooled_shards(job, scratch)
+    return _spooled(job, scratch)
 
 
 def encoded_shards(job):
     install()
-    return _shard.encoded_shards(job)
+    return _encoded(job)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmclust.encoders._compute import ready
+from mmclust.models.compute import ready
 
 VIEWS = ("image", "text")
 

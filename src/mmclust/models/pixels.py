@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -21,6 +24,8 @@ Rounding = Literal["floor", "even"]
 rounded to the even number) as torchvision's CenterCrop does."""
 Colour = tuple[float, float, float]
 """One number each for red, green and blue, of values in [0, 1]."""
+Published = dict[str, Any]
+"""Values of short_side, crop, interpolation, mean and std; empty if not known."""
 
 IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
@@ -36,31 +41,10 @@ def sized(
     interpolation: Interpolation,
     rounding: Rounding = "even",
 ) -> np.ndarray[Any, Any]:
-    """Resize with antialiasing, then cut the middle out.
+    """Resize with antialiasing, then cut the middle out: uint8 (crop, crop, 3).
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    short_side
-        Pixels of the shorter side after resizing, at least ``crop``; ``None``
-        squeezes the whole picture into the square.
-    crop
-        Pixels of the square.
-    interpolation
-        As Pillow understands it.
-    rounding
-        See :data:`Rounding`.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (crop, crop, 3).
-
-    Raises
-    ------
-    MmclustError
-        When the square is larger than the resized picture.
+    ``short_side`` are the pixels of the shorter side after resizing, at least
+    ``crop``; ``None`` squeezes the whole picture into the square.
     """
     from PIL import Image
 
@@ -98,3 +82,55 @@ def scaled(pixels: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
     middle = torch.tensor(mean, device=pixels.device)[:, None, None]
     spread = torch.tensor(std, device=pixels.device)[:, None, None]
     return (floats - middle) / spread
+
+
+def processor_pixels(folder: Path) -> Published:
+    """Read how a checkpoint's own image processor prepares pixels."""
+    path = folder / "preprocessor_config.json"
+    if not path.is_file():
+        return {}
+    again = "download the checkpoint again"
+    config = read_record(
+        path, {"image_mean": list, "image_std": list}, do=again, resample=int
+    )
+    size, crop = config.get("size") or {}, config.get("crop_size") or {}
+    if not isinstance(size, dict | int) or not isinstance(crop, dict | int):
+        raise MmclustError(
+            f"{path.name} does not say size or crop_size as it must",
+            where=path,
+            expected="a whole number, or an object of sides",
+            found=f"size {size!r}, crop_size {crop!r}",
+            do=again,
+        )
+    if isinstance(size, int):  # as checkpoints of 2021 write it
+        size = {"shortest_edge": size}
+    short = size.get("shortest_edge") if config.get("do_center_crop", True) else None
+    crop = crop if isinstance(crop, int) else crop.get("height")
+    names = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+    return {
+        "short_side": short,
+        "crop": crop if short is not None else size.get("height"),
+        "interpolation": names.get(config.get("resample", -1)),
+        "mean": tuple(config["image_mean"]),
+        "std": tuple(config["image_std"]),
+    }
+
+
+def require_published(
+    params: Any, published: Published, but: tuple[str, ...] = ()
+) -> None:
+    """Refuse pixels that weights were not published with."""
+    wrong = {
+        name: value
+        for name, value in published.items()
+        if name not in but and value != getattr(params, name)
+        and (value is not None or name == "short_side")
+    }  # fmt: skip
+    if wrong:
+        raise MmclustError(
+            f"The weights of {params.model} expect other pixels",
+            where="the encoder's options in params.yaml",
+            expected=", ".join(f"{name}: {value}" for name, value in wrong.items()),
+            found=", ".join(f"{name}: {getattr(params, name)}" for name in wrong),
+            do="set these, or `published: false` to differ on purpose",
+        )

@@ -1,22 +1,24 @@
-"""Checkpoints: by hub id and revision, or from a folder; what they are; if missing.
+"""Checkpoints and files of weights: where they are, what they are, if missing.
 
 A revision that is in the hub's cache is taken from there without asking the network.
+Nothing that lies in a file of ``torch.save`` is run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+import warnings
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import digest_of, file_digest
+from mmclust.core.io import digest_of, file_digest, require_file
 from mmclust.core.weights import parameters, stored_size
-from mmclust.kernels.torch_file import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SIZES = {
     "openai/clip-vit-base-patch32": "605 MB",
@@ -33,6 +35,7 @@ SMALL = (".json", ".txt", ".model")
 HIDDEN = (".cache", ".git")
 """What `hf download` and git leave in a folder."""
 SAFE, PICKLED = "*.safetensors", "*.bin"
+_NAMED = re.compile(r"GLOBAL ([\w.]+)")
 
 
 @lru_cache(maxsize=16)
@@ -267,3 +270,73 @@ def from_pretrained(kind: Any, folder: Path) -> Any:
             do="give the checkpoint of a model of this kind",
         )
     return model.eval()
+
+
+def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
+    """Read a file of tensors, numbers, text, lists and dictionaries.
+
+    Parameters
+    ----------
+    path
+        What ``torch.save`` wrote.
+    stand_ins
+        Full names of foreign classes, and the inert class that takes the place of
+        each: its instances get the saved attributes and nothing else happens.
+
+    Returns
+    -------
+    object
+        With tensors on the CPU.
+
+    Raises
+    ------
+    MmclustError
+        When the file asks for any other class or function, which is named, or is
+        damaged. Nothing in it was called.
+    """
+    import pickle
+
+    import torch
+
+    allowed: list[Any] = [(kind, name) for name, kind in (stand_ins or {}).items()]
+    require_file(path)
+    try:
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd is an error, or is harmless
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = _NAMED.search(str(error))
+        if named is None:
+            raise _damaged(path, error) from error
+        raise MmclustError(
+            "A file asks for code that is not run",
+            where=path,
+            expected="tensors, numbers and text"
+            + "".join(f", and {name}" for name in stand_ins or {}),
+            found=named[1],
+            do="take the file from its publisher; nothing in it was run",
+        ) from error
+    except (
+        OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError,
+        AttributeError, AssertionError, RecursionError,
+    ) as error:  # fmt: skip
+        raise _damaged(path, error) from error
+
+
+def reason(error: Exception) -> str:
+    """Return why torch did not load a file, without its advice to load it unsafely."""
+    text = str(error)
+    if "eights_only" in text or "Weights only" in text:
+        named = _NAMED.search(text)
+        more = f"it asks for {named[1]}" if named else "it is not of this kind"
+        return f"tensors, numbers and text alone are loaded, and {more}"
+    return text.strip().partition("\n")[0][:300] or type(error).__name__
+
+
+def _damaged(path: Path, error: Exception) -> MmclustError:
+    return MmclustError(
+        f"{path.name} is not a readable file of torch.save",
+        where=path,
+        found=reason(error),
+        do="copy or download it again",
+    )

@@ -1,7 +1,8 @@
-"""What is done once all shards are there: merge, fit, encode, write the features."""
+"""The `encode` stage: each picture is decoded once, for all encoders that run."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,37 +10,98 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_record, write_json, writing
+from mmclust.core.locks import clear, locked
 from mmclust.core.numerics import threads
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
-from mmclust.encoders._captions import reading
-from mmclust.encoders._compute import computing
-from mmclust.encoders._job import Job, Task, rows_of
-from mmclust.encoders._shard import encode_shard
+from mmclust.encode import engine
+from mmclust.encode.captions import reading
+from mmclust.encode.engine import Prepared, Task
+from mmclust.encode.plan import Run, Work, modules_of
+from mmclust.encode.shards import FeatureJob, encode_shard, rows_of
+from mmclust.models.compute import Device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
-    from mmclust.encoders._work import Work
 
 NO_CAPTION = "it has no caption"
 FITTED = ("fitted.safetensors", "fitted.json")
 """What an encoder learned, beside its features."""
 
 
-def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int]:
+def encode(run: Run) -> dict[str, dict[str, int]]:
+    """Encode, decoding each picture once; return the dimensions of each view.
+
+    The bytes are those of one encoder after the other, at any number of workers,
+    on any engine; see ``docs/encoding.md`` for accelerators.
+    """
+    with ExitStack() as stack:
+        for work in sorted(run.works, key=lambda each: each.root):
+            stack.enter_context(locked(work.root))
+        first_pass(run)
+        dims = {}
+        for work in run.works:
+            dims[work.plan.encoder] = _finish(work, run)
+            clear(work.root)
+    return dims
+
+
+def fingerprint_of(work: Work, run: Run) -> Fingerprint:
+    """Take the fingerprint of an encoder's run."""
+    return fingerprint(
+        ("encode", run.manifest.benchmark, work.plan.encoder),
+        [work.out],
+        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        inputs=[run.path],  # captions of others are among the facts
+        options={"facts": work.facts, "encode": run.policy},
+    )
+
+
+def first_pass(run: Run) -> None:
+    """Compute what comes from pictures and captions, and write it shard by shard."""
+    tasks = run.unfinished()
+    if not tasks:
+        return
+    for work in run.works:
+        _make(work.folder)
+    by_name = {work.plan.encoder: work for work in run.works}
+    n_rows, todo = len(run.manifest), sum(task.stop - task.start for task in tasks)
+    scratch = run.works[0].folder
+    label = f"{run.manifest.benchmark} {' '.join(by_name)}"
+    with meter(label, n_rows, "images", n_rows - todo) as advance:
+        for task, done in engine.run(run.job, tasks, run.options, scratch):
+            for (encoder, name), rows in done.arrays.items():
+                array = by_name[encoder].array(name)
+                skipped = {} if name == "text" else done.skipped
+                array.write((task.start, task.stop), rows, skipped)
+            advance(task.stop - task.start)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MmclustError(
+            "The work folder cannot be made", where=folder, found=error.strerror
+        ) from error
+
+
+def _finish(work: Work, run: Run) -> dict[str, int]:
     """Merge, fit, encode what was fitted, and write the features."""
+    manifest = run.manifest
     for name in work.first:
         work.array(name).merge()
     fitted = Fitted()
     if work.learns:
         with threads(1):
-            read = reading(manifest, work.plan.captions)
-            fitted = learn(work, read, seed, job)
+            fitted = _learn(work, reading(manifest, work.plan.captions), run)
     views, skipped = {}, {}
     for view in work.views:
         views[view], skipped[view] = work.array(view).read()
@@ -56,13 +118,13 @@ def finish(work: Work, manifest: Manifest, seed: int, job: Job) -> dict[str, int
     learned = bool(fitted.arrays or fitted.facts)
     if learned:
         save_fitted(work.out, fitted)
-    facts = work.facts | zero_rows(views) | _cut(work, manifest, skipped)
+    facts = work.facts | _zero_rows(views) | _cut(work, manifest, skipped)
     beside = FITTED if learned else ()
     write_features(work.out, views, facts, manifest, skipped, beside)
     return {view: int(array.shape[1]) for view, array in views.items()}
 
 
-def zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+def _zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     """Count rows of zeros, for ``features.json``: they have no direction to compare.
 
     A protocol may give an image without captions zeros; a picture of one colour has
@@ -90,7 +152,7 @@ def _cut(
     }
 
 
-def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
+def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
     """Fit, then encode every view shard by shard; a restarted run finds both."""
     prepared, skipped = None, dict[str, str]()
     if "prepared" in work.first:
@@ -111,16 +173,17 @@ def learn(work: Work, manifest: Manifest, seed: int, job: Job) -> Fitted:
                 found=f"{len(absent)} images are skipped",
             )
         # Half precision would need scaled gradients; only encoding is done in it.
-        with computing(job.device, "float32", compiled=False):
+        plain = Device(run.job.device)
+        with plain.computing():
             fitted = work.module.fit(
                 rows_of(everything, rows),
                 plan.params,
-                seed=derive(seed, "encode", plan.encoder),
-                device=job.device,
+                seed=derive(run.seed, "encode", plan.encoder),
+                device=plain,
             )
         save_fitted(work.folder, fitted)
     fitted = load_fitted(work.folder)
-    _encode_fitted(work, manifest, fitted, prepared, skipped, job)
+    _encode_fitted(work, manifest, fitted, prepared, skipped, run.job)
     return fitted
 
 
@@ -130,7 +193,7 @@ def _encode_fitted(
     fitted: Fitted,
     prepared: np.ndarray[Any, Any] | None,
     skipped: dict[str, str],
-    job: Job,
+    job: FeatureJob,
 ) -> None:
     plan = replace(work.plan, fitted=fitted)
     job, manifests = replace(job, plans=(plan,)), {plan.encoder: manifest}
@@ -147,7 +210,7 @@ def _encode_fitted(
                     part[plan.encoder] = prepared[start:stop]
                 here = set(manifest.image_ids[start:stop]) & set(skipped)
                 why = {i: skipped[i] for i in sorted(here)}
-                done = encode_shard(job, manifests, task, part, why)
+                done = encode_shard(job, manifests, Prepared(task, part, why))
                 rows = done.arrays[plan.encoder, view]
                 array.write((start, stop), rows, why if view == "image" else {})
                 advance(stop - start)

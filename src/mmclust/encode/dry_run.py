@@ -4,53 +4,30 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmclust.core.images import Images
-from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
-from mmclust.encoders._job import Task
-from mmclust.encoders._shard import encode_shard, manifests_of, prepare_shard
-from mmclust.encoders._stage import job_of, plan_works, unfinished
+from mmclust.encode.engine import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from mmclust.core.manifest import Manifest
-    from mmclust.core.params import EncodeParams
-    from mmclust.encoders._engines import Options
+    from mmclust.encode.plan import Run
+    from mmclust.encode.shards import FeatureJob
 
     Seconds = tuple[float, float, dict[str, int]]
 
 
-def estimate(
-    manifest_path: Path,
-    blocks: Mapping[str, dict[str, Any] | None],
-    outs: Mapping[str, Path],
-    *,
-    seed: int,
-    policy: EncodeParams,
-    options: Options,
-    made: Path | None = None,
-) -> list[str]:
+def estimate(run: Run) -> list[str]:
     """Time one batch of pictures and say what the whole would take."""
-    options.check()
-    manifest = read_manifest(manifest_path)
-    works = plan_works(
-        manifest, blocks, outs, seed=seed, policy=policy, options=options, made=made
-    )
-    tasks = unfinished(works)
-    learning = [work.plan.encoder for work in works if work.learns]
+    options, manifest, tasks = run.options, run.manifest, run.unfinished()
+    learning = [work.plan.encoder for work in run.works if work.learns]
     n_todo = sum(task.stop - task.start for task in tasks)
     todo = f"{n_todo:,} images in {len(tasks)} shards"
     lines = [f"{manifest.benchmark}: {len(manifest):,} images; to do: {todo}"]
     if tasks:
-        job = job_of(manifest_path, works, policy, options)
         stop = min(tasks[0].start + options.batch, tasks[0].stop)
         first = Task(tasks[0].start, stop, tasks[0].wanted)
         with threads(1):
-            decode, encode, sizes = _probe(job, manifest, first)
+            decode, encode, sizes = _probe(run.job, first)
         n_bytes = sum(sizes.values()) * n_todo
         lines.append(f"to write: about {_size(n_bytes)} in shards")
         workers = max(min(options.workers, len(tasks)), 1)
@@ -68,25 +45,19 @@ def estimate(
     return lines
 
 
-def _probe(job: Any, manifest: Manifest, task: Task) -> Seconds:
+def _probe(job: FeatureJob, task: Task) -> Seconds:
     """Return seconds an image for decoding and for encoding, and bytes by array."""
-    images, manifests = Images(manifest), manifests_of(job, manifest)
+    prepare, encode = job.prepared(), job.encoded()
     n_rows = task.stop - task.start
-    warm = replace(task, stop=task.start + 1)  # loads libraries and weights
-    ready = prepare_shard(job, manifest, images, warm)
-    encode_shard(job, manifests, warm, *_parts(ready))
+    # Loads libraries and weights.
+    encode(prepare(replace(task, stop=task.start + 1)))
     start = time.perf_counter()
-    prepared = prepare_shard(job, manifest, images, task)
+    prepared = prepare(task)
     middle = time.perf_counter()
-    done = encode_shard(job, manifests, task, *_parts(prepared))
+    done = encode(prepared)
     end = time.perf_counter()
-    images.close()
     sizes = {f"{e} {n}": a.nbytes // n_rows for (e, n), a in done.arrays.items()}
     return (middle - start) / n_rows, (end - middle) / n_rows, sizes
-
-
-def _parts(prepared: Any) -> tuple[Any, Any]:
-    return prepared.arrays, prepared.skipped
 
 
 def _size(n_bytes: float) -> str:

@@ -17,8 +17,14 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_record
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import generator
-from mmclust.encoders._compute import batch_size, ready
-from mmclust.encoders._pixels import (
+from mmclust.models.compute import batch_size, ready
+from mmclust.models.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    loading,
+)
+from mmclust.models.pixels import (
     CLIP_MEAN,
     CLIP_STD,
     Colour,
@@ -26,19 +32,13 @@ from mmclust.encoders._pixels import (
     scaled,
     sized,
 )
-from mmclust.kernels.hub import (
-    checkpoint,
-    checkpoint_stamp,
-    from_pretrained,
-    loading,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
 
-    from mmclust.kernels.hub import Stamp
+    from mmclust.models.hub import Stamp
 
 KINDS = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"}
 
@@ -83,31 +83,10 @@ def generate(
     seed: int,
     device: str,
 ) -> np.ndarray[Any, Any]:
-    """Write captions, as token ids.
+    """Write captions of b prepared images, uint8 (b, size, size, 3), as token ids.
 
-    Parameters
-    ----------
-    image_ids
-        Of b images: with the seed they decide what is drawn.
-    images
-        Prepared, uint8 (b, size, size, 3).
-    params
-        See :class:`Params`.
-    seed
-        Of this captioner.
-    device
-        Where the model runs.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32 (b, prompts · n_captions, max_length), 0 (padding) after the end.
-
-    Raises
-    ------
-    MmclustError
-        When the checkpoint is missing or no BLIP that writes text, or several
-        captions are asked for without sampling, or no question of one that answers.
+    With ``seed``, this captioner's own, the ids of the images decide what is drawn.
+    Returns int32 (b, prompts · n_captions, max_length), 0 (padding) after the end.
     """
     model, _ = load(params.model, params.revision, device)
     _require_sense(params, model)
@@ -213,15 +192,7 @@ def _sampling(params: Params, draws: list[np.random.Generator]) -> list[Any]:
 
 
 def n_cut(tokens: np.ndarray[Any, Any], params: Params) -> int:
-    """Count captions that were still going on at ``max_length``.
-
-    Parameters
-    ----------
-    tokens
-        int32 (n, captions, length).
-    params
-        Of the captioner.
-    """
+    """Count captions, int32 (n, captions, length), still going on at ``max_length``."""
     last = tokens[..., -1]
     end = _tokenizer(params.model, params.revision).sep_token_id
     return int(((last != 0) & (last != end)).sum())

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from mmclust.core.errors import MmclustError
-from mmclust.kernels.backbones import (
+from mmclust.models.backbones import (
     NAMES,
     build,
     classifier,

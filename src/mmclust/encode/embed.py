@@ -17,15 +17,12 @@ from mmclust.core.features import check_features, read_meta, require_sealed, sea
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import digest_of, read_table, write_array, write_json
 from mmclust.core.locks import clear, locked
-from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.params import EncodeParams
 from mmclust.core.progress import track
-from mmclust.encoders._compute import computing
-from mmclust.encoders._engines import Options
-from mmclust.encoders._finish import FITTED, load_fitted
-from mmclust.encoders._stage import first_pass, job_of
-from mmclust.encoders._work import Work, modules_of, plan_work
+from mmclust.encode.captions import PUBLISHER
+from mmclust.encode.plan import Run, Work, modules_of, plan_run
+from mmclust.encode.stage import FITTED, first_pass, load_fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +30,8 @@ if TYPE_CHECKING:
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
-    from mmclust.encoders._job import Job
+    from mmclust.encode.engine import Options
+    from mmclust.models.compute import Device
 
 Array = np.ndarray[Any, Any]
 
@@ -42,7 +40,7 @@ CAPTIONS = 256
 MAIN = "main"
 
 
-def embed_benchmark(
+def plan_embedding(
     folder: Path,
     encoder: str,
     out: Path,
@@ -52,26 +50,54 @@ def embed_benchmark(
     seed: int,
     policy: EncodeParams | None = None,
     options: Options | None = None,
-) -> dict[str, int]:
-    """Embed a retrieval benchmark."""
-    options, policy = options or Options(), _policy(policy)
-    manifest = read_manifest(folder / "manifest.parquet")
-    work = _plan(manifest, encoder, out, fitted, block, seed, policy, options)
-    job = job_of(folder / "manifest.parquet", [work], policy, options)
+) -> Run:
+    """Plan what an encoder, as it was ``fitted``, makes of a retrieval benchmark."""
+    run = plan_run(
+        folder / "manifest.parquet",
+        {encoder: block},
+        {encoder: out},
+        seed=seed,
+        # Distractors have no captions: only the pictures pass through the engine.
+        policy=replace(policy or EncodeParams(), missing_captions="skip"),
+        options=options,
+        source=PUBLISHER,
+    )
+    return run.only(_fitted(run.works[0], fitted))
+
+
+def fingerprint_of_embeddings(run: Run, fitted: Path) -> Fingerprint:
+    """Take the fingerprint of a run; see :func:`plan_embedding`."""
+    (work,) = run.works
+    return fingerprint(
+        ("embed", run.manifest.benchmark, work.plan.encoder),
+        [work.out],
+        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        inputs=[
+            run.path,
+            *run.path.parent.glob("captions_*.parquet"),
+            *(fitted / name for name in FITTED if hasattr(work.module, "fit")),
+        ],
+        options={"facts": work.facts, "encode": run.policy},
+    )
+
+
+def embed(run: Run) -> dict[str, int]:
+    """Embed a retrieval benchmark; return the rows of each array."""
+    manifest, (work,) = run.manifest, run.works
     with locked(work.root):
-        first_pass([work], job, options, manifest.benchmark)
+        first_pass(run)
         work.array("image").merge()
         images, absent = work.array("image").read()
         ids, evaluated = manifest.image_ids, manifest.evaluate_rows
         rows = np.array([row for row in evaluated if ids[row] not in absent], np.int64)
         arrays = {"image": np.asarray(images[rows], dtype=np.float32)}
-        captions = _captions(manifest, folder, rows)
+        captions = _captions(manifest, rows)
         with threads(1):
             for kind, texts in captions.items():
-                arrays[f"text_{kind}"] = _embedded(work, job, texts)
+                arrays[f"text_{kind}"] = _embedded(work, texts, run.job.device)
         for name, array in arrays.items():
-            check_features(array, out / f"{name}.npy")
-            write_array(out / f"{name}.npy", array)
+            check_features(array, work.out / f"{name}.npy")
+            write_array(work.out / f"{name}.npy", array)
         skipped = {ids[row]: absent[ids[row]] for row in np.setdiff1d(evaluated, rows)}
         facts = {
             **work.facts,
@@ -80,61 +106,11 @@ def embed_benchmark(
             "manifest": manifest.digest,
             **_cut(work, captions),
             **({"skipped": {"image": skipped}} if skipped else {}),
-            **sealed(out, [f"{name}.npy" for name in arrays]),
+            **sealed(work.out, [f"{name}.npy" for name in arrays]),
         }
-        write_json(out / "embeddings.json", facts)
+        write_json(work.out / "embeddings.json", facts)
         clear(work.root)
     return {name: len(array) for name, array in arrays.items()}
-
-
-def fingerprint_of_embeddings(
-    folder: Path,
-    encoder: str,
-    out: Path,
-    *,
-    fitted: Path,
-    block: dict[str, Any] | None,
-    seed: int,
-    policy: EncodeParams,
-    options: Options,
-) -> Fingerprint:
-    """Take the fingerprint of a run; see :func:`embed_benchmark`."""
-    policy = _policy(policy)
-    manifest = read_manifest(folder / "manifest.parquet")
-    work = _plan(manifest, encoder, out, fitted, block, seed, policy, options)
-    return fingerprint(
-        ("embed", manifest.benchmark, encoder),
-        [out],
-        modules=[__name__, *modules_of(work.module, work.plan.params)],
-        inputs=[
-            folder / "manifest.parquet",
-            *folder.glob("captions_*.parquet"),
-            *(fitted / name for name in FITTED if hasattr(work.module, "fit")),
-        ],
-        options={"facts": work.facts, "encode": policy},
-    )
-
-
-def _policy(policy: EncodeParams | None) -> EncodeParams:
-    """Distractors have no captions: only the pictures pass through the engine."""
-    return replace(policy or EncodeParams(), missing_captions="skip")
-
-
-def _plan(
-    manifest: Manifest,
-    encoder: str,
-    out: Path,
-    fitted: Path,
-    block: dict[str, Any] | None,
-    seed: int,
-    policy: EncodeParams,
-    options: Options,
-) -> Work:
-    options.check()
-    work = plan_work(
-        manifest, encoder, out, block=block, seed=seed, policy=policy, options=options
-    )
-    return _fitted(work, fitted)
 
 
 def _fitted(work: Work, folder: Path) -> Work:
@@ -179,12 +155,12 @@ def _fitted(work: Work, folder: Path) -> Work:
     return replace(work, plan=plan, facts=facts, origin=origin, only=("image",))
 
 
-def _captions(manifest: Manifest, folder: Path, rows: Array) -> dict[str, list[str]]:
+def _captions(manifest: Manifest, rows: Array) -> dict[str, list[str]]:
     """Return each set of captions of some images, by image in manifest order."""
     ids, own = manifest.image_ids, manifest.captions
     queries = [int(row) for row in rows if own[row]]
     found = {MAIN: [text for row in queries for text in own[row]]}
-    for path in sorted(folder.glob("captions_*.parquet")):
+    for path in sorted(manifest.folder.glob("captions_*.parquet")):
         table, _ = read_table(path)
         if not table.num_rows:  # the benchmark has no others
             continue
@@ -204,17 +180,17 @@ def _cut(work: Work, captions: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return {"captions_cut": count([texts], work.plan.params)}
 
 
-def _embedded(work: Work, job: Job, texts: Sequence[str]) -> Array:
+def _embedded(work: Work, texts: Sequence[str], device: Device) -> Array:
     """Embed captions; equal ones once, so that they are equal to the last bit."""
     once = sorted(set(texts))
     plan, made = work.plan, []
     starts = range(0, len(once), CAPTIONS)
-    with computing(job.device, job.precision, compiled=job.compiled, batch=job.batch):
+    with device.computing():
         for start in track(starts, "Captions", len(starts), "batches"):
             batch = once[start : start + CAPTIONS]
             full = batch + batch[-1:] * (CAPTIONS - len(batch))
             rows = work.module.encode_captions(
-                full, plan.params, plan.fitted, device=job.device
+                full, plan.params, plan.fitted, device=device
             )
             made.append(np.asarray(rows)[: len(batch)])
     position = {text: i for i, text in enumerate(once)}

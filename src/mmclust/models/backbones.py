@@ -15,7 +15,7 @@ from urllib.error import URLError
 
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import require_file
-from mmclust.kernels.torch_file import load_torch
+from mmclust.models.hub import load_torch
 
 if TYPE_CHECKING:
     from torch import nn
