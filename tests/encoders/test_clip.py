@@ -117,25 +117,11 @@ def test_siglip_by_its_checkpoint(tmp_path):
 
 def test_open_clip_checkpoints(tmp_path):
     """A tiny open_clip model from a folder, as the hub lays it out."""
-    import json
-
     import torch
-    from safetensors.torch import save_file
 
+    params = options("clip", **tiny.open_clip(tmp_path))
     open_clip = pytest.importorskip("open_clip")
-    vision = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2}
-    sizes = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**text, "layers": 2}}
-    torch.manual_seed(0)
-    model = open_clip.model.CLIP(**sizes).eval()
-    save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
-    pixels = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
-    config = {"model_cfg": sizes, "preprocess_cfg": pixels}
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
-    half = {"mean": [0.5] * 3, "std": [0.5] * 3}
-    params = options(
-        "clip", model=str(tmp_path), library="open_clip", short_side=32, crop=32, **half
-    )
+    model = open_clip.create_model(f"local-dir:{tmp_path}").eval()
     rows = CLIP.encode_captions(["a dog", "a bus"], params, Fitted(), device="cpu")
     with torch.inference_mode():
         expected = model.encode_text(open_clip.tokenize(["a dog", "a bus"]))

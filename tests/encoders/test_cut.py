@@ -13,7 +13,6 @@ from mmclust.models.compute import n_longer
 from tests.encoders import tiny as make
 from tests.encoders.staging import encode, manifest_of
 from tests.encoders.test_captions import params_of as blip_params
-from tests.encoders.test_flags import open_clip
 
 
 def lengthen(root, captions):
@@ -37,7 +36,7 @@ def test_clip_reads_77_tokens(tiny, tmp_path):
 def test_open_clip_reads_as_many(tiny, tmp_path):
     """Its own tokenizer: one token for each of these words, and two more."""
     lengthen(tiny, [["dog " * 75], ["dog " * 76, "dog " * 75 + "!"]])
-    block = open_clip(tmp_path / "model")
+    block = make.open_clip(tmp_path / "model")
     files = encode(tiny, "clip", blocks={"clip": block})
     assert json.loads(files["clip/features.json"])["captions_cut"] == 2
 

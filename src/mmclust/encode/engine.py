@@ -153,10 +153,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A shard's pictures, prepared: arrays or their files by encoder."""
+    """A shard's pictures, prepared: arrays by encoder, or files on their way."""
 
     task: Task
-    arrays: Mapping[str, Array | Path]
+    arrays: Mapping[str, Any]
     skipped: Mapping[str, str]
 
 

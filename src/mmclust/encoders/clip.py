@@ -67,10 +67,8 @@ EMPTY_CAPTIONS = "zeros"
 class Params:
     """Checkpoint and pixels.
 
-    ``short_side`` is 224 as in CLIP itself, or 256 as TAC takes it for ImageNet's
-    subsets; ``null`` squeezes the picture into the square, as SigLIP
-    does. ``rounding`` is ``floor`` as transformers crops, or ``even`` as torchvision.
-    ``normalise: false`` leaves images as TAC stores them.
+    TAC takes 256 for ``short_side`` for ImageNet's subsets, and stores images with
+    ``normalise: false``; SigLIP squeezes the picture into the square.
     """
 
     model: str = "openai/clip-vit-base-patch32"

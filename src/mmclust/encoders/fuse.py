@@ -33,15 +33,13 @@ if TYPE_CHECKING:
 VIEWS = ("image",)
 
 
-def _default() -> dict[str, dict[str, Any] | None]:
-    return {"hog": None, "color_histogram": None}
-
-
 @dataclass(frozen=True)
 class Params:
     """Encoders of images, each with its options (``null``: its defaults)."""
 
-    members: dict[str, dict[str, Any] | None] = field(default_factory=_default)
+    members: dict[str, dict[str, Any] | None] = field(
+        default_factory=lambda: {"hog": None, "color_histogram": None}
+    )
     """Encoders of images, each with its options (``null``: its defaults)."""
 
 

@@ -39,11 +39,7 @@ VIEWS = ("text",)
 
 @dataclass(frozen=True)
 class Params:
-    """Checkpoint, whose captions, and whether they are read as one text.
-
-    ``captions`` is ``publisher``, or the name of captions that a model made or that
-    the publisher gives besides.
-    """
+    """Checkpoint, whose captions, and whether they are read as one text."""
 
     model: str = "sentence-transformers/all-mpnet-base-v2"
     """Name on the hub, or a folder as ``save_pretrained`` writes it."""

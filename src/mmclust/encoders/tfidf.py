@@ -36,18 +36,7 @@ class Params:
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
-    """Learn vocabulary and word weights from the rows to fit on.
-
-    Returns
-    -------
-    Fitted
-        ``idf`` float64 (words,); the vocabulary in order.
-
-    Raises
-    ------
-    MmclustError
-        When the captions hold no word that is no stop word.
-    """
+    """Learn ``idf`` float64 (words,) and the vocabulary from the rows to fit on."""
     del seed, device
     vectorizer, _ = fit_tfidf(batch.captions, params.max_words, "tfidf")
     words = vectorizer.get_feature_names_out().tolist()
@@ -79,15 +68,7 @@ def fit_tfidf(
 
 
 def apply_tfidf(captions: Sequence[Sequence[str]], fitted: Fitted) -> Any:
-    """Weigh words with what was learned: sparse float64 (b, words).
-
-    Parameters
-    ----------
-    captions
-        Of b images.
-    fitted
-        ``idf`` float64 (words,) and the fact ``vocabulary``.
-    """
+    """Weigh words with what was learned: sparse float64 (b, words)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     words = fitted.facts["vocabulary"]
