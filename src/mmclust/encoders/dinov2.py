@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mmclust.encoders import resnet50
 from mmclust.encoders.resnet50 import VIEWS, encode_image, identity, prepare
+from mmclust.models.pixels import Interpolation  # noqa: TC001
 
 __all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
 
@@ -22,4 +23,4 @@ class Params(resnet50.Params):
     library: resnet50.Library = "transformers"
     weights: str = "hub"
     revision: str = "f9e44c814b77203eaa57a6bdbbd535f21ede1415"
-    interpolation: resnet50.Interpolation = "bicubic"
+    interpolation: Interpolation = "bicubic"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mmclust.encoders import resnet50
 from mmclust.encoders.resnet50 import VIEWS, encode_image, identity, prepare
+from mmclust.models.pixels import Interpolation  # noqa: TC001
 
 __all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
 
@@ -18,4 +19,4 @@ class Params(resnet50.Params):
     """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "efficientnet_b0"
-    interpolation: resnet50.Interpolation = "bicubic"
+    interpolation: Interpolation = "bicubic"

@@ -164,29 +164,24 @@ def _model(params: Any, device: str) -> Any:
         files = checkpoint_stamp(params.model, params.revision)
     else:
         files = stamp([_file(params)])
-    return _loaded(params, device, files, is_compiled())
+    return _loaded(params, device, files, is_compiled(device))
 
 
 @lru_cache(maxsize=2)
 def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
     """Load a model; refuse pixels that the weights do not expect."""
-    load = {
-        "torchvision": _load_torchvision,
-        "timm": _load_timm,
-        "transformers": _load_transformers,
-    }[params.library]
-    model, published = load(params)
+    if params.library == "transformers":
+        from transformers import AutoModel
+
+        folder = checkpoint(params.model, params.revision)
+        model, published = from_pretrained(AutoModel, folder), processor_pixels(folder)
+    elif params.library == "timm":
+        model, published = _load_timm(params)
+    else:
+        model, published = _load_torchvision(params)
     if params.published:
         require_published(params, published)
     return ready(model, device)
-
-
-def _load_transformers(params: Any) -> tuple[nn.Module, Published]:
-    """Load a transformers model; ``model`` is a hub id (at ``revision``) or folder."""
-    from transformers import AutoModel
-
-    folder = checkpoint(params.model, params.revision)
-    return from_pretrained(AutoModel, folder), processor_pixels(folder)
 
 
 def _load_torchvision(params: Any) -> tuple[nn.Module, Published]:
@@ -199,7 +194,17 @@ def _load_torchvision(params: Any) -> tuple[nn.Module, Published]:
     head = next(name for name in HEADS if hasattr(model, name))
     _fill(model, path, head)
     setattr(model, head, nn.Identity())
-    return model, _torchvision_pixels(params)
+    enum = models.get_model_weights(params.model)
+    if params.weights not in enum.__members__:
+        return model, {}
+    transforms = enum[params.weights].transforms()
+    return model, {
+        "short_side": transforms.resize_size[0],
+        "crop": transforms.crop_size[0],
+        "interpolation": transforms.interpolation.value,
+        "mean": tuple(transforms.mean),
+        "std": tuple(transforms.std),
+    }
 
 
 def _torchvision_file(params: Any) -> Path:
@@ -240,22 +245,6 @@ def _torchvision_file(params: Any) -> Path:
     return path
 
 
-def _torchvision_pixels(params: Any) -> Published:
-    from torchvision import models
-
-    enum = models.get_model_weights(params.model)
-    if params.weights not in enum.__members__:
-        return {}
-    transforms = enum[params.weights].transforms()
-    return {
-        "short_side": transforms.resize_size[0],
-        "crop": transforms.crop_size[0],
-        "interpolation": transforms.interpolation.value,
-        "mean": tuple(transforms.mean),
-        "std": tuple(transforms.std),
-    }
-
-
 def _hub_model(model: str) -> str:
     """Return the hub id of a timm model's weights."""
     cfg = _known(model).get_pretrained_cfg(model, allow_unregistered=False)
@@ -278,7 +267,8 @@ def _load_timm(params: Any) -> tuple[nn.Module, Published]:
     }
 
 
-def _timm() -> Any:
+def _known(model: str) -> Any:
+    """Return timm, if it has the model."""
     try:
         import timm
     except ImportError as error:
@@ -288,12 +278,6 @@ def _timm() -> Any:
             found=error,
             do="pip install timm, or choose library: torchvision",
         ) from error
-    return timm
-
-
-def _known(model: str) -> Any:
-    """Return timm, if it has the model."""
-    timm = _timm()
     if not timm.is_model(model):
         raise MmclustError(
             f"timm has no model {model!r}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders import resnet50
 from mmclust.encoders.resnet50 import VIEWS, encode_image, identity, prepare
+from mmclust.models.pixels import Colour, Interpolation  # noqa: TC001
 
 __all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
 
@@ -23,6 +24,6 @@ class Params(resnet50.Params):
     weights: str = "hub"
     revision: str = "063c6c38a5d8510b2e57df480445e94b231dad2c"
     short_side: Positive | None = 248
-    interpolation: resnet50.Interpolation = "bicubic"
-    mean: resnet50.Colour = (0.5, 0.5, 0.5)
-    std: resnet50.Colour = (0.5, 0.5, 0.5)
+    interpolation: Interpolation = "bicubic"
+    mean: Colour = (0.5, 0.5, 0.5)
+    std: Colour = (0.5, 0.5, 0.5)

@@ -40,28 +40,11 @@ GAIN = 4.0
 def build(name: str, clusters: int, pretrained: bool | str = False) -> nn.Module:
     """Build a network whose last layer has one output per cluster.
 
-    The last layer is always new, with torch's default weights. Weights are drawn
-    from torch's global generator, which the caller forks and seeds.
-
-    Parameters
-    ----------
-    name
-        One of :data:`NAMES`.
-    clusters
-        C.
-    pretrained
-        ``True``: torchvision's first weights for ImageNet (downloaded once); a path:
-        a state dict, safetensors or of ``torch.save``, whose last layer is left out.
-
-    Returns
-    -------
-    torch.nn.Module
-        Maps float32 (b, 3, side, side) to raw outputs (b, C).
-
-    Raises
-    ------
-    MmclustError
-        When the name is unknown, or pretrained weights are missing or do not fit.
+    It takes float32 (b, 3, side, side) to raw outputs (b, C). The last layer is
+    always new, with torch's default weights. Weights are drawn from torch's global
+    generator, which the caller forks and seeds. With ``pretrained`` the others are
+    torchvision's first for ImageNet (downloaded once), or of a state dict at a path,
+    safetensors or of ``torch.save``.
     """
     from torch import nn
 
@@ -79,17 +62,8 @@ def build(name: str, clusters: int, pretrained: bool | str = False) -> nn.Module
 def load(path: Path, name: str, clusters: int) -> nn.Module:
     """Build a network with learned weights, for inference on the CPU.
 
-    Parameters
-    ----------
-    path
-        ``visual.safetensors`` of a seed of ``joint_model``.
-    name, clusters
-        ``backbone`` and ``clusters`` of its ``model.json``.
-
-    Raises
-    ------
-    MmclustError
-        When the file is damaged or of another network.
+    ``path`` is ``visual.safetensors`` of a seed of ``joint_model``; ``model.json``
+    has the rest.
     """
     import torch
 

@@ -42,24 +42,9 @@ _NAMED = re.compile(r"GLOBAL ([\w.]+)")
 def checkpoint(model: str, revision: str) -> Path:
     """Return the folder of a checkpoint, downloading it if need be.
 
-    Parameters
-    ----------
-    model
-        A hub id such as ``openai/clip-vit-base-patch32``, or a folder.
-    revision
-        A commit, tag or branch; a folder has none.
-
-    Returns
-    -------
-    Path
-        Config, tokenizer and weights.
-
-    Raises
-    ------
-    MmclustError
-        When a folder does not exist or holds no weights, or the checkpoint is not
-        in the cache and cannot be downloaded: with model, revision, size, and the
-        command that fetches it.
+    ``model`` is a hub id such as ``openai/clip-vit-base-patch32`` at ``revision``, a
+    commit, tag or branch; or a folder, which has none. What is neither here nor
+    downloadable is refused with its size and the command that fetches it.
     """
     folder = Path(model).expanduser()
     if folder.is_dir() or model.startswith((".", "/", "~")):
@@ -129,13 +114,7 @@ def stamp(paths: Iterable[Path]) -> Stamp:
 
 
 def checkpoint_stamp(model: str, revision: str) -> Stamp:
-    """Return the :func:`stamp` of a checkpoint; who keeps a loaded model looks at it.
-
-    Raises
-    ------
-    MmclustError
-        See :func:`checkpoint`.
-    """
+    """Return a checkpoint's :func:`stamp`; who keeps a loaded model looks at it."""
     return stamp(_files(checkpoint(model, revision)))
 
 
@@ -157,12 +136,9 @@ def missing(model: str, revision: str, found: object) -> MmclustError:
 def identity(model: str, revision: str) -> dict[str, Any]:
     """Return a checkpoint's id, commit and digests, for ``features.json``.
 
-    Returns
-    -------
-    dict
-        ``model``; ``revision``, the commit that was meant (``local`` for a folder);
-        ``weights``, a sha256 of the weight files; ``files``, one of these with
-        tokenizer and configuration; and the weights' size, see :func:`size_of`.
+    ``revision`` is the commit that was meant (``local`` for a folder); ``weights`` a
+    sha256 of the weight files, ``files`` one of these with tokenizer and
+    configuration; beside them the weights' size.
     """
     folder = checkpoint(model, revision)
     return dict(_identity(model, folder, stamp(_files(folder))))
@@ -188,10 +164,7 @@ def _identity(model: str, folder: Path, files: Stamp) -> dict[str, Any]:
 def size_of(paths: Sequence[Path]) -> dict[str, int]:
     """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too.
 
-    Parameters
-    ----------
-    paths
-        safetensors files, or what torch.save wrote; all of one kind.
+    They are all safetensors, or all what torch.save wrote.
     """
     if all(path.suffix == ".safetensors" for path in paths):
         return stored_size(paths)
@@ -235,25 +208,10 @@ def loading(what: str) -> Iterator[None]:
 
 
 def from_pretrained(kind: Any, folder: Path) -> Any:
-    """Load a transformers model whose every weight the checkpoint holds.
+    """Load a transformers model of a class, on the CPU, float32, for inference.
 
-    Parameters
-    ----------
-    kind
-        The model's class.
-    folder
-        See :func:`checkpoint`.
-
-    Returns
-    -------
-    torch.nn.Module
-        On the CPU, float32, for inference.
-
-    Raises
-    ------
-    MmclustError
-        When files are damaged, or weights are missing: transformers would draw
-        them at random.
+    Weights that the checkpoint lacks are refused: transformers would draw them at
+    random.
     """
     import torch
 
@@ -273,26 +231,12 @@ def from_pretrained(kind: Any, folder: Path) -> Any:
 
 
 def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
-    """Read a file of tensors, numbers, text, lists and dictionaries.
+    """Read tensors, numbers, text, lists and dictionaries that ``torch.save`` wrote.
 
-    Parameters
-    ----------
-    path
-        What ``torch.save`` wrote.
-    stand_ins
-        Full names of foreign classes, and the inert class that takes the place of
-        each: its instances get the saved attributes and nothing else happens.
-
-    Returns
-    -------
-    object
-        With tensors on the CPU.
-
-    Raises
-    ------
-    MmclustError
-        When the file asks for any other class or function, which is named, or is
-        damaged. Nothing in it was called.
+    ``stand_ins`` names foreign classes in full, and the inert class that takes the
+    place of each: its instances get the saved attributes and nothing else happens. A
+    file that asks for any other class or function is refused; nothing in it was
+    called.
     """
     import pickle
 

@@ -55,13 +55,7 @@ class Vectors:
 
 @lru_cache(maxsize=1)
 def indexed(path: Path) -> Vectors:
-    """Note where each word's line begins: one pass, without reading numbers.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or holds no word vectors.
-    """
+    """Note where each word's line begins: one pass, without reading numbers."""
     require_file(path, GET)
     starts: dict[str, int] = {}
     dim = position = 0
