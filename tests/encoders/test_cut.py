@@ -10,9 +10,9 @@ from mmclust.core.manifest import canonical_digest
 from mmclust.core.plugins import load
 from mmclust.models import blip
 from mmclust.models.compute import n_longer
+from tests.encode.staging import encode, manifest_of
+from tests.encode.test_captions import params_of as blip_params
 from tests.encoders import tiny as make
-from tests.encoders.staging import encode, manifest_of
-from tests.encoders.test_captions import params_of as blip_params
 
 
 def lengthen(root, captions):

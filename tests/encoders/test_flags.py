@@ -11,8 +11,8 @@ from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest, read_manifest
 from mmclust.core.plugins import load, names, params_of
 from mmclust.models.compute import flags_of
+from tests.encode.staging import SMALL, encode, manifest_of
 from tests.encoders import tiny as make
-from tests.encoders.staging import SMALL, encode, manifest_of
 
 PIXELS = {"short_side": 40, "crop": 32, "published": False}
 CLOSE = {"bf16": 0.02, "fp16": 0.005}

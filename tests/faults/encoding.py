@@ -12,7 +12,7 @@ from pathlib import Path
 from mmclust.core import shards
 from mmclust.encode import engine
 from mmclust.encoders import hog
-from tests.encoders.staging import encode
+from tests.encode.staging import encode
 
 if __name__ == "__main__":
     prepare = hog.prepare

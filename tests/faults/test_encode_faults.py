@@ -17,8 +17,8 @@ from mmclust.core import io, shards
 from mmclust.core.errors import MmclustError
 from mmclust.encode import engine
 from tests.conftest import ROOT
-from tests.encoders import toys
-from tests.encoders.staging import encode
+from tests.encode import toys
+from tests.encode.staging import encode
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_features_of_a_skipped_image_must_be_named(tiny):
     from mmclust.core.features import read_features, sealed
     from mmclust.core.io import read_json, write_json
     from mmclust.core.manifest import read_manifest
-    from tests.encoders.staging import manifest_of
+    from tests.encode.staging import manifest_of
 
     encode(tiny, "hog")
     path = tiny / "out/hog/image.npy"

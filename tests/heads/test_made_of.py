@@ -18,8 +18,8 @@ from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._panels import panels_of_benchmark
 from mmclust.heads._saved import load_head
 from mmclust.heads._stage import head_of_benchmark
+from tests.encode.staging import encode_benchmark
 from tests.encoders import tiny as make
-from tests.encoders.staging import encode_benchmark
 
 WORDS = "square\ndisc\nbar\nred\ngreen\nblue\ngrey\nnoise\nred square\nblue bar\n"
 TAC = {"epochs": 2, "batch": 12, "hidden": 8, "n_neighbors": 5}

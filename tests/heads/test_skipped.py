@@ -29,13 +29,13 @@ from mmclust.heads._submit import assign_rows
 from mmclust.report.page import make_report
 from mmclust.retrieval.stage import retrieve_benchmark
 from mmclust.scoring.stage import score_benchmark
-from tests.encoders import tiny as make
-from tests.encoders.staging import (
+from tests.encode.staging import (
     caption_benchmark,
     encode,
     manifest_of,
     without_captions,
 )
+from tests.encoders import tiny as make
 from tests.heads.test_panels import module as panels
 
 BAD = (7, 22)

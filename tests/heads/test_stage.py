@@ -19,7 +19,7 @@ from mmclust.heads._embeddings import shares_space
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._saved import load_head
 from mmclust.heads._stage import head_of_benchmark
-from tests.encoders.staging import encode_benchmark
+from tests.encode.staging import encode_benchmark
 
 MINICLIP = {"dim": 8, "size": 16, "width": 8, "steps": 20, "batch": 12}
 TAC = {"epochs": 2, "batch": 12, "hidden": 8, "n_neighbors": 5}

@@ -2,10 +2,8 @@
 
 ``encoders.fuse.members`` names them with their options. For a second fusion, or one
 with a text view, copy a preset of a few lines such as ``classical.py`` or
-``resnet50_caption_sbert.py``: its name is then a name in params.yaml. It has
-``VIEWS``, a ``Params`` with one field per member, and the functions below. The
-picture is decoded once: ``prepare`` packs what each member's ``prepare`` makes of it
-into one row of bytes.
+``resnet50_caption_sbert.py``, whose ``Params`` have a field for each member: its name
+is then a name in params.yaml. Each picture is decoded once for all members.
 
 Source: those of the members.
 """
@@ -75,7 +73,7 @@ def _member(name: str, block: dict[str, Any] | None) -> tuple[ModuleType, Any]:
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
-    """Pack what the members make of an image uint8 (h, w, 3) into uint8 (bytes,)."""
+    """Pack what each member makes of an image uint8 (h, w, 3) into uint8 (bytes,)."""
     return np.concatenate([_bytes(part) for part in _parts(rgb, params).values()])
 
 

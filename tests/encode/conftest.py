@@ -4,7 +4,7 @@ import pytest
 
 from mmclust.core import shards
 from mmclust.encode import engine
-from tests.encoders import toys
+from tests.encode import toys
 
 
 @pytest.fixture

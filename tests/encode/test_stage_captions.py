@@ -12,8 +12,8 @@ from mmclust.core.manifest import read_manifest
 from mmclust.encode.captions import write_captions
 from mmclust.encode.plan import plan_run
 from mmclust.encode.stage import encode as encode_run
+from tests.encode.staging import encode, manifest_of, without_captions
 from tests.encoders import tiny as make
-from tests.encoders.staging import encode, manifest_of, without_captions
 
 KINDS = ["round", "flat", "tall", "wide", "small"]
 OTHER = [[f"colour {KINDS[i % 5]}", f"a {KINDS[i % 3]} thing"] for i in range(36)]

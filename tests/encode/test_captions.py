@@ -15,8 +15,8 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.params import convert
 from mmclust.encode.captions import captions_for, source_of, write_captions
 from mmclust.models import blip
+from tests.encode.staging import caption_benchmark
 from tests.encoders import tiny as make
-from tests.encoders.staging import caption_benchmark
 from tests.encoders.tiny import options
 
 IDS = [f"{i:03d}" for i in range(8)]

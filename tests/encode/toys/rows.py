@@ -1,6 +1,6 @@
 """An encoder that loses a row of each batch."""
 
-from tests.encoders.toys.model import Params, prepare
+from tests.encode.toys.model import Params, prepare
 
 __all__ = ["Params", "prepare"]
 VIEWS = ("image",)

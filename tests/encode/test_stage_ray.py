@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmclust.core.errors import MmclustError
-from tests.encoders.staging import encode
+from tests.encode.staging import encode
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 

@@ -12,7 +12,7 @@ from mmclust.core.features import read_features
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.encode import engine
-from tests.encoders.staging import (
+from tests.encode.staging import (
     SMALL,
     arrays,
     encode,
@@ -165,7 +165,7 @@ def test_compile_reaches_the_models(tiny, toy_encoders, monkeypatch):
     """--compile compiles what goes through `ready`, and is named."""
     import torch
 
-    from tests.encoders.toys import model
+    from tests.encode.toys import model
 
     model._model.cache_clear()
     compiled = []

@@ -12,7 +12,7 @@ from mmclust.core.features import read_features
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, Params, ScoreParams
 from mmclust.scoring.stage import score_benchmark
-from tests.encoders.staging import encode, manifest_of, without_captions
+from tests.encode.staging import encode, manifest_of, without_captions
 
 
 def damage(root, *rows):

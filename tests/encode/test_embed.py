@@ -11,7 +11,7 @@ from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.encode.embed import embed, plan_embedding
 from mmclust.encode.engine import Options
 from tests.conftest import save_jpeg
-from tests.encoders.staging import encode_benchmark
+from tests.encode.staging import encode_benchmark
 
 SMALL = {"dim": 8, "size": 16, "steps": 5, "batch": 8}
 

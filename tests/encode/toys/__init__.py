@@ -11,7 +11,7 @@ NAMES = ("toy_model", "toy_bad", "toy_rows")
 
 def install():
     for name in NAMES:
-        module = importlib.import_module(f"tests.encoders.toys.{name[4:]}")
+        module = importlib.import_module(f"tests.encode.toys.{name[4:]}")
         sys.modules[f"mmclust.encoders.{name}"] = module
     plugins.names = _names
 
