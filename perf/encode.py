@@ -31,9 +31,10 @@ import numpy as np
 from mmclust.core import plugins
 from mmclust.core.images import Images
 from mmclust.core.manifest import Row, read_manifest, write_manifest
-from mmclust.encoders import _engines, _shard
-from mmclust.encoders._engines import Options
-from mmclust.encoders._stage import encode_together
+from mmclust.encode import engine
+from mmclust.encode.engine import Options
+from mmclust.encode.plan import plan_run
+from mmclust.encode.stage import encode
 
 NAME = "perf_vit"
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -82,7 +83,7 @@ def model(device: str) -> Any:
     import torch
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    from mmclust.encoders._compute import ready
+    from mmclust.models.compute import ready
 
     torch.manual_seed(0)
     config = CLIPVisionConfig(patch_size=32)  # the defaults are ViT-B
@@ -105,21 +106,25 @@ def forward(pixels: np.ndarray[Any, Any], device: str) -> np.ndarray[Any, Any]:
         return np.asarray(model(device)(x).image_embeds.float().cpu())
 
 
+_OWN = {
+    name: getattr(engine, name)
+    for name in ("whole_shards", "spooled_shards", "encoded_shards")
+}
+
+
 def whole_shards(job: Any) -> Any:
-    return _in_worker().whole_shards(job)
+    install()
+    return _OWN["whole_shards"](job)
 
 
 def spooled_shards(job: Any, scratch: Path) -> Any:
-    return _in_worker().spooled_shards(job, scratch)
+    install()
+    return _OWN["spooled_shards"](job, scratch)
 
 
 def encoded_shards(job: Any) -> Any:
-    return _in_worker().encoded_shards(job)
-
-
-def _in_worker() -> ModuleType:
     install()
-    return _shard
+    return _OWN["encoded_shards"](job)
 
 
 def make_pictures(folder: Path, source: Path, n_images: int) -> list[bytes]:
@@ -178,7 +183,7 @@ def run(root: Path, manifest: Path, encoders: list[str], options: Options) -> fl
     outs = {encoder: out / encoder for encoder in encoders}
     blocks: dict[str, dict[str, Any] | None] = dict.fromkeys(encoders)
     return seconds(
-        lambda: encode_together(manifest, blocks, outs, seed=0, options=options)
+        lambda: encode(plan_run(manifest, blocks, outs, seed=0, options=options))
     )
 
 
@@ -255,7 +260,7 @@ def main() -> None:
     install()
     here = importlib.import_module("encode")  # what workers import by name
     for name in ("whole_shards", "spooled_shards", "encoded_shards"):
-        setattr(_engines, name, getattr(here, name))
+        setattr(engine, name, getattr(here, name))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         pictures = make_pictures(root / "files", args.pictures, args.images)

@@ -115,7 +115,7 @@ def images(count, backbone, clusters):
     from mmclust.core.manifest import Row, read_manifest, write_manifest
     from mmclust.core.types import Objects
     from mmclust.grounding.look import look, read_gold, read_model
-    from mmclust.kernels.backbones import build
+    from mmclust.models.backbones import build
 
     torch.manual_seed(0)
     rng = np.random.default_rng(0)

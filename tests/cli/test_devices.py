@@ -6,7 +6,7 @@ import typer
 from mmclust.cli import app
 from mmclust.cli._options import usable
 from mmclust.core.errors import MmclustError
-from mmclust.encoders._compute import require_device
+from mmclust.models.compute import require_device
 
 COMMANDS = {
     "encode": ("encode", "coco_cross", "hog"),

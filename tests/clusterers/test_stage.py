@@ -12,8 +12,8 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import sealed
 from mmclust.core.io import read_json, read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
-from mmclust.encoders._stage import encode_benchmark
 from mmclust.scoring.record import path_of, read
+from tests.encode.staging import encode_benchmark
 
 METHODS = ("kmeans", "agglomerative", "random")
 

@@ -15,7 +15,7 @@ from mmclust.core.plugins import names
 from tests.conftest import ROOT
 
 STAGES = {
-    "encoders": "mmclust.encoders._stage",
+    "encoders": "mmclust.encode.stage",
     "heads": "mmclust.heads._stage",
     "words": "mmclust.words._stage",
 }
@@ -81,7 +81,7 @@ def test_an_encoder_changes_its_own_features(package):
 
 
 @pytest.mark.parametrize(
-    "helper", ["encoders._pixels", "heads._train", "kernels.kmeans", "core.images"]
+    "helper", ["models.pixels", "heads._train", "kernels.kmeans", "core.images"]
 )
 def test_a_helper_changes_what_imports_it(package, helper):
     """Exactly those plugins whose closure has it: some, and not all."""

@@ -4,7 +4,7 @@ import pytest
 
 from mmclust.core.costs import stored_size
 from mmclust.core.errors import MmclustError
-from mmclust.kernels.hub import identity, size_of
+from mmclust.models.hub import identity, size_of
 from tests.encoders import tiny as make
 
 

@@ -45,7 +45,7 @@ def parse(words):
 
 
 def parse_mmclust(arguments):
-    from mmclust.encoders._compute import require_device
+    from mmclust.models.compute import require_device
 
     command, rest = find(arguments)
     for option in command.params:

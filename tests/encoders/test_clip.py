@@ -117,25 +117,11 @@ def test_siglip_by_its_checkpoint(tmp_path):
 
 def test_open_clip_checkpoints(tmp_path):
     """A tiny open_clip model from a folder, as the hub lays it out."""
-    import json
-
     import torch
-    from safetensors.torch import save_file
 
+    params = options("clip", **tiny.open_clip(tmp_path))
     open_clip = pytest.importorskip("open_clip")
-    vision = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2}
-    sizes = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**text, "layers": 2}}
-    torch.manual_seed(0)
-    model = open_clip.model.CLIP(**sizes).eval()
-    save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
-    pixels = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
-    config = {"model_cfg": sizes, "preprocess_cfg": pixels}
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
-    half = {"mean": [0.5] * 3, "std": [0.5] * 3}
-    params = options(
-        "clip", model=str(tmp_path), library="open_clip", short_side=32, crop=32, **half
-    )
+    model = open_clip.create_model(f"local-dir:{tmp_path}").eval()
     rows = CLIP.encode_captions(["a dog", "a bus"], params, Fitted(), device="cpu")
     with torch.inference_mode():
         expected = model.encode_text(open_clip.tokenize(["a dog", "a bus"]))
@@ -189,7 +175,7 @@ def test_offline_the_error_says_what_is_missing(monkeypatch):
     """Model, revision, size and the command that fetches it; nothing is downloaded."""
     import huggingface_hub
 
-    from mmclust.kernels import hub as _hub
+    from mmclust.models import hub as _hub
 
     def refuse(*_, **__):
         raise OSError("no network")
@@ -212,7 +198,7 @@ def test_identity_follows_the_weights(checkpoint, params, tmp_path):
     """The digest changes with the weights, and the commit is the snapshot's name."""
     import shutil
 
-    from mmclust.kernels.hub import identity
+    from mmclust.models.hub import identity
 
     one = CLIP.identity(params)
     assert one["revision"] == "local"
@@ -228,7 +214,7 @@ def test_identity_follows_the_weights(checkpoint, params, tmp_path):
 
 def test_only_what_loading_needs_is_downloaded():
     """safetensors where there are any, else torch's; no other framework's."""
-    from mmclust.kernels.hub import _needed
+    from mmclust.models.hub import _needed
 
     both = ["config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5"]
     old = ["config.json", "merges.txt", "pytorch_model.bin", "onnx/model.json"]

@@ -8,12 +8,11 @@ import pytest
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest
 from mmclust.core.plugins import load
-from mmclust.encoders import _blip
-from mmclust.encoders._batches import n_longer
+from mmclust.models import blip
+from mmclust.models.compute import n_longer
+from tests.encode.staging import encode, manifest_of
+from tests.encode.test_captions import params_of as blip_params
 from tests.encoders import tiny as make
-from tests.encoders.staging import encode, manifest_of
-from tests.encoders.test_captions import params_of as blip_params
-from tests.encoders.test_flags import open_clip
 
 
 def lengthen(root, captions):
@@ -37,7 +36,7 @@ def test_clip_reads_77_tokens(tiny, tmp_path):
 def test_open_clip_reads_as_many(tiny, tmp_path):
     """Its own tokenizer: one token for each of these words, and two more."""
     lengthen(tiny, [["dog " * 75], ["dog " * 76, "dog " * 75 + "!"]])
-    block = open_clip(tmp_path / "model")
+    block = make.open_clip(tmp_path / "model")
     files = encode(tiny, "clip", blocks={"clip": block})
     assert json.loads(files["clip/features.json"])["captions_cut"] == 2
 
@@ -94,7 +93,7 @@ def test_captions_that_were_still_going_on(tmp_path):
     """BLIP's at max_length: by hand, [SEP] is 3 and [PAD] 0."""
     params = blip_params(model=str(make.blip(tmp_path / "blip")))
     tokens = np.array([[[5, 9, 3, 0], [5, 9, 9, 3]], [[5, 9, 9, 9], [5, 3, 0, 0]]])
-    assert _blip.n_cut(tokens, params) == 1
+    assert blip.n_cut(tokens, params) == 1
 
 
 def test_it_is_said_on_the_terminal(tiny, tmp_path, run_mmclust):

@@ -11,61 +11,15 @@ from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest, read_manifest
 from mmclust.core.params import params_of
 from mmclust.core.plugins import load, names
-from mmclust.encoders._compute import flags_of
+from mmclust.models.compute import flags_of
+from tests.encode.staging import SMALL, encode, manifest_of
 from tests.encoders import tiny as make
-from tests.encoders.staging import SMALL, encode, manifest_of
 
 PIXELS = {"short_side": 40, "crop": 32, "published": False}
-GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 CLOSE = {"bf16": 0.02, "fp16": 0.005}
 """Of the largest value."""
 VANISHING = ("efficientnet_b0", "mobilenet_v3")
 """Untrained, their features are of the size of 1e-14, which float16 does not know."""
-
-
-def open_clip(folder):
-    """A tiny open_clip model, as the hub lays it out."""
-    import torch
-    from safetensors.torch import save_file
-
-    module = pytest.importorskip("open_clip")
-    vision = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2}
-    sizes = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**text, "layers": 2}}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        state = module.model.CLIP(**sizes).state_dict()
-    folder.mkdir()
-    save_file(state, folder / "open_clip_model.safetensors")
-    config = {
-        "model_cfg": sizes,
-        "preprocess_cfg": {**GREY, "interpolation": "bicubic"},
-    }
-    (folder / "open_clip_config.json").write_text(json.dumps(config))
-    return {"model": str(folder), "library": "open_clip", "short_side": 32, "crop": 32,
-            **GREY}  # fmt: skip
-
-
-def timm(folder):
-    from safetensors.torch import save_file
-
-    model = pytest.importorskip("timm").create_model("vit_tiny_patch16_224")
-    folder.mkdir()
-    save_file(model.state_dict(), folder / "vit.safetensors")
-    return {"model": "vit_tiny_patch16_224", "weights": str(folder / "vit.safetensors")}
-
-
-def dinov2(folder):
-    import torch
-    from transformers import Dinov2Config, Dinov2Model
-
-    config = Dinov2Config(
-        hidden_size=24, num_hidden_layers=2, num_attention_heads=4, image_size=28
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        Dinov2Model(config).save_pretrained(folder)
-    return {"model": str(folder), "short_side": 32, "crop": 28}
 
 
 @pytest.fixture
@@ -91,8 +45,8 @@ def blocks(tmp_path_factory):
         "sbert": sbert,
         "caption_sbert": sbert,
         "resnet50": resnet,
-        "vit_b16": timm(root / "timm"),
-        "dinov2": dinov2(root / "dinov2"),
+        "vit_b16": make.timm(root / "timm"),
+        "dinov2": make.dinov2(root / "dinov2"),
         "classical_resnet50": {"resnet50": resnet},
         "resnet50_caption_sbert": {"resnet50": resnet, "caption_sbert": sbert},
         "fuse": {"members": {"hog": None, "resnet50": resnet}},
@@ -161,10 +115,10 @@ def test_every_encoder_under_every_precision(few, blocks):
 def test_other_libraries_under_every_precision(few, tmp_path, library, precision):
     """clip's own options lead to two more kinds of models."""
     if library == "open_clip":
-        block = open_clip(tmp_path / "model")
+        block = make.open_clip(tmp_path / "model")
     else:
         model = str(make.siglip(tmp_path / "model"))
-        block = {"model": model, "short_side": None, "crop": 32, **GREY}
+        block = {"model": model, "short_side": None, "crop": 32, **make.GREY}
     encode(few, "clip", out="float32", batch_size=4, blocks={"clip": block})
     encode(
         few,
@@ -209,7 +163,7 @@ def test_what_is_recorded_as_compiled_ran_compiled(few, blocks, tmp_path, monkey
     monkeypatch.setattr(torch, "compile", compiled)
     able = accepting(blocks, "compile")
     variants = [(name, blocks[name]) for name in able if name != "vit_b16"]
-    for name, block in [*variants, ("clip", open_clip(tmp_path / "model"))]:
+    for name, block in [*variants, ("clip", make.open_clip(tmp_path / "model"))]:
         encode(few, name, out="usual", batch_size=4, blocks={name: block})
         assert not calls, name
         encode(

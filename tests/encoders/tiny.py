@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 
 from mmclust.core.params import params_of
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch
 
+GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 WORDS = "a an the red green blue dog bus kite square on grass is it what yes no"
 
 
@@ -163,6 +165,51 @@ def sbert(folder):
     words = Transformer(str(inner), max_seq_length=40)
     SentenceTransformer(modules=[words, Pooling(32)], device="cpu").save(str(folder))
     return folder
+
+
+def open_clip(folder):
+    """A tiny open_clip model, as the hub lays it out."""
+    import torch
+    from safetensors.torch import save_file
+
+    module = pytest.importorskip("open_clip")
+    vision = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2}
+    sizes = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**text, "layers": 2}}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = module.model.CLIP(**sizes).state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(state, folder / "open_clip_model.safetensors")
+    config = {
+        "model_cfg": sizes,
+        "preprocess_cfg": {**GREY, "interpolation": "bicubic"},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return {"model": str(folder), "library": "open_clip", "short_side": 32, "crop": 32,
+            **GREY}  # fmt: skip
+
+
+def timm(folder):
+    from safetensors.torch import save_file
+
+    model = pytest.importorskip("timm").create_model("vit_tiny_patch16_224")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(model.state_dict(), folder / "vit.safetensors")
+    return {"model": "vit_tiny_patch16_224", "weights": str(folder / "vit.safetensors")}
+
+
+def dinov2(folder):
+    import torch
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=24, num_hidden_layers=2, num_attention_heads=4, image_size=28
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        Dinov2Model(config).save_pretrained(folder)
+    return {"model": str(folder), "short_side": 32, "crop": 28}
 
 
 def torchvision(folder, name="resnet18"):

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from mmclust.core import shards
-from mmclust.encoders import _engines, hog
-from tests.encoders.staging import encode
+from mmclust.encode import engine
+from mmclust.encoders import hog
+from tests.encode.staging import encode
 
 if __name__ == "__main__":
     prepare = hog.prepare
@@ -21,5 +22,5 @@ if __name__ == "__main__":
         return prepare(rgb, params)
 
     hog.prepare = slowly
-    shards.ROWS, _engines.BATCH = 4, 4
+    shards.ROWS, engine.BATCH = 4, 4
     encode(Path(sys.argv[1]), "hog")

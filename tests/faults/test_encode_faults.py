@@ -15,23 +15,23 @@ import pytest
 
 from mmclust.core import io, shards
 from mmclust.core.errors import MmclustError
-from mmclust.encoders import _engines
+from mmclust.encode import engine
 from tests.conftest import ROOT
-from tests.encoders import toys
-from tests.encoders.staging import encode
+from tests.encode import toys
+from tests.encode.staging import encode
 
 
 @pytest.fixture
 def fours(monkeypatch):
     """Nine shards of four."""
     monkeypatch.setattr(shards, "ROWS", 4)
-    monkeypatch.setattr(_engines, "BATCH", 4)
+    monkeypatch.setattr(engine, "BATCH", 4)
 
 
 @pytest.fixture
 def toy_encoders(monkeypatch):
     toys.install()
-    monkeypatch.setattr(_engines, "whole_shards", toys.whole_shards)
+    monkeypatch.setattr(engine, "whole_shards", toys.whole_shards)
     yield
     toys.uninstall()
 
@@ -190,7 +190,7 @@ def test_features_of_a_skipped_image_must_be_named(tiny):
     from mmclust.core.features import read_features, sealed
     from mmclust.core.io import read_json, write_json
     from mmclust.core.manifest import read_manifest
-    from tests.encoders.staging import manifest_of
+    from tests.encode.staging import manifest_of
 
     encode(tiny, "hog")
     path = tiny / "out/hog/image.npy"

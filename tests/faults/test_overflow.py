@@ -7,7 +7,7 @@ from mmclust.clusterers._files import cluster_files
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features
 from mmclust.heads._rows import read_rows
-from mmclust.kernels.vector_file import indexed
+from mmclust.models.vector_file import indexed
 from mmclust.retrieval.own_files import Embedded, _rows
 
 

@@ -29,12 +29,11 @@ from mmclust.core.features import (
 )
 from mmclust.core.io import read_array, read_ids, read_json, read_record, read_table
 from mmclust.core.params import read_params
-from mmclust.encoders._weights import processor_pixels
 from mmclust.grounding.boxes import outline
 from mmclust.heads._rows import n_clusters
 from mmclust.heads._saved import load_head
-from mmclust.kernels.hub import loading
-from mmclust.kernels.torch_file import load_torch
+from mmclust.models.hub import load_torch, loading
+from mmclust.models.pixels import processor_pixels
 from mmclust.retrieval.own_files import names
 from mmclust.scoring.columns import read_assignment, read_list, read_values
 from mmclust.scoring.record import Record, Score

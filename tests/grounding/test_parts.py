@@ -18,7 +18,7 @@ from mmclust.grounding.captions import (
 from mmclust.grounding.classes import clip_baseline
 from mmclust.grounding.draw import draw
 from mmclust.grounding.look import Network, read_gold, read_model
-from mmclust.kernels.backbones import classifier, feature_layer, load
+from mmclust.models.backbones import classifier, feature_layer, load
 from tests.grounding.toy import SIDE, write_benchmark, write_model
 
 

@@ -15,7 +15,7 @@ from mmclust.core.io import write_json
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.types import Objects
-from mmclust.kernels.backbones import build
+from mmclust.models.backbones import build
 
 SIDE = 32
 CATEGORIES = ("dog", "hot dog", "cat")

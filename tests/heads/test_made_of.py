@@ -13,11 +13,11 @@ from mmclust.core.features import read_features
 from mmclust.core.io import read_json, write_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, NounsParams, Params
-from mmclust.encoders._stage import encode_benchmark
 from mmclust.heads._files import assign_images, load_head
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._panels import panels_of_benchmark
 from mmclust.heads._stage import head_of_benchmark
+from tests.encode.staging import encode_benchmark
 from tests.encoders import tiny as make
 
 WORDS = "square\ndisc\nbar\nred\ngreen\nblue\ngrey\nnoise\nred square\nblue bar\n"

@@ -19,17 +19,22 @@ from mmclust.core.params import (
     Params,
     ScoreParams,
 )
-from mmclust.encoders._caption_stage import caption_benchmark
-from mmclust.encoders._embed import embed_benchmark
-from mmclust.encoders._stage import encode_together
+from mmclust.encode.embed import embed, plan_embedding
+from mmclust.encode.plan import plan_run
+from mmclust.encode.stage import encode as encode_run
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._panels import panels_of_benchmark
 from mmclust.heads._stage import assign_rows, head_of_benchmark
 from mmclust.report.page import make_report
 from mmclust.retrieval.stage import retrieve_benchmark
 from mmclust.scoring.stage import score_benchmark
+from tests.encode.staging import (
+    caption_benchmark,
+    encode,
+    manifest_of,
+    without_captions,
+)
 from tests.encoders import tiny as make
-from tests.encoders.staging import encode, manifest_of, without_captions
 from tests.heads.test_panels import module as panels
 
 BAD = (7, 22)
@@ -157,7 +162,7 @@ def test_a_pool_is_searched_without_them(tiny):
     encode(tiny, "miniclip", out="data/features/tiny", blocks={"miniclip": MINICLIP},
            policy=skip)  # fmt: skip
     out = tiny / "data/embeddings/tiny/miniclip"
-    found = embed_benchmark(
+    run = plan_embedding(
         tiny / "data/benchmarks/tiny",
         "miniclip",
         out,
@@ -166,7 +171,7 @@ def test_a_pool_is_searched_without_them(tiny):
         seed=5,
         policy=EncodeParams(**skip),
     )
-    assert found == {"image": 34, "text_main": 3 * 34}
+    assert embed(run) == {"image": 34, "text_main": 3 * 34}
     record = retrieve_benchmark(
         tiny, "tiny", ["miniclip"], n_resamples=100, seed=1, top_k=5
     )
@@ -187,7 +192,7 @@ def test_a_picture_that_was_not_captioned_is_left_out(tiny, tmp_path):
     )
 
     def text(**policy):
-        encode_together(
+        run = plan_run(
             manifest_of(tiny),
             {"lsa": {"captions": "blip", "dim": 2}},
             {"lsa": tiny / "out/lsa"},
@@ -195,6 +200,7 @@ def test_a_picture_that_was_not_captioned_is_left_out(tiny, tmp_path):
             policy=EncodeParams(**policy),
             made=made.parent,
         )
+        encode_run(run)
         return json.loads((tiny / "out/lsa/features.json").read_text())
 
     reasons = text(corrupt="skip")["skipped"]["text"]

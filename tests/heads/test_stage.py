@@ -13,12 +13,12 @@ from mmclust.core.features import read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import ModelParams, NounsParams, Params
-from mmclust.encoders._stage import encode_benchmark
 from mmclust.heads import _train
 from mmclust.heads._embeddings import shares_space
 from mmclust.heads._files import assign_images, load_head
 from mmclust.heads._nouns import nouns_of_benchmark
 from mmclust.heads._stage import head_of_benchmark
+from tests.encode.staging import encode_benchmark
 
 MINICLIP = {"dim": 8, "size": 16, "width": 8, "steps": 20, "batch": 12}
 TAC = {"epochs": 2, "batch": 12, "hidden": 8, "n_neighbors": 5}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from mmclust.kernels import _lloyd
+from mmclust.kernels import kmeans as training
 from mmclust.kernels import nearest_centroids as module
 from mmclust.kernels.kmeans import kmeans
 from mmclust.kernels.nearest_centroids import inner_products, nearest_centroids
@@ -141,7 +141,7 @@ def test_training_gives_coinciding_centroids_rows_once(monkeypatch):
 
     monkeypatch.setattr(np, "dot", off)
     for spherical in (False, True):
-        labels, _ = _lloyd._assign(rows, centroids, spherical=spherical)
+        labels, _ = training._assign(rows, centroids, spherical=spherical)
         assert not {2, 4, 6} & set(labels.tolist())
 
 

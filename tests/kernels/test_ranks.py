@@ -6,11 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.kernels import _best, _ranks_torch
 from mmclust.kernels import ranks as module
-from mmclust.kernels._best import best
-from mmclust.kernels._ranks_torch import ranks_on
-from mmclust.kernels._repeated import repeated_rows
 from mmclust.kernels.ranks import rank_embeddings, rank_scores
 
 
@@ -50,13 +46,21 @@ def test_an_accelerator_counts_the_same():
     """The torch path, here on the CPU."""
     queries, candidates, positives = problem(5)
     ours = rank_embeddings(queries, candidates, positives, sections=(200, 501), top_k=7)
-    repeated = repeated_rows(candidates)
-    theirs = ranks_on("cpu", queries, candidates, positives, (200, 501), 7, repeated)
+    theirs = rank_embeddings(
+        queries, candidates, positives, sections=(200, 501), top_k=7, device="cpu:0"
+    )
     have = positives >= 0
-    assert (ours.greater[:, have] == theirs[0][:, have]).all()
-    assert (ours.equal[:, have] == theirs[1][:, have]).all()
-    assert (ours.top_scores == theirs[4]).all()
-    assert (ours.top == theirs[3]).all()
+    assert (ours.greater[:, have] == theirs.greater[:, have]).all()
+    assert (ours.equal[:, have] == theirs.equal[:, have]).all()
+    assert (ours.top_scores == theirs.top_scores).all()
+    assert (ours.top == theirs.top).all()
+
+
+def best(scores, k):
+    """Rank each row as one query's scores, and return what is listed."""
+    none = np.full((len(scores), 1), -1)
+    ranks = rank_scores(lambda a, b: scores[a:b], *scores.shape, none, top_k=k)
+    return ranks.top, ranks.top_scores
 
 
 @given(st.integers(1, 12), st.integers(0, 10_000))
@@ -72,7 +76,7 @@ def test_best_sorts_by_score_then_position(k, seed):
 
 def test_best_in_parts_that_are_not_whole(monkeypatch):
     """The last part of a row may be shorter; the best may be anywhere."""
-    monkeypatch.setattr(_best, "_PARTS", 4)
+    monkeypatch.setattr(module, "_PARTS", 4)
     scores = np.arange(46, dtype=np.float32).reshape(2, 23)
     assert best(scores, 1)[0].tolist() == [[22]] * 2
     assert best(scores[:, ::-1], 1)[0].tolist() == [[0]] * 2
@@ -126,7 +130,7 @@ def test_counts_up_to_each_section():
 def test_an_accelerator_lists_equal_scores_by_position(k):
     """Also where the list ends among equals; topk alone cuts anywhere."""
     scores = np.random.default_rng(k).integers(0, 3, (25, 40)).astype(np.float32)
-    listed, values = _ranks_torch._best(torch.from_numpy(scores), k)
+    listed, values = module._best_on(torch.from_numpy(scores), k)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert np.array_equal(listed, order)
     assert np.array_equal(values, np.take_along_axis(scores, order, axis=1))

@@ -19,7 +19,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
-from mmclust.kernels.backbones import load
+from mmclust.models.backbones import load
 from mmclust.words import _train
 from mmclust.words._counts import Counts
 from mmclust.words._stage import Flags, learn_words, read_corpus

@@ -13,7 +13,7 @@ import torch
 from mmclust.core.clusters import read_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
-from mmclust.kernels.backbones import load
+from mmclust.models.backbones import load
 from mmclust.words._release import TEXT_MODEL, import_release
 
 TABLES = [{"dog": 2, "a": 2, "cat": 1}, {"a": 1, "cat": 2}, {"a": 1, "bike": 1}, {}]

@@ -17,7 +17,7 @@ def usable(device: str) -> str:
     """Return a device's name if it can be computed on; refuse it at once if not."""
     if device == "cpu":
         return device
-    from mmclust.encoders._compute import require_device
+    from mmclust.models.compute import require_device
 
     return require_device(device)
 

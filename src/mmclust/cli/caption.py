@@ -38,10 +38,8 @@ def caption(
     from mmclust.core.io import read_table
     from mmclust.core.params import read_params
     from mmclust.core.plugins import require
-    from mmclust.encoders._caption_stage import (
-        caption_benchmark,
-        fingerprint_of_captions,
-    )
+    from mmclust.encode.captioning import caption as caption_run
+    from mmclust.encode.captioning import fingerprint_of_captions, plan_captions
 
     require("benchmarks", benchmark)
     params = read_params()
@@ -56,7 +54,7 @@ def caption(
         )
     out = Path("data/captions") / benchmark / f"{name}.parquet"
     manifest = Path("data/benchmarks") / benchmark / "manifest.parquet"
-    made = fingerprint_of_captions(
+    run = plan_captions(
         manifest,
         name,
         out,
@@ -65,18 +63,10 @@ def caption(
         corrupt=params.encode.corrupt,
         device=device,
     )
+    made = fingerprint_of_captions(run)
     if as_before(made):
         return []
-    n_captions = caption_benchmark(
-        manifest,
-        name,
-        out,
-        block=known[name],
-        seed=params.seed,
-        corrupt=params.encode.corrupt,
-        device=device,
-        workers=n_workers(workers),
-    )
+    n_captions = caption_run(run, n_workers(workers))
     made.write()
     typer.echo(f"{benchmark} {name}: {n_captions} captions an image; wrote {out}")
     meta = read_table(out)[1]

@@ -32,38 +32,28 @@ def embed(
         tell_left_out,
     )
     from mmclust.core.params import read_params
-    from mmclust.encoders._embed import embed_benchmark, fingerprint_of_embeddings
-    from mmclust.encoders._engines import Options
+    from mmclust.encode.embed import embed as embed_run
+    from mmclust.encode.embed import fingerprint_of_embeddings, plan_embedding
+    from mmclust.encode.engine import Options
 
     params = read_params()
     require_plugins(benchmark, encoder)
-    folder = Path("data/benchmarks") / benchmark
     out = Path("data/embeddings") / benchmark / encoder
     fitted = Path("data/features") / params.retrieval.fitted_on / encoder
-    block = params.encoder_options(encoder, benchmark)
-    options = Options(devices=(device,), workers=n_workers(workers))
-    made = fingerprint_of_embeddings(
-        folder,
+    run = plan_embedding(
+        Path("data/benchmarks") / benchmark,
         encoder,
         out,
         fitted=fitted,
-        block=block,
+        block=params.encoder_options(encoder, benchmark),
         seed=params.seed,
         policy=params.encode,
-        options=options,
+        options=Options(devices=(device,), workers=n_workers(workers)),
     )
+    made = fingerprint_of_embeddings(run, fitted)
     if as_before(made):
         return
-    found = embed_benchmark(
-        folder,
-        encoder,
-        out,
-        fitted=fitted,
-        block=block,
-        seed=params.seed,
-        policy=params.encode,
-        options=options,
-    )
+    found = embed_run(run)
     made.write()
     rows = ", ".join(f"{name} {count:,}" for name, count in found.items())
     typer.echo(f"{benchmark} {encoder}: {rows}; wrote {out}")

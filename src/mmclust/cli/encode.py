@@ -94,8 +94,10 @@ def encode(
         tell_zero_rows,
     )
     from mmclust.core.params import read_params
-    from mmclust.encoders._engines import Options
-    from mmclust.encoders._stage import encode_together, fingerprints
+    from mmclust.encode.engine import Options
+    from mmclust.encode.plan import plan_run
+    from mmclust.encode.stage import encode as encode_run
+    from mmclust.encode.stage import fingerprint_of
 
     params = read_params()
     for encoder in encoders:
@@ -108,51 +110,31 @@ def encode(
         precision=precision,
         compiled=compiled,
     )
-    manifest = Path("data/benchmarks") / benchmark / "manifest.parquet"
-    blocks = {
-        encoder: params.encoder_options(encoder, benchmark) for encoder in encoders
-    }
-    outs = {encoder: Path("data/features") / benchmark / encoder for encoder in blocks}
-    made = Path("data/captions") / benchmark
-    if dry_run:
-        from mmclust.encoders._probe import estimate
-
-        lines = estimate(
-            manifest,
-            blocks,
-            outs,
-            seed=params.seed,
-            policy=params.encode,
-            options=options,
-            made=made,
-        )
-        typer.echo("\n".join(lines))
-        return []
-    found = fingerprints(
-        manifest,
-        blocks,
-        outs,
+    run = plan_run(
+        Path("data/benchmarks") / benchmark / "manifest.parquet",
+        {encoder: params.encoder_options(encoder, benchmark) for encoder in encoders},
+        {encoder: Path("data/features") / benchmark / encoder for encoder in encoders},
         seed=params.seed,
         policy=params.encode,
         options=options,
-        made=made,
+        made=Path("data/captions") / benchmark,
     )
-    due = {name: each for name, each in found.items() if not as_before(each)}
+    if dry_run:
+        from mmclust.encode.dry_run import estimate
+
+        typer.echo("\n".join(estimate(run)))
+        return []
+    found = [(work, fingerprint_of(work, run)) for work in run.works]
+    due = [(work, made) for work, made in found if not as_before(made)]
     if not due:
         return []
-    dims = encode_together(
-        manifest,
-        {name: blocks[name] for name in due},
-        outs,
-        seed=params.seed,
-        policy=params.encode,
-        options=options,
-        made=made,
-    )
-    for encoder, views in dims.items():
-        due[encoder].write()
-        text = ", ".join(f"{view} {dim}-d" for view, dim in views.items())
-        typer.echo(f"{benchmark} {encoder}: {text}; wrote {outs[encoder]}")
-        tell_zero_rows(outs[encoder])
-        tell_left_out(outs[encoder])
-    return list(due)
+    dims = encode_run(run.only(*(work for work, _ in due)))
+    for work, made in due:
+        made.write()
+        encoder = work.plan.encoder
+        views = dims[encoder].items()
+        text = ", ".join(f"{view} {dim}-d" for view, dim in views)
+        typer.echo(f"{benchmark} {encoder}: {text}; wrote {work.out}")
+        tell_zero_rows(work.out)
+        tell_left_out(work.out)
+    return list(dims)

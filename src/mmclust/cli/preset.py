@@ -96,8 +96,8 @@ def _say_downloads(params: Params) -> None:
 def _say_weights(params: Params) -> None:
     """Name the checkpoints of encoders and captioners, each once, with their sizes."""
     from mmclust.core.params import convert
-    from mmclust.encoders._blip import Params as Blip
-    from mmclust.kernels.hub import SIZES
+    from mmclust.models.blip import Params as Blip
+    from mmclust.models.hub import SIZES
 
     blocks = [params.block("encoders", name) for name in params.encoders]
     blocks += [

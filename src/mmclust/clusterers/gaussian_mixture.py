@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.kernels._repeated import repeated_rows
 from mmclust.kernels.kmeans import require_k
+from mmclust.kernels.nearest_centroids import repeated_rows
 
 DETERMINISTIC = False
 

@@ -125,7 +125,7 @@ def _fixed(words: Sequence[str], features: Features) -> tuple[Array, Array]:
     if features.wordnet is not None:
         shares = parts_of_speech(words, features.wordnet)
     if features.vectors is not None:
-        from mmclust.kernels.vector_file import indexed
+        from mmclust.models.vector_file import indexed
 
         file = indexed(features.vectors)
         file.read({word for word in words if word in file.starts})

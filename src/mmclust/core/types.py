@@ -169,7 +169,7 @@ class Encoder(Protocol):
     ``prepare`` gives of all pictures waits on disk, so it should be small.
 
     Models are loaded on first use and kept (``functools.lru_cache``), and go through
-    :func:`mmclust.encoders._compute.ready`. Under ``--precision`` they run in
+    :func:`mmclust.models.compute.ready`. Under ``--precision`` they run in
     autocast, so results end with ``.float()``; ``fit`` always runs in float32.
 
     An encoder may say which of the command's flags reach its numbers: ``FLAGS``, a

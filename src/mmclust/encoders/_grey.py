@@ -33,16 +33,10 @@ def require_tiles(encoder: str, size: int, grid: int) -> None:
 def keypoints(
     grey: np.ndarray[Any, Any], contrast: float, limit: int = 0
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Find SIFT keypoints (Lowe 2004) and describe them.
+    """Find SIFT keypoints (Lowe 2004) on uint8 (size, size) and describe them.
 
-    Parameters
-    ----------
-    grey
-        uint8 (size, size).
-    contrast
-        Keypoints weaker than this are dropped; OpenCV's default is 0.04.
-    limit
-        Keep this many, the strongest; 0 keeps all.
+    Those weaker than ``contrast`` are dropped (OpenCV's default is 0.04), and all but
+    the ``limit`` strongest; 0 keeps all.
 
     Returns
     -------

@@ -34,24 +34,9 @@ class Params:
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
-    """Measure the density of edges.
+    """Measure the density of edges: float32 (grid²,) in [0, 1].
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    params
-        See :class:`Params`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (grid²,) in [0, 1]: cells from left to right, then down.
-
-    Raises
-    ------
-    MmclustError
-        When the grid does not divide the image.
+    Cells go from left to right, then down.
     """
     import cv2
 

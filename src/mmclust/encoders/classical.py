@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmclust.encoders import canny, color_histogram, hog, lbp, sift
-from mmclust.encoders._fuse import encode_image, flags, prepare
+from mmclust.encoders.fuse import encode_image, flags, prepare
 
 __all__ = ["VIEWS", "Params", "encode_image", "flags", "prepare"]
 

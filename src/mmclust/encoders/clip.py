@@ -11,30 +11,53 @@ Supervision, ICML 2021.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import held, read_record
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.encoders._batches import cleaned, in_batches, per_image, unit_rows
-from mmclust.encoders._clip import texts_cut, towers
-from mmclust.encoders._pixels import (
+from mmclust.models.compute import (
+    cleaned,
+    compiled,
+    embed_tokens,
+    in_batches,
+    is_compiled,
+    n_longer,
+    per_image,
+    placed,
+    ready,
+    unit_rows,
+)
+from mmclust.models.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    loading,
+)
+from mmclust.models.hub import identity as checkpoint_identity
+from mmclust.models.pixels import (
     CLIP_MEAN,
     CLIP_STD,
     Colour,
     Interpolation,
     Rounding,
+    processor_pixels,
+    require_published,
     scaled,
     sized,
 )
-from mmclust.kernels.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import torch
 
     from mmclust.core.types import Batch, Fitted
+    from mmclust.models.hub import Stamp
 
 VIEWS = ("image", "text")
 EMPTY_CAPTIONS = "zeros"
@@ -44,10 +67,8 @@ EMPTY_CAPTIONS = "zeros"
 class Params:
     """Checkpoint and pixels.
 
-    ``short_side`` is 224 as in CLIP itself, or 256 as TAC takes it for ImageNet's
-    subsets; ``null`` squeezes the picture into the square, as SigLIP
-    does. ``rounding`` is ``floor`` as transformers crops, or ``even`` as torchvision.
-    ``normalise: false`` leaves images as TAC stores them.
+    TAC takes 256 for ``short_side`` for ImageNet's subsets, and stores images with
+    ``normalise: false``; SigLIP squeezes the picture into the square.
     """
 
     model: str = "openai/clip-vit-base-patch32"
@@ -95,7 +116,7 @@ def encode_image(
     """Encode prepared images uint8 (b, crop, crop, 3) to float32 (b, d)."""
     del fitted
     assert batch.images is not None
-    model = towers(params, device)
+    model = _towers(params, device)
 
     def run(pixels: torch.Tensor) -> torch.Tensor:
         return model.image(scaled(pixels, params.mean, params.std))
@@ -109,7 +130,7 @@ def encode_captions(
 ) -> np.ndarray[Any, Any]:
     """Encode n captions, cut after 77 tokens, to float32 (n, d) of unit norm."""
     del fitted
-    return unit_rows(towers(params, device).text(captions))
+    return unit_rows(_towers(params, device).text(captions))
 
 
 def embed_texts(
@@ -117,7 +138,7 @@ def embed_texts(
 ) -> np.ndarray[Any, Any]:
     """Encode t texts to float32 (t, d), not normalised: the noun prompts of heads."""
     del fitted
-    return towers(params, device).text(texts)
+    return _towers(params, device).text(texts)
 
 
 def encode_text(
@@ -127,14 +148,187 @@ def encode_text(
     captions = cleaned(batch.captions)
     flat = [text for each in captions for text in each]
     rows = encode_captions(flat, params, fitted, device=device)
-    return per_image(rows, captions, towers(params, device).dim)
+    return per_image(rows, captions, _towers(params, device).dim)
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions that are longer than the model reads (CLIP: 77 tokens)."""
-    return texts_cut([text for each in cleaned(captions) for text in each], params)
+    texts = [text for each in cleaned(captions) for text in each]
+    files = checkpoint_stamp(params.model, params.revision)
+    return n_longer(texts, *_reader(params, files))
 
 
 def identity(params: Params) -> dict[str, Any]:
     """Return model id, commit and digest of the weights, for ``features.json``."""
     return checkpoint_identity(params.model, params.revision)
+
+
+@dataclass(frozen=True)
+class _Towers:
+    """The two towers of a checkpoint, whichever library wrote it."""
+
+    image: Callable[[torch.Tensor], torch.Tensor]
+    """float32 (b, 3, h, w) to (b, dim)."""
+    text: Callable[[Sequence[str]], np.ndarray[Any, Any]]
+    """Captions to float32 (n, dim), not normalised."""
+    dim: int
+
+
+def _towers(params: Params, device: str) -> _Towers:
+    """Load a checkpoint once per process, and again when its files have changed."""
+    files = checkpoint_stamp(params.model, params.revision)
+    return _loaded(params, device, files, is_compiled(device))
+
+
+@lru_cache(maxsize=2)
+def _loaded(params: Params, device: str, files: Stamp, flag: bool) -> _Towers:  # noqa: ARG001
+    folder = checkpoint(params.model, params.revision)
+    if params.library == "open_clip":
+        return _open_clip(folder, params, device)
+    return _transformers(folder, params, device)
+
+
+def _transformers(folder: Path, params: Params, device: str) -> _Towers:
+    from transformers import AutoModel, AutoTokenizer
+
+    model = from_pretrained(AutoModel, folder)
+    if not hasattr(model, "get_text_features"):
+        raise MmclustError(
+            f"{params.model} does not embed images and text in one space",
+            where=folder,
+            expected="a CLIP or SigLIP checkpoint",
+            found=type(model).__name__,
+        )
+    if params.published:
+        # TAC's 256 px for the shorter side are as good as CLIP's 224.
+        squeezed = params.short_side is None
+        require_published(
+            params, processor_pixels(folder), () if squeezed else ("short_side",)
+        )
+    for tower in ("vision_model", "text_model"):  # what get_…_features runs
+        setattr(model, tower, ready(getattr(model, tower), device))
+    model = model.to(device)
+    with loading(str(folder)):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    config = model.config.text_config
+    longest = int(config.max_position_embeddings)
+    siglip = model.config.model_type.startswith("siglip")
+
+    def image(pixels: torch.Tensor) -> torch.Tensor:
+        return _tensor(model.get_image_features(pixel_values=pixels))
+
+    def run(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        # SigLIP reads its last position and was trained on padding without a mask.
+        masks = {} if siglip else {"attention_mask": mask}
+        return _tensor(model.get_text_features(input_ids=ids, **masks))
+
+    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+        if not captions:
+            return np.zeros((0, dim), np.float32)
+        fill: Any = "max_length" if siglip else False
+        tokens = tokenizer(
+            list(captions), truncation=True, max_length=longest, padding=fill
+        )["input_ids"]
+        return embed_tokens(
+            run, tokens, longest=longest, padding=_padding(tokenizer), device=device
+        )
+
+    dim = int(getattr(model.config, "projection_dim", config.hidden_size))
+    return _Towers(image, text, dim)
+
+
+@lru_cache(maxsize=2)
+def _reader(
+    params: Params,
+    files: Stamp,  # noqa: ARG001
+) -> tuple[int, Callable[[list[str]], list[int]]]:
+    """Return what a text tower reads, in tokens, and how texts are counted."""
+    folder = checkpoint(params.model, params.revision)
+    if params.library == "open_clip":
+        with loading(str(folder)):
+            tokenizer = _open_clip_library().get_tokenizer(f"local-dir:{folder}")
+        text = _open_clip_config(folder).get("text_cfg") or {}
+        longest = int(text.get("context_length", 77))
+
+        def lengths(texts: list[str]) -> list[int]:
+            # Given a place more, a text that was cut differs before it.
+            one, two = (
+                tokenizer(texts, context_length=longest + more).numpy()[:, :longest]
+                for more in (0, 1)
+            )
+            return [longest + int(cut) for cut in (one != two).any(axis=1)]
+
+        return longest, lengths
+    from transformers import AutoConfig, AutoTokenizer
+
+    with loading(str(folder)):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        tokens = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def counted(texts: list[str]) -> list[int]:
+        found = tokens(texts, truncation=False, padding=False, verbose=False)
+        return [len(ids) for ids in found["input_ids"]]
+
+    return int(config.text_config.max_position_embeddings), counted
+
+
+def _padding(tokenizer: Any) -> int:
+    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+
+
+def _tensor(found: Any) -> torch.Tensor:
+    """Return the embedding: transformers 5 wraps it, and 4 does not."""
+    rows: torch.Tensor = getattr(found, "pooler_output", found)
+    return rows
+
+
+def _open_clip_library() -> Any:
+    try:
+        import open_clip
+    except ImportError as error:
+        raise MmclustError(
+            "open_clip is not installed",
+            expected="the package open-clip-torch, for encoders with library: "
+            "open_clip",
+            found=error,
+            do="pip install open-clip-torch",
+        ) from error
+    return open_clip
+
+
+def _open_clip(folder: Path, params: Params, device: str) -> _Towers:
+    open_clip = _open_clip_library()
+    with loading(str(folder)):
+        model = open_clip.create_model(f"local-dir:{folder}")
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    if params.published:
+        own = model.visual.preprocess_cfg
+        size = own["size"]
+        published = {
+            "crop": size if isinstance(size, int) else size[0],
+            "interpolation": own["interpolation"],
+            "mean": tuple(own["mean"]),
+            "std": tuple(own["std"]),
+        }
+        require_published(params, published)
+
+    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+        if not captions:
+            return np.zeros((0, dim), np.float32)
+        ids = tokenizer(list(captions)).numpy()
+        return in_batches(encode_text, ids, device=device)
+
+    model = placed(model, device)
+    # A compiled model runs its forward pass alone compiled, which these are not.
+    encode_text = compiled(model.encode_text, device)
+    encode_image = compiled(model.encode_image, device)
+    dim: int = _open_clip_config(folder, embed_dim=int)["embed_dim"]
+    return _Towers(encode_image, text, dim)
+
+
+def _open_clip_config(folder: Path, **must: type) -> dict[str, Any]:
+    """Return what a checkpoint of open_clip says of its model."""
+    again, path = "download the checkpoint again", folder / "open_clip_config.json"
+    config: dict[str, Any] = read_record(path, {"model_cfg": dict}, do=again)
+    model: dict[str, Any] = config["model_cfg"]
+    return held(path, model, must, again, text_cfg=dict)

@@ -25,20 +25,9 @@ class Params:
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
-    """Turn an image into three histograms.
+    """Turn an image uint8 (h, w, 3) into three histograms: float32 (3 · bins,).
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    params
-        See :class:`Params`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (3 · bins,): shares of pixels, red then green then blue; each
-        channel sums to 1.
+    Shares of pixels, red then green then blue; each channel sums to 1.
     """
     pixels = rgb.reshape(-1, 3)
     levels = np.arange(256) * params.bins // 256  # bin of each of the 256 values

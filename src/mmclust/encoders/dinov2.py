@@ -8,32 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.encoders._pixels import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Colour,
-    Interpolation,
-)
-from mmclust.encoders._vision import Library, encode_image, identity, prepare
+from mmclust.encoders import resnet50
+from mmclust.encoders.resnet50 import VIEWS, encode_image, identity, prepare
+from mmclust.models.pixels import Interpolation  # noqa: TC001
 
 __all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
 
-VIEWS = ("image",)
-
 
 @dataclass(frozen=True)
-class Params:
+class Params(resnet50.Params):
     """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "facebook/dinov2-base"
-    library: Library = "transformers"
+    library: resnet50.Library = "transformers"
     weights: str = "hub"
     revision: str = "f9e44c814b77203eaa57a6bdbbd535f21ede1415"
-    short_side: Positive | None = 256
-    crop: Positive = 224
     interpolation: Interpolation = "bicubic"
-    mean: Colour = IMAGENET_MEAN
-    std: Colour = IMAGENET_STD
-    normalise: bool = False
-    published: bool = True

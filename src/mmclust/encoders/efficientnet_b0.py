@@ -7,32 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.encoders._pixels import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Colour,
-    Interpolation,
-)
-from mmclust.encoders._vision import Library, encode_image, identity, prepare
+from mmclust.encoders import resnet50
+from mmclust.encoders.resnet50 import VIEWS, encode_image, identity, prepare
+from mmclust.models.pixels import Interpolation  # noqa: TC001
 
 __all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
 
-VIEWS = ("image",)
-
 
 @dataclass(frozen=True)
-class Params:
+class Params(resnet50.Params):
     """See :class:`mmclust.encoders.resnet50.Params`."""
 
     model: str = "efficientnet_b0"
-    library: Library = "torchvision"
-    weights: str = "IMAGENET1K_V1"
-    revision: str = ""
-    short_side: Positive | None = 256
-    crop: Positive = 224
     interpolation: Interpolation = "bicubic"
-    mean: Colour = IMAGENET_MEAN
-    std: Colour = IMAGENET_STD
-    normalise: bool = False
-    published: bool = True

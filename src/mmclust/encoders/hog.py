@@ -23,10 +23,7 @@ VIEWS = ("image",)
 
 @dataclass(frozen=True)
 class Params:
-    """Pixels of the resized image, of a cell; orientations per cell.
-
-    ``block`` is in cells along each side; a block starts at every cell.
-    """
+    """Size of the picture, cells, orientations and blocks."""
 
     size: Positive = 224
     """Side of the square the picture is resized to, in pixels."""
@@ -39,24 +36,9 @@ class Params:
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
-    """Turn an image into its HOG descriptor.
+    """Turn an image uint8 (h, w, 3) into its HOG descriptor: float32 (d,).
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    params
-        See :class:`Params`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (d,), d = (size / cell - block + 1)² · block² · bins.
-
-    Raises
-    ------
-    MmclustError
-        When cells do not tile the image.
+    d = (size / cell - block + 1)² · block² · bins.
     """
     import cv2
 

@@ -35,25 +35,9 @@ class Params:
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
-    """Count the patterns of each cell.
+    """Count the patterns of each cell: float32 (grid² · (points + 2),).
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    params
-        See :class:`Params`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (grid² · (points + 2),): each cell's histogram sums to 1; cells from
-        left to right, then down.
-
-    Raises
-    ------
-    MmclustError
-        When the grid does not divide the image.
+    Each cell's histogram sums to 1; cells go from left to right, then down.
     """
     require_tiles("lbp", params.size, params.grid)
     codes = patterns(grey_square(rgb, params.size), params.points, params.radius)
@@ -67,21 +51,11 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 def patterns(
     grey: np.ndarray[Any, Any], points: int, radius: float
 ) -> np.ndarray[Any, Any]:
-    """Return the uniform pattern of each pixel.
+    """Return the uniform pattern of each pixel of uint8 (h, w): uint8 (h, w).
 
-    Parameters
-    ----------
-    grey
-        uint8 (h, w); outside it all is 0.
-    points, radius
-        Of the circle; values between pixels are interpolated linearly.
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8 (h, w): how many points are at least as bright as the centre where
-        these lie side by side (at most two changes along the points), else
-        points + 1.
+    How many points are at least as bright as the centre where these lie side by side
+    (at most two changes along the points), else points + 1. Outside the picture all
+    is 0; values between pixels are interpolated linearly.
     """
     reach = int(np.ceil(radius)) + 1
     padded = np.pad(grey.astype(np.float64), reach)

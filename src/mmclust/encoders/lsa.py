@@ -16,7 +16,7 @@ import numpy as np
 from mmclust.core.numerics import threads
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
-from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf, too_few_words
+from mmclust.encoders.tfidf import apply_tfidf, fit_tfidf, too_few_words
 
 if TYPE_CHECKING:
     from mmclust.core.types import Batch
@@ -41,24 +41,12 @@ class Params:
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """Learn vocabulary, word weights and the truncated SVD.
 
-    Parameters
-    ----------
-    batch
-        The training split.
-    params, seed, device
-        See :class:`mmclust.core.types.Encoder`.
-
     Returns
     -------
     Fitted
         ``idf`` float64 (words,), ``components`` float64 (d, words); the
         vocabulary in order. d is ``dim`` or, where there are fewer, one less
         than the number of images or words.
-
-    Raises
-    ------
-    MmclustError
-        When the captions hold fewer than two words that are no stop words.
     """
     del device
     from sklearn.decomposition import TruncatedSVD

@@ -1,6 +1,8 @@
 """ResNet-50 on ImageNet (He et al. 2016), pooled: 2,048 features.
 
 Any other model of torchvision, timm or transformers by ``model`` and ``library``.
+Features are what the classifier would read: pooled over the image, not normalised
+unless asked.
 
 Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 """
@@ -8,19 +10,52 @@ Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.error import URLError
 
+import numpy as np
+
+from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.encoders._pixels import (
+from mmclust.models.compute import in_batches, is_compiled, ready, unit_rows
+from mmclust.models.hub import (
+    checkpoint,
+    checkpoint_stamp,
+    from_pretrained,
+    loading,
+    missing,
+    size_of,
+    stamp,
+)
+from mmclust.models.hub import identity as checkpoint_identity
+from mmclust.models.pixels import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Colour,
     Interpolation,
+    Published,
+    processor_pixels,
+    require_published,
+    scaled,
+    sized,
 )
-from mmclust.encoders._vision import Library, encode_image, identity, prepare
 
-__all__ = ["VIEWS", "Params", "encode_image", "identity", "prepare"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import torch
+    from torch import nn
+
+    from mmclust.core.types import Batch, Fitted
+    from mmclust.models.hub import Stamp
 
 VIEWS = ("image",)
+Library = Literal["torchvision", "timm", "transformers"]
+HEADS = ("fc", "classifier", "heads", "head")
+"""What torchvision calls the layers that are taken off."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +84,251 @@ class Params:
     """Whether features are scaled to unit norm; clustering does so anyway."""
     published: bool = True
     """Whether pixels must be as the weights were published with."""
+
+
+def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+    """Resize and crop an image uint8 (h, w, 3) to uint8 (crop, crop, 3)."""
+    return sized(
+        rgb,
+        short_side=params.short_side,
+        crop=params.crop,
+        interpolation=params.interpolation,
+        rounding="floor" if params.library == "transformers" else "even",
+    )
+
+
+def encode_image(
+    batch: Batch, params: Any, fitted: Fitted, *, device: str
+) -> np.ndarray[Any, Any]:
+    """Run the model on prepared images uint8 (b, crop, crop, 3): float32 (b, d)."""
+    del fitted
+    assert batch.images is not None
+    model = _model(params, device)
+
+    def run(pixels: torch.Tensor) -> torch.Tensor:
+        found: Any = model(scaled(pixels, params.mean, params.std))
+        if params.library == "transformers":
+            pooled = getattr(found, "pooler_output", None)
+            found = found.last_hidden_state[:, 0] if pooled is None else pooled
+        # Pooling leaves sides of 1: (b, d, 1, 1) becomes (b, d).
+        rows: torch.Tensor = found.flatten(1)
+        return rows
+
+    found = in_batches(run, np.ascontiguousarray(batch.images), device=device)
+    return unit_rows(found) if params.normalise else found
+
+
+def identity(params: Any) -> dict[str, Any]:
+    """Return model, weights and their digest, for ``features.json``."""
+    _require_applied(params)
+    if params.library == "transformers":
+        return checkpoint_identity(params.model, params.revision)
+    if params.library == "timm" and params.weights == "hub":
+        return checkpoint_identity(_hub_model(params.model), params.revision)
+    path = _file(params)
+    return {
+        "model": params.model,
+        "revision": params.weights,
+        "weights": file_digest(path),
+        **size_of([path]),
+    }
+
+
+def _require_applied(params: Any) -> None:
+    """Refuse options that do nothing in the library, and would be recorded as done."""
+    wrong = {
+        "transformers": ("weights", params.weights, "hub"),
+        "torchvision": ("revision", params.revision, ""),
+    }.get(params.library)
+    if wrong is not None and wrong[1] != wrong[2]:
+        option, found, expected = wrong
+        quoted = '""'
+        raise MmclustError(
+            f"{option} does nothing to a model of {params.library}",
+            where=f"{option} of the encoder in params.yaml",
+            expected=repr(expected),
+            found=repr(found),
+            do=f"set {option}: {expected or quoted}, or another library",
+        )
+
+
+def _file(params: Any) -> Path:
+    find = _torchvision_file if params.library == "torchvision" else _timm_file
+    return find(params)
+
+
+def _model(params: Any, device: str) -> Any:
+    """Load once per process, and again when the files have changed."""
+    _require_applied(params)
+    if params.library == "transformers":
+        files = checkpoint_stamp(params.model, params.revision)
+    else:
+        files = stamp([_file(params)])
+    return _loaded(params, device, files, is_compiled(device))
+
+
+@lru_cache(maxsize=2)
+def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
+    """Load a model; refuse pixels that the weights do not expect."""
+    if params.library == "transformers":
+        from transformers import AutoModel
+
+        folder = checkpoint(params.model, params.revision)
+        model, published = from_pretrained(AutoModel, folder), processor_pixels(folder)
+    elif params.library == "timm":
+        model, published = _load_timm(params)
+    else:
+        model, published = _load_torchvision(params)
+    if params.published:
+        require_published(params, published)
+    return ready(model, device)
+
+
+def _load_torchvision(params: Any) -> tuple[nn.Module, Published]:
+    """Load a torchvision model without its classifier."""
+    from torch import nn
+    from torchvision import models
+
+    path = _torchvision_file(params)
+    model = models.get_model(params.model, weights=None)
+    head = next(name for name in HEADS if hasattr(model, name))
+    _fill(model, path, head)
+    setattr(model, head, nn.Identity())
+    enum = models.get_model_weights(params.model)
+    if params.weights not in enum.__members__:
+        return model, {}
+    transforms = enum[params.weights].transforms()
+    return model, {
+        "short_side": transforms.resize_size[0],
+        "crop": transforms.crop_size[0],
+        "interpolation": transforms.interpolation.value,
+        "mean": tuple(transforms.mean),
+        "std": tuple(transforms.std),
+    }
+
+
+def _torchvision_file(params: Any) -> Path:
+    """Return the file of the weights, downloaded if it is one of torchvision's."""
+    import torch
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if params.model not in known:
+        raise MmclustError(
+            f"torchvision has no model {params.model!r}",
+            where="model of the encoder in params.yaml",
+            expected=nearest(params.model, known),
+            found=params.model,
+        )
+    enum = models.get_model_weights(params.model)
+    if params.weights not in enum.__members__:
+        return _given_file(params.weights, enum.__members__)
+    weights = enum[params.weights]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / Path(weights.url).name
+    if not path.is_file():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            digest = path.stem.rsplit("-", 1)[-1]
+            torch.hub.download_url_to_file(
+                weights.url, str(path), hash_prefix=digest, progress=False
+            )
+        except (URLError, OSError, RuntimeError) as error:
+            raise MmclustError(
+                f"The weights of {params.model} are not here and cannot be downloaded",
+                where=f"torchvision's {params.weights}",
+                expected=f"{path} ({weights.meta['_file_size']:.0f} MB)",
+                found=error,
+                do=f"where there is a network, run `curl -O {weights.url}` and copy "
+                "the file there, or give its path as weights",
+            ) from error
+    return path
+
+
+def _hub_model(model: str) -> str:
+    """Return the hub id of a timm model's weights."""
+    cfg = _known(model).get_pretrained_cfg(model, allow_unregistered=False)
+    return str(cfg.hf_hub_id) if cfg is not None and cfg.hf_hub_id else f"timm/{model}"
+
+
+def _load_timm(params: Any) -> tuple[nn.Module, Published]:
+    """Load a timm model without its classifier."""
+    timm = _known(params.model)
+    model = timm.create_model(params.model, pretrained=False, num_classes=0)
+    cfg = timm.data.resolve_data_config({}, model=model)
+    path = _timm_file(params)
+    _fill(model, path, str(model.pretrained_cfg["classifier"]))
+    return model, {
+        "short_side": int(cfg["input_size"][1] / cfg["crop_pct"]),
+        "crop": cfg["input_size"][1],
+        "interpolation": cfg["interpolation"],
+        "mean": tuple(cfg["mean"]),
+        "std": tuple(cfg["std"]),
+    }
+
+
+def _known(model: str) -> Any:
+    """Return timm, if it has the model."""
+    try:
+        import timm
+    except ImportError as error:
+        raise MmclustError(
+            "timm is not installed",
+            expected="the package timm, for encoders with library: timm",
+            found=error,
+            do="pip install timm, or choose library: torchvision",
+        ) from error
+    if not timm.is_model(model):
+        raise MmclustError(
+            f"timm has no model {model!r}",
+            where="model of the encoder in params.yaml",
+            expected=nearest(model, timm.list_models(pretrained=True)[:2000]),
+            found=model,
+        )
+    return timm
+
+
+def _timm_file(params: Any) -> Path:
+    """Return the file of the weights, of the hub or given."""
+    _known(params.model)
+    if params.weights != "hub":
+        return _given_file(params.weights, ["hub"])
+    repository = _hub_model(params.model)
+    folder = checkpoint(repository, params.revision)
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise missing(repository, params.revision, f"no model.safetensors in {folder}")
+
+
+def _given_file(weights: str, known: Iterable[str]) -> Path:
+    """Return the file that ``weights`` names, when it is none of the known names."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise MmclustError(
+            f"There are no weights {weights!r}",
+            where="weights of the encoder in params.yaml",
+            expected=f"{nearest(weights, known)}; or a file of weights",
+            found=weights,
+        )
+    return path
+
+
+def _fill(model: nn.Module, path: Path, head: str) -> None:
+    """Put a file's weights into a model, but for its head, which is taken off."""
+    import torch
+    from torch import nn
+
+    with loading(str(path)):
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: dict[str, Any] = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        setattr(model, head, nn.Identity())
+        kept = {k: v for k, v in state.items() if not k.startswith(f"{head}.")}
+        found = model.load_state_dict(kept, strict=False)
+        wrong = [*found.missing_keys, *found.unexpected_keys]
+        if wrong:
+            raise ValueError(f"weights are missing or unknown: {some(wrong, 3)}")

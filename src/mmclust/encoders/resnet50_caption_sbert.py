@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mmclust.encoders import caption_sbert, resnet50
-from mmclust.encoders._fuse import (
+from mmclust.encoders.fuse import (
     captions_cut,
     encode_image,
     encode_text,

@@ -34,18 +34,8 @@ class Params:
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Average the descriptors of the keypoints in each part of an image.
 
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    params
-        See :class:`Params`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (grid² · 128,): parts from left to right, then down; zeros for a
-        part without keypoints.
+    float32 (grid² · 128,): parts from left to right, then down; zeros for a part
+    without keypoints.
     """
     places, descriptors = keypoints(grey_square(rgb, params.size), params.contrast)
     cells = (places * params.grid / params.size).astype(int).clip(0, params.grid - 1)

@@ -33,11 +33,7 @@ FLAGS = ()
 
 @dataclass(frozen=True)
 class Params:
-    """Sizes of the image, of the vocabulary, and of what it is fitted on.
-
-    ``keypoints`` are kept per image, the strongest first; the vocabulary of
-    ``words`` is fitted on ``sample`` descriptors, drawn at random.
-    """
+    """Sizes of the image, of the vocabulary, and of what it is fitted on."""
 
     size: Positive = 224
     """Side of the square the picture is resized to, in pixels."""
@@ -63,24 +59,12 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
-    """Fit the vocabulary.
-
-    Parameters
-    ----------
-    batch
-        Prepared images uint8 (n, keypoints, 128) of the rows to fit on.
-    params, seed, device
-        See :class:`mmclust.core.types.Encoder`.
+    """Fit the vocabulary on prepared images uint8 (n, keypoints, 128).
 
     Returns
     -------
     Fitted
         ``words`` float32 (words, 128).
-
-    Raises
-    ------
-    MmclustError
-        When all images together have fewer keypoints than there are words.
     """
     del device
     assert batch.images is not None

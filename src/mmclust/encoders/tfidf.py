@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
-from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mmclust.core.types import Batch
 
 VIEWS = ("text",)
@@ -34,18 +36,7 @@ class Params:
 
 
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
-    """Learn vocabulary and word weights from the rows to fit on.
-
-    Returns
-    -------
-    Fitted
-        ``idf`` float64 (words,); the vocabulary in order.
-
-    Raises
-    ------
-    MmclustError
-        When the captions hold no word that is no stop word.
-    """
+    """Learn ``idf`` float64 (words,) and the vocabulary from the rows to fit on."""
     del seed, device
     vectorizer, _ = fit_tfidf(batch.captions, params.max_words, "tfidf")
     words = vectorizer.get_feature_names_out().tolist()
@@ -61,3 +52,43 @@ def encode_text(
     """
     del params, device
     return np.asarray(apply_tfidf(batch.captions, fitted).toarray(), np.float32)
+
+
+def fit_tfidf(
+    captions: Sequence[Sequence[str]], max_words: int, encoder: str
+) -> tuple[Any, Any]:
+    """Learn vocabulary and word weights."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(max_features=max_words, stop_words="english")
+    try:
+        return vectorizer, vectorizer.fit_transform(_documents(captions))
+    except ValueError as error:
+        raise too_few_words(0, encoder) from error
+
+
+def apply_tfidf(captions: Sequence[Sequence[str]], fitted: Fitted) -> Any:
+    """Weigh words with what was learned: sparse float64 (b, words)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    words = fitted.facts["vocabulary"]
+    vectorizer = TfidfVectorizer(
+        vocabulary={word: i for i, word in enumerate(words)}, stop_words="english"
+    )
+    vectorizer.idf_ = fitted.arrays["idf"]
+    return vectorizer.transform(_documents(captions))
+
+
+def too_few_words(n_words: int, encoder: str) -> MmclustError:
+    """Return the error for captions without words."""
+    return MmclustError(
+        f"The captions hold too few words for {encoder}",
+        where=f"encoders.{encoder}",
+        expected="at least two words that are not English stop words",
+        found=n_words,
+        do=f"take {encoder} out of encoders in params.yaml for this benchmark",
+    )
+
+
+def _documents(captions: Sequence[Sequence[str]]) -> list[str]:
+    return [". ".join(each) for each in captions]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.io import file_digest, require_file
-from mmclust.kernels.vector_file import GET, indexed
+from mmclust.models.vector_file import GET, indexed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,22 +46,9 @@ class Params:
 def encode_text(
     batch: Batch, params: Params, fitted: Fitted, *, device: str
 ) -> np.ndarray[Any, Any]:
-    """Average the vectors of all words of an image's captions.
+    """Average the vectors of all words of an image's captions: float32 (b, d).
 
-    Parameters
-    ----------
-    batch, params, fitted, device
-        See :class:`mmclust.core.types.Encoder`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (b, d): a word counts as often as it occurs.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or holds no word vectors.
+    A word counts as often as it occurs.
     """
     del fitted, device
     vectors = indexed(Path(params.file).expanduser())
@@ -80,10 +67,7 @@ def encode_text(
 def words_of(captions: Sequence[str]) -> list[str]:
     """Split captions as gensim's ``simple_preprocess`` does.
 
-    Returns
-    -------
-    list of str
-        Lower case; runs of letters (and underscores inside) of 2 to 15 characters.
+    Lower case; runs of letters (and underscores inside) of 2 to 15 characters.
     """
     words = WORD.findall("\n".join(captions).lower())
     return [w for w in words if SHORTEST <= len(w) <= LONGEST and w[0] != "_"]

@@ -169,7 +169,7 @@ class Network:
     def __init__(self, model: Model, seed: int, device: str = "cpu") -> None:
         import torch
 
-        from mmclust.kernels.backbones import classifier, feature_layer, load
+        from mmclust.models.backbones import classifier, feature_layer, load
 
         facts = model.facts
         module = load(model.weights(seed), facts["backbone"], model.clusters)

@@ -14,7 +14,7 @@ from mmclust.core.io import read_record, write_csv, write_json, writing
 from mmclust.core.numerics import threads
 from mmclust.heads._networks import instances, logits
 from mmclust.heads._space import mean_directions
-from mmclust.kernels._repeated import repeated_rows
+from mmclust.kernels.nearest_centroids import repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

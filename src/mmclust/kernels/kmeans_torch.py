@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.seeds import derive
-from mmclust.kernels._repeated import repeated_rows
-from mmclust.kernels.nearest_centroids import margin
+from mmclust.kernels.nearest_centroids import margin, repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,28 +23,9 @@ BLOCK = 1 << 16
 
 
 def lloyd(
-    rows: Array,
-    n_clusters: int,
-    seed: int,
-    options: Options,
-    device: str,
+    rows: Array, n_clusters: int, seed: int, options: Options, device: str
 ) -> Array:
-    """Return the centroids; every random number is drawn on the CPU.
-
-    Parameters
-    ----------
-    rows
-        float32 (n, d).
-    n_clusters, seed, options
-        See :func:`mmclust.kernels.kmeans.kmeans`.
-    device
-        Where torch runs.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (k, d).
-    """
+    """Return the centroids; every random number is drawn on the CPU."""
     import torch
 
     everything = torch.from_numpy(rows).to(device)

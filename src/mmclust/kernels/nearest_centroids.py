@@ -3,7 +3,8 @@
 Such a product rounds by a row's place in its block, by the number of threads and by
 the processor: equal rows, and centroids that coincide, may get scores that differ in
 the last bits. Where scores are nearer to the best than rounding can put them, they are
-computed again, in float64 and in an order of sums that nothing changes.
+computed again, in float64 and in an order of sums that nothing changes. Rows that are
+equal are found by their bytes.
 
 Shapes: n rows; k centroids; d features.
 """
@@ -21,6 +22,7 @@ ROWS = 4096
 SCORES = 1 << 22
 """Inner products held at once: 16 MiB of float32."""
 _NUMBERS = 1 << 18  # products held at once where pairs are computed again: 2 MiB
+_KEYS = 256  # rows whose keys are made at once: products are twice as wide as they
 
 
 def nearest_centroids(
@@ -167,3 +169,40 @@ def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
     else:
         far[row, column] = _pairwise(_apart, rows, row, centroids, column)
     return np.asarray(far.argmin(axis=1))
+
+
+def repeated_rows(candidates: Array) -> tuple[Array, Array]:
+    """Return the rows that repeat an earlier one, and which that is.
+
+    Parameters
+    ----------
+    candidates
+        float32 or float64 (n, d), in C order; -0.0 and 0.0 are one number.
+
+    Returns
+    -------
+    later, earlier : numpy.ndarray
+        int64 (r,) each: the rows that repeat, and the first row that each is equal to.
+    """
+    # Adding zero makes -0.0 and 0.0 the same bytes.
+    rows = candidates + candidates.dtype.type(0)
+    # Equal rows have equal keys; the few rows that share one are compared in full.
+    _, back, counts = np.unique(_keys(rows), return_inverse=True, return_counts=True)
+    some = np.flatnonzero(counts[back] > 1)
+    raw = rows[some].view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
+    _, first, back = np.unique(raw, return_index=True, return_inverse=True)
+    earlier = some[first[back]]
+    double = earlier != some
+    return some[double], earlier[double]
+
+
+def _keys(rows: Array) -> Array:
+    """Return a number for each row that depends on its bytes alone: uint64 (n,)."""
+    words = np.ascontiguousarray(rows).view(np.uint32)
+    # Odd numbers, so that no product loses a bit of its word.
+    odd = np.arange(words.shape[1], dtype=np.uint64) * 0x9E3779B97F4A7C15 * 2 + 1
+    parts = [
+        (words[start : start + _KEYS] * odd).sum(axis=1, dtype=np.uint64)
+        for start in range(0, len(words), _KEYS)
+    ]
+    return np.concatenate(parts)

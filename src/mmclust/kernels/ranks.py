@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.progress import track
-from mmclust.kernels._best import highest_of_parts, listed, part_width
-from mmclust.kernels._repeated import repeated_rows
+from mmclust.kernels.nearest_centroids import repeated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import torch
 
 Array = np.ndarray[Any, Any]
 
 ROWS = 256
 """Queries per block: 256 against 31,244 candidates are 32 MB of scores."""
+ROWS_ACCELERATED = 2048
+"""The same on an accelerator: 256 MB of scores."""
+_PARTS = 256  # parts of a row, at least, whose highest scores set the bar for lists
 _CACHED = 1 << 19  # bytes of scores that stay in a processor's cache between passes
 _LISTED = 64  # rows whose best are listed at once: enough to be worth the calls
 
@@ -91,13 +95,9 @@ def rank_embeddings(
     double, first = repeated_rows(candidates)
     n = len(candidates)
     if device != "cpu":
-        from mmclust.kernels._ranks_torch import ranks_on
-
         ends = tuple(sections or (n,))
         repeated = (double, first)
-        return Ranks(
-            *ranks_on(device, queries, candidates, positives, ends, top_k, repeated)
-        )
+        return _ranks_on(device, queries, candidates, positives, ends, top_k, repeated)
     flipped = candidates.T
     buffer = np.empty((min(ROWS, len(queries)), n), dtype=kind)
 
@@ -161,7 +161,7 @@ def rank_scores(
         np.zeros((m, k), dtype=kind),
     )
     starts = range(0, n_queries, ROWS)
-    width = part_width(ends[-1], k)
+    width = _part_width(ends[-1], k)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(starts, label, len(starts), "blocks"):
             stop = min(start + ROWS, n_queries)
@@ -211,7 +211,7 @@ def _fill(
             ranks.equal[:, rows, j] = _count(mask, ends)
     if not ranks.top.shape[1]:
         return scores[:, :0]
-    return highest_of_parts(scores[:, : ends[-1]], width)
+    return _highest_of_parts(scores[:, : ends[-1]], width)
 
 
 def _list(
@@ -219,7 +219,7 @@ def _list(
 ) -> None:
     """List the best candidates of some rows."""
     rows, k = slice(start, start + len(scores)), ranks.top.shape[1]
-    found = listed(scores[:, :end], highest, width, k)
+    found = _listed(scores[:, :end], highest, width, k)
     ranks.top[rows], ranks.top_scores[rows] = found
 
 
@@ -229,3 +229,102 @@ def _count(mask: Array, ends: Sequence[int]) -> Array:
     # Row by row: along an axis, numpy counts several times slower.
     each = [[np.count_nonzero(row[a:b]) for row in mask] for a, b in spans]
     return np.cumsum(np.array(each, dtype=np.int64), axis=0)
+
+
+def _part_width(n: int, k: int) -> int:
+    """Return how many neighbours make a part of a row of n; k parts or more."""
+    return max(1, n // max(_PARTS, 24 * k))
+
+
+def _highest_of_parts(scores: Array, width: int) -> Array:
+    """Return the highest score of each part of a row."""
+    starts = np.arange(0, scores.shape[1], width)
+    return np.asarray(np.maximum.reduceat(scores, starts, axis=1))
+
+
+def _listed(scores: Array, highest: Array, width: int, k: int) -> tuple[Array, Array]:
+    """Find the k best of each row in the few parts that can hold them."""
+    n = scores.shape[1]
+    # k parts have a score as high as the k-th highest of all parts' highest.
+    bar = np.partition(highest, highest.shape[1] - k, axis=1)[:, -k]
+    row, part = np.divmod(np.flatnonzero(highest >= bar[:, None]), highest.shape[1])
+    columns = part[:, None] * width + np.arange(width)
+    values = scores[row[:, None], np.minimum(columns, n - 1)]
+    at, within = np.nonzero((values >= bar[row, None]) & (columns < n))
+    rows, columns, values = row[at], columns[at, within], values[at, within]
+    order = np.lexsort((columns, -values, rows))
+    first = np.searchsorted(rows, np.arange(len(scores)))
+    chosen = order[first[:, None] + np.arange(k)]
+    return columns[chosen], values[chosen]
+
+
+def _ranks_on(
+    device: str,
+    queries: Array,
+    candidates: Array,
+    positives: Array,
+    ends: Sequence[int],
+    top_k: int,
+    repeated: tuple[Array, Array],
+) -> Ranks:
+    """Count on an accelerator, in full float32 precision."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    pool = torch.from_numpy(np.array(candidates, np.float32)).to(device)
+    double, first = (torch.from_numpy(rows).to(device) for rows in repeated)
+    greater, equal, own, top, top_scores = [], [], [], [], []
+    for start in range(0, len(queries), ROWS_ACCELERATED):
+        rows = slice(start, start + ROWS_ACCELERATED)
+        query = torch.from_numpy(np.array(queries[rows], np.float32)).to(device)
+        scores = query @ pool.T
+        scores[:, double] = scores[:, first]
+        at = torch.from_numpy(np.array(positives[rows], np.int64)).to(device)
+        right = scores.gather(1, at.clamp(min=0)).masked_fill(at < 0, torch.nan)
+        own.append(right)
+        counts = [_counts_on(scores[:, :end], right) for end in ends]
+        greater.append(torch.stack([more for more, _ in counts]))
+        held = [((at >= 0) & (at < end)).long() for end in ends]
+        ties = [same - mine for (_, same), mine in zip(counts, held, strict=True)]
+        equal.append(torch.stack(ties))
+        best, values = _best_on(scores[:, : ends[-1]], min(top_k, ends[-1]))
+        top.append(best)
+        top_scores.append(values)
+    return Ranks(
+        torch.cat(greater, 1).cpu().numpy(),
+        torch.cat(equal, 1).cpu().numpy(),
+        torch.cat(own).cpu().numpy(),
+        torch.cat(top).cpu().numpy(),
+        torch.cat(top_scores).cpu().numpy(),
+    )
+
+
+def _best_on(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the k best of each row and their scores, equal ones by position.
+
+    ``topk`` cuts equal scores apart anywhere; it only says where the cut is.
+    """
+    import torch
+
+    if not k:
+        return scores.new_zeros(len(scores), 0, dtype=torch.int64), scores[:, :0]
+    bar = scores.topk(k).values.amin(1, keepdim=True)
+    above, level = scores > bar, scores == bar
+    room = k - above.sum(1, keepdim=True)
+    kept = above | (level & (level.cumsum(1, dtype=torch.int32) <= room))
+    columns = kept.nonzero()[:, 1].reshape(len(scores), k)
+    values = scores.gather(1, columns)
+    order = torch.argsort(values, dim=1, descending=True, stable=True)
+    return columns.gather(1, order), values.gather(1, order)
+
+
+def _counts_on(
+    scores: torch.Tensor, right: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Count scores above, and equal to, each column of ``right``: (b, p) each."""
+    import torch
+
+    columns = torch.split(right, 1, dim=1)  # one at a time: a block is large enough
+    more = torch.cat([(scores > bar).sum(1, keepdim=True) for bar in columns], 1)
+    least = torch.cat([(scores >= bar).sum(1, keepdim=True) for bar in columns], 1)
+    return more, least - more

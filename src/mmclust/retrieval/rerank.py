@@ -22,7 +22,7 @@ from mmclust.core.io import digest_of, file_digest, read_array, write_array
 from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
-from mmclust.kernels.hub import checkpoint, from_pretrained, identity, loading
+from mmclust.models.hub import checkpoint, from_pretrained, identity, loading
 from mmclust.retrieval.metrics import DEFINITION, direction, retrieval_figures
 from mmclust.retrieval.stage import read_embeddings
 from mmclust.retrieval.task import MAIN, Scorer
@@ -44,7 +44,7 @@ Array = np.ndarray[Any, Any]
 class Loaded:
     """A model of transformers, in evaluation mode on ``device``, with its processor.
 
-    ``identity`` is :func:`mmclust.kernels.hub.identity`'s; ``digest`` is of it and of
+    ``identity`` is :func:`mmclust.models.hub.identity`'s; ``digest`` is of it and of
     the code here, for the work folder.
     """
 

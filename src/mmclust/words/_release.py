@@ -2,7 +2,7 @@
 
 ``visual/<name>.mdl`` is a state dict of torchvision's ResNet-50 with a classifier of
 C outputs, ``text/<name>.mdl`` a saved object with one dict of word to count for each
-cluster. Foreign code never runs: :func:`mmclust.kernels.torch_file.load_torch`.
+cluster. Foreign code never runs: :func:`mmclust.models.hub.load_torch`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, write_array, write_json, writing
-from mmclust.kernels.backbones import build
-from mmclust.kernels.torch_file import load_torch
+from mmclust.models.backbones import build
+from mmclust.models.hub import load_torch
 from mmclust.words._counts import Counts, Mode
 from mmclust.words._pixels import MEAN, STD
 

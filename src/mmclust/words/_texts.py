@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.kernels.hub import identity
+from mmclust.models.hub import identity
 from mmclust.words._listed import clusters_of, facts, listed
 from mmclust.words._stage import Learned
 

@@ -24,7 +24,7 @@ from mmclust.core.io import digest_of, file_digest, read_array, require_file, wr
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
-from mmclust.kernels.backbones import build, freeze
+from mmclust.models.backbones import build, freeze
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import array_of, normalised
 

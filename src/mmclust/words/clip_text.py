@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.hub import checkpoint, from_pretrained, loading
+from mmclust.models.hub import checkpoint, from_pretrained, loading
 from mmclust.words._listed import CLUSTERS, WORD_LIST
 from mmclust.words._texts import by_length, learn_from
 

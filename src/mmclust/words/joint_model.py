@@ -21,7 +21,7 @@ from mmclust.core.io import write_array, writing
 from mmclust.core.numerics import recorded
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.workers import in_order
-from mmclust.kernels.backbones import NAMES
+from mmclust.models.backbones import NAMES
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import MEAN, STD, resized
 from mmclust.words._stage import Learned, Run, silent
@@ -43,7 +43,7 @@ class Params:
     """Options; what is published is the default."""
 
     backbone: str = "resnet50"
-    """Network of pictures: one of :data:`mmclust.kernels.backbones.NAMES`."""
+    """Network of pictures: one of :data:`mmclust.models.backbones.NAMES`."""
     pretrained: bool | str = False
     """``true`` (ImageNet), or the path of a state dict."""
     frozen: bool = False

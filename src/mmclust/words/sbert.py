@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.hub import checkpoint, loading
+from mmclust.models.hub import checkpoint, loading
 from mmclust.words._listed import CLUSTERS, WORD_LIST
 from mmclust.words._texts import BATCH, learn_from
 

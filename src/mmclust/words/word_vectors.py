@@ -17,7 +17,7 @@ import numpy as np
 
 from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.vector_file import indexed
+from mmclust.models.vector_file import indexed
 from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
 from mmclust.words._stage import Learned
 

@@ -1,0 +1,1 @@
+"""From pictures and captions to features: the engine that runs the encoders."""

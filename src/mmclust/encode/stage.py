@@ -1,0 +1,234 @@
+"""The `encode` stage: each picture is decoded once, for all encoders that run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import write_features
+from mmclust.core.fingerprint import fingerprint
+from mmclust.core.io import read_record, write_json, writing
+from mmclust.core.numerics import threads
+from mmclust.core.progress import meter
+from mmclust.core.seeds import derive
+from mmclust.core.shards import clear, locked
+from mmclust.core.types import Batch, Fitted
+from mmclust.encode import engine
+from mmclust.encode.captions import reading
+from mmclust.encode.engine import Prepared, Task
+from mmclust.encode.plan import Run, Work, modules_of
+from mmclust.encode.shards import FeatureJob, encode_shard, rows_of
+from mmclust.models.compute import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.manifest import Manifest
+
+NO_CAPTION = "it has no caption"
+FITTED = ("fitted.safetensors", "fitted.json")
+"""What an encoder learned, beside its features."""
+
+
+def encode(run: Run) -> dict[str, dict[str, int]]:
+    """Encode, decoding each picture once; return the dimensions of each view.
+
+    The bytes are those of one encoder after the other, at any number of workers,
+    on any engine; see ``docs/encoding.md`` for accelerators.
+    """
+    with ExitStack() as stack:
+        for work in sorted(run.works, key=lambda each: each.root):
+            stack.enter_context(locked(work.root))
+        first_pass(run)
+        dims = {}
+        for work in run.works:
+            dims[work.plan.encoder] = _finish(work, run)
+            clear(work.root)
+    return dims
+
+
+def fingerprint_of(work: Work, run: Run) -> Fingerprint:
+    """Take the fingerprint of an encoder's run."""
+    return fingerprint(
+        ("encode", run.manifest.benchmark, work.plan.encoder),
+        [work.out],
+        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        inputs=[run.path],  # captions of others are among the facts
+        options={"facts": work.facts, "encode": run.policy},
+    )
+
+
+def first_pass(run: Run) -> None:
+    """Compute what comes from pictures and captions, and write it shard by shard."""
+    tasks = run.unfinished()
+    if not tasks:
+        return
+    for work in run.works:
+        _make(work.folder)
+    by_name = {work.plan.encoder: work for work in run.works}
+    n_rows, todo = len(run.manifest), sum(task.stop - task.start for task in tasks)
+    scratch = run.works[0].folder
+    label = f"{run.manifest.benchmark} {' '.join(by_name)}"
+    with meter(label, n_rows, "images", n_rows - todo) as advance:
+        for task, done in engine.run(run.job, tasks, run.options, scratch):
+            for (encoder, name), rows in done.arrays.items():
+                array = by_name[encoder].array(name)
+                skipped = {} if name == "text" else done.skipped
+                array.write((task.start, task.stop), rows, skipped)
+            advance(task.stop - task.start)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MmclustError(
+            "The work folder cannot be made", where=folder, found=error.strerror
+        ) from error
+
+
+def _finish(work: Work, run: Run) -> dict[str, int]:
+    """Merge, fit, encode what was fitted, and write the features."""
+    manifest = run.manifest
+    for name in work.first:
+        work.array(name).merge()
+    fitted = Fitted()
+    if work.learns:
+        with threads(1):
+            fitted = _learn(work, reading(manifest, work.plan.captions), run)
+    views, skipped = {}, {}
+    for view in work.views:
+        views[view], skipped[view] = work.array(view).read()
+    if "text" in skipped:
+        damaged = work.facts["captions"].get("skipped", {})
+        skipped["text"] = {i: damaged.get(i, NO_CAPTION) for i in work.without}
+    if len({i for ids in skipped.values() for i in ids}) == len(manifest):
+        raise MmclustError(
+            f"{work.plan.encoder} has nothing to encode: every image is skipped",
+            where=manifest.folder,
+            found=next(iter(next(i for i in skipped.values() if i).values())),
+            do="fetch the source again, or set encode in params.yaml to fail",
+        )
+    learned = bool(fitted.arrays or fitted.facts)
+    if learned:
+        save_fitted(work.out, fitted)
+    facts = work.facts | _zero_rows(views) | _cut(work, manifest, skipped)
+    beside = FITTED if learned else ()
+    write_features(work.out, views, facts, manifest, skipped, beside)
+    return {view: int(array.shape[1]) for view, array in views.items()}
+
+
+def _zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """Count rows of zeros, for ``features.json``: they have no direction to compare.
+
+    A protocol may give an image without captions zeros; a picture of one colour has
+    no gradients, and captions may hold no word that is known.
+    """
+    counts = {v: int((~array.any(axis=1)).sum()) for v, array in views.items()}
+    counts = {view: count for view, count in counts.items() if count}
+    return {"zero_rows": counts} if counts else {}
+
+
+def _cut(
+    work: Work, manifest: Manifest, skipped: Mapping[str, Mapping[str, str]]
+) -> dict[str, int]:
+    """Count captions that are longer than the encoder reads, for ``features.json``."""
+    count = getattr(work.module, "captions_cut", None)
+    if count is None or "text" not in work.views:
+        return {}
+    read, absent = reading(manifest, work.plan.captions), set().union(*skipped.values())
+    rows = zip(read.image_ids, read.captions, strict=True)
+    return {
+        "captions_cut": count(
+            [texts for image_id, texts in rows if image_id not in absent],
+            work.plan.params,
+        )
+    }
+
+
+def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
+    """Fit, then encode every view shard by shard; a restarted run finds both."""
+    prepared, skipped = None, dict[str, str]()
+    if "prepared" in work.first:
+        prepared, skipped = work.array("prepared").read()
+    plan = work.plan
+    if not (work.folder / "fitted.json").exists():
+        everything = Batch(manifest.image_ids, manifest.captions, prepared)
+        absent = set(skipped)
+        if "text" in work.views:
+            absent |= set(work.without)
+        rows = manifest.fit_rows
+        if absent:
+            rows = rows[~np.isin(np.array(manifest.image_ids)[rows], list(absent))]
+        if not len(rows):
+            raise MmclustError(
+                f"{plan.encoder} has nothing to fit on: every such image is skipped",
+                where=manifest.folder,
+                found=f"{len(absent)} images are skipped",
+            )
+        # Half precision would need scaled gradients; only encoding is done in it.
+        plain = Device(run.job.device)
+        with plain.computing():
+            fitted = work.module.fit(
+                rows_of(everything, rows),
+                plan.params,
+                seed=derive(run.seed, "encode", plan.encoder),
+                device=plain,
+            )
+        save_fitted(work.folder, fitted)
+    fitted = load_fitted(work.folder)
+    _encode_fitted(work, manifest, fitted, prepared, skipped, run.job)
+    return fitted
+
+
+def _encode_fitted(
+    work: Work,
+    manifest: Manifest,
+    fitted: Fitted,
+    prepared: np.ndarray[Any, Any] | None,
+    skipped: dict[str, str],
+    job: FeatureJob,
+) -> None:
+    plan = replace(work.plan, fitted=fitted)
+    job, manifests = replace(job, plans=(plan,)), {plan.encoder: manifest}
+    label = f"{manifest.benchmark} {plan.encoder}"
+    for view in work.views:
+        array = work.array(view)
+        todo = array.unfinished()
+        with meter(f"{label} {view}", len(manifest), "images") as advance:
+            advance(len(manifest) - sum(stop - start for start, stop in todo))
+            for start, stop in todo:
+                task = Task(start, stop, ((plan.encoder, view),))
+                part = {}
+                if prepared is not None:
+                    part[plan.encoder] = prepared[start:stop]
+                here = set(manifest.image_ids[start:stop]) & set(skipped)
+                why = {i: skipped[i] for i in sorted(here)}
+                done = encode_shard(job, manifests, Prepared(task, part, why))
+                rows = done.arrays[plan.encoder, view]
+                array.write((start, stop), rows, why if view == "image" else {})
+                advance(stop - start)
+        array.merge()
+
+
+def save_fitted(folder: Path, fitted: Fitted) -> None:
+    """Write what was learned: arrays as safetensors, facts as JSON, facts last."""
+    from safetensors.numpy import save_file
+
+    with writing(folder / "fitted.safetensors") as temporary:
+        save_file(dict(fitted.arrays), temporary)
+    write_json(folder / "fitted.json", fitted.facts)
+
+
+def load_fitted(folder: Path) -> Fitted:
+    """Read what :func:`save_fitted` wrote."""
+    from safetensors.numpy import load_file
+
+    facts = read_record(folder / "fitted.json", {})
+    return Fitted(load_file(folder / "fitted.safetensors"), facts)

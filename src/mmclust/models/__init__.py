@@ -1,0 +1,1 @@
+"""Pretrained models: checkpoints, weight files, pixels, and how they run."""

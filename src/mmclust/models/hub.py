@@ -1,0 +1,286 @@
+"""Checkpoints and files of weights: where they are, what they are, if missing.
+
+A revision that is in the hub's cache is taken from there without asking the network.
+Nothing that lies in a file of ``torch.save`` is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.costs import parameters, stored_size
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import digest_of, file_digest, require_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+SIZES = {
+    "openai/clip-vit-base-patch32": "605 MB",
+    "openai/clip-vit-large-patch14": "1.7 GB",
+    "facebook/dinov2-base": "346 MB",
+    "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k": "346 MB",
+    "Salesforce/blip-image-captioning-base": "990 MB",
+    "Salesforce/blip-vqa-base": "1.5 GB",
+    "sentence-transformers/all-mpnet-base-v2": "438 MB",
+    "sentence-transformers/all-MiniLM-L6-v2": "91 MB",
+}
+"""What is downloaded, about; for the message when it cannot be."""
+SMALL = (".json", ".txt", ".model")
+HIDDEN = (".cache", ".git")
+"""What `hf download` and git leave in a folder."""
+SAFE, PICKLED = "*.safetensors", "*.bin"
+_NAMED = re.compile(r"GLOBAL ([\w.]+)")
+
+
+@lru_cache(maxsize=16)
+def checkpoint(model: str, revision: str) -> Path:
+    """Return the folder of a checkpoint, downloading it if need be.
+
+    ``model`` is a hub id such as ``openai/clip-vit-base-patch32`` at ``revision``, a
+    commit, tag or branch; or a folder, which has none. What is neither here nor
+    downloadable is refused with its size and the command that fetches it.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir() or model.startswith((".", "/", "~")):
+        if not _weights(folder):
+            raise MmclustError(
+                "A folder holds no checkpoint",
+                where=folder,
+                expected="config.json and *.safetensors, as save_pretrained writes",
+                found="no weights" if folder.is_dir() else "no such folder",
+                do="correct model in params.yaml",
+            )
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    with contextlib.suppress(LocalEntryNotFoundError):
+        cached = Path(
+            snapshot_download(model, revision=revision, local_files_only=True)
+        )
+        if _weights(cached):
+            return cached
+    return _downloaded(model, revision)
+
+
+def _downloaded(model: str, revision: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    if HF_HUB_OFFLINE:
+        raise missing(model, revision, "HF_HUB_OFFLINE is set")
+    try:
+        # Asked first, because it does not retry for half a minute without network.
+        info = HfApi().model_info(model, revision=revision, timeout=20)
+        files = _needed(file.rfilename for file in info.siblings or [])
+        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
+    except Exception as error:  # of whichever HTTP library the hub client uses
+        raise missing(model, revision, str(error).splitlines()[0]) from error
+
+
+def _needed(files: Iterable[str]) -> list[str]:
+    """Choose what loading needs: safetensors, or the pickled weights in their place."""
+    paths = [PurePosixPath(file) for file in files]
+    paths = [p for p in paths if p.parts[0] not in {"onnx", "openvino"}]
+    suffix = ".safetensors" if any(p.match(SAFE) for p in paths) else ".bin"
+    return [str(p) for p in paths if p.suffix in (*SMALL, suffix)]
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Return the weights in a folder: safetensors, else torch's own."""
+    return sorted(folder.glob(SAFE)) or sorted(folder.glob(PICKLED))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return all files that loading reads: weights, tokenizer, configuration."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = (str(path) for path in found if path.parts[0] not in HIDDEN)
+    return [folder / name for name in sorted(_needed(names))]
+
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+def stamp(paths: Iterable[Path]) -> Stamp:
+    """Return what changes when a file is written or replaced; none is read."""
+    stats = [(str(path), path.stat()) for path in paths]
+    return tuple((p, s.st_ino, s.st_size, s.st_ctime_ns) for p, s in stats)
+
+
+def checkpoint_stamp(model: str, revision: str) -> Stamp:
+    """Return a checkpoint's :func:`stamp`; who keeps a loaded model looks at it."""
+    return stamp(_files(checkpoint(model, revision)))
+
+
+def missing(model: str, revision: str, found: object) -> MmclustError:
+    """Return the error that says which weights are missing and how to get them."""
+    size = SIZES.get(model)
+    return MmclustError(
+        f"The weights of {model} are not here and cannot be downloaded",
+        where=f"revision {revision}",
+        expected="in the cache of the hub, or downloadable"
+        + (f" (about {size})" if size else ""),
+        found=found,
+        do="where there is a network, run "
+        f"`hf download {model} --revision {revision}`; if that is another machine, "
+        "copy the folder it prints and give it as model",
+    )
+
+
+def identity(model: str, revision: str) -> dict[str, Any]:
+    """Return a checkpoint's id, commit and digests, for ``features.json``.
+
+    ``revision`` is the commit that was meant (``local`` for a folder); ``weights`` a
+    sha256 of the weight files, ``files`` one of these with tokenizer and
+    configuration; beside them the weights' size.
+    """
+    folder = checkpoint(model, revision)
+    return dict(_identity(model, folder, stamp(_files(folder))))
+
+
+@lru_cache(maxsize=16)
+def _identity(model: str, folder: Path, files: Stamp) -> dict[str, Any]:
+    commit = folder.name if folder.parent.name == "snapshots" else "local"
+    digests = {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in (Path(name) for name, *_ in files)
+    }
+    weights = [name for name in digests if name.endswith((".safetensors", ".bin"))]
+    return {
+        "model": model,
+        "revision": commit,
+        "weights": digest_of({name: digests[name] for name in weights}),
+        "files": digest_of(digests),
+        **size_of([folder / name for name in weights]),
+    }
+
+
+def size_of(paths: Sequence[Path]) -> dict[str, int]:
+    """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too.
+
+    They are all safetensors, or all what torch.save wrote.
+    """
+    if all(path.suffix == ".safetensors" for path in paths):
+        return stored_size(paths)
+    import torch
+
+    shapes: dict[str, tuple[Sequence[int], bool]] = {}
+    seen = set()
+    for path in paths:
+        with loading(str(path)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in state.items():
+                place = (path, part.data_ptr(), part.shape)
+                if place not in seen:  # tied weights are stored once
+                    shapes[f"{path.name}.{name}"] = part.shape, part.is_floating_point()
+                    seen.add(place)
+    count = parameters(shapes)
+    return {"parameters": count, "bytes": sum(path.stat().st_size for path in paths)}
+
+
+@contextlib.contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Turn what libraries raise for a damaged or unfit checkpoint into one error."""
+    import pickle
+
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the project shows its own
+    try:
+        yield
+    except (
+        OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError,
+        SafetensorError, pickle.UnpicklingError, EOFError, RecursionError,
+    ) as error:  # fmt: skip
+        raise MmclustError(
+            f"The checkpoint {what} cannot be loaded",
+            found=reason(error),
+            do="give the checkpoint of a model of this kind; if it was copied or "
+            "downloaded, do that again",
+        ) from error
+
+
+def from_pretrained(kind: Any, folder: Path) -> Any:
+    """Load a transformers model of a class, on the CPU, float32, for inference.
+
+    Weights that the checkpoint lacks are refused: transformers would draw them at
+    random.
+    """
+    import torch
+
+    with loading(str(folder)):
+        model, info = kind.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+        )
+    lacking = [*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])]
+    if lacking:
+        raise MmclustError(
+            f"A checkpoint lacks weights of {type(model).__name__}",
+            where=folder,
+            found=f"none that fit {some(sorted(lacking), 3)}",
+            do="give the checkpoint of a model of this kind",
+        )
+    return model.eval()
+
+
+def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
+    """Read tensors, numbers, text, lists and dictionaries that ``torch.save`` wrote.
+
+    ``stand_ins`` names foreign classes in full, and the inert class that takes the
+    place of each: its instances get the saved attributes and nothing else happens. A
+    file that asks for any other class or function is refused; nothing in it was
+    called.
+    """
+    import pickle
+
+    import torch
+
+    allowed: list[Any] = [(kind, name) for name, kind in (stand_ins or {}).items()]
+    require_file(path)
+    try:
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd is an error, or is harmless
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = _NAMED.search(str(error))
+        if named is None:
+            raise _damaged(path, error) from error
+        raise MmclustError(
+            "A file asks for code that is not run",
+            where=path,
+            expected="tensors, numbers and text"
+            + "".join(f", and {name}" for name in stand_ins or {}),
+            found=named[1],
+            do="take the file from its publisher; nothing in it was run",
+        ) from error
+    except (
+        OSError, RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError,
+        AttributeError, AssertionError, RecursionError,
+    ) as error:  # fmt: skip
+        raise _damaged(path, error) from error
+
+
+def reason(error: Exception) -> str:
+    """Return why torch did not load a file, without its advice to load it unsafely."""
+    text = str(error)
+    if "eights_only" in text or "Weights only" in text:
+        named = _NAMED.search(text)
+        more = f"it asks for {named[1]}" if named else "it is not of this kind"
+        return f"tensors, numbers and text alone are loaded, and {more}"
+    return text.strip().partition("\n")[0][:300] or type(error).__name__
+
+
+def _damaged(path: Path, error: Exception) -> MmclustError:
+    return MmclustError(
+        f"{path.name} is not a readable file of torch.save",
+        where=path,
+        found=reason(error),
+        do="copy or download it again",
+    )
