@@ -24,7 +24,7 @@ def plugins(kind):
 
 # What each stage's command runs. Plugins are loaded by name, so they are named here.
 ENTRIES = {
-    "sample": ["sources.sample.make"],
+    "sample": ["sample.make"],
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
     "vocabulary": ["sources.nouns"],

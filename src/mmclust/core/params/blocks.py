@@ -13,7 +13,7 @@ from mmclust.core.params.strict import Positive, PositiveFloat  # noqa: TC001
 
 @dataclass(frozen=True)
 class SampleParams:
-    """The built-in world; see :mod:`mmclust.sources.sample`."""
+    """The built-in world; see :mod:`mmclust.sample`."""
 
     seed: int = 782
 

@@ -1,4 +1,4 @@
-"""Archives and the registry, whose bytes depend on their contents alone."""
+"""Archives whose bytes depend on their contents alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import gzip
 import io
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmclust.core.io import file_digest, writing
+from mmclust.core.io import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 # Archives carry dates; a fixed one keeps their bytes the same.
@@ -47,27 +47,3 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return path
-
-
-def registry(
-    seed: int,
-    files: Mapping[str, Sequence[Path]],
-    protocols: Mapping[str, Mapping[str, Any]],
-) -> str:
-    """Return the mirror's registry: what the files must be, and what is smaller."""
-    first = f"# The built-in mirror. Drawn by `mmclust sample`, seed {seed}; "
-    lines = [first + "no photograph, no human caption."]
-    for name, paths in files.items():
-        lines.append(f"{name}:")
-        options = ", ".join(f"{k}: {v}" for k, v in protocols.get(name, {}).items())
-        if options:
-            lines.append(f"  protocol: {{{options}}}")
-        lines.append("  files:")
-        for path in paths:
-            lines += [
-                f"    {path.name}:",
-                f"      size: {path.stat().st_size}",
-                f"      sha256: {file_digest(path)}",
-                f"      url: {name}/{path.name}",
-            ]
-    return "\n".join(lines if files else [*lines, "{}"]) + "\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.sources.sample.captions import at_odds
-from mmclust.sources.sample.shapes import DECOR_SHAPES, SHAPES, Part, placed
-from mmclust.sources.sample.world import CATEGORIES, PLACES, RGB, Category
+from mmclust.sample.captions import at_odds
+from mmclust.sample.shapes import DECOR_SHAPES, SHAPES, Part, placed
+from mmclust.sample.world import CATEGORIES, PLACES, RGB, Category
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

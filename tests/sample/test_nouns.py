@@ -7,8 +7,7 @@ from collections import Counter
 
 import pytest
 
-from mmclust.sources.sample.words import SYNONYMS
-from mmclust.sources.sample.world import CATEGORIES, RGB
+from mmclust.sample.world import CATEGORIES, RGB, SYNONYMS
 
 
 @pytest.fixture(scope="module")

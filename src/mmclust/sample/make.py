@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mmclust.core.io import write_bytes
+from mmclust.core.io import file_digest, write_bytes
 from mmclust.core.progress import track
-from mmclust.core.seeds import generator
-from mmclust.sources.sample import fine_grained, flickr, pascal
-from mmclust.sources.sample.coco import annotation_files, file_name
-from mmclust.sources.sample.draw import draw_all
-from mmclust.sources.sample.enlarged import QUERIES, plan_enlarged
-from mmclust.sources.sample.norms import write_norms
-from mmclust.sources.sample.nouns import write_nouns
-from mmclust.sources.sample.pack import registry, write_archive
-from mmclust.sources.sample.plan import TRAIN, VAL, plan
-from mmclust.sources.sample.world import MIN_IMAGES
+from mmclust.sample import coco, fine_grained, flickr, pascal
+from mmclust.sample.draw import draw_all
+from mmclust.sample.norms import write_norms, write_nouns
+from mmclust.sample.world import MIN_IMAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.sources.sample.draw import Drawn
-
-ANNOTATIONS = "annotations_trainval2017.zip"
 ALL = (
     "coco2017",
     "coco2017_unlabeled",
@@ -44,7 +34,8 @@ SHOWN_BY = {
     flickr.PUBLISHER: (flickr.HUB,),
 }
 """Of sources that show, or say something of, others' pictures: whose."""
-PROTOCOLS = {"coco2017": {"coco_all.min_images": MIN_IMAGES}}
+PROTOCOLS = {"coco2017": f"{{coco_all.min_images: {MIN_IMAGES}}}"}
+"""Options of benchmarks that a smaller source suggests."""
 
 
 def make_sample(
@@ -55,16 +46,14 @@ def make_sample(
     sources: Collection[str] | None = None,
 ) -> int:
     """Write the built-in mirror: the sources' files, and their registry."""
-    coco = plan(seed, n_images)
-    part = 1.0 if n_images is None else min(1.0, n_images / len(plan(seed)))
+    part = 1.0 if n_images is None else min(1.0, n_images / len(coco.plan(seed)))
     pages = pascal.plan_pascal(seed, _some(pascal.EACH, part))
     splits = {split: _some(n, part) for split, n in flickr.SPLITS.items()}
     streets = flickr.plan_flickr(seed, splits)
     tests = [picture for picture in streets if picture.split == "test"]
-    fine = plan_enlarged(seed, tests, _some(QUERIES, part))
-
+    fine = fine_grained.plan_enlarged(seed, tests, _some(fine_grained.QUERIES, part))
     plans = {
-        "coco2017": coco,
+        "coco2017": coco.plan(seed, n_images),
         pascal.SOURCE: pages,
         flickr.HUB: streets,
         "coco2014": fine.val,
@@ -78,11 +67,11 @@ def make_sample(
     done = iter(list(drawn))
     of = {name: list(islice(done, len(each))) for name, each in plans.items()}
     writers: dict[str, Callable[[Path], list[Path]]] = {
-        "coco2017": lambda to: write_coco2017(to, seed, of["coco2017"]),
-        "coco2017_unlabeled": lambda to: fine_grained.write_unlabeled(
+        "coco2017": lambda to: coco.write_2017(to, seed, of["coco2017"]),
+        "coco2017_unlabeled": lambda to: coco.write_unlabeled(
             to, seed, of["coco2017_unlabeled"]
         ),
-        "coco2014": lambda to: fine_grained.write_coco2014(to, seed, of["coco2014"]),
+        "coco2014": lambda to: coco.write_2014(to, seed, of["coco2014"]),
         "karpathy_splits": lambda to: fine_grained.write_karpathy(
             to, of["coco2014"], of[flickr.HUB], fine.n_queries
         ),
@@ -94,7 +83,7 @@ def make_sample(
         "norms": lambda to: write_norms(to, seed),
     }
     files = {name: writers[name](out / name) for name in asked}
-    write_bytes(out / "registry.yaml", registry(seed, files, PROTOCOLS).encode())
+    write_bytes(out / "registry.yaml", _registry(seed, files).encode())
     return len(pictures)
 
 
@@ -102,20 +91,20 @@ def _some(number: int, part: float) -> int:
     return max(1, round(number * part))
 
 
-def write_coco2017(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
-    """Write COCO 2017's three archives."""
-    paths = []
-    members: dict[str, bytes] = {}
-    for split in (TRAIN, VAL):
-        mine = [d for d in drawn if d.split == split]
-        jpegs = {f"{split}/{file_name(split, d.image_id)}": d.jpeg for d in mine}
-        paths.append(
-            write_archive(
-                out / f"{split}.zip", {f"{split}/": b"", **jpegs}, stored=True
-            )
-        )
-        order = generator(seed, "sample", "order", split)
-        for name, content in annotation_files(seed, split, mine, order).items():
-            members[f"annotations/{name}"] = json.dumps(content).encode()
-    everything = dict(sorted(members.items()))
-    return [*paths, write_archive(out / ANNOTATIONS, everything, stored=False)]
+def _registry(seed: int, files: Mapping[str, Sequence[Path]]) -> str:
+    """Return the mirror's registry: what the files must be, and what is smaller."""
+    first = f"# The built-in mirror. Drawn by `mmclust sample`, seed {seed}; "
+    lines = [first + "no photograph, no human caption."]
+    for name, paths in files.items():
+        lines.append(f"{name}:")
+        if name in PROTOCOLS:
+            lines.append(f"  protocol: {PROTOCOLS[name]}")
+        lines.append("  files:")
+        for path in paths:
+            lines += [
+                f"    {path.name}:",
+                f"      size: {path.stat().st_size}",
+                f"      sha256: {file_digest(path)}",
+                f"      url: {name}/{path.name}",
+            ]
+    return "\n".join(lines if files else [*lines, "{}"]) + "\n"

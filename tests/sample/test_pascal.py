@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mmclust.sample.pascal import CLASSES
+from mmclust.sample.world import CATEGORIES
 from mmclust.sources.listing import listed_members
-from mmclust.sources.sample.pascal import CLASSES
-from mmclust.sources.sample.world import CATEGORIES
 
 VOC = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.sources.sample.shapes import regrouped
-from mmclust.sources.sample.world import PAINT, PLACES
+from mmclust.sample.shapes import regrouped
+from mmclust.sample.world import PAINT, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mmclust.sources.sample.scene import Scene, Thing
-    from mmclust.sources.sample.shapes import Part
+    from mmclust.sample.scene import Scene, Thing
+    from mmclust.sample.shapes import Part
 
 Array = np.ndarray[Any, Any]
 
@@ -127,7 +127,7 @@ def box(mask: Array) -> tuple[slice, slice]:
     return slice(y, y + height), slice(x, x + width)
 
 
-def _shade(rng: np.random.Generator, rgb: tuple[int, int, int], change: float) -> Array:
+def _shade(rng: np.random.Generator, rgb: tuple[int, ...], change: float) -> Array:
     light = np.exp(rng.normal(0, 0.12 * change))
     shade: Array = np.array(rgb) * light
     shade += rng.normal(0, 12 * change, 3)

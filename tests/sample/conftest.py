@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from mmclust.sources.sample import flickr
-from mmclust.sources.sample.enlarged import QUERIES, plan_enlarged
-from mmclust.sources.sample.make import make_sample
+from mmclust.sample import flickr
+from mmclust.sample.fine_grained import QUERIES, plan_enlarged
+from mmclust.sample.make import make_sample
 
 SEED = 782
 

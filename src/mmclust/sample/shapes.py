@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.sources.sample.recipes import ANIMALS, HEADS, QUADRUPED, RECIPES
-from mmclust.sources.sample.world import DECOR
+from mmclust.sample.world import named, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +119,7 @@ def _animal(line: str) -> tuple[str, list[Part]]:
     shoulder, nape = 45 + length * 0.36, back + girth * 0.35
     head_x = shoulder + neck * np.sin(np.radians(lean))
     head_y = nape - neck * np.cos(np.radians(lean))
-    trunk = QUADRUPED.format(
+    trunk = _TABLES["quadruped"][0].format(
         body=body, length=length, girth=girth, middle=back + girth / 2,
         leg=legs + girth / 2, shin=100 - (legs + girth / 2) / 2, leg_width=leg_width,
         near0=45 - length * 0.36, near1=45 + length * 0.36,
@@ -129,7 +128,7 @@ def _animal(line: str) -> tuple[str, list[Part]]:
         neck_width=neck_width, back=back + girth * 0.3, low=back + girth,
         tail=45 - length * 0.46, tip=45 - length * 0.62,
     )  # fmt: skip
-    on_head = _recipe(HEADS[head].format(w=w, h=h))
+    on_head = _recipe(named(_TABLES["heads"])[head].format(w=w, h=h))
     at = np.array([head_x, head_y])
     moved = [Part(p.paint, tuple(loop + at for loop in p.loops)) for p in on_head]
     return name, _fitted(_recipe(trunk) + moved)
@@ -145,16 +144,13 @@ def _fitted(parts: list[Part]) -> list[Part]:
     ]
 
 
-def _recipes(text: str) -> dict[str, list[Part]]:
-    lines = [line.partition(":") for line in text.strip().splitlines() if line]
-    return {name: _recipe(parts) for name, _, parts in lines}
+def _shapes(rows: list[str]) -> dict[str, list[Part]]:
+    return {name: _recipe(parts) for name, parts in named(rows).items()}
 
 
-SHAPES: dict[str, list[Part]] = {
-    **_recipes(RECIPES),
-    **dict(map(_animal, ANIMALS.strip().splitlines())),
-}
-DECOR_SHAPES = _recipes(DECOR)
+_TABLES = tables("drawings.txt")
+SHAPES = _shapes(_TABLES["things"]) | dict(map(_animal, _TABLES["animals"]))
+DECOR_SHAPES = _shapes(_TABLES["decor"])
 
 
 def placed(

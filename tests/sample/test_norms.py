@@ -4,7 +4,7 @@ import pytest
 
 from mmclust.cognition.associations import read_strengths
 from mmclust.cognition.norms import read_categories, read_ratings
-from mmclust.sources.sample.norms import (
+from mmclust.sample.norms import (
     NOTICE,
     RATINGS,
     RELATIONS,

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
-from mmclust.sources.sample.pack import write_archive
-from mmclust.sources.sample.plan import Picture, companions
-from mmclust.sources.sample.scene import Wanted, compose
-from mmclust.sources.sample.world import CATEGORIES
+from mmclust.sample.coco import companions
+from mmclust.sample.draw import Picture
+from mmclust.sample.pack import write_archive
+from mmclust.sample.scene import Wanted, compose
+from mmclust.sample.world import CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mmclust.sources.sample.draw import Drawn
+    from mmclust.sample.draw import Drawn
 
 SOURCE = "pascal_sentences"
 # The classes of PASCAL VOC, and what COCO calls those that it calls differently.

@@ -11,11 +11,11 @@ import yaml
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest
 from mmclust.core.registry import read_registry
+from mmclust.sample.world import MIN_IMAGES
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.nouns import write_nouns
-from mmclust.sources.sample.world import MIN_IMAGES
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SOURCES = {
     "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
     "flickr30k", "flickr30k_publisher", "fine_grained", "wordnet",

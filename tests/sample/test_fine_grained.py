@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclust.sources.sample.draw import draw
-from mmclust.sources.sample.fine import facts
-from mmclust.sources.sample.world import RGB
+from mmclust.sample.draw import draw
+from mmclust.sample.fine_scenes import facts
+from mmclust.sample.world import RGB
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
-from mmclust.sources.sample.captions import pick
-from mmclust.sources.sample.fine import facts, fine_scene
-from mmclust.sources.sample.pack import write_archive, write_tar
-from mmclust.sources.sample.plan import Picture
+from mmclust.sample.captions import pick
+from mmclust.sample.draw import Picture
+from mmclust.sample.fine_scenes import facts, fine_scene
+from mmclust.sample.pack import write_archive, write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from mmclust.sources.sample.draw import Drawn
-    from mmclust.sources.sample.scene import Scene
+    from mmclust.sample.draw import Drawn
+    from mmclust.sample.scene import Scene
 
 HUB, PUBLISHER = "flickr30k", "flickr30k_publisher"
 FOLDER = "flickr30k-images"

@@ -17,12 +17,25 @@ They are no human ratings, and say so in the first line of the file or of the
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
-from mmclust.sources.sample import words
-from mmclust.sources.sample.world import CATEGORIES, PLACES, RGB
+from mmclust.sample.world import (
+    CATEGORIES,
+    DOING,
+    GENERAL,
+    NUMBERS,
+    PHRASES,
+    PLACES,
+    RGB,
+    SYNONYMS,
+    lists,
+    plural,
+    tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,14 +75,13 @@ def typicality() -> dict[str, dict[str, float]]:
         rated = made.setdefault(category.supercategory, {})
         each = [(category.name, 6.5)]
         each += [
-            (synonym, 6.0 - i / 5)
-            for i, synonym in enumerate(words.SYNONYMS[category.name])
+            (synonym, 6.0 - i / 5) for i, synonym in enumerate(SYNONYMS[category.name])
         ]
         for word, rating in each:
             if " " not in word:
                 rated[word] = max(rating, rated.get(word, 0.0))
-    general = [word for each in words.GENERAL.values() for word in each]
-    for name, nouns in words.GENERAL.items():
+    general = [word for each in GENERAL.values() for word in each]
+    for name, nouns in GENERAL.items():
         for word in nouns:
             if " " not in word and general.count(word) == 1:
                 made[name].setdefault(word, GENERAL_RATING)
@@ -87,19 +99,19 @@ def _typicality_file() -> str:
 def concreteness(seed: int) -> dict[str, float]:
     """Return a rating for every word of the grammar, of one part or two."""
     things = [n for c in CATEGORIES.values()
-              for n in (c.name, *words.SYNONYMS[c.name])]  # fmt: skip
+              for n in (c.name, *SYNONYMS[c.name])]  # fmt: skip
     said = [phrase for place in PLACES.values() for phrase in place.phrases]
-    doing = [phrase for each in words.DOING.values() for phrase in each]
-    numbers = [n for each in words.NUMBERS.values() for n in each]
+    doing = [phrase for each in DOING.values() for phrase in each]
+    numbers = [n for each in NUMBERS.values() for n in each]
     groups: list[tuple[float, Iterable[str]]] = [
         (1.5, GRAMMAR.split()),
         (CONCRETE, things),
-        (CONCRETE, map(words.plural, things)),
-        (4.2, (word for each in words.GENERAL.values() for word in each)),
+        (CONCRETE, map(plural, things)),
+        (4.2, (word for each in GENERAL.values() for word in each)),
         (3.5, _parts(doing)),
         (3.5, RGB),
-        (2.5, (*words.SIZES, *_parts(words.QUALITIES), *_parts(numbers))),
-        (4.2, _parts((*words.DISTRACTORS, *said))),
+        (2.5, (*PHRASES["sizes"], *_parts(PHRASES["qualities"]), *_parts(numbers))),
+        (4.2, _parts((*PHRASES["distractors"], *said))),
     ]
     rng = generator(seed, "sample", "norms")
     rated: dict[str, float] = {}
@@ -132,11 +144,11 @@ def associations() -> dict[tuple[str, str], int]:
             made[cue, response] = max(count, made.get((cue, response), 0))
 
     for thing in CATEGORIES.values():
-        for i, synonym in enumerate(words.SYNONYMS[thing.name]):
+        for i, synonym in enumerate(SYNONYMS[thing.name]):
             add(thing.name, synonym, 30 >> i)
             add(synonym, thing.name, 25)
         add(thing.name, thing.colours[0], 12)
-        add(thing.name, words.GENERAL[thing.supercategory][0], 8)
+        add(thing.name, GENERAL[thing.supercategory][0], 8)
         for other in CATEGORIES.values():
             alike = other.supercategory == thing.supercategory
             if alike and set(other.places) & set(thing.places):
@@ -170,3 +182,28 @@ def _strengths_file() -> str:
             for response, count in answers.items()
         ]
     return "\n".join(lines) + "\n"
+
+
+def write_nouns(out: Path) -> list[Path]:
+    """Write ``WordNetNouns.csv``."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["word", "definition"])
+    rows.writerows(nouns())
+    write_bytes(out / "WordNetNouns.csv", text.getvalue().encode())
+    return [out / "WordNetNouns.csv"]
+
+
+def nouns() -> Iterator[tuple[str, str]]:
+    """Yield words and definitions, in order."""
+    made = tables("nouns.txt")
+    for line in made["general"]:
+        lemmas, _, definition = line.partition(": ")
+        yield from ((lemma, definition) for lemma in lemmas.split())
+    for line in made["categories"]:
+        name, _, definition = line.partition(": ")
+        for lemma in dict.fromkeys([name, *SYNONYMS[name]]):
+            yield lemma.replace(" ", "_"), definition
+    for block in (made["kinds"], made["names"]):
+        for definition, words in lists(block).items():
+            yield from ((word, definition) for word in words)

@@ -12,14 +12,14 @@ import pytest
 
 from mmclust.core.io import digest_of
 from mmclust.core.registry import read_registry
-from mmclust.sources.sample import coco, words
-from mmclust.sources.sample.make import make_sample
-from mmclust.sources.sample.plan import plan
-from mmclust.sources.sample.world import CATEGORIES, MIN_IMAGES
+from mmclust.sample.coco import plan
+from mmclust.sample.draw import run_lengths
+from mmclust.sample.make import make_sample
+from mmclust.sample.world import CATEGORIES, MIN_IMAGES, plural
 
 # Of the captions of val2017 before other sources were drawn, seed 782.
 CAPTIONS_DIGEST = "51b227f882085f93182551d18bbf4156fbb59acc3f46cf23f34de2fcd4b189da"
-SHARED = Path(__file__).parents[3] / "../shared/data"
+SHARED = Path(__file__).parents[2] / "../shared/data"
 CROSS = {
     "stop sign", "airplane", "suitcase", "pizza", "cell phone", "person", "giraffe",
     "kite", "toilet", "clock",
@@ -180,8 +180,8 @@ def test_ids_are_unique_and_sorted():
 def test_run_lengths_by_hand():
     """Runs go down the columns and begin with zeros, as COCO defines."""
     mask = np.array([[1, 0, 0], [1, 1, 0]], bool)  # columns: 11, 01, 00
-    assert coco.run_lengths(mask) == [0, 2, 1, 1, 2]
-    assert coco.run_lengths(~mask) == [2, 1, 1, 2]
+    assert run_lengths(mask) == [0, 2, 1, 1, 2]
+    assert run_lengths(~mask) == [2, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_run_lengths_by_hand():
 )  # fmt: skip
 def test_plurals(noun, expected):
     """Plurals are English."""
-    assert words.plural(noun) == expected
+    assert plural(noun) == expected
 
 
 def test_category_table_is_the_publishers():

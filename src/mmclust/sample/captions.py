@@ -7,16 +7,24 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from mmclust.sources.sample import words
-from mmclust.sources.sample.words import article, plural
-from mmclust.sources.sample.world import CATEGORIES, PLACES
+from mmclust.sample.world import (
+    CATEGORIES,
+    DOING,
+    GENERAL,
+    NUMBERS,
+    PHRASES,
+    PLACES,
+    SYNONYMS,
+    article,
+    plural,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from mmclust.sources.sample.scene import Group, Scene
+    from mmclust.sample.scene import Group, Scene
 
 TEMPLATES = (
     "{thing} {doing} {place}",
@@ -56,13 +64,13 @@ def _sentence(
     order = rng.permutation(len(scene.groups))
     shown = [scene.groups[i] for i in order[: 1 + int(rng.random() < 0.7)]]  # noqa: PLR2004
     names = [_phrase(rng, group, habits, favourite) for group in shown]
-    doing = pick(rng, words.DOING[shown[0].category.supercategory]) if shown else "seen"
+    doing = pick(rng, DOING[shown[0].category.supercategory]) if shown else "seen"
     text = pick(rng, TEMPLATES).format(
         thing=" and ".join(names) or "an empty scene",
         doing=doing,
         place=pick(rng, PLACES[scene.place].phrases),
-        other=pick(rng, words.DISTRACTORS),
-        quality=pick(rng, words.QUALITIES),
+        other=pick(rng, PHRASES["distractors"]),
+        quality=pick(rng, PHRASES["qualities"]),
     )
     return text[0].upper() + text[1:] + ("." if rng.random() < 0.8 else "")  # noqa: PLR2004
 
@@ -74,12 +82,12 @@ def _phrase(
     noun = _noun(rng, group, habits, favourite)
     before = []
     if rng.random() < 0.2:  # noqa: PLR2004
-        before.append(pick(rng, words.SIZES))
+        before.append(pick(rng, PHRASES["sizes"]))
     if rng.random() < 0.25:  # noqa: PLR2004
         before.append(group.colour)
     if group.number == 1:
         return "someone" if noun == "someone" else article(" ".join([*before, noun]))
-    many = words.CROWDS if group.crowd else words.NUMBERS[group.number]
+    many = PHRASES["crowds"] if group.crowd else NUMBERS[group.number]
     return " ".join([pick(rng, many), *before, plural(noun)])
 
 
@@ -91,7 +99,7 @@ def _noun(
     if way == 0:
         return category.name
     if way == 1:
-        synonyms = words.SYNONYMS[category.name]
+        synonyms = SYNONYMS[category.name]
         agreed = rng.random() < 0.6  # noqa: PLR2004
         at = favourite if agreed else rng.random()
         return synonyms[int(at * len(synonyms))]
@@ -101,7 +109,7 @@ def _noun(
         if c.supercategory == category.supercategory and c != category
     ]
     if way == 2 or not alike:  # noqa: PLR2004
-        return pick(rng, words.GENERAL[category.supercategory])
+        return pick(rng, GENERAL[category.supercategory])
     return pick(rng, alike)
 
 
