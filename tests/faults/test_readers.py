@@ -40,9 +40,9 @@ from mmclust.retrieval.task import names
 from mmclust.scoring.columns import read_assignment
 from mmclust.scoring.record import Record, Score
 from mmclust.scoring.word_columns import read_list, read_values
-from mmclust.sources.audit import audit
-from mmclust.sources.nouns import write_nouns
 from mmclust.sources.terms import _accepted
+from mmclust.sources.verify import audit
+from mmclust.sources.wordnet import write_nouns
 
 DEEP = "[" * 100_000
 UNSAFE = ("weights_only", "allow_pickle", "max_header_size", "pickle.load")

@@ -18,7 +18,7 @@ from mmclust.heads._nouns import noun_space
 from mmclust.heads._rows import read_rows
 from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
 from mmclust.heads._vocabulary import read_vocabulary, unique
-from mmclust.sources.nouns import SHA256
+from mmclust.sources.wordnet import SHA256
 from tests.conftest import ROOT
 
 

@@ -27,7 +27,7 @@ ENTRIES = {
     "sample": ["sample.make"],
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
-    "vocabulary": ["sources.nouns"],
+    "vocabulary": ["sources.wordnet"],
     "word_list": ["cognition.norms"],
     "caption": ["encoders._caption_stage"],
     "encode": ["encoders._stage", *plugins("encoders")],

@@ -13,7 +13,7 @@ from mmclust.core.io import file_digest
 from mmclust.core.registry import read_registry
 from mmclust.sample.world import MIN_IMAGES
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.nouns import write_nouns
+from mmclust.sources.wordnet import write_nouns
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {

@@ -1,4 +1,4 @@
-"""`mmclust sources verify` and `fetch --repair`: what is damaged, what it touches."""
+"""`mmclust sources verify` and `fetch --repair`: what is damaged."""
 
 from __future__ import annotations
 
@@ -7,29 +7,7 @@ import os
 
 import pytest
 
-from mmclust.sources.audit import stages_touched
-
 FILES = {"a.txt": b"one", "b.txt": b"two", "c.txt": b"three"}
-DVC = """
-stages:
-  fetch:
-    matrix: {source: [toy]}
-    cmd: x
-    outs: ["data/raw/${item.source}"]
-  build:
-    cmd: x
-    deps: [data/raw]
-    outs: ["data/benchmarks/${item.b}/manifest.parquet"]
-    metrics: [{"data/benchmarks/${item.b}/summary.json": {cache: false}}]
-  score:
-    cmd: x
-    deps: ["data/benchmarks/${item.b}/manifest.parquet"]
-    outs: [scores]
-  other:
-    cmd: x
-    deps: [data/other]
-    outs: [data/more]
-"""
 
 
 @pytest.fixture
@@ -42,7 +20,6 @@ def repository(tmp_path, run_mmclust):
         digest = hashlib.sha256(data).hexdigest()
         lines.append(f"    {name}: {{url: site/{name}, sha256: {digest}}}")
     (tmp_path / "data/sources.yaml").write_text("\n".join(lines) + "\n")
-    (tmp_path / "dvc.yaml").write_text(DVC)
     done = run_mmclust("fetch", "toy", "--mirror", "upstream", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
@@ -62,8 +39,8 @@ def test_right_files_are_read_once(repository, run_mmclust):
     assert "unchanged" not in deep
 
 
-def test_damage_is_told_with_the_stages_it_touches(repository, run_mmclust):
-    """Exit code 1; each file; the stages that read it; the command that mends it."""
+def test_damage_is_told(repository, run_mmclust):
+    """Exit code 1; each file; the command that mends it."""
     raw = repository / "data/raw/toy"
     (raw / "a.txt").write_bytes(b"0ne")
     (raw / "b.txt").write_bytes(b"twoo")
@@ -74,8 +51,6 @@ def test_damage_is_told_with_the_stages_it_touches(repository, run_mmclust):
     assert "b.txt: damaged, unchanged since it was read (4 bytes instead" in done.stdout
     assert "data/raw/toy/c.txt: missing (no such file)" in done.stdout
     assert "3 of the raw files cannot be trusted" in done.stderr
-    assert "stages that read them: fetch, build, score\n" not in done.stderr
-    assert "stages that read them: build, score\n" in done.stderr
     assert "do:       `mmclust fetch toy --repair`" in done.stderr
 
 
@@ -127,11 +102,3 @@ def test_a_source_that_was_not_fetched(repository, run_mmclust):
     assert done.returncode == 1
     assert "toy is not complete" in done.stderr
     assert "run `mmclust fetch toy`" in done.stderr
-
-
-def test_stages_are_found_through_others(tmp_path):
-    """By outputs and inputs, up to their variables; none without dvc.yaml."""
-    assert stages_touched(tmp_path, "data/raw/toy") == []
-    (tmp_path / "dvc.yaml").write_text(DVC)
-    assert stages_touched(tmp_path, "data/raw/toy") == ["build", "score"]
-    assert stages_touched(tmp_path, "data/other/x") == ["other"]

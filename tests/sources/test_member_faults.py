@@ -1,8 +1,7 @@
-"""Faults of remote archives: what is checked, and what is done instead."""
+"""Faults of remote archives: what is checked."""
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 
 import pytest
@@ -19,61 +18,31 @@ def damage(name, data, asked):
     return data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
 
 
-def test_a_damaged_member_comes_by_its_own_url(site, fetch_pictures, tmp_path):
-    """CRC-32 finds it; the single picture is right and is taken."""
-    site.joinpath("p").mkdir(exist_ok=True)
-    for name in SOME:
-        (site / name).write_bytes(PICTURES[name])
-    with serving_files(site, damage) as (server, url):
-        fetch_pictures(url)
-    assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
-    assert any(path.endswith(".jpg") for path in server.requests)
-
-
 def test_a_damaged_member_is_named(site, fetch_pictures, tmp_path):
-    """Without its own url: the member, what was expected, and out as before."""
+    """The member, what was expected, and out as before."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out/p.zip").write_bytes(b"earlier")
     with (
         serving_files(site, damage) as (_, url),
         pytest.raises(MmclustError) as caught,
     ):
-        fetch_pictures(url, member_url=False)
+        fetch_pictures(url)
     assert ".jpg is damaged" in str(caught.value)
     assert "(2 attempts)" in str(caught.value)
     assert (tmp_path / "out/p.zip").read_bytes() == b"earlier"
 
 
-def test_a_single_picture_with_other_bytes_is_refused(site, fetch_pictures):
-    """The fallback is held to the directory's CRC-32 too."""
-    for name in SOME:
-        (site / name).write_bytes(PICTURES[name][:-3] + b"?\xff\xd9")
-    with (
-        serving_files(site, damage) as (_, url),
-        pytest.raises(MmclustError, match=r"CRC-32 [0-9a-f]{8}"),
-    ):
-        fetch_pictures(url)
-
-
-def test_a_server_without_ranges_is_asked_for_single_pictures(
-    site, fetch_pictures, tmp_path
-):
-    """Then only that they are whole JPEGs can be checked, and the note says so."""
-    for name in SOME:
-        (site / name).write_bytes(PICTURES[name])
+def test_a_server_without_ranges_is_told(site, fetch_pictures):
+    """Members cannot be had then; the archive can, whole."""
 
     def whole(name, data, asked):
         return WHOLE if asked else data
 
-    with serving_files(site, whole) as (_, url):
-        facts = fetch_pictures(url)
-        assert facts["files"]["p.zip"]["verified"] == "jpeg"
-        (site / SOME[0]).write_bytes(b"\xff\xd8 cut")
-        shutil.rmtree(tmp_path / "out")
-        with pytest.raises(MmclustError, match="is no whole JPEG"):
-            fetch_pictures(url)
-        with pytest.raises(MmclustError, match="does not give parts"):
-            fetch_pictures(url, member_url=False)
+    with (
+        serving_files(site, whole) as (_, url),
+        pytest.raises(MmclustError, match="does not give parts"),
+    ):
+        fetch_pictures(url)
 
 
 def test_another_archive_is_refused(site, fetch_pictures, tmp_path):
@@ -82,7 +51,7 @@ def test_another_archive_is_refused(site, fetch_pictures, tmp_path):
         serving_files(site) as (_, url),
         pytest.raises(MmclustError, match="The file changed") as caught,
     ):
-        fetch_pictures(url, size=10**6, member_url=False)
+        fetch_pictures(url, size=10**6)
     assert "expected: 1,000,000 bytes" in str(caught.value)
 
 
@@ -95,7 +64,7 @@ def test_a_truncated_directory_is_refused(site, fetch_pictures):
         serving_files(site) as (_, url),
         pytest.raises(MmclustError, match=r"directory of p\.zip cannot be read"),
     ):
-        fetch_pictures(url, member_url=False)
+        fetch_pictures(url)
 
 
 def test_members_that_do_not_exist_are_named(site, fetch_pictures):

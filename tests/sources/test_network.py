@@ -8,14 +8,23 @@ import httpx
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources import download, ranges
-from mmclust.sources.asking import Ask, Http, Timeouts, Version, connecting, headers_of
-from mmclust.sources.attempts import Patience, pause, persistently
+from mmclust.sources import download
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.http_request import (
+    Ask,
+    FetchError,
+    Http,
+    Patience,
+    Timeouts,
+    Version,
+    connecting,
+    headers_of,
+    opening,
+    pause,
+    persistently,
+)
 from mmclust.sources.stopping import Stop
-from mmclust.sources.transport import opening
-from mmclust.sources.trouble import FetchError
 from tests.faults.misbehaving import BODY, serving
 from tests.faults.toy import write_registry
 
@@ -31,8 +40,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    for module in (download, ranges):
-        monkeypatch.setattr(module, "PIECE", 1 << 18)
+    monkeypatch.setattr(download, "PIECE", 1 << 18)
 
 
 def fetch(root, connections):
@@ -127,8 +135,7 @@ def test_ranges_carry_the_strongest_validator():
 
 
 def failing(*, again=True, wait=None):
-    error = MmclustError("no", found="nothing")
-    return FetchError(error, again=again, wait=wait)
+    return FetchError("no", found="nothing", again=again, wait=wait)
 
 
 def attempts(troubles, reached=lambda: 0):
@@ -146,7 +153,7 @@ def attempts(troubles, reached=lambda: 0):
 
     patience = Patience(attempts=4, first=1, longest=3, asked=20)
     try:
-        persistently(attempt, patience, reached=reached, stop=Clock())
+        persistently(attempt, patience, Clock(), reached)
     except FetchError as error:
         return len(calls), waits, str(error)
     return len(calls), waits, ""

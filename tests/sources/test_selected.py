@@ -14,10 +14,9 @@ import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources import kept
 from mmclust.sources.choice import Choice
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.remote_member import Wanted, batches
+from mmclust.sources.zip_members import Member, batches, keep, remove
 from tests.faults.files import serving_files
 from tests.faults.toy import tree
 from tests.sources.conftest import QUICK
@@ -93,7 +92,7 @@ def test_neighbours_share_requests():
     """Gaps of at most 4 % of a batch are bridged, and batches end at 8 MiB."""
 
     def wanted(start, end):
-        return Wanted("x", end - start, 0, 0, end - start, start, end)
+        return Member("x", end - start, 0, 0, end - start, start, end)
 
     row = [wanted(at, at + 1000) for at in range(0, 10_000, 1000)]
     assert [len(group) for group in batches(row)] == [10]
@@ -190,14 +189,14 @@ def test_a_member_is_kept_while_a_neighbour_tidies_up(tmp_path):
 
     def tidy():
         while not stop.is_set():
-            kept.remove(folder)
+            remove(folder)
             time.sleep(0.0005)
 
     neighbour = threading.Thread(target=tidy)
     neighbour.start()
     try:
         for number in range(500):
-            kept.keep(folder, f"p/{number}.jpg", body)
+            keep(folder, f"p/{number}.jpg", body)
     finally:
         stop.set()
         neighbour.join()
@@ -206,4 +205,4 @@ def test_a_member_is_kept_while_a_neighbour_tidies_up(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path):
     (tmp_path / "work").write_text("a file")
     with pytest.raises(MmclustError, match="Cannot write"):
-        kept.keep(tmp_path / "work", "p/1.jpg", b"body")
+        keep(tmp_path / "work", "p/1.jpg", b"body")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from mmclust.core.io import CHUNK, sweep, write_json
-from mmclust.sources.asking import Version
+from mmclust.sources.http_request import Version
 from mmclust.sources.space import cannot_write
 from mmclust.sources.verify import Facts, hashers_of
 
@@ -35,36 +35,36 @@ _OVERLAP = 1 << 16
 """Bytes that are asked for again when a download is continued, to compare."""
 
 
+def work_folder(out: Path) -> Path:
+    """Return the folder of what is on its way to ``out``: beside it, or inside.
+
+    DVC empties ``out`` before it runs the stage again, and must not see parts. Only
+    where ``out`` is a file system of its own do they have to lie inside.
+    """
+    out = out.resolve()
+    if out.is_dir() and out.stat().st_dev != out.parent.stat().st_dev:
+        return out / ".work"
+    return out.with_name(out.name + ".work")
+
+
 @dataclass
 class Part:
-    """What has arrived of a file.
-
-    Parameters
-    ----------
-    source
-        What it is going to be.
-    path, file
-        Its private name, and the open file.
-    size
-        Bytes that count; what lies beyond is overwritten.
-    version
-        Whose bytes they are; ``None`` while there are none.
-    continued
-        Whether they came in more than one answer, so that they might not fit.
-    doubts
-        How often a server's ranges turned out not to fit.
-    over_http
-        Whether some of the bytes came in the clear.
-    """
+    """What has arrived of a file, under a private name."""
 
     source: SourceFile
+    """What it is going to be."""
     path: Path
     file: BinaryIO
     size: int = 0
+    """Bytes that count; what lies beyond is overwritten."""
     version: Version | None = None
+    """Whose bytes they are; ``None`` while there are none."""
     continued: bool = False
+    """Whether they came in more than one answer, so that they might not fit."""
     doubts: int = 0
+    """How often a server's ranges turned out not to fit."""
     over_http: bool = False
+    """Whether some of the bytes came in the clear."""
     hashers: dict[str, hashlib._Hash] = field(default_factory=dict)
 
     @property
@@ -148,7 +148,7 @@ def tidy(work: Path, names: list[str]) -> None:
         work.rmdir()
 
 
-def arrived(work: Path, name: str) -> int:
+def n_arrived(work: Path, name: str) -> int:
     """Return the size of the largest part of a file that lies there."""
     sizes = [0]
     for path in work.glob(f".{name}.*.part"):

@@ -1,27 +1,40 @@
-"""Taking a data set the user already has: its archives, or their contents.
+"""A data set the user already has: its archives are copied, their contents packed.
 
-Archives are held to the registry's digests and copied. Unpacked files are packed
-again, uncompressed and in a fixed order, so that the rest of the project
-meets one layout and equal folders give equal archives.
+Archives are held to the registry's digests. They are copied by reflink where the file
+system can, never by hard link: what lies in ``data/raw`` becomes DVC's, which makes it
+read-only and may share it with its cache; a user's own file must not change with it.
+
+Unpacked files are packed again, uncompressed and in a fixed order, so that the rest of
+the project meets one layout and equal folders give equal archives.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
-from mmclust.sources.space import require_space
+from mmclust.sources.space import cannot_write, require_space
+from mmclust.sources.verify import (
+    Facts,
+    decide,
+    forget,
+    hashers_of,
+    measure,
+    track_bytes,
+    verify,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
     from mmclust.core.registry import Source, SourceFile
+
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
@@ -60,22 +73,15 @@ def holds(folder: Path, file: SourceFile) -> bool:
     return (folder / file.name).is_file() or bool(_members(file, folder))
 
 
-def pack(
-    members: list[Path],
-    folder: Path,
-    path: Path,
-    *,
-    before_replace: Callable[[], object],
-) -> None:
+def pack(members: list[Path], folder: Path, path: Path) -> None:
     """Pack files into an archive: stored, in the order given, with a fixed date."""
     sizes = sum(member.stat().st_size for member in members)
     require_space(path.parent, sizes, f"packing {path.name}")
-    with (
-        writing(path, verify=lambda _: before_replace()) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        for member in track(members, f"packing {path.name}", unit="files"):
-            _add(archive, member, member.relative_to(folder).as_posix())
+    with writing(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for member in track(members, f"packing {path.name}", unit="files"):
+                _add(archive, member, member.relative_to(folder).as_posix())
+        forget(path.parent)
 
 
 def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str]:
@@ -178,3 +184,59 @@ def _first(source: BinaryIO, member: Path) -> bytes:
         else "an empty file",
         do="fetch or unpack it again",
     )
+
+
+_FICLONE = 0x40049409  # linux/fs.h
+
+
+def take_archive(archive: Path, file: SourceFile, path: Path) -> Facts:
+    """Copy an archive of the user's once it is known to be right."""
+    found = measure(path, file) if file.digests else None
+    if found is not None and decide(file, found) == "present":
+        return found
+    try:
+        opened = archive.open("rb")
+    except OSError as error:
+        raise MmclustError(
+            f"{archive.name} cannot be read",
+            where=archive,
+            found=error.strerror,
+            do="make it readable",
+        ) from error
+    with opened, writing(path) as temporary:
+        temporary.touch()
+        if _reflink(opened, temporary):
+            facts = measure(temporary, file)
+            assert facts is not None
+        else:
+            require_space(path.parent, archive.stat().st_size, f"a copy of {path.name}")
+            facts = _copy(opened, temporary, file)
+        do = "your file was left alone; replace it by the publisher's, or unpack it"
+        verify(file, facts, temporary, archive, do=do)
+        forget(path.parent)
+    return facts
+
+
+def _reflink(source: BinaryIO, target: Path) -> bool:
+    """Share the source's blocks; False where the file system cannot."""
+    with target.open("r+b") as opened:
+        try:
+            fcntl.ioctl(opened.fileno(), _FICLONE, source.fileno())
+        except OSError:
+            return False
+    return True
+
+
+def _copy(source: BinaryIO, target: Path, file: SourceFile) -> Facts:
+    hashers, size = hashers_of(file), 0
+    chunks = iter(lambda: source.read(CHUNK), b"")
+    with target.open("r+b") as opened:
+        for chunk in track_bytes(chunks, f"copying {file.name}", file.size):
+            size += len(chunk)
+            for hasher in hashers.values():
+                hasher.update(chunk)
+            try:
+                opened.write(chunk)
+            except OSError as error:
+                raise cannot_write(target, error, None) from error
+    return Facts(size, {name: each.hexdigest() for name, each in hashers.items()})

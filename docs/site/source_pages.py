@@ -1,13 +1,22 @@
-"""A page for each source: what it is, where it lies, how to cite it, on which terms.
+"""Write a page for each source: what it is, where it lies, how to cite it, its terms.
 
-``mmclust sources docs`` writes them from the registry, and a test compares them with
-it, so that they never say anything else.
+    python docs/site/source_pages.py [FOLDER]
+
+`scripts/docs` does it. A test compares the pages with the registry, so that they never
+say anything else.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "src")]  # this checkout's code
+
+from mmclust.core.registry import read_registry  # noqa: E402
 
 if TYPE_CHECKING:
     from mmclust.core.registry import Source, SourceFile
@@ -20,7 +29,7 @@ def page(source: Source) -> str:
     parts = [
         f"# {source.title or source.name}",
         f"`{source.name}`" + (f" · <{source.homepage}>" if source.homepage else ""),
-        "<!-- Written by `mmclust sources docs` from data/sources.yaml. -->",
+        "<!-- Written by `scripts/docs` from data/sources.yaml. -->",
         "## Getting it",
         *_getting(source),
         "## Citation",
@@ -43,7 +52,7 @@ def index(registry: dict[str, Source]) -> str:
         for name, source in registry.items()
     ]
     head = "| source | what it is | how it is got |\n|---|---|---|\n"
-    note = "<!-- Written by `mmclust sources docs` from data/sources.yaml. -->"
+    note = "<!-- Written by `scripts/docs` from data/sources.yaml. -->"
     return f"# Sources\n\n{note}\n\n{head}" + "\n".join(rows) + "\n"
 
 
@@ -97,3 +106,11 @@ def _file(file: SourceFile) -> str:
 def _text(text: str) -> str:
     return fill(" ".join(text.split()), _WIDTH, break_long_words=False,
                 break_on_hyphens=False)  # fmt: skip
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "docs/sources"
+    registry = read_registry(ROOT / "data/sources.yaml")
+    for source in registry.values():
+        (folder / f"{source.name}.md").write_text(page(source), encoding="utf-8")
+    (folder / "README.md").write_text(index(registry), encoding="utf-8")
