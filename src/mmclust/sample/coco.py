@@ -12,7 +12,7 @@ from mmclust.sample.scene import Wanted
 from mmclust.sample.world import CATEGORIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -85,33 +85,16 @@ def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]
 
 def write_2017(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write COCO 2017's three archives."""
-    paths = []
-    members: dict[str, bytes] = {}
-    for split in (TRAIN, VAL):
-        mine = [d for d in drawn if d.split == split]
-        jpegs = {f"{split}/{file_name(split, d.image_id)}": d.jpeg for d in mine}
-        paths.append(
-            write_archive(
-                out / f"{split}.zip", {f"{split}/": b"", **jpegs}, stored=True
-            )
-        )
-        order = generator(seed, "sample", "order", split)
-        for name, content in annotation_files(seed, split, mine, order).items():
-            members[f"annotations/{name}"] = json.dumps(content).encode()
-    everything = dict(sorted(members.items()))
-    return [*paths, write_archive(out / ANNOTATIONS, everything, stored=False)]
+    splits = {s: [each for each in drawn if each.split == s] for s in (TRAIN, VAL)}
+    images = [_write_images(out, split, own) for split, own in splits.items()]
+    return [*images, _write_annotations(out / ANNOTATIONS, seed, splits)]
 
 
 def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the queries' pictures, boxes and original captions."""
-    order = generator(seed, "sample", "order", VAL_2014)
-    members = {
-        f"annotations/{name}": json.dumps(content).encode()
-        for name, content in annotation_files(seed, VAL_2014, drawn, order).items()
-    }
     archive = out / "annotations_trainval2014.zip"
     return [
-        write_archive(archive, dict(sorted(members.items())), stored=False),
+        _write_annotations(archive, seed, {VAL_2014: drawn}),
         _write_images(out, VAL_2014, drawn),
     ]
 
@@ -119,8 +102,8 @@ def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the distractors' pictures."""
     name = f"image_info_{UNLABELED}"
-    info = json.dumps(image_info(seed, UNLABELED, drawn)).encode()
-    members = {f"annotations/{name}.json": info}
+    info = {**_head(seed, UNLABELED, drawn), "categories": _categories()}
+    members = {f"annotations/{name}.json": json.dumps(info).encode()}
     return [
         write_archive(out / f"{name}.zip", members, stored=False),
         _write_images(out, UNLABELED, drawn),
@@ -133,29 +116,29 @@ def _write_images(out: Path, split: str, drawn: Sequence[Drawn]) -> Path:
     return write_archive(out / f"{split}.zip", members, stored=True)
 
 
-def annotation_files(
-    seed: int, split: str, drawn: Sequence[Any], order: np.random.Generator
-) -> dict[str, dict[str, Any]]:
-    """Build the contents of a split's two annotation files."""
-    head = _head(seed, split, drawn)
-    instances = [{**a, "image_id": p.image_id} for p in drawn for a in p.annotations]
-    captions = [
-        {"image_id": p.image_id, "caption": c} for p in drawn for c in p.captions
-    ]
-    categories = _categories()
-    return {
-        f"instances_{split}.json": {
-            **head,
-            "annotations": _numbered(instances, order),
-            "categories": categories,
-        },
-        f"captions_{split}.json": {**head, "annotations": _numbered(captions, order)},
+def _write_annotations(
+    path: Path, seed: int, drawn: Mapping[str, Sequence[Drawn]]
+) -> Path:
+    """Write two annotation files of each split: boxes, and captions."""
+    members = {}
+    for split, pictures in drawn.items():
+        order = generator(seed, "sample", "order", split)
+        head = _head(seed, split, pictures)
+        boxes = [{**a, "image_id": p.image_id} for p in pictures for a in p.annotations]
+        captions = [
+            {"image_id": p.image_id, "caption": c} for p in pictures for c in p.captions
+        ]
+        members[f"instances_{split}"] = {
+            **head, "annotations": _numbered(boxes, order), "categories": _categories(),
+        }  # fmt: skip
+        members[f"captions_{split}"] = {
+            **head, "annotations": _numbered(captions, order),
+        }  # fmt: skip
+    files = {
+        f"annotations/{name}.json": json.dumps(members[name]).encode()
+        for name in sorted(members)
     }
-
-
-def image_info(seed: int, split: str, drawn: Sequence[Any]) -> dict[str, Any]:
-    """Build the file of a split that nobody annotated: its images alone."""
-    return {**_head(seed, split, drawn), "categories": _categories()}
+    return write_archive(path, files, stored=False)
 
 
 def file_name(split: str, image_id: int) -> str:
@@ -164,7 +147,7 @@ def file_name(split: str, image_id: int) -> str:
     return f"{prefix}{image_id:012d}.jpg"
 
 
-def _head(seed: int, split: str, drawn: Sequence[Any]) -> dict[str, Any]:
+def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
     return {
         "info": {
             "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
@@ -182,25 +165,24 @@ def _head(seed: int, split: str, drawn: Sequence[Any]) -> dict[str, Any]:
                 "name": "Apache License 2.0",
             }
         ],
-        "images": [_image(split, picture) for picture in drawn],
+        "images": [
+            {
+                "license": 1,
+                "file_name": file_name(split, picture.image_id),
+                "coco_url": "",
+                "height": picture.height,
+                "width": picture.width,
+                "date_captured": f"{split[-4:]}-09-01 00:00:00",
+                "flickr_url": "",
+                "id": picture.image_id,
+            }
+            for picture in drawn
+        ],
     }
 
 
 def _categories() -> list[dict[str, Any]]:
     return [category.facts() for category in CATEGORIES.values()]
-
-
-def _image(split: str, picture: Any) -> dict[str, Any]:
-    return {
-        "license": 1,
-        "file_name": file_name(split, picture.image_id),
-        "coco_url": "",
-        "height": picture.height,
-        "width": picture.width,
-        "date_captured": f"{split[-4:]}-09-01 00:00:00",
-        "flickr_url": "",
-        "id": picture.image_id,
-    }
 
 
 def _numbered(

@@ -35,27 +35,18 @@ MIN_PIECE = 12.0  # pixels of a polygon that is kept
 
 @dataclass(frozen=True)
 class Picture:
-    """One image to draw.
-
-    Parameters
-    ----------
-    split
-        Where it belongs.
-    image_id
-        Unique in its source; its randomness derives from it.
-    wanted
-        The categories it must show, if ``scene`` leaves that open.
-    scene
-        What it shows, where that is settled before it is drawn.
-    exact
-        Whether all that the scene says must be seen: each thing, and its colour.
-    """
+    """One image to draw."""
 
     split: str
+    """Where it belongs."""
     image_id: int
+    """Unique in its source; its randomness derives from it."""
     wanted: tuple[Wanted, ...] = ()
+    """The categories it must show, if ``scene`` leaves that open."""
     scene: Scene | None = None
+    """What it shows, where that is settled before it is drawn."""
     exact: bool = False
+    """Whether all that the scene says must be seen: each thing, and its colour."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +136,7 @@ def annotate(scene: Scene, painted: Painted) -> list[dict[str, Any]] | None:
 def _instance(mask: Array) -> dict[str, Any] | None:
     """Describe one thing's visible part by polygons; ``None`` if there is too little.
 
-    Parameters
-    ----------
-    mask
-        bool (2 h, 2 w), on the canvas.
+    The mask is bool (2 h, 2 w), on the canvas.
     """
     import cv2
 
@@ -198,18 +186,10 @@ def _crowd(masks: Sequence[Array]) -> dict[str, Any] | None:
 
 
 def run_lengths(mask: Array) -> list[int]:
-    """Return COCO's uncompressed run lengths of a mask.
+    """Return COCO's uncompressed run lengths of a mask, bool (h, w).
 
-    Parameters
-    ----------
-    mask
-        bool (h, w).
-
-    Returns
-    -------
-    list of int
-        Lengths of the runs of 0, 1, 0, 1, … down the columns, left to right; the
-        first is 0 where the mask begins with 1.
+    They are the lengths of the runs of 0, 1, 0, 1, … down the columns, left to right;
+    the first is 0 where the mask begins with 1.
     """
     flat = mask.ravel(order="F").astype(np.int8)
     changes = np.flatnonzero(np.diff(flat)) + 1

@@ -36,41 +36,27 @@ OTHER_SPLITS = ("val", "restval")
 
 @dataclass(frozen=True)
 class Fine:
-    """One of the two benchmarks.
-
-    Parameters
-    ----------
-    captions
-        By stem of the file name, in the order of the file.
-    pool
-        File names: the queries', then the distractors'.
-    """
+    """One of the two benchmarks."""
 
     captions: dict[str, tuple[str, ...]]
+    """By stem of the file name, in the order of the file."""
     pool: list[str]
+    """File names: the queries', then the distractors'."""
 
 
 @dataclass(frozen=True)
 class Enlarged:
-    """Everything the two benchmarks need.
-
-    Parameters
-    ----------
-    coco, flickr
-        The benchmarks.
-    val
-        Pictures of COCO 2014: the queries, and a few that are none.
-    unlabeled
-        Pictures of the unlabeled split: distractors, and a few that are none.
-    n_queries
-        How many of ``val`` are queries; they come first.
-    """
+    """Everything the two benchmarks need."""
 
     coco: Fine
     flickr: Fine
+    """The benchmarks."""
     val: list[Picture]
+    """Pictures of COCO 2014: the queries, and a few that are none."""
     unlabeled: list[Picture]
+    """Pictures of the unlabeled split: distractors, and a few that are none."""
     n_queries: int
+    """How many of ``val`` are queries; they come first."""
 
 
 def plan_enlarged(seed: int, flickr: Sequence[Picture], n_queries: int) -> Enlarged:

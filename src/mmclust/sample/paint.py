@@ -27,22 +27,15 @@ STEADY = 0.5  # how much of the usual change of colour an exact picture has
 
 @dataclass(frozen=True)
 class Painted:
-    """A finished picture.
-
-    Parameters
-    ----------
-    rgb
-        uint8 (h, w, 3).
-    masks
-        For each thing that is annotated, its group and what is visible of it:
-        bool (2 h, 2 w), on the canvas.
-    whole
-        For each of them, the canvas pixels it covers, hidden or not.
-    """
+    """A finished picture."""
 
     rgb: Array
+    """uint8 (h, w, 3)."""
     masks: list[tuple[int, Array]]
+    """For each thing that is annotated, its group and what is visible of it:
+    bool (2 h, 2 w), on the canvas."""
     whole: list[int]
+    """For each of them, the canvas pixels it covers, hidden or not."""
 
 
 def paint(

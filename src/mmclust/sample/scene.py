@@ -57,24 +57,16 @@ class Scene:
 
 @dataclass(frozen=True)
 class Thing:
-    """One object on the canvas.
-
-    Parameters
-    ----------
-    group
-        Its position in ``Scene.groups``; -1 for decor, which is not annotated.
-    parts
-        Its polygons, in pixels.
-    colours
-        Names of its colour and of its second one.
-    texture
-        How its coat is patterned.
-    """
+    """One object on the canvas."""
 
     group: int
+    """Its position in ``Scene.groups``; -1 for decor, which is not annotated."""
     parts: list[Part]
+    """Its polygons, in pixels."""
     colours: tuple[str, str]
+    """Names of its colour and of its second one."""
     texture: str
+    """How its coat is patterned."""
 
 
 def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:

@@ -17,19 +17,13 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Part:
-    """One outline of a recipe.
-
-    Parameters
-    ----------
-    paint
-        The name of its colour.
-    loops
-        Closed polygons, float (n, 2), on the recipe's grid of 100 x 100; what
-        lies inside an even number of them is a hole.
-    """
+    """One outline of a recipe."""
 
     paint: str
+    """The name of its colour."""
     loops: tuple[Array, ...]
+    """Closed polygons, float (n, 2), on the recipe's grid of 100 x 100; what
+    lies inside an even number of them is a hole."""
 
 
 def _ngon(sides: int, turn: float = 0.5) -> Array:

@@ -36,55 +36,36 @@ def lists(rows: list[str]) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Category:
-    """One of COCO's categories, and its habits in this world.
-
-    Parameters
-    ----------
-    id, name, supercategory
-        As COCO publishes them.
-    alone
-        Train images that show nothing else.
-    colours, places
-        Those it prefers; it also comes in others.
-    """
+    """One of COCO's categories, and its habits in this world."""
 
     id: int
     name: str
     supercategory: str
+    """As COCO publishes them."""
     alone: int
+    """Train images that show nothing else."""
     colours: tuple[str, ...]
     places: tuple[str, ...]
+    """Those it prefers; it also comes in others."""
 
     def facts(self) -> dict[str, Any]:
         """Return the entry of COCO's ``categories`` list."""
-        return {
-            "supercategory": self.supercategory,
-            "id": self.id,
-            "name": self.name,
-        }
+        return {"supercategory": self.supercategory, "id": self.id, "name": self.name}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A backdrop.
-
-    Parameters
-    ----------
-    above, below
-        RGB of what is over and under the horizon.
-    horizon
-        Its height, as a part of the image from the top.
-    decor
-        Things drawn behind, by name.
-    phrases
-        How captions name it.
-    """
+    """A backdrop."""
 
     above: tuple[int, ...]
     below: tuple[int, ...]
+    """RGB of what is over and under the horizon."""
     horizon: float
+    """Its height, as a part of the image from the top."""
     decor: tuple[str, ...]
+    """Things drawn behind, by name."""
     phrases: tuple[str, ...]
+    """How captions name it."""
 
 
 def _category(row: str) -> Category:

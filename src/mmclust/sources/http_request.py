@@ -41,6 +41,7 @@ _ADVICE = {
     403: "the source may need a token or accepted terms on its own page: see "
     "`mmclust sources show`; or ",
 }
+_ODD = "The server sends no plain file"
 _ANY_HEADER = zlib.MAX_WBITS | 32
 """For zlib: gzip's header, or its own."""
 _RATIO = 200
@@ -263,8 +264,10 @@ def _unpacked(
     chunks: Iterator[bytes], encoding: str, url: str, n_expected: int | None
 ) -> Iterator[bytes]:
     """Undo a Content-Encoding, but not a bomb's."""
+    damaged, whole = "The download is damaged", "data compressed as the server says"
     if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise _odd_body(url, "the file's own bytes", f"Content-Encoding: {encoding}")
+        found = f"Content-Encoding: {encoding}"
+        raise _bad_body(_ODD, url, "the file's own bytes", found)
     decoder, came, made = zlib.decompressobj(_ANY_HEADER), 0, 0
     for chunk in chunks:
         came, rest = came + len(chunk), chunk
@@ -274,16 +277,18 @@ def _unpacked(
             try:
                 piece = decoder.decompress(rest, CHUNK)
             except zlib.error as error:
-                raise _damaged_body(url, error) from error
+                raise _bad_body(damaged, url, whole, error, again=True) from error
             rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
             made += len(piece)
             if n_expected is None and made > max(CHUNK, _RATIO * came):
                 expected = f"at most {_RATIO} bytes for each compressed byte"
-                raise _odd_body(url, expected, f"{made:,} bytes from {came:,} so far")
+                found = f"{made:,} bytes from {came:,} so far"
+                raise _bad_body(_ODD, url, expected, found)
             if piece:
                 yield piece
     if not decoder.eof:
-        raise _damaged_body(url, f"it ends after {came:,} compressed bytes")
+        found = f"it ends after {came:,} compressed bytes"
+        raise _bad_body(damaged, url, whole, found, again=True)
 
 
 def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
@@ -292,28 +297,16 @@ def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
     for chunk in chunks:
         size += len(chunk)
         if size > _LARGEST:
-            raise _odd_body(url, f"at most {_LARGEST:,} bytes", f"{size:,} so far")
+            expected = f"at most {_LARGEST:,} bytes"
+            raise _bad_body(_ODD, url, expected, f"{size:,} so far")
         yield chunk
 
 
-def _odd_body(url: str, expected: str, found: str) -> FetchError:
+def _bad_body(
+    what: str, url: str, expected: str, found: object, *, again: bool = False
+) -> FetchError:
     return FetchError(
-        "The server sends no plain file",
-        where=url,
-        expected=expected,
-        found=found,
-        do=BY_HAND,
-    )
-
-
-def _damaged_body(url: str, found: object) -> FetchError:
-    return FetchError(
-        "The download is damaged",
-        where=url,
-        expected="data compressed as the server says",
-        found=found,
-        do=BY_HAND,
-        again=True,
+        what, where=url, expected=expected, found=found, do=BY_HAND, again=again
     )
 
 
