@@ -60,6 +60,7 @@ def write_norms(out: Path, seed: int) -> list[Path]:
         RATINGS: _ratings_file(seed),
         RELATIONS: _relations_file(),
         STRENGTHS: _strengths_file(),
+        # The path is that of before: a new one would change the bytes of the world.
         "README.txt": f"{NOTICE}\n\nThe rules stand in mmclust/sources/sample/"
         "norms.py. File names and layouts are those of the published norms.\n",
     }

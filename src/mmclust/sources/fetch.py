@@ -23,6 +23,7 @@ from mmclust.sources.first_seen import locked, read_lock, record
 from mmclust.sources.own_files import (
     NotInFolder,
     counts,
+    described,
     find_files,
     holds,
     pack,
@@ -69,7 +70,9 @@ def fetch_source(
     if kind != "sample":
         require_accepted(source)
     sweep(out)
-    earlier = _named_before(out)
+    note = read_note(out / "source.json")
+    # Its files may be of another registry, or another mirror's.
+    before = note["files"] if isinstance(note.get("files"), dict) else {}
     network = network or Network()
     lists = work_folder(out) / "lists"
     if kind == "sample" and choice is not None:
@@ -81,11 +84,12 @@ def fetch_source(
     choose = chooser(choice, source, kind, folder_of)
     clear: list[str] = []
     if folder is None:
-        files, clear = _from_upstream(source, kind, out, root, network, choose)
+        noted = before if note.get("mirror") == kind else {}
+        files, clear = _from_upstream(source, kind, noted, out, root, network, choose)
     else:
         files = _from_folder(source, _inner(folder, name), out, choose)
     absent = [each for each in source.files if each not in files]
-    _remove([*absent, *(each for each in earlier if each not in source.files)], out)
+    _remove([*absent, *(each for each in before if each not in source.files)], out)
     shutil.rmtree(lists, ignore_errors=True)
     tidy(work_folder(out), [])
     for each in clear:
@@ -110,16 +114,16 @@ def fetch_source(
 def _from_upstream(
     source: Source,
     kind: str,
+    noted: dict[str, Entry],
     out: Path,
     root: Path,
     network: Network,
     choose: Choose | None,
 ) -> tuple[dict[str, Entry], list[str]]:
     """Fetch what is missing or damaged; say of all, and which came in the clear."""
-    noted = _noted(out, kind)
     present = _present(source, out, noted)
     drop = root / "data/drop" / source.name
-    some_of = {
+    selected = {
         name
         for name, file in source.files.items()
         # What was made of a drop folder that is empty by now stays.
@@ -129,13 +133,13 @@ def _from_upstream(
         # Whoever has downloaded all of it is not given less.
         and not (kind == "upstream" and file.digests and name in present)
     }
-    files = {name: entry for name, entry in present.items() if name not in some_of}
+    files = {name: entry for name, entry in present.items() if name not in selected}
     wanted = [file for name, file in source.files.items() if name not in files]
     if kind == "upstream":
         files |= _dropped(source, wanted, out, drop, choose)
         wanted = [file for file in wanted if file.name not in files]
     fetched = fetch_files(
-        [file for file in wanted if file.urls and file.name not in some_of],
+        [file for file in wanted if file.urls and file.name not in selected],
         out,
         network,
         source.tokens,
@@ -160,13 +164,6 @@ def _from_upstream(
 def _is_had(file: SourceFile) -> bool:
     """Say whether a file can be had without the user's hand."""
     return bool(file.urls or file.listed_in)
-
-
-def _noted(out: Path, kind: str) -> dict[str, Entry]:
-    """Return what ``source.json`` says of the files, if they are of this mirror."""
-    facts = read_note(out / "source.json")
-    files = facts.get("files") if facts.get("mirror") == kind else None
-    return dict(files) if isinstance(files, dict) else {}
 
 
 def _present(source: Source, out: Path, noted: dict[str, Entry]) -> dict[str, Entry]:
@@ -211,11 +208,10 @@ def _dropped(
 
 def _by_hand(source: Source, files: list[SourceFile], folder: Path) -> MmclustError:
     there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    wanted = [" or ".join([file.name, *file.contains]) for file in files]
     return MmclustError(
         f"{source.name} must be got by hand",
         where=folder,
-        expected="; ".join(wanted),
+        expected="; ".join(map(described, files)),
         found=some(there) or "nothing",
         do=f"{source.manual.strip()} Put it into {folder}, then run the command "
         "again: what you dropped is verified and copied",
@@ -361,12 +357,6 @@ def _with_patterns(source: Source, root: Path) -> Source:
             counted = {p: sum(each.match(p) for each in paths) for p in like.contains}
             files[name] = replace(file, contains=counted)
     return replace(source, files=files)
-
-
-def _named_before(out: Path) -> list[str]:
-    """Return the files that ``source.json`` names, which may be of another registry."""
-    files = read_note(out / "source.json").get("files")
-    return list(files) if isinstance(files, dict) else []
 
 
 def _remove(names: list[str], out: Path) -> None:

@@ -21,9 +21,9 @@ from mmclust.core.progress import track
 from mmclust.sources.space import cannot_write, require_space
 from mmclust.sources.verify import (
     Facts,
+    Hashed,
     decide,
     forget,
-    hashers_of,
     measure,
     track_bytes,
     verify,
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.registry import Source, SourceFile
 
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+_FICLONE = 0x40049409  # linux/fs.h
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
 
 
@@ -99,12 +98,12 @@ def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list
     """Describe what a folder must hold and does not."""
     either = [file for file in files.values() if file.optional]
     missing = [
-        _described(file)
+        described(file)
         for file in files.values()
         if not file.optional and file.name not in found
     ]
     if either and not any(file.name in found for file in either):
-        missing.append(f"at least one of {', '.join(map(_described, either))}")
+        missing.append(f"at least one of {', '.join(map(described, either))}")
     return missing
 
 
@@ -133,7 +132,8 @@ def refuse_outside(folder: Path, paths: list[Path]) -> None:
         )
 
 
-def _described(file: SourceFile) -> str:
+def described(file: SourceFile) -> str:
+    """Return what a file is looked for as: itself, or what is in it."""
     return " or ".join([file.name, *file.contains])
 
 
@@ -148,19 +148,10 @@ def _members(file: SourceFile, folder: Path) -> list[Path]:
 
 
 def _add(archive: zipfile.ZipFile, member: Path, name: str) -> None:
-    info = zipfile.ZipInfo(name, _EPOCH)
+    info = zipfile.ZipInfo(name)  # dated 1980, as every other
     info.create_system = 3  # Unix, on every system, for equal bytes
     info.external_attr = 0o644 << 16
-    try:
-        source = member.open("rb")
-    except OSError as error:
-        raise MmclustError(
-            "A file to be packed cannot be read",
-            where=member,
-            found=error.strerror,
-            do="make it readable",
-        ) from error
-    with source:
+    with _opened(member, "A file to be packed") as source:
         start = _first(source, member)
         info.file_size = os.fstat(source.fileno()).st_size
         with archive.open(info, "w") as target:
@@ -169,24 +160,34 @@ def _add(archive: zipfile.ZipFile, member: Path, name: str) -> None:
                 target.write(chunk)
 
 
+def _opened(path: Path, what: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise MmclustError(
+            f"{what} cannot be read",
+            where=path,
+            found=error.strerror,
+            do="make it readable",
+        ) from error
+
+
 def _first(source: BinaryIO, member: Path) -> bytes:
     """Return the first chunk of a file that looks like what its name says."""
     start = source.read(CHUNK)
     magic, expected = _STARTS.get(member.suffix, (b"", ""))
     if start and start.startswith(magic):
         return start
+    found = f"a file that begins with {start[:8].hex(' ').upper()}"
+    if not start:
+        expected, found = "a file that is not empty", "an empty file"
     raise MmclustError(
         f"{member.name} is damaged",
         where=member,
-        expected=expected if start else "a file that is not empty",
-        found=f"a file that begins with {start[:8].hex(' ').upper()}"
-        if start
-        else "an empty file",
+        expected=expected,
+        found=found,
         do="fetch or unpack it again",
     )
-
-
-_FICLONE = 0x40049409  # linux/fs.h
 
 
 def take_archive(archive: Path, file: SourceFile, path: Path) -> Facts:
@@ -194,16 +195,7 @@ def take_archive(archive: Path, file: SourceFile, path: Path) -> Facts:
     found = measure(path, file) if file.digests else None
     if found is not None and decide(file, found) == "present":
         return found
-    try:
-        opened = archive.open("rb")
-    except OSError as error:
-        raise MmclustError(
-            f"{archive.name} cannot be read",
-            where=archive,
-            found=error.strerror,
-            do="make it readable",
-        ) from error
-    with opened, writing(path) as temporary:
+    with _opened(archive, archive.name) as opened, writing(path) as temporary:
         temporary.touch()
         if _reflink(opened, temporary):
             facts = measure(temporary, file)
@@ -228,15 +220,13 @@ def _reflink(source: BinaryIO, target: Path) -> bool:
 
 
 def _copy(source: BinaryIO, target: Path, file: SourceFile) -> Facts:
-    hashers, size = hashers_of(file), 0
+    hashed = Hashed(file)
     chunks = iter(lambda: source.read(CHUNK), b"")
     with target.open("r+b") as opened:
         for chunk in track_bytes(chunks, f"copying {file.name}", file.size):
-            size += len(chunk)
-            for hasher in hashers.values():
-                hasher.update(chunk)
+            hashed.update(chunk)
             try:
                 opened.write(chunk)
             except OSError as error:
                 raise cannot_write(target, error, None) from error
-    return Facts(size, {name: each.hexdigest() for name, each in hashers.items()})
+    return hashed.facts()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mmclust.core.registry import Source, SourceFile
 
 
+_CACHE = ".mmclust/verified.json"
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a file is."""
@@ -33,6 +36,26 @@ class Facts:
     """Whether some of it came in the clear, where it could be changed."""
 
 
+class Hashed:
+    """Bytes of a file as they come: how many, and the digests that are needed."""
+
+    def __init__(self, file: SourceFile) -> None:
+        names = dict.fromkeys([*list(file.digests)[:1], "sha256"])
+        self._hashers = {n: hashlib.new(n, usedforsecurity=False) for n in names}
+        self.size = 0
+
+    def update(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self.size += len(chunk)
+        for hasher in self._hashers.values():
+            hasher.update(chunk)
+
+    def facts(self, *, over_http: bool = False) -> Facts:
+        """Return what all of them are."""
+        digests = {name: each.hexdigest() for name, each in self._hashers.items()}
+        return Facts(self.size, digests, over_http)
+
+
 def measure(path: Path, file: SourceFile) -> Facts | None:
     """Hash the file on disk; ``None`` when there is none.
 
@@ -43,12 +66,11 @@ def measure(path: Path, file: SourceFile) -> Facts | None:
     size = path.stat().st_size
     if file.size not in (None, size):
         return Facts(size, {})
-    hashers, label = hashers_of(file), f"checking {file.name}"
+    hashed, label = Hashed(file), f"checking {file.name}"
     with path.open("rb") as opened:
         for chunk in track_bytes(iter(lambda: opened.read(CHUNK), b""), label, size):
-            for hasher in hashers.values():
-                hasher.update(chunk)
-    return Facts(size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
+            hashed.update(chunk)
+    return hashed.facts()
 
 
 def decide(file: SourceFile, found: Facts | None) -> Literal["present", "download"]:
@@ -91,12 +113,6 @@ def forget(out: Path) -> None:
     (out / "source.json").unlink(missing_ok=True)
 
 
-def hashers_of(file: SourceFile) -> dict[str, hashlib._Hash]:
-    """Return a fresh hasher for each digest that is needed of a file."""
-    names = dict.fromkeys([*list(file.digests)[:1], "sha256"])
-    return {name: hashlib.new(name, usedforsecurity=False) for name in names}
-
-
 def track_bytes(
     chunks: Iterable[bytes], label: str, size: int | None
 ) -> Iterator[bytes]:
@@ -128,9 +144,6 @@ def _check_archive(path: Path, file: SourceFile, where: object, do: str) -> None
             found=error,
             do=do,
         ) from error
-
-
-_CACHE = ".mmclust/verified.json"
 
 
 @dataclass(frozen=True)
