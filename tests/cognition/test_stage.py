@@ -12,8 +12,8 @@ from mmclust.cognition.stage import MAE, representatives, score_models, text_onl
 from mmclust.core.clusters import WordClusters, write_words
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import CognitionParams, Params, ScoreParams
+from mmclust.sample.norms import write_norms
 from mmclust.scoring.record import read
-from mmclust.sources.sample.norms import write_norms
 
 NAMES = ("dog", "cat", "cow", "car", "bus", "apple", "banana", "the", "zzz")
 

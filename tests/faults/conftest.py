@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from mmclust.__main__ import main
-from mmclust.sources.asking import Timeouts
-from mmclust.sources.attempts import Patience
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.http_request import Patience, Timeouts
 from tests.faults.misbehaving import serving
 from tests.faults.toy import tree, write_registry
 

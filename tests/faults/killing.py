@@ -40,17 +40,17 @@ def while_downloading(root):
 
 def between_verify_and_rename(root):
     """All is verified, nothing has its name."""
-    from mmclust.sources import collect
+    from mmclust.sources import download
 
-    collect._publish = die
+    download._publish = die
     fetch(root)
 
 
 def between_two_renames(root):
     """The first file has its name, the second has not."""
-    from mmclust.sources import collect
+    from mmclust.sources import download
 
-    publish, published = collect._publish, []
+    publish, published = download._publish, []
 
     def publishing(*arguments):
         if published:
@@ -58,7 +58,7 @@ def between_two_renames(root):
         published.append(1)
         publish(*arguments)
 
-    collect._publish = publishing
+    download._publish = publishing
     fetch(root)
 
 
@@ -72,16 +72,16 @@ def before_the_note(root):
 
 def while_unpacking(root):
     """When the first member has been written."""
-    from mmclust.sources import archives
+    from mmclust.sources import unpack
 
-    copy = archives._copy
+    copy = unpack._copy
 
     def copying(*arguments):
         copy(*arguments)
         die()
 
-    archives._copy = copying
-    archives.unpack(root / "a.zip", root / "unpacked")
+    unpack._copy = copying
+    unpack.unpack(root / "a.zip", root / "unpacked")
 
 
 if __name__ == "__main__":

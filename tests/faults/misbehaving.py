@@ -190,15 +190,6 @@ def slow(it):
         time.sleep(0.02)
 
 
-def drip(it):
-    """A byte now and then: never silent for long, and never done."""
-    it.start(len(BODY))
-    while not it.server.closing.is_set():
-        it.send(b"\0")
-        it.wfile.flush()
-        time.sleep(0.05)
-
-
 def ignores_range(it):
     """Whatever is asked for, the whole file comes; it breaks off once."""
     it.start(len(BODY), ETag=ETAG)
@@ -259,7 +250,7 @@ FAULTS = {
         shorter_declared, endless, reset_at_1, reset_at_50, reset_at_99, reset_always,
         not_found, forbidden, busy_once, busy_until, busy_too_long, broken_once,
         broken, unavailable, circle, moved, moved_to_another_host, login,
-        login_without_type, login_later, stall, stall_once, slow, drip, ignores_range,
+        login_without_type, login_later, stall, stall_once, slow, ignores_range,
         says_another_range, sends_another_range, changes, changes_in_secret,
         changes_in_size,
     )

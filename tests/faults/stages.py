@@ -22,7 +22,7 @@ IMPORTS = (
     "mmclust.cli", "mmclust.clusterers._stage", "mmclust.encode.captioning",
     "mmclust.encode.embed", "mmclust.grounding.stage", "mmclust.heads._nouns",
     "mmclust.heads._stage", "mmclust.report.page", "mmclust.retrieval.stage",
-    "mmclust.scoring.stage", "mmclust.sources.fetch", "mmclust.sources.sample.make",
+    "mmclust.scoring.stage", "mmclust.sources.fetch", "mmclust.sample.make",
     "mmclust.words._stage",
 )  # fmt: skip
 PICTURES = 48
@@ -108,7 +108,7 @@ def serve():
     """Answer ``start`` with a process, and ``wait`` with how it ended."""
     for name in IMPORTS:
         importlib.import_module(name)
-    from mmclust.sources.sample.make import make_sample
+    from mmclust.sample.make import make_sample
 
     make_sample.__defaults__ = (PICTURES, None)
     for line in sys.stdin:

@@ -228,7 +228,7 @@ def test_two_fetchers_at_once(locks, server, fetch, before, tmp_path, monkeypatc
 
 def test_parts_taken_away_at_the_worst_moment(server, fetch, tmp_path, monkeypatch):
     """Between the look whether a part is there and its renaming; then once more."""
-    from mmclust.sources import collect
+    from mmclust.sources import download
 
     taken = []
 
@@ -240,7 +240,7 @@ def test_parts_taken_away_at_the_worst_moment(server, fetch, tmp_path, monkeypat
         with writing(path, **options) as temporary:
             yield temporary
 
-    monkeypatch.setattr(collect, "writing", late)
+    monkeypatch.setattr(download, "writing", late)
     fetch({"a.bin": f"{server[1]}/good"})
     assert len(taken) == 2
     assert (tmp_path / "out/a.bin").read_bytes() == BODY
@@ -248,12 +248,12 @@ def test_parts_taken_away_at_the_worst_moment(server, fetch, tmp_path, monkeypat
 
 def test_parts_taken_away_again_and_again(server, fetch, before, tmp_path, monkeypatch):
     """An error that says what to do, and what was there is untouched."""
-    from mmclust.sources import collect
+    from mmclust.sources import download
 
     def robbed(*_):
-        raise collect._TakenAwayError
+        raise download._TakenAwayError
 
-    monkeypatch.setattr(collect, "_publish", robbed)
+    monkeypatch.setattr(download, "_publish", robbed)
     with pytest.raises(MmclustError, match="Another run keeps taking away"):
         fetch({"a.bin": f"{server[1]}/good"})
     assert tree(tmp_path / "out") == before
@@ -261,22 +261,22 @@ def test_parts_taken_away_again_and_again(server, fetch, before, tmp_path, monke
 
 def test_who_was_robbed_robs_nobody(server, fetch, tmp_path, monkeypatch):
     """Where locks are granted to all, runs do not take parts in turn for ever."""
-    from mmclust.sources import collect, parts
+    from mmclust.sources import download, parts
 
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     looks, take_over = [], parts._take_over
     monkeypatch.setattr(
         parts, "_take_over", lambda *given: looks.append(1) or take_over(*given)
     )
-    publish = collect._publish
+    publish = download._publish
 
-    def robbed_once(part, *given):
+    def robbed_once(part, path):
         if len(looks) == 1:
             looks.append(2)
-            raise collect._TakenAwayError
-        publish(part, *given)
+            raise download._TakenAwayError
+        publish(part, path)
 
-    monkeypatch.setattr(collect, "_publish", robbed_once)
+    monkeypatch.setattr(download, "_publish", robbed_once)
     fetch({"a.bin": f"{server[1]}/good"})
     assert looks == [1, 2]
 

@@ -37,9 +37,9 @@ from mmclust.models.pixels import processor_pixels
 from mmclust.retrieval.own_files import names
 from mmclust.scoring.columns import read_assignment, read_list, read_values
 from mmclust.scoring.record import Record, Score
-from mmclust.sources.audit import audit
-from mmclust.sources.nouns import write_nouns
 from mmclust.sources.terms import _accepted
+from mmclust.sources.verify import audit
+from mmclust.sources.wordnet import write_nouns
 
 DEEP = "[" * 100_000
 UNSAFE = ("weights_only", "allow_pickle", "max_header_size", "pickle.load")

@@ -21,11 +21,10 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.registry import SourceFile
-from mmclust.sources.asking import Timeouts
-from mmclust.sources.attempts import Patience
 from mmclust.sources.download import Network
-from mmclust.sources.selected import fetch_members
+from mmclust.sources.http_request import Patience, Timeouts
 from mmclust.sources.stopping import Stop, Stopped, Threads
+from mmclust.sources.zip_members import fetch_members
 from tests.conftest import ROOT
 from tests.faults.files import serving_files
 from tests.faults.toy import write_registry
@@ -88,9 +87,7 @@ def test_a_members_failure_ends_the_others(tmp_path, monkeypatch):
             silence.wait(60)
         return data
 
-    file = SourceFile(
-        urls=("",), contains={"p/*.jpg": 6}, name="p.zip", member_url=None
-    )
+    file = SourceFile(contains={"p/*.jpg": 6}, name="p.zip")
     with serving_files(site, fault) as (_, url):
         with soon(), pytest.raises(MmclustError, match="did not give the file"):
             fetch_members(
@@ -99,7 +96,6 @@ def test_a_members_failure_ends_the_others(tmp_path, monkeypatch):
                 tmp_path / "out",
                 PATIENT,
                 tokens={},
-                before_replace=lambda: None,
             )
         silence.set()
 

@@ -24,7 +24,7 @@ from mmclust.heads._space import (
     mean_directions,
     n_centres,
 )
-from mmclust.sources.nouns import SHA256
+from mmclust.sources.wordnet import SHA256
 from tests.conftest import ROOT
 
 

@@ -124,7 +124,7 @@ def main(folder):
     shutil.copytree(ROOT / "docs/published", "docs/published")
 
     from mmclust.cli import app
-    from mmclust.sources.sample.make import make_sample
+    from mmclust.sample.make import make_sample
 
     seconds = {}
     for stage, arguments in commands(pipeline(), params):

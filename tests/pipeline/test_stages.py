@@ -24,10 +24,10 @@ def plugins(kind):
 
 # What each stage's command runs. Plugins are loaded by name, so they are named here.
 ENTRIES = {
-    "sample": ["sources.sample.make"],
+    "sample": ["sample.make"],
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
-    "vocabulary": ["sources.nouns"],
+    "vocabulary": ["sources.wordnet"],
     "word_list": ["cognition.norms"],
     "caption": ["encode.captioning"],
     "encode": ["encode.stage", *plugins("encoders")],

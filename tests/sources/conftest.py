@@ -6,11 +6,10 @@ import zipfile
 import pytest
 import yaml
 
-from mmclust.sources.asking import Timeouts
-from mmclust.sources.attempts import Patience
 from mmclust.sources.choice import Choice
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.http_request import Patience, Timeouts
 from tests.sources.pictures import PICTURES, SOME
 from tests.sources.toy import ARCHIVES
 
@@ -70,7 +69,7 @@ def fetch_pictures(tmp_path, monkeypatch):
     """Return fetch_pictures(url, names): note.txt, and those members of p.zip."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    def run(url, names=tuple(SOME), *, member_url=True, size=None, select=True):
+    def run(url, names=tuple(SOME), *, size=None, select=True):
         data = (tmp_path / "site/p.zip").read_bytes()
         picture = {
             "urls": [f"{url}/p.zip"],
@@ -78,8 +77,6 @@ def fetch_pictures(tmp_path, monkeypatch):
             "contains": {"p/*.jpg": 60},
             "optional": True,
         }
-        if member_url:
-            picture["member_url"] = f"{url}/{{member}}"
         files = {"note.txt": {"url": f"{url}/note.txt"}, "p.zip": picture}
         (tmp_path / "data").mkdir(exist_ok=True)
         registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)

@@ -14,8 +14,8 @@ from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import Params
 from mmclust.core.plugins import load, names
+from mmclust.sample.make import make_sample
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.sample.make import make_sample
 from tests.benchmarks import test_cifar, test_stl10, test_thirty
 from tests.benchmarks import toy_imagenet as imagenet
 from tests.conftest import ROOT

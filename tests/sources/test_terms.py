@@ -16,7 +16,7 @@ import yaml
 from mmclust.core.errors import MmclustError
 from mmclust.core.registry import Source, SourceFile
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.lock import read_lock, record
+from mmclust.sources.first_seen import read_lock, record
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hf_a_secret_that_nobody_may_see"
@@ -187,12 +187,12 @@ def test_a_file_without_a_digest_is_not_taken_from_another_mirror(repository):
 
 def test_two_writers_of_the_lock_keep_both_entries(tmp_path, monkeypatch):
     """An entry that another process overwrites is written again."""
-    from mmclust.sources import lock
+    from mmclust.sources import first_seen
 
     path, digest = tmp_path / "lock", "0" * 64
     file = {"size": 1, "sha256": digest, "from": "archive"}
     source = Source({"a": SourceFile()}, name="mine")
-    write_bytes, lost = lock.write_bytes, []
+    write_bytes, lost = first_seen.write_bytes, []
 
     def losing(path, data):
         if not lost:
@@ -200,7 +200,7 @@ def test_two_writers_of_the_lock_keep_both_entries(tmp_path, monkeypatch):
             data = f"theirs/a 1 {digest}\n".encode()
         write_bytes(path, data)
 
-    monkeypatch.setattr(lock, "write_bytes", losing)
+    monkeypatch.setattr(first_seen, "write_bytes", losing)
     record(path, source, {"a": file})
     assert read_lock(path).keys() == {"mine/a", "theirs/a"}
     with pytest.raises(MmclustError, match="not the file that was first seen"):

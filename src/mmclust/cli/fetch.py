@@ -125,8 +125,7 @@ def _how(file: dict[str, Any]) -> str:
 
 
 def _network(connections: int, timeout: float, attempts: int) -> "Network":
-    from mmclust.sources.asking import Timeouts
-    from mmclust.sources.attempts import Patience
     from mmclust.sources.download import Network
+    from mmclust.sources.http_request import Patience, Timeouts
 
     return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)

@@ -33,7 +33,7 @@ def sample(
     import time
 
     from mmclust.core.params import read_params
-    from mmclust.sources.sample.make import make_sample
+    from mmclust.sample.make import make_sample
 
     start = time.perf_counter()
     params = read_params()

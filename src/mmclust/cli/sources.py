@@ -91,13 +91,13 @@ def verify(
         bool, typer.Option("--deep", help="Read every byte again.")
     ] = False,
 ) -> None:
-    """Hash the files on disk; say which are damaged and which stages read them.
+    """Hash the files on disk; say which are damaged.
 
     Files that have not changed since they were last hashed are not read again,
     unless --deep is given. Ends with exit code 1 if anything is damaged.
     """
     from mmclust.core.errors import MmclustError, some
-    from mmclust.sources.audit import audit, stages_touched
+    from mmclust.sources.verify import audit
 
     on_disk = [name for name in _sources() if (_RAW / name).is_dir()]
     bad = []
@@ -110,34 +110,13 @@ def verify(
                 bad.append(found)
     if bad:
         sources = list(dict.fromkeys(found.source for found in bad))
-        stages = [s for n in sources for s in stages_touched(Path(), f"data/raw/{n}")]
-        touched = ", ".join(dict.fromkeys(stages)) or "none"
         raise MmclustError(
             f"{len(bad)} of the raw files cannot be trusted",
             where=some(f"{_RAW / found.source / found.name}" for found in bad),
             expected="the bytes that were fetched",
-            found=f"others; stages that read them: {touched}",
+            found="others; `dvc status` says which stages read them",
             do=" and ".join(f"`mmclust fetch {name} --repair`" for name in sources),
         )
-
-
-@app.command()
-def docs(
-    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path(
-        "docs/sources"
-    ),
-) -> None:
-    """Write a page for each source: citation, terms, files, how to get it."""
-    from mmclust.core.io import write_bytes
-    from mmclust.core.registry import read_registry
-    from mmclust.sources.fetch import REGISTRY
-    from mmclust.sources.pages import index, page
-
-    registry = read_registry(REGISTRY)
-    for source in registry.values():
-        write_bytes(out / f"{source.name}.md", page(source).encode())
-    write_bytes(out / "README.md", index(registry).encode())
-    typer.echo(f"{out}: {len(registry) + 1} pages")
 
 
 @app.command()
@@ -159,7 +138,7 @@ def nouns(
     The built-in sample has a short list of its own; it is copied.
     """
     from mmclust.core.params import read_params
-    from mmclust.sources.nouns import write_no_nouns, write_nouns
+    from mmclust.sources.wordnet import write_no_nouns, write_nouns
 
     if if_asked and "wordnet" not in read_params().data.sources:
         write_no_nouns(out)
@@ -174,7 +153,7 @@ def unpack(
     out: Annotated[Path, typer.Option(help="The folder to make.")],
 ) -> None:
     """Unpack an archive safely: all of it, or nothing."""
-    from mmclust.sources.archives import unpack as unpack_archive
+    from mmclust.sources.unpack import unpack as unpack_archive
 
     typer.echo(f"{out}: {unpack_archive(archive, out):,} files")
 
@@ -183,7 +162,7 @@ def _sources() -> dict[str, Source]:
     """Return the registry with its first-seen digests."""
     from mmclust.core.registry import read_registry
     from mmclust.sources.fetch import LOCK, REGISTRY
-    from mmclust.sources.lock import locked, read_lock
+    from mmclust.sources.first_seen import locked, read_lock
 
     seen = read_lock(LOCK)
     registry = read_registry(REGISTRY)

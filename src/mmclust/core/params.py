@@ -31,7 +31,7 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 
 @dataclass(frozen=True)
 class SampleParams:
-    """The built-in world; see :mod:`mmclust.sources.sample`."""
+    """The built-in world; see :mod:`mmclust.sample`."""
 
     seed: int = 782
 

@@ -28,29 +28,29 @@ DIGEST_LENGTHS = {"sha256": 64, "sha1": 40, "md5": 32}
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source.
-
-    ``urls`` (``http``, ``https`` or ``file``) are in order of preference; size and
-    digests, lower-case hexadecimal, are ``None`` where nobody knows them, and
-    ``first_seen`` if they are those of this project's own first download. Of an
-    archive ``contains`` has patterns of members, and how many match in the full file;
-    ``member_url`` is where a single member lies, with ``{member}`` for its path;
-    ``listed_in`` names the file that lists its members, where the archive is made here
-    of what ``member_url`` gives. A folder of the user's may lack an ``optional`` file
-    while it has another. ``name`` is what it is called on disk.
-    """
+    """One file of a source."""
 
     urls: tuple[str, ...] = ()
+    """Where it lies, in order of preference; ``http``, ``https`` or ``file``."""
     size: int | None = None
+    """Bytes; ``None`` where nobody knows."""
     sha256: str | None = None
     sha1: str | None = None
     md5: str | None = None
+    """Lower-case hexadecimal; ``None`` where not known."""
     contains: dict[str, int] = field(default_factory=dict)
+    """For an archive: patterns of its members, and how many match in the full file."""
     optional: bool = False
-    member_url: str | None = None
+    """Whether a folder of the user's may lack it while it has another."""
     listed_in: str = ""
+    """The file of the source that names the members of this one, an archive that is
+    made here of what ``member_url`` gives; empty otherwise."""
+    member_url: str | None = None
+    """Where a single member lies then, with ``{member}`` for its path."""
     name: str = ""
+    """What it is called on disk."""
     first_seen: bool = False
+    """Whether size and digest are those of this project's own first download."""
 
     @property
     def is_pictures(self) -> bool:
@@ -75,28 +75,29 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A publisher's data set.
-
-    Title, homepage, licence and citation are for people; ``evidence`` says who states
-    the digests and sizes. ``accept``: its ``terms`` must be accepted before anything is
-    fetched. ``manual`` says where and how to get files without url by hand. ``tokens``
-    are the environment variables that hold what a host wants; ``protocol`` has options
-    of benchmarks that the source suggests, such as ``{"coco_all.min_images": 20}`` for
-    a small sample. ``name`` is its key in the registry.
-    """
+    """A publisher's data set."""
 
     files: dict[str, SourceFile]
+    """By name, in the registry's order."""
     title: str = ""
     homepage: str = ""
     licence: str = ""
     citation: str = ""
     evidence: str = ""
+    """Who states the digests and sizes."""
     accept: bool = False
+    """Whether its terms must be accepted before anything is fetched."""
     terms: str = ""
+    """What is accepted then."""
     manual: str = ""
+    """For files without url: where and how to get them by hand."""
     tokens: dict[str, str] = field(default_factory=dict)
+    """By host: the environment variable that holds the token it wants."""
     protocol: dict[str, Any] = field(default_factory=dict)
+    """Options of benchmarks that the source suggests, such as
+    ``{"coco_all.min_images": 20}`` for a small sample."""
     name: str = ""
+    """Its key in the registry."""
 
 
 T = TypeVar("T", SourceFile, Source)
@@ -156,6 +157,8 @@ def _refuse_unreachable(
             if file.listed_in not in files or file.member_url is None or file.urls:
                 what = "another file of the source, with `member_url`, without `urls`"
                 raise _malformed(path, f"{where}.listed_in", what, file.listed_in)
+        elif file.member_url is not None:
+            raise _malformed(path, f"{where}.member_url", "`listed_in` with it", "none")
         elif not file.urls and not source.manual:
             what = "`url`, `urls` with at least one, or `manual` for the source"
             raise _malformed(path, where, what, "none")
@@ -203,10 +206,7 @@ def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:
 
 def _typed(value: dict[str, Any], kind: type[T], path: Path, where: str) -> T:
     """Convert to a dataclass; ``name`` is the key, never a value."""
-    known = {f.name for f in dataclasses.fields(kind)} - {
-        "name",
-        "first_seen",
-    }
+    known = {f.name for f in dataclasses.fields(kind)} - {"name", "first_seen"}
     for key in value:
         if key not in known:
             raise _malformed(

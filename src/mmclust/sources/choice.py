@@ -1,4 +1,4 @@
-"""Some pictures of a source instead of all: those that named benchmarks take.
+"""Some pictures of a source instead of all: those that benchmarks, or a page, name.
 
 Whoever knows the benchmarks says which (:class:`Choice`); this file gives it the lists
 to read, wherever the source comes from, and says of which archives they are members.
@@ -7,6 +7,7 @@ to read, wherever the source comes from, and says of which archives they are mem
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_json
-from mmclust.sources.selected import plain_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,22 +25,20 @@ if TYPE_CHECKING:
     """Given the folder of a source's files, say which members are wanted of each
     archive of pictures."""
 
+_IMAGE = re.compile(
+    rb"""<img\b[^>]*?\bsrc\s*=\s*["']?([\w.-]+/[\w.-]+\.jpe?g)\b""", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True)
 class Choice:
-    """Which pictures of a source are wanted.
-
-    Parameters
-    ----------
-    lists
-        Other sources, whose files say which.
-    pictures
-        Given a folder that holds a folder for each source, return paths such as
-        ``train2017/000000000009.jpg``; others than this source's do no harm.
-    """
+    """Which pictures of a source are wanted."""
 
     lists: tuple[str, ...]
+    """Other sources, whose files say which."""
     pictures: Callable[[Path], Iterable[str]]
+    """Given a folder that holds a folder for each source, returns paths such as
+    ``train2017/000000000009.jpg``; others than this source's do no harm."""
 
 
 def chooser(
@@ -93,3 +91,33 @@ def _side_by_side(
                     (raw / name / path.name).symlink_to(path.absolute())
         write_json(raw / own / "source.json", dict(note))
         yield raw
+
+
+def listed_members(page: Path) -> list[str]:
+    """Return the pictures an HTML page shows, as paths relative to it."""
+    found = {match.decode() for match in _IMAGE.findall(page.read_bytes())}
+    if not found:
+        raise MmclustError(
+            f"{page.name} lists no pictures",
+            where=page,
+            expected="<img src=folder/name.jpg>",
+            found="none",
+            do="the publisher's page may have changed: open it in a browser",
+        )
+    return sorted(found)
+
+
+def plain_paths(where: str, names: Iterable[str]) -> list[str]:
+    """Return the names, which become paths, if none leads out of its folder."""
+    listed = sorted(set(names))
+    for name in listed:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            raise MmclustError(
+                "A selected member leads out of its folder",
+                where=where,
+                expected="a path inside the archive",
+                found=repr(name),
+                do="correct the list that names it",
+            )
+    return listed

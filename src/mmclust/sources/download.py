@@ -1,35 +1,57 @@
-"""Fetching one file: from its mirrors in turn, continued, hashed, verified.
+"""Fetching whole files: from their mirrors in turn, continued, verified, published.
 
-Whether it must be fetched at all, :func:`mmclust.sources.verify.decide` says, and
-:mod:`mmclust.sources.fetch` puts it in its place.
+A file is asked for, received into a part, verified, and put in place with the others
+of its source. Whether it must be fetched at all, :func:`mmclust.sources.verify.decide`
+says.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import queue
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.asking import Ask, Timeouts
-from mmclust.sources.attempts import Patience, persistently
-from mmclust.sources.ranges import PIECE, in_parallel
-from mmclust.sources.refusals import (
-    DELETED,
-    refuse_announced,
+from mmclust.core.io import CHUNK, writing
+from mmclust.core.progress import track
+from mmclust.sources.http_request import (
+    BY_HAND,
+    Ask,
+    FetchError,
+    Patience,
+    Timeouts,
+    changed,
+    connecting,
+    opening,
+    persistently,
+    read_range,
     refuse_page,
-    refuse_short,
-    wrong_size,
 )
-from mmclust.sources.transport import opening
-from mmclust.sources.trouble import BY_HAND, FetchError, changed
-from mmclust.sources.verify import decide, verify
+from mmclust.sources.parts import n_arrived, part_of, tidy, work_folder
+from mmclust.sources.space import require_space
+from mmclust.sources.stopping import Threads
+from mmclust.sources.verify import decide, forget, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
 
-    from mmclust.sources.asking import Http
+    from mmclust.core.registry import SourceFile
+    from mmclust.sources.http_request import Http, Stream, Version
     from mmclust.sources.parts import Part
-    from mmclust.sources.transport import Stream
+    from mmclust.sources.verify import Facts
+
+PIECE = 16 << 20
+"""Bytes of a range; so many times the connections are held in memory."""
+DELETED = (
+    "the wrong copy has been deleted; fetch again; if it stays so, the file at its "
+    "source has changed"
+)
+_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -42,50 +64,191 @@ class Network:
     """At once: over files, and over ranges of a large file."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """What one download uses: connections, and patience."""
-
-    http: Http
-    patience: Patience
-    connections: int = 1
-    arrived: Callable[[int], object] = lambda _: None
-    """Called with the number of bytes that came."""
+class _TakenAwayError(Exception):
+    """Another run took a part over, or tidied it away: locks do not work here."""
 
 
-def download(part: Part, line: Line) -> None:
+def fetch_files(
+    wanted: list[SourceFile],
+    out: Path,
+    network: Network,
+    tokens: Mapping[str, str],
+    what: str,
+) -> dict[str, Facts]:
+    """Fetch files, all verified before the first is put in place."""
+    if not wanted:
+        return {}
+    work = work_folder(out)
+    missing = sum(max(0, (f.size or 0) - n_arrived(work, f.name)) for f in wanted)
+    require_space(out, missing, what)
+    facts: dict[str, Facts] = {}
+    for attempt in range(_TRIES):
+        try:
+            # Who was robbed robs nobody: a run takes over once, so that all end.
+            facts = _fetch_together(
+                wanted, out, work, network, tokens, fresh=attempt > 0
+            )
+            break
+        except _TakenAwayError as error:
+            if attempt == _TRIES - 1:
+                raise MmclustError(
+                    "Another run keeps taking away what this one fetches",
+                    where=work,
+                    expected="file locks that work, or one run at a time",
+                    do="run the command again when no other fetches there",
+                ) from error
+    tidy(work, [file.name for file in wanted])
+    return facts
+
+
+def _fetch_together(
+    wanted: list[SourceFile],
+    out: Path,
+    work: Path,
+    network: Network,
+    tokens: Mapping[str, str],
+    *,
+    fresh: bool,
+) -> dict[str, Facts]:
+    n_files = min(len(wanted), max(1, network.connections))
+    share = max(1, network.connections // n_files)
+    ticks: queue.Queue[int] = queue.Queue()
+    with (
+        contextlib.ExitStack() as held,
+        connecting(network.timeouts, tokens) as http,
+        Threads(n_files, "fetch") as threads,
+    ):
+        parts = [
+            held.enter_context(part_of(file, work, fresh=fresh)) for file in wanted
+        ]
+        futures = [
+            threads.submit(_download, part, http, network.patience, share, ticks.put)
+            for part in parts
+        ]
+        try:
+            total = sum(file.size or 0 for file in wanted)
+            arriving = _watch(futures, ticks)
+            for _ in track(arriving, "fetching", total // CHUNK or None, "MiB"):
+                pass
+        finally:
+            http.stop.set()
+        facts = {part.source.name: part.facts for part in parts}
+        for part in parts:
+            _publish(part, out / part.source.name)
+    return facts
+
+
+def _watch(futures: list[Future[None]], ticks: queue.Queue[int]) -> Iterator[None]:
+    """Yield once per MiB that arrived, until all is done or something failed."""
+    n_bytes = 0
+    while True:
+        with contextlib.suppress(queue.Empty):
+            n_bytes += ticks.get(timeout=0.05)
+        while n_bytes >= CHUNK:
+            n_bytes -= CHUNK
+            yield
+        for future in futures:
+            if future.done():
+                future.result()
+        if all(future.done() for future in futures):
+            return
+
+
+def _download(
+    part: Part,
+    http: Http,
+    patience: Patience,
+    connections: int,
+    arrived: Callable[[int], object],
+) -> None:
     """Complete a part, from the first mirror that gives the right file."""
     file = part.source
     if file.digests and decide(file, part.facts) == "present":
         return
     failures: list[tuple[str, MmclustError]] = []
     for url in file.urls:
+
+        def attempt(url: str = url) -> None:
+            _receive_and_verify(part, url, http, connections, arrived)
+
         try:
-            persistently(
-                lambda url=url: _attempt(part, url, line),  # type: ignore[misc]
-                line.patience,
-                reached=lambda: part.size,
-                stop=line.http.stop,
-            )
+            persistently(attempt, patience, http.stop, reached=lambda: part.size)
         except FetchError as trouble:
             failures.append((url, trouble))
         else:
             return
     if len(failures) == 1:
         raise failures[0][1]
-    raise _no_mirror(file.name, failures)
+    told = [f"{url}: {error.what} ({error.parts['found']})" for url, error in failures]
+    raise MmclustError(
+        f"No mirror gives {file.name}",
+        where="; ".join(url for url, _ in failures),
+        expected="the file from one of them",
+        found="; ".join(told),
+        do=BY_HAND,
+    )
 
 
-def _attempt(part: Part, url: str, line: Line) -> None:
+def _receive_and_verify(
+    part: Part,
+    url: str,
+    http: Http,
+    connections: int,
+    arrived: Callable[[int], object],
+) -> None:
     """Ask once for what is missing, and verify the whole."""
     try:
-        _receive(part, url, line)
+        _receive(part, url, http, connections, arrived)
         _verify(part, url)
     except FetchError as trouble:
         if trouble.stale:
             part.doubts += 1
             part.restart(None)
         raise
+
+
+def _receive(
+    part: Part,
+    url: str,
+    http: Http,
+    connections: int,
+    arrived: Callable[[int], object],
+) -> None:
+    file = part.source
+    tail = part.tail() if _may_continue(part, url) else b""
+    start = part.size - len(tail) if tail else 0
+    ask = Ask(url, start, version=part.version if tail else None)
+    with opening(http, ask, file.size) as stream:
+        announced = stream.version.total
+        # What arrived before is given up for nothing less than the file.
+        chunks = refuse_page(stream, file.name)
+        if announced is not None and file.size not in (None, announced):
+            raise _wrong_size(file, f"{announced:,} bytes announced", stream.url)
+        if tail and stream.partial:
+            part.continued = True
+            chunks = _after(tail, chunks, url)
+        else:
+            part.restart(stream.version)
+        part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
+        parallel = connections > 1 and _worth_parallel(part, stream)
+        chunks = _some(chunks, PIECE) if parallel else chunks
+        _take(part, chunks, stream.url, http, arrived)
+    if parallel:
+        part.continued = True
+        rest = _in_parallel(http, stream.version, part.size, connections)
+        with contextlib.closing(rest):
+            _take(part, rest, stream.url, http, arrived)
+    wanted = file.size if announced is None else announced
+    if wanted is not None and part.size < wanted:
+        # The body ended early without the connection saying so.
+        raise FetchError(
+            "The download broke off",
+            where=url,
+            expected=f"{wanted:,} bytes",
+            found=f"{part.size:,} bytes",
+            do=BY_HAND,
+            again=True,
+        )
 
 
 def _may_continue(part: Part, url: str) -> bool:
@@ -100,61 +263,15 @@ def _may_continue(part: Part, url: str) -> bool:
     return bool(file.digests or version.validator)
 
 
-def _receive(part: Part, url: str, line: Line) -> None:
-    tail = part.tail() if _may_continue(part, url) else b""
-    start = part.size - len(tail) if tail else 0
-    ask = Ask(url, start, version=part.version if tail else None)
-    with opening(line.http, ask, part.source.size) as stream:
-        announced = stream.version.total
-        # What arrived before is given up for nothing less than the file.
-        chunks = refuse_page(stream, part.source.name)
-        refuse_announced(part.source, announced, stream.url)
-        if tail and stream.partial:
-            part.continued = True
-            chunks = _after(tail, chunks, url)
-        else:
-            part.restart(stream.version)
-        part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
-        parallel = _worth_parallel(stream, part, line)
-        _take(part, _some(chunks, PIECE) if parallel else chunks, line, stream.url)
-    if parallel:
-        part.continued = True
-        rest = in_parallel(line.http, stream.version, part.size, line.connections)
-        with rest as pieces:
-            _take(part, pieces, line, stream.url)
-    refuse_short(part, announced, url)
-
-
-def _worth_parallel(stream: Stream, part: Part, line: Line) -> bool:
+def _worth_parallel(part: Part, stream: Stream) -> bool:
     total = stream.version.total
     return (
-        line.connections > 1
-        and not part.doubts
+        not part.doubts
         and stream.ranges
         and total is not None
         and bool(part.source.digests)
         and total - part.size > 2 * PIECE
     )
-
-
-def _some(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Pass on the first pieces, until they are ``size`` bytes or more."""
-    for chunk in chunks:
-        yield chunk
-        size -= len(chunk)
-        if size <= 0:
-            return
-
-
-def _take(part: Part, chunks: Iterator[bytes], line: Line, url: str) -> None:
-    for chunk in chunks:
-        line.http.stop.check()
-        part.write(chunk)
-        line.arrived(len(chunk))
-        size = part.size
-        if part.source.size is not None and size > part.source.size:
-            part.restart(None)
-            raise wrong_size(part.source, size, "received so far", url)
 
 
 def _after(tail: bytes, chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
@@ -171,23 +288,92 @@ def _after(tail: bytes, chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
     yield from chunks
 
 
-def _verify(part: Part, url: str) -> None:
-    file, facts = part.source, part.facts
+def _some(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Pass on the first pieces, until they are ``size`` bytes or more."""
+    for chunk in chunks:
+        yield chunk
+        size -= len(chunk)
+        if size <= 0:
+            return
+
+
+def _in_parallel(
+    http: Http, version: Version, start: int, connections: int
+) -> Generator[bytes, None, None]:
+    """Yield the rest of a file in order, fetched over several connections."""
+    total = version.total
+    assert total is not None
+    asks = deque(
+        Ask(version.url, at, min(at + PIECE, total), version)
+        for at in range(start, total, PIECE)
+    )
+    threads = Threads(connections, "range")
+    running: deque[Future[bytes]] = deque()
     try:
-        verify(file, facts, part.path, url, do=DELETED)
+        while asks or running:
+            while asks and len(running) <= connections:
+                running.append(threads.submit(read_range, http, asks.popleft()))
+            yield running.popleft().result()
+    finally:
+        # A piece that stalls is not waited for: whoever tries again asks anew.
+        threads.close()
+
+
+def _take(
+    part: Part,
+    chunks: Iterator[bytes],
+    url: str,
+    http: Http,
+    arrived: Callable[[int], object],
+) -> None:
+    file = part.source
+    for chunk in chunks:
+        http.stop.check()
+        part.write(chunk)
+        arrived(len(chunk))
+        size = part.size
+        if file.size is not None and size > file.size:
+            part.restart(None)
+            raise _wrong_size(file, f"{size:,} bytes received so far", url)
+
+
+def _wrong_size(file: SourceFile, found: str, url: str) -> FetchError:
+    return FetchError(
+        f"{file.name} has the wrong size",
+        where=url,
+        expected=f"{file.size:,} bytes",
+        found=found,
+        do=DELETED,
+    )
+
+
+def _verify(part: Part, url: str) -> None:
+    try:
+        verify(part.source, part.facts, part.path, url, do=DELETED)
     except MmclustError as error:
         # Pieces of several answers may not have belonged together: once more, whole.
         again = part.continued
         part.restart(None)
-        raise FetchError(error, again=again, stale=again) from error
+        parts: dict[str, Any] = error.parts
+        raise FetchError(error.what, again=again, stale=again, **parts) from error
 
 
-def _no_mirror(name: str, failures: list[tuple[str, MmclustError]]) -> MmclustError:
-    told = [f"{url}: {error.what} ({error.parts['found']})" for url, error in failures]
-    return MmclustError(
-        f"No mirror gives {name}",
-        where="; ".join(url for url, _ in failures),
-        expected="the file from one of them",
-        found="; ".join(told),
-        do=BY_HAND,
-    )
+def _publish(part: Part, path: Path) -> None:
+    """Give a verified part its name."""
+    if not os.path.lexists(part.path):
+        raise _TakenAwayError
+    note = part.path.with_suffix(".json")
+    with writing(path) as temporary:
+        try:
+            part.path.rename(temporary)
+        except FileNotFoundError as error:
+            raise _TakenAwayError from error
+        except OSError as error:
+            raise MmclustError(
+                f"Cannot write {path.name}",
+                where=path,
+                found=error.strerror,
+                do="run the command again; what was there before is untouched",
+            ) from error
+        forget(path.parent)
+    note.unlink(missing_ok=True)

@@ -16,68 +16,70 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from mmclust.core.io import CHUNK, sweep, write_json
-from mmclust.sources.asking import Version
+from mmclust.sources.http_request import Version
 from mmclust.sources.space import cannot_write
-from mmclust.sources.verify import Facts, hashers_of
+from mmclust.sources.verify import Hashed
 
 if TYPE_CHECKING:
-    import hashlib
     from collections.abc import Iterator
     from pathlib import Path
 
     from mmclust.core.registry import SourceFile
+    from mmclust.sources.verify import Facts
 
 _OVERLAP = 1 << 16
 """Bytes that are asked for again when a download is continued, to compare."""
 
 
+def work_folder(out: Path) -> Path:
+    """Return the folder of what is on its way to ``out``: beside it, or inside.
+
+    DVC empties ``out`` before it runs the stage again, and must not see parts. Only
+    where ``out`` is a file system of its own do they have to lie inside.
+    """
+    out = out.resolve()
+    if out.is_dir() and out.stat().st_dev != out.parent.stat().st_dev:
+        return out / ".work"
+    return out.with_name(out.name + ".work")
+
+
 @dataclass
 class Part:
-    """What has arrived of a file.
-
-    Parameters
-    ----------
-    source
-        What it is going to be.
-    path, file
-        Its private name, and the open file.
-    size
-        Bytes that count; what lies beyond is overwritten.
-    version
-        Whose bytes they are; ``None`` while there are none.
-    continued
-        Whether they came in more than one answer, so that they might not fit.
-    doubts
-        How often a server's ranges turned out not to fit.
-    over_http
-        Whether some of the bytes came in the clear.
-    """
+    """What has arrived of a file, under a private name."""
 
     source: SourceFile
+    """What it is going to be."""
     path: Path
     file: BinaryIO
-    size: int = 0
+    hashed: Hashed
+    """What counts; bytes that lie beyond are overwritten."""
     version: Version | None = None
+    """Whose bytes they are; ``None`` while there are none."""
     continued: bool = False
+    """Whether they came in more than one answer, so that they might not fit."""
     doubts: int = 0
+    """How often a server's ranges turned out not to fit."""
     over_http: bool = False
-    hashers: dict[str, hashlib._Hash] = field(default_factory=dict)
+    """Whether some of the bytes came in the clear."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that have arrived."""
+        return self.hashed.size
 
     @property
     def facts(self) -> Facts:
         """Size and digests of what has arrived."""
-        digests = {name: each.hexdigest() for name, each in self.hashers.items()}
-        return Facts(self.size, digests, self.over_http)
+        return self.hashed.facts(over_http=self.over_http)
 
     def restart(self, version: Version | None) -> None:
         """Forget what has arrived; the next bytes are a new version's first."""
-        self.size, self.version, self.continued = 0, version, False
-        self.over_http = False
-        self.hashers = hashers_of(self.source)
+        self.hashed, self.version = Hashed(self.source), version
+        self.continued = self.over_http = False
         self.file.seek(0)
         self.file.truncate()
         if version is None:
@@ -96,9 +98,7 @@ class Part:
             total = self.source.size or (self.version.total if self.version else None)
             missing = None if total is None else total - self.size
             raise cannot_write(self.path, error, missing) from error
-        for hasher in self.hashers.values():
-            hasher.update(chunk)
-        self.size += len(chunk)
+        self.hashed.update(chunk)
 
     def tail(self) -> bytes:
         """Return the last bytes that arrived, to compare with the server's."""
@@ -122,7 +122,7 @@ def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
     with file:
-        part = Part(source, path, file, hashers=hashers_of(source))
+        part = Part(source, path, file, Hashed(source))
         _adopt(part)
         try:
             yield part
@@ -148,7 +148,7 @@ def tidy(work: Path, names: list[str]) -> None:
         work.rmdir()
 
 
-def arrived(work: Path, name: str) -> int:
+def n_arrived(work: Path, name: str) -> int:
     """Return the size of the largest part of a file that lies there."""
     sizes = [0]
     for path in work.glob(f".{name}.*.part"):
@@ -198,9 +198,7 @@ def _adopt(part: Part) -> None:
     part.over_http = version.url.startswith("http:")
     part.file.seek(0)
     while chunk := part.file.read(CHUNK):
-        for hasher in part.hashers.values():
-            hasher.update(chunk)
-        part.size += len(chunk)
+        part.hashed.update(chunk)
 
 
 def _private(work: Path, name: str) -> Path:

@@ -1,43 +1,59 @@
-"""What a file must be, what it is, and whether that agrees."""
+"""What a file must be, what it is, and whether that still agrees.
+
+``source.json`` beside a source's files says what was fetched and verified.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import CHUNK
+from mmclust.core.io import CHUNK, file_digest, held, read_note, read_record, write_json
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mmclust.core.registry import SourceFile
+    from mmclust.core.registry import Source, SourceFile
 
-Action = Literal["present", "download"]
+
+_CACHE = ".mmclust/verified.json"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file is.
-
-    Parameters
-    ----------
-    size
-        Bytes.
-    digests
-        By algorithm: sha256, and the strongest that is registered; none where the
-        size alone was already wrong.
-    over_http
-        Whether some of it came in the clear, where it could be changed.
-    """
+    """What a file is."""
 
     size: int
     digests: dict[str, str]
+    """By algorithm: sha256, and the strongest that is registered; none where the
+    size alone was already wrong."""
     over_http: bool = False
+    """Whether some of it came in the clear, where it could be changed."""
+
+
+class Hashed:
+    """Bytes of a file as they come: how many, and the digests that are needed."""
+
+    def __init__(self, file: SourceFile) -> None:
+        names = dict.fromkeys([*list(file.digests)[:1], "sha256"])
+        self._hashers = {n: hashlib.new(n, usedforsecurity=False) for n in names}
+        self.size = 0
+
+    def update(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self.size += len(chunk)
+        for hasher in self._hashers.values():
+            hasher.update(chunk)
+
+    def facts(self, *, over_http: bool = False) -> Facts:
+        """Return what all of them are."""
+        digests = {name: each.hexdigest() for name, each in self._hashers.items()}
+        return Facts(self.size, digests, over_http)
 
 
 def measure(path: Path, file: SourceFile) -> Facts | None:
@@ -50,15 +66,14 @@ def measure(path: Path, file: SourceFile) -> Facts | None:
     size = path.stat().st_size
     if file.size not in (None, size):
         return Facts(size, {})
-    hashers, label = hashers_of(file), f"checking {file.name}"
+    hashed, label = Hashed(file), f"checking {file.name}"
     with path.open("rb") as opened:
         for chunk in track_bytes(iter(lambda: opened.read(CHUNK), b""), label, size):
-            for hasher in hashers.values():
-                hasher.update(chunk)
-    return Facts(size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
+            hashed.update(chunk)
+    return hashed.facts()
 
 
-def decide(file: SourceFile, found: Facts | None) -> Action:
+def decide(file: SourceFile, found: Facts | None) -> Literal["present", "download"]:
     """Say what must happen so that a file is there; nothing happens yet."""
     if found is None or _difference(file, found) is not None:
         return "download"
@@ -93,10 +108,9 @@ def verify(
         _check_archive(path, file, where, do)
 
 
-def hashers_of(file: SourceFile) -> dict[str, hashlib._Hash]:
-    """Return a fresh hasher for each digest that is needed of a file."""
-    names = dict.fromkeys([*list(file.digests)[:1], "sha256"])
-    return {name: hashlib.new(name, usedforsecurity=False) for name in names}
+def forget(out: Path) -> None:
+    """Drop ``source.json`` before the first file that it describes changes."""
+    (out / "source.json").unlink(missing_ok=True)
 
 
 def track_bytes(
@@ -130,3 +144,85 @@ def _check_archive(path: Path, file: SourceFile, where: object, do: str) -> None
             found=error,
             do=do,
         ) from error
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a file is as ``source.json`` says, and in what it differs."""
+
+    source: str
+    name: str
+    state: Literal["right", "damaged", "missing"]
+    note: str = ""
+    read: bool = True
+    """Whether its bytes were read now, or had not changed since they were."""
+
+
+def audit(source: Source, folder: Path, root: Path, *, deep: bool) -> list[Finding]:
+    """Compare a source's files with what ``source.json`` and the registry say."""
+    note = folder / "source.json"
+    if not note.is_file():
+        raise MmclustError(
+            f"{source.name} is not complete",
+            where=folder,
+            expected="source.json, which comes with the last file",
+            found="none",
+            do=f"run `mmclust fetch {source.name}`",
+        )
+    again = f"run `mmclust fetch {source.name}`"
+    facts = read_record(note, {"mirror": str, "files": dict}, do=again)
+    # A damaged record of what was read only costs reading again.
+    cache = read_note(root / _CACHE)
+    held(note, facts["files"], dict.fromkeys(facts["files"], dict), again)
+    for entry in facts["files"].values():
+        held(note, entry, {"size": int, "sha256": str, "from": str}, again)
+    findings = [
+        _finding(source, folder, name, entry, cache, mirror=facts["mirror"], deep=deep)
+        for name, entry in facts["files"].items()
+    ]
+    write_json(root / _CACHE, cache)
+    return findings
+
+
+def _finding(
+    source: Source,
+    folder: Path,
+    name: str,
+    entry: dict[str, Any],
+    cache: dict[str, Any],
+    *,
+    mirror: str,
+    deep: bool,
+) -> Finding:
+    path = folder / name
+    if not path.is_file():
+        return Finding(source.name, name, "missing", "no such file")
+    if path.stat().st_size != entry["size"]:
+        note = f"{path.stat().st_size:,} bytes instead of {entry['size']:,}"
+        return Finding(source.name, name, "damaged", note, read=False)
+    digest, read = _digest(path, cache, deep=deep)
+    file = source.files.get(name)
+    known = file.sha256 if file is not None and mirror == "upstream" else None
+    whole = entry["from"] == "archive"
+    for said, expected in (
+        ("source.json says", entry["sha256"]),
+        ("the registry says", known if whole else None),
+    ):
+        if expected is not None and expected != digest:
+            note = f"sha256 {digest}, {said} {expected}"
+            return Finding(source.name, name, "damaged", note, read)
+    return Finding(source.name, name, "right", f"sha256 {digest}", read)
+
+
+def _digest(path: Path, cache: dict[str, Any], *, deep: bool) -> tuple[str, bool]:
+    """Return the sha256, and whether the file was read for it."""
+    stat = path.stat()
+    # Not the time alone: clocks jump, and copies keep times.
+    print_ = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    key = str(path.absolute())
+    held = cache.get(key)
+    if not deep and isinstance(held, dict) and held.get("stat") == print_:
+        return str(held["sha256"]), False
+    digest = file_digest(path)
+    cache[key] = {"stat": print_, "sha256": digest}
+    return digest, True

@@ -1,0 +1,193 @@
+"""COCO: which pictures it has, a list that strains the protocols' rules; its files."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mmclust.core.seeds import generator
+from mmclust.sample.draw import Picture
+from mmclust.sample.pack import write_archive
+from mmclust.sample.scene import Wanted
+from mmclust.sample.world import CATEGORIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from mmclust.sample.draw import Drawn
+
+TRAIN, VAL = "train2017", "val2017"
+VAL_2014, UNLABELED = "val2014", "unlabeled2017"
+ANNOTATIONS = "annotations_trainval2017.zip"
+MIXED = {TRAIN: 370, VAL: 60}  # pictures of two to four categories
+EMPTY = {TRAIN: 16, VAL: 4}  # pictures without any annotation
+VAL_ALONE = 236
+LAST_ID = 581_929  # the highest of COCO 2017
+# COCO marks large groups as a crowd. The protocols count them as evidence, so some
+# pictures fall out of COCO-cross only for a crowd at their edge.
+CROWD_ALONE, CROWD_BESIDE = 0.02, 0.15
+
+
+def plan(seed: int, n_images: int | None = None) -> list[Picture]:
+    """List the pictures of the world, sorted by image id."""
+    rng = generator(seed, "sample", "plan")
+    wanted = [(split, scene) for split in MIXED for scene in _scenes(rng, split)]
+    ids = rng.choice(LAST_ID, len(wanted), replace=False) + 1
+    chosen = rng.permutation(len(wanted))[:n_images]
+    pictures = [
+        Picture(wanted[i][0], int(image_id), wanted[i][1])
+        for i, image_id in zip(chosen, ids, strict=False)
+    ]
+    return sorted(pictures, key=lambda picture: picture.image_id)
+
+
+def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]]:
+    for category in _alone(rng, split):
+        yield (Wanted(category, crowd=bool(rng.random() < CROWD_ALONE)),)
+    everyone = list(CATEGORIES)
+    for number in range(MIXED[split]):
+        # Every category gets its turn to be the subject.
+        if number % len(everyone) == 0:
+            turns = rng.permutation(everyone)
+        yield _mixed(rng, int(turns[number % len(everyone)]))
+    yield from ((),) * EMPTY[split]
+
+
+def _alone(rng: np.random.Generator, split: str) -> list[int]:
+    """Return the categories of the pictures that show only one."""
+    by_count = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
+    if split == TRAIN:
+        return by_count
+    return [int(i) for i in rng.choice(by_count, VAL_ALONE, replace=False)]
+
+
+def _mixed(rng: np.random.Generator, subject: int) -> tuple[Wanted, ...]:
+    """Give a subject one to three companions, mostly from the same places."""
+    others = companions(rng, subject, int(rng.integers(1, 4)))
+    beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
+    return (Wanted(subject), *beside)
+
+
+def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
+    """Return what else may be in a picture, mostly from the subject's places."""
+    places = set(CATEGORIES[subject].places)
+    near = [c.id for c in CATEGORIES.values() if places & set(c.places)]
+    drawn: list[int] = []
+    for _ in range(number):
+        options = near if rng.random() < 0.8 else list(CATEGORIES)  # noqa: PLR2004
+        drawn.append(int(rng.choice(options)))
+    others = [c for c in dict.fromkeys(drawn) if c != subject]
+    return others or [next(c for c in near if c != subject)]
+
+
+def write_2017(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
+    """Write COCO 2017's three archives."""
+    splits = {s: [each for each in drawn if each.split == s] for s in (TRAIN, VAL)}
+    images = [_write_images(out, split, own) for split, own in splits.items()]
+    return [*images, _write_annotations(out / ANNOTATIONS, seed, splits)]
+
+
+def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
+    """Write the queries' pictures, boxes and original captions."""
+    archive = out / "annotations_trainval2014.zip"
+    return [
+        _write_annotations(archive, seed, {VAL_2014: drawn}),
+        _write_images(out, VAL_2014, drawn),
+    ]
+
+
+def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
+    """Write the distractors' pictures."""
+    name = f"image_info_{UNLABELED}"
+    info = {**_head(seed, UNLABELED, drawn), "categories": _categories()}
+    members = {f"annotations/{name}.json": json.dumps(info).encode()}
+    return [
+        write_archive(out / f"{name}.zip", members, stored=False),
+        _write_images(out, UNLABELED, drawn),
+    ]
+
+
+def _write_images(out: Path, split: str, drawn: Sequence[Drawn]) -> Path:
+    jpegs = {f"{split}/{file_name(split, d.image_id)}": d.jpeg for d in drawn}
+    members = {f"{split}/": b"", **dict(sorted(jpegs.items()))}
+    return write_archive(out / f"{split}.zip", members, stored=True)
+
+
+def _write_annotations(
+    path: Path, seed: int, drawn: Mapping[str, Sequence[Drawn]]
+) -> Path:
+    """Write two annotation files of each split: boxes, and captions."""
+    members = {}
+    for split, pictures in drawn.items():
+        order = generator(seed, "sample", "order", split)
+        head = _head(seed, split, pictures)
+        boxes = [{**a, "image_id": p.image_id} for p in pictures for a in p.annotations]
+        captions = [
+            {"image_id": p.image_id, "caption": c} for p in pictures for c in p.captions
+        ]
+        members[f"instances_{split}"] = {
+            **head, "annotations": _numbered(boxes, order), "categories": _categories(),
+        }  # fmt: skip
+        members[f"captions_{split}"] = {
+            **head, "annotations": _numbered(captions, order),
+        }  # fmt: skip
+    files = {
+        f"annotations/{name}.json": json.dumps(members[name]).encode()
+        for name in sorted(members)
+    }
+    return write_archive(path, files, stored=False)
+
+
+def file_name(split: str, image_id: int) -> str:
+    """Return what COCO calls an image: in 2014 its split is a part of the name."""
+    prefix = f"COCO_{split}_" if split.endswith("2014") else ""
+    return f"{prefix}{image_id:012d}.jpg"
+
+
+def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
+    return {
+        "info": {
+            "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
+            "caption",
+            "url": "",
+            "version": "1.0",
+            "year": int(split[-4:]),
+            "contributor": "mmclust sample",
+            "date_created": f"{split[-4:]}/09/01",
+        },
+        "licenses": [
+            {
+                "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                "id": 1,
+                "name": "Apache License 2.0",
+            }
+        ],
+        "images": [
+            {
+                "license": 1,
+                "file_name": file_name(split, picture.image_id),
+                "coco_url": "",
+                "height": picture.height,
+                "width": picture.width,
+                "date_captured": f"{split[-4:]}-09-01 00:00:00",
+                "flickr_url": "",
+                "id": picture.image_id,
+            }
+            for picture in drawn
+        ],
+    }
+
+
+def _categories() -> list[dict[str, Any]]:
+    return [category.facts() for category in CATEGORIES.values()]
+
+
+def _numbered(
+    annotations: list[dict[str, Any]], order: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Give ids in order, then shuffle."""
+    numbered = [{**a, "id": number} for number, a in enumerate(annotations, start=1)]
+    return [numbered[i] for i in order.permutation(len(numbered))]

@@ -1,0 +1,103 @@
+"""Flickr30K in both of its layouts: the publisher's two archives, and the hub's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmclust.core.io import write_bytes
+from mmclust.core.seeds import generator
+from mmclust.sample.captions import pick
+from mmclust.sample.draw import Picture
+from mmclust.sample.fine_scenes import facts, fine_scene
+from mmclust.sample.pack import write_archive, write_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from mmclust.sample.draw import Drawn
+    from mmclust.sample.scene import Scene
+
+HUB, PUBLISHER = "flickr30k", "flickr30k_publisher"
+FOLDER = "flickr30k-images"
+SPLITS = {"train": 300, "val": 40, "test": 60}
+IDS = (36_979, 8_254_992_500)  # the range of Flickr30K's
+PEOPLE = 0.92  # how many pictures show people
+GROUPS = (0.2, 0.2, 0.6)  # people alone, two groups of them, people and things
+ELSEWHERE = 0.6  # how often people are not where they usually are
+PLACES = ("street", "field", "beach", "snow", "water", "savanna", "room")
+THINGS = (
+    "dog", "dog", "horse", "car", "motorcycle", "bus", "truck", "boat", "bench",
+    "backpack", "umbrella", "suitcase", "handbag", "frisbee", "kite", "surfboard",
+    "snowboard", "chair", "couch", "cow", "sheep", "bird", "cat", "book",
+)  # fmt: skip
+
+
+def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
+    """List the pictures in the order of the files, which is that of their names."""
+    rng = generator(seed, "sample", "plan", HUB)
+    order = rng.permutation([s for s, n in splits.items() for _ in range(n)])
+    ids: set[int] = set()
+    while len(ids) < len(order):
+        ids.add(int(rng.integers(*IDS)))
+    pictures = []
+    shown: set[tuple[object, ...]] = set()
+    for image_id, split in zip(sorted(ids, key=str), order, strict=True):
+        scene, exact = _scene(rng), bool(split == "test")
+        while exact and facts(scene) in shown:
+            scene = _scene(rng)
+        shown.add(facts(scene))
+        pictures.append(Picture(str(split), image_id, scene=scene, exact=exact))
+    return pictures
+
+
+def _scene(rng: np.random.Generator) -> Scene:
+    kind = rng.choice(len(GROUPS), p=GROUPS)
+    who = ["person", "person"][: 1 + int(kind == 1)]
+    things = [pick(rng, THINGS)] if kind > 1 else []
+    if rng.random() > PEOPLE:
+        who, things = [], [pick(rng, THINGS)]
+    scene = fine_scene(rng, [*who, *things])
+    if who and rng.random() < ELSEWHERE:
+        scene = replace(scene, place=pick(rng, PLACES))
+    return scene
+
+
+def write_hub(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
+    """Write the hub's layout."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["raw", "sentids", "split", "filename", "img_id"])
+    first = 0
+    for number, picture in enumerate(drawn):
+        sentids = list(range(first, first + len(picture.captions)))
+        raw, name = json.dumps(picture.captions), f"{picture.image_id}.jpg"
+        rows.writerow([raw, json.dumps(sentids), picture.split, name, number])
+        first += len(picture.captions)
+    table = out / "flickr_annotations_30k.csv"
+    write_bytes(table, text.getvalue().encode())
+    return [write_archive(out / f"{FOLDER}.zip", _images(drawn), stored=True), table]
+
+
+def write_publisher(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
+    """Write the publisher's layout of the same pictures and captions."""
+    lines = "".join(
+        f"{picture.image_id}.jpg#{number}\t{caption}\n"
+        for picture in drawn
+        for number, caption in enumerate(picture.captions)
+    )
+    return [
+        write_tar(out / f"{FOLDER}.tar.gz", _images(drawn)),
+        write_tar(out / "flickr30k.tar.gz", {"results_20130124.token": lines.encode()}),
+    ]
+
+
+def _images(drawn: Sequence[Drawn]) -> dict[str, bytes]:
+    jpegs = {f"{FOLDER}/{picture.image_id}.jpg": picture.jpeg for picture in drawn}
+    return {f"{FOLDER}/": b"", **jpegs}

@@ -1,0 +1,501 @@
+"""One HTTP request: what is asked, what comes, what can go wrong, and asking again.
+
+This is the one place that knows about servers. :func:`opening` asks once, over http(s)
+or in a file; :func:`persistently` tries again while that may help.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import zlib
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.io import CHUNK
+from mmclust.sources.stopping import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import httpx
+
+T = TypeVar("T")
+BY_HAND = (
+    "check the network and the address and try again, or download the file by hand "
+    "and give its folder with --from"
+)
+_OK, _PART, _BEYOND = 200, 206, 416
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+"""Statuses of servers that may do better soon."""
+_ADVICE = {
+    401: "the source needs a token: see `mmclust sources show`; or ",
+    403: "the source may need a token or accepted terms on its own page: see "
+    "`mmclust sources show`; or ",
+}
+_ODD = "The server sends no plain file"
+_ANY_HEADER = zlib.MAX_WBITS | 32
+"""For zlib: gzip's header, or its own."""
+_RATIO = 200
+"""Beyond it a compressed body of unknown size is taken for a bomb."""
+_LARGEST = 4 << 30
+"""Bytes of a body whose size neither the registry nor the server states."""
+_PROGRESS = 1 << 20
+"""Bytes after which a server that breaks off counts as one that works."""
+# Only for the waiting: no result depends on it.
+_RANDOM = secrets.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a server may keep us waiting, in seconds."""
+
+    connect: float = 10.0
+    """Until it accepts the connection."""
+    read: float = 60.0
+    """Between two pieces of data."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one server is tried; times in seconds."""
+
+    attempts: int = 5
+    """In a row without progress."""
+    first: float = 1.0
+    """The first wait, at most; it doubles from then on."""
+    longest: float = 60.0
+    """A wait of our own."""
+    asked: float = 300.0
+    """A wait that the server asks for; if it asks for more, we give up."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which bytes a url gave: two answers with equal versions hold the same file."""
+
+    url: str
+    etag: str = ""
+    modified: str = ""
+    total: int | None = None
+    """Bytes of the whole file."""
+
+    @property
+    def validator(self) -> str:
+        """What ``If-Range`` may carry: a strong ETag, else the date; or nothing."""
+        weak = self.etag.startswith("W/")
+        return self.etag if self.etag and not weak else self.modified
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request for a file or a range of it."""
+
+    url: str
+    start: int = 0
+    end: int | None = None
+    """The first byte not wanted."""
+    version: Version | None = None
+    """Of the answer that the range continues."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A file on its way, in pieces of at most 1 MiB."""
+
+    url: str
+    """Where it comes from, after redirects."""
+    chunks: Iterator[bytes]
+    version: Version
+    content_type: str = ""
+    """What the sender says it is; empty for a file."""
+    ranges: bool = False
+    """Whether the sender says that parts can be had."""
+    partial: bool = False
+    """Whether it is the part that was asked for."""
+
+
+@dataclass(frozen=True)
+class Http:
+    """A client with what every request needs."""
+
+    client: httpx.Client
+    timeouts: Timeouts
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By host: the *name* of the environment variable that holds the token."""
+    stop: Stop = field(default_factory=Stop, repr=False)
+    """Ends all that is under way."""
+
+
+class FetchError(MmclustError):
+    """A download failed, and what that means for the next attempt."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        again: bool = False,
+        wait: float | None = None,
+        stale: bool = False,
+        **parts: object,
+    ) -> None:
+        super().__init__(what, **parts)  # type: ignore[arg-type]
+        self.again = again
+        """Whether the same request may succeed a little later."""
+        self.wait = wait
+        """Seconds the server asked us to wait."""
+        self.stale = stale
+        """Whether what has arrived may not belong to what the server has."""
+
+
+def changed(url: str, expected: object, found: object) -> FetchError:
+    """Return that the remote file is no longer the one a part belongs to."""
+    return FetchError(
+        "The file changed while it was being fetched",
+        where=url,
+        expected=expected,
+        found=found,
+        do="fetch again; if it stays so, the server is not to be relied on",
+        again=True,
+        stale=True,
+    )
+
+
+@contextlib.contextmanager
+def connecting(
+    timeouts: Timeouts, tokens: Mapping[str, str] | None = None
+) -> Iterator[Http]:
+    """Give a client; the usual proxy variables of the environment are honoured.
+
+    What is still under way at the end of the block is stopped.
+    """
+    import httpx
+
+    limits = httpx.Timeout(timeouts.read, connect=timeouts.connect)
+    with httpx.Client(timeout=limits, follow_redirects=True) as client:
+        http = Http(client, timeouts, tokens or {})
+        try:
+            yield http
+        finally:
+            http.stop.set()
+
+
+def headers_of(http: Http, ask: Ask) -> dict[str, str]:
+    """Return the headers of a request; a token goes to its own host alone."""
+    # Digests are of the file itself, so it must not be compressed on the way.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "mmclust"}
+    if ask.start or ask.end is not None:
+        last = "" if ask.end is None else ask.end - 1
+        headers["Range"] = f"bytes={ask.start}-{last}"
+        if ask.version is not None and ask.version.validator:
+            headers["If-Range"] = ask.version.validator
+    parts = urlsplit(ask.url)
+    token = os.environ.get(http.tokens.get(parts.hostname or "", ""), "")
+    if token and parts.scheme == "https":
+        # httpx drops it when it is redirected to another host.
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+@contextlib.contextmanager
+def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Stream]:
+    """Open a url for reading."""
+    if urlsplit(ask.url).scheme == "file":
+        with _open_file(ask) as stream:
+            yield stream
+        return
+    import httpx
+
+    try:
+        with http.client.stream(
+            "GET",
+            ask.url,
+            headers=headers_of(http, ask),
+            extensions={"trace": http.stop.trace},
+        ) as response:
+            yield _answer(ask, response, n_expected)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise failure(ask.url, error, http.timeouts) from error
+
+
+def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Stream:
+    if response.status_code == _BEYOND:
+        raise changed(ask.url, f"at least {ask.start:,} bytes", "a shorter file")
+    if response.status_code not in {_OK, _PART}:
+        raise _refused(ask.url, response)
+    headers = response.headers
+    length = headers.get("content-length", "")
+    total = int(length) if length.isdigit() else None
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoded = encoding != "identity"
+    chunks = response.iter_raw()
+    # Some servers call an archive's own bytes an encoding.
+    if encoded and (total is None or total != n_expected):
+        chunks, total = _unpacked(chunks, encoding, ask.url, n_expected), None
+    if total is None and n_expected is None:
+        chunks = _capped(chunks, ask.url)
+    partial = response.status_code == _PART
+    if partial:
+        total = _total_of_range(ask, headers)
+    version = Version(
+        ask.url, headers.get("etag", ""), headers.get("last-modified", ""), total
+    )
+    if partial:
+        _refuse_other(ask, version)
+    return Stream(
+        str(response.url),
+        chunks,
+        version,
+        headers.get("content-type", ""),
+        headers.get("accept-ranges", "") == "bytes" and not encoded,
+        partial,
+    )
+
+
+def _unpacked(
+    chunks: Iterator[bytes], encoding: str, url: str, n_expected: int | None
+) -> Iterator[bytes]:
+    """Undo a Content-Encoding, but not a bomb's."""
+    damaged, whole = "The download is damaged", "data compressed as the server says"
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        found = f"Content-Encoding: {encoding}"
+        raise _bad_body(_ODD, url, "the file's own bytes", found)
+    decoder, came, made = zlib.decompressobj(_ANY_HEADER), 0, 0
+    for chunk in chunks:
+        came, rest = came + len(chunk), chunk
+        while rest:
+            if decoder.eof:  # gzip may have several members
+                decoder = zlib.decompressobj(_ANY_HEADER)
+            try:
+                piece = decoder.decompress(rest, CHUNK)
+            except zlib.error as error:
+                raise _bad_body(damaged, url, whole, error, again=True) from error
+            rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+            made += len(piece)
+            if n_expected is None and made > max(CHUNK, _RATIO * came):
+                expected = f"at most {_RATIO} bytes for each compressed byte"
+                found = f"{made:,} bytes from {came:,} so far"
+                raise _bad_body(_ODD, url, expected, found)
+            if piece:
+                yield piece
+    if not decoder.eof:
+        found = f"it ends after {came:,} compressed bytes"
+        raise _bad_body(damaged, url, whole, found, again=True)
+
+
+def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Refuse a body that goes on and on, where neither side says how long it is."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > _LARGEST:
+            expected = f"at most {_LARGEST:,} bytes"
+            raise _bad_body(_ODD, url, expected, f"{size:,} so far")
+        yield chunk
+
+
+def _bad_body(
+    what: str, url: str, expected: str, found: object, *, again: bool = False
+) -> FetchError:
+    return FetchError(
+        what, where=url, expected=expected, found=found, do=BY_HAND, again=again
+    )
+
+
+def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
+    """Return the size of the whole, of a partial answer that is the one asked for."""
+    text = headers.get("content-range", "")
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", text)
+    if match and int(match[1]) == ask.start:
+        total = int(match[3]) if match[3] != "*" else None
+        ends = {ask.end, total} - {None} or {int(match[2]) + 1}
+        if int(match[2]) + 1 in ends:
+            return total
+    last = "" if ask.end is None else ask.end - 1
+    raise changed(ask.url, f"bytes {ask.start}-{last}", text or "no Content-Range")
+
+
+def _refuse_other(ask: Ask, found: Version) -> None:
+    """Refuse a range of a file that is not the one it would continue."""
+    asked = ask.version
+    if asked is None or asked.url != ask.url:
+        return
+    for name in ("etag", "modified", "total"):
+        before, now = getattr(asked, name), getattr(found, name)
+        if before and now and before != now:
+            raise changed(ask.url, f"{name} {before}", f"{name} {now}")
+
+
+@contextlib.contextmanager
+def _open_file(ask: Ask) -> Iterator[Stream]:
+    path = Path(url2pathname(urlsplit(ask.url).path))
+    try:
+        with path.open("rb") as file:
+            version = Version(ask.url, total=os.fstat(file.fileno()).st_size)
+            if ask.end is None:
+                yield Stream(ask.url, iter(lambda: file.read(CHUNK), b""), version)
+            else:
+                file.seek(ask.start)
+                data = file.read(ask.end - ask.start)
+                chunks = iter([data] if data else [])
+                yield Stream(ask.url, chunks, version, partial=True)
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        if error.filename != str(path):
+            raise
+        raise FetchError(
+            f"{path.name} cannot be read",
+            where=path,
+            expected="a readable file",
+            found=error.strerror,
+            do="put the file there, or correct its address in the registry",
+        ) from error
+
+
+def refuse_page(stream: Stream, name: str) -> Iterator[bytes]:
+    """Refuse a login or error page, which often comes with status 200."""
+    start = next(stream.chunks, b"")
+    page = start.lstrip().lower().startswith((b"<!doctype html", b"<html"))
+    if (page or "text/html" in stream.content_type) and ".htm" not in name:
+        raise FetchError(
+            f"A web page came instead of {name}",
+            where=stream.url,
+            expected="the file",
+            found=f"{stream.content_type or 'HTML'}, beginning {bytes(start[:40])!r}",
+            do=f"a login, a proxy or a moved file may be behind it: {BY_HAND}",
+        )
+    return chain([start] if start else [], stream.chunks)
+
+
+def read_range(http: Http, ask: Ask) -> bytes:
+    """Return the bytes of a range."""
+    assert ask.end is not None
+    wanted = ask.end - ask.start
+    data = bytearray()
+    with opening(http, ask) as stream:
+        # A server that answers with the whole file has another version by now, or
+        # cannot give ranges.
+        other = ask.version and stream.version != replace(
+            ask.version, url=stream.version.url
+        )
+        if not stream.partial or other:
+            raise changed(ask.url, f"bytes {ask.start}-{ask.end - 1}", "the whole file")
+        for chunk in stream.chunks:
+            data += chunk
+            if len(data) > wanted:
+                raise changed(ask.url, f"{wanted:,} bytes", "more")
+    if len(data) < wanted:
+        raise changed(ask.url, f"{wanted:,} bytes", f"{len(data):,} bytes")
+    return bytes(data)
+
+
+def _refused(url: str, response: httpx.Response) -> FetchError:
+    """Return what a status other than 200 and 206 means."""
+    code = response.status_code
+    return FetchError(
+        "The server did not give the file",
+        where=url,
+        expected="HTTP status 200",
+        found=f"{code} {response.reason_phrase}".rstrip(),
+        do=_ADVICE.get(code, "") + BY_HAND,
+        again=code in _PASSING,
+        wait=retry_after(response.headers),
+    )
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, if it says so clearly.
+
+    A date is compared with the server's own ``Date``: this machine's clock may be
+    wrong, or jump.
+    """
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        seconds = (until - parsedate_to_datetime(headers["date"])).total_seconds()
+    except (ValueError, TypeError, KeyError):
+        return None
+    return max(0.0, seconds)
+
+
+def failure(url: str, error: Exception, timeouts: Timeouts) -> FetchError:
+    """Return what an exception of httpx means."""
+    import httpx
+
+    kinds: list[tuple[type[Exception], str, str | None, bool]] = [
+        (httpx.ConnectTimeout, "The server does not answer",
+         f"a connection within {timeouts.connect:g} s", True),
+        (httpx.TimeoutException, "The download stalled",
+         f"some data at least every {timeouts.read:g} s", True),
+        (httpx.ConnectError, "The server cannot be reached", None, True),
+        (httpx.TooManyRedirects, "The server redirects in a circle", None, False),
+        (httpx.UnsupportedProtocol, "The server redirects to another protocol",
+         "http:// or https://", False),
+        (httpx.TransportError, "The download broke off", "the whole file", True),
+        (Exception, "The download failed", None, False),
+    ]  # fmt: skip
+    what, expected, again = next(
+        kind[1:] for kind in kinds if isinstance(error, kind[0])
+    )
+    return FetchError(
+        what,
+        where=url,
+        expected=expected,
+        found=str(error) or type(error).__name__,
+        do=f"{BY_HAND}; what has arrived is kept, and a further attempt continues it",
+        again=again,
+    )
+
+
+def persistently(
+    attempt: Callable[[], T],
+    patience: Patience,
+    stop: Stop,
+    reached: Callable[[], int] = lambda: 0,
+) -> T:
+    """Call until it works, or trying again is no use."""
+    failures, before = 0, reached()
+    while True:
+        stop.check()
+        try:
+            return attempt()
+        except FetchError as trouble:
+            stop.check()
+            if reached() >= before + _PROGRESS:
+                failures, before = 0, reached()
+            failures += 1
+            if not trouble.again:
+                raise
+            if failures >= patience.attempts:
+                raise _given_up(trouble, f"{failures} attempts") from trouble
+            asked = trouble.wait
+            if asked is not None and asked > patience.asked:
+                note = f"the server asks to wait {asked:,.0f} s"
+                raise _given_up(trouble, note) from trouble
+            # A server that says "now" is still given our own pause.
+            stop.wait(max(asked or 0.0, pause(failures, patience)))
+
+
+def pause(failures: int, patience: Patience) -> float:
+    """Return how long to wait after so many failures in a row.
+
+    A random share (at least half) of a doubling time, so that many clients do not
+    come back all at once.
+    """
+    doubled = patience.first * 2.0 ** min(failures - 1, 30)
+    return min(patience.longest, doubled) * (0.5 + 0.5 * _RANDOM.random())
+
+
+def _given_up(trouble: FetchError, note: str) -> FetchError:
+    found = f"{trouble.parts['found']} ({note})"
+    parts: dict[str, Any] = {**trouble.parts, "found": found}
+    return FetchError(trouble.what, **parts)
