@@ -121,7 +121,7 @@ def test_there_are_no_classes(tmp_path):
         set(FLICKR),
     )
     with pytest.raises(MmclustError, match=r"has no classes, so k must be given"):
-        decide_k(AllParams(), np.eye(3), tmp_path / "out/summary.json", 0)
+        decide_k(AllParams(), np.eye(3), tmp_path / "out", 0)
 
 
 def test_captions_without_splits_are_refused(tmp_path):

@@ -154,9 +154,8 @@ def readers_of(*files):
 
 
 def test_labels_are_read_by_scoring_alone():
-    """Objects are labels of another kind: their scores are a stage of their own."""
-    assert readers_of(LABELS, HIDDEN) == {"score"}
-    assert readers_of(OBJECTS) == {"grounding"}
+    """And no stage depends on all of a build, which holds them."""
+    assert readers_of(LABELS, HIDDEN, OBJECTS) == {"score"}
 
 
 def users_of(pattern):
@@ -173,7 +172,6 @@ def test_labels_are_opened_by_scoring_and_export_alone():
     """In the source, too: who imports core.labels or names the file."""
     assert users_of(r"\bcore\.labels\b|labels\.parquet") == {
         "core/manifest.py",  # its docstring says where labels live
-        "core/labels.py",
         "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
         "scoring/files.py",
@@ -186,7 +184,6 @@ def test_labels_are_opened_by_scoring_and_export_alone():
 def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
-        "core/objects.py",
         "benchmarks/_build.py",  # writes the file
         "grounding/look.py",
         "grounding/draw.py",

@@ -19,8 +19,8 @@ stages:
   build:
     cmd: x
     deps: [data/raw]
-    outs: ["data/benchmarks/${item.b}/manifest.parquet"]
-    metrics: [{"data/benchmarks/${item.b}/summary.json": {cache: false}}]
+    outs: ["data/benchmarks/${item.b}"]
+    metrics: [{"data/benchmarks/${item.b}.json": {cache: false}}]
   score:
     cmd: x
     deps: ["data/benchmarks/${item.b}/manifest.parquet"]

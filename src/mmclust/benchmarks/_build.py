@@ -10,7 +10,6 @@ COCO-format files of the user's own are no faulty COCO.
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,13 @@ from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._images_zip import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import private, write_bytes, write_json, write_table, writing
+from mmclust.core.io import private, write_bytes, write_json, write_table
 from mmclust.core.labels import write_labels
-from mmclust.core.manifest import read_manifest, write_manifest
+from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.plugins import load, params_of
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
-from mmclust.core.types import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +47,6 @@ def build_benchmark(
     allow_different: bool = False,
     registry: Path | None = None,
     workers: int = 1,
-    complete: bool = False,
 ) -> dict[str, Any]:
     """Build a benchmark: write its manifest, labels, summary and data card.
 
@@ -72,7 +69,7 @@ def build_benchmark(
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     with staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, out, complete=complete)
+        digest = _write_rows(name, built, raw, folder, out)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
@@ -81,7 +78,7 @@ def build_benchmark(
             plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
         )
         write_bytes(folder / "README.md", card.encode())
-        write_json(folder / "summary.json", summary)
+        write_json(folder / SUMMARY, summary)
     return summary
 
 
@@ -102,9 +99,7 @@ def _plain_text(name: str, built: Built) -> Built:
     return replace(built, labels=labels, hidden=hidden)
 
 
-def _write_rows(
-    name: str, built: Built, raw: Path, folder: Path, out: Path, *, complete: bool
-) -> str:
+def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
     rows = readable_rows(store_pictures(built, folder), folder, out)
     containers = {row.container for row in built.rows if row.container}
@@ -118,9 +113,8 @@ def _write_rows(
         evaluate=built.evaluate,
         containers=container_notes(raw, containers),
     )
-    hidden = built.hidden or ({} if complete else None)
-    write_labels(folder / "labels.parquet", built.labels, hidden)
-    _write_beside(folder, built, complete=complete)
+    write_labels(folder / "labels.parquet", built.labels, built.hidden)
+    _write_beside(folder, built)
     return digest
 
 
@@ -145,7 +139,7 @@ def summarise(
     expected: Mapping[str, Any],
     duplicates: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the contents of ``summary.json``."""
+    """Return what a build says of itself, beside its folder."""
     classes = per_class(built)
     n_captions = [len(row.captions) for row in built.rows]
     return {
@@ -171,21 +165,14 @@ def summarise(
     }
 
 
-def _write_beside(out: Path, built: Built, *, complete: bool) -> None:
-    """Write other captions, folds and objects, where there are; all if complete."""
-    always: dict[str, Mapping[str, Any]] = {"original": {}} if complete else {}
-    for kind, captions in (always | built.alternatives).items():
+def _write_beside(out: Path, built: Built) -> None:
+    """Write other captions, folds and objects, where there are."""
+    for kind, captions in built.alternatives.items():
         _write_column(out / f"captions_{kind}.parquet", "captions", captions)
-    if built.folds or complete:
-        _write_column(out / "folds.parquet", "fold", built.folds or {})
-    if built.objects or complete:
-        write_objects(out / "objects.parquet", built.objects or Objects())
-    if complete and not (out / "images.zip").exists():
-        with (
-            writing(out / "images.zip") as temporary,
-            zipfile.ZipFile(temporary, "w"),
-        ):
-            pass
+    if built.folds:
+        _write_column(out / "folds.parquet", "fold", built.folds)
+    if built.objects:
+        write_objects(out / "objects.parquet", built.objects)
 
 
 def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
@@ -211,28 +198,31 @@ PARTS = (
     "images.zip",
     "thumbnails.jpg",
     "README.md",
-    "summary.json",
 )
 """What a build writes; an earlier build's of these names goes when the next is done."""
+SUMMARY = "summary.json"
+"""The summary until the build is done, which is when it gets its place."""
 
 
 @contextlib.contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """Give a folder to fill, then move its files to ``out``.
+    """Give a folder to fill, then move its files to ``out``, and the summary beside it.
 
     It lies beside ``out``, so that relative paths in its files hold for both.
     """
+    summary = summary_path(out)
     out = out.resolve()
     with private(out) as folder:
         try:
             yield folder
             out.mkdir(exist_ok=True)
-            made = {path.name for path in folder.iterdir()}
+            made = {path.name for path in folder.iterdir()} - {SUMMARY}
             for path in [path for part in PARTS for path in out.glob(part)]:
                 if path.name not in made:
                     path.unlink()
-            for name in sorted(made, key="summary.json".__eq__):  # the summary last
+            for name in sorted(made):
                 (folder / name).replace(out / name)
+            (folder / SUMMARY).replace(summary)  # last: it says that all is there
         except MmclustError as error:
             # To the reader it is the folder that was asked for.
             error.replace(str(folder), str(out))

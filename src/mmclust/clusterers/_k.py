@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.clusterers._runs import cluster_array
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_record
+from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.seeds import derive, generator
 from mmclust.kernels.kmeans import require_k
 from mmclust.scoring.auto_k import GRID, Choice, choose_k
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def decide_k(
-    params: Params, rows: np.ndarray[Any, Any], summary: Path, seed: int
+    params: Params, rows: np.ndarray[Any, Any], built: Path, seed: int
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 
@@ -31,8 +31,9 @@ def decide_k(
     rows
         float32 (n, d), rows at unit norm, of the images that methods are fitted on:
         what ``auto`` looks at.
-    summary
-        ``summary.json``, whose number of classes is all that is read of them here.
+    built
+        The benchmark's folder. The number of classes, in the summary, is all that is
+        read of them here.
     seed
         Of the stage.
 
@@ -45,11 +46,11 @@ def decide_k(
         block = params.clusterers.get("kmeans")
         choice = auto_k(rows, seed, params.model.k_grid, block)
         return choice.k, choice
-    k = params.model.k or read_record(summary, {}, n_classes=int).get("n_classes") or 0
+    k = params.model.k or read_summary(built).get("n_classes") or 0
     if k < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",
-            where=summary,
+            where=summary_path(built),
             do="set model.k in params.yaml: a number, or auto",
         )
     return k, None

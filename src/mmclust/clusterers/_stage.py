@@ -35,7 +35,7 @@ def cluster_benchmark(
     seed = derive(params.seed, "cluster", name)
     widest = view_of(features, views_of(features)[-1])
     fitted = features.kept(manifest.fit_rows)
-    k, choice = decide_k(params, widest[fitted], built / "summary.json", seed)
+    k, choice = decide_k(params, widest[fitted], built, seed)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))

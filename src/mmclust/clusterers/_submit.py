@@ -70,9 +70,9 @@ def cluster_rows(
     features.require(rows, manifest)
     seed = derive(params.seed, "cluster", encoder)
     views = views_of(features)
-    summary = root / "data/benchmarks" / manifest.benchmark / "summary.json"
+    built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    k, _ = decide_k(params, view_of(features, views[-1])[fitted], summary, seed)
+    k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(clusterer) else views
     chosen = view or known[-1]

@@ -61,7 +61,7 @@ class Built:
     sources
         sha256 of each source file read.
     notes
-        For ``summary.json``: what was dropped and why, thresholds, what the
+        For the summary: what was dropped and why, thresholds, what the
         published count is.
     fit, evaluate
         Splits that encoders and heads are fitted on, and that are clustered and

@@ -12,7 +12,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features, sealed
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import write_array, write_json, write_table
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.heads._centres import image_centres, n_centres
@@ -152,7 +152,7 @@ def nouns_of_benchmark(
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
         np.asarray(place),
         vocabulary.words,
-        _centres(params, built / "summary.json", len(fit), benchmark),
+        _centres(params, built, len(fit), benchmark),
         params.nouns,
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
@@ -187,7 +187,7 @@ def fingerprint_of_nouns(
         inputs=[
             Path(params.nouns.vocabulary),
             built / "manifest.parquet",
-            built / "summary.json",
+            summary_path(built),
             Path("data/features") / benchmark / name,
         ],
         options={
@@ -203,11 +203,11 @@ def fingerprint_of_nouns(
     )
 
 
-def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
+def _centres(params: Params, built: Path, n_fit: int, benchmark: str) -> int:
     rule = params.nouns.centres
     # Only the rule asks for k; `auto` is found later, with the nouns' names.
     asked = rule == "rule" and params.model.k != "auto"
-    k = n_clusters(params, summary, summary) if asked else 0
+    k = n_clusters(params, built, built) if asked else 0
     return n_centres(n_fit, k, benchmark, rule)
 
 

@@ -15,7 +15,7 @@ from mmclust.core.errors import some
 from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_table
-from mmclust.core.manifest import Manifest, read_manifest
+from mmclust.core.manifest import Manifest, read_manifest, summary_path
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
@@ -58,7 +58,7 @@ def head_of_benchmark(
     module, options = load("heads", head), params.block("heads", head)
     features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
     chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    k = n_clusters(params, built / "summary.json", chosen)
+    k = n_clusters(params, built, chosen)
     fit = features.kept(manifest.fit_rows)
     asked = manifest.fit_rows
     if options.evaluate_on == "evaluate":
@@ -132,7 +132,7 @@ def fingerprint_of_head(
         modules=[__name__, load("heads", head).__name__],
         inputs=[
             built / "manifest.parquet",
-            built / "summary.json",
+            summary_path(built),
             Path("data/features") / benchmark / encoder,
             Path("data/nouns") / benchmark,
             *([clusters / "k" / f"{encoder}.json"] if k == "auto" else []),

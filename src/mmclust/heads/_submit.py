@@ -81,9 +81,9 @@ def assign_rows(
                 do=f"train it again: mmclust head {name} {head}",
             )
         return predict(weights, image[rows]).labels
-    summary = root / "data/benchmarks" / name / "summary.json"
+    built = root / "data/benchmarks" / name
     chosen = root / "data/clusters" / name / "k" / f"{params.model.encoder}.json"
-    k = n_clusters(params, summary, chosen)
+    k = n_clusters(params, built, chosen)
     seed = derive(params.seed, "head", name, head, run)
     options = params.block("heads", head)
     labels: np.ndarray[Any, Any] = module.cluster(

@@ -56,7 +56,7 @@ OURS: dict[str, tuple[Place, ...]] = {
 }
 """Which of ours a published method is; the first that was run."""
 _NO_DIGEST = {"none", "jpeg"}
-"""How ``summary.json`` says that fetching held a file to nothing, or to its ending."""
+"""How the summary says that fetching held a file to nothing, or to its ending."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
 
 
@@ -150,7 +150,7 @@ def compare(
     params
         Those that made them.
     summary
-        What ``mmclust build`` wrote down about the benchmark: ``summary.json``.
+        What ``mmclust build`` wrote down about the benchmark.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def other_data(summary: Mapping[str, Any]) -> str:
     Parameters
     ----------
     summary
-        ``summary.json``.
+        What the build says of itself.
     """
     expected = summary.get("expected") or {}
     if expected.get("matches") is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import file_digest, read_table
 from mmclust.core.labels import read_labels
+from mmclust.core.manifest import summary_path
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.scoring.names import score_names
@@ -92,7 +93,7 @@ def score_benchmark(
     head = ["encoder", "view", "k", "metric", "score"]
     write_csv(paths[2], head, sorted(row for runs in every for row in _curve(runs)))
     # The report shows the summary; through this digest it is made anew with it.
-    summary = root / "data/benchmarks" / benchmark / "summary.json"
+    summary = summary_path(root / "data/benchmarks" / benchmark)
     meta = {"encoder": main.encoder, "summary": file_digest(summary)}
     write_outcomes(paths[3], paths[4], main, method, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
