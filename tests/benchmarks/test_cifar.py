@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _build, _cifar_pickle, cifar10, cifar20
-from mmclust.benchmarks._cifar_pickle import read_batch
+from mmclust.benchmarks import _build, _pixel_arrays, cifar10, cifar20
+from mmclust.benchmarks._pixel_arrays import read_batch
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels
@@ -485,6 +485,6 @@ def test_a_number_in_the_file_is_no_size():
 
 def test_the_admitted_names_are_few():
     """Exactly those that rebuild one array of bytes; none can do harm."""
-    stand_ins = set(_cifar_pickle.ADMITTED.values())
-    assert {s.__module__ for s in stand_ins} == {"mmclust.benchmarks._cifar_pickle"}
-    assert len(_cifar_pickle.ADMITTED) == 8
+    stand_ins = set(_pixel_arrays.ADMITTED.values())
+    assert {s.__module__ for s in stand_ins} == {"mmclust.benchmarks._pixel_arrays"}
+    assert len(_pixel_arrays.ADMITTED) == 8

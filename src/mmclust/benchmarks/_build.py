@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
-from mmclust.benchmarks._images_zip import readable_rows, store_pictures
+from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, write_bytes, write_json, write_table
@@ -28,7 +28,7 @@ from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
     from typing import Any
@@ -48,24 +48,17 @@ def build_benchmark(
     registry: Path | None = None,
     workers: int = 1,
 ) -> dict[str, Any]:
-    """Build a benchmark: write its manifest, labels, summary and data card.
-
-    Classes that are not given out, other captions, folds and what is where in the
-    images get files of their own: ``hidden.parquet``, ``captions_<name>.parquet``,
-    ``folds.parquet``, ``objects.parquet``, and pictures
-    that lie in no file ``images.zip``; so have pairs of duplicates,
-    ``duplicates.parquet``, and the card's pictures, ``thumbnails.jpg``, where images
-    were looked for.
-    """
-    plugin = load("benchmarks", name)
-    options, allowed = split_allowance(name, params_block)
-    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    """Build a benchmark: write :data:`PARTS`, and the summary beside them."""
+    plugin, params, allowed = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT if split is None else split
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
-    allow = allowed or allow_different
-    expected = compare(name, plugin, params, split, raw, built, allow=allow)
     taken = taken_from(plugin, params, raw)
     sample = "sample" in taken.values()
+    wanted, why = _wanted(plugin, params, split, raw, built, sample=sample)
+    expected: dict[str, Any] = {"matches": None, "why": why}
+    if wanted is not None:
+        allow, sources = allowed or allow_different, getattr(plugin, "SOURCES", ())
+        expected = _compared(name, raw, built, wanted, sources, allow=allow)
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     with staged(out) as folder:
@@ -74,9 +67,8 @@ def build_benchmark(
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
         strip = (folder / "thumbnails.jpg").exists()
-        card = data_card(
-            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
-        )
+        about = plugin.__doc__
+        card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())
         write_json(folder / SUMMARY, summary)
     return summary
@@ -241,11 +233,11 @@ SHOWN = 8
 """Classes that an error spells out."""
 
 
-def split_allowance(
-    name: str, block: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], bool]:
-    """Return a benchmark's options without ``allow_different``, and its value."""
-    options = dict(block or {})
+def _opened(
+    name: str, params_block: Mapping[str, Any] | None
+) -> tuple[ModuleType, Any, bool]:
+    """Return a benchmark, its options, and ``allow_different``, which is no option."""
+    plugin, options = load("benchmarks", name), dict(params_block or {})
     allowed = options.pop(ALLOW, False)
     if not isinstance(allowed, bool):
         raise MmclustError(
@@ -255,23 +247,20 @@ def split_allowance(
             found=repr(allowed),
             do="true records a build whose counts are not the published ones",
         )
-    return options, allowed
+    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    return plugin, params, allowed
 
 
-def compare(
+def _compared(
     name: str,
-    plugin: ModuleType,
-    params: Any,
-    split: str,
     raw: Path,
     built: Built,
+    wanted: Mapping[str, int],
+    sources: Sequence[str],
     *,
     allow: bool,
 ) -> dict[str, Any]:
     """Compare what was built with what the protocol yields."""
-    wanted, why = _wanted(plugin, params, split, raw, built)
-    if wanted is None:
-        return {"matches": None, "why": why}
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
     record: dict[str, Any] = {
         "matches": found == wanted,
@@ -284,8 +273,15 @@ def compare(
         if wanted.get(key, 0) != found.get(key, 0)
     }
     if different and not allow:
-        raise _refusal(name, raw, wanted, found, different)
-    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
+        raise MmclustError(
+            f"{name} does not come out as published",
+            where=raw,
+            expected=_sums(wanted),
+            found=f"{_sums(found)}; different: {told(different)}",
+            do="fetch the source again, or record the difference: --allow-different, "
+            f"or benchmarks.{name}.{ALLOW}: true in params.yaml",
+        )
+    verified = verified_by(raw, sources)
     record |= {"verified": verified} if verified else {}
     return record | ({"different": different} if different else {})
 
@@ -305,13 +301,19 @@ def told(different: Mapping[str, Mapping[str, int]], limit: int = SHOWN) -> str:
 
 
 def _wanted(
-    plugin: ModuleType, params: Any, split: str, raw: Path, built: Built
+    plugin: ModuleType,
+    params: Any,
+    split: str,
+    raw: Path,
+    built: Built,
+    *,
+    sample: bool,
 ) -> tuple[dict[str, int] | None, str]:
     """Return the counts to hold the build to, or why there are none."""
     expected = getattr(plugin, "expected", None)
     if expected is None:
         return None, "the benchmark has no published counts"
-    if "sample" in taken_from(plugin, params, raw).values():
+    if sample:
         return None, "the source is the built-in sample"
     counts: dict[str, int] | None = expected(params, split)
     if counts is None:
@@ -319,23 +321,6 @@ def _wanted(
     incomparable = getattr(plugin, "incomparable", None)
     reason = incomparable(raw, built) if incomparable else None
     return (None, reason) if reason else (counts, "")
-
-
-def _refusal(
-    name: str,
-    raw: Path,
-    wanted: Mapping[str, int],
-    found: Mapping[str, int],
-    different: Mapping[str, Mapping[str, int]],
-) -> MmclustError:
-    return MmclustError(
-        f"{name} does not come out as published",
-        where=raw,
-        expected=_sums(wanted),
-        found=f"{_sums(found)}; different: {told(different)}",
-        do="fetch the source again, or record the difference: --allow-different, or "
-        f"benchmarks.{name}.{ALLOW}: true in params.yaml",
-    )
 
 
 def _sums(counts: Mapping[str, int]) -> str:
@@ -346,7 +331,7 @@ def _sums(counts: Mapping[str, int]) -> str:
 
 def sources_of(name: str, params_block: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the sources that a benchmark reads with these options."""
-    plugin, params = _opened(name, params_block)
+    plugin, params, _ = _opened(name, params_block)
     if hasattr(plugin, "sources"):
         return tuple(plugin.sources(params))
     return tuple(getattr(plugin, "SOURCES", ())) or (plugin.SOURCE,)
@@ -361,7 +346,7 @@ def needed_pictures(
     name: str, raw: Path, params_block: Mapping[str, Any] | None
 ) -> list[str]:
     """Run a benchmark's protocol on everything but pictures."""
-    plugin, params = _opened(name, params_block)
+    plugin, params, _ = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT
     if not hasattr(plugin, "SOURCES"):
         raw = raw / plugin.SOURCE
@@ -369,12 +354,3 @@ def needed_pictures(
         return list(plugin.pictures(raw, params, split=split))
     built: Built = plugin.build(raw, params, split=split, images=False)
     return [row.member for row in built.rows]
-
-
-def _opened(
-    name: str, params_block: Mapping[str, Any] | None
-) -> tuple[ModuleType, Any]:
-    """Return a benchmark and its options, checked."""
-    options, _ = split_allowance(name, params_block)
-    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
-    return load("benchmarks", name), params
