@@ -19,7 +19,7 @@ from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import private, write_bytes, write_json, write_table
+from mmclust.core.io import private, write_bytes, write_json, write_table, writing
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
@@ -61,7 +61,8 @@ def build_benchmark(
         expected = _compared(name, raw, built, wanted, sources, allow=allow)
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
-    with staged(out) as folder:
+    # The summary gets its place last: it says that all is there.
+    with writing(summary_path(out)) as beside, staged(out) as folder:
         digest = _write_rows(name, built, raw, folder, out)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
@@ -70,7 +71,7 @@ def build_benchmark(
         about = plugin.__doc__
         card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())
-        write_json(folder / SUMMARY, summary)
+        write_json(beside, summary)
     return summary
 
 
@@ -192,29 +193,25 @@ PARTS = (
     "README.md",
 )
 """What a build writes; an earlier build's of these names goes when the next is done."""
-SUMMARY = "summary.json"
-"""The summary until the build is done, which is when it gets its place."""
 
 
 @contextlib.contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """Give a folder to fill, then move its files to ``out``, and the summary beside it.
+    """Give a folder to fill, then move its files to ``out``.
 
     It lies beside ``out``, so that relative paths in its files hold for both.
     """
-    summary = summary_path(out)
     out = out.resolve()
     with private(out) as folder:
         try:
             yield folder
             out.mkdir(exist_ok=True)
-            made = {path.name for path in folder.iterdir()} - {SUMMARY}
+            made = {path.name for path in folder.iterdir()}
             for path in [path for part in PARTS for path in out.glob(part)]:
                 if path.name not in made:
                     path.unlink()
             for name in sorted(made):
                 (folder / name).replace(out / name)
-            (folder / SUMMARY).replace(summary)  # last: it says that all is there
         except MmclustError as error:
             # To the reader it is the folder that was asked for.
             error.replace(str(folder), str(out))
