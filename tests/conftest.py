@@ -106,5 +106,5 @@ def tiny(tmp_path):
         sources={"tiny": "0"},
     )
     write_labels(folder / "labels.parquet", labels)
-    (folder / "summary.json").write_text('{"n_classes": 3}\n')
+    folder.with_name("tiny.json").write_text('{"n_classes": 3}\n')
     return tmp_path

@@ -51,8 +51,8 @@ def test_summary_counts_and_is_the_same_every_time(coco, tmp_path):
     raw = coco()
     summary = build_benchmark("coco_cross", raw, tmp_path / "a/out")
     build_benchmark("coco_cross", raw, tmp_path / "b/out")
-    text = (tmp_path / "a/out/summary.json").read_bytes()
-    assert text == (tmp_path / "b/out/summary.json").read_bytes()
+    text = (tmp_path / "a/out.json").read_bytes()
+    assert text == (tmp_path / "b/out.json").read_bytes()
     assert json.loads(text) == summary
     assert str(tmp_path) not in text.decode()
     assert list(summary["per_class"].items()) == [

@@ -9,8 +9,7 @@ from PIL import Image
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_json
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import read_manifest, read_summary
 from mmclust.core.objects import read_objects
 
 CATEGORIES = ["person", "car", "stop sign", "dog"]
@@ -143,13 +142,14 @@ def test_one_part_alone(tmp_path):
     assert summary["splits"] == {"val": 1}
 
 
-def test_other_benchmarks_have_a_file_without_objects(tmp_path, coco):
-    """In the pipeline, which tracks it; reading it says what it lacks."""
+def test_other_benchmarks_have_no_objects(tmp_path, coco):
+    """Reading them says what is lacking."""
     out = tmp_path / "out"
-    build_benchmark("coco_cross", coco(), out, complete=True)
+    build_benchmark("coco_cross", coco(), out)
+    assert not (out / "objects.parquet").exists()
     with pytest.raises(MmclustError, match="does not say what is where"):
         read_objects(out / "objects.parquet")
-    assert read_json(out / "summary.json")["images"] == 5
+    assert read_summary(out)["images"] == 5
 
 
 @pytest.mark.parametrize(

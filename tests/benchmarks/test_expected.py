@@ -111,6 +111,7 @@ def test_a_failed_build_leaves_the_one_before(build, tmp_path):
     """All files of a build are those of one build; leftovers of others go."""
     build(options={"hidden": {"p1": "b"}, "alternatives": {"old": {"p0": ("x",)}}})
     before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    summary = (tmp_path / "out.json").read_bytes()
     assert {"hidden.parquet", "captions_old.parquet", "README.md"} <= before.keys()
     (tmp_path / "out/mine.txt").touch()
     with pytest.raises(MmclustError, match=r"id occurs twice|no image") as error:
@@ -118,11 +119,10 @@ def test_a_failed_build_leaves_the_one_before(build, tmp_path):
     assert f"{tmp_path}/out/manifest.parquet" in str(error.value)
     after = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
     assert after == before | {"mine.txt": b""}
+    assert (tmp_path / "out.json").read_bytes() == summary
     build(images=False)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [
-        "README.md", "labels.parquet", "manifest.parquet", "mine.txt", "summary.json",
-    ]  # fmt: skip
+    assert names == ["README.md", "labels.parquet", "manifest.parquet", "mine.txt"]
 
 
 def test_coco_counts_are_the_specs():

@@ -70,7 +70,7 @@ def test_a_rebuild_keeps_the_images_it_unpacked(tmp_path, monkeypatch):
     first = build(raw, out)
     before = (out / "images.zip").stat()
     with monkeypatch.context() as patch:
-        patch.setattr("mmclust.benchmarks._images_zip.read_members", None)
+        patch.setattr("mmclust.benchmarks._image_places.read_members", None)
         assert build(raw, out) == first
     after = (out / "images.zip").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -121,7 +121,7 @@ def test_there_are_no_classes(tmp_path):
         set(FLICKR),
     )
     with pytest.raises(MmclustError, match=r"has no classes, so k must be given"):
-        decide_k(AllParams(), np.eye(3), tmp_path / "out/summary.json", 0)
+        decide_k(AllParams(), np.eye(3), tmp_path / "out", 0)
 
 
 def test_captions_without_splits_are_refused(tmp_path):

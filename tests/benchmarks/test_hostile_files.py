@@ -14,9 +14,8 @@ import zipfile
 import pytest
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._cifar_pickle import read_batch
 from mmclust.benchmarks._imagenet import _synsets
-from mmclust.benchmarks._pixel_arrays import _label_list
+from mmclust.benchmarks._pixel_arrays import _label_list, read_batch
 from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import decode

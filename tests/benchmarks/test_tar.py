@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmclust.benchmarks._images_zip import readable_rows
+from mmclust.benchmarks._image_places import readable_rows
 from mmclust.core.archives import locate_members, read_members
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images

@@ -7,6 +7,7 @@ import subprocess
 
 import yaml
 
+from mmclust.board.history import summaries_of
 from mmclust.scoring.record import Score, write
 
 ENVIRONMENT = {
@@ -83,8 +84,8 @@ class Board:
         stages = {}
         for path in sorted((self.root / "metrics").rglob("*.csv")):
             name = path.relative_to(self.root).as_posix()
-            summary = f"data/benchmarks/{path.stem}/summary.json"
-            deps = [summary] if (self.root / summary).exists() else []
+            summaries = summaries_of(path.stem)
+            deps = [each for each in summaries if (self.root / each).exists()]
             stages[f"{path.parent.name}@{path.stem}"] = {
                 "cmd": "true",
                 "deps": [entry(dep) for dep in deps],

@@ -14,7 +14,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.scoring.record import Score
 from tests.board.boards import SCORES, Board, git, score, scores
 
-SUMMARY = "data/benchmarks/toy/summary.json"
+SUMMARY = "data/benchmarks/toy.json"
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import subprocess
 import pytest
 
 from mmclust.board.choice import Choice, choose
+from mmclust.board.history import summaries_of
 from mmclust.board.rows import gather
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.record import parse
 from tests.board.boards import SCORES, Board, git, score, scores
 from tests.conftest import ROOT
 
-SUMMARY = "data/benchmarks/toy/summary.json"
 RETRIEVE = "metrics/details/retrieve/pool.csv"
 
 
@@ -116,10 +116,11 @@ def test_experiments_show_what_their_base_does_not_have(board):
     assert len(found(board, with_experiments=False)) == 2
 
 
-def test_data_are_those_that_the_scores_were_made_from(board):
+@pytest.mark.parametrize("summary", summaries_of("toy"))
+def test_data_are_those_that_the_scores_were_made_from(board, summary):
     """A commit may rebuild the data and not score again: dvc.lock knows."""
-    first = board.commit({SUMMARY: {"manifest": "a" * 64}, SCORES: scores(kmeans=0.5)})
-    board.commit({SUMMARY: {"manifest": "b" * 64}}, lock=False)
+    first = board.commit({summary: {"manifest": "a" * 64}, SCORES: scores(kmeans=0.5)})
+    board.commit({summary: {"manifest": "b" * 64}}, lock=False)
     last = board.commit({})  # scored again: the same number, of other data
     rows = gather(board.root).rows
     assert [(r.held.data[0], r.spells, r.now) for r in rows] == [

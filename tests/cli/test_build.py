@@ -51,8 +51,8 @@ def test_by_hand_no_params_file_is_needed(run, tmp_path):
         "duplicates.parquet",
         "labels.parquet",
         "manifest.parquet",
-        "summary.json",
     ]
+    assert (tmp_path / "mine.json").is_file()
 
 
 def test_as_a_stage_options_come_from_params(run, tmp_path):
@@ -60,7 +60,7 @@ def test_as_a_stage_options_come_from_params(run, tmp_path):
     (tmp_path / "params.yaml").write_text("benchmarks: {coco_all: {min_images: 2}}")
     result = run("coco_all")
     assert "coco_all: 4 images, 2 classes" in result.output
-    text = (tmp_path / "data/benchmarks/coco_all/summary.json").read_text()
+    text = (tmp_path / "data/benchmarks/coco_all.json").read_text()
     assert json.loads(text)["notes"]["min_images"] == 2
     assert "coco_all: 7 images, 5 classes" in run("coco_all", "--min-images", 1).output
 
@@ -115,7 +115,7 @@ def test_annotations_only_counts_without_files(run, tmp_path):
     result = run("coco_cross", "--raw", "bare", "--out", "mine", "--annotations-only")
     assert "5 images, 4 classes, 0 captions" in result.output
     names = sorted(path.name for path in (tmp_path / "mine").iterdir())
-    assert names == ["README.md", "labels.parquet", "manifest.parquet", "summary.json"]
+    assert names == ["README.md", "labels.parquet", "manifest.parquet"]
 
 
 SUMMARY = {

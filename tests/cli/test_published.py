@@ -133,7 +133,7 @@ def test_compare(tmp_path, run_mmclust):
     )
     path = path_of(tmp_path, "score", "coco_cross")
     write(path, record(0.5, key=("hog", "concat", "kmeans")))
-    built = tmp_path / "data/benchmarks/coco_cross/summary.json"
+    built = tmp_path / "data/benchmarks/coco_cross.json"
     built.parent.mkdir(parents=True)
     for expected, told in (
         (SAMPLE["expected"], "other data"),

@@ -94,7 +94,7 @@ def test_one_cluster_is_refused(encoded):
 
 def test_a_benchmark_without_classes_needs_k(encoded):
     """k: null needs a number of classes."""
-    (encoded / "data/benchmarks/tiny/summary.json").write_text("{}")
+    (encoded / "data/benchmarks/tiny.json").write_text("{}")
     with pytest.raises(MmclustError, match="k must be given"):
         cluster(encoded, "random", params())
     assert cluster(encoded, "random", params(k=2)).exists()

@@ -271,8 +271,8 @@ RECORDS = {
 }  # fmt: skip
 WITHOUT_KEYS = {
     "classes": (
-        "summary.json",
-        lambda f: n_clusters(_clustered(None), f / "summary.json", f),
+        "built.json",
+        lambda f: n_clusters(_clustered(None), f / "built", f),
     ),
     "source": ("source.json", source_facts),
     "terms": ("terms.json", lambda f: _accepted(f / "terms.json")),

@@ -117,7 +117,7 @@ def test_repro_makes_everything_and_then_nothing(repo):
     for name in ("dvc.lock", SCORES, f"{MEANS}/kmeans.json", "plots/k/coco_cross.csv"):
         assert name in untracked
     tracked = [n for n in untracked if n.startswith(("data/", "report/"))]
-    summaries = [f"data/benchmarks/{b}/summary.json" for b in BENCHMARKS]
+    summaries = [f"data/benchmarks/{b}.json" for b in BENCHMARKS]
     assert tracked == summaries
     commit(repo, "Run")
 
@@ -283,7 +283,7 @@ def test_real_photographs_go_through_to_the_report(repo):
     params["words"] = {}
     (repo / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     dvc(repo, "repro", "report")
-    summary = json.loads((repo / "data/benchmarks/coco_all/summary.json").read_text())
+    summary = json.loads((repo / "data/benchmarks/coco_all.json").read_text())
     assert summary["images"] == 15
     scores = read(repo / "metrics/details/score/coco_all.csv")
     views = {view for encoder, view, _ in scores.methods() if encoder == "miniclip"}

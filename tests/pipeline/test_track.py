@@ -330,7 +330,7 @@ def test_train_and_val_ids_are_no_hidden_images(repo, capsys):
         run(repo, capsys, "submit", "food30", "--check", "bad.csv")
     folder = repo / "data/benchmarks/shown"
     shutil.copytree(repo / "data/benchmarks/food30", folder)
-    (folder / "summary.json").write_text("{}")
+    folder.with_name("shown.json").write_text("{}")
     with pytest.raises(MmclustError, match="shown hides no class"):
         run(repo, capsys, "submit", "shown")
 

@@ -17,7 +17,7 @@ from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.features import write_features
 from mmclust.core.io import write_bytes, write_json, write_table
 from mmclust.core.labels import write_labels
-from mmclust.core.manifest import Row, read_manifest, write_manifest
+from mmclust.core.manifest import Row, read_manifest, summary_path, write_manifest
 from mmclust.core.params import ModelParams, Params, ReportParams
 from mmclust.scoring.record import Score, path_of, write
 from tests.conftest import ROOT
@@ -134,7 +134,7 @@ def make_run(root: Path, fake: Fake, benchmark: str = "toy") -> Params:
         "notes": {"dropped": {"too_few_images": ["dog", "<i>cow</i>"]}, "kept": 7},
         "taken_from": {"sketches": fake.taken_from},
     }  # fmt: skip
-    write_json(folder / "summary.json", summary)
+    write_json(summary_path(folder), summary)
     if not (root / ".dvc/plots").exists():
         shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     _results(root, benchmark, fake, labels, names, manifest, rng)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from PIL import Image
 
 from mmclust.core.io import write_bytes, write_json, write_table
-from mmclust.core.manifest import Row, read_manifest, write_manifest
+from mmclust.core.manifest import Row, read_manifest, summary_path, write_manifest
 from mmclust.core.params import RetrievalParams
 from mmclust.scoring.record import Score, path_of, write
 
@@ -61,7 +61,7 @@ def make_pool(root, params, name="pool"):
         )
     manifest = root / "data/benchmarks" / name / "manifest.parquet"
     write_manifest(manifest, rows, benchmark=name, protocol="1", sources={})
-    write_json(manifest.with_name("summary.json"), {"taken_from": {"fg": "sample"}})
+    write_json(summary_path(manifest.parent), {"taken_from": {"fg": "sample"}})
     keys = ("query", "rank", "tied", "candidates", "scores")
     table = pa.table(
         dict(zip(keys, map(list, zip(*QUERIES, strict=True)), strict=True))

@@ -353,7 +353,7 @@ def test_published_numbers_compare_only_on_published_data(tmp_path, make, publis
     """On other data none is shown, and the page says why; metrics share a row."""
     root, params = tmp_path, make(tmp_path)
     if published:
-        path = root / "data/benchmarks/toy/summary.json"
+        path = root / "data/benchmarks/toy.json"
         expected = {"matches": True, "verified": ["sha256"]}
         path.write_text(
             json.dumps(json.loads(path.read_text()) | {"expected": expected})

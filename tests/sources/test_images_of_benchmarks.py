@@ -156,9 +156,9 @@ def test_what_is_chosen_is_enough_and_only_that(benchmark, fetch):
     # Whether a picture is stored in grey is seen when it is there.
     assert got >= taken if benchmark == "coco_words" else got == taken
     # What was fetched is recorded in the summary, of several sources too.
-    images = json.loads(
-        (fetch.root / f"data/benchmarks/{benchmark}/summary.json").read_text()
-    )["notes"]["image_files"]
+    images = json.loads((fetch.root / f"data/benchmarks/{benchmark}.json").read_text())[
+        "notes"
+    ]["image_files"]
     found = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}
         for source in sources

@@ -10,28 +10,26 @@ COCO-format files of the user's own are no faulty COCO.
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
-from mmclust.benchmarks._images_zip import readable_rows, store_pictures
+from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, write_bytes, write_json, write_table, writing
 from mmclust.core.labels import write_labels
-from mmclust.core.manifest import read_manifest, write_manifest
+from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.params import params_of
 from mmclust.core.plugins import load
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
-from mmclust.core.types import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
     from typing import Any
@@ -50,39 +48,31 @@ def build_benchmark(
     allow_different: bool = False,
     registry: Path | None = None,
     workers: int = 1,
-    complete: bool = False,
 ) -> dict[str, Any]:
-    """Build a benchmark: write its manifest, labels, summary and data card.
-
-    Classes that are not given out, other captions, folds and what is where in the
-    images get files of their own: ``hidden.parquet``, ``captions_<name>.parquet``,
-    ``folds.parquet``, ``objects.parquet``, and pictures
-    that lie in no file ``images.zip``; so have pairs of duplicates,
-    ``duplicates.parquet``, and the card's pictures, ``thumbnails.jpg``, where images
-    were looked for.
-    """
-    plugin = load("benchmarks", name)
-    options, allowed = split_allowance(name, params_block)
-    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    """Build a benchmark: write :data:`PARTS`, and the summary beside them."""
+    plugin, params, allowed = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT if split is None else split
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
-    allow = allowed or allow_different
-    expected = compare(name, plugin, params, split, raw, built, allow=allow)
     taken = taken_from(plugin, params, raw)
     sample = "sample" in taken.values()
+    wanted, why = _wanted(plugin, params, split, raw, built, sample=sample)
+    expected: dict[str, Any] = {"matches": None, "why": why}
+    if wanted is not None:
+        allow, sources = allowed or allow_different, getattr(plugin, "SOURCES", ())
+        expected = _compared(name, raw, built, wanted, sources, allow=allow)
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
-    with staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, out, complete=complete)
+    # The summary gets its place last: it says that all is there.
+    with writing(summary_path(out)) as beside, staged(out) as folder:
+        digest = _write_rows(name, built, raw, folder, out)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
         strip = (folder / "thumbnails.jpg").exists()
-        card = data_card(
-            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
-        )
+        about = plugin.__doc__
+        card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())
-        write_json(folder / "summary.json", summary)
+        write_json(beside, summary)
     return summary
 
 
@@ -103,9 +93,7 @@ def _plain_text(name: str, built: Built) -> Built:
     return replace(built, labels=labels, hidden=hidden)
 
 
-def _write_rows(
-    name: str, built: Built, raw: Path, folder: Path, out: Path, *, complete: bool
-) -> str:
+def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
     rows = readable_rows(store_pictures(built, folder), folder, out)
     containers = {row.container for row in built.rows if row.container}
@@ -119,9 +107,8 @@ def _write_rows(
         evaluate=built.evaluate,
         containers=container_notes(raw, containers),
     )
-    hidden = built.hidden or ({} if complete else None)
-    write_labels(folder / "labels.parquet", built.labels, hidden)
-    _write_beside(folder, built, complete=complete)
+    write_labels(folder / "labels.parquet", built.labels, built.hidden)
+    _write_beside(folder, built)
     return digest
 
 
@@ -146,7 +133,7 @@ def summarise(
     expected: Mapping[str, Any],
     duplicates: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the contents of ``summary.json``."""
+    """Return what a build says of itself, beside its folder."""
     classes = per_class(built)
     n_captions = [len(row.captions) for row in built.rows]
     return {
@@ -172,21 +159,14 @@ def summarise(
     }
 
 
-def _write_beside(out: Path, built: Built, *, complete: bool) -> None:
-    """Write other captions, folds and objects, where there are; all if complete."""
-    always: dict[str, Mapping[str, Any]] = {"original": {}} if complete else {}
-    for kind, captions in (always | built.alternatives).items():
+def _write_beside(out: Path, built: Built) -> None:
+    """Write other captions, folds and objects, where there are."""
+    for kind, captions in built.alternatives.items():
         _write_column(out / f"captions_{kind}.parquet", "captions", captions)
-    if built.folds or complete:
-        _write_column(out / "folds.parquet", "fold", built.folds or {})
-    if built.objects or complete:
-        write_objects(out / "objects.parquet", built.objects or Objects())
-    if complete and not (out / "images.zip").exists():
-        with (
-            writing(out / "images.zip") as temporary,
-            zipfile.ZipFile(temporary, "w"),
-        ):
-            pass
+    if built.folds:
+        _write_column(out / "folds.parquet", "fold", built.folds)
+    if built.objects:
+        write_objects(out / "objects.parquet", built.objects)
 
 
 def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
@@ -212,7 +192,6 @@ PARTS = (
     "images.zip",
     "thumbnails.jpg",
     "README.md",
-    "summary.json",
 )
 """What a build writes; an earlier build's of these names goes when the next is done."""
 
@@ -232,7 +211,7 @@ def staged(out: Path) -> Iterator[Path]:
             for path in [path for part in PARTS for path in out.glob(part)]:
                 if path.name not in made:
                     path.unlink()
-            for name in sorted(made, key="summary.json".__eq__):  # the summary last
+            for name in sorted(made):
                 (folder / name).replace(out / name)
         except MmclustError as error:
             # To the reader it is the folder that was asked for.
@@ -252,11 +231,11 @@ SHOWN = 8
 """Classes that an error spells out."""
 
 
-def split_allowance(
-    name: str, block: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], bool]:
-    """Return a benchmark's options without ``allow_different``, and its value."""
-    options = dict(block or {})
+def _opened(
+    name: str, params_block: Mapping[str, Any] | None
+) -> tuple[ModuleType, Any, bool]:
+    """Return a benchmark, its options, and ``allow_different``, which is no option."""
+    plugin, options = load("benchmarks", name), dict(params_block or {})
     allowed = options.pop(ALLOW, False)
     if not isinstance(allowed, bool):
         raise MmclustError(
@@ -266,23 +245,20 @@ def split_allowance(
             found=repr(allowed),
             do="true records a build whose counts are not the published ones",
         )
-    return options, allowed
+    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
+    return plugin, params, allowed
 
 
-def compare(
+def _compared(
     name: str,
-    plugin: ModuleType,
-    params: Any,
-    split: str,
     raw: Path,
     built: Built,
+    wanted: Mapping[str, int],
+    sources: Sequence[str],
     *,
     allow: bool,
 ) -> dict[str, Any]:
     """Compare what was built with what the protocol yields."""
-    wanted, why = _wanted(plugin, params, split, raw, built)
-    if wanted is None:
-        return {"matches": None, "why": why}
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
     record: dict[str, Any] = {
         "matches": found == wanted,
@@ -295,8 +271,15 @@ def compare(
         if wanted.get(key, 0) != found.get(key, 0)
     }
     if different and not allow:
-        raise _refusal(name, raw, wanted, found, different)
-    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
+        raise MmclustError(
+            f"{name} does not come out as published",
+            where=raw,
+            expected=_sums(wanted),
+            found=f"{_sums(found)}; different: {told(different)}",
+            do="fetch the source again, or record the difference: --allow-different, "
+            f"or benchmarks.{name}.{ALLOW}: true in params.yaml",
+        )
+    verified = verified_by(raw, sources)
     record |= {"verified": verified} if verified else {}
     return record | ({"different": different} if different else {})
 
@@ -316,13 +299,19 @@ def told(different: Mapping[str, Mapping[str, int]], limit: int = SHOWN) -> str:
 
 
 def _wanted(
-    plugin: ModuleType, params: Any, split: str, raw: Path, built: Built
+    plugin: ModuleType,
+    params: Any,
+    split: str,
+    raw: Path,
+    built: Built,
+    *,
+    sample: bool,
 ) -> tuple[dict[str, int] | None, str]:
     """Return the counts to hold the build to, or why there are none."""
     expected = getattr(plugin, "expected", None)
     if expected is None:
         return None, "the benchmark has no published counts"
-    if "sample" in taken_from(plugin, params, raw).values():
+    if sample:
         return None, "the source is the built-in sample"
     counts: dict[str, int] | None = expected(params, split)
     if counts is None:
@@ -330,23 +319,6 @@ def _wanted(
     incomparable = getattr(plugin, "incomparable", None)
     reason = incomparable(raw, built) if incomparable else None
     return (None, reason) if reason else (counts, "")
-
-
-def _refusal(
-    name: str,
-    raw: Path,
-    wanted: Mapping[str, int],
-    found: Mapping[str, int],
-    different: Mapping[str, Mapping[str, int]],
-) -> MmclustError:
-    return MmclustError(
-        f"{name} does not come out as published",
-        where=raw,
-        expected=_sums(wanted),
-        found=f"{_sums(found)}; different: {told(different)}",
-        do="fetch the source again, or record the difference: --allow-different, or "
-        f"benchmarks.{name}.{ALLOW}: true in params.yaml",
-    )
 
 
 def _sums(counts: Mapping[str, int]) -> str:
@@ -357,7 +329,7 @@ def _sums(counts: Mapping[str, int]) -> str:
 
 def sources_of(name: str, params_block: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the sources that a benchmark reads with these options."""
-    plugin, params = _opened(name, params_block)
+    plugin, params, _ = _opened(name, params_block)
     if hasattr(plugin, "sources"):
         return tuple(plugin.sources(params))
     return tuple(getattr(plugin, "SOURCES", ())) or (plugin.SOURCE,)
@@ -372,7 +344,7 @@ def needed_pictures(
     name: str, raw: Path, params_block: Mapping[str, Any] | None
 ) -> list[str]:
     """Run a benchmark's protocol on everything but pictures."""
-    plugin, params = _opened(name, params_block)
+    plugin, params, _ = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT
     if not hasattr(plugin, "SOURCES"):
         raw = raw / plugin.SOURCE
@@ -380,12 +352,3 @@ def needed_pictures(
         return list(plugin.pictures(raw, params, split=split))
     built: Built = plugin.build(raw, params, split=split, images=False)
     return [row.member for row in built.rows]
-
-
-def _opened(
-    name: str, params_block: Mapping[str, Any] | None
-) -> tuple[ModuleType, Any]:
-    """Return a benchmark and its options, checked."""
-    options, _ = split_allowance(name, params_block)
-    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
-    return load("benchmarks", name), params

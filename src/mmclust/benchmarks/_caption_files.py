@@ -26,7 +26,7 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.text import json_value, utf8, what_is_wrong, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.archives import Found
@@ -107,23 +107,6 @@ def _check(images: Sequence[KarpathyImage], found: Found) -> None:
             )
 
 
-def splits_of(split: str, known: Iterable[str]) -> list[str]:
-    """Return the parts that a ``--split`` such as ``train+val`` or ``all`` names."""
-    known = list(known)
-    if split == "all":
-        return known
-    names = split.split("+")
-    if not set(names) <= set(known) or len(set(names)) < len(names):
-        raise MmclustError(
-            f"Unknown split {split!r}",
-            where="--split",
-            expected=nearest(split, ["all", *known]),
-            found=split,
-            do="name one, several joined by +, or all",
-        )
-    return names
-
-
 def require_captions(
     captions: Mapping[str, tuple[str, ...]], number: int | None, where: object
 ) -> None:
@@ -149,27 +132,17 @@ KARPATHY = "dataset_flickr30k.json"
 
 @dataclass(frozen=True)
 class Captioned:
-    """What a file says of Flickr30K's images.
-
-    Parameters
-    ----------
-    name, where, digest
-        The file, where it lies, and its sha256.
-    captions
-        Of each image id, which is its file's name without ``.jpg``: stripped, none
-        empty, in the publisher's order.
-    splits
-        Of each image id; empty where the file says none.
-    n_empty
-        Captions that were nothing but white space.
-    """
+    """What a file says of Flickr30K's images, by their names without ``.jpg``."""
 
     name: str
     where: str
     digest: str
     captions: dict[str, tuple[str, ...]]
+    """Stripped, none empty, in the publisher's order."""
     splits: dict[str, str] = field(default_factory=dict)
+    """Empty where the file says none."""
     n_empty: int = 0
+    """Captions that were nothing but white space."""
 
 
 def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:
@@ -180,21 +153,21 @@ def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:
 
 
 def _token(folders: Sequence[Path]) -> Captioned | None:
-    for folder in folders:
-        if (folder / TOKEN).is_file():
-            return _of_token((folder / TOKEN).read_bytes(), str(folder / TOKEN))
-        for archive in (folder / name for name in TOKEN_ARCHIVES):
-            if archive.is_file():
-                wanted = read_members(archive, lambda n: n.split("/")[-1] == TOKEN)
-                for name, data in wanted:
-                    return _of_token(data, f"{archive}, {name}")
+    for data, where in _token_files(folders):
+        captions, n_empty = parse_token(data, where)
+        digest = hashlib.sha256(data).hexdigest()
+        return Captioned(TOKEN, where, digest, captions, n_empty=n_empty)
     return None
 
 
-def _of_token(data: bytes, where: str) -> Captioned:
-    captions, n_empty = parse_token(data, where)
-    digest = hashlib.sha256(data).hexdigest()
-    return Captioned(TOKEN, where, digest, captions, n_empty=n_empty)
+def _token_files(folders: Sequence[Path]) -> Iterator[tuple[bytes, str]]:
+    for folder in folders:
+        if (folder / TOKEN).is_file():
+            yield (folder / TOKEN).read_bytes(), str(folder / TOKEN)
+        for archive in (folder / name for name in TOKEN_ARCHIVES):
+            if archive.is_file():
+                found = read_members(archive, lambda n: n.split("/")[-1] == TOKEN)
+                yield from ((data, f"{archive}, {name}") for name, data in found)
 
 
 def _table(folders: Sequence[Path]) -> Captioned | None:

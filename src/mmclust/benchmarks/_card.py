@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Entries of a long note that are spelled out; the summary has all."""
+OF_SAMPLE = (
+    "> **Built from the built-in sample.** Pictures and captions were drawn and "
+    "composed by rules, in the publisher's format. They are not the published "
+    "data, and scores on them are for trying the pipeline."
+)
 _SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -48,7 +53,7 @@ def data_card(
         f"# {summary['benchmark']}",
         " ".join(title.split()),
         *(["![Some of its pictures](thumbnails.jpg)"] if thumbnails else []),
-        *_warning(sample),
+        *([OF_SAMPLE] if sample else []),
         "## Protocol",
         about or "As the first line says.",
         _counts(summary),
@@ -86,17 +91,6 @@ def _front_matter(summary: Mapping[str, Any], origins: Sequence[Source]) -> str:
         "tags": ["clustering", "mmclust"],
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---"
-
-
-def _warning(sample: bool) -> list[str]:
-    if not sample:
-        return []
-    text = (
-        "> **Built from the built-in sample.** Pictures and captions were drawn and "
-        "composed by rules, in the publisher's format. They are not the published "
-        "data, and scores on them are for trying the pipeline."
-    )
-    return [text]
 
 
 def _counts(summary: Mapping[str, Any]) -> str:

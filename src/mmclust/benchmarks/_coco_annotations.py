@@ -14,7 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -75,44 +75,33 @@ class _Caption(msgspec.Struct, gc=False):
     caption: str
 
 
-class _InstancesFile(msgspec.Struct):
-    images: list[ImageRecord]
-    categories: list[Category]
-    annotations: list[_Instance]
-
-
 class _CaptionsFile(msgspec.Struct):
     annotations: list[_Caption]
 
 
+class _File(msgspec.Struct, Generic[T]):
+    images: list[ImageRecord]
+    categories: list[Category]
+    annotations: list[T]
+
+
 @dataclass(frozen=True)
 class Instances:
-    """What an instances file says about which category is seen in which image.
-
-    Parameters
-    ----------
-    images
-        The n records of the file, in its order.
-    names
-        Distinct category names.
-    image_rows
-        int64 (a,): each annotation's position in ``images``.
-    name_rows
-        int64 (a,): each annotation's position in ``names``.
-    digest
-        sha256 of the file.
-    """
+    """Which category is seen in which image, in a annotations."""
 
     images: list[ImageRecord]
     names: list[str]
+    """Of the categories, each once."""
     image_rows: np.ndarray[Any, Any]
+    """int64 (a,): positions in ``images``."""
     name_rows: np.ndarray[Any, Any]
+    """int64 (a,): positions in ``names``."""
     digest: str
 
 
 def read_instances(found: Found) -> Instances:
     """Read an instances file; crowd annotations count like any other."""
-    content, digest = decode_file(found, _InstancesFile)
+    content, digest = decode_file(found, _File[_Instance])
     image_ids = column(content.images, "id")
     _refuse_shared_files(content.images, found)
     category_ids = column(content.categories, "id")
@@ -214,66 +203,38 @@ class _Outlined(_Object):
     segmentation: list[list[float]] | dict[str, Any] | None = None
 
 
-class _ObjectsFile(msgspec.Struct):
-    images: list[ImageRecord]
-    categories: list[Category]
-    annotations: list[_Object]
-
-
-class _OutlinesFile(msgspec.Struct):
-    images: list[ImageRecord]
-    categories: list[Category]
-    annotations: list[_Outlined]
-
-
 @dataclass(frozen=True)
 class CocoObjects:
-    """What an instances file says of where things are.
-
-    Parameters
-    ----------
-    images
-        Its records by id.
-    categories
-        Names in the order of the file.
-    image_ids
-        int64 (a,): the image of each object.
-    names
-        int64 (a,): positions in ``categories``.
-    boxes
-        int32 (a, 4).
-    crowd
-        bool (a,).
-    outlines
-        JSON of each; empty strings where not wanted or not given.
-    digest
-        sha256 of the file.
-    """
+    """What an instances file says of where its a objects are."""
 
     images: dict[int, ImageRecord]
     categories: tuple[str, ...]
+    """Names in the order of the file."""
     image_ids: np.ndarray[Any, Any]
+    """int64 (a,)."""
     names: np.ndarray[Any, Any]
+    """int64 (a,): positions in ``categories``."""
     boxes: np.ndarray[Any, Any]
+    """int32 (a, 4)."""
     crowd: np.ndarray[Any, Any]
     outlines: list[str]
+    """JSON of each; empty where not wanted or not given."""
     digest: str
 
 
 def read_coco_objects(found: Found, *, outlines: bool) -> CocoObjects:
     """Read an instances file with its boxes."""
-    kind = _OutlinesFile if outlines else _ObjectsFile
-    content: Any
+    content: _File[Any]
+    kind: Any = _File[_Outlined] if outlines else _File[_Object]
     content, digest = decode_file(found, kind)
     entries = content.annotations
     image_ids = column(entries, "image_id")
     positions(column(content.images, "id"), image_ids, "image", found)
-    names = positions(
+    known, category_ids = (
         column(content.categories, "id"),
         column(entries, "category_id"),
-        "category",
-        found,
     )
+    names = positions(known, category_ids, "category", found)
     corners = np.array([e.bbox for e in entries], np.float64).reshape(-1, 4)
     corners[:, 2:] += corners[:, :2]
     drawn = [getattr(entry, "segmentation", None) for entry in entries]
@@ -296,29 +257,7 @@ TABLE_SIZE = 1 << 22
 def positions(
     known: np.ndarray[Any, Any], ids: np.ndarray[Any, Any], what: str, found: Found
 ) -> np.ndarray[Any, Any]:
-    """Return where each id stands in a list of ids.
-
-    Parameters
-    ----------
-    known
-        int64 (n,): the list.
-    ids
-        int64 (a,): what to look up.
-    what
-        ``image`` or ``category``, for messages.
-    found
-        The file, for messages.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (a,): positions in ``known``.
-
-    Raises
-    ------
-    MmclustError
-        When an id is known twice, or an annotation's is not known.
-    """
+    """Return where each id stands in a list of ids."""
     values, counts = np.unique(known, return_counts=True)
     twice = values[counts > 1]
     if len(twice):

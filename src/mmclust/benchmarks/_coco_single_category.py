@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.benchmarks._coco_annotations import read_captions, read_instances
-from mmclust.benchmarks._image_places import locate_images
+from mmclust.benchmarks._image_places import locate_images, row_at
 from mmclust.benchmarks._source_files import (
     container_notes,
     find,
     require,
     source_facts,
 )
+from mmclust.benchmarks._splits import unknown_split
 from mmclust.core.archives import check_folder
-from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.manifest import Row
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import ImageRecord, Instances
-    from mmclust.core.archives import Place
+    from mmclust.core.manifest import Row
 
 
 PROTOCOL = "1"
@@ -107,13 +107,8 @@ def _splits_of(split: str) -> list[str]:
     names = split.split("+")
     for name in names:
         if name not in SPLITS or names.count(name) > 1:
-            raise MmclustError(
-                f"Unknown split {split!r}",
-                where="--split",
-                expected=nearest(split, [*SPLITS, "+".join(SPLITS)]),
-                found=split,
-                do="the protocol's own split is train2017",
-            )
+            known = [*SPLITS, "+".join(SPLITS)]
+            raise unknown_split(split, known, "the protocol's own split is train2017")
     return names
 
 
@@ -176,29 +171,21 @@ def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[P
     rows = []
     containers = set()
     for part in parts:
-        places: dict[str, Place] = {}
-        if images:
-            files = {image.image_id: image.file for image, _ in part.chosen}
-            places = locate_images(raw, part.split, files)
-            containers |= {place.container for place in places.values()}
-        rows += [_row(image, part, places) for image, _ in part.chosen]
+        files = {image.image_id: image.file for image, _ in part.chosen}
+        places = locate_images(raw, part.split, files) if images else {}
+        containers |= {place.container for place in places.values()}
+        rows += [
+            row_at(
+                image.image_id,
+                places.get(image.image_id),
+                f"{part.split}/{image.file}",
+                SPLITS[part.split],
+                part.captions.get(image.id, ()),
+                (image.width, image.height),
+            )
+            for image, _ in part.chosen
+        ]
     return rows, containers
-
-
-def _row(image: ImageRecord, part: _Part, places: Mapping[str, Place]) -> Row:
-    image_id = image.image_id
-    place = places.get(image_id)
-    return Row(
-        image_id=image_id,
-        container=place.container if place else None,
-        member=place.member if place else f"{part.split}/{image.file}",
-        offset=place.offset if place else None,
-        length=place.length if place else None,
-        width=image.width,
-        height=image.height,
-        captions=part.captions.get(image.id, ()),
-        split=SPLITS[part.split],
-    )
 
 
 ANNOTATED_UPSTREAM = 117_266

@@ -101,14 +101,8 @@ class _Groups:
     """Images in groups of equal keys, and how many of each split and class are in each.
 
     Pairs are counted by products of such numbers: two groups of 10,000 make a hundred
-    million pairs, of which none is written down.
-
-    Parameters
-    ----------
-    keys
-        int64 (n,): the group of each image, from 0 without gaps.
-    splits, classes
-        int64 (n,): of each image; a class of -1 is not known.
+    million pairs, of which none is written down. Groups are numbered from 0 without
+    gaps; a class of -1 is not known.
     """
 
     def __init__(
@@ -330,20 +324,12 @@ _JPEG = b"\xff\xd8\xff"
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Of n pictures, in manifest order.
-
-    Parameters
-    ----------
-    digests
-        sha256 of each file's bytes, (n,) of ``S32``.
-    hashes
-        uint64 (n,): the perceptual hash; 0 where the picture does not decode.
-    decoded
-        bool (n,).
-    """
+    """Of n pictures, in manifest order."""
 
     digests: np.ndarray[Any, Any]
+    """sha256 of each file's bytes, (n,) of ``S32``."""
     hashes: np.ndarray[Any, Any]
+    """uint64 (n,): the perceptual hash; 0 where the picture does not decode."""
     decoded: np.ndarray[Any, Any]
 
 

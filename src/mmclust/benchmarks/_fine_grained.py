@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._image_places import locate_files, row_at
-from mmclust.benchmarks._source_files import container_notes, lacking, look_for
+from mmclust.benchmarks._image_places import captioned_rows, locate_files
+from mmclust.benchmarks._source_files import lacking, look_for
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
 from mmclust.core.text import json_value, shown, utf8, whole
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
-
-    from mmclust.core.archives import Place
 
 
 CAPTIONS = 5
@@ -38,22 +36,12 @@ DISTRACTOR = re.compile(r"\d{12}\.jpg")
 
 @dataclass(frozen=True)
 class FineGrained:
-    """A fine-grained benchmark as published.
-
-    Parameters
-    ----------
-    captions
-        The five of each query image, as they are, by the image's stem.
-    pool
-        All file names, in the order of the array.
-    where
-        The caption file, for messages.
-    digests
-        sha256 of the two files, by name.
-    """
+    """A fine-grained benchmark as published."""
 
     captions: dict[str, tuple[str, ...]]
+    """The five of each query image, as they are, by the image's stem."""
     pool: list[str]
+    """All file names, in the order of the array."""
     where: str
     digests: dict[str, str]
 
@@ -89,44 +77,30 @@ def _captions(path: Path) -> dict[str, tuple[str, ...]]:
         text = utf8(path.read_bytes(), path, "The file of fine-grained captions")
         entries = json_value(text, object_pairs_hook=list)
     except ValueError as error:
-        raise _refusal(
-            "The fine-grained captions are not JSON",
-            path,
-            "a complete JSON document in UTF-8",
-            error,
-        ) from error
-    if not isinstance(entries, list) or not all(_is_entry(e) for e in entries):
-        raise _refusal(
-            "The fine-grained captions have an unexpected shape",
-            path,
-            "an object of image stems, each with a list of strings",
-            _first_odd(entries),
-        )
-    stems = Counter(stem for stem, _ in entries)
-    twice = [stem for stem, count in stems.items() if count > 1]
-    if twice:
-        raise _refusal("An image has two entries", path, "each image once", some(twice))
+        expected = "a complete JSON document in UTF-8"
+        what = "The fine-grained captions are not JSON"
+        raise _refusal(what, path, expected, error) from error
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        what = "The fine-grained captions have an unexpected shape"
+        expected = "an object of image stems, each with a list of strings"
+        raise _refusal(what, path, expected, _first_odd(entries))
+    twice = _repeated(stem for stem, _ in entries)
+    _refuse(twice, "An image has two entries", path, "each image once")
+    if not entries:
+        what = "The fine-grained captions are of no image"
+        raise _refusal(what, path, "images", "{}")
     captions = {
         whole(stem, path): tuple(whole(text, f"{path}, {stem}") for text in texts)
         for stem, texts in entries
     }
-    if not captions:
-        raise _refusal(
-            "The fine-grained captions are of no image", path, "images", "{}"
-        )
     wrong = [
-        f"{i} ({n})"
-        for i, t in captions.items()
-        if (n := sum(bool(text.strip()) for text in t)) != CAPTIONS
-        or len(t) != CAPTIONS
+        f"{stem} ({n})"
+        for stem, texts in captions.items()
+        if (n := sum(bool(text.strip()) for text in texts)) != CAPTIONS
+        or len(texts) != CAPTIONS
     ]
-    if wrong:
-        raise _refusal(
-            "Images have not five captions",
-            path,
-            f"{CAPTIONS} for each image, none of them empty",
-            f"{len(wrong):,} with others: {some(wrong)}",
-        )
+    expected = f"{CAPTIONS} for each image, none of them empty"
+    _refuse(wrong, "Images have not five captions", path, expected, "with others")
     return captions
 
 
@@ -134,11 +108,8 @@ def _is_entry(entry: Any) -> bool:
     if not isinstance(entry, tuple):
         return False
     stem, texts = entry
-    return (
-        bool(stem)
-        and isinstance(texts, list)
-        and all(isinstance(t, str) for t in texts)
-    )
+    is_list = bool(stem) and isinstance(texts, list)
+    return is_list and all(isinstance(text, str) for text in texts)
 
 
 def _first_odd(entries: Any) -> str:
@@ -156,62 +127,54 @@ def _first_odd(entries: Any) -> str:
 def _pool(path: Path) -> list[str]:
     array = read_array(path)
     if array.dtype.kind != "U" or array.ndim != 1 or not len(array):
-        raise _refusal(
-            "The pool is no list of file names",
-            path,
-            "an array of text with one axis, such as <U29 (31244,)",
-            f"{array.dtype.str} {array.shape}",
-        )
+        what = "The pool is no list of file names"
+        expected = "an array of text with one axis, such as <U29 (31244,)"
+        raise _refusal(what, path, expected, f"{array.dtype.str} {array.shape}")
     pool: list[str] = array.tolist()
-    twice = [name for name, count in Counter(pool).items() if count > 1]
-    if twice:
-        raise _refusal(
-            "The pool lists images twice",
-            path,
-            "each image once",
-            f"{len(twice):,} twice: {some(twice)}",
-        )
-    odd = [
-        name
-        for name in pool
-        if not name.endswith(".jpg") or PurePosixPath(name).name != name
-    ]
-    if odd:
-        raise _refusal(
-            "The pool has names that are no file names",
-            path,
-            "<name>.jpg, without folders",
-            some(map(repr, odd)),
-        )
+    twice = _repeated(pool)
+    _refuse(twice, "The pool lists images twice", path, "each image once", "twice")
+    odd = [n for n in pool if not n.endswith(".jpg") or PurePosixPath(n).name != n]
+    what = "The pool has names that are no file names"
+    _refuse(list(map(repr, odd)), what, path, "<name>.jpg, without folders")
     return pool
 
 
 def _check_names(fine: FineGrained, pool: Path, query: re.Pattern[str]) -> None:
-    strange = [stem for stem in fine.captions if not query.fullmatch(stem)]
-    if strange:
-        raise _refusal(
-            "Captions are of images that are not the data set's",
-            fine.where,
-            f"stems such as {query.pattern}",
-            f"{len(strange):,} others: {some(strange)}",
-        )
     held = set(fine.pool)
-    absent = [stem for stem in fine.captions if f"{stem}.jpg" not in held]
-    if absent:
-        raise _refusal(
-            "The pool lacks images that have captions",
-            pool,
-            f"all {len(fine.captions):,} images of {fine.where}",
-            f"{len(absent):,} missing: {some(absent)}",
-        )
-    strange = [s for s in fine.distractors if not DISTRACTOR.fullmatch(f"{s}.jpg")]
-    if strange:
-        raise _refusal(
-            "The pool has images without captions that are no distractors",
-            pool,
-            "names of COCO's unlabeled2017, twelve digits",
-            f"{len(strange):,} others: {some(strange)}",
-        )
+    _refuse(
+        [stem for stem in fine.captions if not query.fullmatch(stem)],
+        "Captions are of images that are not the data set's",
+        fine.where,
+        f"stems such as {query.pattern}",
+        "others",
+    )
+    _refuse(
+        [stem for stem in fine.captions if f"{stem}.jpg" not in held],
+        "The pool lacks images that have captions",
+        pool,
+        f"all {len(fine.captions):,} images of {fine.where}",
+        "missing",
+    )
+    _refuse(
+        [s for s in fine.distractors if not DISTRACTOR.fullmatch(f"{s}.jpg")],
+        "The pool has images without captions that are no distractors",
+        pool,
+        "names of COCO's unlabeled2017, twelve digits",
+        "others",
+    )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _refuse(
+    wrong: Sequence[str], what: str, where: object, expected: str, words: str = ""
+) -> None:
+    """Refuse files of which something is wrong; ``words`` say what, after a number."""
+    if wrong:
+        number = f"{len(wrong):,} {words}: " if words else ""
+        raise _refusal(what, where, expected, number + some(wrong))
 
 
 def _refusal(what: str, where: object, expected: str, found: object) -> MmclustError:
@@ -229,15 +192,7 @@ UNLABELED = "unlabeled2017"
 
 @dataclass(frozen=True)
 class Originals:
-    """The captions that the fine-grained ones were made from.
-
-    Parameters
-    ----------
-    captions
-        Of each query image; ``None`` where their file is not there.
-    notes
-        The file, its sha256, and what became of the captions.
-    """
+    """Captions that the fine-grained ones were made from, if their file is there."""
 
     captions: dict[str, tuple[str, ...]] | None
     notes: dict[str, Any] = field(default_factory=dict)
@@ -261,25 +216,16 @@ def build_fine_grained(
         stem: path_of(stem) if stem in fine.captions else f"{UNLABELED}/{stem}.jpg"
         for stem in stems
     }
-    places: dict[str, Place] = locate_files(folders, files) if images else {}
-    rows = [
-        row_at(
-            stem,
-            places.get(stem),
-            member=files[stem],
-            captions=fine.captions.get(stem, ()),
-            split="test",
-        )
-        for stem in stems
-    ]
-    containers = {place.container for place in places.values()}
+    places = locate_files(folders, files) if images else {}
+    splits = dict.fromkeys(stems, "test")
+    rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
     found = originals.captions
     notes = {
         "pool": pool_notes(fine),
         "text": text_notes(fine.captions),
         "original_captions": originals.notes or None,
         "original_text": text_notes(found) if found else None,
-        "image_files": container_notes(raw, containers) or "not looked for",
+        "image_files": image_files,
     }
     return Built(
         rows,

@@ -1,38 +1,59 @@
-"""Where image files lie: in folders or in archives, and there at which byte."""
+"""Where image files lie: in folders or in archives, and there at which byte.
+
+What cannot be read where it lies goes into ``images.zip`` beside the manifest, stored
+uncompressed: the images that a benchmark takes of a ``.tar.gz``, which can only be read
+from its start, and pictures that are rows of an array, as PNGs.
+"""
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from posixpath import splitext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mmclust.benchmarks._source_files import container_notes
 from mmclust.core.archives import (
     Place,
     archive_places,
+    listed,
     locate_members,
+    needs_unpacking,
     opened,
+    read_members,
+    write_stored,
 )
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.manifest import Row
+from mmclust.core.progress import track
 from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from pathlib import Path
+
+    from mmclust.core.types import Built
+
+    Listing = dict[str, dict[str, Place]]
+    """Class → file name → place."""
 
 
 _PILLOW = """
     apng bmp dds dib gif ico jfif jpe jpeg jpg mpo pbm pcx pgm png pnm ppm psd qoi sgi
     tga tif tiff"""
-_NEEDS = {
-    "avif": "avif avifs",
-    "jpg_2000": "j2c j2k jp2 jpc jpf jpx",
-    "webp": "webp",
-}
+_NEEDS = {"avif": "avif avifs", "jpg_2000": "j2c j2k jp2 jpc jpf jpx", "webp": "webp"}
 _OTHERS = """
     arw cr2 cr3 dng emf eps exr hdr heic heics heif hif jxl nef orf raf raw rw2 svg svgz
     wmf xcf"""
@@ -72,32 +93,27 @@ def _pillow_has(feature: str) -> bool:
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
     """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
     _refuse_paths(raw, files)
+    inside, archive = raw / folder, raw / f"{folder}.zip"
     places: dict[str, Place] = {}
     empty: list[str] = []
-    if (raw / folder).is_dir():
-        for image_id, name in files.items():
-            path = raw / folder / name
-            if path.is_file():
-                places[image_id] = Place(raw / folder, name)
-        absent = {i: name for i, name in files.items() if i not in places}
+    if inside.is_dir():
+        here = {i: name for i, name in files.items() if (inside / name).is_file()}
+        absent = {i: name for i, name in files.items() if i not in here}
         alike = in_other_form(
-            absent.values(), lambda: (path.name for path in (raw / folder).iterdir())
+            absent.values(), lambda: (path.name for path in inside.iterdir())
         )
-        for image_id, name in absent.items():
-            if name in alike and (raw / folder / alike[name]).is_file():
-                places[image_id] = Place(raw / folder, alike[name])
-        empty += [
-            image_id
-            for image_id, place in places.items()
-            if (place.container / place.member).stat().st_size == 0
-        ]
+        found = {i: alike[name] for i, name in absent.items() if name in alike}
+        here |= {i: name for i, name in found.items() if (inside / name).is_file()}
+        places = {i: Place(inside, name) for i, name in here.items()}
+        empty = [i for i, name in here.items() if not (inside / name).stat().st_size]
     absent = {i: name for i, name in files.items() if i not in places}
-    archive = raw / f"{folder}.zip"
     if absent and archive.is_file():
-        found = _members(archive, folder, absent)
-        empty += [i for i, info in found.items() if info.file_size == 0]
-        places |= archive_places(archive, found)
-    _refuse_missing(raw, folder, files, places, empty)
+        members = _members(archive, folder, absent)
+        empty += [i for i, info in members.items() if info.file_size == 0]
+        places |= archive_places(archive, members)
+    missing = sorted(files.keys() - places.keys())
+    expected = f"{len(files):,} image files"
+    _refuse_missing(f"{inside}, {archive}", expected, missing, empty)
     return places
 
 
@@ -145,29 +161,17 @@ def _refuse_paths(raw: Path, files: Mapping[str, str]) -> None:
 
 
 def _refuse_missing(
-    raw: Path,
-    folder: str,
-    files: Mapping[str, str],
-    places: Mapping[str, Place],
-    empty: list[str],
+    where: str, expected: str, missing: Sequence[str], empty: Sequence[str]
 ) -> None:
-    missing = sorted(image_id for image_id in files if image_id not in places)
     if missing:
         raise MmclustError(
             "Selected images have no file",
-            where=f"{raw / folder}, {raw / f'{folder}.zip'}",
-            expected=f"{len(files):,} image files",
+            where=where,
+            expected=expected,
             found=f"{len(missing):,} missing: {some(missing)}",
             do="fetch the source again, or count without images: --annotations-only",
         )
-    if empty:
-        raise MmclustError(
-            "Image files are empty",
-            where=f"{raw / folder}, {raw / f'{folder}.zip'}",
-            expected="at least one byte each",
-            found=f"{len(empty):,} empty: {some(sorted(empty))}",
-            do="fetch the source again",
-        )
+    refuse_empty(where, empty, "fetch the source again")
 
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -198,7 +202,11 @@ def locate_files(
                     empty.append(image_id)
             if not wanted:
                 break
-    _refuse_absent(folders, stems, files, sorted(absent.values()), sorted(empty))
+    missing, expected = sorted(absent.values()), f"{len(files):,} image files"
+    if missing:
+        packed = " or ".join(f"{stem}.zip or .tar(.gz)" for stem in stems)
+        expected += f", such as {files[missing[0]]}, in folders or in {packed}"
+    _refuse_missing(", ".join(map(str, folders)), expected, missing, empty)
     return places
 
 
@@ -277,51 +285,199 @@ def _shortest(
     return chosen
 
 
-def _refuse_absent(
-    folders: Sequence[Path],
-    stems: Sequence[str],
+def row_at(
+    image_id: str,
+    place: Place | None,
+    member: str,
+    split: str,
+    captions: tuple[str, ...] = (),
+    size: tuple[int | None, int | None] = (None, None),
+) -> Row:
+    """Return the row of an image, and where its bytes are."""
+    where: tuple[Path | None, str, int | None, int | None] = None, member, None, None
+    if place:
+        where = place.container, place.member, place.offset, place.length
+    return Row(image_id, *where, *size, captions, split)
+
+
+def captioned_rows(
+    raw: Path,
     files: Mapping[str, str],
-    missing: list[str],
-    empty: list[str],
+    places: Mapping[str, Place],
+    captions: Mapping[str, tuple[str, ...]],
+    splits: Mapping[str, str],
+) -> tuple[list[Row], Any]:
+    """Return a row for each image file, and what the notes say of where they lie."""
+    rows = [
+        row_at(i, places.get(i), path, splits[i], captions.get(i, ()))
+        for i, path in files.items()
+    ]
+    containers = {place.container for place in places.values()}
+    return rows, container_notes(raw, containers) or "not looked for"
+
+
+def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
+    """List ``folder/<class>/*``; other files than images are passed over."""
+    listing: Listing = {}
+    empty: list[str] = []
+    there = sorted(path.name for path in folder.iterdir()) if classes is None else []
+    for name in there if classes is None else classes:
+        if not (folder / name).is_dir():
+            continue
+        places = listing.setdefault(name, {})
+        with os.scandir(folder / name) as entries:
+            for entry in entries:
+                if not is_image(entry.name) or not entry.is_file():
+                    continue
+                places[entry.name] = Place(folder, f"{name}/{entry.name}")
+                if entry.stat().st_size == 0:
+                    empty.append(f"{name}/{entry.name}")
+    refuse_empty(folder, empty)
+    return listing
+
+
+def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> Listing:
+    """List ``<prefix>/<class>/*`` of a zip; see :func:`in_folder`."""
+    with opened(archive) as packed:
+        infos = {
+            name: info
+            for name, info in packed.NameToInfo.items()
+            if _fits(name, prefixes, classes)
+        }
+    refuse_empty(archive, [name for name, i in infos.items() if i.file_size == 0])
+    return _by_class(archive_places(archive, infos))
+
+
+def in_tar(
+    archive: Path, prefix: str, classes: Collection[str] | None = None
+) -> Listing:
+    """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
+
+    def wanted(name: str) -> bool:
+        return _fits(name, [prefix], classes)
+
+    places = locate_members(archive, wanted)
+    refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
+    return _by_class(places)
+
+
+def require_classes(
+    listing: Listing, classes: Collection[str], where: object, expected: str
 ) -> None:
-    where = ", ".join(map(str, folders))
-    if missing:
-        archives = " or ".join(f"{stem}.zip or .tar(.gz)" for stem in stems)
+    """Refuse classes without an image."""
+    bare = [name for name in classes if not listing.get(name)]
+    if bare:
         raise MmclustError(
-            "Selected images have no file",
+            "Classes have no image",
             where=where,
-            expected=f"{len(files):,} image files, such as {files[missing[0]]}, in "
-            f"folders or in {archives}",
-            found=f"{len(missing):,} missing: {some(missing)}",
-            do="fetch the source again, or count without images: --annotations-only",
+            expected=expected,
+            found=f"none of {len(bare)} of {len(classes)} classes: {some(bare)}",
+            do="fetch the source again, or give its folder with --raw",
         )
+
+
+def refuse_empty(
+    where: object,
+    empty: Collection[str],
+    do: str = "fetch the source again, or take them out",
+) -> None:
+    """Refuse image files without a byte."""
     if empty:
         raise MmclustError(
             "Image files are empty",
             where=where,
             expected="at least one byte each",
-            found=f"{len(empty):,} empty: {some(empty)}",
-            do="fetch the source again",
+            found=f"{len(empty):,} empty: {some(sorted(empty))}",
+            do=do,
         )
 
 
-def row_at(
-    image_id: str,
-    place: Place | None,
-    *,
-    member: str,
-    captions: tuple[str, ...],
-    split: str,
-) -> Row:
-    """Return the row of an image, and where its bytes are."""
-    return Row(
-        image_id=image_id,
-        container=place.container if place else None,
-        member=place.member if place else member,
-        offset=place.offset if place else None,
-        length=place.length if place else None,
-        width=None,
-        height=None,
-        captions=captions,
-        split=split,
-    )
+def _fits(path: str, prefixes: Sequence[str], classes: Collection[str] | None) -> bool:
+    """Return whether a path is ``<prefix>/<class>/<image>``."""
+    above, _, name = path.rpartition("/")
+    within, _, kind = above.rpartition("/")
+    fits = within in prefixes and kind != "" and (classes is None or kind in classes)
+    return fits and is_image(name)
+
+
+def _by_class(places: dict[str, Place]) -> Listing:
+    listing: Listing = {}
+    for member, place in places.items():
+        above, _, name = member.rpartition("/")
+        listing.setdefault(above.rpartition("/")[2], {})[name] = place
+    return listing
+
+
+STORE = "images.zip"
+
+
+def store_pictures(built: Built, out: Path) -> list[Row]:
+    """Write pictures that lie in no file into ``images.zip``; point the rows to it."""
+    if built.pictures is None:
+        return built.rows
+    pictures = track(built.pictures, f"writing {STORE}", len(built.rows), "images")
+    places = write_stored(out / STORE, pictures)
+    return [
+        replace(row, container=p.container, offset=p.offset, length=p.length)
+        for row in built.rows
+        for p in (places[row.member],)
+    ]
+
+
+def readable_rows(
+    rows: Sequence[Row], out: Path, earlier: Path | None = None
+) -> list[Row]:
+    """Return the rows such that every image can be read where its row says."""
+    containers = {row.container for row in rows if row.container}
+    packed = sorted(c for c in containers if needs_unpacking(c))
+    if not packed:
+        return list(rows)
+
+    def name(container: Path, member: str) -> str:
+        return member if len(packed) == 1 else f"{container.name}/{member}"
+
+    wanted: dict[Path, dict[str, int]] = {container: {} for container in packed}
+    for row in rows:
+        if row.container in wanted:
+            wanted[row.container][row.member] = row.length or 0
+    sizes = {name(c, m): size for c in packed for m, size in wanted[c].items()}
+    path, before = out / STORE, (earlier or out) / STORE
+    same = listed(before) == (sizes, _identity(packed))
+    if not same or not _linked(before, path):
+        read = (
+            (name(container, member), data)
+            for container in packed
+            for member, data in read_members(container, wanted[container])
+        )
+        images = track(read, f"writing {STORE}", len(sizes), "images")
+        write_stored(path, images, _identity(packed))
+    with opened(path) as archive:
+        places = archive_places(path, archive.NameToInfo)
+    return [
+        replace(row, container=path, member=stored, offset=places[stored].offset)
+        if row.container in wanted and (stored := name(row.container, row.member))
+        else row
+        for row in rows
+    ]
+
+
+def _linked(earlier: Path, path: Path) -> bool:
+    """Give a file a second name, where the file system can; it is never changed."""
+    if path == earlier:
+        return True
+    try:
+        path.hardlink_to(earlier.resolve())
+    except OSError:
+        return False
+    return True
+
+
+def _identity(archives: Iterable[Path]) -> bytes:
+    """Return what tells archives apart: name, size, and the check at their end."""
+    lines = []
+    for path in archives:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 64))
+            tail = zlib.crc32(file.read())
+        lines.append(f"{path.name} {path.stat().st_size} {tail:08x}")
+    return "\n".join(lines).encode()

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._class_folders import (
+from mmclust.benchmarks._image_places import (
     in_folder,
     in_zip,
     refuse_empty,
     require_classes,
+    row_at,
 )
-from mmclust.benchmarks._image_places import row_at
 from mmclust.benchmarks._source_files import Layout, read_layout
-from mmclust.benchmarks._split_policy import roles
 from mmclust.core.archives import Place, check_folder, locate_members
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.benchmarks._class_folders import Listing
+    from mmclust.benchmarks._image_places import Listing
+    from mmclust.benchmarks._splits import Roles
     from mmclust.core.manifest import Row
 
 
@@ -189,14 +189,12 @@ def build_subset(
     raw: Path,
     classes: Mapping[str, str],
     subset: str,
+    role: Roles,
+    notes: dict[str, Any],
     *,
-    policy: str,
-    split: str,
     images: bool,
-    dxmc_on_train: bool = False,
 ) -> Built:
     """Take all images of some classes."""
-    role = roles(split, policy, report="val", dxmc_on_train=dxmc_on_train)
     rows: list[Row] = []
     labels: dict[str, str] = {}
     sources: dict[str, str] = {}
@@ -212,15 +210,8 @@ def build_subset(
             if identity in labels:
                 twice.append(f"{identity} ({labels[identity]}, {wnid})")
             labels[identity] = wnid
-            rows.append(
-                row_at(
-                    identity,
-                    place if images else None,
-                    member=f"{part}/{wnid}/{name}",
-                    captions=(),
-                    split=part,
-                )
-            )
+            found = place if images else None
+            rows.append(row_at(identity, found, f"{part}/{wnid}/{name}", part))
     if twice:
         raise MmclustError(
             "Images occur twice",
@@ -229,12 +220,7 @@ def build_subset(
             found=f"{len(twice):,}: {some(twice)}",
             do="remove the copies from the source",
         )
-    notes = {
-        "split": split,
-        "split_policy": policy,
-        "class_names": dict(classes),
-        "classes_per_split": counts,
-    }
+    notes = notes | {"class_names": dict(classes), "classes_per_split": counts}
     return Built(
         rows,
         labels,

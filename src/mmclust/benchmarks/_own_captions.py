@@ -37,23 +37,7 @@ TEXTS = ("texts", "captions", "text")
 
 @dataclass
 class Metadata:
-    """What the tables say, by picture.
-
-    Parameters
-    ----------
-    captions
-        Stripped, none empty, in the tables' order.
-    labels
-        Class names.
-    ids
-        From the column ``image_id``.
-    splits
-        From the column ``split``.
-    tables
-        By name, what of it was used, and what not.
-    sources
-        sha256 of each file.
-    """
+    """What the tables say, by picture; sha256 and use of each table."""
 
     captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)

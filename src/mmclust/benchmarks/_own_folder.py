@@ -43,36 +43,22 @@ _NAMED = {
 
 @dataclass(frozen=True)
 class Files:
-    """A directory's files, hidden ones apart.
-
-    Parameters
-    ----------
-    raw
-        The directory.
-    root
-        The pictures' folder: ``raw``, or a folder in it.
-    pictures
-        Paths below ``root``, sorted.
-    others
-        Paths below ``raw`` of all other plain files, sorted.
-    special
-        Paths below ``raw`` of what is neither file nor folder, or is a link to a
-        folder, which is not followed.
-    splits
-        The split that each first folder below ``root`` names; empty unless all of
-        them, and no picture lies beside them.
-    folders
-        Below ``root``, those of the first level, and where these are splits of the
-        second, too.
-    """
+    """A directory's files, hidden ones apart; paths are sorted."""
 
     raw: Path
     root: Path
+    """The pictures' folder: ``raw``, or a folder in it."""
     pictures: tuple[str, ...]
+    """Below ``root``."""
     others: tuple[str, ...]
+    """All other plain files, below ``raw``."""
     special: tuple[str, ...]
+    """What is neither file nor folder, or a link to a folder, which is not followed."""
     splits: dict[str, str]
+    """What each first folder below ``root`` names; empty unless all of them name a
+    split, and no picture lies beside them."""
     folders: tuple[str, ...]
+    """Of the first level below ``root``, and where these are splits of the second."""
 
 
 @dataclass(frozen=True)

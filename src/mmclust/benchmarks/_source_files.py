@@ -10,26 +10,14 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import ModuleType
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Files that a publisher packs together.
-
-    Parameters
-    ----------
-    archive
-        For instance ``cifar-10-python.tar.gz``.
-    folder
-        The folder inside it, which unpacking makes.
-    names
-        The files needed.
-    optional
-        Files to read where they are there.
-    """
+    """Files that a publisher packs together, below a folder in the archive."""
 
     archive: str
     folder: str
@@ -59,17 +47,22 @@ def read_layout(
             f"{n.archive}, or unpacked {n.folder}/ with {', '.join(n.names)}"
             for n in layouts
         ),
-        found=_what_is_there(raw, layouts),
+        found=next(_incomplete(raw, layouts), contents([raw])),
         do="fetch the source again, or give its folder with --raw",
     )
 
 
-def _what_is_there(raw: Path, layouts: Sequence[Layout]) -> str:
+def _incomplete(raw: Path, layouts: Sequence[Layout]) -> Iterator[str]:
     for layout in layouts:
-        lacking = [n for n in layout.names if not (raw / layout.folder / n).is_file()]
+        absent = [n for n in layout.names if not (raw / layout.folder / n).is_file()]
         if (raw / layout.folder).is_dir():
-            return f"{layout.folder}/ without {some(lacking)}"
-    return some(sorted(p.name for p in raw.iterdir())) or "an empty folder"
+            yield f"{layout.folder}/ without {some(absent)}"
+
+
+def contents(folders: Sequence[Path]) -> str:
+    """Say what is in some folders, for messages."""
+    there = {path.name for folder in folders for path in folder.iterdir()}
+    return some(sorted(there)) or "an empty folder"
 
 
 def _unpack(path: Path, layout: Layout) -> dict[str, bytes]:
@@ -159,7 +152,7 @@ def require(raw: Path, archive: str, member: str) -> Found:
             f"{member} is missing",
             where=raw,
             expected=f"{raw / member}, or {member} inside {raw / archive}",
-            found=some(sorted(p.name for p in raw.iterdir())) or "an empty folder",
+            found=contents([raw]),
             do="fetch the source again, or give its folder with --raw",
         )
     return found
@@ -181,12 +174,11 @@ def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None
 
 def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
     """Return the error for a file that is in none of the folders."""
-    there = {path.name for folder in folders for path in folder.iterdir()}
     return MmclustError(
         f"{what} is missing",
         where=", ".join(map(str, folders)),
         expected=" or ".join(names),
-        found=some(sorted(there)) or "an empty folder",
+        found=contents(folders),
         do="fetch the source again, or give its folder with --raw",
     )
 

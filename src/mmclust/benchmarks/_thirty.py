@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.benchmarks._image_places import row_at
+from mmclust.benchmarks._splits import unknown_split
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
-from mmclust.core.manifest import Row
 from mmclust.core.seeds import generator
 from mmclust.core.types import SPLITS, Built
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mmclust.benchmarks._class_folders import Listing
+    from mmclust.benchmarks._image_places import Listing
+    from mmclust.core.manifest import Row
 
 PROTOCOL = "1"
 N_CLASSES, N_IMAGES = 30, 500
@@ -31,21 +33,7 @@ SEED = 782
 
 @dataclass(frozen=True)
 class Draw:
-    """What is drawn from each class, checked.
-
-    Parameters
-    ----------
-    classes
-        Names of folders.
-    images_per_class
-        Images drawn from each.
-    fractions
-        Shares of train, val and test; they sum to 1.
-    seed
-        Of the draw.
-    evaluate
-        Splits that are clustered and scored.
-    """
+    """What is drawn from each class, and dealt to train, val and test, checked."""
 
     classes: tuple[str, ...]
     images_per_class: int
@@ -99,13 +87,8 @@ class Draw:
 def check_part(split: str, known: str) -> None:
     """Refuse another part than the one that is drawn from."""
     if split != known:
-        raise MmclustError(
-            f"Unknown split {split!r}",
-            where="--split",
-            expected=nearest(split, [known]),
-            found=split,
-            do="leave --split out; the shares are an option, fractions",
-        )
+        do = "leave --split out; the shares are an option, fractions"
+        raise unknown_split(split, [known], do)
 
 
 def draw_built(
@@ -142,19 +125,8 @@ def draw_built(
                 image_id = _image_id(kind, file)
                 place = listing[kind][file]
                 (hidden if split == "test" else labels)[image_id] = kind
-                rows.append(
-                    Row(
-                        image_id,
-                        place.container if images else None,
-                        place.member,
-                        place.offset if images else None,
-                        place.length if images else None,
-                        None,
-                        None,
-                        (),
-                        split,
-                    )
-                )
+                found = place if images else None
+                rows.append(row_at(image_id, found, place.member, split))
     names = {kind: sorted(listing[kind]) for kind in sorted(draw.classes)}
     notes |= {
         "seed": draw.seed,

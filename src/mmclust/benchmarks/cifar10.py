@@ -7,7 +7,6 @@ pictures in the same order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._pixel_arrays import (
@@ -16,7 +15,7 @@ from mmclust.benchmarks._pixel_arrays import (
     pixels_built,
     read_splits,
 )
-from mmclust.benchmarks._split_policy import expected_counts, roles
+from mmclust.benchmarks._splits import Params, roles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +25,9 @@ if TYPE_CHECKING:
 SOURCE = "cifar10"
 DEFAULT_SPLIT = "train+test"
 CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
     "truck",
-)
+)  # fmt: skip
 PER_CLASS = {"train": 5_000, "test": 1_000}
 BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 VERSIONS = (
@@ -58,39 +49,8 @@ VERSIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Params:
-    """Which splits are fitted on and reported."""
-
-    split_policy: str = "tac"
-    """``tac`` (and ``dxmc``, here the same): fit train, evaluate test; ``all``: both
-    for both; ``train``: train for both."""
-
-
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Take the official pictures; ids are ``train_00000`` … in file order.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source, archive unpacked or not.
-    params
-        The policy.
-    split
-        ``train+test`` (the policy chooses), ``train`` or ``test``.
-    images
-        Whether to hand on the pictures.
-
-    Returns
-    -------
-    Built
-        One row per picture.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, damaged or hostile, or a label is out of range.
-    """
+    """Take the official pictures; ids are ``train_00000`` … in file order."""
     role = roles(split, params.split_policy, report="test")
     splits, sources = read_splits(raw, VERSIONS, role.parts)
     parts = {}
@@ -103,5 +63,5 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
 
 def expected(params: Params, split: str) -> dict[str, int]:
     """Return the images of each class in the parts that are built."""
-    parts = roles(split, params.split_policy, report="test").parts
-    return expected_counts(CLASSES, PER_CLASS, parts)
+    role = roles(split, params.split_policy, report="test")
+    return role.expected(CLASSES, PER_CLASS)

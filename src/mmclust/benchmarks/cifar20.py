@@ -6,7 +6,6 @@ a table; the files also state the coarse label of each picture, and the two must
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from mmclust.benchmarks._pixel_arrays import (
     pixels_built,
     read_splits,
 )
-from mmclust.benchmarks._split_policy import expected_counts, roles
+from mmclust.benchmarks._splits import Params, roles
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
@@ -30,27 +29,13 @@ if TYPE_CHECKING:
 SOURCE = "cifar100"
 DEFAULT_SPLIT = "train+test"
 CLASSES = (
-    "aquatic mammals",
-    "fish",
-    "flowers",
-    "food containers",
-    "fruit and vegetables",
-    "household electrical devices",
-    "household furniture",
-    "insects",
-    "large carnivores",
-    "large man-made outdoor things",
-    "large natural outdoor scenes",
-    "large omnivores and herbivores",
-    "medium-sized mammals",
-    "non-insect invertebrates",
-    "people",
-    "reptiles",
-    "small mammals",
-    "trees",
-    "vehicles 1",
-    "vehicles 2",
-)
+    "aquatic mammals", "fish", "flowers", "food containers", "fruit and vegetables",
+    "household electrical devices", "household furniture", "insects",
+    "large carnivores", "large man-made outdoor things", "large natural outdoor scenes",
+    "large omnivores and herbivores", "medium-sized mammals",
+    "non-insect invertebrates", "people", "reptiles", "small mammals", "trees",
+    "vehicles 1", "vehicles 2",
+)  # fmt: skip
 # Coarse label of each fine label 0 … 99.
 COARSE = (
     4, 1, 14, 8, 0, 6, 7, 7, 18, 3,
@@ -81,40 +66,8 @@ VERSIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Params:
-    """Which splits are fitted on and reported."""
-
-    split_policy: str = "tac"
-    """``tac`` (and ``dxmc``, here the same): fit train, evaluate test; ``all``: both
-    for both; ``train``: train for both."""
-
-
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Take the official pictures; ids are ``train_00000`` … in file order.
-
-    Parameters
-    ----------
-    raw
-        Folder of CIFAR-100, archive unpacked or not.
-    params
-        The policy.
-    split
-        ``train+test`` (the policy chooses), ``train`` or ``test``.
-    images
-        Whether to hand on the pictures.
-
-    Returns
-    -------
-    Built
-        One row per picture.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing, damaged or hostile, or its coarse labels are not
-        those that the table gives its fine labels.
-    """
+    """Take the official pictures; ids are ``train_00000`` … in file order."""
     role = roles(split, params.split_policy, report="test")
     splits, sources = read_splits(raw, VERSIONS, role.parts)
     parts = {part: _coarse(read) for part, read in splits.items()}
@@ -144,5 +97,5 @@ def _coarse(read: Split) -> Pixels:
 
 def expected(params: Params, split: str) -> dict[str, int]:
     """Return the images of each class in the parts that are built."""
-    parts = roles(split, params.split_policy, report="test").parts
-    return expected_counts(CLASSES, PER_CLASS, parts)
+    role = roles(split, params.split_policy, report="test")
+    return role.expected(CLASSES, PER_CLASS)

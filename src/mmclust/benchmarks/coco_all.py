@@ -19,7 +19,6 @@ from mmclust.benchmarks._source_files import protocol_value
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.types import Built
@@ -28,50 +27,16 @@ SOURCE = "coco2017"
 DEFAULT_SPLIT = "train2017"
 MIN_IMAGES = 100
 PUBLISHED = {
-    "giraffe": 1_723,
-    "airplane": 1_470,
-    "clock": 1_436,
-    "zebra": 1_432,
-    "bird": 1_330,
-    "train": 1_291,
-    "elephant": 1_089,
-    "toilet": 1_075,
-    "cow": 962,
-    "sheep": 847,
-    "bear": 776,
-    "horse": 658,
-    "stop sign": 546,
-    "vase": 509,
-    "traffic light": 506,
-    "boat": 496,
-    "fire hydrant": 492,
-    "bench": 483,
-    "cat": 471,
-    "teddy bear": 434,
-    "pizza": 393,
-    "dog": 374,
-    "person": 354,
-    "truck": 353,
-    "bed": 337,
-    "broccoli": 304,
-    "banana": 289,
-    "sink": 287,
-    "motorcycle": 280,
-    "bus": 266,
-    "donut": 232,
-    "scissors": 206,
-    "suitcase": 187,
-    "cake": 167,
-    "orange": 149,
-    "car": 149,
-    "kite": 125,
-    "refrigerator": 125,
-    "oven": 124,
-    "sandwich": 123,
-    "cell phone": 120,
-    "hot dog": 110,
-    "umbrella": 109,
-}
+    "giraffe": 1_723, "airplane": 1_470, "clock": 1_436, "zebra": 1_432, "bird": 1_330,
+    "train": 1_291, "elephant": 1_089, "toilet": 1_075, "cow": 962, "sheep": 847,
+    "bear": 776, "horse": 658, "stop sign": 546, "vase": 509, "traffic light": 506,
+    "boat": 496, "fire hydrant": 492, "bench": 483, "cat": 471, "teddy bear": 434,
+    "pizza": 393, "dog": 374, "person": 354, "truck": 353, "bed": 337, "broccoli": 304,
+    "banana": 289, "sink": 287, "motorcycle": 280, "bus": 266, "donut": 232,
+    "scissors": 206, "suitcase": 187, "cake": 167, "orange": 149, "car": 149,
+    "kite": 125, "refrigerator": 125, "oven": 124, "sandwich": 123, "cell phone": 120,
+    "hot dog": 110, "umbrella": 109,
+}  # fmt: skip
 """Images of each class in train2017: 23,189 of 43."""
 
 incomparable = _coco_single_category.incomparable
@@ -94,30 +59,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Choose the images of all categories that are frequent enough.
-
-    Parameters
-    ----------
-    raw
-        Folder of COCO 2017, archives unpacked or not.
-    params
-        The threshold.
-    split
-        ``train2017`` (the protocol's), ``val2017`` or ``train2017+val2017``.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per image.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, the threshold is below 1, or no
-        image is left.
-    """
+    """Choose the images of all categories that are frequent enough."""
     least = params.min_images
     if least is None:
         least = protocol_value(raw, "coco_all.min_images", MIN_IMAGES)
@@ -130,12 +72,9 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             do="give another min_images, or leave it out for the protocol's 100",
         )
 
-    def keep(counts: Mapping[str, int]) -> set[str]:
-        return {name for name, count in counts.items() if count >= least}
-
     return build_single_category(
         raw,
-        keep,
+        lambda counts: {name for name, n in counts.items() if n >= least},
         what=f"a category with at least {least} single-category images",
         notes={"min_images": least},
         split=split,

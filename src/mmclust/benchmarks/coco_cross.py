@@ -17,7 +17,6 @@ from mmclust.benchmarks import _coco_single_category
 from mmclust.benchmarks._coco_single_category import build_single_category
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.types import Built
@@ -25,17 +24,10 @@ if TYPE_CHECKING:
 SOURCE = "coco2017"
 DEFAULT_SPLIT = "train2017"
 PUBLISHED = {
-    "stop sign": 546,
-    "airplane": 1_470,
-    "suitcase": 187,
-    "pizza": 393,
-    "cell phone": 120,
-    "person": 354,
-    "giraffe": 1_723,
-    "kite": 125,
-    "toilet": 1_075,
+    "stop sign": 546, "airplane": 1_470, "suitcase": 187, "pizza": 393,
+    "cell phone": 120, "person": 354, "giraffe": 1_723, "kite": 125, "toilet": 1_075,
     "clock": 1_436,
-}
+}  # fmt: skip
 """The ten classes, and how many images each has in train2017: 7,429."""
 CLASSES = tuple(PUBLISHED)
 
@@ -55,37 +47,11 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Choose the images of the ten categories.
-
-    Parameters
-    ----------
-    raw
-        Folder of COCO 2017, archives unpacked or not.
-    params
-        None.
-    split
-        ``train2017`` (the protocol's), ``val2017`` or ``train2017+val2017``.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per image.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or no image is left.
-    """
+    """Choose the images of the ten categories."""
     del params
-
-    def keep(counts: Mapping[str, int]) -> set[str]:
-        return set(CLASSES) & set(counts)
-
     return build_single_category(
         raw,
-        keep,
+        lambda counts: counts.keys() & set(CLASSES),
         what="the ten classes",
         notes={},
         split=split,

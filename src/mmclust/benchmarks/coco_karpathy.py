@@ -19,15 +19,10 @@ from mmclust.benchmarks._caption_files import (
     ROLES,
     read_karpathy,
     require_captions,
-    splits_of,
 )
-from mmclust.benchmarks._image_places import locate_files, row_at
-from mmclust.benchmarks._source_files import (
-    container_notes,
-    lacking,
-    look_for,
-    source_folders,
-)
+from mmclust.benchmarks._image_places import captioned_rows, locate_files
+from mmclust.benchmarks._source_files import lacking, look_for, source_folders
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
@@ -36,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._caption_files import KarpathyImage
-    from mmclust.core.archives import Found, Place
+    from mmclust.core.archives import Found
     from mmclust.core.manifest import Row
 
 SOURCES = ("karpathy_splits", "coco2014")
@@ -63,31 +58,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Choose the images of a part of the split.
-
-    Parameters
-    ----------
-    raw
-        Holds the folders ``karpathy_splits`` and ``coco2014``, or their files.
-    params
-        How many captions.
-    split
-        ``test`` (the protocol's), ``val``, ``train``, ``restval``, several joined
-        by ``+``, or ``all``.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per image, ``image_id`` as in ``COCO_val2014_000000000042``; no
-        classes. Encoders are fitted on ``train``, scores are of ``test``.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or an image has too few captions.
-    """
+    """Choose the images of a part of the split."""
     parts = splits_of(split, IMAGES)
     folders = source_folders(raw, SOURCES)
     found = look_for(folders, ARCHIVE, FILE)
@@ -99,28 +70,17 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     number = params.captions_per_image
     captions = {image.image_id: image.captions for image in chosen}
     require_captions(captions, number, found)
-    places: dict[str, Place] = {}
-    if images:
-        files = {i.image_id: f"{i.filepath}/{i.filename}" for i in chosen}
-        places = locate_files(folders, files)
-    rows = [
-        row_at(
-            image.image_id,
-            places.get(image.image_id),
-            member=f"{image.filepath}/{image.filename}",
-            captions=captions[image.image_id][:number],
-            split=ROLES[image.split],
-        )
-        for image in chosen
-    ]
-    containers = {place.container for place in places.values()}
+    files = {i.image_id: f"{i.filepath}/{i.filename}" for i in chosen}
+    places = locate_files(folders, files) if images else {}
+    kept = {image_id: texts[:number] for image_id, texts in captions.items()}
+    splits = {image.image_id: ROLES[image.split] for image in chosen}
+    rows, image_files = captioned_rows(raw, files, places, kept, splits)
     return Built(
         rows,
         {},
         protocol="1",
         sources={FILE: digest},
-        notes=_notes(split, chosen, captions, rows)
-        | {"image_files": container_notes(raw, containers) or "not looked for"},
+        notes=_notes(split, chosen, captions, rows) | {"image_files": image_files},
         fit=("train",),
         evaluate=("test",),
         folds=folds([i.image_id for i in chosen if i.split == "test"]),

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mmclust.benchmarks._caption_files import splits_of
 from mmclust.benchmarks._coco_annotations import read_captions, read_coco_objects
-from mmclust.benchmarks._image_places import locate_files
+from mmclust.benchmarks._image_places import locate_files, row_at
 from mmclust.benchmarks._source_files import (
     container_notes,
     lacking,
     look_for,
     source_folders,
 )
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_files, size_of
 from mmclust.core.manifest import Manifest, Row
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from mmclust.benchmarks._coco_annotations import CocoObjects
     from mmclust.core.archives import Found, Place
+    from mmclust.core.manifest import Row
 
 
 SOURCES = ("coco2014", "coco2017")
@@ -60,6 +61,33 @@ class Params:
     """Whether the outlines of the objects that are scored are kept, besides boxes."""
 
 
+@dataclass
+class Part:
+    """Train or val on its way through the filter."""
+
+    name: str
+    folder: str
+    """Of the pictures, for instance ``val2014``."""
+    captions: dict[int, tuple[str, ...]]
+    objects: CocoObjects
+    chosen: set[int]
+    """Images that stay."""
+    n_empty: int
+    places: dict[int, Place] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Images by the first rule that they fell to."""
+
+    def file(self, image: int) -> str:
+        """Return the name of an image's file; COCO's rule where none is stated."""
+        record = self.objects.images.get(image)
+        prefix = f"COCO_{self.folder}_" if self.folder.endswith("2014") else ""
+        return (record and record.file_name) or f"{prefix}{image:012d}.jpg"
+
+    def image_id(self, image: int) -> str:
+        """Return the name of an image's file without its ending."""
+        return PurePosixPath(self.file(image)).stem
+
+
 def sources(params: Params) -> tuple[str, ...]:
     """Return the one source that is read."""
     return (params.source,)
@@ -80,31 +108,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Choose the images, with their captions and objects.
-
-    Parameters
-    ----------
-    raw
-        Holds the folder of the source, or its files.
-    params
-        Which source, and the filter.
-    split
-        ``all`` (the protocol's), ``train`` or ``val``.
-    images
-        Whether to look for the image files. Without them, grey images cannot be told
-        and stay; the notes say so.
-
-    Returns
-    -------
-    Built
-        One row per image, ``image_id`` its file's name without ending; no classes,
-        but objects. Words are learned on ``train``, scores are of ``val``.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or no image is left.
-    """
+    """Choose the images, with their captions and objects."""
     folders = source_folders(raw, (params.source,))
     digests: dict[str, str] = {}
     parts = _parts(folders, params, split, digests)
@@ -114,7 +118,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             found = locate_files(folders, files)
             part.places = {int(i): place for i, place in found.items()}
         if params.filter == "published":
-            drop(part, raw)
+            _drop(part, raw)
     rows = [_row(part, i) for part in parts for i in sorted(part.chosen)]
     if not rows:
         raise MmclustError(
@@ -147,7 +151,7 @@ def _parts(
     parts = [_read(folders, name, year, params, digests) for name in names]
     if params.filter == "published":
         for part in parts:
-            drop_bare(part)
+            _drop_bare(part)
     return parts
 
 
@@ -182,18 +186,14 @@ def _read(
 
 
 def _row(part: Part, image: int) -> Row:
-    place = part.places.get(image)
     record = part.objects.images.get(image)
-    return Row(
-        image_id=part.image_id(image),
-        container=place.container if place else None,
-        member=place.member if place else f"{part.folder}/{part.file(image)}",
-        offset=place.offset if place else None,
-        length=place.length if place else None,
-        width=record.width if record else None,
-        height=record.height if record else None,
-        captions=part.captions[image],
-        split=part.name,
+    return row_at(
+        part.image_id(image),
+        part.places.get(image),
+        f"{part.folder}/{part.file(image)}",
+        part.name,
+        part.captions[image],
+        (record.width, record.height) if record else (None, None),
     )
 
 
@@ -251,94 +251,26 @@ _GREY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B")
 """What decodes to an array of two dimensions."""
 
 
-@dataclass
-class Part:
-    """Train or val on its way through the filter.
-
-    Parameters
-    ----------
-    name, folder
-        For instance ``val``, ``val2014``.
-    captions
-        Of each captioned image.
-    objects
-        Of all images.
-    chosen
-        Images that stay.
-    places
-        Where their bytes are, where images were looked for.
-    dropped
-        Images by the first rule that they fell to.
-    n_empty
-        Blank captions left out.
-    """
-
-    name: str
-    folder: str
-    captions: dict[int, tuple[str, ...]]
-    objects: CocoObjects
-    chosen: set[int]
-    n_empty: int
-    places: dict[int, Place] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    def file(self, image: int) -> str:
-        """Return the name of an image's file; COCO's rule where none is stated."""
-        record = self.objects.images.get(image)
-        return (record and record.file_name) or fallback_name(self.folder, image)
-
-    def image_id(self, image: int) -> str:
-        """Return the name of an image's file without its ending."""
-        return PurePosixPath(self.file(image)).stem
-
-
-def fallback_name(folder: str, image: int) -> str:
-    """Return the file that COCO's rule gives an image."""
-    prefix = f"COCO_{folder}_" if folder.endswith("2014") else ""
-    return f"{prefix}{image:012d}.jpg"
-
-
-def drop_bare(part: Part) -> None:
-    """Take out of ``part.chosen`` the images without object; crowds are objects.
-
-    It is the filter's first rule, and the one that needs no picture.
-    """
+def _drop_bare(part: Part) -> None:
+    """Apply the filter's first rule, which needs no picture; crowds are objects."""
     bare = part.chosen - set(part.objects.image_ids.tolist())
     part.dropped["no_object"] = len(bare)
     part.chosen = part.chosen - bare
 
 
-def drop(part: Part, raw: Path) -> None:
-    """Take out of ``part.chosen`` what falls to the other rules, and count it by rule.
-
-    In this order: stored in grey; a category whose name has several words. Grey is
-    told by the file's header, which says how many dimensions the decoded array has.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or is no image.
-    """
-    objects, left = part.objects, part.chosen
-    grey = _grey(part, sorted(left), raw) if part.places else set()
-    left = left - grey
-    long = {at for at, name in enumerate(objects.categories) if len(name.split()) > 1}
-    named = {
-        image
-        for image, name in zip(
-            objects.image_ids.tolist(), objects.names.tolist(), strict=True
-        )
-        if name in long
-    }
-    part.dropped |= {
-        "greyscale": len(grey),
-        "name_of_several_words": len(left & named),
-    }
+def _drop(part: Part, raw: Path) -> None:
+    """Apply the other two: stored in grey; a category whose name has several words."""
+    objects = part.objects
+    grey = _grey(part, sorted(part.chosen), raw) if part.places else set()
+    left = part.chosen - grey
+    long = [at for at, name in enumerate(objects.categories) if len(name.split()) > 1]
+    named = set(objects.image_ids[np.isin(objects.names, long)].tolist())
+    part.dropped |= {"greyscale": len(grey), "name_of_several_words": len(left & named)}
     part.chosen = left - named
 
 
 def _grey(part: Part, images: list[int], raw: Path) -> set[int]:
-    """Return those of the images whose decoded arrays have two dimensions."""
+    """Return the images whose decoded arrays have two dimensions, as headers say."""
     import pyarrow as pa
     from PIL import Image
 

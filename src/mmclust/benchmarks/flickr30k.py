@@ -21,17 +21,16 @@ from mmclust.benchmarks._caption_files import (
     Captioned,
     captions_and_splits,
     require_captions,
-    splits_of,
 )
-from mmclust.benchmarks._image_places import locate_files, row_at
-from mmclust.benchmarks._source_files import container_notes, lacking, source_folders
+from mmclust.benchmarks._image_places import captioned_rows, locate_files
+from mmclust.benchmarks._source_files import lacking, source_folders
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.errors import MmclustError
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.core.archives import Place
     from mmclust.core.manifest import Row
 
 SOURCES = ("flickr30k", "flickr30k_publisher", "karpathy_splits")
@@ -55,34 +54,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Choose the images of a part of the split.
-
-    Parameters
-    ----------
-    raw
-        Holds the folders ``flickr30k`` (the hub's files) or ``flickr30k_publisher``
-        and ``karpathy_splits``, or their files. The publisher's captions are taken
-        where they are there.
-    params
-        How many captions each image must have.
-    split
-        ``all`` (the protocol's), ``train``, ``val``, ``test``, or several joined by
-        ``+``.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per image, ``image_id`` its file's name without ``.jpg``; no classes.
-        Encoders are fitted on ``train``, scores are of ``test``.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, no file says the splits, or an image has
-        not the captions it must have.
-    """
+    """Choose the images of a part of the split."""
     parts = splits_of(split, IMAGES)
     folders = source_folders(raw, SOURCES)
     files = captions_and_splits(folders)
@@ -95,27 +67,15 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     chosen = {i: part for i, part in splits.splits.items() if part in parts}
     captions = {image_id: texts.captions.get(image_id, ()) for image_id in chosen}
     _check_captions(captions, params.captions_per_image, texts.where)
-    places: dict[str, Place] = {}
-    if images:
-        places = locate_files(folders, {i: f"{FOLDER}/{i}.jpg" for i in chosen})
-    rows = [
-        row_at(
-            image_id,
-            places.get(image_id),
-            member=f"{FOLDER}/{image_id}.jpg",
-            captions=captions[image_id],
-            split=part,
-        )
-        for image_id, part in chosen.items()
-    ]
-    containers = {place.container for place in places.values()}
+    paths = {image_id: f"{FOLDER}/{image_id}.jpg" for image_id in chosen}
+    places = locate_files(folders, paths) if images else {}
+    rows, image_files = captioned_rows(raw, paths, places, captions, chosen)
     return Built(
         rows,
         {},
         protocol="1",
         sources={each.name: each.digest for each in files},
-        notes=_notes(split, texts, splits, rows)
-        | {"image_files": container_notes(raw, containers) or "not looked for"},
+        notes=_notes(split, texts, splits, rows) | {"image_files": image_files},
         fit=("train",),
         evaluate=("test",),
     )

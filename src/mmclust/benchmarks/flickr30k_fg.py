@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._caption_files import captions_and_splits, splits_of
+from mmclust.benchmarks._caption_files import captions_and_splits
 from mmclust.benchmarks._fine_grained import (
     Originals,
     build_fine_grained,
@@ -21,6 +21,7 @@ from mmclust.benchmarks._fine_grained import (
     read_fine_grained,
 )
 from mmclust.benchmarks._source_files import source_folders
+from mmclust.benchmarks._splits import splits_of
 from mmclust.benchmarks.flickr30k import FOLDER
 
 if TYPE_CHECKING:
@@ -53,31 +54,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Join captions and pool by name.
-
-    Parameters
-    ----------
-    raw
-        Holds the folders ``fine_grained``, ``flickr30k`` (or
-        ``flickr30k_publisher``) and ``coco2017_unlabeled``, or their files; without
-        images the first is enough.
-    params
-        None.
-    split
-        ``test``: there is no other.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per image of the pool, ``image_id`` its file's name without ending.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, or the two do not belong together.
-    """
+    """Join captions and pool by name."""
     del params
     splits_of(split, ["test"])
     folders = source_folders(raw, SOURCES)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._image_places import is_image, not_decoded_here
+from mmclust.benchmarks._image_places import is_image, not_decoded_here, row_at
 from mmclust.benchmarks._own_captions import (
     read_metadata,
     read_sidecars,
@@ -29,9 +29,9 @@ from mmclust.benchmarks._own_folder import (
     told_of_folders,
     written,
 )
+from mmclust.core.archives import Place
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import digest_of
-from mmclust.core.manifest import Row
 from mmclust.core.types import SPLITS, Built
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._own_captions import Metadata
-    from mmclust.benchmarks._own_folder import Files, Picture
+    from mmclust.benchmarks._own_folder import Files
 
 SOURCE = "folder"
 DEFAULT_SPLIT = "all"
@@ -65,36 +65,7 @@ class Params:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Take every picture below a directory.
-
-    Parameters
-    ----------
-    raw
-        The directory. Hidden files and folders are passed over.
-    params
-        Where labels and splits are from.
-    split
-        ``all``.
-    images
-        Whether to read the pictures: their headers must be those of images, and
-        their digests go into the manifest.
-
-    Returns
-    -------
-    Built
-        One row per picture. Ids are the metadata's ``image_id`` where every picture
-        has one of its own, else paths below the directory without their ending, or
-        with it where two would be one. Without splits all is ``train``, fitted on and
-        reported; with them ``train`` is fitted on, and ``test``, or else ``val``, is
-        reported. What was not used is in the notes.
-
-    Raises
-    ------
-    MmclustError
-        When there is no picture, one is empty, too large or no image, metadata
-        name a picture that is not there, a file of captions is not UTF-8, a
-        picture has two labels, or only some have one.
-    """
+    """Take every picture below a directory."""
     _check_options(params, split)
     files = find_files(raw)
     metadata = read_metadata(files, labels=params.labels == "auto")
@@ -104,13 +75,13 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     captions, used = read_sidecars(files, metadata.captions)
     pictures = read_pictures(files) if images else {}
     rows = [
-        _row(
-            name,
+        row_at(
             ids[name],
-            files,
-            pictures.get(name),
-            captions.get(name, ()),
+            Place(files.root, name) if images else None,
+            name,
             splits.get(name, "train"),
+            captions.get(name, ()),
+            (pictures[name].width, pictures[name].height) if images else (None, None),
         )
         for name in files.pictures
     ]
@@ -176,27 +147,6 @@ def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
     if files.splits:
         return {n: files.splits[n.partition("/")[0]] for n in files.pictures}
     return usable_splits(metadata, files.pictures)
-
-
-def _row(
-    name: str,
-    image_id: str,
-    files: Files,
-    picture: Picture | None,
-    captions: tuple[str, ...],
-    split: str,
-) -> Row:
-    return Row(
-        image_id=image_id,
-        container=files.root if picture else None,
-        member=name,
-        offset=None,
-        length=None,
-        width=picture.width if picture else None,
-        height=picture.height if picture else None,
-        captions=captions,
-        split=split,
-    )
 
 
 def _notes(

@@ -8,10 +8,11 @@ publisher's own split (750 uncleaned, 250 reviewed) plays no part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._class_folders import in_folder, in_tar
+from mmclust.benchmarks._image_places import in_folder, in_tar
+from mmclust.benchmarks._source_files import contents
 from mmclust.benchmarks._thirty import (
     FRACTIONS,
     N_IMAGES,
@@ -27,44 +28,20 @@ from mmclust.core.params import Positive  # noqa: TC001
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.benchmarks._class_folders import Listing
+    from mmclust.benchmarks._image_places import Listing
     from mmclust.core.types import Built
 
 SOURCE = "food101"
 DEFAULT_SPLIT = "all"
 ARCHIVE = "food-101.tar.gz"
 CLASSES = (
-    "apple_pie",
-    "baklava",
-    "bibimbap",
-    "caesar_salad",
-    "carrot_cake",
-    "cheesecake",
-    "chicken_curry",
-    "chicken_wings",
-    "chocolate_cake",
-    "cup_cakes",
-    "donuts",
-    "dumplings",
-    "edamame",
-    "falafel",
-    "fish_and_chips",
-    "french_fries",
-    "french_onion_soup",
-    "fried_rice",
-    "greek_salad",
-    "guacamole",
-    "hamburger",
-    "hot_dog",
-    "ice_cream",
-    "lasagna",
-    "pancakes",
-    "pizza",
-    "ramen",
-    "spaghetti_bolognese",
-    "sushi",
-    "tiramisu",
-)
+    "apple_pie", "baklava", "bibimbap", "caesar_salad", "carrot_cake", "cheesecake",
+    "chicken_curry", "chicken_wings", "chocolate_cake", "cup_cakes", "donuts",
+    "dumplings", "edamame", "falafel", "fish_and_chips", "french_fries",
+    "french_onion_soup", "fried_rice", "greek_salad", "guacamole", "hamburger",
+    "hot_dog", "ice_cream", "lasagna", "pancakes", "pizza", "ramen",
+    "spaghetti_bolognese", "sushi", "tiramisu",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,29 +61,7 @@ class Params:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Draw the images.
-
-    Parameters
-    ----------
-    raw
-        Folder of Food-101, archive unpacked or not.
-    params
-        Classes, sizes and seed.
-    split
-        ``all``.
-    images
-        Whether rows say where the files are.
-
-    Returns
-    -------
-    Built
-        One row per image.
-
-    Raises
-    ------
-    MmclustError
-        When a class is unknown or has too few images, or the archive is damaged.
-    """
+    """Draw the images."""
     check_part(split, DEFAULT_SPLIT)
     draw = _draw(params)
     listing = _listing(raw)
@@ -134,7 +89,7 @@ def _listing(raw: Path) -> Listing:
         "The pictures of Food-101 are missing",
         where=raw,
         expected=f"{ARCHIVE}, or unpacked food-101/images/<class>/*.jpg",
-        found=some(sorted(p.name for p in raw.iterdir())) or "an empty folder",
+        found=contents([raw]),
         do="fetch the source again, or give its folder with --raw",
     )
 
@@ -146,10 +101,4 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def _draw(params: Params) -> Draw:
-    return Draw(
-        params.classes,
-        params.images_per_class,
-        params.fractions,
-        params.seed,
-        params.evaluate,
-    )
+    return Draw(**asdict(params))

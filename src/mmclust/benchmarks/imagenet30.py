@@ -7,7 +7,7 @@ so that these are this project's choice. Drawn from ImageNet's train part alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._imagenet import class_images
@@ -29,37 +29,17 @@ if TYPE_CHECKING:
 SOURCE = "imagenet1k"
 DEFAULT_SPLIT = "train"
 CLASSES = {
-    "n01440764": "tench",
-    "n01443537": "goldfish",
-    "n01484850": "great white shark",
-    "n01614925": "bald eagle",
-    "n01644373": "tree frog",
-    "n01770393": "scorpion",
-    "n01882714": "koala",
-    "n02007558": "flamingo",
-    "n02056570": "king penguin",
-    "n02099601": "golden retriever",
-    "n02123045": "tabby cat",
-    "n02129165": "lion",
-    "n02165456": "ladybug",
-    "n02279972": "monarch butterfly",
-    "n02391049": "zebra",
-    "n02481823": "chimpanzee",
-    "n02504458": "African elephant",
-    "n02690373": "airliner",
-    "n02708093": "analog clock",
-    "n02787622": "banjo",
-    "n03028079": "church",
-    "n03063599": "coffee mug",
-    "n03388043": "fountain",
-    "n03417042": "garbage truck",
-    "n03445777": "golf ball",
-    "n03792782": "mountain bike",
-    "n03888257": "parachute",
-    "n04146614": "school bus",
-    "n04285008": "sports car",
-    "n07753592": "banana",
-}
+    "n01440764": "tench", "n01443537": "goldfish", "n01484850": "great white shark",
+    "n01614925": "bald eagle", "n01644373": "tree frog", "n01770393": "scorpion",
+    "n01882714": "koala", "n02007558": "flamingo", "n02056570": "king penguin",
+    "n02099601": "golden retriever", "n02123045": "tabby cat", "n02129165": "lion",
+    "n02165456": "ladybug", "n02279972": "monarch butterfly", "n02391049": "zebra",
+    "n02481823": "chimpanzee", "n02504458": "African elephant", "n02690373": "airliner",
+    "n02708093": "analog clock", "n02787622": "banjo", "n03028079": "church",
+    "n03063599": "coffee mug", "n03388043": "fountain", "n03417042": "garbage truck",
+    "n03445777": "golf ball", "n03792782": "mountain bike", "n03888257": "parachute",
+    "n04146614": "school bus", "n04285008": "sports car", "n07753592": "banana",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,29 +59,7 @@ class Params:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Draw the images; class names are WordNet ids.
-
-    Parameters
-    ----------
-    raw
-        Folder of ImageNet-1K: class folders, zips of them, or the official tars.
-    params
-        Classes, sizes and seed.
-    split
-        ``train``.
-    images
-        Whether rows say where the files are.
-
-    Returns
-    -------
-    Built
-        One row per image.
-
-    Raises
-    ------
-    MmclustError
-        When a class has no image or too few, or an archive is damaged.
-    """
+    """Draw the images; class names are WordNet ids."""
     check_part(split, DEFAULT_SPLIT)
     draw = _draw(params)
     listing = class_images(raw, "train", params.classes)
@@ -124,10 +82,4 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def _draw(params: Params) -> Draw:
-    return Draw(
-        params.classes,
-        params.images_per_class,
-        params.fractions,
-        params.seed,
-        params.evaluate,
-    )
+    return Draw(**asdict(params))

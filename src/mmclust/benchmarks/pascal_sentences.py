@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._caption_files import splits_of
-from mmclust.benchmarks._image_places import locate_files, row_at
-from mmclust.benchmarks._source_files import container_notes, lacking
+from mmclust.benchmarks._image_places import captioned_rows, locate_files
+from mmclust.benchmarks._source_files import lacking
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
@@ -52,31 +52,7 @@ def expected(params: Params, split: str) -> dict[str, int] | None:
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Read the page, and find its pictures.
-
-    Parameters
-    ----------
-    raw
-        Holds ``index.html``, or one other page, and the pictures as
-        ``<class>/<file>``: in folders, there or one folder deeper, or in an archive.
-    params
-        None.
-    split
-        ``all``: there is no other.
-    images
-        Whether to look for the image files.
-
-    Returns
-    -------
-    Built
-        One row per picture, ``image_id`` its file's name without ending.
-
-    Raises
-    ------
-    MmclustError
-        When the page or pictures are missing, or the page breaks a rule of its
-        layout.
-    """
+    """Read the page, and find its pictures."""
     del params
     splits_of(split, ["all"])
     page = _page(raw)
@@ -86,32 +62,22 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     places: dict[str, Place] = {}
     if images:
         places = locate_files([raw], files, archives=["*"], below=True)
-    rows = [
-        row_at(
-            image_id,
-            places.get(image_id),
-            member=files[image_id],
-            captions=each.captions,
-            split="train",
-        )
-        for each in pictures
-        for image_id in [each.image_id]
-    ]
-    containers = {place.container for place in places.values()}
+    captions = {each.image_id: each.captions for each in pictures}
+    splits = dict.fromkeys(files, "train")
+    rows, image_files = captioned_rows(raw, files, places, captions, splits)
     notes = {
         "page": page.name,
         "encoding": encoding,
-        "images_without_five_captions": _not_five(pictures),
-        "image_files": container_notes(raw, containers) or "not looked for",
+        "images_without_five_captions": {
+            image_id: len(texts)
+            for image_id, texts in sorted(captions.items())
+            if len(texts) != CAPTIONS
+        },
+        "image_files": image_files,
     }
     labels = {each.image_id: each.name for each in pictures}
     sources = {PAGE: hashlib.sha256(data).hexdigest()}
     return Built(rows, labels, protocol="1", sources=sources, notes=notes)
-
-
-def _not_five(pictures: list[Sentences]) -> dict[str, int]:
-    counts = {each.image_id: len(each.captions) for each in pictures}
-    return {i: n for i, n in sorted(counts.items()) if n != CAPTIONS}
 
 
 def _page(raw: Path) -> Path:
@@ -142,17 +108,7 @@ _BREAK = re.compile(r"[^\S\n]*\n\s*")
 
 @dataclass(frozen=True)
 class Sentences:
-    """A picture of the page.
-
-    Parameters
-    ----------
-    name
-        The class: the folder of the picture.
-    file
-        The picture's own name.
-    captions
-        Stripped, none empty, in the order of the page.
-    """
+    """A picture of the page; its folder is its class."""
 
     name: str
     file: str
@@ -165,32 +121,13 @@ class Sentences:
 
 
 def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
-    """Read the page: a table, a row per picture, a nested table of captions.
+    """Read the page, and say in which encoding it was.
+
+    It is a table, with a row per picture and in it a nested table of captions: in
+    UTF-8, else in what it declares, else in Windows-1252, as browsers take such a page.
 
     It is of 2010 and need not close its cells: it is read as a browser's lenient parser
     would read it (libxml2), and rows and cells are then found by their place.
-
-    Parameters
-    ----------
-    data
-        Its bytes: UTF-8, else what it declares, else Windows-1252, as browsers take
-        a page to be that declares nothing.
-    where
-        Its name, for messages.
-
-    Returns
-    -------
-    pictures
-        In the order of the page.
-    encoding
-        How it was read.
-
-    Raises
-    ------
-    MmclustError
-        When it cannot be decoded, has no such rows, names a picture by an address
-        or through several folders, has a picture without captions or twice, or in
-        two classes.
     """
     text, encoding = _decoded(data, where)
     pictures = list(_rows(text, where))

@@ -7,7 +7,6 @@ are not used. Older papers report train and test together (``split_policy: all``
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from mmclust.benchmarks._pixel_arrays import (
     pixels_built,
 )
 from mmclust.benchmarks._source_files import Layout, read_layout
-from mmclust.benchmarks._split_policy import expected_counts, roles
+from mmclust.benchmarks._splits import Params, roles
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
@@ -30,56 +29,15 @@ if TYPE_CHECKING:
 SOURCE = "stl10"
 DEFAULT_SPLIT = "train+test"
 CLASSES = (
-    "airplane",
-    "bird",
-    "car",
-    "cat",
-    "deer",
-    "dog",
-    "horse",
-    "monkey",
-    "ship",
-    "truck",
-)
+    "airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck",
+)  # fmt: skip
 PER_CLASS = {"train": 500, "test": 800}
 SIDE = 96
 NAMES = "class_names.txt"
 
 
-@dataclass(frozen=True)
-class Params:
-    """Which splits are fitted on and reported."""
-
-    split_policy: str = "tac"
-    """``tac`` (and ``dxmc``, here the same): fit train, evaluate test; ``all``: both
-    for both; ``train``: train for both."""
-
-
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
-    """Take the labelled pictures; ids are ``train_00000`` … in file order.
-
-    Parameters
-    ----------
-    raw
-        Folder of the source, archive unpacked or not.
-    params
-        The policy.
-    split
-        ``train+test`` (the policy chooses), ``train`` or ``test``.
-    images
-        Whether to hand on the pictures.
-
-    Returns
-    -------
-    Built
-        One row per picture.
-
-    Raises
-    ------
-    MmclustError
-        When a file is missing or damaged, pictures and labels do not match, or
-        the file of class names lists others.
-    """
+    """Take the labelled pictures; ids are ``train_00000`` … in file order."""
     role = roles(split, params.split_policy, report="test")
     needed = tuple(f"{part}_{kind}.bin" for part in role.parts for kind in "Xy")
     layout = Layout("stl10_binary.tar.gz", "stl10_binary", needed, (NAMES,))
@@ -131,5 +89,5 @@ def _check_names(data: bytes | None, where: str) -> None:
 
 def expected(params: Params, split: str) -> dict[str, int]:
     """Return the images of each class in the parts that are built."""
-    parts = roles(split, params.split_policy, report="test").parts
-    return expected_counts(CLASSES, PER_CLASS, parts)
+    role = roles(split, params.split_policy, report="test")
+    return role.expected(CLASSES, PER_CLASS)

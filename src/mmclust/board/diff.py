@@ -18,12 +18,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmclust.board.headlines import is_headline
 from mmclust.board.history import (
-    DATA,
     RECORDS,
     WORKSPACE,
     Reader,
@@ -34,12 +32,14 @@ from mmclust.board.history import (
     require_repository,
     resolve,
     shown,
+    summarised,
 )
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.yaml_file import maker, md5
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mmclust.scoring.record import Score
 
@@ -369,9 +369,9 @@ def _data(reader: Reader, before: Side, after: Side) -> list[str]:
 def _manifests(reader: Reader, commit: str) -> dict[str, str]:
     """Return the digest of each benchmark's manifest."""
     return {
-        Path(path).parent.name: manifest_of(reader.file(commit, path))
+        name: manifest_of(reader.file(commit, path))
         for path in reader.tree(commit)
-        if path.startswith(DATA) and path.endswith("/summary.json")
+        if (name := summarised(path))
     }
 
 

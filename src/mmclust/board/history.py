@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ WORKSPACE = ""
 SHORT = 7
 """Digits of a commit that people see."""
 
+_SUMMARY = re.compile(rf"{DATA}([^/]+?)(/summary)?\.json")
 _EXPERIMENTS = "refs/exps/"
 _PARTS = 5  # refs/exps/<2 of the baseline>/<38 of it>/<name>
 _SHA1 = 40
@@ -214,7 +216,7 @@ class Reader:
         found = {}
         files = [
             *(self.root / "metrics").rglob("*.*"),
-            *(self.root / DATA).glob("*/summary.json"),
+            *(self.root / DATA).glob("*.json"),
             self.root / "params.yaml",
             self.root / "dvc.lock",
         ]
@@ -230,12 +232,13 @@ class Reader:
 
     def load(self, commits: Iterable[str]) -> None:
         """Read the records, summaries, params and locks of commits in one go."""
-        ends = ("/summary.json", "params.yaml", "dvc.lock")
         blobs = {
             blob
             for commit in commits
             for path, blob in self.tree(commit).items()
-            if path.startswith(RECORDS) or path.endswith(ends)
+            if path.startswith(RECORDS)
+            or path.endswith(("params.yaml", "dvc.lock"))
+            or summarised(path)
         }
         self._load(blobs)
 
@@ -305,6 +308,17 @@ def place_of(path: str) -> tuple[str, str] | None:
         return None
     stage, *rest = PurePosixPath(path).with_suffix("").parts[2:]
     return (stage, rest[0]) if stage in STAGES and rest else None
+
+
+def summaries_of(benchmark: str) -> tuple[str, str]:
+    """Return where a benchmark's summary is, and where earlier versions had it."""
+    return f"{DATA}{benchmark}.json", f"{DATA}{benchmark}/summary.json"
+
+
+def summarised(path: str) -> str:
+    """Return the benchmark whose summary a path is; empty where it is none."""
+    found = _SUMMARY.fullmatch(path)
+    return found[1] if found else ""
 
 
 def shown(commit: str) -> str:

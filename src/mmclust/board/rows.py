@@ -20,6 +20,8 @@ from mmclust.board.history import (
     manifest_of,
     require_repository,
     shown,
+    summaries_of,
+    summarised,
 )
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import digest_of
@@ -229,22 +231,22 @@ class Snapshots:
         scores are of, dvc.lock says: by the summary that the stage read, or the one
         that was built together with the manifest that it read.
         """
-        folder = f"{DATA}{benchmark}"
-        summary, manifest = f"{folder}/summary.json", f"{folder}/manifest.parquet"
-        here = manifest_of(self.reader.file(commit, summary))
+        paths = summaries_of(benchmark)
+        held = (self.reader.file(commit, path) for path in paths)
+        here = manifest_of(next(filter(None, held), None))
         stages = self.reader.stages(commit)
         stage = maker(stages, path)
         if stage is None:
             return here, ("dvc.lock does not list its file",)
         if stage.outs[path] != md5(self.reader.file(commit, path) or b""):
             return here, ("dvc.lock has another version of its file",)
-        read = stage.deps.get(summary)
-        if read is None:
-            build = maker(stages, summary)
-            made = build.outs.get(manifest, "") if build else ""
-            if build is None or stage.deps.get(manifest) != made:
+        read = next(filter(None, map(stage.deps.get, paths)), None)
+        if read is None:  # the stage, of an earlier version, read the manifest alone
+            build = maker(stages, paths[1])
+            manifest = f"{DATA}{benchmark}/manifest.parquet"
+            if build is None or stage.deps.get(manifest) != build.outs.get(manifest):
                 return here, ()
-            read = build.outs[summary]
+            read = build.outs[paths[1]]
         known = self._known_summaries()
         if read not in known:
             return "", ("made from data that no commit here has",)
@@ -257,7 +259,7 @@ class Snapshots:
                 blob
                 for commit in self.commits
                 for path, blob in self.reader.tree(commit).items()
-                if path.startswith(DATA) and path.endswith("/summary.json")
+                if summarised(path)
             }
             self._summaries = {md5(d): d for d in map(self.reader.blob, sorted(blobs))}
         return self._summaries

@@ -84,7 +84,6 @@ def build(
         allow_different=allow_different,
         registry=REGISTRY if REGISTRY.is_file() else None,
         workers=n_workers(workers),
-        complete=not by_hand,
     )
     _tell(summary, out)
     if not by_hand and (given or split or annotations_only or allow_different):

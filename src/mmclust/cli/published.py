@@ -61,12 +61,12 @@ def compare(
     """Print ours, theirs and the difference, a line a number.
 
     Below stands, once each, how the set-up is not the same. Reads the record of
-    scores (metrics/details/score), params.yaml and the benchmark's summary.json. Where
+    scores (metrics/details/score), params.yaml and the benchmark's summary. Where
     its data are not the published ones, no difference is given, and no number of ours
     stands in a table.
     """
     from mmclust.core.errors import MmclustError
-    from mmclust.core.io import read_record
+    from mmclust.core.manifest import read_summary
     from mmclust.core.params import read_params
     from mmclust.scoring.published import compare as put_beside
     from mmclust.scoring.published import read_published, select
@@ -85,8 +85,7 @@ def compare(
                 found="an empty record",
                 do="name another benchmark",
             )
-        folder = Path("data/benchmarks") / name
-        summary = read_record(folder / "summary.json", {}, n_classes=int, notes=dict)
+        summary = read_summary(Path("data/benchmarks") / name)
         compared[name] = put_beside(published, name, record, params, summary)
     if table is not None:
         _as_printed(published, [row for rows in compared.values() for row in rows])

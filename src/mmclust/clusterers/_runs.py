@@ -10,7 +10,7 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import read_record
+from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
 from mmclust.core.params import params_of
 from mmclust.core.plugins import load
@@ -152,22 +152,22 @@ def _grouped(
 
 
 def decide_k(
-    params: Params, rows: Array, summary: Path, seed: int
+    params: Params, rows: Array, built: Path, seed: int
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 
     ``auto`` looks at ``rows``, float32 (n, d) at unit norm, of the images that methods
-    are fitted on; all that is read of classes is their number, in ``summary.json``.
+    are fitted on; all that is read of classes is their number.
     """
     if params.model.k == "auto":
         block = params.clusterers.get("kmeans")
         choice = auto_k(rows, seed, params.model.k_grid, block)
         return choice.k, choice
-    k = params.model.k or read_record(summary, {}, n_classes=int).get("n_classes") or 0
+    k = params.model.k or read_summary(built).get("n_classes") or 0
     if k < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",
-            where=summary,
+            where=summary_path(built),
             do="set model.k in params.yaml: a number, or auto",
         )
     return k, None

@@ -74,7 +74,7 @@ def cluster_benchmark(
     seed = derive(params.seed, "cluster", name)
     widest = view_of(features, views_of(features)[-1])
     fitted = features.kept(manifest.fit_rows)
-    k, choice = decide_k(params, widest[fitted], built / "summary.json", seed)
+    k, choice = decide_k(params, widest[fitted], built, seed)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
@@ -145,9 +145,9 @@ def cluster_rows(
     features.require(rows, manifest)
     seed = derive(params.seed, "cluster", encoder)
     views = views_of(features)
-    summary = root / "data/benchmarks" / manifest.benchmark / "summary.json"
+    built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    k, _ = decide_k(params, view_of(features, views[-1])[fitted], summary, seed)
+    k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(clusterer) else views
     chosen = view or known[-1]

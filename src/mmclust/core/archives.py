@@ -73,13 +73,24 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise damaged(path, error) from error
 
 
-def damaged(path: Path, error: object) -> MmclustError:
-    """Return the error for an archive that cannot be read."""
+def listed(path: Path) -> tuple[dict[str, int], bytes]:
+    """Return the sizes of a zip's members and its comment; nothing for another file."""
+    if not zipfile.is_zipfile(path):
+        return {}, b""
+    with opened(path) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        return sizes, archive.comment
+
+
+def damaged(
+    path: Path, error: object, kind: str = "zip", member: str | None = None
+) -> MmclustError:
+    """Return the error for an archive, or one in it, that cannot be read."""
     size = path.stat().st_size if path.is_file() else 0
     return MmclustError(
         "An archive is truncated or damaged",
-        where=path,
-        expected="a complete zip archive",
+        where=Found(path, member),
+        expected=f"a complete {kind} archive",
         found=f"{size:,} bytes: {error or type(error).__name__}",
         do="fetch the source again",
     )
@@ -206,15 +217,11 @@ def locate_members(
     within: Place | None = None,
 ) -> dict[str, Place]:
     """Find members of a tar archive without unpacking it."""
-    is_wanted = wanted if callable(wanted) else wanted.__contains__
     readable = archive.suffix == ".tar" and not is_compressed(archive)
     places: dict[str, Place] = {}
     with _walking(archive, within) as members:
-        for _, info in track(members, f"reading {archive.name}", unit="members"):
-            name = info.name.removeprefix("./")
-            if info.isdir() or not is_wanted(name):
-                continue
-            _refuse_odd(archive, info, seen=name in places)
+        tracked = track(members, f"reading {archive.name}", unit="members")
+        for name, _, info in _chosen(archive, tracked, wanted):
             offset = info.offset_data if readable else None
             places[name] = Place(archive, name, offset, info.size)
     return places
@@ -224,17 +231,43 @@ def read_members(
     archive: Path, wanted: Collection[str] | Callable[[str], bool]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the names and bytes of members, in the archive's order."""
-    is_wanted = wanted if callable(wanted) else wanted.__contains__
-    seen: set[str] = set()
     with _walking(archive, None) as members:
-        for tar, info in members:
-            name = info.name.removeprefix("./")
-            if info.isdir() or not is_wanted(name):
-                continue
-            _refuse_odd(archive, info, seen=name in seen)
-            seen.add(name)
+        for name, tar, info in _chosen(archive, members, wanted):
             with cast("IO[bytes]", tar.extractfile(info)) as member:
                 yield name, member.read()
+
+
+def _chosen(
+    archive: Path,
+    members: Iterable[tuple[tarfile.TarFile, tarfile.TarInfo]],
+    wanted: Collection[str] | Callable[[str], bool],
+) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
+    """Yield the members that are wanted; refuse one that is no plain file, or again."""
+    is_wanted = wanted if callable(wanted) else wanted.__contains__
+    seen: set[str] = set()
+    for tar, info in members:
+        name = info.name.removeprefix("./")
+        if info.isdir() or not is_wanted(name):
+            continue
+        if name in seen or not info.isreg() or info.issparse():
+            again = "a second member of this name"
+            raise MmclustError(
+                "An archive's member cannot be read where it lies",
+                where=f"{archive}, {info.name}",
+                expected="one plain file of this name",
+                found=again if name in seen else "a link or a special file",
+                do="fetch the source again, or unpack it and give the folder with "
+                "--raw",
+            )
+        seen.add(name)
+        yield name, tar, info
+
+
+def needs_unpacking(container: Path) -> bool:
+    """Return whether a container is a tar whose members cannot be read by offset."""
+    if container.is_dir() or zipfile.is_zipfile(container):
+        return False
+    return container.suffix != ".tar" or is_compressed(container)
 
 
 def is_compressed(archive: Path) -> bool:
@@ -289,7 +322,7 @@ def _walking(
                 file, within, archive.stat().st_size, packed=bool(packing)
             )
     except BROKEN_TAR as error:
-        raise _damaged_tar(archive, name, error) from error
+        raise damaged(archive, error, "tar", name) from error
 
 
 def _tar_members(
@@ -316,38 +349,12 @@ def _tar_members(
             pass  # at the very end a compressed file holds the check of all of it
 
 
-def _refuse_odd(archive: Path, info: tarfile.TarInfo, *, seen: bool) -> None:
-    if info.isreg() and not info.issparse() and not seen:
-        return
-    found = "a second member of this name" if seen else "a link or a special file"
-    raise MmclustError(
-        "An archive's member cannot be read where it lies",
-        where=f"{archive}, {info.name}",
-        expected="one plain file of this name",
-        found=found,
-        do="fetch the source again, or unpack it and give the folder with --raw",
-    )
-
-
-def _damaged_tar(
-    archive: Path, member: str | None, error: BaseException
-) -> MmclustError:
-    where = f"{archive}, {member}" if member else str(archive)
-    return MmclustError(
-        "An archive is truncated or damaged",
-        where=where,
-        expected="a complete tar archive",
-        found=f"{archive.stat().st_size:,} bytes: {error or type(error).__name__}",
-        do="fetch the source again",
-    )
-
-
 @dataclass(frozen=True)
 class Place:
-    """The bytes of one image: a path inside a folder or an archive.
+    """The bytes of one image: a member of a folder or of an archive.
 
-    ``offset``, from the archive's start, and ``length`` say where it is stored
-    uncompressed in one; else they are ``None``.
+    Where they are stored uncompressed in an archive, they are so many bytes from its
+    start.
     """
 
     container: Path

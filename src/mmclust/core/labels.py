@@ -43,12 +43,12 @@ def write_labels(
     Classes that are not given out go to ``hidden.parquet`` beside the file, if there
     are any; in the file itself they are :data:`HIDDEN`.
     """
-    secret = hidden or {}
-    classes = sorted({*names.values(), *secret.values()})
+    hidden = hidden or {}
+    classes = sorted({*names.values(), *hidden.values()})
     position = {"": HIDDEN} | {name: i for i, name in enumerate(classes)}
-    if hidden is not None:
-        write_table(path.with_name(ASIDE), _table(secret, position), {})
-    write_table(path, _table(dict.fromkeys(secret, "") | dict(names), position), {})
+    if hidden:
+        write_table(path.with_name(ASIDE), _table(hidden, position), {})
+    write_table(path, _table(dict.fromkeys(hidden, "") | dict(names), position), {})
     return classes
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import digest_of, read_table, write_table
+from mmclust.core.io import digest_of, read_record, read_table, write_table
 from mmclust.core.types import SPLITS
 
 if TYPE_CHECKING:
@@ -216,3 +216,14 @@ def _refuse_duplicates(ids: Sequence[str], path: Path) -> None:
             found=some(twice),
             do="remove the duplicates from the source's annotations",
         )
+
+
+def summary_path(folder: Path) -> Path:
+    """Return where the summary of a build is: beside its folder, for git to track."""
+    folder = folder if folder.name.strip(".") else folder.resolve()
+    return folder.with_name(f"{folder.name}.json")
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Read the summary of the build in a folder."""
+    return read_record(summary_path(folder), {}, n_classes=int, notes=dict)

@@ -20,7 +20,7 @@ CORNERS = ("x0", "y0", "x1", "y1")
 
 
 def write_objects(path: Path, objects: Objects) -> None:
-    """Write objects; a file without rows where a benchmark says nothing of them."""
+    """Write objects."""
     import pyarrow as pa
 
     boxes = np.asarray(objects.boxes, np.int32).reshape(-1, 4)
@@ -36,7 +36,9 @@ def write_objects(path: Path, objects: Objects) -> None:
 
 
 def read_objects(path: Path) -> Objects:
-    """Read objects back."""
+    """Read objects back; without a file there are none, which is refused."""
+    if not path.is_file():
+        raise _without_objects(path, 0)
     table, meta = read_table(path)
     wanted = {"image_id", "category", *CORNERS, "iscrowd", "segmentation"}
     if not wanted <= set(table.column_names):
@@ -48,13 +50,7 @@ def read_objects(path: Path) -> Objects:
             do="build the benchmark again",
         )
     if not meta.get("categories"):
-        raise MmclustError(
-            "The benchmark does not say what is where in its images",
-            where=path,
-            expected="a benchmark with boxes, such as coco_words",
-            found=f"{table.num_rows:,} objects of no categories",
-            do="name another one in grounding.benchmarks",
-        )
+        raise _without_objects(path, table.num_rows)
     return Objects(
         tuple(meta["categories"]),
         table["image_id"].to_pylist(),
@@ -62,4 +58,14 @@ def read_objects(path: Path) -> Objects:
         np.stack([table[name].to_numpy() for name in CORNERS], axis=1),
         table["iscrowd"].to_numpy(),
         table["segmentation"].to_pylist(),
+    )
+
+
+def _without_objects(path: Path, n_objects: int) -> MmclustError:
+    return MmclustError(
+        "The benchmark does not say what is where in its images",
+        where=path,
+        expected="a benchmark with boxes, such as coco_words",
+        found=f"{n_objects:,} objects of no categories",
+        do="name another one in grounding.benchmarks",
     )

@@ -61,7 +61,7 @@ class Built:
     sources
         sha256 of each source file read.
     notes
-        For ``summary.json``: what was dropped and why, thresholds, what the
+        For the summary: what was dropped and why, thresholds, what the
         published count is.
     fit, evaluate
         Splits that encoders and heads are fitted on, and that are clustered and
@@ -118,7 +118,26 @@ class Benchmark(Protocol):
     """A frozen dataclass of options with the protocol's values as defaults."""
 
     def build(self, raw: Path, params: Any, *, split: str, images: bool) -> Built:
-        """Choose images and labels from ``raw``; look for files if ``images``."""
+        """Choose images, captions and labels; files are read where they lie.
+
+        Parameters
+        ----------
+        raw
+            Folder of the source, archives unpacked or not; of several sources, the
+            folder that holds theirs, or all their files.
+        params
+            Options.
+        split
+            A part by its publisher's name, or several joined by ``+``.
+        images
+            Whether to look for image files, or hand on pictures.
+
+        Raises
+        ------
+        MmclustError
+            When a file is missing or damaged, breaks a rule of its layout, or asks for
+            what no published one does.
+        """
         ...
 
 

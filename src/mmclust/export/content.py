@@ -1,18 +1,28 @@
-"""What every layout writes: a built benchmark's rows with their classes."""
+"""What every layout writes: a built benchmark's rows with their classes, and how.
+
+An export is complete or not at all; images are linked where they lie unpacked.
+"""
 
 from __future__ import annotations
 
+import errno
+import filecmp
+import os
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import read_files
+from mmclust.core.io import private, writing
+from mmclust.core.progress import track
 from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from mmclust.core.features import Features
@@ -31,22 +41,14 @@ HIDDEN = -1
 
 @dataclass(frozen=True)
 class Content:
-    """A built benchmark of n images.
-
-    Parameters
-    ----------
-    manifest
-        Its rows.
-    labels
-        int32 (n,); :data:`HIDDEN` where the class is not given out, everywhere when
-        there are no classes.
-    names
-        Class names, n strings; empty where there is none.
-    """
+    """A built benchmark of n images."""
 
     manifest: Manifest
     labels: np.ndarray[Any, Any]
+    """int32 (n,); :data:`HIDDEN` where the class is not given out, everywhere when
+    there are no classes."""
     names: list[str]
+    """Of the class of each image; empty where there is none."""
 
     @property
     def class_names(self) -> list[str]:
@@ -82,9 +84,7 @@ class Content:
 
 def kept_rows(content: Content, features: Iterable[Features]) -> list[int]:
     """Return the rows that all of these encoders could encode, in order."""
-    left_out: set[int] = set()
-    for each in features:
-        left_out.update(int(row) for row in getattr(each, "skipped", ()))
+    left_out = {int(row) for each in features for row in each.skipped}
     return [row for row in range(len(content.manifest)) if row not in left_out]
 
 
@@ -151,3 +151,87 @@ def told_of_names(paths: Iterable[str]) -> list[str]:
     if not odd:
         return []
     return [f"names that Windows cannot hold: {some(map(repr, odd))}"]
+
+
+def place(target: Path, fill: Callable[[Path], object]) -> bool:
+    """Write a file or a folder, unless it is there already."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        with writing(target) as temporary:
+            fill(temporary)
+        return True
+    try:
+        with private(target) as aside:
+            fresh = aside / target.name
+            fill(fresh)
+            there, wanted = _files(target), _files(fresh)
+            other = sorted(there ^ wanted)
+            for name in there & wanted:
+                if not filecmp.cmp(target / name, fresh / name, shallow=False):
+                    other.append(name)
+    except OSError as error:
+        raise MmclustError(
+            f"Cannot compare with what is there as {target.name}",
+            where=target,
+            found=error.strerror or error,
+            do="free some space, or choose another folder with --out",
+        ) from error
+    if other:
+        raise MmclustError(
+            "The place to export to is taken",
+            where=target,
+            expected="nothing, or the same export",
+            found=f"{len(there):,} files; {len(other):,} differ: {some(other, 3)}",
+            do="remove it or choose another with --out",
+        )
+    return False
+
+
+def _files(target: Path) -> set[str]:
+    """Return the paths of a folder's files; of a file, the empty one."""
+    if not target.is_dir():
+        return {""}
+    return {
+        path.relative_to(target).as_posix()
+        for path in target.rglob("*")
+        if not path.is_dir()
+    }
+
+
+# Where a file system refuses a hard link, the bytes are copied.
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+
+
+def write_images(manifest: Manifest, folder: Path, paths: Sequence[str]) -> None:
+    """Write every image's own bytes."""
+    containers = manifest.table["container"].to_pylist()
+    members = manifest.table["member"].to_pylist()
+    for parent in sorted({(folder / path).parent for path in paths}):
+        parent.mkdir(parents=True, exist_ok=True)
+    open_folders = {c for c in set(containers) if (manifest.folder / c).is_dir()}
+    packed = []
+    for row, container in enumerate(containers):
+        if container in open_folders:
+            _link(manifest.folder / container / members[row], folder / paths[row])
+        else:
+            packed.append(row)
+    files = track(read_files(manifest, packed), "export", len(packed), unit="images")
+    for row, data in files:
+        (folder / paths[row]).write_bytes(data)
+
+
+def _link(image: Path, target: Path) -> None:
+    """Link an image's file, or copy it where that cannot be."""
+    source = image.resolve()
+    if not source.is_file():
+        raise MmclustError(
+            "An image cannot be read",
+            where=image,
+            found="no such file",
+            do="fetch the source again, then build again",
+        )
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.types import SPLITS
-from mmclust.export.content import HIDDEN, kept_rows
-from mmclust.export.place import place
+from mmclust.export.content import HIDDEN, kept_rows, place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,7 @@ import numpy as np
 from mmclust.core.images import read_files
 from mmclust.core.progress import track
 from mmclust.core.types import SPLITS
-from mmclust.export.content import require_distinct, require_plain
-from mmclust.export.place import place, write_images
+from mmclust.export.content import place, require_distinct, require_plain, write_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,10 +141,7 @@ def _schema(content: Content) -> pa.Schema:
     fields = {
         "image": (picture, {"_type": "Image"}),
         "image_id": (pa.string(), string),
-        "captions": (
-            pa.list_(pa.string()),
-            {"feature": string, "_type": "Sequence"},
-        ),
+        "captions": (pa.list_(pa.string()), {"feature": string, "_type": "Sequence"}),
     }
     names = content.class_names
     if names:

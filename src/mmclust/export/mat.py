@@ -9,8 +9,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import VIEWS
 from mmclust.core.io import write_bytes
-from mmclust.export.content import kept_rows
-from mmclust.export.place import place
+from mmclust.export.content import kept_rows, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.export.content import require_distinct, require_plain
-from mmclust.export.place import place, write_images
+from mmclust.export.content import place, require_distinct, require_plain, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from mmclust.core.io import (
     write_json,
     write_table,
 )
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.heads._embeddings import (
@@ -223,7 +223,7 @@ def nouns_of_benchmark(
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
         np.asarray(place),
         vocabulary.words,
-        _centres(params, built / "summary.json", len(fit), benchmark),
+        _centres(params, built, len(fit), benchmark),
         params.nouns,
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
@@ -258,7 +258,7 @@ def fingerprint_of_nouns(
         inputs=[
             Path(params.nouns.vocabulary),
             built / "manifest.parquet",
-            built / "summary.json",
+            summary_path(built),
             Path("data/features") / benchmark / name,
         ],
         options={
@@ -274,11 +274,11 @@ def fingerprint_of_nouns(
     )
 
 
-def _centres(params: Params, summary: Path, n_fit: int, benchmark: str) -> int:
+def _centres(params: Params, built: Path, n_fit: int, benchmark: str) -> int:
     rule = params.nouns.centres
     # Only the rule asks for k; `auto` is found later, with the nouns' names.
     asked = rule == "rule" and params.model.k != "auto"
-    k = n_clusters(params, summary, summary) if asked else 0
+    k = n_clusters(params, built, built) if asked else 0
     return n_centres(n_fit, k, benchmark, rule)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import check_features, normalised
 from mmclust.core.io import read_array, read_record
+from mmclust.core.manifest import read_summary, summary_path
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -79,18 +80,18 @@ def require_same_space(image: int, other: int, what: str) -> None:
         )
 
 
-def n_clusters(params: Params, summary: Path, chosen: Path) -> int:
+def n_clusters(params: Params, built: Path, chosen: Path) -> int:
     """Return ``model.k``, or the number of classes (all that is read of them)."""
     if params.model.k == "auto":
         k: int = read_record(chosen, {"k": int})["k"]
         return k
     if isinstance(params.model.k, int):
         return params.model.k
-    n_classes: int = read_record(summary, {}, n_classes=int).get("n_classes") or 0
+    n_classes: int = read_summary(built).get("n_classes") or 0
     if n_classes < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",
-            where=summary,
+            where=summary_path(built),
             do="set model.k in params.yaml",
         )
     return n_classes

@@ -15,7 +15,7 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_table
-from mmclust.core.manifest import Manifest, read_manifest
+from mmclust.core.manifest import Manifest, read_manifest, summary_path
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
@@ -177,7 +177,7 @@ def fingerprint_of_head(
         modules=[__name__, load("heads", head).__name__],
         inputs=[
             built / "manifest.parquet",
-            built / "summary.json",
+            summary_path(built),
             Path("data/features") / benchmark / encoder,
             Path("data/nouns") / benchmark,
             *([clusters / "k" / f"{encoder}.json"] if k == "auto" else []),
@@ -194,9 +194,9 @@ def fingerprint_of_head(
 
 
 def _k_of(root: Path, benchmark: str, params: Params) -> int:
-    summary = root / "data/benchmarks" / benchmark / "summary.json"
+    built = root / "data/benchmarks" / benchmark
     chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    return n_clusters(params, summary, chosen)
+    return n_clusters(params, built, chosen)
 
 
 def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:

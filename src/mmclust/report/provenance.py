@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmclust.core import numerics
 from mmclust.core.io import file_digest, read_json
+from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.yaml_file import parse_lock, read_yaml
 
 if TYPE_CHECKING:
@@ -144,9 +145,11 @@ def of_sample(summary: Mapping[str, Any]) -> bool:
 
 def sample_benchmarks(root: Path, names: Iterable[str]) -> list[str]:
     """Return those benchmarks that were made from the built-in sample."""
-    paths = {n: root / "data/benchmarks" / n / "summary.json" for n in names}
+    folders = {n: root / "data/benchmarks" / n for n in names}
     return [
-        n for n, path in paths.items() if path.is_file() and of_sample(_object(path))
+        n
+        for n, folder in folders.items()
+        if summary_path(folder).is_file() and of_sample(read_summary(folder))
     ]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, read_features
-from mmclust.core.io import read_json, read_table
-from mmclust.core.manifest import read_manifest
+from mmclust.core.io import read_table
+from mmclust.core.manifest import read_manifest, read_summary
 from mmclust.scoring import record
 from mmclust.scoring.clustering import contingency, matching
 
@@ -125,7 +125,7 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     return Run(
         name=name,
         manifest=manifest,
-        summary=read_json(data / "benchmarks" / name / "summary.json"),
+        summary=read_summary(data / "benchmarks" / name),
         scores=record.read(scores),
         free={each: record.read(path) for each, path in free.items()},
         classes=classes,

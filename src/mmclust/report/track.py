@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_json, write_bytes
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import read_manifest, read_summary
 from mmclust.report import budget, numbers
 from mmclust.report.budget import models_of
 from mmclust.report.numbers import number, signed, span
@@ -85,7 +85,7 @@ def read_track(root: Path, name: str, params: Params) -> Track:
     """Read one benchmark's run."""
     data = root / "data"
     manifest = read_manifest(data / "benchmarks" / name / "manifest.parquet")
-    summary = read_json(data / "benchmarks" / name / "summary.json")
+    summary = read_summary(data / "benchmarks" / name)
     hidden = (manifest.splits == hidden_split(summary)).sum()
     return Track(
         name,

@@ -56,7 +56,7 @@ OURS: dict[str, tuple[Place, ...]] = {
 }
 """Which of ours a published method is; the first that was run."""
 _NO_DIGEST = {"none", "jpeg"}
-"""How ``summary.json`` says that fetching held a file to nothing, or to its ending."""
+"""How the summary says that fetching held a file to nothing, or to its ending."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
 
 
@@ -134,7 +134,7 @@ def compare(
     benchmark, record, params
         Ours, and the params that made it.
     summary
-        What ``mmclust build`` wrote down about the benchmark: ``summary.json``.
+        What ``mmclust build`` wrote down about the benchmark.
     """
     found = []
     other = other_data(summary)

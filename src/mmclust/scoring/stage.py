@@ -12,6 +12,7 @@ from mmclust.core.clusters import NOISE, Clustering, read_clusters
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, read_table, write_table
 from mmclust.core.labels import HIDDEN, Labels, read_labels
+from mmclust.core.manifest import summary_path
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
@@ -138,7 +139,7 @@ def score_benchmark(
     head = ["encoder", "view", "k", "metric", "score"]
     write_csv(paths[2], head, sorted(row for runs in every for row in _curve(runs)))
     # The report shows the summary; through this digest it is made anew with it.
-    summary = root / "data/benchmarks" / benchmark / "summary.json"
+    summary = summary_path(root / "data/benchmarks" / benchmark)
     meta = {"encoder": main.encoder, "summary": file_digest(summary)}
     matched = match_clusters(main, method)
     head = ["class", "cluster", "count"]

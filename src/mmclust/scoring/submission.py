@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import read_json, require_file, write_bytes
-from mmclust.core.manifest import read_manifest
+from mmclust.core.io import require_file, write_bytes
+from mmclust.core.manifest import read_manifest, read_summary, summary_path
 from mmclust.core.text import look_alikes
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def read_asked(root: Path, benchmark: str) -> Asked:
     """Return what a benchmark hides; labels are not read."""
     folder = root / "data/benchmarks" / benchmark
     manifest = read_manifest(folder / "manifest.parquet")
-    summary = read_json(folder / "summary.json")
+    summary = read_summary(folder)
     notes = summary.get("notes") or {}
     rows = np.flatnonzero(manifest.splits == notes.get("hidden_split", ""))
     if not len(rows):
         raise MmclustError(
             f"{benchmark} hides no class, so there is nothing to submit",
-            where=folder / "summary.json",
+            where=summary_path(folder),
             expected="a benchmark such as food30 or imagenet30, whose test labels are "
             "kept aside",
             found=f"splits {', '.join(sorted(set(manifest.splits.tolist())))}",

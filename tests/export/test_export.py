@@ -10,7 +10,7 @@ import pytest
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
-from mmclust.export import place
+from mmclust.export import content
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks import toy_pictures
 from tests.benchmarks.toy_coco import (
@@ -74,7 +74,7 @@ def test_images_are_copied_where_links_cannot_be(coco, tmp_path, monkeypatch):
         def link(source, target):
             raise OSError(code, os.strerror(code))
 
-        monkeypatch.setattr(place.os, "link", link)
+        monkeypatch.setattr(content.os, "link", link)
 
     refuse(errno.EXDEV)
     export_benchmark("coco_cross", tmp_path / "built", "raw", tmp_path / "out")

@@ -1,0 +1,106 @@
+"""Which parts of a data set are built, and which of them fitted on and reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmclust.core.errors import MmclustError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+PROTOCOL = "1"
+
+
+@dataclass(frozen=True)
+class Params:
+    """Which splits are fitted on and reported."""
+
+    split_policy: str = "tac"
+    """``tac``: fit train, evaluate the other part, test or val; ``dxmc``: the same, but
+    for ImageNet-Dogs train for both, as its code has it; ``all``: both for both;
+    ``train``: train for both, as Contrastive Clustering."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What a policy makes of a data set's two parts: the splits that are built."""
+
+    parts: tuple[str, ...]
+    fit: tuple[str, ...]
+    evaluate: tuple[str, ...]
+    protocol: str
+    """The policy is part of it, and so of the manifest's digest: tables of different
+    policies cannot be mixed up."""
+
+    def expected(
+        self, classes: Iterable[str], per_class: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Return the images of each class over the parts that are built."""
+        return dict.fromkeys(classes, sum(per_class[part] for part in self.parts))
+
+
+def unknown_split(split: str, known: Iterable[str], do: str) -> MmclustError:
+    """Return the error for a ``--split`` that there is not."""
+    return MmclustError(
+        f"Unknown split {split!r}",
+        where="--split",
+        expected=nearest(split, known),
+        found=split,
+        do=do,
+    )
+
+
+def splits_of(split: str, known: Iterable[str]) -> list[str]:
+    """Return the parts that a ``--split`` such as ``train+val`` or ``all`` names."""
+    known = list(known)
+    if split == "all":
+        return known
+    names = split.split("+")
+    if not set(names) <= set(known) or len(set(names)) < len(names):
+        do = "name one, several joined by +, or all"
+        raise unknown_split(split, ["all", *known], do)
+    return names
+
+
+def roles(
+    split: str, policy: str, *, report: str, dxmc_on_train: bool = False
+) -> Roles:
+    """Return the roles of the splits under a ``split_policy``."""
+    both = ("train", report)
+    train = ("train",)
+    choices = {
+        "tac": (both, train, (report,)),
+        "dxmc": (train, train, train) if dxmc_on_train else (both, train, (report,)),
+        "all": (both, both, both),
+        "train": (train, train, train),
+    }
+    if policy not in choices:
+        raise MmclustError(
+            f"Unknown split_policy {policy!r}",
+            where="split_policy",
+            expected=nearest(policy, choices),
+            found=policy,
+            do="correct split_policy in params.yaml",
+        )
+    whole = "+".join(both)
+    if split not in (whole, *both):
+        do = f"leave --split out for the protocol's {whole}"
+        raise unknown_split(split, [whole, *both], do)
+    parts, fit, evaluate = choices[policy]
+    if split in (whole, "+".join(parts)):
+        words = f"fit {'+'.join(fit)}, evaluate {'+'.join(evaluate)}"
+        return Roles(
+            parts, fit, evaluate, f"{PROTOCOL}, split_policy {policy}: {words}"
+        )
+    if policy != "tac":
+        raise MmclustError(
+            "--split and split_policy contradict each other",
+            where="--split",
+            expected=f"{'+'.join(parts)}, which split_policy {policy} builds",
+            found=split,
+            do="give one of the two",
+        )
+    return Roles((split,), (split,), (split,), f"{PROTOCOL}, {split} alone")

@@ -1,0 +1,3 @@
+from tests.benchmarks.conftest import coco
+
+__all__ = ["coco"]
