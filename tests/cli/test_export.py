@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.cli.export import export
+from mmclust.cli.benchmarks import export
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest

@@ -1,4 +1,4 @@
-"""``mmclust build``: choose a benchmark's images, captions and labels."""
+"""Build a benchmark, and export a built one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from mmclust.cli._options import n_workers
+
 REGISTRY = Path("data/sources.yaml")
+SHOWN = 10
+"""Classes whose counts are printed."""
 
 
 def build(
@@ -52,7 +56,10 @@ def build(
         ),
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Threads; 0: as many as there are cores.")
+        int,
+        typer.Option(
+            min=0, help="Threads; 0: as many as there are cores.", callback=n_workers
+        ),
     ] = 0,
 ) -> None:
     """Build a benchmark: manifest, labels, summary, duplicates and data card.
@@ -62,7 +69,6 @@ def build(
     go before either.
     """
     from mmclust.benchmarks._build import build_benchmark
-    from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.core.plugins import load
 
@@ -83,7 +89,7 @@ def build(
         images=not annotations_only,
         allow_different=allow_different,
         registry=REGISTRY if REGISTRY.is_file() else None,
-        workers=n_workers(workers),
+        workers=workers,
         complete=not by_hand,
     )
     _tell(summary, out)
@@ -133,18 +139,14 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
         f"{summary['benchmark']}: {summary['images']:,} images, "
         f"{summary['n_classes']} classes, {summary['captions']:,} captions"
     )
-    shown = list(summary["per_class"].items())[:10]
+    shown = list(summary["per_class"].items())[:SHOWN]
     rest = summary["n_classes"] - len(shown)
     histogram = ", ".join(f"{name} {count:,}" for name, count in shown)
-    if shown:
-        typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
-    for line in (
-        *summary.get("notes", {}).get("told", ()),
-        *_duplicates(summary.get("duplicates")),
-    ):
+    lines = [histogram + (f" and {rest} more" if rest else "")] if shown else []
+    lines += summary.get("notes", {}).get("told", ())
+    lines += _duplicates(summary.get("duplicates"))
+    for line in (*lines, _verdict(summary["expected"]), f"written to {out}"):
         typer.echo(f"  {line}")
-    typer.echo(f"  {_verdict(summary['expected'])}")
-    typer.echo(f"  written to {out}")
 
 
 def _duplicates(found: dict[str, Any] | None) -> list[str]:
@@ -174,3 +176,61 @@ def _verdict(expected: dict[str, Any]) -> str:
     n_classes = expected["classes"]
     classes = f", {n_classes} classes" if n_classes else ""
     return f"as published ({expected['images']:,} images{classes})"
+
+
+def export(
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="A benchmark that has been built, or the folder of one."),
+    ],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="raw|csv|mat|hf",
+            help="raw: images/<class>/ and texts/<class>/. csv: ids, labels and "
+            "captions; with --features, a file for each view and split. mat: X1, X2, "
+            "Y and label_mapping (MATLAB v5). hf: a folder that Hugging Face "
+            "datasets reads, as images or as parquet.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An encoder that has run, or the folder of its features; for mat, "
+            "give it twice to take images from one and texts from another; default "
+            "for mat: a file for each encoder of both that has run."
+        ),
+    ] = None,
+    benchmark_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
+    ] = None,
+) -> None:
+    """Write a benchmark's images, captions or features in another layout.
+
+    Images are copies of the publisher's files, or hard links to them where they lie
+    unpacked on the same file system. Classes that are not given out stay so. Nothing
+    that is there already is overwritten.
+    """
+    from mmclust.export.stage import export_benchmark, name_of, of_both_views
+
+    if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
+        benchmark_dir = Path(benchmark)
+        benchmark = name_of(benchmark_dir)
+    folder = benchmark_dir or Path("data/benchmarks") / benchmark
+    encoded = Path("data/features") / benchmark
+    named = {
+        Path(name).name: Path(name) if "/" in name else encoded / name
+        for name in features or []
+    }
+    each = [named]
+    if layout == "mat" and not named:
+        each = [{path.name: path} for path in of_both_views(encoded)] or each
+    for chosen in each:
+        for done in export_benchmark(benchmark, folder, layout, out, chosen):
+            state = "written to" if done.written else "already there, the same:"
+            typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
+            for line in done.told:
+                typer.echo(f"  {line}")
