@@ -79,6 +79,11 @@ def test_mat_takes_every_encoder_of_both_views(run, tmp_path):
     assert files == ["coco_cross_both.mat", "coco_cross_other.mat"]
 
 
+def test_a_view_goes_with_a_map(run):
+    """Of another layout, it would be passed over."""
+    assert run("coco_cross", "--as", "csv", "--view", "image", "--out", "x").exit_code
+
+
 def test_unknown_layouts_are_refused(run):
     """Those that exist are listed; leaving it out is a usage error."""
     with pytest.raises(MmclustError, match=r"Unknown layout 'huggingface'"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmclust.cli._options import n_workers
+
+if TYPE_CHECKING:
+    from mmclust.export.map import Points
 
 REGISTRY = Path("data/sources.yaml")
 SHOWN = 10
@@ -187,11 +190,12 @@ def export(
         str,
         typer.Option(
             "--as",
-            metavar="raw|csv|mat|hf",
+            metavar="raw|csv|mat|hf|map",
             help="raw: images/<class>/ and texts/<class>/. csv: ids, labels and "
             "captions; with --features, a file for each view and split. mat: X1, X2, "
             "Y and label_mapping (MATLAB v5). hf: a folder that Hugging Face "
-            "datasets reads, as images or as parquet.",
+            "datasets reads, as images or as parquet. map: a parquet with places in "
+            "the plane, clusters and classes, for Embedding Atlas or FiftyOne.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write into.")],
@@ -206,6 +210,10 @@ def export(
     benchmark_dir: Annotated[
         Path | None,
         typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
+    ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(help="For map: which view is laid out; default: the clusters'."),
     ] = None,
 ) -> None:
     """Write a benchmark's images, captions or features in another layout.
@@ -228,9 +236,34 @@ def export(
     each = [named]
     if layout == "mat" and not named:
         each = [{path.name: path} for path in of_both_views(encoded)] or each
+    if view is not None and layout != "map":
+        raise typer.BadParameter("--view goes with --as map")
+    points = _points(benchmark, view) if layout == "map" and not named else None
     for chosen in each:
-        for done in export_benchmark(benchmark, folder, layout, out, chosen):
+        for done in export_benchmark(benchmark, folder, layout, out, chosen, points):
             state = "written to" if done.written else "already there, the same:"
             typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
             for line in done.told:
                 typer.echo(f"  {line}")
+
+
+def _points(benchmark: str, view: str | None) -> Points:
+    """Lay out the scored images as the page does, with the clusters it shows first."""
+    from mmclust.core.features import views_of
+    from mmclust.core.params import read_params
+    from mmclust.export.map import Points
+    from mmclust.report.maps import lay_out_view
+    from mmclust.report.read import read_run
+
+    params = read_params()
+    run = read_run(Path(), benchmark, params)
+    known = views_of(run.features)
+    if view is None:
+        own = run.primary.key[1]
+        view = own if own in known else known[0]
+    if view not in known:
+        raise typer.BadParameter(f"--view is {' or '.join(known)}")
+    places = lay_out_view(run, view, params)
+    method = run.primary
+    ids = run.manifest.image_ids
+    return Points(ids, places, method.clusters, method.confidence)
