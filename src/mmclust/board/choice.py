@@ -1,12 +1,10 @@
-"""Which rows of the leaderboard are shown, and in what order."""
+"""Which numbers are shown where not all can be, and in what order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.board.headlines import HEADLINES
-from mmclust.board.history import SHORT
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.scoring.record import LOWER_IS_BETTER
 
@@ -14,40 +12,55 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmclust.board.rows import Row
+    from mmclust.scoring.record import Record, Score
+
+FEWEST_WORDS = 30
+"""Of a correlation that is a headline."""
+CORRELATION = "prediction_correlation_over_10"
+"""The one that DVC lists, too: over words seen more than ten times."""
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "score": ("acc", "nmi", "ari"),
+    "retrieve": ("rsum", "t2i_r1", "i2t_r1"),
+    "cognition": ("v_measure_score", CORRELATION, "mas"),
+    "grounding": ("f1",),
+    "cluster": (),
+}
+"""Of each stage; the first of a method's goes before the others."""
+
+
+def is_headline(stage: str, score: Score, record: Record) -> bool:
+    """Whether a number is shown unless others are asked for."""
+    if score.metric not in HEADLINES[stage] or score.method == "include_unknown":
+        return False
+    if score.metric == CORRELATION:
+        n = record.mean(score.key, f"{CORRELATION}_n")
+        if n is None:
+            n = record.mean(score.key, "n_words")
+        return n is None or n >= FEWEST_WORDS
+    return True
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows are shown, in what order.
-
-    Parameters
-    ----------
-    benchmarks, encoders, views, methods, metrics
-        Names to keep; empty: all. Without metrics, the first headline of each stage
-        (:data:`~mmclust.board.headlines.HEADLINES`); ``all``: every one.
-    every
-        Every number there was; else the latest of each method, no experiments.
-    current
-        Only what the workspace has.
-    sort
-        ``score``: best first within benchmark and metric; ``date``: latest first;
-        ``name``: by what was measured, in the order of history.
-    top
-        Only so many of the best of each benchmark and metric.
-    most
-        Only so many in all, the best of each benchmark and metric in turn.
-    """
+    """Which rows are shown, in what order; of names, empty means all."""
 
     benchmarks: Sequence[str] = ()
     encoders: Sequence[str] = ()
     views: Sequence[str] = ()
     methods: Sequence[str] = ()
     metrics: Sequence[str] = ()
+    """Without: the first headline of each stage; ``all``: every one."""
     every: bool = False
+    """Every number there was; else the latest of each method, no experiments."""
     current: bool = False
+    """Only what the workspace has."""
     sort: str = "score"
+    """``score``: best first within benchmark and metric; ``date``: latest first;
+    ``name``: by what was measured, in the order of history."""
     top: int | None = None
+    """Only so many of the best of each benchmark and metric."""
     most: int | None = None
+    """Only so many in all, the best of each benchmark and metric in turn."""
 
 
 def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
@@ -136,10 +149,3 @@ def _in_turn(best: Sequence[Row], top: int | None, most: int | None) -> list[Row
         if depth < len(rows)
     ]
     return turns[:most]
-
-
-def until(row: Row) -> str:
-    """Return until when a number held, for people."""
-    if row.experiment:
-        return ""
-    return "now" if row.now else row.until[:SHORT]
