@@ -42,24 +42,12 @@ CURVES = (
 
 @dataclass(frozen=True)
 class Searched:
-    """What one encoder found in a pool.
-
-    Parameters
-    ----------
-    encoder
-        Its name.
-    settings
-        Captions and pool → metric → score.
-    plots
-        Where the curves of the pool lie, a folder each.
-    queries
-        Each caption's rank and best candidates, as in ``t2i_main.parquet``.
-    """
+    """What one encoder found in a pool."""
 
     encoder: str
-    settings: dict[str, dict[str, Score]]
+    settings: dict[str, dict[str, Score]]  # captions and pool to metric to score
     plots: Path
-    queries: dict[str, list[Any]]
+    queries: dict[str, list[Any]]  # as in ``t2i_main.parquet``
 
 
 @dataclass(frozen=True)
