@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
@@ -40,39 +39,34 @@ def is_headline(stage: str, score: Score, record: Record) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which rows are shown, in what order; of names, empty means all."""
+def choose(
+    rows: Sequence[Row],
+    *,
+    benchmark: Sequence[str] = (),
+    encoder: Sequence[str] = (),
+    view: Sequence[str] = (),
+    method: Sequence[str] = (),
+    metric: Sequence[str] = (),
+    every: bool = False,
+    current: bool = False,
+    sort: str = "score",
+    top: int | None = None,
+    most: int | None = None,
+) -> list[Row]:
+    """Return the rows that are asked for, in order.
 
-    benchmarks: Sequence[str] = ()
-    encoders: Sequence[str] = ()
-    views: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    metrics: Sequence[str] = ()
-    """Without: the first headline of each stage; ``all``: every one."""
-    every: bool = False
-    """Every number there was; else the latest of each method, no experiments."""
-    current: bool = False
-    """Only what the workspace has."""
-    sort: str = "score"
-    """``score``: best first within benchmark and metric; ``date``: latest first;
-    ``name``: by what was measured, in the order of history."""
-    top: int | None = None
-    """Only so many of the best of each benchmark and metric."""
-    most: int | None = None
-    """Only so many in all, the best of each benchmark and metric in turn."""
-
-
-def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
-    """Return the rows that are asked for, in order."""
-    wanted = (
-        ("benchmark", choice.benchmarks),
-        ("encoder", choice.encoders),
-        ("view", choice.views),
-        ("method", choice.methods),
-        ("metric", [name for name in choice.metrics if name != "all"]),
-    )
-    for name, values in wanted:
+    Of names, none means all; of metrics, the first headline of each stage (``all``:
+    every one). Without ``every`` the latest number of each method is kept, of no
+    experiment; with ``current`` what the workspace has. ``top`` are so many of the best
+    of each benchmark and metric, ``most`` so many in all, taken in turn. Sorted by
+    ``score`` (best first within benchmark and metric), ``date`` (latest first) or
+    ``name`` (what was measured, in the order of history).
+    """
+    wanted = {
+        "benchmark": benchmark, "encoder": encoder, "view": view, "method": method,
+        "metric": [name for name in metric if name != "all"],
+    }  # fmt: skip
+    for name, values in wanted.items():
         known = {str(getattr(row, name)) for row in rows}
         for value in values:
             if value not in known:
@@ -85,18 +79,18 @@ def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
     kept = [
         row
         for row in rows
-        if (row.now or not choice.current)
-        and all(not some or getattr(row, name) in some for name, some in wanted)
-        and (choice.metrics or _leads(row))
+        if (row.now or not current)
+        and all(not some or getattr(row, name) in some for name, some in wanted.items())
+        and (metric or _leads(row))
     ]
-    if not choice.every:
+    if not every:
         kept = _latest(kept)
     best = sorted(kept, key=_rank)
-    if choice.top is not None:
-        best = _in_turn(best, choice.top, None)
-    if choice.most is not None:
-        best = _in_turn(best, None, choice.most)
-    return sorted(best, key=_ORDERS[choice.sort], reverse=choice.sort == "date")
+    if top is not None:
+        best = _in_turn(best, top, None)
+    if most is not None:
+        best = _in_turn(best, None, most)
+    return sorted(best, key=_ORDERS[sort], reverse=sort == "date")
 
 
 def _leads(row: Row) -> bool:

@@ -107,7 +107,7 @@ def leaderboard(
     commit is one row, also where it went and came back. `mmclust reproduce ROW` makes
     it again and compares.
     """
-    from mmclust.board.choice import Choice, choose
+    from mmclust.board.choice import choose
     from mmclust.board.rows import gather
 
     board = gather(
@@ -117,12 +117,19 @@ def leaderboard(
         max_commits=max_commits or (None if every else LAST),
     )
     brief = top is None and not every and format_ in (Format.table, Format.markdown)
-    choice = Choice(
-        benchmark or (), encoder or (), view or (), method or (), metric or (),
-        every=every, current=current, sort=sort.value, top=top,
+    rows = choose(
+        board.rows,
+        benchmark=benchmark or (),
+        encoder=encoder or (),
+        view=view or (),
+        method=method or (),
+        metric=metric or (),
+        every=every,
+        current=current,
+        sort=sort.value,
+        top=top,
         most=MOST if brief and out is None else None,
-    )  # fmt: skip
-    rows = choose(board.rows, choice)
+    )
     _write(board, rows, format_, out)
 
 
