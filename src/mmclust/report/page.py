@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.retrieval import Pool
 
 SECTIONS: tuple[Callable[[Given], list[Section]], ...] = (
     benchmark_sections,
@@ -78,7 +80,8 @@ def _html(given: Given) -> str:
         "metric_name": scores.metric_name,
     }
     templates.globals["is_sure"] = scores.is_sure
-    shown = [each.name for each in (*given.runs, *given.pools)]
+    read: list[Run | Pool] = [*given.runs, *given.pools]
+    shown = [each.name for each in read]
     shown += [params.learning.benchmark] if params.words else []
     drawn = sample_benchmarks(root, dict.fromkeys(shown))
     sections = [section for make in SECTIONS for section in make(given)]
@@ -103,7 +106,7 @@ def _html(given: Given) -> str:
         revision=revision(root),
         uncommitted=uncommitted(root),
         params=params_yaml(params),
-        digested=digests(root, [*given.runs, *given.pools], sections),
+        digested=digests(root, read, sections),
         locked=locked(root),
         licences=licences(root, params),
         versions=versions(),
