@@ -25,7 +25,7 @@ def main() -> None:
     try:
         settle()  # before any library that reads these settings can be loaded
         from mmclust.cli import StoppedError, app
-        from mmclust.cli._output import ShownOutput
+        from mmclust.cli._show import ShownOutput
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mmclust."):
             raise

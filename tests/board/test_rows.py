@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from mmclust.board.choice import Choice, choose
+from mmclust.board.choice import choose
 from mmclust.board.history import summaries_of
 from mmclust.board.rows import gather
 from mmclust.core.errors import MmclustError
@@ -208,7 +208,7 @@ def test_no_history_is_one_clear_error(board, tmp_path):
 
 
 def means(rows, **choice):
-    return [r.score.mean for r in choose(rows, Choice(**choice))]
+    return [r.score.mean for r in choose(rows, **choice)]
 
 
 @pytest.fixture(scope="module")
@@ -237,21 +237,21 @@ def rows(tmp_path_factory):
 def test_one_row_for_each_method_by_its_first_headline(rows):
     """acc of clusters, rsum of retrieval; all: every number there was."""
     assert means(rows) == [209.0, 203.0, 0.6, 0.55, 0.4]
-    assert means(rows, metrics=["nmi"]) == [0.3]
-    assert len(means(rows, metrics=["all"], every=True)) == len(rows) == 9
+    assert means(rows, metric=["nmi"]) == [0.3]
+    assert len(means(rows, metric=["all"], every=True)) == len(rows) == 9
 
 
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        ({"encoders": ["lsa"], "benchmarks": ["toy"]}, [0.4]),
-        ({"methods": ["ward"]}, [0.55]),
-        ({"views": ["text", "image"], "every": True}, [0.6, 0.55, 0.5, 0.4]),
-        ({"benchmarks": ["toy"], "current": True, "every": True}, [0.6, 0.55, 0.4]),
-        ({"benchmarks": ["toy"], "top": 2}, [0.6, 0.55]),
+        ({"encoder": ["lsa"], "benchmark": ["toy"]}, [0.4]),
+        ({"method": ["ward"]}, [0.55]),
+        ({"view": ["text", "image"], "every": True}, [0.6, 0.55, 0.5, 0.4]),
+        ({"benchmark": ["toy"], "current": True, "every": True}, [0.6, 0.55, 0.4]),
+        ({"benchmark": ["toy"], "top": 2}, [0.6, 0.55]),
         ({"most": 3}, [209.0, 203.0, 0.6]),  # each benchmark in its turn
-        ({"benchmarks": ["toy"], "sort": "name", "every": True}, [0.5, 0.6, 0.55, 0.4]),
-        ({"metrics": ["i2t_median_rank"], "top": 1}, [3.0]),  # lower is better
+        ({"benchmark": ["toy"], "sort": "name", "every": True}, [0.5, 0.6, 0.55, 0.4]),
+        ({"metric": ["i2t_median_rank"], "top": 1}, [3.0]),  # lower is better
     ],
 )
 def test_filters_and_order(rows, choice, expected):
@@ -261,7 +261,7 @@ def test_filters_and_order(rows, choice, expected):
 
 def test_latest_first(rows):
     """Sorted by date."""
-    dates = [r.date for r in choose(rows, Choice(sort="date", every=True))]
+    dates = [r.date for r in choose(rows, sort="date", every=True)]
     assert dates == sorted(dates, reverse=True)
     assert dates[0] != dates[-1]
 
@@ -269,7 +269,7 @@ def test_latest_first(rows):
 def test_a_name_that_no_row_has(rows):
     """Named, with the nearest that rows have."""
     with pytest.raises(MmclustError, match="No number is of encoder") as caught:
-        choose(rows, Choice(encoders=["hogg"]))
+        choose(rows, encoder=["hogg"])
     assert "Did you mean 'hog'?" in str(caught.value)
     assert "--encoder" in str(caught.value)
 

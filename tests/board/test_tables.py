@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmclust.board.choice import Choice, choose
+from mmclust.board.choice import choose
 from mmclust.board.rows import gather
 from mmclust.board.tables import (
     HEADS_OF_BOARD,
@@ -43,7 +43,7 @@ def board(tmp_path_factory):
 
 @pytest.fixture
 def rows(board):
-    return choose(board.rows, Choice(sort="name", every=True))
+    return choose(board.rows, sort="name", every=True)
 
 
 def test_csv_has_all_digits_and_the_command(rows):

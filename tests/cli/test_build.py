@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mmclust.cli.build import _tell, build
+from mmclust.cli.benchmarks import _tell, build
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_coco import write_coco
 from tests.conftest import save_jpeg

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.cli.export import export
+from mmclust.cli.benchmarks import export
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest
@@ -77,6 +77,11 @@ def test_mat_takes_every_encoder_of_both_views(run, tmp_path):
     run("coco_cross", "--as", "mat", "--out", "mine")
     files = sorted(path.name for path in (tmp_path / "mine").glob("*.mat"))
     assert files == ["coco_cross_both.mat", "coco_cross_other.mat"]
+
+
+def test_a_view_goes_with_a_map(run):
+    """Of another layout, it would be passed over."""
+    assert run("coco_cross", "--as", "csv", "--view", "image", "--out", "x").exit_code
 
 
 def test_unknown_layouts_are_refused(run):

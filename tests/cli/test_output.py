@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mmclust.__main__ import main
-from mmclust.cli._output import ShownOutput
+from mmclust.cli._show import ShownOutput
 from mmclust.core.errors import MmclustError, visible
 from tests.faults.server import serving
 from tests.faults.toy import write_registry

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from mmclust.cli._options import require_plugins
+from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import LIBRARIES, possible
 from tests.conftest import ROOT
 
@@ -71,3 +73,10 @@ def test_errors_are_messages(run_mmclust, tmp_path, arguments, code, text):
     assert done.returncode == code
     assert text in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_name_is_checked():
+    """Of several encoders, not the first alone."""
+    require_plugins("coco_cross", "hog", "lsa")
+    with pytest.raises(MmclustError, match="Unknown encoder 'hgo'"):
+        require_plugins("coco_cross", "hog", "hgo")

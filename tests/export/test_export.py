@@ -6,11 +6,14 @@ import errno
 import os
 import unicodedata
 
+import numpy as np
 import pytest
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_table
 from mmclust.export import content
+from mmclust.export.map import Points
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks import toy_pictures
 from tests.benchmarks.toy_coco import (
@@ -172,7 +175,7 @@ def test_what_cannot_be_exported_is_explained(coco, tmp_path):
             export_benchmark(name, tmp_path / folder, layout, tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
-    refused(r"Unknown layout 'cvs'[\s\S]*one of: csv, hf, mat, raw", layout="cvs")
+    refused(r"Unknown layout 'cvs'[\s\S]*one of: csv, hf, map, mat, raw", layout="cvs")
     refused(r"another benchmark[\s\S]*coco_all[\s\S]*coco_cross", name="coco_all")
     refused(r"built without images[\s\S]*--annotations-only")
     refused("manifest.parquet is missing", folder="elsewhere")
@@ -180,6 +183,32 @@ def test_what_cannot_be_exported_is_explained(coco, tmp_path):
     labels = tmp_path / "all/labels.parquet"
     (tmp_path / "built/labels.parquet").write_bytes(labels.read_bytes())
     refused(r"do not list the same images[\s\S]*5 ids[\s\S]*4 ids")
+
+
+def test_a_map_has_the_images_it_is_given(coco, tmp_path):
+    """Joined by id; null where a method was not asked; no confidence without one."""
+    build_benchmark("coco_cross", coco(), tmp_path / "built")
+    ids = list(COCO_CROSS)[::-1][:3]
+    points = Points(ids, np.arange(6).reshape(3, 2), np.array([4, -1, -2]), None)
+
+    def export(points):
+        folders = tmp_path / "built", "map", tmp_path / "out"
+        return export_benchmark("coco_cross", *folders, points=points)
+
+    (done,) = export(points)
+    assert (done.images, done.written) == (3, True)
+    rows = read_table(tmp_path / "out/map/map.parquet")[0].to_pylist()
+    assert [row["id"] for row in rows] == ids
+    assert [row["cluster"] for row in rows] == [4, -1, None]
+    assert [(row["x"], row["y"]) for row in rows] == [(0, 1), (2, 3), (4, 5)]
+    for row in rows:
+        assert row.keys() == {"id", "image", "caption", "cluster", "x", "y", "class"}
+        assert row["class"] == COCO_CROSS[row["id"]]
+        assert row["caption"].startswith("caption 0 of")
+        picture = tmp_path / "out/map" / row["image"]
+        assert picture.read_bytes() == image_bytes(int(row["id"]))
+    with pytest.raises(MmclustError, match="images that the benchmark does not have"):
+        export(Points(["other"], np.zeros((1, 2)), np.zeros(1, int), None))
 
 
 COMPOSED = "caf\u00e9"

@@ -50,7 +50,7 @@ def mmclust(tmp_path, monkeypatch, capsys):
     """Return mmclust(*arguments), the command line in this process, impatient."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    module = importlib.import_module("mmclust.cli.fetch")
+    module = importlib.import_module("mmclust.cli.sources")
     monkeypatch.setattr(module, "_network", lambda *_: QUICK)
 
     def run(*arguments):

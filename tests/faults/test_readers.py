@@ -16,11 +16,10 @@ from typer.testing import CliRunner
 from mmclust.benchmarks._source_files import source_facts
 from mmclust.board.history import manifest_of
 from mmclust.cli import app
-from mmclust.cli._options import tell_left_out
-from mmclust.cli._show import clustering_table, visible
+from mmclust.cli._show import clustering_table, tell_left_out
 from mmclust.clusterers._stage import nouns_for
 from mmclust.cognition.norms import read_categories, read_ratings
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, visible
 from mmclust.core.features import (
     read_features,
     read_meta,

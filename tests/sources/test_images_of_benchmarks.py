@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.cli._select import selection
+from mmclust.cli.sources import selection
 from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import Params

@@ -1,12 +1,9 @@
-"""Which rows of the leaderboard are shown, and in what order."""
+"""Which numbers are shown where not all can be, and in what order."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.board.headlines import HEADLINES
-from mmclust.board.history import SHORT
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.scoring.record import LOWER_IS_BETTER
 
@@ -14,52 +11,62 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmclust.board.rows import Row
+    from mmclust.scoring.record import Record, Score
+
+FEWEST_WORDS = 30
+"""Of a correlation that is a headline."""
+CORRELATION = "prediction_correlation_over_10"
+"""The one that DVC lists, too: over words seen more than ten times."""
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "score": ("acc", "nmi", "ari"),
+    "retrieve": ("rsum", "t2i_r1", "i2t_r1"),
+    "cognition": ("v_measure_score", CORRELATION, "mas"),
+    "grounding": ("f1",),
+    "cluster": (),
+}
+"""Of each stage; the first of a method's goes before the others."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which rows are shown, in what order.
+def is_headline(stage: str, score: Score, record: Record) -> bool:
+    """Whether a number is shown unless others are asked for."""
+    if score.metric not in HEADLINES[stage] or score.method == "include_unknown":
+        return False
+    if score.metric == CORRELATION:
+        n = record.mean(score.key, f"{CORRELATION}_n")
+        if n is None:
+            n = record.mean(score.key, "n_words")
+        return n is None or n >= FEWEST_WORDS
+    return True
 
-    Parameters
-    ----------
-    benchmarks, encoders, views, methods, metrics
-        Names to keep; empty: all. Without metrics, the first headline of each stage
-        (:data:`~mmclust.board.headlines.HEADLINES`); ``all``: every one.
-    every
-        Every number there was; else the latest of each method, no experiments.
-    current
-        Only what the workspace has.
-    sort
-        ``score``: best first within benchmark and metric; ``date``: latest first;
-        ``name``: by what was measured, in the order of history.
-    top
-        Only so many of the best of each benchmark and metric.
-    most
-        Only so many in all, the best of each benchmark and metric in turn.
+
+def choose(
+    rows: Sequence[Row],
+    *,
+    benchmark: Sequence[str] = (),
+    encoder: Sequence[str] = (),
+    view: Sequence[str] = (),
+    method: Sequence[str] = (),
+    metric: Sequence[str] = (),
+    every: bool = False,
+    current: bool = False,
+    sort: str = "score",
+    top: int | None = None,
+    most: int | None = None,
+) -> list[Row]:
+    """Return the rows that are asked for, in order.
+
+    Of names, none means all; of metrics, the first headline of each stage (``all``:
+    every one). Without ``every`` the latest number of each method is kept, of no
+    experiment; with ``current`` what the workspace has. ``top`` are so many of the best
+    of each benchmark and metric, ``most`` so many in all, taken in turn. Sorted by
+    ``score`` (best first within benchmark and metric), ``date`` (latest first) or
+    ``name`` (what was measured, in the order of history).
     """
-
-    benchmarks: Sequence[str] = ()
-    encoders: Sequence[str] = ()
-    views: Sequence[str] = ()
-    methods: Sequence[str] = ()
-    metrics: Sequence[str] = ()
-    every: bool = False
-    current: bool = False
-    sort: str = "score"
-    top: int | None = None
-    most: int | None = None
-
-
-def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
-    """Return the rows that are asked for, in order."""
-    wanted = (
-        ("benchmark", choice.benchmarks),
-        ("encoder", choice.encoders),
-        ("view", choice.views),
-        ("method", choice.methods),
-        ("metric", [name for name in choice.metrics if name != "all"]),
-    )
-    for name, values in wanted:
+    wanted = {
+        "benchmark": benchmark, "encoder": encoder, "view": view, "method": method,
+        "metric": [name for name in metric if name != "all"],
+    }  # fmt: skip
+    for name, values in wanted.items():
         known = {str(getattr(row, name)) for row in rows}
         for value in values:
             if value not in known:
@@ -72,18 +79,18 @@ def choose(rows: Sequence[Row], choice: Choice) -> list[Row]:
     kept = [
         row
         for row in rows
-        if (row.now or not choice.current)
-        and all(not some or getattr(row, name) in some for name, some in wanted)
-        and (choice.metrics or _leads(row))
+        if (row.now or not current)
+        and all(not some or getattr(row, name) in some for name, some in wanted.items())
+        and (metric or _leads(row))
     ]
-    if not choice.every:
+    if not every:
         kept = _latest(kept)
     best = sorted(kept, key=_rank)
-    if choice.top is not None:
-        best = _in_turn(best, choice.top, None)
-    if choice.most is not None:
-        best = _in_turn(best, None, choice.most)
-    return sorted(best, key=_ORDERS[choice.sort], reverse=choice.sort == "date")
+    if top is not None:
+        best = _in_turn(best, top, None)
+    if most is not None:
+        best = _in_turn(best, None, most)
+    return sorted(best, key=_ORDERS[sort], reverse=sort == "date")
 
 
 def _leads(row: Row) -> bool:
@@ -136,10 +143,3 @@ def _in_turn(best: Sequence[Row], top: int | None, most: int | None) -> list[Row
         if depth < len(rows)
     ]
     return turns[:most]
-
-
-def until(row: Row) -> str:
-    """Return until when a number held, for people."""
-    if row.experiment:
-        return ""
-    return "now" if row.now else row.until[:SHORT]

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.board.headlines import is_headline
+from mmclust.board.choice import is_headline
 from mmclust.board.history import (
     RECORDS,
     WORKSPACE,
@@ -58,20 +58,11 @@ Place = tuple[str, str, str, str, str, str]
 
 @dataclass(frozen=True)
 class Change:
-    """One number on both sides.
+    """One number on both sides; None on a side that does not have it.
 
-    Parameters
-    ----------
-    stage, benchmark
-        Which record.
-    before, after
-        The number; None on a side that does not have it.
-    kind
-        ``equal``; ``within`` its noise; ``moved`` by more; ``unsure``: moved, and no
-        interval says by how much it may; ``redefined``: computed in another way, and
-        so not compared; ``undefined`` on one side; ``appeared`` or ``vanished``.
-    diff, low, high, p
-        After less before, its 95 % interval, two-sided p; None where not compared.
+    It is ``equal``; ``within`` its noise; ``moved`` by more; ``unsure``: moved, and no
+    interval says by how much it may; ``redefined``: computed in another way, and so not
+    compared; ``undefined`` on one side; ``appeared`` or ``vanished``.
     """
 
     stage: str
@@ -79,7 +70,7 @@ class Change:
     before: Score | None
     after: Score | None
     kind: str
-    diff: float | None = None
+    diff: float | None = None  # after less before
     low: float | None = None
     high: float | None = None
     p: float | None = None
@@ -117,26 +108,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Diff:
-    """All that differs between two sides.
-
-    Parameters
-    ----------
-    base, head
-        Before and after.
-    changes
-        Every number of the metrics that were asked for.
-    differs
-        Sentences: how code, data, params, numerics and packages differ; which
-        benchmarks are compared on one side only.
-    remarks
-        Sentences about records that no recorded run made.
-    """
+    """All that differs between two sides."""
 
     base: Side
     head: Side
-    changes: list[Change]
-    differs: list[str]
-    remarks: list[str]
+    changes: list[Change]  # every number of the metrics that were asked for
+    differs: list[str]  # sentences: code, data, params, numerics, packages
+    remarks: list[str]  # sentences about records that no recorded run made
 
     def of(self, *kinds: str) -> list[Change]:
         """Return the changes of some kinds, the surest first in each benchmark."""

@@ -41,25 +41,14 @@ _COMMON = ("seed", "numerics", "data", "model", "score")
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, or a DVC experiment.
-
-    Parameters
-    ----------
-    id
-        40 hexadecimal digits.
-    date
-        When it was committed, ISO 8601.
-    parents
-        The nearest earlier commits that changed metrics or dvc.lock; of an
-        experiment, the commit it started from.
-    experiment
-        The name of a DVC experiment; empty for a commit of the history.
-    """
+    """A commit, or a DVC experiment."""
 
     id: str
-    date: str
+    date: str  # ISO 8601
     parents: tuple[str, ...]
-    experiment: str = ""
+    """The nearest earlier commits that changed metrics or dvc.lock; of an experiment,
+    the commit it started from."""
+    experiment: str = ""  # its name
 
 
 def environment() -> dict[str, str]:
@@ -185,13 +174,7 @@ def experiments(root: Path) -> list[Commit]:
 
 @dataclass
 class Reader:
-    """Files of commits and of the workspace; each content is read once.
-
-    Parameters
-    ----------
-    root
-        The repository.
-    """
+    """Files of commits and of the workspace; each content is read once."""
 
     root: Path
     _trees: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -41,45 +41,19 @@ Value = str | float | None
 
 @dataclass(frozen=True)
 class Verdict:
-    """The recorded numbers against those made again.
-
-    Parameters
-    ----------
-    row
-        What was asked for.
-    again
-        Its number, made again; None where it is gone.
-    ran
-        The stages that ran; the others were taken from DVC's cache.
-    n_values
-        How many values the record holds.
-    differing
-        Those that are not equal: name, recorded, made again.
-    largest
-        The largest difference between two numbers.
-    tolerance
-        What was allowed.
-    outside
-        Scores that left the interval recorded beside them.
-    n_bounded
-        How many of the differing values are scores with an interval.
-    unpromised
-        Why equality is not promised; empty where it is.
-    same_bytes
-        Whether the whole file is equal.
-    """
+    """The recorded numbers against those made again."""
 
     row: Row
-    again: float | None
-    ran: tuple[str, ...]
+    again: float | None  # its number, made again; None where it is gone
+    ran: tuple[str, ...]  # stages that ran; the others came from DVC's cache
     n_values: int
-    differing: tuple[tuple[str, Value, Value], ...]
-    largest: float
+    differing: tuple[tuple[str, Value, Value], ...]  # name, recorded, made again
+    largest: float  # difference between two numbers
     tolerance: float
-    outside: tuple[str, ...] = ()
-    n_bounded: int = 0
-    unpromised: tuple[str, ...] = ()
-    same_bytes: bool = False
+    outside: tuple[str, ...] = ()  # scores that left the interval recorded with them
+    n_bounded: int = 0  # differing values that are scores with an interval
+    unpromised: tuple[str, ...] = ()  # why equality is not promised
+    same_bytes: bool = False  # of the whole file
 
     @property
     def same(self) -> bool:

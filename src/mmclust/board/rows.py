@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mmclust.board.headlines import is_headline
+from mmclust.board.choice import is_headline
 from mmclust.board.history import (
     DATA,
     RECORDS,
@@ -41,27 +41,13 @@ Key = tuple[str, str, str, str, str, str, str]
 
 @dataclass(frozen=True)
 class Held:
-    """A number as a commit has it.
-
-    Parameters
-    ----------
-    score
-        The number.
-    path
-        Its record.
-    headline
-        Whether it is shown unless other metrics are asked for.
-    data
-        Digest of the manifest it was made from; empty where that is not known.
-    notes
-        What is odd about its record.
-    """
+    """A number as a commit has it."""
 
     score: Score
-    path: str
-    headline: bool
-    data: str
-    notes: tuple[str, ...]
+    path: str  # of its record
+    headline: bool  # whether it is shown unless other metrics are asked for
+    data: str  # digest of the manifest; empty where that is not known
+    notes: tuple[str, ...]  # what is odd about its record
 
     @property
     def number(self) -> tuple[object, ...]:
@@ -72,50 +58,28 @@ class Held:
 
 @dataclass(frozen=True)
 class Row:
-    """One number, and where it is from.
-
-    Parameters
-    ----------
-    id
-        Names the row: made of what was measured, the number, its definition and its
-        data, so that it stays whatever is filtered and as history grows.
-    stage, benchmark, encoder, view, method, k, metric
-        What was measured. ``k`` is empty where there are no clusters.
-    held
-        The number as its first commit has it.
-    spells
-        From which commit until which it held, in full; several where it went and
-        came back, or branches recorded it apart. An empty id: the workspace.
-    now
-        Whether the workspace has it.
-    date
-        Of the first commit, ISO 8601; empty for what is not committed.
-    experiment
-        The name of the DVC experiment that has it; empty: a commit of the history.
-    params
-        How params.yaml of that commit differs from the workspace's, ``key=value``.
-    notes
-        What a reader must know before comparing it with others.
-    before
-        The number that the method had before, and until when; empty for the first.
-    """
+    """One number, and where it is from."""
 
     id: str
+    """Made of what was measured, the number, its definition and its data, so that it
+    stays whatever is filtered and as history grows."""
     stage: str
     benchmark: str
     encoder: str
     view: str
     method: str
-    k: str
+    k: str  # empty where there are no clusters
     metric: str
-    held: Held
+    held: Held  # as its first commit has it
     spells: tuple[tuple[str, str], ...]
-    now: bool
-    date: str
-    experiment: str
-    params: tuple[str, ...]
-    notes: tuple[str, ...]
-    before: str = ""
+    """From which commit until which it held; several where it went and came back, or
+    branches recorded it apart. An empty id: the workspace."""
+    now: bool  # whether the workspace has it
+    date: str  # of the first commit, ISO 8601; empty for what is not committed
+    experiment: str  # the DVC experiment that has it; empty: the history
+    params: tuple[str, ...]  # how its params differ from the workspace's, key=value
+    notes: tuple[str, ...]  # what a reader must know before comparing it
+    before: str = ""  # what the method had before, and until when
 
     @property
     def score(self) -> Score:
@@ -146,21 +110,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All rows, in the order of history, and what stands beside them.
-
-    Parameters
-    ----------
-    rows
-        Every number of every metric.
-    remarks
-        Sentences about the whole: commits and records that were not read.
-    commits
-        Full ids of the commits and experiments that were read, oldest first.
-    """
+    """All rows, in the order of history, and what stands beside them."""
 
     rows: list[Row]
-    remarks: list[str]
-    commits: list[str]
+    remarks: list[str]  # about the whole: commits and records that were not read
+    commits: list[str]  # ids of those that were read, oldest first
 
 
 Snapshot = dict[Key, Held]
@@ -168,21 +122,11 @@ Snapshot = dict[Key, Held]
 
 @dataclass
 class Snapshots:
-    """What commits say, each read once.
-
-    Parameters
-    ----------
-    reader
-        Of the repository, with the files of all commits in question loaded.
-    commits
-        Their ids: the data of a number may have been recorded by another commit.
-    skipped
-        Fills with what could not be read.
-    """
+    """What commits say, each read once."""
 
     reader: Reader
-    commits: list[str]
-    skipped: list[str] = field(default_factory=list)
+    commits: list[str]  # the data of a number may be recorded by another of them
+    skipped: list[str] = field(default_factory=list)  # fills with what was not read
     _seen: dict[str, Snapshot] = field(default_factory=dict)
     _params: dict[str, dict[str, Any]] = field(default_factory=dict)
     _summaries: dict[str, bytes] = field(default_factory=dict)

@@ -8,9 +8,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mmclust.board.choice import until
 from mmclust.board.diff import KINDS, LISTED
-from mmclust.board.history import shown
+from mmclust.board.history import SHORT, shown
 from mmclust.scoring.record import named, show_p
 
 if TYPE_CHECKING:
@@ -238,9 +237,10 @@ def board_cells(row: Row) -> list[str]:
     """Return what tables show of a row, under :data:`HEADS_OF_BOARD`."""
     score = row.score
     since = shown(row.commit) if row.commit else "uncommitted"
+    until = "now" if row.now else row.until[:SHORT]
     notes = list(row.notes)
     if row.experiment:
-        since = f"{since} ({row.experiment})"
+        since, until = f"{since} ({row.experiment})", ""
     if row.params:
         cut = [p if len(p) <= LONGEST_PARAM else f"{p[: LONGEST_PARAM - 1]}…"
                for p in row.params[:MOST_PARAMS]]  # fmt: skip
@@ -250,7 +250,7 @@ def board_cells(row: Row) -> list[str]:
     return [
         row.id, row.benchmark, named((row.encoder, row.view, row.method)), row.k,
         row.metric, number(score.mean), span(score.low, score.high, score.mean), since,
-        until(row), row.before, "; ".join(notes),
+        until, row.before, "; ".join(notes),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The command line: one file per stage word; thin; the only place that prints.
+"""The command line: one file per group of commands; thin; alone prints.
 
 Nothing heavy is imported before a command runs, so that ``mmclust --help`` answers
 in a blink.
@@ -15,35 +15,22 @@ from mmclust.cli import (
     cognition,
     grounding,
     published,
-    retrieve,
+    retrieval,
     score,
     sources,
     words,
 )
 from mmclust.cli._costs import costed
-from mmclust.cli._names import NamesCommand
-from mmclust.cli.assign import assign
-from mmclust.cli.budget import budget
-from mmclust.cli.build import build
-from mmclust.cli.caption import caption
-from mmclust.cli.cluster import cluster
-from mmclust.cli.diff import diff
-from mmclust.cli.embed import embed
-from mmclust.cli.encode import encode
-from mmclust.cli.export import export
-from mmclust.cli.fetch import fetch
-from mmclust.cli.head import head
-from mmclust.cli.leaderboard import leaderboard
-from mmclust.cli.learn import learn
-from mmclust.cli.nouns import nouns
-from mmclust.cli.panels import panels
-from mmclust.cli.plots_page import plots_page
+from mmclust.cli._options import NamesCommand
+from mmclust.cli.benchmarks import build, export
+from mmclust.cli.board import diff, leaderboard, reproduce
+from mmclust.cli.clusterers import cluster, submit
+from mmclust.cli.encoders import caption, embed, encode
+from mmclust.cli.heads import assign, head, nouns, panels
 from mmclust.cli.preset import preset
-from mmclust.cli.report import report
-from mmclust.cli.reproduce import reproduce
-from mmclust.cli.sample import sample
-from mmclust.cli.submit import submit
-from mmclust.cli.track_report import track_report
+from mmclust.cli.report import budget, plots_page, report, track_report
+from mmclust.cli.sources import fetch, sample
+from mmclust.cli.words import learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,31 +62,30 @@ app = typer.Typer(
 )
 _PIPELINE = "The pipeline, in order"
 _BESIDE = "Beside it"
-STAGES: tuple[Callable[..., Any], ...] = (
-    sample, fetch, build, caption, encode, nouns, cluster, head, embed,
-)  # fmt: skip
-MEASURED = (build, caption, encode, nouns, cluster, head)
-for stage in STAGES:
-    app.command(rich_help_panel=_PIPELINE, cls=NamesCommand)(
-        costed(stage) if stage in MEASURED else stage
-    )
-app.add_typer(retrieve.app, name="retrieve", rich_help_panel=_PIPELINE)
-app.command(rich_help_panel=_PIPELINE, cls=NamesCommand)(learn)
+MEASURED = (build, caption, encode, nouns, cluster, head, submit)
+
+
+def _add(panel: str, *commands: Callable[..., Any], names: bool = True) -> None:
+    """Add commands to a panel of the help, most of which take names of dvc.yaml."""
+    for command in commands:
+        app.command(rich_help_panel=panel, cls=NamesCommand if names else None)(
+            costed(command) if command in MEASURED else command
+        )
+
+
+_add(_PIPELINE, sample, fetch, build, caption, encode, nouns, cluster, head, embed)
+app.add_typer(retrieval.app, name="retrieve", rich_help_panel=_PIPELINE)
+_add(_PIPELINE, learn)
 app.add_typer(cognition.app, name="cognition", rich_help_panel=_PIPELINE)
 app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
 app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
-app.command(rich_help_panel=_PIPELINE)(budget)
-app.command(rich_help_panel=_PIPELINE)(report)
-app.command(rich_help_panel=_BESIDE)(diff)
-app.command(rich_help_panel=_BESIDE)(leaderboard)
-app.command(rich_help_panel=_BESIDE)(reproduce)
-app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(costed(submit))
-app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(track_report)
-app.command(rich_help_panel=_BESIDE)(export)
-app.command(rich_help_panel=_BESIDE)(assign)
-app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(panels)
+_add(_PIPELINE, budget, report, names=False)
+_add(_BESIDE, diff, leaderboard, reproduce, names=False)
+_add(_BESIDE, submit, track_report)
+_add(_BESIDE, export, assign, names=False)
+_add(_BESIDE, panels)
 app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
 app.add_typer(words.app, name="words", rich_help_panel=_BESIDE)
 app.add_typer(published.app, name="published", rich_help_panel=_BESIDE)
-app.command(rich_help_panel=_BESIDE, cls=NamesCommand)(preset)
+_add(_BESIDE, preset)
 app.command(hidden=True)(plots_page)

@@ -1,16 +1,45 @@
-"""What several commands make of their options."""
+"""Options that several commands share, and what becomes of them."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from mmclust.core.plugins import require_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from mmclust.core.fingerprint import Fingerprint
+
+MATRIX = ("source", "benchmark", "captioner", "encoder", "head", "word_model")
+"""The keys of dvc.yaml's matrices that are arguments of commands."""
+
+
+class NamesCommand(TyperCommand):
+    """Takes ``--benchmark NAME`` for the argument NAME; refuses what is no name.
+
+    dvc.yaml writes names as ``${item}``, for which DVC puts ``--benchmark NAME``,
+    quoted for the shell; as ``${item.benchmark}`` a name could be a command of its own.
+    """
+
+    def parse_args(self, ctx: Any, args: Sequence[str]) -> list[str]:
+        """Parse words; see :class:`NamesCommand`."""
+        options = {option for parameter in self.params for option in parameter.opts}
+        words = {f"--{key}" for key in MATRIX} - options
+        rest = super().parse_args(ctx, [word for word in args if word not in words])
+        for parameter in self.params:
+            if parameter.param_type_name != "argument":
+                continue
+            given = ctx.params.get(parameter.name)
+            for name in given if isinstance(given, list | tuple) else [given]:
+                if isinstance(name, str):  # not a path
+                    require_name(name, "what is asked for", str(parameter.name).upper())
+        return rest
 
 
 def usable(device: str) -> str:
@@ -22,13 +51,6 @@ def usable(device: str) -> str:
     return require_device(device)
 
 
-Device = Annotated[
-    str,
-    typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.", callback=usable),
-]
-"""The option of every command that computes on one device."""
-
-
 def n_workers(workers: int) -> int:
     """Return the number of processes; 0 stands for the cores this one may use."""
     if workers:
@@ -38,21 +60,33 @@ def n_workers(workers: int) -> int:
     return os.cpu_count() or 1
 
 
-def require_plugins(benchmark: str, encoder: str) -> None:
+Device = Annotated[
+    str,
+    typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.", callback=usable),
+]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Processes; 0: one per core.", callback=n_workers)
+]
+Built = Annotated[str, typer.Argument(help="A built benchmark.")]
+FineGrained = Annotated[str, typer.Argument(help="For instance mscoco_fg.")]
+ImageFeatures = Annotated[
+    Path | None, typer.Option(help="An .npy array, one row per image.")
+]
+Json = Annotated[Path, typer.Option(help="The JSON file to write.")]
+ResampleSeed = Annotated[int, typer.Option(min=0, help="Of the resamples.")]
+MaxClusters = Annotated[
+    int | None,
+    typer.Option(min=1, help="As many may be in it; default: as many as classes."),
+]
+
+
+def require_plugins(benchmark: str, *names: str, kind: str = "encoders") -> None:
     """Refuse names that do not exist, with the nearest that do."""
     from mmclust.core.plugins import require
 
     require("benchmarks", benchmark)
-    require("encoders", encoder)
-
-
-def require_words(model: str, precision: str) -> None:
-    """Refuse a word model or a precision that does not exist."""
-    from mmclust.core.plugins import require
-
-    require("words", model)
-    if precision not in ("float32", "bf16", "fp16"):
-        raise typer.BadParameter("--precision is float32, bf16 or fp16")
+    for name in names:
+        require(kind, name)
 
 
 def as_before(made: Fingerprint) -> bool:
@@ -63,33 +97,3 @@ def as_before(made: Fingerprint) -> bool:
     if why := made.why():
         typer.echo(f"{made.what}: {why}", err=True)
     return False
-
-
-def tell_left_out(folder: Path, record: str = "features.json") -> None:
-    """Say what of its input an encoder did not use: skipped images, cut captions."""
-    from mmclust.core.io import read_record
-
-    facts = read_record(
-        folder / record, {"benchmark": str, "encoder": str}, skipped=dict
-    )
-    name = f"{facts['benchmark']} {facts['encoder']}"
-    for view, skipped in (facts.get("skipped") or {}).items():
-        reasons = ", ".join(sorted({why.partition(":")[0] for why in skipped.values()}))
-        typer.echo(f"{name}: {len(skipped):,} images have no {view} features and are "
-                   f"left out ({reasons})", err=True)  # fmt: skip
-    if facts.get("captions_cut"):
-        typer.echo(f"{name}: {facts['captions_cut']:,} captions are longer than the "
-                   "model reads, and were cut", err=True)  # fmt: skip
-
-
-def tell_zero_rows(features: Path) -> None:
-    """Say which of an encoder's features are zeros, which clusterers cannot place."""
-    from mmclust.core.features import read_meta
-
-    facts = read_meta(features)
-    for view, count in facts.get("zero_rows", {}).items():
-        typer.echo(
-            f"{facts['benchmark']} {facts['encoder']}: {count} of {facts['images']} "
-            f"images have {view} features of zeros",
-            err=True,
-        )

@@ -1,49 +1,86 @@
-"""What several commands print."""
+"""What is printed, on a stream that spells out what a terminal would obey."""
 
 from __future__ import annotations
 
-import unicodedata
-from typing import TYPE_CHECKING, Literal
+import re
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from mmclust.core.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
 
-    from mmclust.scoring.record import Record, Score
+    from rich.table import Table
+    from rich.text import Text
 
-_JOINERS = "\u200c\u200d"
+    from mmclust.scoring.record import Record
+
+_COLOUR = re.compile("(\x1b\\[[0-9;]*m)")
 
 
-def visible(text: str) -> str:
-    """Return text with control characters spelt out: a terminal would obey them."""
-    return "".join(
-        char
-        if char in "\n\t" or char in _JOINERS or unicodedata.category(char)[0] != "C"
-        else char.encode("unicode_escape").decode()
-        for char in text
-    )
+class ShownOutput:
+    """A stream that spells out what a terminal would obey; tables keep their colours.
+
+    Class names, file names and captions come from data of others, in every command:
+    so they are treated here, and not wherever one is printed.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, made visible; return its length, as streams do."""
+        parts = _COLOUR.split(text)
+        parts[::2] = map(visible, parts[::2])
+        self._stream.write("".join(parts))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write lines; see :meth:`write`."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def titled_table(
+    title: str | Text,
+    heads: Sequence[str],
+    numbers: Sequence[str],
+    caption: str | None = None,
+) -> Table:
+    """Return a table without rows; columns of numbers come last, set to the right."""
+    from rich.table import Table
+
+    table = Table(title=title, caption=caption)
+    for head in heads:
+        table.add_column(head)
+    for head in numbers:
+        table.add_column(head, justify="right")
+    return table
 
 
 def clustering_table(benchmark: str, record: Record) -> None:
     """Print a benchmark's scores, one row per encoder, view and method."""
-    table = Table(
-        title=Text(visible(benchmark)),
-        caption="mean over seeds ± half of the 95 % interval, of images and seeds",
+    from rich.console import Console
+    from rich.text import Text
+
+    table = titled_table(
+        Text(visible(benchmark)),
+        ("encoder", "view", "method", "k"),
+        ("ACC", "NMI", "ARI"),
+        "mean over seeds ± half of the 95 % interval, of images and seeds",
     )
-    for head in ("encoder", "view", "method", "k"):
-        table.add_column(head)
-    for head in ("ACC", "NMI", "ARI"):
-        table.add_column(head, justify="right")
     for key in record.methods():
         scores = record.of(key)
         if "acc" in scores:
             names = (*key, str(scores["acc"].k))
-            cells = [_cell(scores[name]) for name in ("acc", "nmi", "ari")]
+            own = [scores[name] for name in ("acc", "nmi", "ari")]
+            cells = [f"{score.mean:.3f} ± {score.half or 0:.3f}" for score in own]
             table.add_row(*(Text(visible(name)) for name in names), *cells)
     Console().print(table)
 
@@ -56,26 +93,25 @@ def print_table(
 ) -> None:
     """Print a table; a pipe gets all of every cell.
 
-    Parameters
-    ----------
-    heads, rows
-        Texts.
-    numbers
-        Heads of columns that are set to the right.
-    wrapped
-        Heads of columns that a narrow terminal may break into lines; the others hold
-        what is copied, or reads badly in two halves.
+    Columns of ``numbers`` are set to the right. A narrow terminal may break those of
+    ``wrapped`` into lines; the others hold what is copied, or reads badly in halves.
     """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=300)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for head in heads:
-        justify: Literal["right", "left"] = "right" if head in numbers else "left"
         table.add_column(
-            Text(visible(head)), justify=justify, overflow="fold",
+            Text(visible(head)),
+            justify="right" if head in numbers else "left",
+            overflow="fold",
             no_wrap=head not in wrapped,
-        )  # fmt: skip
+        )
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
@@ -99,5 +135,66 @@ class Notes:
             typer.echo(visible(f"  [{number}] {text}"))
 
 
-def _cell(score: Score) -> str:
-    return f"{score.mean:.3f} ± {score.half or 0:.3f}"
+def score_line(record: dict[str, Any], key: str, name: str, width: int = 16) -> str:
+    """Return one score with its interval, or the reason that there is none."""
+    if record[key] is None:
+        return f"{name:<{width}}-       ({record[f'{key}_why']})"
+    text = f"{name:<{width}}{record[key]:.4f}"
+    if record[f"{key}_low"] is not None:
+        text += f"  [{record[f'{key}_low']:.4f}, {record[f'{key}_high']:.4f}]"
+    return text + difference(record, key)
+
+
+def difference(record: dict[str, Any], key: str) -> str:
+    """Return a score's difference from the baseline, or why there is none."""
+    from mmclust.scoring.record import show_p
+
+    if f"{key}_diff" not in record:
+        return ""
+    diff, low, high, p = (
+        record[f"{key}_diff{part}"] for part in ("", "_low", "_high", "_p")
+    )
+    why = record.get(f"{key}_diff_why", "")
+    if diff is None:
+        return f"  ({why})"
+    shown = show_p(p) if p is not None else f"none: {why}"
+    return f"  difference {diff:+.4f} [{low:+.4f}, {high:+.4f}] p = {shown}"
+
+
+def tell_sizes(sizes: Sequence[int], out: Path, noise: int = 0) -> None:
+    """Say how many clusters were written, how large, and how many rows are in none."""
+    none = f", {noise} in none (-1)" if noise else ""
+    typer.echo(
+        f"{sum(sizes)} rows in {len(sizes)} clusters of {min(sizes, default=0)} to "
+        f"{max(sizes, default=0)}{none}; wrote {out}"
+    )
+
+
+def tell_left_out(folder: Path, record: str = "features.json") -> None:
+    """Say what of its input an encoder did not use: skipped images, cut captions."""
+    from mmclust.core.io import read_record
+
+    facts = read_record(
+        folder / record, {"benchmark": str, "encoder": str}, skipped=dict
+    )
+    name = f"{facts['benchmark']} {facts['encoder']}"
+    for view, skipped in (facts.get("skipped") or {}).items():
+        reasons = ", ".join(sorted({why.partition(":")[0] for why in skipped.values()}))
+        typer.echo(f"{name}: {len(skipped):,} images have no {view} features and are "
+                   f"left out ({reasons})", err=True)  # fmt: skip
+    if facts.get("captions_cut"):
+        typer.echo(f"{name}: {facts['captions_cut']:,} captions are longer than the "
+                   "model reads, and were cut", err=True)  # fmt: skip
+
+
+def tell_zero_rows(features: Path) -> None:
+    """Say which of an encoder's features are zeros, which clusterers cannot place."""
+    from mmclust.core.features import read_meta
+
+    facts = read_meta(features)
+    for view, count in facts.get("zero_rows", {}).items():
+        typer.echo(
+            f"{facts['benchmark']} {facts['encoder']}: {count} of {facts['images']} "
+            f"images have {view} features of zeros",
+            err=True,
+        )

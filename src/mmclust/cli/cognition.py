@@ -1,4 +1,4 @@
-"""`mmclust cognition`: the pipeline's stage, the list of words, a supervised rival."""
+"""Words against human norms: the stage, and files of one's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mmclust.cli._options import Json, ResampleSeed
+from mmclust.cli._show import score_line
 
 if TYPE_CHECKING:
     from mmclust.scoring.record import Score
@@ -98,7 +101,7 @@ def word_list(
 @app.command()
 def supervised(
     norms: Annotated[Path, typer.Option(help="Ratings of concreteness.")],
-    out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    out: Json,
     wordnet: Annotated[
         Path | None, typer.Option(help="Folder with WordNet's index.noun, …")
     ] = None,
@@ -126,3 +129,152 @@ def supervised(
         typer.echo(f"{name:<18}r {record[f'{name}_pearson']:.4f}  "
                    f"mae {record[f'{name}_mae']:.4f}")  # fmt: skip
     typer.echo(f"over {record['n_words']} words; wrote {out}")
+
+
+Clusters = Annotated[
+    list[Path],
+    typer.Option(
+        help="word,cluster as .csv or .parquet, once for each run (seed); or a "
+        "words.parquet of data/words. Cluster -1, or no row, means unknown."
+    ),
+]
+Baseline = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another model's clusters likewise, to compare with, paired."),
+]
+Resamples = Annotated[
+    int, typer.Option(min=100, help="Bootstrap resamples of the words.")
+]
+
+
+def categorization(
+    clusters: Clusters,
+    categories: Annotated[
+        Path, typer.Option(help="Ratings of typicality: mcrae_typicality.yaml.")
+    ],
+    out: Json,
+    vocabulary: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text, a word per line: what ignore_unknown is restricted to, as "
+            "words that occur in the training captions. Default: all words."
+        ),
+    ] = None,
+    baseline: Baseline = None,
+    resamples: Resamples = 1000,
+    seed: ResampleSeed = 782,
+) -> None:
+    """Score word clusters against taxonomic categories (Berger et al., NAACL 2022).
+
+    V-measure, purity, collocation, their F1 and SemEval's F-score, each twice:
+    ignore_unknown (words of the list that have a cluster) and include_unknown (all
+    words of the categories; those without a cluster share one).
+    """
+    from mmclust.cognition.metrics import METRICS, VARIANTS
+    from mmclust.cognition.own_files import score_categorization
+    from mmclust.core.io import write_json
+
+    record = score_categorization(
+        clusters,
+        categories,
+        vocabulary,
+        baseline=baseline or (),
+        n_resamples=resamples,
+        seed=seed,
+    )
+    write_json(out, record)
+    for variant in VARIANTS:
+        typer.echo(variant.replace("_", " "))
+        for name in METRICS:
+            typer.echo(score_line(record, f"{variant}_{name}", name))
+    typer.echo(
+        f"95 % intervals over {record['n_words']} words, {record['n_listed']} listed; "
+        f"wrote {out}"
+    )
+
+
+def concreteness(
+    predictions: Annotated[
+        Path,
+        typer.Option(
+            help="word,concreteness as .csv or .parquet; or a words.parquet of "
+            "data/words. A word that is absent has 0."
+        ),
+    ],
+    norms: Annotated[
+        Path,
+        typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt."),
+    ],
+    counts: Annotated[
+        Path, typer.Option(help="word,count: occurrences in the training captions.")
+    ],
+    out: Json,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="Another model's estimates, to compare with, paired."),
+    ] = None,
+    resamples: Resamples = 1000,
+    seed: ResampleSeed = 782,
+) -> None:
+    """Score estimates of concreteness against people's ratings.
+
+    Mean absolute error, and Pearson's and Spearman's correlation over words with more
+    than 0, 1, 5, … 10,000 occurrences, with the number of words of each.
+    """
+    from mmclust.cognition.metrics import THRESHOLDS
+    from mmclust.cognition.own_files import score_concreteness
+    from mmclust.core.io import write_json
+
+    record = score_concreteness(
+        predictions, norms, counts,
+        baseline=baseline, n_resamples=resamples, seed=seed,
+    )  # fmt: skip
+    write_json(out, record)
+    typer.echo(score_line(record, "concreteness_prediction_mae", "mean error"))
+    for m in THRESHOLDS:
+        name = f"prediction_correlation_over_{m}"
+        text = score_line(record, name, f"r over {m}")
+        typer.echo(f"{text}  {record[f'{name}_n']} words")
+    typer.echo(f"95 % intervals over {record['n_words']} words; wrote {out}")
+
+
+def association(
+    clusters: Clusters,
+    norms: Annotated[
+        Path,
+        typer.Option(help="Small World of Words: R1, R123, R100 or swow.en.csv."),
+    ],
+    out: Json,
+    counting: Annotated[
+        str,
+        typer.Option(
+            help="published: sum all rows; forward_only: leave out the rows of "
+            "swow.en.csv that repeat pairs associated in both directions."
+        ),
+    ] = "published",
+    baseline: Baseline = None,
+    resamples: Resamples = 1000,
+    seed: ResampleSeed = 782,
+) -> None:
+    """Score word clusters by how strongly people associate their words.
+
+    MAS is the mean strength of the pairs of a cluster that the norms have; pairs
+    that they lack are counted, and coverage says how many that are.
+    """
+    from mmclust.cognition.norms import COUNTINGS
+    from mmclust.cognition.own_files import score_association
+    from mmclust.core.io import write_json
+
+    if counting not in COUNTINGS:
+        raise typer.BadParameter(f"--counting is {' or '.join(COUNTINGS)}")
+    record = score_association(
+        clusters, norms, counting,
+        baseline=baseline or (), n_resamples=resamples, seed=seed,
+    )  # fmt: skip
+    write_json(out, record)
+    typer.echo(score_line(record, "mas", "MAS"))
+    typer.echo(score_line(record, "coverage", "coverage"))
+    typer.echo(f"found {record['found']:g} pairs, not found {record['not_found']:g}")
+    if "double_count" in record:
+        typer.echo(f"note: {record['double_count']}")
+    typer.echo(f"95 % intervals over {record['n_words']} words; wrote {out}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.cli._options import Device  # noqa: TC001 (typer reads it)
+from mmclust.cli._options import Device, n_workers
+from mmclust.cli._show import titled_table
 
 if TYPE_CHECKING:
     from mmclust.core.params import Params
@@ -38,7 +39,10 @@ def grounding(
     context: typer.Context,
     device: Device = "cpu",
     workers: Annotated[
-        int, typer.Option(min=0, help="Threads that decode; 0: one per core.")
+        int,
+        typer.Option(
+            min=0, help="Threads that decode; 0: one per core.", callback=n_workers
+        ),
     ] = 0,
 ) -> None:
     """Hold a word model's clusters against the objects in pictures.
@@ -51,12 +55,11 @@ def grounding(
     """
     if context.invoked_subcommand:
         return
-    from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.grounding.stage import ground
 
     params = read_params()
-    record = ground(Path(), params, device=device, workers=n_workers(workers))
+    record = ground(Path(), params, device=device, workers=workers)
     _table(record, params)
 
 
@@ -99,19 +102,17 @@ def show(
 
 def _table(record: Record, params: Params) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     from mmclust.scoring.record import show_p
 
     model, benchmark = params.grounding.model, params.grounding.benchmark
     images = record.mean((model, "", ""), "n_images") or 0
-    table = Table(
-        title=f"{model} on {images:,.0f} of {benchmark}",
-        caption="[ ]: 95 % interval, of images and seeds; p: F1 against chance or CLIP",
+    table = titled_table(
+        f"{model} on {images:,.0f} of {benchmark}",
+        [""],
+        ("precision", "recall", "F1", "p"),
+        "[ ]: 95 % interval, of images and seeds; p: F1 against chance or CLIP",
     )
-    table.add_column("")
-    for head in ("precision", "recall", "F1", "p"):
-        table.add_column(head, justify="right")
     for name, text in _BARS:
         scores = record.of((model, "", name))
         if "precision" in scores:

@@ -63,7 +63,7 @@ def preset(
 
 
 def _title(path: Path) -> str:
-    from mmclust.cli._show import visible
+    from mmclust.core.errors import visible
     from mmclust.core.io import read_lines
 
     lines = read_lines(path, "restore it from git")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.cli._names import NamesCommand
+from mmclust.cli._options import NamesCommand
+from mmclust.cli._show import Notes, print_table
+from mmclust.core.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Published numbers, and ours beside them.")
 _FOLDER = Path("docs/published")
-_STATUS = {"F": "read in a figure or table", "M": "model card", "L": "third party"}
-_SAME = "the same set-up, as far as it is stated"
 _TABLE = "A table as it is printed, such as 1.1; its id stands in docs/published."
 _Table = Annotated[str | None, typer.Option("--table", help=_TABLE)]
 
@@ -34,7 +34,6 @@ def list_published(
     Shares are in [0, 1]. Set-ups are told once each, below. Numbers quoted from
     memory are left out.
     """
-    from mmclust.cli._show import Notes
     from mmclust.scoring.published import read_published, select
 
     rows = select(read_published(_FOLDER), dataset, table)
@@ -96,8 +95,6 @@ def compare(
 
 
 def _beside(rows: Sequence[Compared]) -> None:
-    from mmclust.cli._show import Notes
-
     notes = Notes()
     lines = []
     for row in rows:
@@ -108,7 +105,7 @@ def _beside(rows: Sequence[Compared]) -> None:
         lines.append(
             [theirs.method, theirs.metric, f"ours {row.ours:.3f}",
              f"theirs {theirs.value:.3f}", difference, row.name,
-             notes.mark("; ".join(row.differs) or _SAME)]
+             notes.mark(_differs(row))]
         )  # fmt: skip
     _print(lines)
     notes.print()
@@ -119,8 +116,6 @@ def _as_printed(published: Sequence[Published], ours: Sequence[Compared]) -> Non
 
     A method with several sources or set-ups has a row for each.
     """
-    from mmclust.cli._show import Notes, print_table
-
     notes = Notes()
     digits = max((len(f"{row.value:.6g}".partition(".")[2]) for row in published),
                  default=3)  # fmt: skip
@@ -138,7 +133,7 @@ def _as_printed(published: Sequence[Published], ours: Sequence[Compared]) -> Non
     )
     for each in ours:
         if each.difference is not None:
-            told = notes.mark("; ".join(each.differs) or _SAME)
+            told = notes.mark(_differs(each))
             at = (each.published.dataset, each.published.metric)
             cells = rows.setdefault((f"ours: {each.name}", told), {})
             cells[at] = f"{each.ours:.{digits}f}"
@@ -184,15 +179,21 @@ def _value(row: Published, digits: int | None = None) -> str:
     return f"{row.value:.{digits}f}{spread}"
 
 
+def _differs(row: Compared) -> str:
+    from mmclust.report.scores import SAME
+
+    return "; ".join(row.differs) or SAME
+
+
 def _who(row: Published) -> str:
-    status = _STATUS.get(row.status, row.status)
+    from mmclust.report.scores import STATUS
+
+    status = STATUS.get(row.status, row.status)
     return f"{row.source} ({status}); {row.setup}"
 
 
 def _print(lines: Iterable[Sequence[str]]) -> None:
     """Print lines, their parts below each other."""
-    from mmclust.cli._show import visible
-
     told = [[visible(part) for part in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*told, strict=True)]
     for line in told:

@@ -1,4 +1,4 @@
-"""`mmclust score`: of the pipeline's clusters, or of files of one's own."""
+"""Scores of the pipeline's clusters, and of files of one's own."""
 
 from __future__ import annotations
 
@@ -7,23 +7,51 @@ from typing import Annotated
 
 import typer
 
-from mmclust.cli._names import NamesCommand
-from mmclust.cli._retrieval import retrieval
-from mmclust.cli._submission import submission
-from mmclust.cli._words import association, categorization, concreteness, difference
+from mmclust.cli._options import Json, MaxClusters, NamesCommand, ResampleSeed
+from mmclust.cli._show import clustering_table, score_line
+from mmclust.cli.cognition import association, categorization, concreteness
+from mmclust.cli.retrieval import retrieval
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Score clusters against classes: ACC, NMI, ARI, purity and F1, with intervals "
     "and paired differences; retrieval; and words against people's norms.",
 )
-
-
 app.command()(retrieval)
 app.command()(categorization)
 app.command()(concreteness)
 app.command()(association)
-app.command(cls=NamesCommand)(submission)
+
+
+@app.command(cls=NamesCommand)
+def submission(
+    benchmark: Annotated[str, typer.Argument(help="One that hides classes.")],
+    file: Annotated[Path, typer.Argument(help="What `mmclust submit` wrote.")],
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Read the labels that are kept aside.")
+    ] = False,
+    max_clusters: MaxClusters = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The JSON file to write; without: none.")
+    ] = None,
+) -> None:
+    """Score a submission against the hidden classes: the final number, once.
+
+    Each look at it makes the next choice less honest: choose on val.
+    """
+    from mmclust.core.io import write_json
+    from mmclust.core.params import read_params
+    from mmclust.scoring.own_files import score_submission
+
+    if not reveal:
+        raise typer.BadParameter("the labels are hidden: say --reveal to read them")
+    record = score_submission(benchmark, file, read_params(), Path(), max_clusters)
+    for name in ("ari", "nmi", "acc"):
+        typer.echo(score_line(record, name, name.upper(), 5))
+    typer.echo(f"95 % intervals over {record['n_samples']:,} images")
+    if out is not None:
+        write_json(out, record)
+        typer.echo(f"wrote {out}")
 
 
 @app.command(cls=NamesCommand)
@@ -47,7 +75,6 @@ def benchmark(
     writes none of them, since what the pipeline tracks holds no revealed score.
     """
     from mmclust.cli._options import n_workers
-    from mmclust.cli._show import clustering_table
     from mmclust.core.params import read_params
     from mmclust.scoring.record import write
     from mmclust.scoring.stage import reveal_benchmark, score_benchmark
@@ -85,7 +112,7 @@ def clustering(
             "data/clusters. Cluster -1 is noise."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    out: Json,
     baseline: Annotated[
         list[Path] | None,
         typer.Option(help="Another method's runs, to compare with, paired."),
@@ -118,7 +145,7 @@ def clustering(
     resamples: Annotated[
         int, typer.Option(min=100, help="Bootstrap resamples of the images.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 782,
+    seed: ResampleSeed = 782,
 ) -> None:
     """Score your own clusters against labels, joined by image_id.
 
@@ -141,9 +168,7 @@ def clustering(
     )
     write_json(out, record)
     for name in METRICS:
-        low, high = record[f"{name}_low"], record[f"{name}_high"]
-        line = f"{name:<7}{record[name]:.4f}  [{low:.4f}, {high:.4f}]"
-        typer.echo(line + difference(record, name))
+        typer.echo(score_line(record, name, name, 7))
     what = f"{record['n_samples']} images"
     if record["n_seeds"] > 1:
         what += f" and {record['n_seeds']} runs"

@@ -1,17 +1,213 @@
-"""``mmclust sources``: what there is to fetch, on which terms, and if it is right."""
+"""The sources of data: the drawn sample, fetching, what is on disk and if it is right.
+
+``fetch`` and ``benchmarks`` meet here alone: which pictures benchmarks take.
+"""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from mmclust.core.params import Params
     from mmclust.core.registry import Source, SourceFile
+    from mmclust.sources.choice import Choice
+    from mmclust.sources.download import Network
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
 _RAW = Path("data/raw")
+
+
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(
+        "data/sample"
+    ),
+    workers: Annotated[
+        int,
+        typer.Option(min=1, help="Processes; the result is the same at any number."),
+    ] = 2,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Draw every source, whatever params.yaml says."),
+    ] = False,
+) -> None:
+    """Draw the built-in world, in the publishers' own formats.
+
+    Drawn are the sources that data.sources names, where data.mirror is sample; each
+    is the same whatever else is drawn. In all, about 2,700 scenes with boxes, polygons
+    and captions, packed as COCO 2017, and 1,750 more as Pascal Sentences, Flickr30K
+    (both layouts), MSCOCO-FG and Flickr30K-FG with the pools of COCO 2014 and 2017 that
+    they name; the Karpathy splits; a list of nouns. ``sample.seed`` in params.yaml
+    chooses the world.
+    """
+    from mmclust.core.params import read_params
+    from mmclust.sample.make import make_sample
+
+    start = time.perf_counter()
+    params = read_params()
+    asked = params.data.sources if params.data.mirror == "sample" else ()
+    n_images = make_sample(
+        out, params.sample.seed, workers, sources=None if everything else asked
+    )
+    size = sum(file.stat().st_size for file in out.glob("*/*") if file.is_file())
+    seconds = time.perf_counter() - start
+    typer.echo(f"{out}: {n_images:,} images, {size / 1e6:.1f} MB, {seconds:.0f} s")
+
+
+def fetch(
+    source: Annotated[str, typer.Argument(help="A source; see `sources list`.")],
+    from_dir: Annotated[
+        Path | None,
+        typer.Option("--from", help="A folder with the archives, or unpacked files."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(help="sample, upstream or a folder (default: data.mirror)."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to put it (default: data/raw/SOURCE)."),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="all, or benchmarks (a,b): only the pictures they take."),
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="From where it was fetched before.")
+    ] = False,
+    connections: Annotated[
+        int, typer.Option(min=1, help="Connections at once, over files and ranges.")
+    ] = 4,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without data before a new attempt.")
+    ] = 60.0,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="In a row without progress, for each mirror.")
+    ] = 5,
+) -> None:
+    """Fetch a source's files and verify them; nothing is fetched twice.
+
+    What is on disk and right stays, so a second run fetches only what is missing or
+    damaged. --repair does the same from the mirror that source.json names.
+    """
+    from mmclust.core.params import DEFAULT_PATH, Params, read_params
+    from mmclust.sources.fetch import fetch_source
+
+    if from_dir is not None and (images is not None or mirror is not None):
+        raise typer.BadParameter("--from takes what the folder holds; leave out "
+                                 "--images and --mirror")  # fmt: skip
+    out = out or _RAW / source
+    if repair and mirror is None and from_dir is None:
+        mirror = _mirror_before(out)
+    choice = None
+    if from_dir is None:
+        by_hand = mirror is not None and not DEFAULT_PATH.is_file()
+        params = Params() if by_hand else read_params()
+        mirror = mirror or params.data.mirror
+        named = params.data.images if images is None else _names(images)
+        choice = selection(source, params, named)
+    in_the_clear: list[str] = []
+    facts = fetch_source(
+        source,
+        mirror=mirror or "upstream",
+        out=out,
+        root=Path(),
+        from_dir=from_dir,
+        network=_network(connections, timeout, attempts),
+        choice=choice,
+        on_clear=in_the_clear.append,
+    )
+    _tell(facts, out, in_the_clear, chosen=choice is not None)
+
+
+def _tell(
+    facts: dict[str, Any], out: Path, in_the_clear: list[str], *, chosen: bool
+) -> None:
+    for name, file in facts["files"].items():
+        how = _how(file)
+        held = "".join(f", {note}" for note in file.get("contains", {}).values())
+        typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
+    for name in in_the_clear:
+        typer.echo(
+            f"{out / name}: came over http, and its publisher states no digest: "
+            "somebody on the way could have changed it"
+        )
+    why = "not in the folder" if facts["mirror"] == "folder" else "not fetched"
+    why += ", or not among the pictures that data.images chooses" if chosen else ""
+    for name in facts["absent"]:
+        typer.echo(f"{out / name}: {why}")
+
+
+def _names(images: str) -> str | tuple[str, ...]:
+    return images if images == "all" else tuple(images.split(","))
+
+
+def _mirror_before(out: Path) -> str | None:
+    """Return the mirror that ``source.json`` names; None if there is none."""
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.io import read_note
+
+    note = out / "source.json"
+    mirror = read_note(note).get("mirror")
+    if mirror == "folder":
+        raise MmclustError(
+            "The files came from a folder of yours",
+            where=note,
+            expected="that folder",
+            found="no --from",
+            do="give the folder again with --from",
+        )
+    return mirror if isinstance(mirror, str) else None
+
+
+def _how(file: dict[str, Any]) -> str:
+    """Say how a file of ``source.json`` is known to be right."""
+    if file["from"] == "packed":
+        return "packed here"
+    said = {"none": "not verified", "first seen": "held to the first download"}
+    return said.get(file["verified"], f"{file['verified']} verified")
+
+
+def _network(connections: int, timeout: float, attempts: int) -> Network:
+    from mmclust.sources.download import Network
+    from mmclust.sources.http_request import Patience, Timeouts
+
+    return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)
+
+
+def selection(
+    source: str, params: Params, images: str | tuple[str, ...]
+) -> Choice | None:
+    """Return what ``fetch_source`` takes as ``choice``; None where all is wanted.
+
+    ``images`` is ``all``, or names of benchmarks. Of a source that none of them reads
+    no picture is wanted.
+    """
+    from mmclust.benchmarks._build import lists_of, needed_pictures, sources_of
+    from mmclust.core.errors import MmclustError
+    from mmclust.sources.choice import Choice
+
+    if images == "all":
+        return None
+    if isinstance(images, str):
+        raise MmclustError(
+            "data.images is neither all nor a list",
+            where="data.images in params.yaml",
+            expected="all, or a list of benchmarks, such as [coco_cross]",
+            found=repr(images),
+            do="correct data.images",
+        )
+    blocks = {name: params.benchmarks.get(name) for name in images}
+    takers = [name for name in blocks if source in sources_of(name, blocks[name])]
+    lists = (each for name in takers for each in lists_of(name) if each != source)
+
+    def pictures(raw: Path) -> set[str]:
+        return {p for name in takers for p in needed_pictures(name, raw, blocks[name])}
+
+    return Choice(tuple(dict.fromkeys(lists)), pictures)
 
 
 @app.command("list")
@@ -124,7 +320,7 @@ def nouns(
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     archive: Annotated[
         Path, typer.Option("--from", help="WordNet's archive, or its fetched folder.")
-    ] = Path("data/raw/wordnet"),
+    ] = _RAW / "wordnet",
     if_asked: Annotated[
         bool,
         typer.Option(

@@ -1,11 +1,92 @@
-"""`mmclust words`: word models from elsewhere."""
+"""Word models: learned here, or brought from elsewhere."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads it
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from mmclust.cli._options import Device, Workers, as_before
+
+if TYPE_CHECKING:
+    from mmclust.core.clusters import WordClusters
+    from mmclust.core.params import Params
+
+
+def learn(
+    model: Annotated[
+        str, typer.Argument(help="A word model: joint_model, cooccurrence, random, …")
+    ],
+    device: Device = "cpu",
+    workers: Workers = 0,
+    precision: Annotated[
+        str,
+        typer.Option(help="float32; bf16 or fp16 are faster on a GPU, and differ."),
+    ] = "float32",
+    save_every: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds between states to go on from when killed."),
+    ] = 60.0,
+) -> None:
+    """Let a word model learn from the captioned images of learning.benchmark.
+
+    mmclust learn joint_model --device cuda --precision bf16
+
+    mmclust learn cooccurrence
+
+    Writes data/words/MODEL/words.parquet (word, count, and for each seed its cluster,
+    confidence and concreteness where the model has them), model.json, what the model
+    saves of itself, and plots/words/MODEL.csv. The same command goes on where a
+    killed one stood.
+
+    docs/words.md has the models and their options.
+    """
+    from mmclust.core.params import read_params
+    from mmclust.core.plugins import require
+    from mmclust.words._stage import Flags, fingerprint_of_words, learn_words
+
+    params = read_params()
+    require("words", model)
+    if precision not in ("float32", "bf16", "fp16"):
+        raise typer.BadParameter("--precision is float32, bf16 or fp16")
+    judge = _judge(params, model)
+    flags = Flags(device, workers, precision, save_every, judge, _say)
+    norms = params.cognition.categories if judge else None
+    made = fingerprint_of_words(model, params, flags, norms)
+    if as_before(made):
+        return
+    words = learn_words(Path(), model, params, flags)
+    made.write()
+    _tell(model, words)
+
+
+def _judge(params: Params, model: str) -> Any:
+    """Return what selects an epoch by norms, for a model that is told to."""
+    if getattr(params.block("words", model), "select", "last") == "last":
+        return None
+    from mmclust.cognition.norms import judge_by
+
+    _say(f"{model}: epochs are selected by norms, {params.cognition.categories}; "
+         "scores against these are no longer independent")  # fmt: skip
+    return judge_by(Path(params.cognition.categories))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _tell(model: str, words: WordClusters) -> None:
+    import numpy as np
+
+    known: Any = (words.clusters >= 0).mean(1)
+    sizes = [len(np.unique(c[c >= 0])) for c in words.clusters]
+    typer.echo(
+        f"{model}: {len(words.words):,} words in {min(sizes)} to {max(sizes)} clusters "
+        f"over {len(sizes)} seeds; {known.min():.1%} or more have one"
+    )
+    typer.echo(f"wrote data/words/{model}/words.parquet")
+
 
 app = typer.Typer(no_args_is_help=True, help="Word models from elsewhere.")
 

@@ -15,6 +15,7 @@ from mmclust.core.manifest import read_manifest
 from mmclust.export.content import HIDDEN, Content, told_of_names
 from mmclust.export.csv import export_features, export_table
 from mmclust.export.hf import export_hf, hf_paths
+from mmclust.export.map import Points, export_map
 from mmclust.export.mat import export_mat
 from mmclust.export.raw import export_raw, raw_paths
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-LAYOUTS = ("raw", "csv", "mat", "hf")
+LAYOUTS = ("raw", "csv", "mat", "hf", "map")
 WITH_FEATURES = ("csv", "mat")
 
 
@@ -43,8 +44,9 @@ def export_benchmark(
     layout: str,
     out: Path,
     features: Mapping[str, Path] | None = None,
+    points: Points | None = None,
 ) -> list[Exported]:
-    """Write a built benchmark in another layout."""
+    """Write a built benchmark in another layout; ``map`` needs its points."""
     features = features or {}
     _check(layout, features)
     content = _read(benchmark, folder)
@@ -57,6 +59,9 @@ def export_benchmark(
         done = [export_table(content, out)]
     elif layout == "mat":
         done = [export_mat(content, read, out)]
+    elif layout == "map":
+        assert points is not None
+        done = [export_map(content, points, out)]
     elif layout == "hf":
         content.require_images()
         again = f"build it again: mmclust build {benchmark}"
@@ -66,7 +71,8 @@ def export_benchmark(
     else:
         done = [export_raw(content, out)]
         told = told_of_names(path for paths in raw_paths(content) for path in paths)
-    return [Exported(path, len(manifest), new, tuple(told)) for path, new in done]
+    n_images = len(manifest) if points is None else len(points.image_ids)
+    return [Exported(path, n_images, new, tuple(told)) for path, new in done]
 
 
 def name_of(folder: Path) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Pairs = list[tuple[str, str]]
 
+BENCHMARK = "benchmark.html.j2"
+"""The template of their sections."""
 PANEL = {"width": 150, "height": 110}
 """Of the curves over k."""
 SHORT = 48
@@ -122,7 +124,7 @@ def benchmark_sections(given: Given) -> list[Section]:
             Section(
                 run.name,
                 run.name,
-                "benchmark.html.j2",
+                BENCHMARK,
                 {
                     "b": {**_benchmark(run, given), **_shown(run, drawn, given),
                           "nouns": nouns},

@@ -25,19 +25,9 @@ HOUR, GB = 3600, 10**9
 
 @dataclass(frozen=True)
 class Weights:
-    """One set of weights.
+    """One set of weights; those of equal digests are counted once."""
 
-    Parameters
-    ----------
-    model
-        Hub id, name or file; of what is trained here, ``trained here``.
-    digest
-        sha256; equal weights are counted once.
-    parameters, bytes
-        How many numbers, and how large the files are.
-    """
-
-    model: str
+    model: str  # hub id, name or file; or what was trained here
     digest: str
     parameters: int
     bytes: int
@@ -45,25 +35,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run needs.
-
-    Parameters
-    ----------
-    weights
-        ``(benchmark, "encoder" or "head", name)`` to the weights it takes; none for
-        methods without a model.
-    costs
-        Of the stages that were measured here.
-    unmeasured
-        Stages whose results are here and whose cost is not.
-    damaged
-        Records of costs that cannot be read: these stages are not measured.
-    """
+    """What a run needs, as far as it was measured here."""
 
     weights: dict[tuple[str, str, str], list[Weights]]
+    """``(benchmark, "encoder" or "head", name)`` to weights; none without a model."""
     costs: list[Cost]
-    unmeasured: list[str]
-    damaged: list[Path]
+    unmeasured: list[str]  # stages whose results are here and whose cost is not
+    damaged: list[Path]  # records of costs that cannot be read
 
     @property
     def distinct(self) -> list[Weights]:

@@ -119,22 +119,14 @@ def pack(
 
 @dataclass(frozen=True)
 class Told:
-    """How sure a method is of each image, and which clusters are near each other.
+    """How sure a method is of each image, and which clusters are near each other."""
 
-    Parameters
-    ----------
-    sure
-        float (n,) from 0 to 1; None where nothing is known.
-    sure_of
-        :data:`CONFIDENCE` of the method, or :data:`CLOSENESS`: the cosine to the mean
-        of the cluster, scaled to the range found, for a method without one.
-    nearest
-        Cluster to those whose means are nearest, and their cosines.
-    """
-
-    sure: Array | None
+    sure: Array | None  # (n,) from 0 to 1
     sure_of: str
+    """:data:`CONFIDENCE` of the method, or :data:`CLOSENESS`: the cosine to the mean of
+    the cluster, scaled to the range found, for a method without one."""
     nearest: dict[int, list[tuple[int, float]]]
+    """Cluster to those whose means are nearest, and their cosines."""
 
 
 def _told(one: Method, unit: dict[str, Array], run: Run) -> Told:
@@ -221,22 +213,11 @@ def _packed(values: Array, kind: str) -> str:
 
 @dataclass(frozen=True)
 class Sheets:
-    """Addresses of the sheets.
+    """Addresses of the sheets, of :data:`EACH` images."""
 
-    Parameters
-    ----------
-    pictures
-        One per sheet of :data:`EACH` images; empty for a benchmark that was built
-        without images.
-    words
-        Beside each: ids and captions.
-    unread
-        Ids of images that could not be read, and why.
-    """
-
-    pictures: list[str]
-    words: list[str]
-    unread: list[tuple[str, str]]
+    pictures: list[str]  # empty for a benchmark that was built without images
+    words: list[str]  # beside each: ids and captions
+    unread: list[tuple[str, str]]  # ids of images that could not be read, and why
 
 
 def make_sheets(

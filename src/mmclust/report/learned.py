@@ -14,11 +14,10 @@ from mmclust.core.clusters import UNKNOWN, read_words
 from mmclust.core.io import read_array, read_json, read_table
 from mmclust.report import curves
 from mmclust.report.maps import GRID, lay_out
-from mmclust.report.numbers import number
 from mmclust.report.provenance import sample_sources
 from mmclust.report.read import read_csv
 from mmclust.report.scores import is_sure
-from mmclust.report.section import Section
+from mmclust.report.section import Section, number
 from mmclust.scoring import record
 from mmclust.scoring.names import STOP_WORDS
 from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER
@@ -106,30 +105,15 @@ BY_NORMS = "include_unknown_fscore"
 
 @dataclass(frozen=True)
 class Learner:
-    """A word model, what it learned and what was written about it.
-
-    Parameters
-    ----------
-    name, words
-        Of the model; what it learned.
-    judged
-        Rows of ``data/cognition/<model>/words.parquet``: words of the norms.
-    pairs
-        Rows of ``associations.parquet``.
-    rated, curve
-        Rows of ``plots/cognition/concreteness/<model>.csv`` and of
-        ``plots/words/<model>.csv``.
-    files
-        What was read, for the digests.
-    """
+    """A word model, what it learned and what was written about it."""
 
     name: str
     words: WordClusters
-    judged: list[dict[str, Any]]
+    judged: list[dict[str, Any]]  # words of the norms
     pairs: list[dict[str, Any]]
     rated: Rows
     curve: Rows
-    files: tuple[Path, ...]
+    files: tuple[Path, ...]  # what was read, for the digests
 
 
 def word_sections(given: Given) -> list[Section]:

@@ -35,28 +35,10 @@ GRID = 1000
 def make_maps(
     runs: Sequence[Run], params: Params, workers: int
 ) -> list[dict[str, Any] | None]:
-    """Lay out each view of each benchmark.
+    """Lay out each view of each benchmark; None for one of too few images.
 
-    Parameters
-    ----------
-    runs
-        The benchmarks.
-    params
-        ``seed`` and ``report.points``.
-    workers
-        Processes; they share the views and change no byte.
-
-    Returns
-    -------
-    list of (dict or None)
-        ``rows``: int64 (p,), the manifest's row of each point; ``views``: for each
-        view its ``x`` and ``y`` (p whole numbers). None for a benchmark of too few
-        images.
-
-    Raises
-    ------
-    MmclustError
-        When a worker is killed.
+    ``rows`` of a map are the manifest's rows of its points; ``views`` has for each view
+    their ``x`` and ``y``, whole numbers.
     """
     rows = {run.name: _sample(run, params) for run in runs}
     todo = [
@@ -65,13 +47,7 @@ def make_maps(
         for view in views_of(run.features)
         if len(run.manifest) >= FEWEST
     ]
-    tasks = [
-        (
-            view_of(run.features, view)[rows[run.name]],
-            derive(params.seed, "report", "map", run.name, run.encoder, view),
-        )
-        for run, view in todo
-    ]
+    tasks = [_task(run, view, params, rows[run.name]) for run, view in todo]
     placed: dict[str, dict[str, Any]] = {}
     for (run, view), xy in zip(todo, lay_out_all(tasks, workers), strict=True):
         drawn = placed.setdefault(run.name, {})
@@ -82,6 +58,16 @@ def make_maps(
         else None
         for run in runs
     ]
+
+
+def lay_out_view(run: Run, view: str, params: Params) -> Array:
+    """Lay out all of a benchmark's images, as the page does where it draws them all."""
+    return lay_out(*_task(run, view, params, np.arange(len(run.manifest))))
+
+
+def _task(run: Run, view: str, params: Params, rows: Array) -> tuple[Array, int]:
+    seed = derive(params.seed, "report", "map", run.name, run.encoder, view)
+    return view_of(run.features, view)[rows], seed
 
 
 def _sample(run: Run, params: Params) -> Array:
@@ -107,25 +93,12 @@ def _describe(task: tuple[Array, int]) -> str:
 
 
 def lay_out(features: Array, seed: int) -> Array:
-    """Lay points out in the plane: PCA to 50 dimensions, then t-SNE.
+    """Lay float32 (p, d), p ≥ 3, out in the plane: PCA to 50 dimensions, then t-SNE.
 
-    Parameters
-    ----------
-    features
-        float32 (p, d), p at least 3.
-    seed
-        Same seed, same positions, on any number of cores.
-
-    Returns
-    -------
-    numpy.ndarray
-        int (p, 2), each from 0 to :data:`GRID`, one scale for both axes.
-
-    Notes
-    -----
-    van der Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut
-    and the PCA start as in scikit-learn. One thread: sums over threads would come out
-    in another order, and t-SNE amplifies the last bit.
+    Positions are int (p, 2) from 0 to :data:`GRID`, one scale for both axes. van der
+    Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut and the PCA
+    start as in scikit-learn. One thread: sums over threads would come out in another
+    order, and t-SNE amplifies the last bit.
     """
     with threads(1):
         reduced, start = _principal(features)
@@ -150,9 +123,7 @@ def _tsne(reduced: Array, start: Array, seed: int) -> Array:
     return placed
 
 
-def _principal(
-    features: Array,
-) -> tuple[Array, Array]:
+def _principal(features: Array) -> tuple[Array, Array]:
     """Return scores (p, ≤ 50) and a small two-dimensional start (p, 2), float32."""
     centred = features - features.mean(axis=0)
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)

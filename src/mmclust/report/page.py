@@ -6,8 +6,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
-from mmclust.report import numbers, scores
-from mmclust.report.benchmark import benchmark_sections
+from mmclust.report import scores
+from mmclust.report.benchmark import BENCHMARK, benchmark_sections
 from mmclust.report.learned import word_sections
 from mmclust.report.provenance import (
     digests,
@@ -23,17 +23,16 @@ from mmclust.report.provenance import (
 )
 from mmclust.report.read import read_run
 from mmclust.report.retrieval import pool_sections, read_pool
-from mmclust.report.section import Bundle, Given, Section, handed_over
-from mmclust.report.track_section import track_sections
-from mmclust.scoring.record import show_p
+from mmclust.report.section import Bundle, Given, Section, environment, handed_over
+from mmclust.report.track import track_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from jinja2 import Environment
-
     from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.retrieval import Pool
 
 SECTIONS: tuple[Callable[[Given], list[Section]], ...] = (
     benchmark_sections,
@@ -65,46 +64,7 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         Bundle(out),
         workers,
     )
-    environment = _environment()
-    shown = [run.name for run in given.runs] + [pool.name for pool in given.pools]
-    shown += [params.learning.benchmark] if params.words else []
-    drawn = sample_benchmarks(root, dict.fromkeys(shown))
-    sections = [section for make in SECTIONS for section in make(given)]
-    shown_runs = [
-        section.values["b"]
-        for section in sections
-        if section.template == "benchmark.html.j2"
-    ]
-    told = [(each["answer"], each["scores"]) for each in shown_runs]
-    html = environment.get_template("page.html.j2").render(
-        answers=[answer for answer, _ in told],
-        chart=scores.chart(told),
-        trained_once=any(each["trained_once"] for each in shown_runs),
-        encoder=params.model.encoder,
-        drawn=drawn,
-        all_drawn=set(drawn) == set(shown),
-        drawn_sources=sample_sources(root, params.data.sources),
-        sections=[
-            {
-                "id": section.id,
-                "title": section.title,
-                "html": environment.get_template(section.template).render(
-                    **section.values
-                ),
-            }
-            for section in sections
-        ],
-        pools=given.pools,
-        revision=revision(root),
-        uncommitted=uncommitted(root),
-        params=params_yaml(params),
-        digests=digests(root, [*given.runs, *given.pools], sections),
-        locked=locked(root),
-        licences=licences(root, params),
-        versions=versions(),
-        style=_text("style.css"),
-        script="\n".join(_text(name) for name in SCRIPTS),
-    )
+    html = _html(given)
     # Beside the page and out of DVC's sight (.dvcignore): it differs between machines,
     # which equal runs must not.
     write_bytes(out.parent / MACHINE, handed_over(machine()))
@@ -112,28 +72,47 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
     given.bundle.sweep()
 
 
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    # Templates end in .j2, so escaping is switched on for all, not by suffix.
-    environment = Environment(
-        loader=PackageLoader("mmclust.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+def _html(given: Given) -> str:
+    root, params = given.root, given.params
+    templates = environment()
+    templates.filters |= {
         "view_name": scores.view_name,
         "metric_name": scores.metric_name,
-        "number": numbers.number,
-        "signed": numbers.signed,
-        "percent": numbers.percent,
-        "show_p": show_p,
     }
-    environment.globals["span"] = numbers.span
-    environment.globals["is_sure"] = scores.is_sure
-    return environment
+    templates.globals["is_sure"] = scores.is_sure
+    read: list[Run | Pool] = [*given.runs, *given.pools]
+    shown = [each.name for each in read]
+    shown += [params.learning.benchmark] if params.words else []
+    drawn = sample_benchmarks(root, dict.fromkeys(shown))
+    sections = [section for make in SECTIONS for section in make(given)]
+    runs = [each.values["b"] for each in sections if each.template == BENCHMARK]
+    told = [(each["answer"], each["scores"]) for each in runs]
+    return templates.get_template("page.html.j2").render(
+        answers=[answer for answer, _ in told],
+        chart=scores.chart(told),
+        trained_once=any(each["trained_once"] for each in runs),
+        encoder=params.model.encoder,
+        drawn=drawn,
+        all_drawn=set(drawn) == set(shown),
+        drawn_sources=sample_sources(root, params.data.sources),
+        sections=[
+            {
+                "id": each.id,
+                "title": each.title,
+                "html": templates.get_template(each.template).render(**each.values),
+            }
+            for each in sections
+        ],
+        revision=revision(root),
+        uncommitted=uncommitted(root),
+        params=params_yaml(params),
+        digested=digests(root, read, sections),
+        locked=locked(root),
+        licences=licences(root, params),
+        versions=versions(),
+        style=_text("style.css"),
+        script="\n".join(_text(name) for name in SCRIPTS),
+    )
 
 
 def _text(name: str) -> str:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mmclust.core import numerics
 from mmclust.core.io import file_digest, read_json
@@ -21,8 +21,9 @@ from mmclust.core.yaml_file import parse_lock, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.retrieval import Pool
     from mmclust.report.section import Section
 
 
@@ -31,24 +32,9 @@ SOURCES = ("src", "params.yaml", "dvc.yaml")
 so counting them would change the page each time its own results are committed."""
 
 
-class Shown(Protocol):
-    """A benchmark that the page shows."""
-
-    @property
-    def name(self) -> str:
-        """The benchmark."""
-        ...
-
-    @property
-    def manifest(self) -> Manifest:
-        """Its images."""
-        ...
-
-
 def revision(root: Path) -> str:
     """Say which code and params made the results."""
-    top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != root.resolve():
+    if not _is_checkout(root):
         return "not a git checkout"
     commit = _git(root, "log", "-1", "--format=%H", "--", *SOURCES)
     if not commit:
@@ -58,8 +44,7 @@ def revision(root: Path) -> str:
 
 def uncommitted(root: Path) -> list[str]:
     """Return the files of :data:`SOURCES` that differ from the last commit."""
-    top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None or Path(top).resolve() != root.resolve():
+    if not _is_checkout(root):
         return []
     # One file a line and NUL between them: names may hold anything else.
     status = _git(
@@ -67,6 +52,11 @@ def uncommitted(root: Path) -> list[str]:
     )
     lines = (status or "").split("\0")
     return sorted(line.strip().partition(" ")[2].strip() for line in lines if line)
+
+
+def _is_checkout(root: Path) -> bool:
+    top = _git(root, "rev-parse", "--show-toplevel")
+    return top is not None and Path(top).resolve() == root.resolve()
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -97,10 +87,10 @@ def params_yaml(params: Params) -> str:
 
 
 def digests(
-    root: Path, shown: Sequence[Shown], sections: Sequence[Section]
-) -> list[dict[str, str]]:
+    root: Path, shown: Sequence[Run | Pool], sections: Sequence[Section]
+) -> list[tuple[str, str, str]]:
     """Return what was read, each with its sha256, in a fixed order."""
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for one in shown:
         found = {
             **{f"source: {k}": str(v) for k, v in one.manifest.meta["sources"].items()},
@@ -112,10 +102,7 @@ def digests(
         for section in sections
         for name, path in section.files
     ]
-    return [
-        {"benchmark": name, "what": what, "sha256": digest}
-        for name, what, digest in rows
-    ]
+    return rows
 
 
 FACTS = ("title", "licence", "citation", "homepage")
@@ -123,9 +110,7 @@ FACTS = ("title", "licence", "citation", "homepage")
 
 def licences(root: Path, params: Params) -> list[dict[str, Any]]:
     """Return what ``data/sources.yaml`` says of the sources that are fetched."""
-    path = root / "data/sources.yaml"
-    values = read_yaml(path) if path.is_file() else None
-    known = values if isinstance(values, dict) else {}
+    known = _mapping(root / "data/sources.yaml")
     entries = {name: known.get(name) for name in params.data.sources}
     return [
         {"name": name}
@@ -169,7 +154,7 @@ def _object(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def locked(root: Path, stage: str = "report") -> list[dict[str, Any]]:
+def locked(root: Path, stage: str = "report") -> list[tuple[str, str, str]]:
     """Return the outputs of all stages that a stage depends on."""
     lock = root / "dvc.lock"
     stages = parse_lock(lock.read_bytes() if lock.is_file() else None, lock)
@@ -185,7 +170,7 @@ def locked(root: Path, stage: str = "report") -> list[dict[str, Any]]:
                 found.add(each.name)
                 wanted += each.deps
     return [
-        {"stage": each.name, "path": path, "digest": f"md5 {digest}"}
+        (each.name, path, f"md5 {digest}")
         for each in stages
         if each.name in found
         for path, digest in each.outs.items()

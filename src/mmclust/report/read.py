@@ -34,77 +34,37 @@ AGAIN = "run `dvc repro`, which brings every file up to date"
 
 @dataclass(frozen=True)
 class Method:
-    """Clusters of one method at its main k: the first seed.
+    """Clusters of one method at its main k: the first seed."""
 
-    Parameters
-    ----------
-    key
-        Encoder (of a head: the one it read), view, and clusterer or head.
-    head
-        Whether a head made them.
-    k
-        Clusters asked for.
-    clusters
-        int32 (n,), in manifest order; :data:`~mmclust.core.clusters.NOISE` for none,
-        :data:`ABSENT` for an image that the method was not given.
-    confidence
-        float32 (n,), where the method has one.
-    names
-        Cluster to keywords of its captions, and nouns near it.
-    matched
-        Cluster to the class that the one-to-one matching gave it, none where it
-        gave none.
-    """
-
-    key: Key
+    key: Key  # of a head, with the encoder it read
     head: bool
     k: int
     clusters: Array
-    confidence: Array | None
+    """int32 (n,), in manifest order; :data:`~mmclust.core.clusters.NOISE` for none,
+    :data:`ABSENT` for an image that the method was not given."""
+    confidence: Array | None  # float32 (n,)
     names: dict[int, tuple[list[str], list[str]]]
+    """Cluster to keywords of its captions, and nouns near it."""
     matched: dict[int, str]
+    """Cluster to its class in the one-to-one matching, where it has one."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that the page says about one benchmark.
-
-    Parameters
-    ----------
-    name
-        The benchmark.
-    manifest, summary
-        The images that are scored, and what `build` wrote down about all.
-    scores
-        The record of the stage ``score``.
-    free
-        Encoder to the record of its scores without labels.
-    classes
-        The class name of each image, empty where hidden.
-    methods
-        Of every encoder and head, in the order of params.
-    primary
-        Whose clusters are shown first.
-    encoder, features
-        The encoder whose views are mapped.
-    over_k
-        Rows of ``plots/k``; empty when there are none.
-    files
-        What was read, for the digests.
-    """
+    """All that the page says about one benchmark."""
 
     name: str
-    manifest: Manifest
-    summary: dict[str, Any]
+    manifest: Manifest  # the images that are scored
+    summary: dict[str, Any]  # what `build` wrote down about all
     scores: Record
-    free: dict[str, Record]
-    classes: list[str]
-    methods: list[Method]
-    primary: Method
-    encoder: str
+    free: dict[str, Record]  # encoder to its scores without labels
+    classes: list[str]  # of each image, empty where hidden
+    methods: list[Method]  # of every encoder and head, in the order of params
+    primary: Method  # whose clusters are shown first
+    encoder: str  # whose views are mapped
     features: Features
     over_k: list[dict[str, str]]
-    files: list[Path]
+    files: list[Path]  # what was read, for the digests
 
 
 def read_run(root: Path, name: str, params: Params) -> Run:
@@ -156,7 +116,7 @@ def _methods(
         if own == encoder and not head:
             check_rows(ids, manifest, path)
         named = folder / "names" / f"{own}.parquet"
-        names = [] if head or not named.is_file() else _names(named)
+        names = [] if head or not named.is_file() else read_table(named)[0].to_pylist()
         read += [path, *([named] if names else [])]
         places = [(row_of[each], i) for i, each in enumerate(ids) if each in row_of]
         at = np.array(places, np.int64).reshape(-1, 2)
@@ -197,12 +157,7 @@ def _method(
 def matched_classes(clusters: Array, classes: list[str]) -> dict[int, str]:
     """Match clusters to classes one to one, as ACC does, over images of a known class.
 
-    Parameters
-    ----------
-    clusters
-        int (n,), in manifest order.
-    classes
-        The class of each image, empty where it is not known.
+    ``classes`` has the class of each image, empty where it is not known.
     """
     names = np.array(classes, dtype=str)
     seen = (names != "") & (clusters > ABSENT)
@@ -229,33 +184,23 @@ def _outcomes(path: Path, manifest: Manifest) -> tuple[list[str], Key]:
     return classes, (meta["encoder"], meta["view"], meta["clusterer"])
 
 
-def _names(path: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_table(path)[0].to_pylist()
-    return found
-
-
 def check_rows(ids: Sequence[str], manifest: Manifest, path: Path) -> None:
     """Refuse results that are not of the manifest's images, in order."""
     if list(ids) != manifest.image_ids:
-        raise MmclustError(
-            f"{path.name} was made from another manifest",
-            where=path,
-            expected=f"the {len(manifest)} images of {manifest.benchmark}, in order",
-            found=f"{len(ids)} images",
-            do=AGAIN,
-        )
+        images = f"the {len(manifest)} images of {manifest.benchmark}, in order"
+        raise _other_manifest(path, images, f"{len(ids)} images")
 
 
 def check_manifest(found: object, manifest: Manifest, path: Path) -> None:
     """Refuse results whose digest of a manifest is not this one's."""
     if found != manifest.digest:
-        raise MmclustError(
-            f"{path.name} was made from another manifest",
-            where=path,
-            expected=f"manifest {manifest.digest[:16]}…",
-            found=f"manifest {str(found)[:16]}…",
-            do=AGAIN,
-        )
+        expected, other = (f"manifest {str(d)[:16]}…" for d in (manifest.digest, found))
+        raise _other_manifest(path, expected, other)
+
+
+def _other_manifest(path: Path, expected: str, found: str) -> MmclustError:
+    what = f"{path.name} was made from another manifest"
+    return MmclustError(what, where=path, expected=expected, found=found, do=AGAIN)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.report.section import Given
-    from mmclust.scoring.record import Record, Score
+    from mmclust.scoring.record import Score
 
 SIDES = {"i2t": "image to text", "t2i": "text to image"}
 CUTOFFS = (1, 5, 10)
@@ -42,24 +42,11 @@ CURVES = (
 
 @dataclass(frozen=True)
 class Searched:
-    """What one encoder found in a pool.
-
-    Parameters
-    ----------
-    encoder
-        Its name.
-    settings
-        Captions and pool → metric → score.
-    plots
-        Where the curves of the pool lie, a folder each.
-    queries
-        Each caption's rank and best candidates, as in ``t2i_main.parquet``.
-    """
+    """What one encoder found in a pool."""
 
     encoder: str
-    settings: dict[str, dict[str, Score]]
-    plots: Path
-    queries: dict[str, list[Any]]
+    settings: dict[str, dict[str, Score]]  # captions and pool to metric to score
+    queries: dict[str, list[Any]]  # as in ``t2i_main.parquet``
 
 
 @dataclass(frozen=True)
@@ -82,7 +69,8 @@ def read_pool(root: Path, name: str, params: Params) -> Pool:
         lists = root / "data/retrieval" / name / encoder / "t2i_main.parquet"
         table, meta = read_table(lists)
         check_manifest(meta.get("manifest"), manifest, lists)
-        settings = _settings(found, encoder)
+        keys = [key for key in found.methods() if key[0] == encoder]
+        settings = {key[1]: found.of(key) for key in keys}
         if MAIN not in settings:
             raise MmclustError(
                 f"There is no score of {encoder} on {name}",
@@ -91,14 +79,9 @@ def read_pool(root: Path, name: str, params: Params) -> Pool:
                 found=", ".join(sorted({s.encoder for s in found})) or "no line",
                 do="score again: dvc repro",
             )
-        plots = root / "plots/retrieval" / name
-        searched.append(Searched(encoder, settings, plots, table.to_pydict()))
+        searched.append(Searched(encoder, settings, table.to_pydict()))
         files.append(lists)
     return Pool(name, manifest, searched, files)
-
-
-def _settings(found: Record, encoder: str) -> dict[str, dict[str, Score]]:
-    return {key[1]: found.of(key) for key in found.methods() if key[0] == encoder}
 
 
 def pool_sections(given: Given) -> list[Section]:
@@ -137,35 +120,35 @@ def _means(own: dict[str, Score]) -> dict[str, float]:
 
 def _searched(root: Path, pool: Pool, searched: Searched) -> dict[str, Any]:
     names = setting_names(searched.settings)
+    plots = root / "plots/retrieval" / pool.name
+    curves = []
+    for file, template, x, y, title in CURVES:
+        rows = _rows(plots / file / f"{searched.encoder}.csv", names)
+        if svg := draw(root, template, rows, x, y):
+            curves.append((title, svg))
     return {
         "encoder": searched.encoder,
         "main": _means(searched.settings[MAIN]),
         "main_name": names[MAIN],
         "rows": setting_rows(searched),
-        "curves": [
-            (title, svg)
-            for file, template, x, y, title in CURVES
-            if (svg := draw(root, template, _rows(searched, file, names), x, y))
-        ],
+        "curves": curves,
         "examples": example_queries(pool, searched),
     }
 
 
-def _rows(searched: Searched, file: str, names: dict[str, str]) -> list[dict[str, str]]:
+def _rows(path: Path, names: dict[str, str]) -> list[dict[str, str]]:
     """Return the rows of a curve, directions and settings in words."""
-    rows = read_csv(searched.plots / file / f"{searched.encoder}.csv")
-    if file == "settings":
+    rows = read_csv(path)
+    if path.parent.name == "settings":
         if len(names) < 2:  # noqa: PLR2004 (nothing to hold against)
             return []
         known = {name: i for i, name in enumerate(names)}
         rows.sort(key=lambda row: known.get(row["setting"], len(known)))
-    told = []
     for row in rows:
         row["direction"] = SIDES.get(row["direction"], row["direction"])
         if "setting" in row:
             row["setting"] = names.get(row["setting"], row["setting"])
-        told.append(row)
-    return told
+    return rows
 
 
 def setting_names(settings: dict[str, Any]) -> dict[str, str]:
@@ -202,16 +185,9 @@ def setting_rows(searched: Searched) -> list[dict[str, Any]]:
         cells = []
         for key in (*keys, "rsum"):
             score = own.get(key)
-            scale = 1 if key == "rsum" else 100
-            mean = None if score is None else score.mean
-            half = None if score is None else score.half
-            cells.append(
-                {
-                    "metric": key,
-                    "mean": None if mean is None else scale * mean,
-                    "half": None if half is None else scale * half,
-                }
-            )
+            values = (score.mean, score.half) if score else (None, None)
+            mean, half = (v if v is None or key == "rsum" else 100 * v for v in values)
+            cells.append({"metric": key, "mean": mean, "half": half})
         pool = int(_means(own).get("n_pool", 0))
         rows.append({"name": name, "setting": setting, "pool": pool, "chance": False,
                      "cells": cells})  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every section of the page is given, what it gives, and the files beside."""
+"""What sections share: what they are given and give, the files beside, numbers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.io import sweep, write_bytes
+from mmclust.scoring.record import show_p
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jinja2 import Environment
 
     from mmclust.core.params import Params
     from mmclust.report.read import Run
@@ -81,3 +84,47 @@ def handed_over(value: Any, *, sort_keys: bool = False) -> bytes:
         value, sort_keys=sort_keys, separators=(",", ":"), ensure_ascii=False
     )
     return f"mmclust.put({text});\n".encode()
+
+
+def environment(*, html: bool = True) -> Environment:
+    """Return what renders this folder's templates, of the page or of Markdown."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Templates end in .j2, so escaping is switched on for all, not by suffix.
+    made = Environment(
+        loader=PackageLoader("mmclust.report"),
+        autoescape=html,  # noqa: S701 (Markdown is not HTML)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=not html,
+    )
+    made.filters |= {
+        "number": number, "signed": signed, "percent": percent, "show_p": show_p,
+    }  # fmt: skip
+    made.globals["span"] = span
+    return made
+
+
+MINUS = "\u2212"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with a true minus sign, and none before zero."""
+    return f"{value:z.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a difference: always with a sign, but for zero."""
+    text = number(value, digits)
+    return f"+{text}" if float(text.replace(MINUS, "-")) > 0 else text
+
+
+def span(low: float, high: float, digits: int = 3) -> str:
+    """Return an interval in words, which a minus sign cannot blur."""
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, one decimal, without the sign."""
+    return number(100 * share, 1)

@@ -10,13 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.features import read_features, view_of, views_of
 from mmclust.core.io import read_json, write_bytes
 from mmclust.core.manifest import read_manifest, read_summary
-from mmclust.report import budget, numbers
-from mmclust.report.budget import models_of
-from mmclust.report.numbers import number, signed, span
+from mmclust.core.seeds import derive, generator
+from mmclust.report.budget import figure, models_of, read_budget
+from mmclust.report.maps import FEWEST, lay_out_all
 from mmclust.report.provenance import of_sample, revision, uncommitted
+from mmclust.report.section import Section, environment, number, signed, span
 from mmclust.scoring.published import compare, other_data, read_published
 from mmclust.scoring.record import DEFINITIONS, Record, named, path_of, read, show_p
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.params import Params
+    from mmclust.report.read import Run
+    from mmclust.report.section import Given
     from mmclust.scoring.record import Key, Score
 
 SHOWN = ("ari", "nmi", "acc")
@@ -35,32 +41,20 @@ LEVEL = 0.05
 """A difference is called one where p is below this; its interval then leaves out 0."""
 MOSTLY = 0.5
 """Share of images in no cluster from which it is worth a sentence."""
+POINTS = 1000
+"""Images in each map on the page, at most."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """One benchmark's run.
-
-    Parameters
-    ----------
-    name, params
-        The benchmark, and what was asked for.
-    summary
-        What `build` wrote down.
-    images
-        Number of images in each role: ``fit``, ``evaluate`` and ``hidden``.
-    record
-        Its scores.
-    features
-        ``features.json`` of each encoder.
-    """
+    """One benchmark's run."""
 
     name: str
     params: Params
     summary: dict[str, Any]
-    images: dict[str, int]
+    images: dict[str, int]  # in each role: fit, evaluate and hidden
     record: Record
-    features: dict[str, dict[str, Any]]
+    features: dict[str, dict[str, Any]]  # ``features.json`` of each encoder
 
 
 @dataclass(frozen=True)
@@ -261,6 +255,84 @@ def _degenerate(track: Track) -> list[str]:
     return sentences
 
 
+def track_sections(given: Given) -> list[Section]:
+    """Return a section for each benchmark of the track: those that hide classes."""
+    return [_section(given, run) for run in given.runs if hidden_split(run.summary)]
+
+
+def _section(given: Given, run: Run) -> Section:
+    found = read_track(given.root, run.name, given.params)
+    sizes = given.root / "metrics/budget.json"
+    classes = sorted(set(run.classes))
+    hues = {name: round(360 * i / len(classes)) for i, name in enumerate(classes)}
+    return Section(
+        f"text-guided-{run.name}",
+        f"{run.name}, text-guided",
+        "track.html.j2",
+        {
+            "name": run.name,
+            "images": found.images,
+            "features": feature_rows(found),
+            "results": results(run.scores),
+            "views": [
+                (row, other, shows(row)) for row, other in compared_views(run.scores)
+            ],
+            "sizes": read_json(sizes).get(run.name, {}),
+            "hues": {name or "not known": hue for name, hue in hues.items()},
+            "maps": _maps(given, run, hues),
+        },
+        tuple((run.name, path) for path in (*run.files, sizes)),
+    )
+
+
+def _maps(given: Given, run: Run, hues: dict[str, int]) -> list[dict[str, Any]]:
+    """Return a t-SNE of each view of each encoder: classes, each a path of dots."""
+    params, ids = given.params, run.manifest.image_ids
+    built = given.root / "data/benchmarks" / run.name / "manifest.parquet"
+    everything = read_manifest(built)
+    row_of = {image_id: row for row, image_id in enumerate(everything.image_ids)}
+    name_of = dict(zip(ids, run.classes, strict=True))
+    if len(ids) > POINTS:
+        rng = generator(params.seed, "report", "track", run.name)
+        ids = sorted(rng.choice(ids, POINTS, replace=False).tolist())
+    rows = np.array([row_of[image_id] for image_id in ids])
+    told, tasks = [], []
+    for encoder in params.encoders:
+        folder = given.root / "data/features" / run.name / encoder
+        features = read_features(folder, everything)
+        kept = features.kept(rows)
+        names = [name_of[everything.image_ids[row]] for row in kept]
+        for view in views_of(features) if len(kept) >= FEWEST else ():
+            seed = derive(params.seed, "report", "track", run.name, encoder, view)
+            tasks.append((view_of(features, view)[kept], seed))
+            told.append((encoder, view, names))
+    return [
+        {"encoder": encoder, "view": view, "classes": _dots(xy, names, hues)}
+        for (encoder, view, names), xy in zip(
+            told, lay_out_all(tasks, given.workers), strict=True
+        )
+    ]
+
+
+def _dots(
+    xy: np.ndarray[Any, Any], names: list[str], hues: dict[str, int]
+) -> list[dict[str, Any]]:
+    """Return each class with its colour and dots, as an SVG path."""
+    return [
+        {
+            "name": name or "not known",
+            "hue": hue,
+            "d": "".join(
+                f"M{x} {y}h0"
+                for (x, y), own in zip(xy.tolist(), names, strict=True)
+                if own == name
+            ),
+        }
+        for name, hue in hues.items()
+        if name in names
+    ]
+
+
 def write_track(
     root: Path, name: str, params: Params, out: Path, test: Path | None = None
 ) -> None:
@@ -277,8 +349,14 @@ def write_track(
     published = compare(
         read_published(root / "docs/published"), name, run.record, params, run.summary
     )
-    spent = budget.read_budget(root, params)
-    text = _environment().get_template("track.md.j2").render(
+    spent = read_budget(root, params)
+    templates = environment(html=False)
+    templates.filters |= {
+        "figure": figure,
+        "view_word": view_word,
+        "cell": lambda text: str(text).replace("|", "\\|"),
+    }
+    text = templates.get_template("track.md.j2").render(
         run=run,
         sample=of_sample(run.summary),
         definition=DEFINITIONS["clustering-2"],
@@ -318,25 +396,3 @@ def _test(path: Path, name: str) -> dict[str, Any]:
             found=record.get("benchmark", "another kind of file"),
         )
     return record
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 (Markdown, not HTML)
-        loader=PackageLoader("mmclust.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "number": numbers.number,
-        "signed": numbers.signed,
-        "show_p": show_p,
-        "figure": budget.figure,
-        "view_word": view_word,
-        "cell": lambda text: str(text).replace("|", "\\|"),
-    }
-    environment.globals["span"] = numbers.span
-    return environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmclust.report.numbers import number, percent, signed, span
+from mmclust.report.section import number, percent, signed, span
 
 
 def test_minus_signs_are_not_hyphens():

@@ -1,13 +1,20 @@
-"""``mmclust build``: choose a benchmark's images, captions and labels."""
+"""Build a benchmark, and export a built one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmclust.cli._options import n_workers
+
+if TYPE_CHECKING:
+    from mmclust.export.map import Points
+
 REGISTRY = Path("data/sources.yaml")
+SHOWN = 10
+"""Classes whose counts are printed."""
 
 
 def build(
@@ -52,7 +59,10 @@ def build(
         ),
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=0, help="Threads; 0: as many as there are cores.")
+        int,
+        typer.Option(
+            min=0, help="Threads; 0: as many as there are cores.", callback=n_workers
+        ),
     ] = 0,
 ) -> None:
     """Build a benchmark: manifest, labels, summary, duplicates and data card.
@@ -62,7 +72,6 @@ def build(
     go before either.
     """
     from mmclust.benchmarks._build import build_benchmark
-    from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.core.plugins import load
 
@@ -83,7 +92,7 @@ def build(
         images=not annotations_only,
         allow_different=allow_different,
         registry=REGISTRY if REGISTRY.is_file() else None,
-        workers=n_workers(workers),
+        workers=workers,
     )
     _tell(summary, out)
     if not by_hand and (given or split or annotations_only or allow_different):
@@ -132,18 +141,14 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
         f"{summary['benchmark']}: {summary['images']:,} images, "
         f"{summary['n_classes']} classes, {summary['captions']:,} captions"
     )
-    shown = list(summary["per_class"].items())[:10]
+    shown = list(summary["per_class"].items())[:SHOWN]
     rest = summary["n_classes"] - len(shown)
     histogram = ", ".join(f"{name} {count:,}" for name, count in shown)
-    if shown:
-        typer.echo(f"  {histogram}" + (f" and {rest} more" if rest else ""))
-    for line in (
-        *summary.get("notes", {}).get("told", ()),
-        *_duplicates(summary.get("duplicates")),
-    ):
+    lines = [histogram + (f" and {rest} more" if rest else "")] if shown else []
+    lines += summary.get("notes", {}).get("told", ())
+    lines += _duplicates(summary.get("duplicates"))
+    for line in (*lines, _verdict(summary["expected"]), f"written to {out}"):
         typer.echo(f"  {line}")
-    typer.echo(f"  {_verdict(summary['expected'])}")
-    typer.echo(f"  written to {out}")
 
 
 def _duplicates(found: dict[str, Any] | None) -> list[str]:
@@ -173,3 +178,91 @@ def _verdict(expected: dict[str, Any]) -> str:
     n_classes = expected["classes"]
     classes = f", {n_classes} classes" if n_classes else ""
     return f"as published ({expected['images']:,} images{classes})"
+
+
+def export(
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="A benchmark that has been built, or the folder of one."),
+    ],
+    layout: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="raw|csv|mat|hf|map",
+            help="raw: images/<class>/ and texts/<class>/. csv: ids, labels and "
+            "captions; with --features, a file for each view and split. mat: X1, X2, "
+            "Y and label_mapping (MATLAB v5). hf: a folder that Hugging Face "
+            "datasets reads, as images or as parquet. map: a parquet with places in "
+            "the plane, clusters and classes, for Embedding Atlas or FiftyOne.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An encoder that has run, or the folder of its features; for mat, "
+            "give it twice to take images from one and texts from another; default "
+            "for mat: a file for each encoder of both that has run."
+        ),
+    ] = None,
+    benchmark_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
+    ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(help="For map: which view is laid out; default: the clusters'."),
+    ] = None,
+) -> None:
+    """Write a benchmark's images, captions or features in another layout.
+
+    Images are copies of the publisher's files, or hard links to them where they lie
+    unpacked on the same file system. Classes that are not given out stay so. Nothing
+    that is there already is overwritten.
+    """
+    from mmclust.export.stage import export_benchmark, name_of, of_both_views
+
+    if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
+        benchmark_dir = Path(benchmark)
+        benchmark = name_of(benchmark_dir)
+    folder = benchmark_dir or Path("data/benchmarks") / benchmark
+    encoded = Path("data/features") / benchmark
+    named = {
+        Path(name).name: Path(name) if "/" in name else encoded / name
+        for name in features or []
+    }
+    each = [named]
+    if layout == "mat" and not named:
+        each = [{path.name: path} for path in of_both_views(encoded)] or each
+    if view is not None and layout != "map":
+        raise typer.BadParameter("--view goes with --as map")
+    points = _points(benchmark, view) if layout == "map" and not named else None
+    for chosen in each:
+        for done in export_benchmark(benchmark, folder, layout, out, chosen, points):
+            state = "written to" if done.written else "already there, the same:"
+            typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
+            for line in done.told:
+                typer.echo(f"  {line}")
+
+
+def _points(benchmark: str, view: str | None) -> Points:
+    """Lay out the scored images as the page does, with the clusters it shows first."""
+    from mmclust.core.features import views_of
+    from mmclust.core.params import read_params
+    from mmclust.export.map import Points
+    from mmclust.report.maps import lay_out_view
+    from mmclust.report.read import read_run
+
+    params = read_params()
+    run = read_run(Path(), benchmark, params)
+    known = views_of(run.features)
+    if view is None:
+        own = run.primary.key[1]
+        view = own if own in known else known[0]
+    if view not in known:
+        raise typer.BadParameter(f"--view is {' or '.join(known)}")
+    places = lay_out_view(run, view, params)
+    method = run.primary
+    ids = run.manifest.image_ids
+    return Points(ids, places, method.clusters, method.confidence)

@@ -1,4 +1,4 @@
-"""`mmclust cluster`: the pipeline's stage, or one's own features."""
+"""Cluster features, and images whose classes are hidden."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mmclust.cli._options import ImageFeatures, MaxClusters, Workers, require_plugins
+from mmclust.cli._show import tell_sizes, tell_zero_rows
 
 
 def cluster(
@@ -17,9 +20,7 @@ def cluster(
             metavar="BENCHMARK ENCODER | METHOD",
         ),
     ],
-    image_features: Annotated[
-        Path | None, typer.Option(help="An .npy array, one row per image.")
-    ] = None,
+    image_features: ImageFeatures = None,
     text_features: Annotated[
         Path | None, typer.Option(help="An .npy array, rows in the same order.")
     ] = None,
@@ -39,9 +40,7 @@ def cluster(
     out: Annotated[
         Path | None, typer.Option(help="The CSV to write: image_id,cluster.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes; 0: one per core.")
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Cluster a benchmark's features, or your own.
 
@@ -68,7 +67,6 @@ def cluster(
 
 
 def _stage(names: list[str], workers: int) -> None:
-    from mmclust.cli._options import n_workers, require_plugins, tell_zero_rows
     from mmclust.clusterers._stage import cluster_benchmark
     from mmclust.core.params import read_params
 
@@ -77,9 +75,7 @@ def _stage(names: list[str], workers: int) -> None:
     benchmark, encoder = names
     require_plugins(benchmark, encoder)
     params = read_params()
-    clusterings = cluster_benchmark(
-        benchmark, encoder, params, Path(), workers=n_workers(workers)
-    )
+    clusterings = cluster_benchmark(benchmark, encoder, params, Path(), workers=workers)
     runs = sum(len(c.labels) for c in clusterings)
     k = next((c.k for c in clusterings if c.k), 0)
     chosen = " (chosen without labels)" if params.model.k == "auto" else ""
@@ -113,7 +109,84 @@ def _own(
             typer.echo(f"k = {tried:<4} silhouette {score:.4f}{mark}")
         if done.choice.at_edge:
             typer.echo("k is the first or the last that was tried: doubt it")
-    sizes = done.sizes or [0]
-    noise = f", {done.noise} in none (-1)" if done.noise else ""
-    typer.echo(f"{sum(sizes)} rows in {len(done.sizes)} clusters of {min(sizes)} to "
-               f"{max(sizes)}{noise}; wrote {out}")  # fmt: skip
+    tell_sizes(done.sizes, out, done.noise)
+
+
+def submit(
+    benchmark: Annotated[
+        str, typer.Argument(help="One that hides classes: food30 or imagenet30.")
+    ],
+    encoder: Annotated[
+        str | None, typer.Option(help="Whose features; default: model.encoder.")
+    ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(help="image, text or concat; default: the widest it has."),
+    ] = None,
+    clusterer: Annotated[
+        str | None, typer.Option(help="Default: the first of model.clusterers.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="In place of a clusterer: one of model.heads.")
+    ] = None,
+    run: Annotated[int, typer.Option(min=0, help="Which of the runs (seeds).")] = 0,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
+        "submission.csv"
+    ),
+    max_clusters: MaxClusters = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(help="Write nothing: say what is wrong with this file."),
+    ] = None,
+) -> None:
+    """Write id,cluster for the hidden test images, or check such a file.
+
+    mmclust submit food30 --encoder resnet50_caption_sbert --clusterer kmeans
+
+    mmclust submit food30 --check submission.csv
+
+    No label is read. A clusterer clusters the hidden images by themselves, without
+    train and val, as the stage clusters those that it evaluates: the file's score is
+    what `evaluate: [test]` would give. A trained head, fitted on train, predicts them.
+    To score a file: mmclust score submission BENCHMARK FILE --reveal.
+    """
+    from mmclust.core.params import read_params
+    from mmclust.scoring.submission import read_asked, read_submission, write_submission
+
+    if head is not None and (encoder, view, clusterer) != (None, None, None):
+        raise typer.BadParameter("give --head, or --encoder, --view and --clusterer")
+    asked = read_asked(Path(), benchmark)
+    ids, most = asked.ids, max_clusters or asked.n_classes
+    if check is not None:
+        found = read_submission(check, ids, most)
+        same = "in the benchmark's order" if list(found) == ids else "in another order"
+        typer.echo(f"{check} is valid: {len(ids):,} images in "
+                   f"{len(set(found.values()) - {-1})} clusters, {same}")  # fmt: skip
+        return
+    params = read_params()
+    if head is not None:
+        from mmclust.heads._stage import assign_rows
+
+        labels = assign_rows(
+            asked.manifest, asked.rows, params, Path(), head=head, run=run
+        )
+        method = f"{params.model.encoder}, {head}"
+    else:
+        from mmclust.clusterers._stage import cluster_rows
+
+        encoder = encoder or params.model.encoder
+        clusterer = clusterer or params.model.clusterers[0]
+        view, labels = cluster_rows(
+            asked.manifest,
+            asked.rows,
+            params,
+            Path(),
+            encoder=encoder,
+            view=view,
+            clusterer=clusterer,
+            run=run,
+        )
+        method = f"{encoder}, {view}, {clusterer}"
+    write_submission(out, ids, labels, most)
+    typer.echo(f"{method}, run {run}: {len(ids):,} images in "
+               f"{len(set(labels.tolist()) - {-1})} clusters; wrote {out}")  # fmt: skip
