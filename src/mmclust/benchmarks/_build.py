@@ -19,7 +19,14 @@ from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import private, write_bytes, write_json, write_table, writing
+from mmclust.core.io import (
+    file_digest,
+    private,
+    write_bytes,
+    write_json,
+    write_table,
+    writing,
+)
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
@@ -68,6 +75,9 @@ def build_benchmark(
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
+        # Who reads these depends on the summary, as they are not there everywhere.
+        others = sorted(path for each in OTHERS for path in folder.glob(each))
+        summary["sha256"] = {path.name: file_digest(path) for path in others}
         strip = (folder / "thumbnails.jpg").exists()
         about = plugin.__doc__
         card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
@@ -181,13 +191,13 @@ def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
     write_table(path, pa.table(columns), {})
 
 
+OTHERS = ("captions_*.parquet", "folds.parquet", "objects.parquet")
+"""What not every benchmark has."""
 PARTS = (
     "manifest.parquet",
     "labels.parquet",
     "hidden.parquet",
-    "captions_*.parquet",
-    "folds.parquet",
-    "objects.parquet",
+    *OTHERS,
     "duplicates.parquet",
     "images.zip",
     "thumbnails.jpg",
