@@ -73,7 +73,6 @@ def retrieval(
     --text-features y.npy --text-ids y.txt --out metrics.json
     """
     from mmclust.core.io import write_json
-    from mmclust.retrieval.own_files import Embedded, score_embeddings, score_matrix
 
     if similarity not in ("dot", "cosine"):
         raise typer.BadParameter("--similarity is dot or cosine")
@@ -82,41 +81,56 @@ def retrieval(
         "seed": seed,
         "missing": out.with_name(f"{out.stem}.missing.txt"),
     }
-    arrays = 1 if scores is not None else 2
-    if baseline and len(baseline) != arrays:
+    names = (image_ids, text_ids)
+    needed = 1 if scores is not None else 2
+    if baseline and len(baseline) != needed:
         raise typer.BadParameter(
-            f"give --baseline {'once' if arrays == 1 else 'twice: images, captions'}"
+            f"give --baseline {'once' if needed == 1 else 'twice: images, captions'}"
         )
     if scores is not None:
         if image_features or text_features:
             raise typer.BadParameter("give --scores or features, not both")
-        record = score_matrix(
-            benchmark,
-            scores,
-            image_ids,
-            text_ids,
-            baseline=baseline[0] if baseline else None,
-            **common,
-        )
+        from mmclust.retrieval.own_files import score_matrix
+
+        other = baseline[0] if baseline else None
+        record = score_matrix(benchmark, scores, *names, baseline=other, **common)
     else:
-        if image_features is None or text_features is None:
-            raise typer.BadParameter("give --image-features and --text-features")
-        if (original_text_features is None) != (original_text_ids is None):
-            raise typer.BadParameter("--original-text-features needs its ids")
-        originals = None
-        if original_text_features and original_text_ids:
-            originals = Embedded(original_text_features, original_text_ids)
-        record = score_embeddings(
-            benchmark,
-            Embedded(image_features, image_ids),
-            Embedded(text_features, text_ids),
-            originals,
-            baseline=(baseline[0], baseline[1]) if baseline else None,
-            cosine=similarity == "cosine",
-            device=device,
-            **common,
-        )
+        arrays = (image_features, text_features)
+        originals = (original_text_features, original_text_ids)
+        common |= {"cosine": similarity == "cosine", "device": device}
+        record = _of_features(benchmark, arrays, names, originals, baseline, common)
     write_json(out, record)
+    _tell(record, similarity)
+    typer.echo(f"wrote {out}")
+
+
+def _of_features(
+    benchmark: Path,
+    arrays: tuple[Path | None, Path | None],
+    names: tuple[Path, Path],
+    originals: tuple[Path | None, Path | None],
+    baseline: list[Path] | None,
+    common: dict[str, Any],
+) -> dict[str, Any]:
+    from mmclust.retrieval.own_files import Embedded, score_embeddings
+
+    images, texts = arrays
+    if images is None or texts is None:
+        raise typer.BadParameter("give --image-features and --text-features")
+    before, before_ids = originals
+    if (before is None) != (before_ids is None):
+        raise typer.BadParameter("--original-text-features needs its ids")
+    return score_embeddings(
+        benchmark,
+        Embedded(images, names[0]),
+        Embedded(texts, names[1]),
+        Embedded(before, before_ids) if before and before_ids else None,
+        baseline=(baseline[0], baseline[1]) if baseline else None,
+        **common,
+    )
+
+
+def _tell(record: dict[str, Any], similarity: str) -> None:
     for name, title in (("i2t", "image to text"), ("t2i", "text to image")):
         recalls = "  ".join(f"R@{k} {record[f'{name}_r{k}']:.4f}" for k in (1, 5, 10))
         typer.echo(f"{title:<14}{recalls}")
@@ -127,4 +141,3 @@ def retrieval(
     )
     if record.get("rows_at_unit_norm") is False and similarity == "dot":
         typer.echo("rows are not at unit norm: inner products were ranked, not cosines")
-    typer.echo(f"wrote {out}")

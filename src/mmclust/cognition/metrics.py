@@ -105,16 +105,8 @@ def categorization(
     listed
         bool (n,): the words of the word list that *ignore unknown* is restricted to;
         None: all.
-    n_resamples, rng
-        Of the bootstrap over words.
     words
         Which words these are.
-
-    Returns
-    -------
-    dict
-        Numbers of words, and ``<variant>_<metric>``; null with a reason where a
-        variant has no word.
     """
     listed = np.ones(len(gold), bool) if listed is None else listed
     known = clusters != UNKNOWN

@@ -55,7 +55,7 @@ class Direction:
 
 
 def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Direction:
-    """Turn counts over all candidates into ranks among the wrong ones: a `Direction`.
+    """Turn counts over all candidates into ranks among the wrong ones.
 
     Parameters
     ----------
@@ -66,7 +66,6 @@ def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Dire
         float32 (q, p): of the right ones; NaN fills up.
     image
         int64 (q,): the query image.
-
     """
     have = ~np.isnan(scores)
     order = np.argsort(np.where(have, -scores, np.inf), axis=1, kind="stable")
@@ -156,14 +155,7 @@ def _figures(i2t: Direction, t2i: Direction) -> dict[str, Any]:
 def hits(ranks: Direction, k: int, share: float = 0.0) -> Array:
     """Return which queries succeed at ``k``: bool (q,).
 
-    Parameters
-    ----------
-    ranks
-        One direction.
-    k
-        The cutoff.
-    share
-        Of the wrong candidates of equal score that count as better.
+    ``share`` of the wrong candidates of equal score count as better.
     """
     return np.asarray(1 + ranks.best + share * ranks.tied <= k)
 
@@ -202,16 +194,8 @@ def _drawn(
 def random_expectation(n_images: int, n_captions: int, n_pool: int) -> dict[str, float]:
     """Return what random scores give on average, where images have equally many.
 
-    Parameters
-    ----------
-    n_images, n_captions, n_pool
-        Query images, captions, and images in the pool.
-
-    Returns
-    -------
-    dict
-        ``chance_<direction>_r<K>``: exact expectations. For i2t the chance that
-        none of the p own captions is among the first K of m is C(m-p, K)/C(m, K).
+    Exact: for i2t the chance that none of the p own captions is among the first K of m
+    is C(m-p, K)/C(m, K).
     """
     own = n_captions // n_images
     chance = {}

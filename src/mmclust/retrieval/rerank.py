@@ -188,23 +188,31 @@ def rerank_benchmark(
         )
         for each in (before, after)
     )
-    facts = {"n_pool": pool}
+    facts: dict[str, Any] = {"n_pool": pool}
     facts["captions_cut"] = captions_cut(loaded, sorted(set(captions.texts)))
     if task.n_skipped:
         facts["n_skipped"] = task.n_skipped
-    who, mine = loaded.identity, (encoder, MAIN, RERANKED)
-    origin = f"{model}, revision {who['revision']}, weights {who['weights']}"
-    rows = [
-        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION, note=origin),
-        *scores_of(
-            facts | second, mine, n_seeds=1, definition=DEFINITION,
-            baseline=((encoder, MAIN, ""), first),
-        ),
-    ]  # fmt: skip
-    record = Record(adjusted(rows))
+    origin = f"{model}, revision {loaded.identity['revision']}, "
+    origin += f"weights {loaded.identity['weights']}"
+    record = _record(encoder, first, facts | second, top_k, origin)
     write(path_of(root, "retrieve", benchmark, f"{encoder}_{RERANKED}"), record)
     shutil.rmtree(work.parent, ignore_errors=True)
     return record
+
+
+def _record(
+    encoder: str, before: dict[str, Any], after: dict[str, Any], top_k: int, origin: str
+) -> Record:
+    """Return the rows of the new order, beside the dual encoder's."""
+    mine = encoder, MAIN, RERANKED
+    rows = [
+        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION, note=origin),
+        *scores_of(
+            after, mine, n_seeds=1, definition=DEFINITION,
+            baseline=((encoder, MAIN, ""), before),
+        ),
+    ]  # fmt: skip
+    return Record(adjusted(rows))
 
 
 def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Direction:

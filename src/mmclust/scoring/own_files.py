@@ -59,25 +59,13 @@ def score_files(
     clusters
         One file per run of the method, columns ``image_id`` and ``cluster`` (-1 is
         noise), or ``.npy`` arrays in the order of an ``.npy`` of labels; or a file
-        of ``data/clusters``, all seeds of one method.
-    n_resamples, seed
-        Of the bootstrap over images.
-    choice
-        Which method of a file of ``data/clusters``.
+        of ``data/clusters``, all seeds of one method, which ``choice`` names.
     baseline
         Files of another method's runs, to compare with; with ``baseline_choice``
-        alone, ``clusters`` again.
-    baseline_choice
-        Which method of these; what it leaves open is as in ``choice``.
+        alone, ``clusters`` again. What that leaves open is as in ``choice``.
     reveal
         Read the labels that the benchmark's builder keeps aside; ``labels`` is then
         its ``labels.parquet``.
-
-    Returns
-    -------
-    dict
-        Flat: ``definition``, ``n_hidden`` and the record of
-        :func:`mmclust.scoring.clustering.summarise`.
     """
     truth = _revealed(labels) if reveal else read_assignment(labels, "label")
     ids = sorted(i for i, value in truth.items() if value != "-1")
@@ -100,14 +88,14 @@ def score_files(
     sides = ((clusters, choice, "--"), (baseline, other, "--baseline-"))
     scored = []
     for files, which, front in sides:
-        runs = []
-        for path in files:
-            for run in read_runs(path, which, front):
-                joined = _same_images(truth, run, labels, path)
-                runs.append(_clusters([joined[i] for i in ids]))
-        if runs:
+        joined = [
+            _same_images(truth, run, labels, path)
+            for path in files
+            for run in _read_runs(path, which, front)
+        ]
+        if joined:
+            predicted = np.stack([_clusters([run[i] for i in ids]) for run in joined])
             rng = generator(seed, "score", "files")
-            predicted = np.stack(runs)
             scored.append(
                 score_runs(classes, predicted, n_resamples=n_resamples, rng=rng)
             )
@@ -130,7 +118,7 @@ def _revealed(path: Path) -> dict[str, str]:
     return dict(zip(found.image_ids, map(text_of, found.labels.tolist()), strict=True))
 
 
-def read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
+def _read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
     """Read the runs of a method: one, or all seeds of a file of ``data/clusters``.
 
     ``front`` is how the options begin that choose it.
