@@ -53,8 +53,7 @@ def retrieval(
         ),
     ] = None,
     similarity: Annotated[
-        str,
-        typer.Option(help="dot: inner products as given; cosine: unit norm first."),
+        str, typer.Option(help="dot: inner products as given; cosine: unit norm first.")
     ] = "dot",
     resamples: Annotated[
         int, typer.Option(min=100, help="Bootstrap resamples of the query images.")

@@ -80,8 +80,7 @@ def concreteness(
         ),
     ],
     norms: Annotated[
-        Path,
-        typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt."),
+        Path, typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt.")
     ],
     counts: Annotated[
         Path, typer.Option(help="word,count: occurrences in the training captions.")
@@ -119,8 +118,7 @@ def concreteness(
 def association(
     clusters: Clusters,
     norms: Annotated[
-        Path,
-        typer.Option(help="Small World of Words: R1, R123, R100 or swow.en.csv."),
+        Path, typer.Option(help="Small World of Words: R1, R123, R100 or swow.en.csv.")
     ],
     out: Out,
     counting: Annotated[

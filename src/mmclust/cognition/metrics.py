@@ -188,15 +188,8 @@ def cluster_counts(
 ) -> dict[str, float]:
     """Count the clusters that are some word's best, and the words that have one.
 
-    Parameters
-    ----------
-    clusters
-        int (s, v): each word's best cluster; :data:`UNKNOWN` for none.
-    confidence
-        float64 (s, v): the probability of that cluster; None: a model without, all
-        of whose known words are active.
-    threshold
-        A word is active from this probability on.
+    A word is active from a probability of its cluster on: confidence, float64 (s, v).
+    Of a model without, all known words are. Counts are means over runs.
     """
     active = clusters != UNKNOWN
     if confidence is not None:
@@ -236,6 +229,8 @@ def concreteness(
 ) -> dict[str, Any]:
     """Score estimates of concreteness, sampled over words: figures.
 
+    A correlation is null with a reason for fewer than two words, or without variance.
+
     Parameters
     ----------
     ratings
@@ -244,17 +239,8 @@ def concreteness(
         float64 (s, n): of each run; 0 for unknown words.
     counts
         int (n,): occurrences in the training captions.
-    n_resamples, rng
-        Of the bootstrap over words.
     words
         Which words these are.
-
-    Returns
-    -------
-    dict
-        ``n_words``, ``concreteness_prediction_mae``, and for each m
-        ``prediction_correlation_over_<m>``, ``…_n`` (words), ``spearman_over_<m>``,
-        null with a reason for fewer than two words, or without variance.
     """
     kept = {m: counts > m for m in THRESHOLDS}
     gaps = np.abs(ratings - estimates)
@@ -327,6 +313,8 @@ def association(
 ) -> dict[str, Any]:
     """Score clusters by association norms, sampled over words: figures.
 
+    Counts are means over runs; scores are null with a reason where no pair is found.
+
     Parameters
     ----------
     clusters
@@ -336,17 +324,8 @@ def association(
         word with itself.
     strengths
         float64 (p,): of each pair.
-    n_resamples, rng
-        Of the bootstrap over words.
     of
         Which words these are.
-
-    Returns
-    -------
-    dict
-        ``mas``, ``found``, ``not_found``, ``coverage``, ``n_words``,
-        ``n_unknown``, ``n_single_word_clusters`` (counts are means over runs); null
-        with a reason where no pair is found.
     """
     runs = [_one(row, pairs, strengths) for row in clusters]
     found = np.array([run["found"] for run in runs], float)

@@ -90,6 +90,8 @@ def retrieval_figures(
 ) -> dict[str, Any]:
     """Return the figures of one setting; of several folds, their mean.
 
+    Recalls are in [0, 1], ``rsum`` from 0 to 600; counts are sums over folds.
+
     Parameters
     ----------
     folds
@@ -99,14 +101,6 @@ def retrieval_figures(
         takes its captions with it.
     of
         What was asked of what: figures of the same are paired.
-
-    Returns
-    -------
-    dict
-        ``<direction>_r<K>`` in [0, 1] and ``rsum`` (0 to 600), sampled over query
-        images; each also ``_pessimistic`` and ``_tied_mean``;
-        ``<direction>_median_rank``, ``_mean_rank``, ``_mrr``, ``_ndcg``. Counts
-        (``n_images``, ``n_captions``, ``_tied_queries``) are sums over folds.
     """
     each = [_figures(i2t, t2i) for i2t, t2i in folds]
     counts = {key for key, value in each[0].items() if isinstance(value, int)}

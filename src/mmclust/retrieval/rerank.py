@@ -216,20 +216,9 @@ def _record(
 
 
 def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Direction:
-    """Return ranks after the listed candidates were scored again.
+    """Return ranks after the listed candidates got new scores, float (q, k).
 
     A right candidate that is not listed stays behind all that are.
-
-    Parameters
-    ----------
-    ranks
-        Of the dual encoder, with lists of k.
-    positives
-        int (q, p): the right candidates; -1 fills up.
-    listed
-        float (q, k): new scores of ``ranks.top``.
-    image
-        int (q,): the query image of each query.
     """
     k = listed.shape[1]
     have = positives >= 0

@@ -156,9 +156,7 @@ def other_data(summary: Mapping[str, Any]) -> str:
 
 
 def select(
-    published: Sequence[Published],
-    dataset: str | None = None,
-    table: str | None = None,
+    published: Sequence[Published], dataset: str | None = None, table: str | None = None
 ) -> list[Published]:
     """Return the numbers of one data set, of one table."""
     for name, value in (("dataset", dataset), ("table", table)):

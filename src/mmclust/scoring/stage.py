@@ -61,18 +61,14 @@ DEFINITION_OF = {
 
 @dataclass(frozen=True)
 class Runs:
-    """One file of clusters, and the labels of its images.
+    """One file of clusters, and the labels of its images, in the clusters' order.
 
     Parameters
     ----------
     encoder
         Whose features were clustered; of a head, those that it read.
-    head
-        Whether a head made the clusters.
     clusterings
         Each method at its main k comes before the same at other k.
-    labels
-        Of the images that were clustered, in the clusters' order.
     seen, truth
         Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1. Both are
         empty where the benchmark has no classes.
