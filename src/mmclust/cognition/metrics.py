@@ -327,16 +327,17 @@ def association(
     of
         Which words these are.
     """
-    runs = [_one(row, pairs, strengths) for row in clusters]
-    found = np.array([run["found"] for run in runs], float)
-    possible = np.array([run["possible"] for run in runs], float)
-    total = np.array([run["total"] for run in runs], float)
-    nothing = np.full(len(runs), np.nan)
+    sames = [_same(row, pairs) for row in clusters]
+    sizes = [np.unique(c[c != UNKNOWN], return_counts=True)[1] for c in clusters]
+    found = np.array([same.sum() for same in sames], float)
+    possible = np.array([(size * (size - 1) // 2).sum() for size in sizes], float)
+    total = np.array([strengths[same].sum() for same in sames], float)
+    nothing = np.full(len(clusters), np.nan)
     mas = np.divide(total, found, out=nothing.copy(), where=found > 0)
     coverage = np.divide(found, possible, out=nothing.copy(), where=possible > 0)
     resampled = _resampled(clusters, pairs, strengths, n_resamples, rng)
     n = clusters.shape[1]
-    record: dict[str, Any] = {
+    return {
         "mas": Sampled(
             mas, resampled["mas"], n, of, (0.0, np.inf),
             NO_PAIR if (possible > 0).all() else NO_TWO,
@@ -347,17 +348,14 @@ def association(
         "coverage": Sampled(
             coverage, resampled["coverage"], n, of, (0.0, 1.0), NO_TWO
         ),
-    }  # fmt: skip
-    single = [run["single"] for run in runs]
-    return record | {
-        "n_words": clusters.shape[1],
+        "n_words": n,
         "n_unknown": _whole((clusters == UNKNOWN).sum(-1)),
-        "n_single_word_clusters": _whole(np.array(single)),
+        "n_single_word_clusters": _whole([(size == 1).sum() for size in sizes]),
         "n_seeds": len(clusters),
-    }
+    }  # fmt: skip
 
 
-def _whole(values: Array) -> float | int:
+def _whole(values: Array | list[int]) -> float | int:
     """Return the mean over runs, as an integer where it is one."""
     mean = float(np.mean(values))
     return int(mean) if mean.is_integer() else mean
@@ -366,17 +364,6 @@ def _whole(values: Array) -> float | int:
 def _same(clusters: Array, pairs: Array) -> Array:
     a, b = clusters[pairs[:, 0]], clusters[pairs[:, 1]]
     return np.asarray((a == b) & (a != UNKNOWN))
-
-
-def _one(clusters: Array, pairs: Array, strengths: Array) -> dict[str, float]:
-    same = _same(clusters, pairs)
-    _, sizes = np.unique(clusters[clusters != UNKNOWN], return_counts=True)
-    return {
-        "found": int(same.sum()),
-        "possible": int((sizes * (sizes - 1) // 2).sum()),
-        "total": float(strengths[same].sum()),
-        "single": int((sizes == 1).sum()),
-    }
 
 
 def _resampled(

@@ -37,6 +37,11 @@ class Choice:
     view: str | None = None
     k: int | None = None
 
+    def filled(self, other: Choice) -> Choice:
+        """Return what this leaves open as another has it."""
+        k = other.k if self.k is None else self.k
+        return Choice(self.method or other.method, self.view or other.view, k)
+
 
 def score_files(
     labels: Path,
@@ -77,15 +82,13 @@ def score_files(
             found=f"{len(truth)} rows",
         )
     classes = _codes([truth[i] for i in ids])
-    choice = choice or Choice()
-    other = baseline_choice or Choice()
+    choice, other = choice or Choice(), baseline_choice or Choice()
     if other != Choice():
         baseline = baseline or clusters
-    other = Choice(
-        other.method or choice.method, other.view or choice.view,
-        choice.k if other.k is None else other.k,
-    )  # fmt: skip
-    sides = ((clusters, choice, "--"), (baseline, other, "--baseline-"))
+    sides = (
+        (clusters, choice, "--"),
+        (baseline, other.filled(choice), "--baseline-"),
+    )
     scored = []
     for files, which, front in sides:
         joined = [
