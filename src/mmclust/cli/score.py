@@ -58,8 +58,7 @@ def submission(
 def benchmark(
     name: Annotated[str, typer.Argument(help="A benchmark of params.yaml.")],
     reveal: Annotated[
-        bool,
-        typer.Option("--reveal", help="Read labels that are kept aside, too."),
+        bool, typer.Option("--reveal", help="Read labels that are kept aside, too.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="With --reveal: the CSV file to write.")

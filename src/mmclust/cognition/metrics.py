@@ -105,16 +105,8 @@ def categorization(
     listed
         bool (n,): the words of the word list that *ignore unknown* is restricted to;
         None: all.
-    n_resamples, rng
-        Of the bootstrap over words.
     words
         Which words these are.
-
-    Returns
-    -------
-    dict
-        Numbers of words, and ``<variant>_<metric>``; null with a reason where a
-        variant has no word.
     """
     listed = np.ones(len(gold), bool) if listed is None else listed
     known = clusters != UNKNOWN
@@ -196,15 +188,8 @@ def cluster_counts(
 ) -> dict[str, float]:
     """Count the clusters that are some word's best, and the words that have one.
 
-    Parameters
-    ----------
-    clusters
-        int (s, v): each word's best cluster; :data:`UNKNOWN` for none.
-    confidence
-        float64 (s, v): the probability of that cluster; None: a model without, all
-        of whose known words are active.
-    threshold
-        A word is active from this probability on.
+    A word is active from a probability of its cluster on: confidence, float64 (s, v).
+    Of a model without, all known words are. Counts are means over runs.
     """
     active = clusters != UNKNOWN
     if confidence is not None:
@@ -244,6 +229,8 @@ def concreteness(
 ) -> dict[str, Any]:
     """Score estimates of concreteness, sampled over words: figures.
 
+    A correlation is null with a reason for fewer than two words, or without variance.
+
     Parameters
     ----------
     ratings
@@ -252,17 +239,8 @@ def concreteness(
         float64 (s, n): of each run; 0 for unknown words.
     counts
         int (n,): occurrences in the training captions.
-    n_resamples, rng
-        Of the bootstrap over words.
     words
         Which words these are.
-
-    Returns
-    -------
-    dict
-        ``n_words``, ``concreteness_prediction_mae``, and for each m
-        ``prediction_correlation_over_<m>``, ``…_n`` (words), ``spearman_over_<m>``,
-        null with a reason for fewer than two words, or without variance.
     """
     kept = {m: counts > m for m in THRESHOLDS}
     gaps = np.abs(ratings - estimates)
@@ -335,6 +313,8 @@ def association(
 ) -> dict[str, Any]:
     """Score clusters by association norms, sampled over words: figures.
 
+    Counts are means over runs; scores are null with a reason where no pair is found.
+
     Parameters
     ----------
     clusters
@@ -344,28 +324,20 @@ def association(
         word with itself.
     strengths
         float64 (p,): of each pair.
-    n_resamples, rng
-        Of the bootstrap over words.
     of
         Which words these are.
-
-    Returns
-    -------
-    dict
-        ``mas``, ``found``, ``not_found``, ``coverage``, ``n_words``,
-        ``n_unknown``, ``n_single_word_clusters`` (counts are means over runs); null
-        with a reason where no pair is found.
     """
-    runs = [_one(row, pairs, strengths) for row in clusters]
-    found = np.array([run["found"] for run in runs], float)
-    possible = np.array([run["possible"] for run in runs], float)
-    total = np.array([run["total"] for run in runs], float)
-    nothing = np.full(len(runs), np.nan)
+    sames = [_same(row, pairs) for row in clusters]
+    sizes = [np.unique(c[c != UNKNOWN], return_counts=True)[1] for c in clusters]
+    found = np.array([same.sum() for same in sames], float)
+    possible = np.array([(size * (size - 1) // 2).sum() for size in sizes], float)
+    total = np.array([strengths[same].sum() for same in sames], float)
+    nothing = np.full(len(clusters), np.nan)
     mas = np.divide(total, found, out=nothing.copy(), where=found > 0)
     coverage = np.divide(found, possible, out=nothing.copy(), where=possible > 0)
     resampled = _resampled(clusters, pairs, strengths, n_resamples, rng)
     n = clusters.shape[1]
-    record: dict[str, Any] = {
+    return {
         "mas": Sampled(
             mas, resampled["mas"], n, of, (0.0, np.inf),
             NO_PAIR if (possible > 0).all() else NO_TWO,
@@ -376,17 +348,14 @@ def association(
         "coverage": Sampled(
             coverage, resampled["coverage"], n, of, (0.0, 1.0), NO_TWO
         ),
-    }  # fmt: skip
-    single = [run["single"] for run in runs]
-    return record | {
-        "n_words": clusters.shape[1],
+        "n_words": n,
         "n_unknown": _whole((clusters == UNKNOWN).sum(-1)),
-        "n_single_word_clusters": _whole(np.array(single)),
+        "n_single_word_clusters": _whole([(size == 1).sum() for size in sizes]),
         "n_seeds": len(clusters),
-    }
+    }  # fmt: skip
 
 
-def _whole(values: Array) -> float | int:
+def _whole(values: Array | list[int]) -> float | int:
     """Return the mean over runs, as an integer where it is one."""
     mean = float(np.mean(values))
     return int(mean) if mean.is_integer() else mean
@@ -395,17 +364,6 @@ def _whole(values: Array) -> float | int:
 def _same(clusters: Array, pairs: Array) -> Array:
     a, b = clusters[pairs[:, 0]], clusters[pairs[:, 1]]
     return np.asarray((a == b) & (a != UNKNOWN))
-
-
-def _one(clusters: Array, pairs: Array, strengths: Array) -> dict[str, float]:
-    same = _same(clusters, pairs)
-    _, sizes = np.unique(clusters[clusters != UNKNOWN], return_counts=True)
-    return {
-        "found": int(same.sum()),
-        "possible": int((sizes * (sizes - 1) // 2).sum()),
-        "total": float(strengths[same].sum()),
-        "single": int((sizes == 1).sum()),
-    }
 
 
 def _resampled(

@@ -127,10 +127,6 @@ class Scored:
 
     Parameters
     ----------
-    learned
-        Its words.
-    listed
-        Those of the word list, sorted.
     estimated
         float64 (s or 1, v): concreteness, where there is any.
     parts

@@ -31,21 +31,10 @@ NOUN_TAGS = frozenset(["NN", "NNP", "NNS", "NNPS", "PRP"])
 def caption_indicators(
     tokens: list[list[int]], clusters: Array, confidence: Array, threshold: float
 ) -> Array:
-    """Return the clusters of m captions: those of their sufficiently sure words.
+    """Return the clusters of m captions, those of their sufficiently sure words.
 
-    Parameters
-    ----------
-    tokens
-        Of each caption, positions of its words; -1 for unknown ones.
-    clusters, confidence
-        (v,): the best cluster of each word, -1 for none, and its probability.
-    threshold
-        A word counts from this probability on.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool (m, C), C being one more than the highest cluster.
+    bool (m, C), C being one more than the highest cluster. Captions are positions of
+    words in (v,) clusters and confidence; -1 is unknown.
     """
     found = np.zeros((len(tokens), int(clusters.max(initial=-1)) + 1), bool)
     row = np.repeat(np.arange(len(tokens)), [len(each) for each in tokens])
@@ -61,20 +50,10 @@ def sentence_matching(images: Array, captions: Array) -> dict[str, Array]:
     """Tell, for consecutive pairs of samples, whether the first knows its caption.
 
     The pairs are (0, 1), (2, 3), …; a last single sample is left out. The Hamming
-    distance of the first image's clusters to its own caption's is held against that
-    to the second caption's.
-
-    Parameters
-    ----------
-    images, captions
-        bool (m, C): clusters of each sample's image and caption.
-
-    Returns
-    -------
-    dict
-        bool (m // 2,) each. ``right``: its own is strictly nearer; ``wrong``: the
-        other one is strictly nearer. Accuracy is the share of right ones, extended
-        accuracy 1 minus the share of wrong ones.
+    distance of the first image's clusters, bool (m, C), to its own caption's is held
+    against that to the second caption's. ``right``: its own is strictly nearer;
+    ``wrong``: the other one is. Accuracy is the share of right ones, extended accuracy
+    1 minus the share of wrong ones.
     """
     end = len(images) // 2 * 2
     first, own, other = images[:end:2], captions[:end:2], captions[1:end:2]

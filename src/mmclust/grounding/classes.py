@@ -61,22 +61,12 @@ def by_iou(active: Array, instances: Array, *, images: bool = False) -> Array:
 
     As published, the count of a cluster grows by one for each image it is active in,
     the counts of a class and of both together by one for each (active cluster,
-    instance) pair: a class is not counted in images without active cluster, and
-    several times in those with several. An IoU may be above 1. The union of a cluster
-    and a class that never meet is 0, and so is their IoU.
+    instance) pair: a class is not counted in images without active cluster, and several
+    times in those with several. An IoU may be above 1. The union of a cluster and a
+    class that never meet is 0, and so is their IoU. With ``images`` each image counts
+    once instead: those in the cluster, those that show the class, and both.
 
-    Parameters
-    ----------
-    active, instances
-        See the module.
-    images
-        Count images instead, each once: those in the cluster, those that show the
-        class, and both.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (C,): the first of several; :data:`NONE` where all are 0.
+    int64 (C,): the first of several; :data:`NONE` where all are 0.
     """
     seen = (instances > 0) if images else instances
     together = active.astype(np.int64).T @ seen.astype(np.int64)
@@ -125,24 +115,11 @@ def set_counts(predicted: Array, gold: Array) -> Array:
 def class_counts(
     active: Array, instances: Array, named: Array, half: Array
 ) -> dict[str, Array]:
-    """Count right, wrong and missed classes of each image.
+    """Count right, wrong and missed classes of each image: int64 (n, 3) each.
 
-    Parameters
-    ----------
-    active
-        bool (n, C): active clusters.
-    instances
-        int (n, k).
-    named
-        int (k,): what :func:`classes_of_names` gave.
-    half
-        bool (n,): which half an image is in.
-
-    Returns
-    -------
-    dict
-        int64 (n, 3) each: ``class_name``; the :data:`MAPPINGS`; and each of them
-        ``_held_out``, every image scored by the mapping of the other half.
+    ``class_name``, by what :func:`classes_of_names` gave; the :data:`MAPPINGS`; and
+    each of them ``_held_out``, every image scored by the mapping of the other half,
+    bool (n,).
     """
     gold = instances > 0
     n_clusters, n_classes = active.shape[1], instances.shape[1]
@@ -166,27 +143,20 @@ PUBLISHED = 0.19031381607055664
 def best_threshold(
     scores: Array, positive: Array, times: Array | None = None
 ) -> tuple[float, float]:
-    """Return the score from which on "yes" has the best F1.
+    """Return the score from which on "yes" has the best F1, and this F1.
 
     Candidates are the observed scores; a pair is predicted positive when its score is
     at least the threshold. F1 is TP / (TP + (FP + FN) / 2); the lowest of several as
-    good wins. One sort and running sums: O(m log m).
+    good wins. One sort and running sums: O(m log m). F1 is 0 where nothing is positive;
+    every threshold is as good then.
 
     Parameters
     ----------
-    scores
-        float (m,), or any shape.
-    positive
-        bool, of the same shape: which pairs are right.
+    scores, positive
+        Of one shape: similarities, and which pairs are right.
     times
-        int, of the same shape: how often each pair counts (an image once per
-        caption); ``None``: once.
-
-    Returns
-    -------
-    threshold, f1 : float
-        F1 is 0 where nothing is positive; every threshold is as good then.
-
+        int, of the same shape: how often each pair counts (an image once per caption);
+        ``None``: once.
     """
     flat = np.ravel(scores)
     if not len(flat) or np.isnan(flat).any():
@@ -225,21 +195,10 @@ def clip_baseline(
 ) -> tuple[dict[str, Array], list[Score]]:
     """Classify the evaluated images by cosine similarity with prompts.
 
-    Parameters
-    ----------
-    images, classes
-        ``.npy`` of float (N, d) and (k, d), rows in manifest order and in that of
-        ``gold.classes``.
-    manifest, gold
-        The benchmark.
-
-    Returns
-    -------
-    counts : dict
-        ``clip`` (threshold chosen here) and ``clip_published_threshold``: int64
-        (1, n, 3).
-    facts : list of Score
-        The thresholds, the F1 where it was chosen, and the files' digests.
+    ``images`` and ``classes`` are ``.npy`` of float (N, d) and (k, d), rows in manifest
+    order and in that of ``gold.classes``. Returned are the counts of ``clip``
+    (threshold chosen here) and ``clip_published_threshold``, int64 (1, n, 3); and the
+    thresholds, the F1 where it was chosen, and the files' digests.
     """
     pictures = _read(images, "clip_images", len(manifest))
     prompts = _read(classes, "clip_classes", len(gold.classes))

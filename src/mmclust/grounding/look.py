@@ -236,17 +236,10 @@ def prepared(rgb: Array, side: int) -> Array:
 class Gold:
     """The objects of a benchmark's n images.
 
-    Parameters
-    ----------
-    classes
-        The k categories whose names are one word, in the publisher's order: words of
-        captions are tokens, so that no other name can be learned.
-    instances
-        int64 (n, k): objects of each class in each image, crowds included.
-    rows
-        Of each image, its objects' positions in ``objects``.
-    objects
-        All of them.
+    Its k classes are the categories whose names are one word, in the publisher's order:
+    words of captions are tokens, so that no other name can be learned. ``instances``
+    are int64 (n, k): objects of each class, crowds included. ``rows`` are the positions
+    of each image's objects.
     """
 
     classes: tuple[str, ...]
@@ -295,17 +288,9 @@ def read_gold(objects: Objects, manifest: Manifest) -> Gold:
 class Seen:
     """What one run's network saw in n images.
 
-    Parameters
-    ----------
-    active
-        Of each image, bool (C,).
-    boxes
-        Of each image, int (m, 4), one for each active cluster; inverted where its
-        map is flat.
-    points
-        Of each image, int (m, 2): x and y of each map's maximum.
-    counts
-        By evaluation, TP, FP and FN of each image.
+    Of each image: its active clusters, bool (C,); a box for each, int (m, 4), inverted
+    where its map is flat; x and y of each map's maximum, int (m, 2); and by evaluation
+    TP, FP and FN.
     """
 
     active: list[Array] = field(default_factory=list)

@@ -265,13 +265,9 @@ def _write_tables(
     rows: Array,
     seen: Sequence[Seen],
 ) -> None:
-    """Write ``images.parquet`` and ``clusters.parquet``, of the first run.
+    """Write what each image and each cluster came to, of the first run.
 
-    ``images.parquet`` has, by image, the active ``clusters`` with their ``boxes`` and
-    ``points`` on the network's square input, the ``predicted`` classes (by names) and
-    the ``gold`` ones. ``clusters.parquet`` has each cluster's top ``words``, the number
-    of ``images`` it is active in, the classes named in it (``class_name``), and the
-    class that each statistic of these images gives it.
+    Boxes and points are on the network's square input; predicted classes are by names.
     """
     import pyarrow as pa
 
@@ -334,19 +330,10 @@ def micro_figures(
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of several evaluations of the same images.
 
-    Parameters
-    ----------
-    counts
-        By evaluation, int (s, n, 3): TP, FP and FN of each image, for each of s runs.
-    n_resamples, rng
-        Of the bootstrap over images.
-
-    Returns
-    -------
-    dict
-        Of each evaluation: ``precision``, ``recall`` and ``f1`` in [0, 1], sampled
-        over images; and ``tp``, ``fp`` and ``fn``, sums, means over runs. A score
-        that is undefined in every run is 0 and has no interval.
+    Counts are by evaluation int (s, n, 3): TP, FP and FN of each image, for each of s
+    runs. Figures are :data:`SCORES`, sampled over images, and ``tp``, ``fp`` and
+    ``fn``, sums, means over runs. A score that is undefined in every run is 0 and has
+    no interval.
     """
     stacked = {name: np.asarray(value, np.int64) for name, value in counts.items()}
     wide = np.concatenate(list(stacked.values())).swapaxes(0, 1)

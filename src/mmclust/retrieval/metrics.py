@@ -55,7 +55,7 @@ class Direction:
 
 
 def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Direction:
-    """Turn counts over all candidates into ranks among the wrong ones: a `Direction`.
+    """Turn counts over all candidates into ranks among the wrong ones.
 
     Parameters
     ----------
@@ -66,7 +66,6 @@ def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Dire
         float32 (q, p): of the right ones; NaN fills up.
     image
         int64 (q,): the query image.
-
     """
     have = ~np.isnan(scores)
     order = np.argsort(np.where(have, -scores, np.inf), axis=1, kind="stable")
@@ -91,6 +90,8 @@ def retrieval_figures(
 ) -> dict[str, Any]:
     """Return the figures of one setting; of several folds, their mean.
 
+    Recalls are in [0, 1], ``rsum`` from 0 to 600; counts are sums over folds.
+
     Parameters
     ----------
     folds
@@ -100,14 +101,6 @@ def retrieval_figures(
         takes its captions with it.
     of
         What was asked of what: figures of the same are paired.
-
-    Returns
-    -------
-    dict
-        ``<direction>_r<K>`` in [0, 1] and ``rsum`` (0 to 600), sampled over query
-        images; each also ``_pessimistic`` and ``_tied_mean``;
-        ``<direction>_median_rank``, ``_mean_rank``, ``_mrr``, ``_ndcg``. Counts
-        (``n_images``, ``n_captions``, ``_tied_queries``) are sums over folds.
     """
     each = [_figures(i2t, t2i) for i2t, t2i in folds]
     counts = {key for key, value in each[0].items() if isinstance(value, int)}
@@ -156,14 +149,7 @@ def _figures(i2t: Direction, t2i: Direction) -> dict[str, Any]:
 def hits(ranks: Direction, k: int, share: float = 0.0) -> Array:
     """Return which queries succeed at ``k``: bool (q,).
 
-    Parameters
-    ----------
-    ranks
-        One direction.
-    k
-        The cutoff.
-    share
-        Of the wrong candidates of equal score that count as better.
+    ``share`` of the wrong candidates of equal score count as better.
     """
     return np.asarray(1 + ranks.best + share * ranks.tied <= k)
 
@@ -202,16 +188,8 @@ def _drawn(
 def random_expectation(n_images: int, n_captions: int, n_pool: int) -> dict[str, float]:
     """Return what random scores give on average, where images have equally many.
 
-    Parameters
-    ----------
-    n_images, n_captions, n_pool
-        Query images, captions, and images in the pool.
-
-    Returns
-    -------
-    dict
-        ``chance_<direction>_r<K>``: exact expectations. For i2t the chance that
-        none of the p own captions is among the first K of m is C(m-p, K)/C(m, K).
+    Exact: for i2t the chance that none of the p own captions is among the first K of m
+    is C(m-p, K)/C(m, K).
     """
     own = n_captions // n_images
     chance = {}

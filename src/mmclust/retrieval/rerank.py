@@ -188,40 +188,37 @@ def rerank_benchmark(
         )
         for each in (before, after)
     )
-    facts = {"n_pool": pool}
+    facts: dict[str, Any] = {"n_pool": pool}
     facts["captions_cut"] = captions_cut(loaded, sorted(set(captions.texts)))
     if task.n_skipped:
         facts["n_skipped"] = task.n_skipped
-    who, mine = loaded.identity, (encoder, MAIN, RERANKED)
-    origin = f"{model}, revision {who['revision']}, weights {who['weights']}"
-    rows = [
-        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION, note=origin),
-        *scores_of(
-            facts | second, mine, n_seeds=1, definition=DEFINITION,
-            baseline=((encoder, MAIN, ""), first),
-        ),
-    ]  # fmt: skip
-    record = Record(adjusted(rows))
+    origin = f"{model}, revision {loaded.identity['revision']}, "
+    origin += f"weights {loaded.identity['weights']}"
+    record = _record(encoder, first, facts | second, top_k, origin)
     write(path_of(root, "retrieve", benchmark, f"{encoder}_{RERANKED}"), record)
     shutil.rmtree(work.parent, ignore_errors=True)
     return record
 
 
+def _record(
+    encoder: str, before: dict[str, Any], after: dict[str, Any], top_k: int, origin: str
+) -> Record:
+    """Return the rows of the new order, beside the dual encoder's."""
+    mine = encoder, MAIN, RERANKED
+    rows = [
+        Score(*mine, "top_k", top_k, n_seeds=1, definition=DEFINITION, note=origin),
+        *scores_of(
+            after, mine, n_seeds=1, definition=DEFINITION,
+            baseline=((encoder, MAIN, ""), before),
+        ),
+    ]  # fmt: skip
+    return Record(adjusted(rows))
+
+
 def reordered(ranks: Ranks, positives: Array, listed: Array, image: Array) -> Direction:
-    """Return ranks after the listed candidates were scored again.
+    """Return ranks after the listed candidates got new scores, float (q, k).
 
     A right candidate that is not listed stays behind all that are.
-
-    Parameters
-    ----------
-    ranks
-        Of the dual encoder, with lists of k.
-    positives
-        int (q, p): the right candidates; -1 fills up.
-    listed
-        float (q, k): new scores of ``ranks.top``.
-    image
-        int (q,): the query image of each query.
     """
     k = listed.shape[1]
     have = positives >= 0

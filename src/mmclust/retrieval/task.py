@@ -46,14 +46,9 @@ FOLD = "fold_1k"
 
 @dataclass(frozen=True)
 class Captions:
-    """One set of captions.
+    """One set of captions: by image, then in the publisher's order.
 
-    Parameters
-    ----------
-    texts
-        m captions, by image, then in the publisher's order.
-    image
-        int64 (m,): the position of each one's image among the queries.
+    ``image`` is int64 (m,): the position of each one's image among the queries.
     """
 
     texts: list[str]
@@ -75,12 +70,10 @@ class Task:
 
     Parameters
     ----------
-    benchmark, manifest
-        Its name, and the digest of what it was made from.
+    manifest
+        The digest of what it was made from.
     pool
         Image ids: the query images first, sorted, then those without captions.
-    n_queries
-        How many of the pool are queries.
     captions
         ``main``, and ``original`` where the benchmark has other ones.
     rows
@@ -174,18 +167,9 @@ def _others(path: Path, queries: Sequence[str], manifest: Manifest) -> Captions:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Ranks candidates by embeddings.
+    """Ranks candidates by embeddings of the pool and of the captions, in their orders.
 
-    Parameters
-    ----------
-    images
-        float (pool, d), pool order.
-    texts
-        float (m, d), in the captions' order.
-    device
-        Where embeddings are multiplied.
-    top_k
-        How many of the best to list.
+    ``top_k`` of the best are listed; embeddings are multiplied on ``device``.
     """
 
     images: Array
@@ -229,12 +213,7 @@ class Scorer:
 class MatrixScorer:
     """Ranks candidates by scores that are at hand, as :class:`Scorer` does.
 
-    Parameters
-    ----------
-    scores
-        A score for each caption and image, in the order of a file.
-    rows, columns
-        Where in ``scores`` each caption and each image is.
+    ``rows`` and ``columns`` say where in ``scores`` each caption and each image is.
     """
 
     scores: Array
@@ -285,19 +264,11 @@ class MatrixScorer:
 
 @dataclass(frozen=True)
 class Result:
-    """What one set of captions gives.
+    """What one set of captions gives: the figures of each setting, ranks and lists.
 
-    Parameters
-    ----------
-    figures
-        Of each setting; see :mod:`mmclust.scoring.intervals`.
-    i2t, t2i
-        Ranks over the whole pool, for lists and plots.
-    i2t_ranks, t2i_ranks
-        With the best candidates of each query.
-    shared
-        For each caption that several images share: its images, and how many of its
-        queries succeed at 1 as scored and with any of the images taken as right.
+    Ranks are over the whole pool. ``shared`` has, for each caption that several images
+    share, its images, and how many of its queries succeed at 1 as scored and with any
+    of the images taken as right.
     """
 
     figures: dict[str, dict[str, Any]]

@@ -131,21 +131,9 @@ def _resampled(
 def resampled_tables(
     cells: Array, shape: tuple[int, int], n_resamples: int, rng: np.random.Generator
 ) -> Iterator[Array]:
-    """Yield tables of resampled images, some resamples at a time.
+    """Yield tables of resampled images: int64 (some resamples, n_seeds, k, c).
 
-    Parameters
-    ----------
-    cells
-        int64 (n_seeds, n): the cell of its run's table that each image is in.
-    shape
-        Of a table: k and c.
-    n_resamples, rng
-        How many, and what draws them.
-
-    Yields
-    ------
-    numpy.ndarray
-        int64 (some, n_seeds, k, c).
+    ``cells`` are int64 (n_seeds, n): the cell of its run's table that each image is in.
     """
     n_seeds, n = cells.shape
     size = shape[0] * shape[1]
@@ -163,22 +151,9 @@ def resampled_tables(
 
 
 def contingency(labels_true: Array, labels_pred: Array) -> Array:
-    """Count the images of each cluster and class.
+    """Count the images of each cluster and class: int64 (k, c).
 
-    Parameters
-    ----------
-    labels_true, labels_pred
-        (n,) of any kind of label.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (k, c): the clusters and classes that occur, in sorted order.
-
-    Raises
-    ------
-    MmclustError
-        When the two differ in length or are empty.
+    Labels are (n,), of any kind; those that occur come in sorted order.
     """
     if len(labels_true) != len(labels_pred) or not len(labels_true):
         raise MmclustError(
@@ -194,75 +169,51 @@ def contingency(labels_true: Array, labels_pred: Array) -> Array:
 
 
 def scores(tables: Array, *, noise: bool = False) -> dict[str, Array]:
-    """Compute all of :data:`METRICS` for (…, k, c) tables: float64 (…) each."""
-    hits, sizes = matched(tables, noise=noise)
+    """Compute all of :data:`METRICS`.
+
+    - ``acc``: images whose cluster is matched to their class, one to one (Kuhn 1955;
+      Yang et al. 2010), as a share.
+    - ``purity``: share of images that belong to the commonest class of their cluster
+      (Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008,
+      §16.3). Grows with k: compare at equal k only.
+    - ``f1``: mean over classes of 2 · hits / (size of class + size of its cluster).
+      Each class has the cluster that acc matches it to (of several such matchings, the
+      one with the best F1); a class without one has 0. Classes without images (in a
+      resample) do not count.
+
+    Parameters
+    ----------
+    tables
+        int (…, k, c) counts.
+    noise
+        Whether the first row is noise.
+
+    Returns
+    -------
+    dict
+        Metric to float64 (…).
+    """
+    hits, sizes = _matched(tables, noise=noise)
+    n, classes = tables.sum((-2, -1)), tables.sum(-2)
+    of_class = 2 * hits / np.maximum(classes + sizes, 1)
+    commonest = tables[..., int(noise) :, :].max(-1, initial=0)
     return {
-        "acc": _acc(tables, hits),
+        "acc": hits.sum(-1) / n,
         "nmi": nmi(tables),
         "ari": ari(tables),
-        "purity": purity(tables, noise=noise),
-        "f1": _f1(tables, hits, sizes),
+        "purity": commonest.sum(-1) / n,
+        "f1": of_class.sum(-1) / np.maximum((classes > 0).sum(-1), 1),
     }
 
 
-def acc(tables: Array, *, noise: bool = False) -> Array:
-    """Clustering accuracy by one-to-one matching (Kuhn 1955; Yang et al. 2010).
-
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-    noise
-        Whether the first row is noise.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…): images whose cluster is matched to their class, as a share.
-    """
-    return _acc(tables, matched(tables, noise=noise)[0])
-
-
-def f1(tables: Array, *, noise: bool = False) -> Array:
-    """Mean over classes of F1 = 2 · hits / (size of class + size of its cluster).
-
-    Each class has the cluster that :func:`acc` matches it to (of several such
-    matchings, the one with the best F1); a class without one has F1 0. Classes
-    without images (in a resample) do not count.
-
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-    noise
-        Whether the first row is noise.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…).
-    """
-    return _f1(tables, *matched(tables, noise=noise))
-
-
 def nmi(tables: Array) -> Array:
-    """Mutual information over the mean of both entropies; equals V-measure.
+    """Mutual information over the mean of both entropies, of (…, k, c) counts.
 
-    Strehl and Ghosh, JMLR 3 (2002), with the arithmetic mean; Rosenberg and
-    Hirschberg, V-Measure, EMNLP-CoNLL 2007.
-
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…); 1 where there is one cluster and one class.
+    Strehl and Ghosh, JMLR 3 (2002), with the arithmetic mean; equals Rosenberg and
+    Hirschberg's V-measure (EMNLP-CoNLL 2007). 1 for one cluster and one class.
     """
     n = tables.sum((-2, -1))
-    # In counts: Σ x log x over cells, rows and columns (Rosenberg & Hirschberg 2007).
+    # In counts: Σ x log x over cells, rows and columns.
     cells = _x_log_x(tables).sum((-2, -1))
     rows = _x_log_x(tables.sum(-1)).sum(-1)
     columns = _x_log_x(tables.sum(-2)).sum(-1)
@@ -275,17 +226,9 @@ def nmi(tables: Array) -> Array:
 
 
 def ari(tables: Array) -> Array:
-    """Rand index of pairs, adjusted for chance (Hubert & Arabie 1985).
+    """Rand index of pairs, adjusted for chance (Hubert & Arabie 1985), of (…, k, c).
 
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…); 1 where both partitions are trivial in the same way.
+    1 where both partitions are trivial in the same way.
     """
     rows_of, n = tables.sum(-1), tables.sum((-2, -1))
     # Whole numbers: as exact as pairs counted cell by cell, and quicker.
@@ -303,17 +246,8 @@ def ari(tables: Array) -> Array:
 def ami(table: Array) -> float:
     """Mutual information adjusted for chance, with the arithmetic mean of entropies.
 
-    Vinh, Epps and Bailey, JMLR 11 (2010). Beside NMI, which grows with k by chance.
-
-    Parameters
-    ----------
-    table
-        int (k, c): counts of one run.
-
-    Returns
-    -------
-    float
-        At most 1; about 0 for clusters drawn at random; 1 where both are one group.
+    Vinh, Epps and Bailey, JMLR 11 (2010). Beside NMI, which grows with k by chance. Of
+    one run's table; about 0 for random clusters, 1 where both are one group.
     """
     from sklearn.metrics.cluster import expected_mutual_information
 
@@ -330,37 +264,6 @@ def ami(table: Array) -> float:
     if abs(apart) < _ROUNDING:  # every image by itself, in both
         return 1.0
     return min((mutual - by_chance) / apart, 1.0)
-
-
-def purity(tables: Array, *, noise: bool = False) -> Array:
-    """Share of images that belong to the commonest class of their cluster.
-
-    Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, §16.3.
-
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-    noise
-        Whether the first row is noise.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (…). Grows with k: compare at equal k only.
-    """
-    hits: Array = tables[..., int(noise) :, :].max(-1, initial=0).sum(-1)
-    return np.asarray(hits / tables.sum((-2, -1)))
-
-
-def _acc(tables: Array, hits: Array) -> Array:
-    return np.asarray(hits.sum(-1) / tables.sum((-2, -1)))
-
-
-def _f1(tables: Array, hits: Array, sizes: Array) -> Array:
-    classes = tables.sum(-2)
-    each = 2 * hits / np.maximum(classes + sizes, 1)
-    return np.asarray(each.sum(-1) / np.maximum((classes > 0).sum(-1), 1))
 
 
 def _x_log_x(counts: Array) -> Array:
@@ -382,18 +285,8 @@ def _pairs(x: Array) -> Array:
 def matching(table: Array, *, noise: bool = False) -> Array:
     """Match clusters to classes, one to one, so that most images agree.
 
-    Parameters
-    ----------
-    table
-        (k, c) counts; k and c may differ.
-    noise
-        Whether the first row is noise, which is matched to nothing.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (k,): the class of each cluster; -1 for clusters left over, and for
-        those that hold no image of the class that was left for them.
+    Of (k, c) counts the class of each cluster, int64 (k,); -1 for noise, for clusters
+    left over, and for those that hold no image of the class that was left for them.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -406,21 +299,11 @@ def matching(table: Array, *, noise: bool = False) -> Array:
     return matched
 
 
-def matched(tables: Array, *, noise: bool) -> tuple[Array, Array]:
+def _matched(tables: Array, *, noise: bool) -> tuple[Array, Array]:
     """Match clusters to classes in each table, as :func:`matching` does in one.
 
-    Parameters
-    ----------
-    tables
-        (…, k, c) counts.
-    noise
-        Whether the first row is noise.
-
-    Returns
-    -------
-    hits, sizes
-        int64 (…, c): images of each class in the cluster matched to it, and size
-        of that cluster; 0 for a class without one.
+    Returns int64 (…, c) twice: images of each class in the cluster matched to it, and
+    size of that cluster; 0 for a class without one.
     """
     from scipy.optimize import linear_sum_assignment
 

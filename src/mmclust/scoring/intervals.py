@@ -257,12 +257,9 @@ class Sampled:
 def flat(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return figures as a flat record.
 
-    Returns
-    -------
-    dict
-        ``<score>``; ``<score>_low`` and ``_high``, its 95 % interval (null where there
-        is none, with ``_interval_why``); with two runs or more also ``<score>_std``.
-        Where a score is null or undefined, ``<score>_why``.
+    ``<score>``; ``<score>_low`` and ``_high``, its 95 % interval (null where there is
+    none, with ``_interval_why``); with two runs or more also ``<score>_std``. Where a
+    score is null or undefined, ``<score>_why``.
     """
     record: dict[str, Any] = {}
     for name, value in figures.items():
@@ -306,14 +303,9 @@ def flat_differences(
 
 
 def compared(own: Sampled, other: Sampled) -> tuple[dict[str, float | None], str]:
-    """Compare two scores on the same resamples.
+    """Compare two scores on the same resamples, as :func:`difference` does.
 
-    Returns
-    -------
-    difference : dict
-        See :func:`difference`; empty where they cannot be compared.
-    why
-        Why it is empty, or why there is no p-value.
+    Nothing where they cannot be compared; and why, or why there is no p-value.
     """
     if own.of != other.of or own.n != other.n:
         return {}, "not compared: the two are not of the same words or images"

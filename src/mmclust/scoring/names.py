@@ -65,21 +65,8 @@ def keywords(
     document; the weight of a word in it is tf · log(1 + A / f), with tf its count
     over the document's length, f its count in all, and A the mean length of the
     documents. Words have two letters or more, are in lower case, and are no stop
-    words; words of equal weight are in alphabetical order.
-
-    Parameters
-    ----------
-    captions
-        Of each image, n lists.
-    labels
-        int (n,); -1 (noise) is described, too.
-    n_words
-        Per cluster, at most.
-
-    Returns
-    -------
-    list of Named
-        By cluster number.
+    words; words of equal weight are in alphabetical order. Noise (-1) is described,
+    too.
     """
     documents: dict[int, Counter[str]] = {}
     for texts, label in zip(captions, labels.tolist(), strict=True):
@@ -106,19 +93,9 @@ def keywords(
 
 
 def centres_of(features: Array, labels: Array) -> tuple[Array, Array]:
-    """Return the mean row of each cluster at unit norm.
+    """Return the clusters that occur, ascending, and their mean rows at unit norm.
 
-    Parameters
-    ----------
-    features
-        float32 (n, d), rows at unit norm.
-    labels
-        int (n,); -1 (noise) has no centre.
-
-    Returns
-    -------
-    clusters, centres
-        int (k,), those that occur, ascending; float32 (k, d).
+    Noise (-1) has no centre. Centres are float32 (k, d).
     """
     kept = labels >= 0
     clusters, codes = np.unique(labels[kept], return_inverse=True)
@@ -131,28 +108,10 @@ def centres_of(features: Array, labels: Array) -> tuple[Array, Array]:
 def nearest_nouns(
     centres: Array, noun_embeddings: Array, words: Sequence[str], n: int = 5
 ) -> list[list[tuple[str, float]]]:
-    """Return the nouns with the largest cosine with each centre.
+    """Return the nouns with the largest cosine with each centre, best first.
 
-    Parameters
-    ----------
-    centres
-        float32 (k, d), rows at unit norm, in the space of the nouns.
-    noun_embeddings
-        float (m, d), any norm.
-    words
-        m nouns. A word that occurs twice is given once, at its better place.
-    n
-        Per centre, at most.
-
-    Returns
-    -------
-    list of list of (str, float)
-        Word and cosine, best first; the lower row of equals.
-
-    Raises
-    ------
-    MmclustError
-        When words and embeddings, or the dimensions, do not fit.
+    Centres (k, d) are at unit norm, in the space of the nouns (m, d). Of equals the
+    lower row comes first; a word that occurs twice is given once, at its better place.
     """
     if len(words) != len(noun_embeddings) or (
         centres.shape[1] != noun_embeddings.shape[1]
@@ -187,20 +146,9 @@ def read_nouns(folder: Path) -> tuple[list[str], Array] | None:
 def score_names(
     names: Mapping[int, Sequence[str]], matched: Mapping[int, str]
 ) -> dict[str, Any]:
-    """Compare each cluster's names with its class.
+    """Compare each cluster's names, best first, with its class.
 
-    Parameters
-    ----------
-    names
-        Cluster to its names, best first.
-    matched
-        Cluster to its class; empty for none. Such clusters are counted and left
-        out.
-
-    Returns
-    -------
-    dict
-        ``n_matched``, ``exact``, ``exact_at_5``; None where nothing is matched.
+    Clusters without a class are left out; scores of none are None.
     """
     pairs = [(names.get(c, ())[:WITHIN], name) for c, name in matched.items() if name]
     exact = [_named(each[:1], name) for each, name in pairs]

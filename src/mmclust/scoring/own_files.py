@@ -36,6 +36,11 @@ class Choice:
     view: str | None = None
     k: int | None = None
 
+    def filled(self, other: Choice) -> Choice:
+        """Return what this leaves open as another has it."""
+        k = other.k if self.k is None else self.k
+        return Choice(self.method or other.method, self.view or other.view, k)
+
 
 def score_files(
     labels: Path,
@@ -58,25 +63,13 @@ def score_files(
     clusters
         One file per run of the method, columns ``image_id`` and ``cluster`` (-1 is
         noise), or ``.npy`` arrays in the order of an ``.npy`` of labels; or a file
-        of ``data/clusters``, all seeds of one method.
-    n_resamples, seed
-        Of the bootstrap over images.
-    choice
-        Which method of a file of ``data/clusters``.
+        of ``data/clusters``, all seeds of one method, which ``choice`` names.
     baseline
         Files of another method's runs, to compare with; with ``baseline_choice``
-        alone, ``clusters`` again.
-    baseline_choice
-        Which method of these; what it leaves open is as in ``choice``.
+        alone, ``clusters`` again. What that leaves open is as in ``choice``.
     reveal
         Read the labels that the benchmark's builder keeps aside; ``labels`` is then
         its ``labels.parquet``.
-
-    Returns
-    -------
-    dict
-        Flat: ``definition``, ``n_hidden`` and the record of
-        :func:`mmclust.scoring.clustering.summarise`.
     """
     truth = _revealed(labels) if reveal else read_assignment(labels, "label")
     ids = sorted(i for i, value in truth.items() if value != "-1")
@@ -88,25 +81,23 @@ def score_files(
             found=f"{len(truth)} rows",
         )
     classes = _codes([truth[i] for i in ids])
-    choice = choice or Choice()
-    other = baseline_choice or Choice()
+    choice, other = choice or Choice(), baseline_choice or Choice()
     if other != Choice():
         baseline = baseline or clusters
-    other = Choice(
-        other.method or choice.method, other.view or choice.view,
-        choice.k if other.k is None else other.k,
-    )  # fmt: skip
-    sides = ((clusters, choice, "--"), (baseline, other, "--baseline-"))
+    sides = (
+        (clusters, choice, "--"),
+        (baseline, other.filled(choice), "--baseline-"),
+    )
     scored = []
     for files, which, front in sides:
-        runs = []
-        for path in files:
-            for run in read_runs(path, which, front):
-                joined = _same_images(truth, run, labels, path)
-                runs.append(_clusters([joined[i] for i in ids]))
-        if runs:
+        joined = [
+            _same_images(truth, run, labels, path)
+            for path in files
+            for run in _read_runs(path, which, front)
+        ]
+        if joined:
+            predicted = np.stack([_clusters([run[i] for i in ids]) for run in joined])
             rng = generator(seed, "score", "files")
-            predicted = np.stack(runs)
             scored.append(
                 score_runs(classes, predicted, n_resamples=n_resamples, rng=rng)
             )
@@ -129,7 +120,7 @@ def _revealed(path: Path) -> dict[str, str]:
     return dict(zip(found.image_ids, map(text_of, found.labels.tolist()), strict=True))
 
 
-def read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
+def _read_runs(path: Path, choice: Choice, front: str) -> list[dict[str, str]]:
     """Read the runs of a method: one, or all seeds of a file of ``data/clusters``.
 
     ``front`` is how the options begin that choose it.

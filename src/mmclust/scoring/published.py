@@ -62,21 +62,11 @@ STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
 
 @dataclass(frozen=True)
 class Published:
-    """One published number, as a line of ``docs/published/*.csv`` has it.
+    """One published number, as a line of ``docs/published/<file>.csv`` has it.
 
-    Parameters
-    ----------
-    file
-        The file's name without ``.csv``.
-    table, dataset, method, metric
-        Where in ``results``, and of what.
-    value
-        Shares in [0, 1].
-    spread
-        As printed (standard deviation), or the error of reading it off a chart.
-    source, status, setup
-        Who says so, how it was read (F: figure or table, M: model card, L: third
-        party), and under which conditions.
+    Values are shares in [0, 1]; a spread is as printed, or the error of reading it off
+    a chart. The status says how it was read (F: figure or table, M: model card, L:
+    third party).
     """
 
     file: str
@@ -95,12 +85,8 @@ class Published:
 class Compared:
     """A published number, our mean over seeds, and our method as the record names it.
 
-    Parameters
-    ----------
-    differs
-        How the set-up is not theirs; empty where it is.
-    difference
-        Ours less theirs; None where our data are not the published ones.
+    ``differs`` says how the set-up is not theirs. ``difference`` is ours less theirs;
+    None where our data are not the published ones.
     """
 
     published: Published
@@ -127,14 +113,7 @@ def compare(
 ) -> list[Compared]:
     """Put our scores of a benchmark beside the published ones, where both exist.
 
-    Parameters
-    ----------
-    published
-        All that is known; of benchmarks under the same names.
-    benchmark, record, params
-        Ours, and the params that made it.
-    summary
-        What ``mmclust build`` wrote down about the benchmark.
+    ``summary`` is the benchmark's, ``params`` those that made it.
     """
     found = []
     other = other_data(summary)
@@ -177,9 +156,7 @@ def other_data(summary: Mapping[str, Any]) -> str:
 
 
 def select(
-    published: Sequence[Published],
-    dataset: str | None = None,
-    table: str | None = None,
+    published: Sequence[Published], dataset: str | None = None, table: str | None = None
 ) -> list[Published]:
     """Return the numbers of one data set, of one table."""
     for name, value in (("dataset", dataset), ("table", table)):

@@ -48,36 +48,14 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Score:
-    """One number, and how sure it is.
+    """One number of an encoder, view and method, and how sure it is.
 
-    Parameters
-    ----------
-    encoder, view, method
-        Whose it is; see the table above. Empty where there is no such thing.
-    metric
-        Its name, such as ``acc`` or ``n_samples``.
-    mean
-        Over seeds; None where it is undefined, which ``note`` explains.
-    k
-        Clusters asked for.
-    low, high
-        95 %, of the images (words, queries) and of the seeds together.
-    sd
-        Standard deviation of one seed; None of a single one.
-    n_seeds
-        Runs that the mean is of.
-    versus
-        What it is compared with: encoder, view and method, blanks between; empty
-        where it is compared with nothing.
-    diff, diff_low, diff_high
-        This one less the other, and its 95 % interval.
-    p, p_holm
-        Two-sided; the second adjusted for all that is compared with the same, by the
-        same metric. None where nothing varies.
-    definition
-        How it is computed: an id of :data:`DEFINITIONS`.
-    note
-        Why something is None.
+    The mean is over ``n_seeds`` runs; ``k`` clusters were asked for. Low and high are
+    the 95 % interval, of the images (words, queries) and of the seeds together; ``sd``
+    is of one seed. ``versus`` names what it is compared with; ``diff`` is this one less
+    the other, with its own interval; ``p`` is two-sided, ``p_holm`` adjusted for all
+    that is compared with the same by the same metric. ``definition`` is an id of
+    :data:`DEFINITIONS`; ``note`` says why something is None.
     """
 
     encoder: str
@@ -135,11 +113,8 @@ def named(key: Iterable[str]) -> str:
 class Record:
     """The scores of one benchmark in one stage, in the order they were written.
 
-    Parameters
-    ----------
-    scores
-        A method's number comes first as it stands beside the stage's baseline, then,
-        perhaps, once more for each other thing it is compared with.
+    A method's number comes first as it stands beside the stage's baseline, then,
+    perhaps, once more for each other thing it is compared with.
     """
 
     scores: Sequence[Score] = ()

@@ -62,18 +62,14 @@ DEFINITION_OF = {
 
 @dataclass(frozen=True)
 class Runs:
-    """One file of clusters, and the labels of its images.
+    """One file of clusters, and the labels of its images, in the clusters' order.
 
     Parameters
     ----------
     encoder
         Whose features were clustered; of a head, those that it read.
-    head
-        Whether a head made the clusters.
     clusterings
         Each method at its main k comes before the same at other k.
-    labels
-        Of the images that were clustered, in the clusters' order.
     seen, truth
         Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1. Both are
         empty where the benchmark has no classes.
@@ -197,20 +193,18 @@ def _rows(
     methods = {key: one for runs in every for key, one in runs.main().items()}
     images = {key: runs.image_ids for runs in every for key in runs.main()}
     base = _baseline(figures, params) if figures else None
-    against_base, alone = [], []
+    first: list[Score] = []
     for key, each in figures.items():
+        other = None
+        if base is not None and base != key and images[base] == images[key]:
+            other = base, figures[base]
         ordered = {name: each[name] for name in (*METRICS, "ami", *COUNTED)}
-        compares = base not in (None, key) and images[base] == images[key]
-        rows = scores_of(
-            ordered, key, n_seeds=len(each["ami"].runs),
-            baseline=(base, figures[base]) if compares else None,
-        )  # fmt: skip
-        (against_base if compares else alone).extend(
+        n_seeds = len(each["ami"].runs)
+        first += [
             replace(s, k=methods[key].k, definition=DEFINITION_OF.get(s.metric, ""))
-            for s in rows
-        )
-    place = {key: at for at, key in enumerate(figures)}
-    first = sorted([*alone, *adjusted(against_base)], key=lambda s: place[s.key])
+            for s in scores_of(ordered, key, n_seeds=n_seeds, baseline=other)
+        ]
+    first = adjusted(first)
     views = adjusted(
         [
             _against(score, other, figures)

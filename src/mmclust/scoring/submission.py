@@ -32,14 +32,9 @@ WHOLE = re.compile(r"-1|[0-9]{1,9}")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a submission has to hold.
+    """What a submission has to hold: a benchmark's hidden images, rows ascending.
 
-    Parameters
-    ----------
-    manifest, rows
-        The benchmark and its hidden images, int64 (n,) and ascending.
-    n_classes
-        Of the benchmark: as many clusters may be handed in, if nothing else is said.
+    As many clusters as classes may be handed in, if nothing else is said.
     """
 
     manifest: Manifest
