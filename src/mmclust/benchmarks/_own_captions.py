@@ -64,13 +64,17 @@ def _read_table(
     """Take over one table."""
     columns, entries, digest = read_table_file(path)
     if columns is None or not entries:
-        form = (
-            "it has neither a line that names columns nor lines of name, tab, caption"
-        )
-        why = "it has no row" if columns else form
+        form = "neither a line that names columns nor lines of name, tab, caption"
+        why = "it has no row" if columns else f"it has {form}"
         metadata.tables[name] = {"rows": 0, "not_used": why}
         return
     metadata.sources[f"metadata {name}"] = digest
+    label = columns.label if labels else ""
+    values = (
+        (label, metadata.labels),
+        (columns.image_id, metadata.ids),
+        (columns.split, metadata.splits),
+    )
     captions: dict[str, tuple[str, ...]] = {}
     absent: list[tuple[str, str]] = []
     left_out = silent = 0
@@ -84,28 +88,18 @@ def _read_table(
         else:
             texts = _captions(entry, columns.captions, where)
             captions[picture] = captions.get(picture, ()) + texts
-            taken = [
-                _take_value(entry, column, known, picture, where)
-                for column, known in (
-                    (columns.label if labels else "", metadata.labels),
-                    (columns.image_id, metadata.ids),
-                    (columns.split, metadata.splits),
-                )
-            ]
+            taken = [_take_value(entry, *value, picture, where) for value in values]
             silent += not (texts or any(taken))
     if absent:
         raise _absent(absent, pictures)
     for picture, texts in captions.items():
         _add_captions(metadata.captions, picture, texts)
-    unused = [
-        *columns.unused,
-        *([] if labels or not columns.label else [columns.label]),
-    ]
+    unused = [*columns.unused, *([columns.label] if columns.label != label else [])]
     metadata.tables[name] = {
         "rows": len(entries),
         "pictures": columns.name,
         "captions": list(columns.captions),
-        "label": columns.label if labels else "",
+        "label": label,
         "image_id": columns.image_id,
         "split": columns.split,
         "not_used": [written(column) for column in unused],

@@ -47,6 +47,11 @@ PROTOCOL = "2"
 LABELS = ("auto", "folders", "none")
 SPLITTING = ("auto", "none")
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+ROWS = (
+    ("rows_of_files_left_out", "rows of files that are taken for no picture"),
+    ("rows_that_say_nothing", "rows that say nothing of their picture"),
+)
+"""Keys of a table's note, and what they count."""
 TABLES_HINT = "; tables are read if they are called metadata, captions or images"
 
 
@@ -94,7 +99,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         rows,
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
-        _one_digest(sources),
+        {"files": digest_of(sources)},  # one, as there may be many files
         _notes(files, metadata, captions, used, set(labels.values()), params),
         fit=("train",) if "train" in there else tuple(there),
         evaluate=(reported,),
@@ -115,11 +120,6 @@ def _check_options(params: Params, split: str) -> None:
                 found=value,
                 do=f"correct {where}, or leave it out",
             )
-
-
-def _one_digest(sources: Mapping[str, str]) -> dict[str, str]:
-    """Return one digest of all pictures and captions files, whose names are many."""
-    return {"files": digest_of(dict(sources))}
 
 
 def _labels(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
@@ -198,25 +198,23 @@ def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[st
         if not table["rows"]:
             told.append(f"NOTHING of {written(name)} is used: {table['not_used']}")
             continue
-        unused = list(table["not_used"])
-        parts = [f"captions from {', '.join(table['captions'])}"] * bool(
-            table["captions"]
-        )
-        parts += [f"classes from {table['label']}"] * bool(table["label"])
+        used, unused = [], list(table["not_used"])
+        if table["captions"]:
+            used.append(f"captions from {', '.join(table['captions'])}")
+        if table["label"]:
+            used.append(f"classes from {table['label']}")
         for what, usable in (("image_id", ids), ("split", splits)):
-            if column := table[what]:
-                parts += [f"{what}s from {column}"] * usable
-                unused += [] if usable or column == table["pictures"] else [column]
-        not_used = [f"columns {', '.join(unused)}"] * bool(unused)
-        for key, words in (
-            ("rows_of_files_left_out", "rows of files that are taken for no picture"),
-            ("rows_that_say_nothing", "rows that say nothing of their picture"),
-        ):
-            not_used += [f"{words}: {table[key]:,}"] * bool(table[key])
-        rest = f"; NOT used: {'; '.join(not_used)}" if not_used else ""
+            column = table[what]
+            if column and usable:
+                used.append(f"{what}s from {column}")
+            elif column and column != table["pictures"]:
+                unused.append(column)
+        left = [f"columns {', '.join(unused)}"] if unused else []
+        left += [f"{words}: {table[key]:,}" for key, words in ROWS if table[key]]
+        rest = f"; NOT used: {'; '.join(left)}" if left else ""
         told.append(
-            f"read {written(name)} (rows: {table['rows']:,}): {', '.join(parts)}{rest}"
-            if parts
+            f"read {written(name)} (rows: {table['rows']:,}): {', '.join(used)}{rest}"
+            if used
             else f"NOTHING of {written(name)} is used{rest}; captions come from a "
             "column caption, text, prompt or the like, classes from label, class or "
             "category"
