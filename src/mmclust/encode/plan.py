@@ -158,13 +158,11 @@ def plan_run(
     options.check()
     manifest = read_manifest(manifest_path)
     made = made or Path("data/captions") / manifest.benchmark
-    works = tuple(
-        _work(manifest, e, outs[e], block, seed, policy, options, made, source)
-        for e, block in blocks.items()
+    job = FeatureJob(manifest_path.resolve(), (), policy.corrupt, options.device)
+    run = Run(manifest_path, manifest, (), job, policy, options, seed)
+    return run.only(
+        *(_work(run, e, outs[e], block, made, source) for e, block in blocks.items())
     )
-    plans = tuple(work.plan for work in works)
-    job = FeatureJob(manifest_path.resolve(), plans, policy.corrupt, options.device)
-    return Run(manifest_path, manifest, works, job, policy, options, seed)
 
 
 def work_root(out: Path) -> Path:
@@ -173,20 +171,18 @@ def work_root(out: Path) -> Path:
 
 
 def _work(
-    manifest: Manifest,
+    run: Run,
     encoder: str,
     out: Path,
     block: dict[str, Any] | None,
-    seed: int,
-    policy: EncodeParams,
-    options: Options,
     made: Path,
     source: str | None,
 ) -> Work:
     """Read an encoder's options and find its work folder."""
+    manifest, options = run.manifest, run.options
     module = load("encoders", encoder)
     params = params_of("encoders", encoder, block, f"encoders.{encoder}")
-    facts = {"encoder": encoder, "params": asdict(params), "seed": seed}
+    facts = {"encoder": encoder, "params": asdict(params), "seed": run.seed}
     facts |= recorded()
     if hasattr(module, "identity"):
         facts["model"] = module.identity(params)
@@ -196,10 +192,10 @@ def _work(
     plan, without = Plan(encoder, params), tuple[str, ...]()
     if "text" in module.VIEWS:
         plan, facts["captions"], without = _read_captions(
-            manifest, module, plan, policy, made, source or source_of(params)
+            run, module, plan, made, source or source_of(params)
         )
     ran = code("mmclust.encode.stage", *modules_of(module, params))
-    params_digest = digest_of([facts, asdict(policy), ran])
+    params_digest = digest_of([facts, asdict(run.policy), ran])
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(
         plan,
@@ -215,14 +211,10 @@ def _work(
 
 
 def _read_captions(
-    manifest: Manifest,
-    module: ModuleType,
-    plan: Plan,
-    policy: EncodeParams,
-    made: Path,
-    source: str,
+    run: Run, module: ModuleType, plan: Plan, made: Path, source: str
 ) -> tuple[Plan, dict[str, Any], tuple[str, ...]]:
     """Return the plan with its captions, what is known of them, and who has none."""
+    manifest, policy = run.manifest, run.policy
     path = captions_path(manifest, source, made)
     captions, read = captions_for(manifest, source, made)
     if policy.missing_captions == "fail" and (
