@@ -107,8 +107,7 @@ def nouns_of(
 ) -> Array:
     """Count nouns of each of n images: a word sure of its cluster is taken for one."""
     tokens, tags, owner = tagged
-    place = {word: at for at, word in enumerate(model.words.words)}
-    ids = np.array([place.get(token, -1) for token in tokens], np.int64)
+    ids = np.array([model.place.get(token, -1) for token in tokens], np.int64)
     sure = model.confidence(seed) >= float(model.facts["text_threshold"])
     predicted = (ids >= 0) & np.append(sure, False)[ids]
     gold = np.array([tag in NOUN_TAGS for tag in tags], bool)
@@ -207,8 +206,7 @@ def matched_pairs(
     """
     have = np.array([bool(each) for each in captions], bool)
     first = tokenize([each[0] for each in captions if each], lemmas=model.lemmas)
-    place = {word: at for at, word in enumerate(model.words.words)}
-    ids = [[place.get(token, -1) for token in tokens] for tokens in first]
+    ids = [[model.place.get(token, -1) for token in tokens] for tokens in first]
     found = caption_indicators(
         ids,
         model.words.clusters[seed],

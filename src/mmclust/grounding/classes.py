@@ -98,8 +98,7 @@ are scored; the third counts images in place of pairs."""
 
 def classes_of_names(model: Model, seed: int, names: Sequence[str]) -> Array:
     """Return the best cluster of each name, by no threshold: int (k,), -1 unknown."""
-    place = {word: at for at, word in enumerate(model.words.words)}
-    clusters = model.words.clusters[seed]
+    place, clusters = model.place, model.words.clusters[seed]
     return np.array(
         [clusters[place[n]] if n in place else UNKNOWN for n in names], np.int64
     )

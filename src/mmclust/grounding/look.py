@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,11 @@ class Model:
     def weights(self, seed: int) -> Path:
         """Return where the network of one run lies."""
         return self.folder / f"seed_{seed}" / "visual.safetensors"
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Where each word is."""
+        return {word: at for at, word in enumerate(self.words.words)}
 
     def confidence(self, seed: int) -> np.ndarray[Any, Any]:
         """Return the probability of each word's best cluster: float64 (v,)."""

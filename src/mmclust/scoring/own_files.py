@@ -72,14 +72,7 @@ def score_files(
         its ``labels.parquet``.
     """
     truth = _revealed(labels) if reveal else read_assignment(labels, "label")
-    ids = sorted(i for i, value in truth.items() if value != "-1")
-    if not ids:
-        raise MmclustError(
-            "There is no label to score against",
-            where=labels,
-            expected="at least one image with a label other than -1",
-            found=f"{len(truth)} rows",
-        )
+    ids = _visible(truth, labels)
     classes = _codes([truth[i] for i in ids])
     choice, other = choice or Choice(), baseline_choice or Choice()
     if other != Choice():
@@ -106,6 +99,19 @@ def score_files(
         "n_hidden": len(truth) - len(ids),
         **summarise(*scored),
     }
+
+
+def _visible(truth: dict[str, str], labels: Path) -> list[str]:
+    """Return the images whose class is not hidden, in order."""
+    ids = sorted(i for i, value in truth.items() if value != "-1")
+    if not ids:
+        raise MmclustError(
+            "There is no label to score against",
+            where=labels,
+            expected="at least one image with a label other than -1",
+            found=f"{len(truth)} rows",
+        )
+    return ids
 
 
 def _revealed(path: Path) -> dict[str, str]:
