@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ def packed(tmp_path, request):
     data = archive.read_bytes()
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
-            start = length = None
+            start = length = crc32 = None
             if request.param == zipfile.ZIP_STORED:
-                length = info.file_size
+                length, crc32 = info.file_size, info.CRC
                 start = data.index(file.read(info), info.header_offset)
             rows.append(
                 Row(
@@ -40,6 +41,7 @@ def packed(tmp_path, request):
                     8,
                     ("a",),
                     "train",
+                    crc32,
                 )
             )
     path = tmp_path / "manifest.parquet"
@@ -66,6 +68,34 @@ def test_changed_bytes_are_noticed(packed):
     with pytest.raises(MmclustError, match="An image cannot be read") as caught:
         list(read_images(manifest, [1]))
     assert "1.jpg" in str(caught.value)
+
+
+def test_reading_by_offset_opens_no_directory(packed, monkeypatch):
+    """Of a million members it would cost every worker seconds and memory."""
+    archive, manifest = packed
+    if manifest.table["offset"][0].as_py() is None:
+        pytest.skip("deflated: the directory says where")
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    assert len(list(read_images(manifest, [0, 1, 2]))) == 3
+    archive.write_bytes(archive.read_bytes()[:-400])  # the directory, and some of 2.jpg
+    assert len(list(read_images(manifest, [0]))) == 1
+    with pytest.raises(MmclustError, match="the archive ends before byte") as caught:
+        list(read_images(manifest, [2]))
+    assert not isinstance(caught.value, CorruptImageError)
+
+
+def test_a_manifest_without_checks_is_read_through_the_directory(packed):
+    """Earlier versions wrote none; damage is noticed all the same."""
+    archive, manifest = packed
+    old = replace(manifest, table=manifest.table.drop_columns("crc32"))
+    assert [i for i, _ in read_images(old, [0, 1, 2])] == ["0", "1", "2"]
+    with zipfile.ZipFile(archive) as file:
+        at = file.getinfo("1.jpg").header_offset + 200
+    data = bytearray(archive.read_bytes())
+    data[at] ^= 0xFF
+    archive.write_bytes(data)
+    with pytest.raises(CorruptImageError):
+        list(read_images(old, [1]))
 
 
 def pillow(data):

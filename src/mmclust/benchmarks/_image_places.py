@@ -294,10 +294,10 @@ def row_at(
     size: tuple[int | None, int | None] = (None, None),
 ) -> Row:
     """Return the row of an image, and where its bytes are."""
-    where: tuple[Path | None, str, int | None, int | None] = None, member, None, None
-    if place:
-        where = place.container, place.member, place.offset, place.length
-    return Row(image_id, *where, *size, captions, split)
+    if place is None:
+        return Row(image_id, None, member, None, None, *size, captions, split)
+    where = place.container, place.member, place.offset, place.length
+    return Row(image_id, *where, *size, captions, split, place.crc32)
 
 
 def captioned_rows(
@@ -418,7 +418,9 @@ def store_pictures(built: Built, out: Path) -> list[Row]:
     pictures = track(built.pictures, f"writing {STORE}", len(built.rows), "images")
     places = write_stored(out / STORE, pictures)
     return [
-        replace(row, container=p.container, offset=p.offset, length=p.length)
+        replace(
+            row, container=p.container, offset=p.offset, length=p.length, crc32=p.crc32
+        )
         for row in built.rows
         for p in (places[row.member],)
     ]
@@ -453,12 +455,15 @@ def readable_rows(
         write_stored(path, images, _identity(packed))
     with opened(path) as archive:
         places = archive_places(path, archive.NameToInfo)
-    return [
-        replace(row, container=path, member=stored, offset=places[stored].offset)
-        if row.container in wanted and (stored := name(row.container, row.member))
-        else row
-        for row in rows
-    ]
+    moved = []
+    for row in rows:
+        if row.container in wanted:
+            p = places[name(row.container, row.member)]
+            row = replace(  # noqa: PLW2901 - the same image, elsewhere
+                row, container=path, member=p.member, offset=p.offset, crc32=p.crc32
+            )
+        moved.append(row)
+    return moved
 
 
 def _linked(earlier: Path, path: Path) -> bool:

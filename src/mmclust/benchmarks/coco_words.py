@@ -281,6 +281,7 @@ def _grey(part: Part, images: list[int], raw: Path) -> set[int]:
             "member": [place.member for place in places],
             "offset": pa.array([place.offset for place in places], pa.int64()),
             "length": pa.array([place.length for place in places], pa.int64()),
+            "crc32": pa.array([place.crc32 for place in places], pa.uint32()),
         }
     )
     found = set()

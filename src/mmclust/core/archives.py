@@ -354,13 +354,14 @@ class Place:
     """The bytes of one image: a member of a folder or of an archive.
 
     Where they are stored uncompressed in an archive, they are so many bytes from its
-    start.
+    start, and a zip knows their CRC-32.
     """
 
     container: Path
     member: str
     offset: int | None = None
     length: int | None = None
+    crc32: int | None = None
 
 
 def archive_places(
@@ -370,7 +371,7 @@ def archive_places(
     # Every header is visited, so that an archive cut short is noticed now.
     offsets = data_offsets(archive, list(found.values()))
     return {
-        image_id: Place(archive, info.filename, offset, info.file_size)
+        image_id: Place(archive, info.filename, offset, info.file_size, info.CRC)
         if is_stored(info)
         else Place(archive, info.filename)
         for (image_id, info), offset in zip(found.items(), offsets, strict=True)
@@ -393,5 +394,5 @@ def write_stored(
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
             start = archive.start_dir - len(data)
-            places[name] = Place(path, name, start, len(data))
+            places[name] = Place(path, name, start, len(data), info.CRC)
     return places

@@ -18,6 +18,7 @@ from mmclust.core.errors import MmclustError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from PIL import Image
 
@@ -48,9 +49,11 @@ class Images:
     """A benchmark's images, read row by row; its archives stay open in between."""
 
     def __init__(self, manifest: Manifest) -> None:
-        names = ("container", "member", "offset", "length")
+        names = ("container", "member", "offset", "length", "crc32")
+        known = manifest.table.column_names  # earlier versions wrote no crc32
         self._manifest = manifest
-        self._columns = [manifest.table[name] for name in names]
+        self._columns = [manifest.table[name] for name in names if name in known]
+        self._files: dict[Path, BinaryIO] = {}
         self._archives: dict[Path, zipfile.ZipFile] = {}
 
     def read(self, row: int) -> np.ndarray[Any, Any]:
@@ -59,7 +62,7 @@ class Images:
 
     def file(self, row: int) -> tuple[bytes, str]:
         """Return an image's bytes as the publisher made them, and where they lie."""
-        container, member, offset, length = (c[row].as_py() for c in self._columns)
+        container, member, *stored = (c[row].as_py() for c in self._columns)
         manifest = self._manifest
         if container is None:
             raise MmclustError(
@@ -69,10 +72,10 @@ class Images:
             )
         path = manifest.folder / container
         try:
-            return self._bytes(path, member, offset, length), f"{path}, {member}"
-        except (OSError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+            return self._bytes(path, member, *stored), f"{path}, {member}"
+        except (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
             damaged = isinstance(error, (zlib.error, zipfile.BadZipFile))
-            known = path in self._archives
+            known = path in self._archives or path in self._files
             raise (CorruptImageError if damaged and known else MmclustError)(
                 "An image cannot be read",
                 where=f"{path}, {member}",
@@ -81,26 +84,40 @@ class Images:
             ) from error
 
     def _bytes(
-        self, path: Path, member: str, offset: int | None, length: int | None
+        self,
+        path: Path,
+        member: str,
+        offset: int | None,
+        length: int | None,
+        crc32: int | None = None,
     ) -> bytes:
         """Read by offset where the image is stored, else through the archive."""
         if path.is_dir():
             return (path / member).read_bytes()
-        if path.suffix == ".tar":  # never compressed, and without checksums
-            with path.open("rb") as file:
-                file.seek(offset or 0)
-                return file.read(length)
-        if path not in self._archives:
-            self._archives[path] = zipfile.ZipFile(path)
-        if offset is None or length is None:
+        unchecked = crc32 is None and path.suffix != ".tar"  # which has no checksums
+        if offset is None or length is None or unchecked:
+            if path not in self._archives:
+                self._archives[path] = zipfile.ZipFile(path)
             return self._archives[path].read(member)
-        return _stored(self._archives[path], member, offset, length)
+        if path not in self._files:
+            self._files[path] = path.open("rb")
+        file = self._files[path]
+        file.seek(offset)
+        data = file.read(length)
+        if len(data) < length:
+            raise EOFError(f"the archive ends before byte {offset + length:,}")
+        if crc32 is not None and zlib.crc32(data) != crc32:
+            raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
+        return data
 
     def close(self) -> None:
         """Close the archives."""
         for archive in self._archives.values():
             archive.close()
+        for file in self._files.values():
+            file.close()
         self._archives.clear()
+        self._files.clear()
 
 
 def read_images(
@@ -117,17 +134,6 @@ def read_files(manifest: Manifest, rows: Iterable[int]) -> Iterator[tuple[int, b
     with contextlib.closing(Images(manifest)) as images:
         for row in rows:
             yield row, images.file(row)[0]
-
-
-def _stored(archive: zipfile.ZipFile, member: str, offset: int, length: int) -> bytes:
-    """Read a member by offset, held to the archive's own check of it."""
-    file = archive.fp
-    assert file is not None
-    file.seek(offset)
-    data = file.read(length)
-    if zlib.crc32(data) != archive.getinfo(member).CRC:
-        raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
-    return data
 
 
 class CorruptImageError(MmclustError):

@@ -30,8 +30,9 @@ class Row:
 
     ``member`` is its path in ``container``, a folder or an archive, or ``None`` when
     images were not looked for; ``offset`` and ``length`` say where an archive stores
-    the bytes uncompressed. ``width`` and ``height`` are ``None`` when the publisher
-    does not say. Captions are in the publisher's order, ``split`` is one of ``SPLITS``.
+    the bytes uncompressed, and ``crc32`` what a zip holds them to. ``width`` and
+    ``height`` are ``None`` when the publisher does not say. Captions are in the
+    publisher's order, ``split`` is one of ``SPLITS``.
     """
 
     image_id: str
@@ -43,6 +44,7 @@ class Row:
     height: int | None
     captions: tuple[str, ...]
     split: str
+    crc32: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def write_manifest(
             "member": pa.string(),
             "offset": pa.int64(),
             "length": pa.int64(),
+            "crc32": pa.uint32(),
             "width": pa.int32(),
             "height": pa.int32(),
             "captions": pa.list_(pa.string()),
