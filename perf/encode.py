@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -163,7 +164,8 @@ def make_manifests(root: Path, pictures: list[bytes]) -> tuple[Path, Path]:
         rows = [
             Row(f"{i:06d}", container, f"{i:06d}.jpg",
                 *(spans[i] if name == "zip" else (None, None)),
-                640, 480, ("a",), "train")
+                640, 480, ("a",), "train",
+                zlib.crc32(pictures[i]) if name == "zip" else None)
             for i in range(len(pictures))
         ]  # fmt: skip
         path = root / name / "manifest.parquet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -92,18 +93,17 @@ class Images:
         crc32: int | None = None,
     ) -> bytes:
         """Read by offset where the image is stored, else through the archive."""
-        if path.is_dir():
-            return (path / member).read_bytes()
-        unchecked = crc32 is None and path.suffix != ".tar"  # which has no checksums
-        if offset is None or length is None or unchecked:
+        if offset is None or length is None:
             if path not in self._archives:
+                if path.is_dir():
+                    return (path / member).read_bytes()
                 self._archives[path] = zipfile.ZipFile(path)
             return self._archives[path].read(member)
+        if crc32 is None and path.suffix != ".tar":  # a tar has no checksums
+            return self._bytes(path, member, None, None)
         if path not in self._files:
-            self._files[path] = path.open("rb")
-        file = self._files[path]
-        file.seek(offset)
-        data = file.read(length)
+            self._files[path] = path.open("rb", buffering=0)
+        data = os.pread(self._files[path].fileno(), length, offset)
         if len(data) < length:
             raise EOFError(f"the archive ends before byte {offset + length:,}")
         if crc32 is not None and zlib.crc32(data) != crc32:
