@@ -171,6 +171,7 @@ def users_of(pattern):
 def test_labels_are_opened_by_scoring_and_export_alone():
     """In the source, too: who imports core.labels or names the file."""
     assert users_of(r"\bcore\.labels\b|labels\.parquet") == {
+        "core/labels.py",  # is what reads the file
         "core/manifest.py",  # its docstring says where labels live
         "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
@@ -182,6 +183,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
 def test_objects_are_opened_by_grounding_alone():
     """What is where in the pictures reaches no model."""
     assert users_of(r"\bcore\.objects\b|objects\.parquet") == {
+        "core/objects.py",  # is what reads the file
         "benchmarks/_build.py",  # writes the file
         "grounding/look.py",
         "grounding/draw.py",
