@@ -6,6 +6,7 @@ and nouns) and label-free scores of all.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from mmclust.core.features import (
 )
 from mmclust.core.io import read_record, write_csv, write_json, write_table
 from mmclust.core.manifest import read_manifest
+from mmclust.core.numerics import threads
 from mmclust.core.plugins import require
 from mmclust.core.seeds import derive, generator
 from mmclust.scoring.label_free import (
@@ -107,7 +109,9 @@ def cluster_benchmark(
         nouns_for(root / "data/nouns" / benchmark, features, manifest),
         meta,
     )
-    write_internal(root, benchmark, encoder, clusterings, views, choice, seed=seed)
+    write_internal(
+        root, benchmark, encoder, clusterings, views, choice, seed=seed, workers=workers
+    )
     return clusterings
 
 
@@ -249,9 +253,10 @@ def write_internal(
     choice: Choice | None,
     *,
     seed: int,
+    workers: int = 1,
 ) -> None:
     """Score every clustering without labels and write the scores."""
-    scored = _scores(clusterings, views, seed)
+    scored = _scores(clusterings, views, seed, workers)
     first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
     for one, values in zip(clusterings, scored, strict=True):
         first.setdefault((one.view, one.clusterer), (one, values))
@@ -283,22 +288,24 @@ def write_internal(
 
 
 def _scores(
-    clusterings: Sequence[Clustering], views: Mapping[str, Rows], seed: int
+    clusterings: Sequence[Clustering],
+    views: Mapping[str, Rows],
+    seed: int,
+    workers: int,
 ) -> list[dict[str, Any]]:
     n_samples = clusterings[0].labels.shape[1]
     sample = sample_rows(n_samples, generator(seed, "silhouette"))
-    apart: dict[str, Array] = {}
-    scored = []
-    for one in clusterings:
-        # Two views taken separately are judged side by side.
-        view = "concat" if one.view == BOTH else one.view
-        rows = np.asarray(views[view])
-        if view not in apart:
-            apart[view] = distances(rows[sample])
-        scored.append(
-            internal_scores(rows, one.labels, sample=sample, apart=apart[view])
-        )
-    return scored
+    # Two views taken separately are judged side by side.
+    judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
+    rows = {view: np.asarray(views[view]) for view in judged}
+    apart = {view: distances(each[sample]) for view, each in rows.items()}
+
+    def score(one: Clustering, view: str) -> dict[str, Any]:
+        return internal_scores(rows[view], one.labels, sample=sample, apart=apart[view])
+
+    # Products take most of it, and let other threads go on; each is one thread's.
+    with threads(1), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(score, clusterings, judged))
 
 
 def _sweep(

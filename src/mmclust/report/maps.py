@@ -28,6 +28,8 @@ COMPONENTS = 50
 PERPLEXITY = 30.0
 FEWEST = 3
 """Below this there is no neighbourhood to keep."""
+STEPS = 750
+"""Of t-SNE's descent: a quarter less than scikit-learn's, as trustworthy to .001."""
 GRID = 1000
 """Positions are whole numbers from 0 to this: a screen shows no more."""
 
@@ -117,6 +119,7 @@ def _tsne(reduced: Array, start: Array, seed: int) -> Array:
         perplexity=min(PERPLEXITY, max(1.0, (len(reduced) - 1) / 3)),
         init=start,
         random_state=seed,
+        max_iter=STEPS,
         n_jobs=1,
     )
     placed: Array = tsne.fit_transform(reduced)

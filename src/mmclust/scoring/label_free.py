@@ -78,7 +78,8 @@ def silhouette(apart: Array, labels: Array) -> float | None:
     kept = labels >= 0
     if not _comparable(labels[kept]):
         return None
-    apart = apart[np.ix_(kept, kept)]
+    if not kept.all():
+        apart = apart[np.ix_(kept, kept)]
     codes = np.unique(labels[kept], return_inverse=True)[1]
     sizes = np.bincount(codes)
     member = np.eye(len(sizes), dtype=apart.dtype)[codes]
