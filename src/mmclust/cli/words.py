@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.cli._options import Device, Workers, as_before
+from mmclust.cli._options import Device, as_before, n_workers
 
 if TYPE_CHECKING:
     from mmclust.core.clusters import WordClusters
@@ -19,7 +19,13 @@ def learn(
         str, typer.Argument(help="A word model: joint_model, cooccurrence, random, …")
     ],
     device: Device = "cpu",
-    workers: Workers = 0,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Processes; 0: one for each seed, at most two for each core.",
+        ),
+    ] = 0,
     precision: Annotated[
         str,
         typer.Option(help="float32; bf16 or fp16 are faster on a GPU, and differ."),
@@ -50,6 +56,8 @@ def learn(
     require("words", model)
     if precision not in ("float32", "bf16", "fp16"):
         raise typer.BadParameter("--precision is float32, bf16 or fp16")
+    # Three seeds on two cores then take one round and a half, not two.
+    workers = workers or min(params.learning.n_seeds, 2 * n_workers(0))
     judge = _judge(params, model)
     flags = Flags(device, workers, precision, save_every, judge, _say)
     norms = params.cognition.categories if judge else None
