@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mmclust.cli._options import Json, MaxClusters, NamesCommand, ResampleSeed
+from mmclust.cli._options import (
+    Json,
+    MaxClusters,
+    NamesCommand,
+    ResampleSeed,
+    Workers,
+)
 from mmclust.cli._show import clustering_table, score_line
 from mmclust.cli.cognition import association, categorization, concreteness
 from mmclust.cli.retrieval import retrieval
@@ -63,9 +69,7 @@ def benchmark(
     out: Annotated[
         Path | None, typer.Option(help="With --reveal: the CSV file to write.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes; 0: one per core.")
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Score all clusters of a benchmark (the pipeline's stage).
 
@@ -73,20 +77,19 @@ def benchmark(
     metrics/details/score, metrics/score, plots/ and data/scores; with --reveal it
     writes none of them, since what the pipeline tracks holds no revealed score.
     """
-    from mmclust.cli._options import n_workers
     from mmclust.core.params import read_params
     from mmclust.scoring.record import write
     from mmclust.scoring.stage import reveal_benchmark, score_benchmark
 
     if reveal is (out is None):
         raise typer.BadParameter("--reveal and --out go together")
-    params, processes = read_params(), n_workers(workers)
+    params = read_params()
     if out is not None:
-        record = reveal_benchmark(name, params, Path(), workers=processes)
+        record = reveal_benchmark(name, params, Path(), workers=workers)
         paths = [out]
         write(out, record)
     else:
-        record, paths = score_benchmark(name, params, Path(), workers=processes)
+        record, paths = score_benchmark(name, params, Path(), workers=workers)
     wrote = f"wrote {', '.join(map(str, paths))}"
     if not record:
         typer.echo(
