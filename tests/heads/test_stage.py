@@ -12,6 +12,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
+from mmclust.core.numerics import in_use
 from mmclust.core.params import ModelParams, NounsParams, Params
 from mmclust.heads import _train
 from mmclust.heads._embeddings import shares_space
@@ -103,7 +104,9 @@ def test_a_head_in_processes(ready, monkeypatch):
     one = head_of_benchmark(ready, "tiny", "tac", settings())
     two = head_of_benchmark(ready, "tiny", "tac", settings(), workers=2)
     assert np.array_equal(one.labels, two.labels)
-    assert np.array_equal(one.confidence, two.confidence)
+    # With fast numerics MKL may round by where in memory a matrix lies.
+    near = 0 if in_use() == "portable" else 1e-3
+    np.testing.assert_allclose(one.confidence, two.confidence, rtol=0, atol=near)
 
 
 @pytest.mark.parametrize(
