@@ -17,8 +17,8 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._imagenet import _synsets
 from mmclust.benchmarks._pixel_arrays import _label_list, read_batch
 from mmclust.benchmarks.pascal_sentences import parse_page
+from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import decode
 from tests.benchmarks.toy_captions import write_mscoco_fg
 from tests.benchmarks.toy_folder import build_folder, jsonl
 

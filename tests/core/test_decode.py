@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmclust.core.decoding import MAX_PIXELS, decode, size_of
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import MAX_PIXELS, decode, size_of
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmclust.core.decoding import CorruptImageError, decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import CorruptImageError, decode, read_images
+from mmclust.core.images import read_images
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.conftest import ROOT, save_jpeg
 

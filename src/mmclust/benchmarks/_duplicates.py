@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import decode, read_files
+from mmclust.core.images import read_files
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import CorruptImageError, Images
+from mmclust.core.images import Images
 from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch, Fitted
