@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mmclust.core import features as features_module
+from mmclust.core import manifest
 from mmclust.core.clusters import (
     UNKNOWN,
     Clustering,
@@ -24,8 +26,9 @@ from mmclust.core.features import (
     view_of,
     views_of,
     write_features,
+    write_view,
 )
-from mmclust.core.io import read_table, write_table
+from mmclust.core.io import digest_of, read_array, read_table, write_table
 from mmclust.core.labels import read_labels, write_labels
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 
@@ -56,6 +59,24 @@ def test_manifest_digest_means_content_not_place(tmp_path):
     changed = [replace(ROWS[0], captions=("other",)), *ROWS[1:]]
     assert written(tmp_path / "o.parquet", changed).digest != digest
     assert written(tmp_path / "p.parquet", benchmark="toy2").digest != digest
+
+
+def test_manifest_digest_is_of_the_whole_whatever_is_text_at_once(
+    tmp_path, monkeypatch
+):
+    """Rows made text in parts have the digest of the canonical JSON of all."""
+    whole = written(tmp_path / "m.parquet")
+    names = ("benchmark", "protocol", "sources", "fit", "evaluate")
+    columns = ("image_id", "width", "height", "captions", "split")
+    everything = [
+        [whole.meta[name] for name in names],
+        [whole.table[name].to_pylist() for name in columns],
+    ]
+    monkeypatch.setattr(manifest, "_ROWS", 2)
+    assert written(tmp_path / "n.parquet").digest == digest_of(everything)
+    some = read_manifest(tmp_path / "m.parquet", ["image_id", "split", "absent"])
+    assert some.table.column_names == ["image_id", "split"]
+    assert some.digest == whole.digest
 
 
 def test_manifest_refuses_duplicates_and_nothing(tmp_path):
@@ -157,7 +178,7 @@ def test_features_that_cannot_be_clustered(tmp_path, array, text):
     assert not (tmp_path / "f/features.json").exists()
 
 
-def test_concat_weighs_both_views_equally(tmp_path):
+def test_concat_weighs_both_views_equally(tmp_path, monkeypatch):
     """Each half of the joined view has norm √½, whatever the scales were."""
     manifest = written(tmp_path / "m.parquet")
     rng = np.random.default_rng(1)
@@ -172,6 +193,12 @@ def test_concat_weighs_both_views_equally(tmp_path):
     assert joined.shape == (3, 11)
     assert np.linalg.norm(joined[:, :4], axis=1) == pytest.approx(0.5**0.5)
     assert normalised(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
+    monkeypatch.setattr(features_module, "_NUMBERS", 11)  # a row at a time
+    rows = np.array([2, 0])
+    for view in ("image", "concat"):
+        write_view(tmp_path / "rows.npy", features, view, rows)
+        expected = view_of(features, view)[rows]
+        assert read_array(tmp_path / "rows.npy").tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e25])

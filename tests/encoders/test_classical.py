@@ -123,13 +123,16 @@ def test_sift_bow_counts_the_nearest_words():
     assert again.arrays["words"].tobytes() == words.tobytes()
 
 
-def test_sift_bow_keeps_the_strongest_and_samples():
+def test_sift_bow_keeps_the_strongest_and_samples(monkeypatch):
     """Fewer keypoints are a prefix of more; a picture without any is zeros."""
     encoder, params, batch = bag(words=4, keypoints=10, sample=20)
     more = np.stack([prepare("sift_bow", picture(i), keypoints=30) for i in range(6)])
     assert np.array_equal(more[:, :10], batch.images)
     fitted = encoder.fit(batch, params, seed=3, device="cpu")
     assert fitted.facts == {"descriptors": 20}
+    monkeypatch.setattr(encoder, "_PART", 2)  # looked through two at a time
+    streamed = encoder.fit(batch, params, seed=3, device="cpu")
+    assert streamed.arrays["words"].tobytes() == fitted.arrays["words"].tobytes()
     blank = Batch(["b"], [()], np.zeros((1, 10, 128), np.uint8))
     assert not encoder.encode_image(blank, params, fitted, device="cpu").any()
     with pytest.raises(MmclustError, match="too few keypoints"):

@@ -7,6 +7,7 @@ from sklearn import metrics
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.seeds import generator
+from mmclust.scoring import label_free
 from mmclust.scoring.label_free import (
     SAMPLE,
     choose_k,
@@ -26,8 +27,13 @@ def groups(n=200, k=4, d=8, spread=0.2, seed=0):
     return normalised(np.eye(k, d)[labels] + noise).astype(np.float32), labels
 
 
-def test_against_scikit_learn():
-    """Silhouette, Davies–Bouldin and Calinski–Harabasz; a cluster of one counts 0."""
+@pytest.mark.parametrize("numbers", [1 << 20, 100])
+def test_against_scikit_learn(monkeypatch, numbers):
+    """Silhouette, Davies–Bouldin and Calinski–Harabasz; a cluster of one counts 0.
+
+    Also where rows are looked at a few at a time.
+    """
+    monkeypatch.setattr(label_free, "_NUMBERS", numbers)
     rows, labels = groups()
     labels = labels.copy()
     labels[0] = 9

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import read_array
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
 from mmclust.core.params import params_of
@@ -21,7 +22,6 @@ from mmclust.kernels.kmeans import require_k
 from mmclust.scoring.label_free import GRID, Choice, choose_k
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -94,19 +94,23 @@ def _views_for(clusterer: str, views: list[str]) -> list[str]:
 
 
 def run_tasks(
-    tasks: list[Task], views: Mapping[str, Rows], seed: int, workers: int, label: str
+    tasks: list[Task], folder: Path, seed: int, workers: int, label: str
 ) -> list[Clustering]:
-    """Run all tasks and stack the seeds of each method, keeping the order."""
-    run = partial(_run_one, dict(views), seed)
+    """Run all tasks and stack the seeds of each method, keeping the order.
+
+    ``folder`` has the rows of each view, ``<view>.npy``: workers map them.
+    """
+    run = partial(_run_one, folder, seed)
     runs = in_order(run, tasks, workers, describe=_describe)
     return _grouped(tasks, list(track(runs, label, len(tasks), "runs")))
 
 
-def _run_one(
-    views: Mapping[str, Rows], seed: int, task: Task
-) -> tuple[Array, Array | None]:
+def _run_one(folder: Path, seed: int, task: Task) -> tuple[Array, Array | None]:
     purpose = (task.clusterer, task.view, task.k, task.seed)
-    rows = views[task.view]
+    both = task.view == BOTH
+    rows: Rows = read_array(folder / f"{'image' if both else task.view}.npy")
+    if isinstance(rows, np.ndarray) and both:
+        rows = (rows, read_array(folder / "text.npy"))
     return assign(task.clusterer, rows, task.k, task.params, derive(seed, *purpose))
 
 

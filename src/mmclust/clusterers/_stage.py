@@ -7,14 +7,13 @@ and nouns) and label-free scores of all.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.clusterers._runs import (
     BOTH,
-    Rows,
     assign,
     decide_k,
     finds_k,
@@ -26,13 +25,20 @@ from mmclust.clusterers._runs import (
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import (
-    normalised,
     read_features,
     require_nouns,
     view_of,
     views_of,
+    write_view,
 )
-from mmclust.core.io import read_record, write_csv, write_json, write_table
+from mmclust.core.io import (
+    private,
+    read_array,
+    read_record,
+    write_csv,
+    write_json,
+    write_table,
+)
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.plugins import require
@@ -74,16 +80,13 @@ def cluster_benchmark(
     features = read_features(root / "data/features" / benchmark / encoder, manifest)
     name = str(features.meta["encoder"])
     seed = derive(params.seed, "cluster", name)
-    widest = view_of(features, views_of(features)[-1])
-    fitted = features.kept(manifest.fit_rows)
-    k, choice = decide_k(params, widest[fitted], built, seed)
+    names = views_of(features)
+    fitted = features.kept(manifest.fit_rows[: None if params.model.k == "auto" else 0])
+    k, choice = decide_k(params, view_of(features, names[-1], fitted), built, seed)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
-    tasks = plan(params, views_of(features), k, len(rows))
-    views = _views(features, rows)
-    label = f"{manifest.benchmark} {name}"
-    clusterings = run_tasks(tasks, views, seed, workers, label)
+    tasks = plan(params, names, k, len(rows))
     meta: dict[str, Any] = {
         "benchmark": manifest.benchmark,
         "encoder": name,
@@ -92,35 +95,34 @@ def cluster_benchmark(
         "k": k,
         "params": {t.clusterer: asdict(t.params) for t in tasks},
     }
-    ids, captions = manifest.image_ids, manifest.captions
+    ids = manifest.image_ids
     if len(rows) < len(evaluated):
         meta["skipped"] = [ids[row] for row in sorted({*evaluated} - {*rows})]
     folder = root / "data/clusters" / benchmark
-    write_clusters(
-        folder / f"{encoder}.parquet", clusterings, [ids[row] for row in rows], meta
-    )
-    write_json(folder / "k" / f"{encoder}.json", {"k": k})
-    image = views.get("image")
-    write_names(
-        folder / "names" / f"{encoder}.parquet",
-        clusterings,
-        [captions[row] for row in rows],
-        image if isinstance(image, np.ndarray) else None,
-        nouns_for(root / "data/nouns" / benchmark, features, manifest),
-        meta,
-    )
-    write_internal(
-        root, benchmark, encoder, clusterings, views, choice, seed=seed, workers=workers
-    )
+    with private(folder / encoder) as scratch:  # workers map rows: no copy for each
+        for view in names:
+            write_view(scratch / f"{view}.npy", features, view, rows)
+        views = {view: read_array(scratch / f"{view}.npy") for view in names}
+        features = replace(features, views={})  # unmapped
+        label = f"{manifest.benchmark} {name}"
+        clusterings = run_tasks(tasks, scratch, seed, workers, label)
+        write_clusters(
+            folder / f"{encoder}.parquet", clusterings, [ids[row] for row in rows], meta
+        )
+        write_json(folder / "k" / f"{encoder}.json", {"k": k})
+        write_names(
+            folder / "names" / f"{encoder}.parquet",
+            clusterings,
+            manifest.table["captions"].take(rows).to_pylist(),
+            views.get("image"),
+            nouns_for(root / "data/nouns" / benchmark, features, manifest),
+            meta,
+        )
+        write_internal(
+            root, benchmark, encoder, clusterings, views, choice,
+            seed=seed, workers=workers,
+        )  # fmt: skip
     return clusterings
-
-
-def _views(features: Features, rows: Array) -> dict[str, Rows]:
-    views: dict[str, Rows] = {v: view_of(features, v)[rows] for v in views_of(features)}
-    if "concat" in views:
-        pair = [normalised(features.views[v])[rows] for v in ("image", "text")]
-        views[BOTH] = (pair[0], pair[1])
-    return views
 
 
 def cluster_rows(
@@ -151,7 +153,7 @@ def cluster_rows(
     views = views_of(features)
     built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed)
+    k, _ = decide_k(params, view_of(features, views[-1], fitted), built, seed)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(clusterer) else views
     chosen = view or known[-1]
@@ -170,7 +172,8 @@ def cluster_rows(
             do="choose an encoder that has both, or another clusterer",
         )
     number = 0 if finds_k(clusterer) else k
-    data = _views(features, rows)[chosen]
+    first = view_of(features, "image" if chosen == BOTH else chosen, rows)
+    data = (first, view_of(features, "text", rows)) if chosen == BOTH else first
     options = params.block("clusterers", clusterer)
     own = derive(seed, clusterer, chosen, number, run)
     return chosen, assign(clusterer, data, number, options, own)[0]
@@ -249,7 +252,7 @@ def write_internal(
     benchmark: str,
     encoder: str,
     clusterings: Sequence[Clustering],
-    views: Mapping[str, Rows],
+    views: Mapping[str, Array],
     choice: Choice | None,
     *,
     seed: int,
@@ -289,7 +292,7 @@ def write_internal(
 
 def _scores(
     clusterings: Sequence[Clustering],
-    views: Mapping[str, Rows],
+    views: Mapping[str, Array],
     seed: int,
     workers: int,
 ) -> list[dict[str, Any]]:
@@ -297,11 +300,12 @@ def _scores(
     sample = sample_rows(n_samples, generator(seed, "silhouette"))
     # Two views taken separately are judged side by side.
     judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
-    rows = {view: np.asarray(views[view]) for view in judged}
-    apart = {view: distances(each[sample]) for view, each in rows.items()}
+    apart = {view: distances(views[view][sample]) for view in dict.fromkeys(judged)}
 
     def score(one: Clustering, view: str) -> dict[str, Any]:
-        return internal_scores(rows[view], one.labels, sample=sample, apart=apart[view])
+        return internal_scores(
+            views[view], one.labels, sample=sample, apart=apart[view]
+        )
 
     # Products take most of it, and let other threads go on; each is one thread's.
     with threads(1), ThreadPoolExecutor(workers) as pool:

@@ -14,6 +14,7 @@ from mmclust.core.io import (
     read_record,
     require_file,
     write_array,
+    write_blocks,
     write_json,
 )
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mmclust.core.manifest import Manifest
 
 VIEWS = ("image", "text")
+_NUMBERS = 1 << 21  # normalised at once where all would take a copy of the features
 
 
 @dataclass(frozen=True)
@@ -265,16 +267,30 @@ def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return unit
 
 
-def view_of(features: Features, view: str) -> np.ndarray[Any, Any]:
-    """Return a view's rows at unit norm: float32 (n, d).
+def view_of(
+    features: Features, view: str, rows: np.ndarray[Any, Any] | slice = slice(None)
+) -> np.ndarray[Any, Any]:
+    """Return a view's rows at unit norm, all or some: float32 (n, d).
 
     ``concat`` is image features followed by text features, each normalised before, the
     whole after, so that both have equal weight.
     """
     if view != "concat":
-        return normalised(features.views[view])
-    both = [normalised(features.views[v]) for v in VIEWS]
+        return normalised(features.views[view][rows])
+    both = [normalised(features.views[v][rows]) for v in VIEWS]
     return normalised(np.hstack(both))
+
+
+def write_view(
+    path: Path, features: Features, view: str, rows: np.ndarray[Any, Any]
+) -> None:
+    """Write :func:`view_of` some rows, a few at a time: float32 (m, d)."""
+    names = VIEWS if view == "concat" else (view,)
+    width = sum(features.views[name].shape[1] for name in names)
+    step = max(_NUMBERS // width, 1)
+    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    blocks = (view_of(features, view, part) for part in parts)
+    write_blocks(path, np.dtype(np.float32), (len(rows), width), blocks)
 
 
 def views_of(features: Features) -> list[str]:

@@ -27,7 +27,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.text import json_value, utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -389,8 +389,12 @@ def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> Non
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+def read_table(
+    path: Path, columns: Sequence[str] = ()
+) -> tuple[pa.Table, dict[str, Any]]:
     """Read a parquet file and its ``mmclust`` metadata (empty when absent).
+
+    Of ``columns``, where any are named, those that it has.
 
     Raises
     ------
@@ -403,7 +407,8 @@ def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     require_file(path)
     try:
         with pq.ParquetFile(path) as file:  # read_table loads pandas
-            table = file.read()
+            known = file.schema_arrow.names
+            table = file.read([c for c in columns if c in known] or None)
         metadata = json_value((table.schema.metadata or {}).get(b"mmclust", b"{}"))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         _refuse_low_memory(path, error)
@@ -477,7 +482,11 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def canonical(value: Any) -> str:
+    """Return a value's JSON with sorted keys and no blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def digest_of(value: Any) -> str:
-    """Return the sha256 of a value's canonical JSON (sorted keys, no blanks)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the sha256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from mmclust.core.fingerprint import code, fingerprint
 from mmclust.core.images import Images
 from mmclust.core.io import digest_of
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.numerics import recorded
 from mmclust.core.params import convert
 from mmclust.core.progress import meter
@@ -47,7 +47,7 @@ class CaptionJob:
 
     def prepared(self) -> Callable[[Task], Prepared]:
         """Return the function that decodes a shard: uint8 (n, size, size, 3)."""
-        manifest = read_manifest(self.manifest)
+        manifest = read_manifest(self.manifest, PLACES)
         images, makers = Images(manifest), {NAME: (blip, self.params)}
 
         def run(task: Task) -> Prepared:
@@ -57,7 +57,7 @@ class CaptionJob:
 
     def encoded(self) -> Callable[[Prepared], Done]:
         """Return the function that captions prepared pictures."""
-        ids = read_manifest(self.manifest).image_ids
+        ids = read_manifest(self.manifest, ["image_id"]).image_ids
 
         def run(prepared: Prepared) -> Done:
             task, pictures = prepared.task, np.asarray(prepared.arrays[NAME])

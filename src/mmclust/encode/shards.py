@@ -11,7 +11,7 @@ import numpy as np
 from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
-from mmclust.core.manifest import Manifest, read_manifest
+from mmclust.core.manifest import PLACES, Manifest, read_manifest
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import has_caption, reading
@@ -63,7 +63,7 @@ class FeatureJob:
 
     def prepared(self) -> Callable[[Task], Prepared]:
         """Return the function that decodes and prepares; each picture once."""
-        manifest = read_manifest(self.manifest)
+        manifest = read_manifest(self.manifest, PLACES)
         images = Images(manifest)
 
         def run(task: Task) -> Prepared:
@@ -79,7 +79,7 @@ class FeatureJob:
 
     def encoded(self) -> Callable[[Prepared], Done]:
         """Return the function that encodes prepared pictures, and captions."""
-        manifest = read_manifest(self.manifest)
+        manifest = read_manifest(self.manifest, ("image_id", "captions"))
         manifests = {p.encoder: reading(manifest, p.captions) for p in self.plans}
 
         def run(prepared: Prepared) -> Done:

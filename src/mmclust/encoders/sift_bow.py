@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 VIEWS = ("image",)
 FLAGS = ()
 
+_PART = 1024  # images looked through at once
+
 
 @dataclass(frozen=True)
 class Params:
@@ -68,27 +70,35 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """
     del device
     assert batch.images is not None
-    owner, place = np.nonzero(batch.images.any(axis=2))
-    if len(owner) < params.words:
+    counts = np.concatenate([_found(part).sum(axis=1) for part in _parts(batch.images)])
+    total = int(counts.sum())
+    if total < params.words:
         raise MmclustError(
             "The images have too few keypoints for a visual vocabulary",
             where="encoders.sift_bow",
             expected=f"at least {params.words}, one per word",
-            found=len(owner),
+            found=total,
             do="lower encoders.sift_bow.words, or its contrast, in params.yaml",
         )
-    if len(owner) > params.sample:
+    chosen = np.ones(total, bool)
+    if total > params.sample:
         rng = generator(seed, "descriptors")
-        drawn = np.sort(rng.choice(len(owner), params.sample, replace=False))
-        owner, place = owner[drawn], place[drawn]
+        chosen[:] = False
+        chosen[rng.choice(total, params.sample, replace=False)] = True
+    ends = np.cumsum(counts)[_PART - 1 : -1 : _PART]
+    sample = [
+        part[_found(part)][mask]
+        for part, mask in zip(_parts(batch.images), np.split(chosen, ends), strict=True)
+    ]
     found = kmeans(
-        batch.images[owner, place].astype(np.float32),
+        np.concatenate(sample).astype(np.float32),
         params.words,
         seed=derive(seed, "words"),
         n_init=1,
         max_iter=params.max_iter,
     )
-    return Fitted({"words": found.centroids}, {"descriptors": len(owner)})
+    used = min(total, params.sample)
+    return Fitted({"words": found.centroids}, {"descriptors": used})
 
 
 def encode_image(
@@ -106,6 +116,15 @@ def encode_image(
             nearest = nearest_centroids(descriptors, words)
             counts[image] = np.bincount(nearest, minlength=params.words)
     return normalised(counts)
+
+
+def _parts(images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    return [images[start : start + _PART] for start in range(0, len(images), _PART)]
+
+
+def _found(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return where there is a keypoint: bool (n, keypoints)."""
+    return np.asarray(images.any(axis=2))
 
 
 def _starts(owner: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:

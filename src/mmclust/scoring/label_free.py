@@ -29,6 +29,7 @@ DEFINITION = "internal-2"
 """See :data:`mmclust.scoring.record.DEFINITIONS`."""
 SAMPLE = 2000
 """Rows whose distances the silhouette holds: 16 MB."""
+_NUMBERS = 1 << 21  # looked at at once where float64 copies are made: 16 MiB
 CRITERION = (
     "largest mean silhouette (Rousseeuw 1987; Euclidean, rows at unit norm, a seeded "
     "sample of at most 2,000 rows) of k-means over a grid of k; the smaller k of equals"
@@ -116,11 +117,22 @@ def separation(features: Array, labels: Array) -> dict[str, float | None]:
     sizes = np.bincount(codes)
     n, k = len(codes), len(sizes)
     # From their mean, rows that are near to each other keep all their digits.
-    rows = features[kept] - features[kept].mean(axis=0, dtype=np.float64)
-    member = csc_array((np.ones(n), codes, np.arange(n + 1)), (k, n))
-    centres = (member @ rows) / sizes[:, None]
-    off = rows - centres[codes]
-    squares = np.einsum("ij,ij->i", off, off)
+    cuts = range(step := max(_NUMBERS // features.shape[1], 1), n, step)
+    parts = np.split(np.flatnonzero(kept), cuts)
+    middle = sum(features[part].sum(axis=0, dtype=np.float64) for part in parts) / n
+    sums, squares = np.zeros((k, features.shape[1])), np.empty(n)
+    codes_of = np.split(codes, cuts)
+    for part, own in zip(parts, codes_of, strict=True):
+        ends = np.arange(len(own) + 1)
+        member = csc_array((np.ones(len(own)), own, ends), (k, len(own)))
+        sums += member @ (features[part] - middle)
+    centres = sums / sizes[:, None]
+    start = 0
+    for part, own in zip(parts, codes_of, strict=True):
+        off = features[part] - middle
+        off -= centres[own]
+        squares[start : start + len(own)] = np.einsum("ij,ij->i", off, off)
+        start += len(own)
     spread = np.bincount(codes, np.sqrt(squares)) / sizes
     apart = cdist(centres, centres)
     apart[apart == 0] = np.inf  # a cluster to itself, and centres that coincide

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.images import Images
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.progress import track
 from mmclust.core.shards import Sharded
 from mmclust.core.workers import LocalWorker, run_tasks
@@ -65,7 +65,7 @@ def _decoder(path: Path, rows: Array, side: int) -> Callable[[Any], Array]:
     """Return the function that decodes a shard."""
     from PIL import Image
 
-    images = Images(read_manifest(path))
+    images = Images(read_manifest(path, PLACES))
 
     def run(span: tuple[int, int]) -> Array:
         made = np.empty((span[1] - span[0], 3, side, side), np.uint8)
