@@ -13,6 +13,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.kernels.kmeans import Options, kmeans
 from mmclust.kernels.kmeans_torch import lloyd
+from mmclust.kernels.lloyd import Lloyd, Members, unit
 from mmclust.kernels.nearest_centroids import nearest_centroids
 from tests.conftest import ROOT
 
@@ -75,6 +76,43 @@ def test_a_seed_gives_what_faiss_gives(n, k, most, init, spherical):
                   max_points_per_centroid=most)  # fmt: skip
     assert np.array_equal(ours.labels, expected)
     assert ours.centroids == pytest.approx(solver.centroids, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k"), [(500, 16, 6), (500, 16, 60), (300, 4, 40), (400, 200, 12)]
+)
+@pytest.mark.parametrize("spherical", [False, True])
+def test_no_row_that_is_skipped_would_change(n, d, k, spherical):
+    """At each step the labels are those of all distances, in float64."""
+    rows = blobs(n, d, k=5, spread=1.5)
+    rows = normalised(rows) if spherical else rows
+    wide = rows.astype(np.float64)
+    solver, computed = Lloyd(rows, spherical=spherical), []
+    centroids = rows[:k].copy()
+    members = Members(solver, centroids)
+    compute = members._compute
+
+    def counting(part, *args, **options):
+        computed.append(len(rows[part]))
+        return compute(part, *args, **options)
+
+    members._compute = counting
+    draw = faiss.RandomGenerator(1234)
+    for _ in range(40):
+        members.assign(centroids)
+        scores = wide @ centroids.T.astype(np.float64)
+        if not spherical:
+            scores -= (centroids.astype(np.float64) ** 2).sum(1) / 2
+        assert np.array_equal(members.labels, scores.argmax(1))
+        total = -scores[np.arange(n), members.labels].sum()
+        assert members.objective(centroids) == pytest.approx(total, rel=1e-6)
+        centroids = members.means(draw)
+        sizes = np.bincount(members.labels, minlength=k)
+        for j in np.flatnonzero(sizes[: k if (sizes > 0).all() else 0]):
+            mean = wide[members.labels == j].mean(0)
+            assert centroids[j] == pytest.approx(mean, abs=1e-5)
+        centroids = unit(centroids) if spherical else centroids
+    assert sum(computed) < 40 * n * 0.8  # some were skipped
 
 
 def test_fewer_different_rows_than_clusters():

@@ -1,0 +1,239 @@
+"""Lloyd's iterations on a CPU, which skip rows whose nearest centroid cannot change.
+
+How far centroids move bounds how far distances change (Elkan, ICML 2003; Ding et al.,
+Yinyang K-means, ICML 2015): an upper bound of each row's distance to its own centroid,
+a lower one of those to each group of others. Bounds are wider than products of matrices
+round, so that labels are those of computing all distances, but where two centroids are
+equally near up to rounding. Sums of the members are kept in float64.
+
+Shapes: n rows; k centroids; t groups of centroids; d features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmclust.kernels.nearest_centroids import ROWS, SCORES, repeated_rows, rounding
+
+Array = np.ndarray[Any, Any]
+
+PART = np.float32(1 / 1024)
+"""By how much the halves of a divided cluster are moved apart, as in faiss."""
+_FEATURES = 8  # to a bound: those of all rows take an eighth of the rows' memory
+_MOST = 0.5  # share of the rows from which all are computed, without a copy of them
+_FAR = 2  # assignments after which centroids move too far for any bound
+_SLACK = 1e-6  # what bounds lose when they are moved, in shares of the longest
+
+
+class Lloyd:
+    """k-means on some rows from any start.
+
+    Parameters
+    ----------
+    points
+        float32 (n, d), in C order.
+    spherical
+        Centroids are of unit norm, and rows go by inner product.
+    """
+
+    def __init__(self, points: Array, *, spherical: bool) -> None:
+        self.points, self.spherical = points, spherical
+        squares = np.einsum("ij,ij->i", points, points, dtype=np.float64)
+        self.squares = squares.astype(np.float32)
+        self.longest = float(np.sqrt(squares.max()))
+        self.offset = 0.0 if spherical else float(squares.sum()) / 2
+
+    def run(
+        self, centroids: Array, *, max_iter: int, tol: float
+    ) -> tuple[float, Array]:
+        """Return the objective of the last assignment that improved, its centroids.
+
+        The objective is a sum of -(x·c) or, not spherical, of (x - c)²/2. ``tol``: stop
+        when an iteration improves it by no more than this share.
+        """
+        draw = _faiss().RandomGenerator(1234)
+        if self.spherical:
+            centroids = unit(centroids)
+        members = Members(self, centroids)
+        last, kept = np.inf, centroids
+        for step in range(max_iter):
+            changed = members.assign(centroids)
+            loss = members.objective(centroids) + self.offset
+            if last - loss <= tol * abs(last) and last != np.inf:
+                return (loss, centroids) if loss < last else (last, kept)
+            last, kept = loss, centroids
+            if step and not changed:
+                break
+            centroids = members.means(draw)
+            if self.spherical:
+                centroids = unit(centroids)
+        else:
+            return last, centroids
+        return last, kept
+
+
+class Members:
+    """Whose rows are whose, with bounds of distances, and sums of the members."""
+
+    def __init__(self, lloyd: Lloyd, centroids: Array) -> None:
+        self._lloyd = lloyd
+        n, d = lloyd.points.shape
+        self.k = k = len(centroids)
+        groups = max(min(k, d // _FEATURES), 1)
+        self._starts = np.arange(groups) * k // groups
+        self.labels = np.full(n, -1, np.int32)
+        self._upper = np.full(n, np.inf, np.float32)
+        self._lower = np.full((n, groups), -np.inf, np.float32)
+        self._sums = np.zeros((k, d))
+        self._sizes = np.zeros(k, np.int64)
+        self._before = centroids
+        self._steps = 0
+
+    def assign(self, centroids: Array) -> bool:
+        """Give each row to its nearest centroid, of equals the lowest.
+
+        Returned is whether any row changes. Of the first assignments, after which
+        centroids move far, no bound is taken.
+        """
+        again = _repeated(centroids)
+        self._steps += 1
+        bounded = self._steps > _FAR and not len(again) and self._comparable(centroids)
+        if bounded:
+            self._move(centroids)
+        else:
+            self._upper[:] = np.inf
+        unsure = np.flatnonzero(self._upper >= self._lower.min(axis=1))
+        everything = len(unsure) > _MOST * len(self.labels)
+        total = len(self.labels) if everything else len(unsure)
+        size = max(min(ROWS, SCORES // self.k), 1)
+        changed = False
+        for start in range(0, total, size):
+            stop = min(start + size, total)
+            part = slice(start, stop) if everything else unsure[start:stop]
+            changed |= self._compute(part, centroids, again, bounded=bounded)
+        self._before = centroids
+        return changed
+
+    def _comparable(self, centroids: Array) -> bool:
+        """Whether the nearest centroid by distance is that by inner product, too."""
+        if not self._lloyd.spherical:
+            return True
+        lengths = np.einsum("ij,ij->i", centroids, centroids)
+        return bool((np.abs(lengths - 1) < 1e-5).all())  # noqa: PLR2004
+
+    def _move(self, centroids: Array) -> None:
+        moved = np.linalg.norm(
+            centroids.astype(np.float64) - self._before.astype(np.float64), axis=1
+        )
+        moved = (moved + _SLACK * self._lloyd.longest).astype(np.float32)
+        self._upper += moved[self.labels]
+        self._lower -= np.maximum.reduceat(moved, self._starts)
+
+    def _compute(
+        self, part: Any, centroids: Array, again: Array, *, bounded: bool
+    ) -> bool:
+        """Assign some rows by all distances, and bound them; tell if any changes."""
+        lloyd = self._lloyd
+        rows = lloyd.points[part]
+        half = np.einsum("ij,ij->i", centroids, centroids) / 2
+        scores = np.dot(rows, centroids.T)
+        if not lloyd.spherical:
+            scores -= half
+        scores[:, again] = -np.inf
+        best = scores.argmax(axis=1).astype(np.int32)
+        if bounded:
+            self._bound(part, scores, best, half)
+        old = self.labels[part]
+        other = np.flatnonzero(best != old)
+        if len(other):
+            self._add(rows[other], old[other], best[other])
+            self.labels[part] = best
+        return bool(len(other))
+
+    def _bound(self, part: Any, scores: Array, best: Array, half: Array) -> None:
+        """Bound distances of rows from scores, which are used up."""
+        lloyd = self._lloyd
+        d = lloyd.points.shape[1]
+        sizes = np.array((lloyd.longest + float(np.sqrt(2 * half.max()))) ** 2)
+        off = 6 * float(rounding(d, sizes, np.float32))
+        squares = lloyd.squares[part]
+        if lloyd.spherical:  # x·c, where half of |c|² is 1/2
+            off += 2 * float(np.abs(half - 0.5).max())
+            squares = squares + np.float32(1)
+        every = np.arange(len(best))
+        own = squares - 2 * scores[every, best]
+        self._upper[part] = np.sqrt(np.maximum(own, 0) + np.float32(off))
+        scores[every, best] = -np.inf
+        if len(self._starts) < self.k:
+            scores = np.maximum.reduceat(scores, self._starts, axis=1)
+        scores *= -2
+        scores += (squares - np.float32(off))[:, None]
+        np.maximum(scores, 0, out=scores)
+        self._lower[part] = np.sqrt(scores, out=scores)
+
+    def _add(self, rows: Array, old: Array, new: Array) -> None:
+        """Move rows from one cluster to another, -1 for none, in the sums."""
+        from scipy.sparse import csc_array
+
+        there = old >= 0
+        for sign, labels, some in (
+            (1, new, rows),
+            (-1, old[there], rows if there.all() else rows[there]),
+        ):
+            m = len(some)
+            ends = np.arange(m + 1, dtype=np.int32)
+            member = csc_array((np.ones(m, np.float32), labels, ends), (self.k, m))
+            self._sums += sign * (member @ some)
+            self._sizes += sign * np.bincount(labels, minlength=self.k)
+
+    def objective(self, centroids: Array) -> float:
+        """Return the sum of -(x·c) or, not spherical, of |c|²/2 - x·c."""
+        wide = centroids.astype(np.float64)
+        loss = -float(np.einsum("ij,ij->", self._sums, wide))
+        if not self._lloyd.spherical:
+            loss += float(self._sizes @ np.einsum("ij,ij->i", wide, wide)) / 2
+        return loss
+
+    def means(self, draw: Any) -> Array:
+        """Return each cluster's mean; an empty one takes half of another, as faiss."""
+        sizes, n = self._sizes.copy(), len(self.labels)
+        means = (self._sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+        for empty in np.flatnonzero(sizes == 0).tolist():
+            _divide(means, sizes, empty, n, draw)
+        return means
+
+
+def _repeated(centroids: Array) -> Array:
+    """Return the centroids that repeat an earlier one; most often there are none."""
+    first = np.sort(centroids[:, 0])
+    if not (first[1:] == first[:-1]).any():
+        return np.zeros(0, np.int64)
+    return repeated_rows(centroids)[0]
+
+
+def _divide(means: Array, sizes: Array, empty: int, n: int, draw: Any) -> None:
+    """Give an empty cluster half of one that is drawn in proportion to its size."""
+    k = len(means)
+    large = 0
+    while draw.rand_float() >= (sizes[large] - 1) / (n - k):
+        large = (large + 1) % k
+    signs = np.where(np.arange(means.shape[1]) % 2, -PART, PART)
+    means[empty] = means[large] * (1 + signs)
+    means[large] *= 1 - signs
+    sizes[empty] = sizes[large] // 2
+    sizes[large] -= sizes[empty]
+
+
+def unit(rows: Array) -> Array:
+    """Scale rows to unit norm; rows of zeros stay."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1))
+
+
+def _faiss() -> Any:
+    """Return faiss, whose stubs do not name what it draws with."""
+    import faiss
+
+    return faiss
