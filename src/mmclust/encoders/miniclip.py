@@ -156,10 +156,10 @@ def encode_text(
     owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
     flat = [text for each in batch.captions for text in each]
     with torch.inference_mode():
-        each = _captions(flat, params, fitted, device)
-        sums = torch.zeros(len(batch.captions), params.dim, device=device)
-        sums.index_add_(0, torch.from_numpy(owner).to(device), each)
-    return np.asarray(unit(sums).cpu())
+        each = _captions(flat, params, fitted, device).cpu()
+        sums = torch.zeros(len(batch.captions), params.dim)
+        sums.index_add_(0, torch.from_numpy(owner), each)  # a GPU adds in any order
+    return np.asarray(unit(sums))
 
 
 @threads(1)

@@ -72,8 +72,16 @@ class Device(str):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Run models in the precision; ``float32`` means float32, on a GPU, too."""
+        """Run models in the precision; ``float32`` means float32, on a GPU, too.
+
+        There cuDNN keeps to convolutions that give the same bytes at each call.
+        """
         with contextlib.ExitStack() as stack:
+            if on_accelerator(self):
+                from torch.backends import cudnn
+
+                stack.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
+                cudnn.deterministic = True
             if self.precision != "float32":
                 import torch
 
