@@ -28,8 +28,13 @@ def counted(scores, positives, end):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_are_those_of_the_whole_matrix(seed):
-    """More than one block, sections, filled-up positives, and ties."""
+@pytest.mark.parametrize("few", [0, 1])
+def test_counts_are_those_of_the_whole_matrix(seed, few, monkeypatch):
+    """More than one block, sections, filled-up positives, and ties.
+
+    By passes over all candidates, and by those that reach the lowest positive.
+    """
+    monkeypatch.setattr(module, "_FEW", few)
     queries, candidates, positives = problem(seed)
     ranks = rank_embeddings(queries, candidates, positives, sections=(200, 501))
     scores = queries @ candidates.T
@@ -39,6 +44,7 @@ def test_counts_are_those_of_the_whole_matrix(seed):
         assert (ranks.greater[section][have] == more[have]).all()
         assert (ranks.equal[section][have] == same[have]).all()
         assert (ranks.greater[section][~have] == 0).all()
+        assert (ranks.equal[section][~have] == 0).all()
     assert np.isnan(ranks.scores[~have]).all()
 
 

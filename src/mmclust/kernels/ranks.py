@@ -28,6 +28,7 @@ ROWS_ACCELERATED = 2048
 """The same on an accelerator: 256 MB of scores."""
 _PARTS = 256  # parts of a row, at least, whose highest scores set the bar for lists
 _CACHED = 1 << 19  # bytes of scores that stay in a processor's cache between passes
+_FEW = 1 / 16  # of the candidates: so many at most are looked at one by one
 _LISTED = 64  # rows whose best are listed at once: enough to be worth the calls
 
 
@@ -202,7 +203,8 @@ def _fill(
     ranks.scores[rows] = own
     mask = np.empty(scores.shape, dtype=bool)
     lines = np.arange(len(scores))
-    for j in range(at.shape[1]):
+    few = _fill_few(ranks, scores, own, at, ends, rows, mask)
+    for j in range(0 if few else at.shape[1]):
         bar = own[:, j, None]
         ranks.greater[:, rows, j] = _count(np.greater(scores, bar, out=mask), ends)
         np.equal(scores, bar, out=mask)
@@ -212,6 +214,42 @@ def _fill(
     if not ranks.top.shape[1]:
         return scores[:, :0]
     return _highest_of_parts(scores[:, : ends[-1]], width)
+
+
+def _fill_few(
+    ranks: Ranks,
+    scores: Array,
+    own: Array,
+    at: Array,
+    ends: Sequence[int],
+    rows: slice,
+    mask: Array,
+) -> bool:
+    """Rank rows whose positives stand high, by what reaches the lowest of each.
+
+    False, and nothing done, where that is much: then passes over all are faster.
+    """
+    n = scores.shape[1]
+    np.greater_equal(scores, np.fmin.reduce(own, axis=1)[:, None], out=mask)
+    if np.count_nonzero(mask) > mask.size * _FEW:
+        return False
+    row, column = np.divmod(np.flatnonzero(mask), n)
+    values = scores[row, column]
+    # A row's place in the first section that has the candidate.
+    place = np.searchsorted(ends, column, side="right") * len(scores) + row
+    shape = (len(ends) + 1, len(scores))
+    size = shape[0] * shape[1]
+    for j in range(at.shape[1]):
+        bar = own[row, j]
+        for into, chosen in (
+            (ranks.greater, values > bar),
+            (ranks.equal, values == bar),
+        ):
+            counts = np.bincount(place[chosen], minlength=size).reshape(shape)
+            into[:, rows, j] = np.cumsum(counts[:-1], axis=0)
+        for section, end in enumerate(ends):  # itself
+            ranks.equal[section, rows, j] -= (at[:, j] >= 0) & (at[:, j] < end)
+    return True
 
 
 def _list(
