@@ -124,6 +124,7 @@ def test_every_stage_takes_names_of_ones_own(root):
     call("learn", "pairs", "--workers", "1")
     for encoder in ("clip_a", "clip_b"):
         call("embed", "tiny", encoder, "--workers", "1")
+    call("retrieve", "benchmark", "tiny")
     call("score", "benchmark", "tiny")
     methods = read(root / "metrics/details/score/tiny.csv").methods()
     assert {("effnet", "image", "upgma"), ("clip_b", "image", "pictures")} < set(
@@ -137,6 +138,9 @@ def test_every_stage_takes_names_of_ones_own(root):
     call("assign", picture, "--head", str(head), "--out", str(out))
     assert len(out.read_text().splitlines()) == 2
     call("budget")
+    call("report")
+    page = (root / "report/index.html").read_text()
+    assert all(name in page for name in (*encoders, "upgma", "ours", "pictures"))
     call("export", "tiny", "--as", "mat", "--out", str(root / "exported"))
     assert call("encode", "tiny", "clip_a", "--workers", "1") == (
         "encode tiny clip_a: as before: nothing to do\n"
