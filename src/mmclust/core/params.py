@@ -366,8 +366,8 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
         for name in names:
             require_name(name, what, f"{key} in params.yaml")
     _check_instances(params)
-    for _, key, names, known in named:
-        _require_among(key, names, known)
+    for what, key, names, known in named:
+        _require_among(what, key, names, known)
     return params
 
 
@@ -381,8 +381,8 @@ def _named(params: Params, registry: Path) -> list[Named]:
     model, images, base = params.model, params.data.images, params.score.baseline
     retrieval, learning, grounding = params.retrieval, params.learning, params.grounding
     built, encoders = params.benchmarks or None, params.encoders or None
-    words = params.words or None
-    learns, searched = words and built, built if retrieval.encoders else None
+    searched = built if retrieval.encoders else None
+    learns = built if params.words else None
     plain = base == BaselineParams(view=base.view)
     return [
         ("a source", "data.sources", params.data.sources,
@@ -400,8 +400,7 @@ def _named(params: Params, registry: Path) -> list[Named]:
         ("a benchmark", "learning.benchmark", (learning.benchmark,), learns),
         ("a list of words", "learning.word_lists", learning.word_lists, None),
         ("a benchmark", "grounding.benchmarks", grounding.benchmarks, learns),
-        ("a word model", "grounding.model", (grounding.model,),
-         words if grounding.benchmarks else None),
+        ("a word model", "grounding.model", (grounding.model,), None),
         ("an encoder", "score.baseline.encoder",
          () if base.encoder is None else (base.encoder,), encoders),
         ("a view", "score.baseline.view", (base.view,), VIEWS),
@@ -410,17 +409,29 @@ def _named(params: Params, registry: Path) -> list[Named]:
     ]  # fmt: skip
 
 
+SECTIONS = {
+    "a source": ("sources", "data/sources.yaml"),
+    "a benchmark": ("benchmarks", "benchmarks"),
+    "an encoder": ("encoders that run", "encoders"),
+    "a clusterer": ("methods that run", "model.clusterers"),
+    "a view": ("views", ""),
+}
+"""What names of each kind are among, and where one is added to it."""
+
+
 def _require_among(
-    key: str, names: Iterable[str], known: Collection[str] | None
+    what: str, key: str, names: Iterable[str], known: Collection[str] | None
 ) -> None:
     for name in names:
         if known is not None and name not in known:
+            among, section = SECTIONS[what]
+            verb = "has a name that is" if key.endswith("s") else "is"
             raise MmclustError(
-                f"{key} has a name that is not among those that run or are there",
+                f"{key} {verb} not among the {among}",
                 where=key,
                 expected=nearest(name, known),
                 found=name,
-                do="name one of them, or add it to them",
+                do="name one of them" + (section and f", or add it under {section}"),
             )
     if key == "model.clusterers" and not names:
         raise MmclustError(
