@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,15 +22,37 @@ def preset(
     name: Annotated[
         str | None, typer.Argument(help="A preset; without, they are listed.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write no params.yaml: check the one there is."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --check: a file to write if all is right."),
+    ] = None,
 ) -> None:
     """Write a preset to params.yaml, and say what it will download.
 
     What was there is kept as params.yaml.bak; an existing params.yaml.bak is not
     overwritten unless it is the same.
+
+    mmclust preset --check
+
+    reads all of params.yaml: keys, types, ranges, names, and the options of every
+    plugin. Every other command that reads it does so, too; the pipeline begins with it.
     """
     from mmclust.core.errors import MmclustError, nearest
     from mmclust.core.io import require_file, write_bytes
     from mmclust.core.params import read_params
+
+    if (check and name is not None) or (out is not None and not check):
+        raise typer.BadParameter("--check takes no preset, and --out goes with it")
+    if check:
+        read_params(_PARAMS)
+        if out is not None:
+            write_bytes(out, b"params.yaml was checked, and all of it is right\n")
+        typer.echo("params.yaml: all of it is right")
+        return
 
     known = {path.stem: path for path in sorted(_PRESETS.glob("*.yaml"))}
     if name is None:
@@ -95,14 +117,12 @@ def _say_downloads(params: Params) -> None:
 
 def _say_weights(params: Params) -> None:
     """Name the checkpoints of encoders and captioners, each once, with their sizes."""
-    from mmclust.core.params import convert
-    from mmclust.models.blip import Params as Blip
     from mmclust.models.hub import SIZES
 
-    blocks = [params.block("encoders", name) for name in params.encoders]
-    blocks += [
-        convert(options or {}, Blip, f"captioners.{name}")
-        for name, options in params.captioners.items()
+    blocks = [
+        asdict(params.instance(kind, name).options)
+        for kind in ("encoders", "captioners")
+        for name in getattr(params, kind)
     ]
     for model in dict.fromkeys(each for block in blocks for each in _models(block)):
         size = SIZES.get(model)
@@ -110,13 +130,13 @@ def _say_weights(params: Params) -> None:
                    "size not stated") + "; licence: see its publisher")  # fmt: skip
 
 
-def _models(block: Any) -> Iterator[str]:
-    """Yield the models that a plugin's params name: its own, or its members'."""
-    if hasattr(block, "model"):
-        yield block.model
-    for field in fields(block):
-        if is_dataclass(inner := getattr(block, field.name)):
-            yield from _models(inner)
+def _models(options: dict[str, Any]) -> Iterator[str]:
+    """Yield the models that a plugin's options name: its own, or its members'."""
+    for key, value in options.items():
+        if key == "model":
+            yield value
+        elif isinstance(value, dict):
+            yield from _models(value)
 
 
 def _size(source: Source) -> str:
