@@ -26,6 +26,7 @@ from mmclust.cli.benchmarks import build, export
 from mmclust.cli.board import diff, leaderboard, reproduce
 from mmclust.cli.clusterers import cluster, submit
 from mmclust.cli.encoders import caption, embed, encode
+from mmclust.cli.folder import folder
 from mmclust.cli.heads import assign, head, nouns, panels
 from mmclust.cli.preset import preset
 from mmclust.cli.report import budget, plots_page, report, track_report
@@ -73,6 +74,7 @@ def _add(panel: str, *commands: Callable[..., Any], names: bool = True) -> None:
         )
 
 
+_add("Your own pictures", folder, names=False)
 _add(_PIPELINE, sample, fetch, build, caption, encode, nouns, cluster, head, embed)
 app.add_typer(retrieval.app, name="retrieve", rich_help_panel=_PIPELINE)
 _add(_PIPELINE, learn)

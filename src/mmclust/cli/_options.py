@@ -67,6 +67,11 @@ Device = Annotated[
 Workers = Annotated[
     int, typer.Option(min=0, help="Processes; 0: one per core.", callback=n_workers)
 ]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random number of the run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: an option of the method; repeatable."),
+]
 Built = Annotated[str, typer.Argument(help="A built benchmark.")]
 FineGrained = Annotated[str, typer.Argument(help="For instance mscoco_fg.")]
 ImageFeatures = Annotated[

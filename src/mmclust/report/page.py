@@ -11,6 +11,7 @@ from mmclust.report.benchmark import BENCHMARK, benchmark_sections
 from mmclust.report.learned import word_sections
 from mmclust.report.provenance import (
     digests,
+    is_checkout,
     licences,
     locked,
     machine,
@@ -103,6 +104,7 @@ def _html(given: Given) -> str:
             }
             for each in sections
         ],
+        checkout=is_checkout(root),
         revision=revision(root),
         uncommitted=uncommitted(root),
         params=params_yaml(params),
