@@ -1,4 +1,4 @@
-"""`mmclust folder`: from pictures of any kind to clusters and a page, in one command."""
+"""`mmclust folder`: from any pictures to clusters and a page, in one command."""
 
 from __future__ import annotations
 

