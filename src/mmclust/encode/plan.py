@@ -241,7 +241,8 @@ def _read_captions(
 def modules_of(module: ModuleType, params: Any) -> list[str]:
     """Return the full names of an encoder's module, and of those that it fuses."""
     names = [module.__name__]
-    if FUSION in code(*names):
-        for member, options in load("encoders", "fuse").members_of(params).values():
+    joined = load("encoders", "fuse") if FUSION in code(*names) else module
+    if hasattr(joined, "members_of"):
+        for member, options in joined.members_of(params).values():
             names += modules_of(member, options)
     return names
