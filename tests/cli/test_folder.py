@@ -96,7 +96,7 @@ def test_flat_without_captions(tmp_path, folder):
     assert len(groups(rows)) == 4
     assert {row["name"] for row in rows} == {""}
     assert "What is best" not in page
-    assert "Clusters of folder" in page
+    assert "Clusters of my-pictures" in page
     image = tmp_path / "my pictures-clusters/run/data/parts/image-color_histogram"
     before = (image / "image.npy").stat().st_ino
     run("--k", "2")

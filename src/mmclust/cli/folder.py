@@ -81,7 +81,7 @@ def folder(
     by the scores alone, and for the number of clusters where --k does not say it.
     """
     from mmclust.cli import _folder
-    from mmclust.core.params import parse_options
+    from mmclust.core.instances import parse_options
 
     number = _number(k)
     pictures, out = _places(path, out)
@@ -91,15 +91,17 @@ def folder(
     work = out / "run"
     work.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(work):
-        summary = _folder.build(pictures, *tables, workers=workers)
+        name = _folder.named_after(pictures)
+        run = _folder.Run(seed, device, workers)
+        summary = _folder.build(name, pictures, *tables, workers=workers)
         _tell_built(summary, pictures)
         image = _folder.image_coder(encoder)
         text = _folder.text_coder(text_encoder, image) if summary["captions"] else None
         _tell_coders(image, text)
-        name = _folder.encode(image, text, seed, device=device, workers=workers)
+        coded = _folder.encode(name, image, text, run)
         labelled = summary["n_classes"] > 1
         params = _folder.params_for(
-            name, image, method, number or (None if labelled else "auto"), seed,
+            name, coded, method, number or (None if labelled else "auto"), seed,
             labelled=labelled, vocabulary=vocabulary,
             options=parse_options(settings or []),
         )  # fmt: skip
@@ -112,7 +114,8 @@ def folder(
         make_report(Path(), params, page, workers=workers)
     if record:
         clustering_table(pictures.name, record)
-    _tell_names(name, bool(text), vocabulary)
+    _tell_names(shared=_folder.shares_space(params), captioned=bool(text),
+                vocabulary=vocabulary)  # fmt: skip
     for line in [] if encoder else _folder.better(image):
         typer.echo(line, err=True)
     typer.echo(f"{sum(sizes):,} pictures in {len(sizes)} clusters of {min(sizes)} to "
@@ -185,14 +188,12 @@ def _tell_coders(image: Coder, text: Coder | None) -> None:
             typer.echo(f"  {what} by {coder.name}{about}", err=True)
 
 
-def _tell_names(encoder: str, captioned: bool, vocabulary: Path | None) -> None:
-    from mmclust.cli._folder import shares_space
-
-    if shares_space(encoder) and vocabulary:
+def _tell_names(*, shared: bool, captioned: bool, vocabulary: Path | None) -> None:
+    if shared and vocabulary:
         said = f"nouns of {vocabulary.name}"
     elif captioned:
         said = "keywords of their captions"
-    elif shares_space(encoder):
+    elif shared:
         said = "nothing: give words with --vocabulary"
     else:
         said = "nothing: there are no captions, and the encoder knows no words"

