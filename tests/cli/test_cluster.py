@@ -1,4 +1,4 @@
-"""`mmclust cluster METHOD`: one's own features, without params.yaml or DVC."""
+"""`mmclust fit CLUSTERER`: one's own features, without params.yaml or DVC."""
 
 import csv
 
@@ -18,7 +18,7 @@ def own(tmp_path, run_mmclust):
     def run(method, *options, k=3):
         asked = () if k is None else ("--k", k)
         return run_mmclust(
-            "cluster", method, "--image-features", "x.npy", *asked, *options,
+            "fit", method, "--features", "x.npy", *asked, *options,
             "--out", "c.csv", cwd=tmp_path,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_class_folders(tmp_path, folder):
     assert "Git revision" not in page
 
 
-def test_flat_without_captions(tmp_path, folder):
+def test_flat_without_captions(tmp_path, folder, cli):
     """k is found, nothing is named or scored; another k keeps the features."""
     pictures, run = folder
     fill(pictures, lambda n: f"{n:03d}.jpg")
@@ -105,6 +106,15 @@ def test_flat_without_captions(tmp_path, folder):
     (pictures / "000.jpg").unlink()
     run("--k", "2")
     assert len(results(tmp_path)[0]) == 39
+    out = tmp_path / "my pictures-clusters"
+    built, clusters = out / "run/data/benchmarks/my-pictures", out / "clusters.csv"
+    done = cli(
+        "export", built, "--as", "raw", "--clusters", clusters, "--out", "sorted"
+    )
+    assert done.exit_code == 0, done.output
+    sizes = Counter(row["cluster"] for row in results(tmp_path)[0])
+    for cluster, size in sizes.items():
+        assert len([*(tmp_path / f"sorted/raw/images/c{cluster}").iterdir()]) == size
 
 
 def test_flickr_captions(tmp_path, folder):
@@ -148,7 +158,7 @@ def test_tables(tmp_path, folder, kind):
 
 
 @pytest.mark.skipif(not REAL, reason="the extra weights is not installed")
-def test_tiny_pictures_with_real_weights(tmp_path, folder, monkeypatch):
+def test_tiny_pictures_with_real_weights(tmp_path, folder, monkeypatch, cli):
     """32 × 32 pixels, as CIFAR's; by default real weights, named on the terminal."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "no_hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -159,8 +169,11 @@ def test_tiny_pictures_with_real_weights(tmp_path, folder, monkeypatch):
     assert "better, and names clusters by nouns: CLIP" in told
     rows, _ = results(tmp_path)
     assert len(groups(rows)) == 4
-    new = tmp_path / "new.jpg"
-    shutil.copy(pictures / "red/000.png", new.with_suffix(".png"))
+    shutil.copy(pictures / "red/000.png", tmp_path / "new.png")
+    done = cli("assign", "new.png", "--clusters", "my pictures-clusters/clusters.csv")
+    assert done.exit_code == 0, done.output
+    own = next(row for row in rows if row["file"] == "red/000.png")
+    assert done.output.split() == ["new.png", own["cluster"], own["closeness"][:5]]
 
 
 def test_where_it_cannot_write(folder, tmp_path):

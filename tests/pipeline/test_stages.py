@@ -28,7 +28,7 @@ ENTRIES = {
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
     "vocabulary": ["sources.wordnet"],
-    "word_list": ["cognition.norms"],
+    "word-list": ["cognition.norms"],
     "caption": ["encode.captioning"],
     "encode": ["encode.stage", *plugins("encoders")],
     "nouns": ["heads._nouns", *plugins("encoders")],
@@ -76,7 +76,7 @@ def closure(modules):
 def test_the_stages_are_those_of_the_design():
     """One word each, in order; the table above knows them all."""
     words = [
-        "sample", "fetch", "build", "vocabulary", "word_list", "caption", "encode",
+        "sample", "fetch", "build", "vocabulary", "word-list", "caption", "encode",
         "nouns", "cluster", "head", "embed", "retrieve", "learn", "cognition", "score",
         "grounding", "budget", "report",
     ]  # fmt: skip
@@ -194,7 +194,7 @@ def test_objects_are_opened_by_grounding_alone():
 def test_norms_are_read_by_cognition_alone():
     """What learns depends on a list of words, whose stage lets no rating through."""
     readers = {s for s in STAGES for d in deps(s) if covers("data/raw", d)}
-    assert readers == {"build", "vocabulary", "word_list", "cognition", "report"}
+    assert readers == {"build", "vocabulary", "word-list", "cognition", "report"}
     word = re.compile(r"read_(ratings|strengths|categories)\b")
     users = {
         path.relative_to(ROOT / "src/mmclust").parts[0]

@@ -420,7 +420,8 @@ def write_clusters(
         near = rows[row] @ centres[place[cluster]] if cluster in place else 0.0
         table.append([file, cluster, named.get(cluster, ""), f"{near:.4f}"])
     write_csv(out, table)
-    chosen = {"encoder": run.encoder, "view": view, "names": named}
+    chosen = {"benchmark": run.name, "encoder": run.encoder, "view": method.key[1],
+              "method": method.key[2], "head": method.head}  # fmt: skip
     write_json(RECORD, facts | chosen)
     kept = method.clusters[method.clusters >= 0]
     return [int(size) for size in np.unique(kept, return_counts=True)[1]]

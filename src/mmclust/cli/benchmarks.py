@@ -204,6 +204,14 @@ def export(
             "for mat: a file for each encoder of both that has run."
         ),
     ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            help="data/clusters/BENCHMARK/ENCODER.parquet, or clusters.csv of `mmclust "
+            "folder`: clusters take the place of classes, so that raw sorts pictures "
+            "into a folder for each."
+        ),
+    ] = None,
     benchmark_dir: Annotated[
         Path | None,
         typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
@@ -233,11 +241,18 @@ def export(
     each = [named]
     if layout == "mat" and not named:
         each = [{path.name: path} for path in of_both_views(encoded)] or each
+    sorted_into = None
+    if clusters is not None:
+        from mmclust.cli._clusters import cluster_names
+
+        sorted_into = cluster_names(clusters)
     if view is not None and layout != "map":
         raise typer.BadParameter("--view goes with --as map")
     points = _points(benchmark, view) if layout == "map" and not named else None
     for chosen in each:
-        for done in export_benchmark(benchmark, folder, layout, out, chosen, points):
+        for done in export_benchmark(
+            benchmark, folder, layout, out, chosen, points, sorted_into
+        ):
             state = "written to" if done.written else "already there, the same:"
             typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
             for line in done.told:

@@ -106,7 +106,7 @@ def folder(
             options=parse_options(settings or []),
         )  # fmt: skip
         record = _folder.cluster(params, device=device, workers=workers)
-        facts = {"image": image.name, "block": image.block, "folder": str(pictures)}
+        facts = {"image": image.name, "folder": str(pictures)}
         sizes = _folder.write_clusters(pictures, params, out / "clusters.csv", facts)
         page = out / "page/index.html"
         from mmclust.report.page import make_report

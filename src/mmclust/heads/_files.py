@@ -238,7 +238,7 @@ def assign_images(
             do="encode them, and give the array with --image-features",
         )
     else:
-        rows = [_encode(pictures, head, facts | each, device) for each in made]
+        rows = [encode_pictures(pictures, head, facts | each, device) for each in made]
     for each, array in zip(made, rows, strict=True):
         require_same_space(each["dim"], array.shape[1], "the head")
     image = None
@@ -250,7 +250,7 @@ def assign_images(
     return found, names[min(seed, len(names) - 1)]
 
 
-def _encode(
+def encode_pictures(
     pictures: Sequence[Path], head: Path, facts: dict[str, Any], device: str
 ) -> np.ndarray[Any, Any]:
     """Encode pictures as the benchmark's were: float32 (n, d)."""

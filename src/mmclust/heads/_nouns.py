@@ -73,7 +73,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     Nothing is dropped: ``WordNetNouns.csv`` has 146,347 rows of 119,034 words, and
     embeddings of one's own have a row for each. ``nan`` and ``null`` are words.
     """
-    require_file(path, "make WordNet's with `mmclust sources nouns`, or give a .txt")
+    require_file(path, "make WordNet's with `mmclust vocabulary`, or give a .txt")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
