@@ -143,4 +143,4 @@ def test_usage(tmp_path, run_mmclust, own):
     assert own("kmeans", k="many").returncode == 2
     done = run_mmclust("cluster", "coco_cross", "hog", "--k", 5, cwd=tmp_path)
     assert done.returncode == 2
-    assert "go with features" in done.stderr
+    assert "No such option" in done.stderr

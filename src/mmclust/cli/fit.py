@@ -122,8 +122,9 @@ def fit(
     choice of nouns. zero_shot is told the classes' names: a reference, no clustering.
     """
     from mmclust.core.instances import parse_options
-    from mmclust.core.plugins import known, require
+    from mmclust.core.plugins import known
 
+    _require_method(method)
     given = features or []
     options = parse_options(settings or [])
     chosen = {name.removeprefix("nouns."): options.pop(name)
@@ -136,7 +137,6 @@ def fit(
     if class_names is not None:
         raise typer.BadParameter("--names goes with zero_shot")
     if clusterer or method not in known("heads"):
-        require("clusterers", method, known("heads"))
         if any(head_alone) or chosen:
             raise typer.BadParameter(f"{method} is no head: it takes no such option")
         _cluster(method, given, text_features, k, ids, seed, out, settings or [])
@@ -157,6 +157,21 @@ def fit(
     )  # fmt: skip
     if panels is not None and save is not None:
         _draw(save, given[0], counterparts, panels)
+
+
+def _require_method(method: str) -> None:
+    from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.plugins import known
+
+    methods = {ZERO_SHOT, *known("clusterers"), *known("heads")}
+    if method not in methods:
+        raise MmclustError(
+            f"Unknown method {method!r}",
+            where="METHOD",
+            expected=nearest(method, methods),
+            found=method,
+            do="correct the name",
+        )
 
 
 def _cluster(
