@@ -111,7 +111,7 @@ def folder(
         page = out / "page/index.html"
         from mmclust.report.page import make_report
 
-        make_report(Path(), params, page, workers=workers)
+        make_report(Path(), params, page, workers=workers, kept=Path("data/maps"))
     if record:
         clustering_table(pictures.name, record)
     _tell_names(shared=_folder.shares_space(params), captioned=bool(text),

@@ -50,7 +50,9 @@ SCRIPTS = ("files.js", "clusters.js", "map.js", "gallery.js", "tables.js")
 MACHINE = "machine.js"
 
 
-def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> None:
+def make_report(
+    root: Path, params: Params, out: Path, *, workers: int = 1, kept: Path | None = None
+) -> None:
     """Write ``report/index.html`` and the files beside it.
 
     Equal inputs give equal bytes: nothing on the page is a time, a machine or a path;
@@ -64,6 +66,7 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         [read_pool(root, name, params) for name in params.retrieval.benchmarks],
         Bundle(out),
         workers,
+        kept,
     )
     html = _html(given)
     # Beside the page and out of DVC's sight (.dvcignore): it differs between machines,
