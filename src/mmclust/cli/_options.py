@@ -73,7 +73,9 @@ Workers = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Of every random number of the run.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="key=value: an option of the method; repeatable."),
+    typer.Option(
+        "--set", help="key=value: an option, its value as in YAML; repeatable."
+    ),
 ]
 Ids = Annotated[
     Path | None, typer.Option(help="One image_id per line; without: rows from 0.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.cli._options import n_workers
+from mmclust.cli._options import Settings, Workers
 
 if TYPE_CHECKING:
     from mmclust.export.map import Points
@@ -40,14 +40,7 @@ def build(
     min_images: Annotated[
         int | None, typer.Option(help="Images a class needs, where that is a rule.")
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="An option of the benchmark, its value in YAML; once for each.",
-        ),
-    ] = None,
+    options: Settings = None,
     annotations_only: Annotated[
         bool, typer.Option("--annotations-only", help="Do not look for image files.")
     ] = False,
@@ -58,12 +51,7 @@ def build(
             help="Record counts that are not the published ones instead of failing.",
         ),
     ] = False,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Threads; 0: as many as there are cores.", callback=n_workers
-        ),
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Build a benchmark: manifest, labels, summary, duplicates and data card.
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Workers
+
 if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.core.registry import Source, SourceFile
@@ -25,10 +27,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(
         "data/sample"
     ),
-    workers: Annotated[
-        int,
-        typer.Option(min=1, help="Processes; the result is the same at any number."),
-    ] = 2,
+    workers: Workers = 0,
     everything: Annotated[
         bool,
         typer.Option("--all", help="Draw every source, whatever params.yaml says."),
