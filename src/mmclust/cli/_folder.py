@@ -116,7 +116,7 @@ def _asked(asked: str) -> Coder:
 
 def _is_here(name: str) -> bool:
     """Tell whether an encoder's default weights can be had without the network."""
-    from mmclust.models.hub import is_here
+    from mmclust.models.hub import is_here, torch_cache
     from mmclust.models.packaged import PREFIX, is_installed
 
     params = Coder(name, {}).instance.options
@@ -124,10 +124,7 @@ def _is_here(name: str) -> bool:
     if weights.startswith(PREFIX):
         return _timm_is_here() and is_installed(weights.removeprefix(PREFIX))
     if name == "resnet50":
-        import torch
-
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        return any(folder.glob("resnet50-0676ba61.pth"))
+        return (torch_cache() / "resnet50-0676ba61.pth").is_file()
     return is_here(params.model, params.revision)
 
 

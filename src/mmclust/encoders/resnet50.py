@@ -30,6 +30,7 @@ from mmclust.models.hub import (
     missing,
     size_of,
     stamp,
+    torch_cache,
 )
 from mmclust.models.hub import identity as checkpoint_identity
 from mmclust.models.packaged import PREFIX, packaged_file
@@ -227,7 +228,7 @@ def _torchvision_file(params: Any) -> Path:
     if params.weights not in enum.__members__:
         return _given_file(params.weights, enum.__members__)
     weights = enum[params.weights]
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder = torch_cache()
     path = folder / Path(weights.url).name
     if not path.is_file():
         try:

@@ -70,6 +70,13 @@ def is_here(model: str, revision: str) -> bool:
     return _cached(model, revision) is not None
 
 
+def torch_cache() -> Path:
+    """Return the folder where torchvision keeps its weights."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
 def _cached(model: str, revision: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
