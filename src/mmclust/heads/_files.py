@@ -138,7 +138,7 @@ def _require_files(
                 where=option,
                 expected=f"at least {least}" if found < least else "one",
                 found=found,
-                do="see `mmclust head --help`",
+                do="see `mmclust fit --help`",
             )  # fmt: skip
 
 

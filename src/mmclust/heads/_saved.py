@@ -129,7 +129,7 @@ def load_head(folder: Path, seed: int = 0) -> tuple[dict[str, Any], dict[str, An
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    do = "train one: mmclust head tac … --save DIR"
+    do = "train one: mmclust fit tac … --save DIR"
     facts = read_record(folder / "head.json", {"head": str, "seeds": int}, do=do)
     if not 0 <= seed < facts["seeds"]:
         raise MmclustError(
