@@ -108,3 +108,22 @@ def tiny(tmp_path):
     write_labels(folder / "labels.parquet", labels)
     folder.with_name("tiny.json").write_text('{"n_classes": 3}\n')
     return tmp_path
+
+
+@pytest.fixture
+def cli():
+    """Run the command line in this process; errors are printed as ``main`` does."""
+    from typer.testing import CliRunner
+
+    from mmclust.cli import app
+    from mmclust.core.errors import MmclustError
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, [str(each) for each in arguments])
+        if isinstance(done.exception, MmclustError):
+            done.output_bytes += f"error: {done.exception}\n".encode()
+        elif done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return run

@@ -57,7 +57,7 @@ def _section(path: tuple[str, ...], command: Any) -> str:
 
 
 def _text(text: str | None) -> str:
-    return " ".join((text or "").replace("\b", "").split())
+    return " ".join((text or "").replace("\b", "").replace("\\[", "[").split())
 
 
 def _default(option: Any) -> str:

@@ -430,3 +430,41 @@ def test_real_photographs(tmp_path):
         size = (table["height"][row].as_py(), table["width"][row].as_py())
         assert rgb.shape == (*size, 3)
         assert rgb.dtype == np.uint8
+
+
+def test_strays_may_be_left_out(pictures):
+    """Pictures in no class folder, files that are none, empty folders: counted."""
+    raw = pictures("c/a.jpg", "d/b.jpg", "loose.jpg", **{
+        "c/bad.jpg": b"", "e/notes.txt": b"",
+    })  # fmt: skip
+    block = {"labels": "folders", "strays": "leave_out"}
+    summary, _, labels = build(raw, block)
+    assert labels == {"c/a": "c", "d/b": "d"}
+    told = "; ".join(summary["notes"]["told"])
+    assert "pictures in no class folder, NOT used: 1 (loose.jpg)" in told
+    assert "cannot be read as a picture, NOT used: 1 (c/bad.jpg)" in told
+    assert "other files, NOT used: 1 .txt (e/notes.txt)" in told
+    with pytest.raises(MmclustError, match="cannot be read as one"):
+        build(raw, {"labels": "folders"})
+
+
+def test_folders_that_may_be_classes_are_told(pictures):
+    """With the option that takes them for such; not where it was said."""
+    raw = pictures("c/a.jpg", "d/b.jpg")
+    hint = "its 2 folders (c, d) may be classes: labels=folders takes them for such"
+    assert hint in build(raw)[0]["notes"]["told"]
+    assert hint not in build(raw, {"labels": "none"})[0]["notes"]["told"]
+    assert hint not in build(raw, {"labels": "folders"})[0]["notes"]["told"]
+
+
+def test_tables_and_columns_of_any_name(pictures, tmp_path):
+    """A table elsewhere, a column that is named; rows of strays are no fault."""
+    raw = pictures("a.jpg", "b.jpg", **{"bad.jpg": b""})
+    table = tmp_path / "words.csv"
+    table.write_text("file,alt,caption\na.jpg,one,x\nb.jpg,two,y\nbad.jpg,three,z\n")
+    block = {"tables": [str(table)], "captions": "alt", "strays": "leave_out"}
+    summary, captions, _ = build(raw, block)
+    assert captions == {"a": ["one"], "b": ["two"]}
+    assert "captions from alt" in "; ".join(summary["notes"]["told"])
+    with pytest.raises(MmclustError, match="No table has the column of captions"):
+        build(raw, block | {"captions": "title"})

@@ -1,4 +1,4 @@
-"""`mmclust cluster METHOD`: one's own features, without params.yaml or DVC."""
+"""`mmclust fit CLUSTERER`: one's own features, without params.yaml or DVC."""
 
 import csv
 
@@ -18,7 +18,7 @@ def own(tmp_path, run_mmclust):
     def run(method, *options, k=3):
         asked = () if k is None else ("--k", k)
         return run_mmclust(
-            "cluster", method, "--image-features", "x.npy", *asked, *options,
+            "fit", method, "--features", "x.npy", *asked, *options,
             "--out", "c.csv", cwd=tmp_path,
         )  # fmt: skip
 
@@ -143,4 +143,4 @@ def test_usage(tmp_path, run_mmclust, own):
     assert own("kmeans", k="many").returncode == 2
     done = run_mmclust("cluster", "coco_cross", "hog", "--k", 5, cwd=tmp_path)
     assert done.returncode == 2
-    assert "go with features" in done.stderr
+    assert "No such option" in done.stderr

@@ -14,6 +14,8 @@ COMMANDS = {
     "nouns": ("nouns", "coco_cross"),
     "head": ("head", "coco_cross", "concat_kmeans"),
     "embed": ("embed", "mscoco_fg", "miniclip"),
+    "fit": ("fit", "tac", "--out", "o"),
+    "folder": ("folder", "p"),
     "assign": ("assign", "x.jpg", "--head", "h"),
     "learn": ("learn", "random"),
     "grounding": ("grounding",),

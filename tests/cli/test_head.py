@@ -1,4 +1,4 @@
-"""`mmclust nouns`, `head` and `assign` on embeddings of one's own."""
+"""`mmclust fit HEAD` and `assign` on embeddings of one's own."""
 
 import csv
 import json
@@ -31,19 +31,15 @@ def read(path):
 
 def test_from_embeddings_to_clusters(own, run_mmclust):
     """Nouns, counterparts, a trained head, new images; no params.yaml, no DVC."""
+    nouns = ("--nouns-features", "t.npy", "--words", "words.txt", "--nouns", "nouns")
+    head = ("fit", "tac", "--features", "x.npy", "--k", 3, *nouns)
     done = run_mmclust(
-        "nouns", "--image-features", "x.npy", "--nouns-features", "t.npy",
-        "--words", "words.txt", "--k", 3, "--out", "nouns", cwd=own,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "for 9 centres of 120 images, out of 40 (40 distinct)" in done.stdout
-    head = ("head", "tac", "--image-features", "x.npy", "--text-features",
-            "nouns/counterparts.npy", "--k", 3)  # fmt: skip
-    done = run_mmclust(
-        *head, "--epochs", 8, "--batch", 30, "--test-image-features", "z.npy",
+        *head, "--set", "epochs=8", "--set", "batch=30", "--test-features", "z.npy",
         "--ids", "ids.txt", "--out", "c.csv", "--save", "trained", cwd=own,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "for 9 centres of 120 images, out of 40 (40 distinct)" in done.stdout
+    assert (own / "nouns/counterparts.npy").is_file()
     rows = read(own / "c.csv")
     assert list(rows[0])[:2] == ["image_id", "cluster"]
     assert [row["image_id"] for row in rows] == [f"id{i}" for i in range(30)]
@@ -66,14 +62,14 @@ def test_from_embeddings_to_clusters(own, run_mmclust):
 def test_training_free_and_with_names(own, run_mmclust):
     """concat_kmeans finds the kinds; zero_shot says that it uses names."""
     done = run_mmclust(
-        "head", "concat_kmeans", "--image-features", "x.npy", "--text-features",
+        "fit", "concat_kmeans", "--image-features", "x.npy", "--text-features",
         "x.npy", "--k", 3, "--out", "c.csv", cwd=own,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     labels = [row["cluster"] for row in read(own / "c.csv")]
     assert len({(label, i % 3) for i, label in enumerate(labels)}) == 3
     done = run_mmclust(
-        "head", "zero_shot", "--image-features", "x.npy", "--text-features",
+        "fit", "zero_shot", "--image-features", "x.npy", "--text-features",
         "names.npy", "--names", "names.txt", "--out", "z.csv", cwd=own,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -84,26 +80,31 @@ def test_training_free_and_with_names(own, run_mmclust):
 
 def test_what_does_not_fit(own, run_mmclust):
     """Lengths, spaces, names, and options of the other use."""
-    head = ("head", "tac", "--image-features", "x.npy", "--k", 3, "--out", "c.csv")
+    head = ("fit", "tac", "--image-features", "x.npy", "--k", 3, "--out", "c.csv")
     np.save(own / "w.npy", np.ones((120, 5), np.float32))
     for text, message in (("z.npy", "wrong number of rows"), ("w.npy", "same space")):
         done = run_mmclust(*head, "--text-features", text, cwd=own)
         assert done.returncode == 1
         assert message in done.stderr
-    done = run_mmclust("head", "tca", *head[2:], "--text-features", "x.npy", cwd=own)
+    done = run_mmclust("fit", "tca", *head[2:], "--text-features", "x.npy", cwd=own)
     assert done.returncode == 1
     assert "Did you mean 'tac'?" in done.stderr
     done = run_mmclust(*head, cwd=own)
-    assert done.returncode == 2
-    assert "--text-features" in done.stderr
+    assert done.returncode == 1
+    assert "tac needs --text-features" in done.stderr
+    done = run_mmclust(
+        *head, "--image-features", "z.npy", "--text-features", "x.npy", cwd=own
+    )
+    assert "tac reads one array of --image-features" in done.stderr
     done = run_mmclust("nouns", "--image-features", "x.npy", cwd=own)
     assert done.returncode == 2
 
 
 def test_options_of_the_papers_by_hand(own, run_mmclust):
     """What UCF-101 and ImageNet have other; what has no effect is refused."""
-    head = ("head", "dxmc", "--image-features", "x.npy", "--text-features", "x.npy",
-            "--k", 3, "--out", "c.csv", "--epochs", 1, "--batch", 30)  # fmt: skip
+    head = ("fit", "dxmc", "--image-features", "x.npy", "--text-features", "x.npy",
+            "--k", 3, "--out", "c.csv", "--set", "epochs=1", "--set",
+            "batch=30")  # fmt: skip
     done = run_mmclust(
         *head, "--save", "saved", "--set", "temperature=5",
         "--set", "instance_temperature=0.5", cwd=own,
@@ -120,13 +121,16 @@ def test_options_of_the_papers_by_hand(own, run_mmclust):
         assert done.returncode == 1
         assert message in done.stderr
         assert "Traceback" not in done.stderr
-    nouns = ("nouns", "--image-features", "x.npy", "--nouns-features", "t.npy",
-             "--words", "words.txt", "--centres", 6, "--out", "n")  # fmt: skip
-    done = run_mmclust(*nouns, "--set", "top=2", "--set", "faiss_seed=1234", cwd=own)
+    nouns = ("fit", "counterpart_kmeans", "--features", "x.npy", "--nouns-features",
+             "t.npy", "--words", "words.txt", "--nouns", "n", "--out", "n.csv",
+             "--k", 3, "--set", "nouns.centres=6")  # fmt: skip
+    done = run_mmclust(
+        *nouns, "--set", "nouns.top=2", "--set", "nouns.faiss_seed=1234", cwd=own
+    )
     assert done.returncode == 0, done.stderr
     facts = json.loads((own / "n/nouns.json").read_text())
     assert facts["nouns"] <= 12
     assert facts["params"]["faiss_seed"] == 1234
-    done = run_mmclust(*nouns, "--set", "underscores=blank", cwd=own)
+    done = run_mmclust(*nouns, "--set", "nouns.underscores=blank", cwd=own)
     assert done.returncode == 1
     assert "the nouns are embedded already" in done.stderr

@@ -1,21 +1,23 @@
-"""`mmclust preset`: complete params files, and what they cost."""
+"""`mmclust preset`: short params files, completed when written, and what they cost."""
 
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 import yaml
 
-from mmclust.core.params import read_params
+from mmclust.cli.preset import completed
+from mmclust.core.params import Params, read_params
 from mmclust.core.plugins import known
 from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-NAMES = ["coco-real", "dxmc-table1", "joint-coco2014", "joint-coco2017",
-         "joint-flickr30k", "own-pictures", "sample", "text-guided-food",
+NAMES = ["coco-real", "dxmc-table1", "folder", "joint-coco2014", "joint-coco2017",
+         "joint-flickr30k", "real-weights", "sample", "text-guided-food",
          "text-guided-imagenet"]  # fmt: skip
 
 
@@ -70,12 +72,19 @@ def _named(node):
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
-def test_presets_are_complete(path):
-    """Every key that dvc.yaml names is in every preset: DVC wants them all there."""
+def test_presets_are_completed(path, tmp_path):
+    """Every key that dvc.yaml names is in what is written, and says the same."""
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data/sources.yaml", tmp_path / "data")
+    (tmp_path / "params.yaml").write_bytes(completed(path))
+    short, full = read_params(path), read_params(tmp_path / "params.yaml")
+    assert full.clustered == short.clustered
+    assert full == replace(short, model=full.model)
+    assert full.model == replace(short.model, benchmarks=full.model.benchmarks)
     dvc = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     own = {key for block in dvc["vars"] for key in block}
     for key in _named(dvc["stages"]) - own:
-        at = yaml.safe_load(path.read_text())
+        at = yaml.safe_load(completed(path))
         for part in key.split("."):
             assert part in at, key
             at = at[part]
@@ -84,7 +93,7 @@ def test_presets_are_complete(path):
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_presets_name_the_nouns_that_a_stage_makes(path):
     """And fetch what they are made of, unless nothing is fetched and nothing asks."""
-    preset = yaml.safe_load(path.read_text())
+    preset = yaml.safe_load(completed(path))
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["vocabulary"]
     assert preset["nouns"]["vocabulary"] in stage["outs"]
     offline = not preset["data"]["sources"] and not preset["model"]["heads"]
@@ -95,7 +104,7 @@ def test_presets_name_the_nouns_that_a_stage_makes(path):
 def test_dvc_reads_the_pipeline_with_every_preset(tmp_path, path):
     """All that dvc.yaml takes from params.yaml is there: nothing is left to guess."""
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(path, tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes(completed(path))
     code = (
         "from dvc.repo import Repo; Repo.init(no_scm=True);"
         "print(len(Repo().index.stages))"
@@ -114,8 +123,8 @@ def test_writing_keeps_what_was_there(repo, run_mmclust):
     done = run_mmclust("preset", "dxmc-table1", cwd=repo)
     assert done.returncode == 0, done.stderr
     assert (repo / "params.yaml.bak").read_bytes() == before
-    assert (repo / "params.yaml").read_bytes() == (
-        repo / "presets/dxmc-table1.yaml").read_bytes()  # fmt: skip
+    written = (repo / "params.yaml").read_bytes()
+    assert written == completed(repo / "presets/dxmc-table1.yaml")
     done = run_mmclust("preset", "coco-real", cwd=repo)
     assert done.returncode == 1
     assert "params.yaml.bak holds another" in done.stderr
@@ -176,3 +185,15 @@ def test_table_1_prepares_pixels_and_nouns_as_the_release_does():
     assert (nouns.faiss_seed, nouns.max_points_per_centroid) == (1234, 256)
     assert (nouns.noun_softmax_dtype, nouns.counterpart_dtype) == ("float16",) * 2
     assert (nouns.prompt_normalisation, nouns.deduplicate_nouns) == (False, False)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_short(path):
+    """They say what is not the default, but for the sample, which explains all."""
+    if path.stem == "sample":
+        return
+    defaults = asdict(Params())
+    for section, values in yaml.safe_load(path.read_text()).items():
+        assert values != defaults[section], section
+        for key, value in values.items() if isinstance(values, dict) else ():
+            assert value != defaults[section].get(key, ""), f"{section}.{key}"

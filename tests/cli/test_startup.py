@@ -1,5 +1,6 @@
 """The command line starts without anything heavy, and tells errors as one message."""
 
+import re
 import subprocess
 import sys
 
@@ -54,9 +55,20 @@ def test_every_stage_has_help(run_mmclust, tmp_path):
     """Help works anywhere and names the stages in order."""
     done = run_mmclust("--help", cwd=tmp_path)
     assert done.returncode == 0
+    everyday = ["folder", "fit", "assign", "score", "diff", "preset"]
     words = ["sample", "fetch", "build", "encode", "cluster", "report"]
-    places = [done.stdout.index(f" {word} ") for word in words]
-    assert places == sorted(places)
+    parts = re.split(r"Every day|The stages of|Results|Data ─", done.stdout)
+    assert len(parts) == 5
+    for part, names in zip(parts[1:], (everyday, words), strict=False):
+        places = [part.index(f"│ {name} ") for name in names]
+        assert places == sorted(places)
+
+
+def test_help_shows_brackets_and_wraps(run_mmclust, tmp_path):
+    """What stands in brackets is text, and a paragraph fills the terminal's width."""
+    done = run_mmclust("fit", "--help", cwd=tmp_path)
+    assert "[,conf" in done.stdout
+    assert "words.txt --k" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,16 @@ def test_concreteness(score):
     assert (found["n_words"], found["n_without_estimate"]) == (3, 1)
 
 
+def test_concreteness_without_counts(score):
+    """All words of the predictions alike: no score of frequent words."""
+    predictions = PREDICTIONS + "idea,0.6\n"
+    found = score("concreteness", predictions=predictions, norms=NORMS)
+    assert found["n_words"] == 3
+    r = np.corrcoef([0.9, 0.5, 0.6], [4.9, 4.8, 1.6])[0, 1]
+    assert found["prediction_correlation_over_0"] == pytest.approx(r, abs=1e-6)
+    assert not [key for key in found if "over_1" in key or "over_5" in key]
+
+
 def test_association(score):
     found = score("association", clusters=CLUSTERS, norms=SWOW)
     assert (found["mas"], found["found"], found["not_found"]) == (9.5, 2, 3)

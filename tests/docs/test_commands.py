@@ -16,7 +16,7 @@ from tests.docs.clone import bash
 
 ALL = [block for page in pages() for block in blocks(page)]
 OTHERS = {
-    "cp", "docker", "export", "git", "head", "id", "mkdir", "mv", "rm", "sed",
+    "cp", "docker", "export", "git", "head", "id", "mkdir", "mv", "pip", "rm", "sed",
     "source", "true",
 }  # fmt: skip
 

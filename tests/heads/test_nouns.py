@@ -116,7 +116,7 @@ def test_vocabularies_that_will_not_do(tmp_path):
     words.write_bytes(b"caf\xe9\n")
     with pytest.raises(MmclustError, match="must be UTF-8"):
         read_vocabulary(words)
-    with pytest.raises(MmclustError, match=r"mmclust sources nouns"):
+    with pytest.raises(MmclustError, match=r"mmclust vocabulary"):
         read_vocabulary(tmp_path / "none.csv")
     table = tmp_path / "t.csv"
     table.write_text("noun\ndog\n")

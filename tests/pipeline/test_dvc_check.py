@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+from mmclust.cli.preset import completed
 from mmclust.scoring.record import read
 from tests.pipeline.test_dvc import commit, copy_project, dvc, run, stages_run
 from tests.pipeline.test_dvc_own_pictures import write_pictures
@@ -21,7 +22,7 @@ BENCHMARKS = ("holiday", "work")
 def repo(tmp_path_factory):
     top = tmp_path_factory.mktemp("check")
     root = copy_project(top / "repo")
-    params = yaml.safe_load((root / "presets/own-pictures.yaml").read_text())
+    params = yaml.safe_load(completed(root / "presets/folder.yaml"))
     pictures = top / "pictures"
     params["data"]["mirror"] = str(top)
     params["benchmarks"] = {

@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 
+from mmclust.cli.preset import completed
 from tests.pipeline.test_dvc import (
     as_before,
     commit,
@@ -37,7 +38,7 @@ def repo(tmp_path_factory):
     """Features, nouns, clusters, a head and learned words of thirty pictures."""
     root = tmp_path_factory.mktemp("repo")
     copy_project(root)
-    params = yaml.safe_load((root / "presets/own-pictures.yaml").read_text())
+    params = yaml.safe_load(completed(root / "presets/folder.yaml"))
     params["benchmarks"]["folder"] = {"labels": "folders"}
     params["encoders"] = {"color_histogram": {"bins": 16}, "miniclip": MINICLIP}
     params["model"] |= {"encoder": "miniclip", "n_seeds": 2, "k": 3, "heads": ["tac"]}
@@ -47,6 +48,7 @@ def repo(tmp_path_factory):
     params["nouns"] = {"vocabulary": "words.txt", "centres": 3}
     params["words"] = {"cooccurrence": {"clusters": 2, "word_list": None}}
     params["learning"]["n_seeds"] = 1
+    params["score"]["baseline"]["encoder"] = "color_histogram"
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     (root / "words.txt").write_text(WORDS)
     write_pictures(root / "data/raw/folder", labelled=True)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from mmclust.cli.preset import completed
 from mmclust.scoring.record import read
 from tests.pipeline.test_dvc import commit, copy_project, dvc, run, stages_run, words
 
@@ -29,7 +30,7 @@ def write_pictures(folder, *, labelled):
 def test_the_pipeline_of_own_pictures(labelled, tmp_path):
     """No WordNet, no sample, no network: from build to the page, then nothing."""
     root = copy_project(tmp_path / "repo")
-    params = yaml.safe_load((root / "presets/own-pictures.yaml").read_text())
+    params = yaml.safe_load(completed(root / "presets/folder.yaml"))
     params["data"]["mirror"] = str(tmp_path)  # a folder that holds no data set
     params["benchmarks"]["folder"] = {"labels": "folders" if labelled else "none"}
     # An encoder that shares a space with words, which are not there.
@@ -38,7 +39,9 @@ def test_the_pipeline_of_own_pictures(labelled, tmp_path):
         "miniclip": {"dim": 16, "size": 24, "steps": 5, "batch": 10},
     }
     params["model"] |= {"encoder": "miniclip", "n_seeds": 2, "k": 3}
-    params["score"]["n_resamples"] = 100
+    params["score"] = {"n_resamples": 100, "baseline": {
+        "encoder": "color_histogram", "view": "image", "clusterer": "kmeans",
+    }}  # fmt: skip
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     write_pictures(root / "data/raw/folder", labelled=labelled)
     run(root, "git", "init", "-q", "-b", "main")

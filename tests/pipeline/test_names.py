@@ -111,7 +111,7 @@ def test_names_stand_in_no_command_by_themselves():
         ("encode", "--benchmark", "coco_cross", "--encoder"),
         ("encode", "--encoder", "hog", "--benchmark"),
         ("score", "benchmark", "--benchmark"),
-        ("cognition", "word-list", "--name"), ("learn",), ("caption", "coco_cross"),
+        ("word-list", "--name"), ("learn",), ("caption", "coco_cross"),
         ("published", "compare"), ("submit",), ("panels", "coco_cross"),
         ("retrieve", "benchmark"), ("track-report",), ("preset",),
     ],

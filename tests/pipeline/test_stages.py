@@ -32,12 +32,12 @@ ENTRIES = {
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
     "vocabulary": ["sources.wordnet"],
-    "word_list": ["cognition.norms"],
+    "word-list": ["cognition.norms"],
     "caption": ["encode.captioning"],
     "encode": ["encode.stage", *plugins("encoders")],
     "nouns": ["heads._nouns", *plugins("encoders")],
     "cluster": ["clusterers._stage", *plugins("clusterers")],
-    "head": ["heads._stage", *plugins("heads")],
+    "head": ["heads._stage", *plugins("heads"), *plugins("encoders")],
     "embed": ["encode.embed", *plugins("encoders")],
     "retrieve": ["retrieval.stage"],
     "learn": ["words._stage", *plugins("words")],
@@ -80,7 +80,7 @@ def closure(modules):
 def test_the_stages_are_those_of_the_design():
     """One word each, in order; the table above knows them all."""
     words = [
-        "check", "sample", "fetch", "build", "vocabulary", "word_list", "caption",
+        "check", "sample", "fetch", "build", "vocabulary", "word-list", "caption",
         "encode",
         "nouns", "cluster", "head", "embed", "retrieve", "learn", "cognition", "score",
         "grounding", "budget", "report",
@@ -199,7 +199,7 @@ def test_objects_are_opened_by_grounding_alone():
 def test_norms_are_read_by_cognition_alone():
     """What learns depends on a list of words, whose stage lets no rating through."""
     readers = {s for s in STAGES for d in deps(s) if covers("data/raw", d)}
-    assert readers == {"build", "vocabulary", "word_list", "cognition", "report"}
+    assert readers == {"build", "vocabulary", "word-list", "cognition", "report"}
     word = re.compile(r"read_(ratings|strengths|categories)\b")
     users = {
         path.relative_to(ROOT / "src/mmclust").parts[0]

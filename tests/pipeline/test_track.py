@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mmclust.cli.preset import completed
 from mmclust.core.clusters import read_clusters
 from mmclust.core.manifest import read_manifest
 from mmclust.scoring.record import path_of, read
@@ -38,7 +39,7 @@ def write_dishes(folder):
 
 def params_of(root):
     """The preset of Food-101, with tiny checkpoints in place of the real ones."""
-    params = yaml.safe_load((ROOT / "presets/text-guided-food.yaml").read_text())
+    params = yaml.safe_load(completed(ROOT / "presets/text-guided-food.yaml"))
     blip, sbert = make.blip(root / "blip"), make.sbert(root / "sbert")
     resnet = make.torchvision(root / "resnet")
     image = {"model": "resnet18", "weights": str(resnet), "short_side": 40, "crop": 32}

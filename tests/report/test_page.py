@@ -108,7 +108,7 @@ def test_page_holds_every_part_of_a_run(run):
         "Params and digests",
     ]
     for expected in (
-        "not a git checkout",
+        "was not made in a git checkout",
         "n_resamples: 1000",
         "ab" * 32,
         "not compared: the source is the built-in sample",

@@ -83,7 +83,7 @@ def test_every_source_is_fetched_from_the_sample(name, project):
 
 
 def test_the_samples_nouns_are_taken_as_they_are(project):
-    """`sources nouns` copies the sample's list, and derives WordNet's from WordNet."""
+    """`vocabulary` copies the sample's list, and derives WordNet's from WordNet."""
     raw, out = project / "data/raw/wordnet", project / "nouns.csv"
     fetch_source("wordnet", mirror="sample", out=raw, root=project)
     made = (raw / "WordNetNouns.csv").read_bytes()

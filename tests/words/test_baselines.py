@@ -18,8 +18,8 @@ sentences = st.lists(st.lists(st.integers(0, 5), max_size=7), min_size=1, max_si
 
 @pytest.fixture
 def root(tmp_path):
-    (tmp_path / "data/word_list").mkdir(parents=True)
-    (tmp_path / "data/word_list/words.txt").write_text(LIST)
+    (tmp_path / "data/word-list").mkdir(parents=True)
+    (tmp_path / "data/word-list/words.txt").write_text(LIST)
     return tmp_path
 
 
@@ -129,7 +129,7 @@ def test_a_list_of_null_is_all_words(root):
     ],
 )
 def test_bad_lists(root, block, text, message):
-    (root / "data/word_list/words.txt").write_text(text)
+    (root / "data/word-list/words.txt").write_text(text)
     with pytest.raises(MmclustError, match=message):
         learn("cooccurrence", root, **block)
 

@@ -23,10 +23,11 @@ from mmclust.benchmarks._own_tables import (
     unusable,
 )
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.io import require_file
 from mmclust.core.text import look_alikes, same_form, shown, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.benchmarks._own_folder import Files
@@ -47,22 +48,47 @@ class Metadata:
     sources: dict[str, str] = field(default_factory=dict)
 
 
-def read_metadata(files: Files, *, labels: bool) -> Metadata:
-    """Read the tables of a directory."""
+def read_metadata(
+    files: Files, *, labels: bool, captions: str = "", tables: Sequence[Path] = ()
+) -> Metadata:
+    """Read the tables of a directory, and others; ``captions`` names their column."""
     metadata = Metadata()
     pictures = _Pictures(files)
     sidecars = {name for names in _sidecars(files).values() for name in names}
     for name in files.others:
         if TABLE.fullmatch(posixpath.basename(name)) and name not in sidecars:
-            _read_table(files.raw / name, name, metadata, pictures, labels=labels)
+            path = files.raw / name
+            _read_table(path, name, metadata, pictures, labels=labels, column=captions)
+    for path in tables:
+        require_file(path, "give a table: .csv, .jsonl, .parquet, or Flickr's lines")
+        name = os.path.relpath(path, files.raw)
+        if name not in metadata.tables:
+            _read_table(path, name, metadata, pictures, labels=labels, column=captions)
+    known = [c for table in metadata.tables.values() for c in table.get("captions", ())]
+    if captions and captions not in known:
+        raise MmclustError(
+            "No table has the column of captions",
+            where=files.raw,
+            expected=f"a column {captions}",
+            found=f"columns of captions: {some(known) or 'none'}"
+            if metadata.tables
+            else "no table; one is named metadata.csv, captions.txt or the like",
+            do="give the table's path, or correct the column",
+        )
     return metadata
 
 
 def _read_table(
-    path: Path, name: str, metadata: Metadata, pictures: _Pictures, *, labels: bool
+    path: Path,
+    name: str,
+    metadata: Metadata,
+    pictures: _Pictures,
+    *,
+    labels: bool,
+    column: str,
 ) -> None:
     """Take over one table."""
-    columns, entries, digest = read_table_file(path)
+    columns, entries, digest = read_table_file(path, column)
     if columns is None or not entries:
         form = "neither a line that names columns nor lines of name, tab, caption"
         why = "it has no row" if columns else f"it has {form}"

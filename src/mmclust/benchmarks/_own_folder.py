@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
@@ -218,14 +218,31 @@ def identities(files: Files) -> dict[str, str]:
     return ids
 
 
-def folder_labels(files: Files) -> dict[str, str]:
-    """Return the class of each picture: its first folder, below that of its split."""
+def without(files: Files, *groups: Iterable[str]) -> Files:
+    """Return the files with some pictures among the others."""
+    gone = {name for names in groups for name in names}
+    kept = tuple(name for name in files.pictures if name not in gone)
+    _refuse_none(files.root, list(kept), sorted(gone))
+    top = files.root.relative_to(files.raw)
+    others = sorted([*files.others, *((top / name).as_posix() for name in gone)])
+    return replace(files, pictures=kept, others=tuple(others))
+
+
+def class_folders(files: Files) -> tuple[dict[str, str], list[str], list[str]]:
+    """Return the class folder of each picture, pictures in none, and empty folders."""
     depth = 1 if files.splits else 0
     parts = {name: name.split("/") for name in files.pictures}
     loose = [name for name, p in parts.items() if len(p) < depth + 2]
     held = {"/".join(p[: d + 1]) for p in parts.values() for d in range(len(p) - 1)}
     bare = [written(folder) for folder in files.folders if folder not in held]
-    if loose or bare:
+    classes = {name: same_form(p[depth]) for name, p in parts.items() if p[depth + 1 :]}
+    return classes, loose, bare
+
+
+def folder_labels(files: Files, *, strict: bool = True) -> dict[str, str]:
+    """Return the class of each picture: its first folder, below that of its split."""
+    classes, loose, bare = class_folders(files)
+    if strict and (loose or bare):
         splits = f" below {', '.join(sorted(files.splits))}" if files.splits else ""
         raise MmclustError(
             "Pictures lie in no class folder" if loose else "Class folders are empty",
@@ -233,9 +250,9 @@ def folder_labels(files: Files) -> dict[str, str]:
             expected="each picture in a folder named as its class, no folder empty"
             + (f"; the classes are the folders{splits}" if splits else ""),
             found=some(loose or bare),
-            do="move or remove them, or leave benchmarks.folder.labels at auto",
+            do="move or remove them, set strays to leave_out, or labels to auto",
         )
-    return {name: same_form(p[depth]) for name, p in parts.items()}
+    return classes
 
 
 def told_of_folders(files: Files) -> list[str]:
@@ -253,8 +270,13 @@ def told_of_folders(files: Files) -> list[str]:
     return []
 
 
-def read_pictures(files: Files) -> dict[str, Picture]:
-    """Read each picture: its digest, and its size from the header."""
+def read_pictures(
+    files: Files, strays: str = "fail"
+) -> tuple[dict[str, Picture], list[str]]:
+    """Read each picture: its digest, and its size from the header.
+
+    Returned with what cannot be read, which is refused unless it may be left out.
+    """
     read: dict[str, Picture] = {}
     bad: list[str] = []
     for name in track(files.pictures, "reading pictures", unit="pictures"):
@@ -270,7 +292,7 @@ def read_pictures(files: Files) -> dict[str, Picture]:
             bad.append(f"{name} ({error.parts['found']})")
         else:
             read[name] = Picture(width, height, hashlib.sha256(data).hexdigest())
-    if bad:
+    if bad and strays == "fail":
         raise MmclustError(
             "Files with the ending of an image cannot be read as one",
             where=files.root,
@@ -278,7 +300,7 @@ def read_pictures(files: Files) -> dict[str, Picture]:
             found=f"{len(bad):,} others: {some(bad)}",
             do="repair them, or take them out of the directory",
         )
-    return read
+    return read, [name for name in files.pictures if name not in read]
 
 
 def _bytes(path: Path) -> bytes:

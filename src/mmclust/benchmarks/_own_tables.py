@@ -68,20 +68,25 @@ Entries = list[tuple[str, dict[str, Any]]]
 """Rows, each with its place for messages."""
 
 
-def read_table_file(path: Path) -> tuple[Columns | None, Entries, str]:
-    """Return a table's columns, its rows and its sha256; no columns: it is no table."""
+def read_table_file(
+    path: Path, captions: str = ""
+) -> tuple[Columns | None, Entries, str]:
+    """Return a table's columns, its rows and its sha256; no columns: it is no table.
+
+    ``captions`` names a column of captions, whatever it is called.
+    """
     if path.suffix.lower() == ".parquet":
-        return *_parquet(path), file_digest(path)
+        return *_parquet(path, captions), file_digest(path)
     data = path.read_bytes()
     text, digest = file_text(data, path), hashlib.sha256(data).hexdigest()
     kind = path.suffix.lower()
     if kind in {".json", ".jsonl"}:
         entries = list(_json_rows(text, path, lines=kind == ".jsonl"))
         names = dict.fromkeys(key for _, entry in entries for key in entry)
-        return _columns(list(names) or [NAMES[0]], path), entries, digest
+        return _columns(list(names) or [NAMES[0]], path, captions), entries, digest
     delimiter = _delimiter(text)
     if delimiter:
-        return *_csv(text, path, delimiter), digest
+        return *_csv(text, path, delimiter, captions), digest
     if entries := list(_token_rows(text, path)):
         return Columns("name", ("caption",), "", "", "", ()), entries, digest
     if kind in {".csv", ".tsv"} and text.strip():
@@ -109,7 +114,7 @@ def plain_name(column: str) -> str:
     return re.sub(r"[-\s]+", "_", column.strip().casefold())
 
 
-def _columns(names: list[str], path: Path) -> Columns:
+def _columns(names: list[str], path: Path, chosen: str) -> Columns:
     """Tell what each column holds."""
     plain = {name: plain_name(name) for name in names}
     twice = [name for name, n in Counter(names).items() if n > 1 and name]
@@ -127,6 +132,7 @@ def _columns(names: list[str], path: Path) -> Columns:
     stems = list(dict.fromkeys(match[1] for _, match in numbered))
     numbered.sort(key=lambda c: (stems.index(c[1][1]), int(c[1][2] or -1)))
     captions = tuple(name for name, _ in numbered)
+    captions = (chosen,) if chosen and chosen in names else captions
     label, image_id, split = first(LABELS), first(("image_id",)), first(("split",))
     used = {named, *captions, label, image_id, split}
     unused = tuple(name or "(no name)" for name in plain if name not in {*used} - {""})
@@ -145,7 +151,9 @@ def _delimiter(text: str) -> str:
     return ""
 
 
-def _csv(text: str, path: Path, delimiter: str) -> tuple[Columns, Entries]:
+def _csv(
+    text: str, path: Path, delimiter: str, captions: str
+) -> tuple[Columns, Entries]:
     # In strict mode a quote that is never closed is an error, not a long field.
     rows = csv.reader(
         io.StringIO(text, newline=""),
@@ -174,7 +182,7 @@ def _csv(text: str, path: Path, delimiter: str) -> tuple[Columns, Entries]:
             entries.append((where, dict(zip(header, cells, strict=False))))
     except csv.Error as error:
         raise unusable(f"{path}, line {rows.line_num}", error) from error
-    return _columns(header, path), entries
+    return _columns(header, path, captions), entries
 
 
 def _json_rows(
@@ -225,14 +233,14 @@ def _token_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from ((where, entry) for _, _, where, entry in rows)
 
 
-def _parquet(path: Path) -> tuple[Columns, Entries]:
+def _parquet(path: Path, captions: str) -> tuple[Columns, Entries]:
     """Read the columns that are used; others may hold whole pictures."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            columns = _columns(list(file.schema_arrow.names), path)
+            columns = _columns(list(file.schema_arrow.names), path, captions)
             chosen = [columns.name, *columns.captions]
             chosen += [columns.label, columns.image_id, columns.split]
             wanted = list(dict.fromkeys(name for name in chosen if name))

@@ -11,8 +11,8 @@ Source: none; the pictures are your own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here, row_at
 from mmclust.benchmarks._own_captions import (
@@ -22,11 +22,13 @@ from mmclust.benchmarks._own_captions import (
     usable_splits,
 )
 from mmclust.benchmarks._own_folder import (
+    class_folders,
     find_files,
     folder_labels,
     identities,
     read_pictures,
     told_of_folders,
+    without,
     written,
 )
 from mmclust.core.archives import Place
@@ -36,10 +38,9 @@ from mmclust.core.types import SPLITS, Built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mmclust.benchmarks._own_captions import Metadata
-    from mmclust.benchmarks._own_folder import Files
+    from mmclust.benchmarks._own_folder import Files, Picture
 
 SOURCE = "folder"
 DEFAULT_SPLIT = "all"
@@ -70,18 +71,29 @@ class Params:
     """``auto``: the first folders, if all of them are named like splits (``train``,
     ``test``), or the metadata's column ``split``; ``none``: all pictures are
     ``train``."""
+    captions: str = ""
+    """The column of captions, where its name does not say that it holds them."""
+    tables: tuple[str, ...] = ()
+    """Tables that lie elsewhere, or are named otherwise than metadata."""
+    strays: Literal["fail", "leave_out"] = "fail"
+    """What is done with pictures beside class folders, and with files that end like
+    pictures and cannot be read as one; those left out are counted."""
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     """Take every picture below a directory."""
     _check_options(params, split)
-    files = find_files(raw)
-    metadata = read_metadata(files, labels=params.labels == "auto")
-    labels = _labels(files, metadata, params.labels)
+    files, pictures, strays = _usable(find_files(raw), params, images=images)
+    metadata = read_metadata(
+        files,
+        labels=params.labels == "auto",
+        captions=params.captions,
+        tables=[Path(name).expanduser() for name in params.tables],
+    )
+    labels = _labels(files, metadata, params)
     ids = usable_ids(metadata, files.pictures) or identities(files)
     splits = _splits(files, metadata, params.splits)
     captions, used = read_sidecars(files, metadata.captions)
-    pictures = read_pictures(files) if images else {}
     rows = [
         row_at(
             ids[name],
@@ -103,7 +115,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
         {"files": digest_of(sources)},  # one, as there may be many files
-        _notes(files, metadata, captions, used, set(labels.values()), params),
+        _notes(files, metadata, captions, used, labels, params, strays),
         fit=("train",) if "train" in there else tuple(there),
         evaluate=(reported,),
     )
@@ -125,13 +137,30 @@ def _check_options(params: Params, split: str) -> None:
             )
 
 
-def _labels(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
+def _usable(
+    files: Files, params: Params, *, images: bool
+) -> tuple[Files, dict[str, Picture], dict[str, list[str]]]:
+    """Read the pictures; return those to take, and why others are left out."""
+    strays: dict[str, list[str]] = {}
+    if params.strays == "leave_out" and params.labels == "folders":
+        strays["pictures in no class folder"] = class_folders(files)[1]
+        files = without(files, *strays.values())
+    pictures, bad = read_pictures(files, params.strays) if images else ({}, [])
+    if bad:
+        strays["files that cannot be read as a picture"] = bad
+        files = without(files, bad)
+    return files, pictures, {why: names for why, names in strays.items() if names}
+
+
+def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
     """Return the label of each picture; of all or of none."""
-    if kind == "none":
+    if params.labels == "none":
         return {}
-    if kind == "folders":
-        return folder_labels(files)
+    if params.labels == "folders":
+        return folder_labels(files, strict=params.strays == "fail")
     bare = [name for name in files.pictures if name not in metadata.labels]
+    if metadata.labels and bare and params.strays == "leave_out":
+        return {}
     if metadata.labels and bare:
         raise MmclustError(
             "Some pictures have no label",
@@ -157,11 +186,14 @@ def _notes(
     metadata: Metadata,
     captions: Mapping[str, tuple[str, ...]],
     used: set[str],
-    classes: set[str],
+    labels: Mapping[str, str],
     params: Params,
+    strays: Mapping[str, list[str]],
 ) -> dict[str, Any]:
     """Say where captions and labels are from, and what was left out."""
-    read = {*used, *metadata.tables}
+    top = files.root.relative_to(files.raw)
+    gone = {(top / name).as_posix() for names in strays.values() for name in names}
+    read, classes = {*used, *metadata.tables, *gone}, set(labels.values())
     out = [name for name in files.others if name not in read]
     endings: dict[str, list[str]] = {}
     for name in out:
@@ -175,6 +207,11 @@ def _notes(
     told = [
         *(told_of_folders(files) if params.splits == "auto" else []),
         *([f"all pictures are of ONE class, {one}"] if one else []),
+        *_told_of_classes(files, metadata, labels, params),
+        *(
+            f"{why}, NOT used: {len(names):,} ({some(map(written, names), 3)})"
+            for why, names in strays.items()
+        ),
         *_told_of_tables(files, metadata, params),
         *([f"images without caption: {bare:,}"] if captions and bare else []),
         *_told_of_files(files, endings),
@@ -189,6 +226,23 @@ def _notes(
         "special_files": [written(name) for name in files.special],
         "told": told,
     }
+
+
+def _told_of_classes(
+    files: Files, metadata: Metadata, labels: Mapping[str, str], params: Params
+) -> list[str]:
+    """Say which classes there might be, and are not used."""
+    if labels or params.labels == "none":
+        return []
+    if known := metadata.labels:
+        n, of = f"{len(known):,}", f"{len(files.pictures):,}"
+        return [f"classes are known of {n} of {of} pictures, and NOT used"]
+    found, loose, _ = class_folders(files)
+    if loose or len(set(found.values())) < 2:  # noqa: PLR2004
+        return []
+    names = sorted(set(found.values()))
+    what = f"its {len(names)} folders ({some(names, 3)}) may be classes"
+    return [f"{what}: labels=folders takes them for such"]
 
 
 def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[str]:

@@ -6,6 +6,7 @@ in a blink.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,14 +27,24 @@ from mmclust.cli.benchmarks import build, export
 from mmclust.cli.board import diff, leaderboard, reproduce
 from mmclust.cli.clusterers import cluster, submit
 from mmclust.cli.encoders import caption, embed, encode
-from mmclust.cli.heads import assign, head, nouns, panels
+from mmclust.cli.fit import assign, fit
+from mmclust.cli.folder import folder
+from mmclust.cli.heads import head, nouns, panels
 from mmclust.cli.preset import preset
 from mmclust.cli.report import budget, plots_page, report, track_report
-from mmclust.cli.sources import fetch, sample
-from mmclust.cli.words import learn
+from mmclust.cli.sources import fetch, sample, vocabulary
+from mmclust.cli.words import learn, word_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+ORDER = (
+    "folder", "fit", "assign", "score", "diff", "preset", "sample", "fetch", "build",
+    "vocabulary", "word-list", "caption", "encode", "nouns", "cluster", "head", "embed",
+    "retrieve", "learn", "cognition", "grounding",
+)  # fmt: skip
+"""Of the help: what is wanted every day, then the stages; the rest as added."""
 
 
 class StoppedError(Exception):
@@ -43,12 +54,35 @@ class StoppedError(Exception):
 class StoppableGroup(TyperGroup):
     """Commands that Ctrl-C ends with :class:`StoppedError`."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        place = {name: i for i, name in enumerate(ORDER)}
+        in_order = sorted(self.commands, key=lambda name: place.get(name, len(place)))
+        self.commands = {name: self.commands[name] for name in in_order}
+        for command in self.commands.values():
+            _make_plain(command)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that is asked for."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise StoppedError from None
+
+
+def _make_plain(command: Any) -> None:
+    """Let help texts wrap as paragraphs, and show ``[brackets]``, else styles."""
+    from rich.markup import escape
+
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        text if "\n- " in text else " ".join(text.split("\n")) for text in paragraphs
+    )
+    for each in (command, *command.params):
+        if getattr(each, "help", None):
+            each.help = escape(each.help)
+    for inner in getattr(command, "commands", {}).values():
+        _make_plain(inner)
 
 
 app = typer.Typer(
@@ -58,10 +92,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Reproducible clustering of images together with their captions. "
     "`dvc repro` runs every stage; each can be run by itself. Stage commands take "
-    "names as arguments and everything else from params.yaml.",
+    "names as arguments and everything else from params.yaml; commands on files of "
+    "your own need no params.yaml.",
 )
-_PIPELINE = "The pipeline, in order"
-_BESIDE = "Beside it"
+EVERYDAY = "Every day"
+STAGES = "The stages of the pipeline, in order"
+RESULTS = "Results"
+DATA = "Data"
 MEASURED = (build, caption, encode, nouns, cluster, head, submit)
 
 
@@ -73,19 +110,21 @@ def _add(panel: str, *commands: Callable[..., Any], names: bool = True) -> None:
         )
 
 
-_add(_PIPELINE, sample, fetch, build, caption, encode, nouns, cluster, head, embed)
-app.add_typer(retrieval.app, name="retrieve", rich_help_panel=_PIPELINE)
-_add(_PIPELINE, learn)
-app.add_typer(cognition.app, name="cognition", rich_help_panel=_PIPELINE)
-app.add_typer(grounding.app, name="grounding", rich_help_panel=_PIPELINE)
-app.add_typer(score.app, name="score", rich_help_panel=_PIPELINE)
-_add(_PIPELINE, budget, report, names=False)
-_add(_BESIDE, diff, leaderboard, reproduce, names=False)
-_add(_BESIDE, submit, track_report)
-_add(_BESIDE, export, assign, names=False)
-_add(_BESIDE, panels)
-app.add_typer(sources.app, name="sources", rich_help_panel=_BESIDE)
-app.add_typer(words.app, name="words", rich_help_panel=_BESIDE)
-app.add_typer(published.app, name="published", rich_help_panel=_BESIDE)
-_add(_BESIDE, preset)
+_add(EVERYDAY, folder, fit, assign, names=False)
+app.add_typer(score.app, name="score", rich_help_panel=EVERYDAY)
+_add(EVERYDAY, diff, names=False)
+_add(EVERYDAY, preset)
+_add(STAGES, sample, fetch, build, vocabulary, word_list, caption, encode, nouns)
+_add(STAGES, cluster, head, embed)
+app.add_typer(retrieval.app, name="retrieve", rich_help_panel=STAGES)
+_add(STAGES, learn)
+app.add_typer(cognition.app, name="cognition", rich_help_panel=STAGES)
+app.add_typer(grounding.app, name="grounding", rich_help_panel=STAGES)
+_add(STAGES, budget, report, names=False)
+_add(RESULTS, leaderboard, reproduce, names=False)
+app.add_typer(published.app, name="published", rich_help_panel=RESULTS)
+_add(RESULTS, submit, track_report, panels)
+app.add_typer(sources.app, name="sources", rich_help_panel=DATA)
+_add(DATA, export, names=False)
+app.add_typer(words.app, name="words", rich_help_panel=DATA)
 app.command(hidden=True)(plots_page)

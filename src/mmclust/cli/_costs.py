@@ -50,13 +50,10 @@ def costed(command: Callable[..., list[str] | None]) -> Callable[..., None]:
 
 def _names(given: Mapping[str, Any]) -> list[str]:
     """Return benchmark and what else the stage is of; nothing if by hand."""
-    names = list(given.get("names") or [given.get("benchmark")])
+    names: list[str] = [given.get("benchmark") or ""]
     names += [given[key] for key in ("name", "encoder", "head") if given.get(key)]
     names += given.get("encoders") or []
-    by_hand = any(
-        given.get(key)
-        for key in ("image_features", "text_features", "raw", "dry_run", "check")
-    )
+    by_hand = any(given.get(key) for key in ("raw", "dry_run", "check"))
     if by_hand or not all(names) or not Path("params.yaml").is_file():
         return []
     known = Path("data/benchmarks") / names[0] / "manifest.parquet"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import Params
 
-MATRIX = ("source", "benchmark", "captioner", "encoder", "head", "word_model")
+MATRIX = (
+    "source", "benchmark", "captioner", "encoder", "head", "word_model", "name",
+)  # fmt: skip
 """The keys of dvc.yaml's matrices that are arguments of commands."""
 
 
@@ -67,6 +69,16 @@ Device = Annotated[
 ]
 Workers = Annotated[
     int, typer.Option(min=0, help="Processes; 0: one per core.", callback=n_workers)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random number of the run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="key=value: an option, its value as in YAML; repeatable."
+    ),
+]
+Ids = Annotated[
+    Path | None, typer.Option(help="One image_id per line; without: rows from 0.")
 ]
 Built = Annotated[str, typer.Argument(help="A built benchmark.")]
 FineGrained = Annotated[str, typer.Argument(help="For instance mscoco_fg.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.cli._options import n_workers
+from mmclust.cli._options import Settings, Workers
 
 if TYPE_CHECKING:
     from mmclust.export.map import Points
@@ -40,14 +40,7 @@ def build(
     min_images: Annotated[
         int | None, typer.Option(help="Images a class needs, where that is a rule.")
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="An option of the benchmark, its value in YAML; once for each.",
-        ),
-    ] = None,
+    options: Settings = None,
     annotations_only: Annotated[
         bool, typer.Option("--annotations-only", help="Do not look for image files.")
     ] = False,
@@ -58,12 +51,7 @@ def build(
             help="Record counts that are not the published ones instead of failing.",
         ),
     ] = False,
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Threads; 0: as many as there are cores.", callback=n_workers
-        ),
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Build a benchmark: manifest, labels, summary, duplicates and data card.
 
@@ -204,6 +192,14 @@ def export(
             "for mat: a file for each encoder of both that has run."
         ),
     ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            help="data/clusters/BENCHMARK/ENCODER.parquet, or clusters.csv of `mmclust "
+            "folder`: clusters take the place of classes, so that raw sorts pictures "
+            "into a folder for each."
+        ),
+    ] = None,
     benchmark_dir: Annotated[
         Path | None,
         typer.Option(help="Where it was built; default data/benchmarks/<benchmark>."),
@@ -233,11 +229,18 @@ def export(
     each = [named]
     if layout == "mat" and not named:
         each = [{path.name: path} for path in of_both_views(encoded)] or each
+    sorted_into = None
+    if clusters is not None:
+        from mmclust.cli._clusters import cluster_names
+
+        sorted_into = cluster_names(clusters)
     if view is not None and layout != "map":
         raise typer.BadParameter("--view goes with --as map")
     points = _points(benchmark, view) if layout == "map" and not named else None
     for chosen in each:
-        for done in export_benchmark(benchmark, folder, layout, out, chosen, points):
+        for done in export_benchmark(
+            benchmark, folder, layout, out, chosen, points, sorted_into
+        ):
             state = "written to" if done.written else "already there, the same:"
             typer.echo(f"{benchmark}: {done.images:,} images {state} {done.target}")
             for line in done.told:

@@ -70,32 +70,6 @@ def _line(name: str, score: Score) -> str:
 
 
 @app.command()
-def word_list(
-    categories: Annotated[Path, typer.Option(help="Ratings of typicality.")] = Path(
-        "data/raw/norms/mcrae_typicality.yaml"
-    ),
-    name: Annotated[
-        str, typer.Option(help="Of the list: data/word_list/NAME.txt.")
-    ] = "words",
-    out: Annotated[
-        Path | None, typer.Option(help="Another text file to write.")
-    ] = None,
-) -> None:
-    """Write the words that k-means is fitted on, a word per line.
-
-    They are the words of the typicality file in alphabetical order, without categories
-    and ratings, so that baselines cluster what is scored and see no norms.
-    """
-    from mmclust.cognition.norms import write_word_list
-    from mmclust.core.plugins import require_name
-
-    require_name(name, "a list of words", "--name")
-    out = out or Path("data/word_list") / f"{name}.txt"
-    n = write_word_list(categories, out)
-    typer.echo(f"wrote {n} words to {out}")
-
-
-@app.command()
 def supervised(
     norms: Annotated[Path, typer.Option(help="Ratings of concreteness.")],
     out: Json,
@@ -202,10 +176,14 @@ def concreteness(
         Path,
         typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt."),
     ],
-    counts: Annotated[
-        Path, typer.Option(help="word,count: occurrences in the training captions.")
-    ],
     out: Json,
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            help="word,count: occurrences in the training captions; without, all "
+            "words of the predictions are scored alike."
+        ),
+    ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(help="Another model's estimates, to compare with, paired."),
@@ -230,6 +208,8 @@ def concreteness(
     typer.echo(score_line(record, "concreteness_prediction_mae", "mean error"))
     for m in THRESHOLDS:
         name = f"prediction_correlation_over_{m}"
+        if name not in record:
+            continue
         text = score_line(record, name, f"r over {m}")
         typer.echo(f"{text}  {record[f'{name}_n']} words")
     typer.echo(f"95 % intervals over {record['n_words']} words; wrote {out}")

@@ -28,19 +28,12 @@ def caption(
         typer.Argument(help="Of captioners in params.yaml, or blip: its defaults."),
     ],
     device: Device = "cpu",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Processes; beside a GPU they decode, else each needs the model in "
-            "memory. 0: one per core.",
-            callback=n_workers,
-        ),
-    ] = 0,
+    workers: Workers = 0,
 ) -> list[str] | None:
     """Let a model caption a benchmark's images, for text encoders to read.
 
-    Neither labels nor the publisher's captions are read. Encoders read what is
+    Beside a GPU, workers decode; else each needs the model in memory. Neither labels
+    nor the publisher's captions are read. Encoders read what is
     written where their option captions has the same NAME: caption_sbert by default
     reads blip. A run that was stopped continues where it was: run the same command
     again. The bytes are the same at any number of workers.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.cli._options import Device, n_workers
+from mmclust.cli._options import Device, Workers
 from mmclust.cli._show import titled_table
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ _BARS = (
 def grounding(
     context: typer.Context,
     device: Device = "cpu",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Threads that decode; 0: one per core.", callback=n_workers
-        ),
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Hold a word model's clusters against the objects in pictures.
 

@@ -1,4 +1,4 @@
-"""`mmclust preset`: complete params files for what papers did."""
+"""`mmclust preset`: params files for what papers did, and for other set-ups."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmclust.core.params import Params
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mmclust.core.params import Params
     from mmclust.core.registry import Source
 
 _PRESETS = Path("presets")
@@ -42,7 +43,7 @@ def preset(
     plugin. Every other command that reads it does so, too; the pipeline begins with it.
     """
     from mmclust.core.errors import MmclustError, nearest
-    from mmclust.core.io import require_file, write_bytes
+    from mmclust.core.io import write_bytes
     from mmclust.core.params import read_params
 
     if (check and name is not None) or (out is not None and not check):
@@ -68,8 +69,8 @@ def preset(
             do="correct the name; `mmclust preset` lists them",
         )
     wanted = known[name]
-    params = read_params(wanted)
-    if _PARAMS.is_file() and _PARAMS.read_bytes() != wanted.read_bytes():
+    params, complete = read_params(wanted), completed(wanted)
+    if _PARAMS.is_file() and _PARAMS.read_bytes() != complete:
         before, backup = _PARAMS.read_bytes(), Path("params.yaml.bak")
         if backup.is_file() and backup.read_bytes() != before:
             raise MmclustError(
@@ -79,9 +80,72 @@ def preset(
             )
         write_bytes(backup, before)
         typer.echo(f"kept the old params.yaml as {backup}")
-    write_bytes(_PARAMS, require_file(wanted).read_bytes())
+    write_bytes(_PARAMS, complete)
     typer.echo(f"wrote params.yaml: {_title(wanted)}")
     _say_downloads(params)
+
+
+def completed(path: Path) -> bytes:
+    """Return a preset with all that it leaves to defaults, which DVC knows nothing of.
+
+    Comments stay where they are.
+    """
+    import io
+
+    from ruamel.yaml import YAML
+
+    from mmclust.core.params import read_params
+
+    params = read_params(path)
+    defaults = asdict(Params())
+    defaults["model"]["benchmarks"] = list(params.clustered)
+    yaml = YAML()
+    yaml.width = 200
+    text = yaml.load(path.read_text(encoding="utf-8"))
+    if defaults.keys() <= set(text):
+        return path.read_bytes()  # it says all by itself
+    said = len(text)
+    for section, values in defaults.items():
+        if section not in text:
+            text[section] = _plain(values)
+        elif section not in PLUGINS and isinstance(values, dict):
+            _fill(text[section], values)
+    if said < len(text):
+        first = [*text][said]
+        text.yaml_set_comment_before_after_key(first, before="\nDefaults of the rest")
+    out = io.StringIO()
+    yaml.dump(text, out)
+    return out.getvalue().encode()
+
+
+SHORT = 70
+"""Characters of what fits on a line."""
+PLUGINS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
+"""Sections whose keys are names: nothing is added to them."""
+
+
+def _fill(section: Any, defaults: dict[str, Any]) -> None:
+    for key, value in defaults.items():
+        if key not in section:
+            section[key] = _plain(value)
+        elif isinstance(value, dict):
+            _fill(section[key], value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a default as YAML has it, short lists and maps on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, dict):
+        found = CommentedMap((key, _plain(each)) for key, each in value.items())
+        if len(str(value)) < SHORT:
+            found.fa.set_flow_style()
+        return found
+    if isinstance(value, list | tuple):
+        listed = CommentedSeq(map(_plain, value))
+        listed.fa.set_flow_style()
+        return listed
+    return value
 
 
 def _title(path: Path) -> str:

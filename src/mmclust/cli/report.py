@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmclust.cli._options import n_workers
+from mmclust.cli._options import Workers
 from mmclust.cli._show import titled_table
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path(
         "report/index.html"
     ),
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Processes, for pictures and maps; 0: one per core.",
-            callback=n_workers,
-        ),
-    ] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Write one page: scores, maps, clusters, provenance.
 

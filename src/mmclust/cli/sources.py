@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmclust.cli._options import Workers
+
 if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.core.registry import Source, SourceFile
@@ -25,10 +27,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(
         "data/sample"
     ),
-    workers: Annotated[
-        int,
-        typer.Option(min=1, help="Processes; the result is the same at any number."),
-    ] = 2,
+    workers: Workers = 0,
     everything: Annotated[
         bool,
         typer.Option("--all", help="Draw every source, whatever params.yaml says."),
@@ -315,32 +314,31 @@ def verify(
         )
 
 
-@app.command()
-def nouns(
-    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+def vocabulary(
     archive: Annotated[
-        Path, typer.Option("--from", help="WordNet's archive, or its fetched folder.")
-    ] = _RAW / "wordnet",
-    if_asked: Annotated[
-        bool,
-        typer.Option(
-            "--if-asked",
-            help="Write an empty list where wordnet is not among data.sources.",
-        ),
-    ] = False,
+        Path | None,
+        typer.Option("--from", help="WordNet's archive, or its fetched folder."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
+        "data/vocabulary/WordNetNouns.csv"
+    ),
 ) -> None:
     """Make the list of WordNet 3.0's nouns, and check it against the known digest.
 
-    The built-in sample has a short list of its own; it is copied.
+    mmclust vocabulary --from WordNet-3.0.tar.gz --out nouns.csv
+
+    The built-in sample has a short list of its own; it is copied. In the pipeline the
+    list is empty where wordnet is not among data.sources.
     """
     from mmclust.core.params import read_params
     from mmclust.sources.wordnet import write_no_nouns, write_nouns
 
-    if if_asked and "wordnet" not in read_params().data.sources:
+    if archive is None and "wordnet" not in read_params().data.sources:
         write_no_nouns(out)
         typer.echo(f"{out}: empty, for wordnet is not among data.sources")
         return
-    typer.echo(f"{out}: {write_nouns(archive, out):,} nouns, sha256 verified")
+    n_nouns = write_nouns(archive or _RAW / "wordnet", out)
+    typer.echo(f"{out}: {n_nouns:,} nouns, sha256 verified")
 
 
 @app.command()

@@ -95,6 +95,29 @@ def _tell(model: str, words: WordClusters) -> None:
     typer.echo(f"wrote data/words/{model}/words.parquet")
 
 
+def word_list(
+    name: Annotated[
+        str, typer.Argument(help="Of the list: data/word-list/NAME.txt.")
+    ] = "words",
+    categories: Annotated[Path, typer.Option(help="Ratings of typicality.")] = Path(
+        "data/raw/norms/mcrae_typicality.yaml"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Another text file to write.")
+    ] = None,
+) -> None:
+    """Write the words that k-means is fitted on, a word per line.
+
+    They are the words of the typicality file in alphabetical order, without categories
+    and ratings, so that baselines cluster what is scored and see no norms.
+    """
+    from mmclust.cognition.norms import write_word_list
+
+    out = out or Path("data/word-list") / f"{name}.txt"
+    n = write_word_list(categories, out)
+    typer.echo(f"wrote {n} words to {out}")
+
+
 app = typer.Typer(no_args_is_help=True, help="Word models from elsewhere.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,9 @@ from mmclust.scoring.record import defined
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+
+FREQUENT = re.compile(r"_over_[1-9]")
+"""In the key of a score of words that occur more often than once."""
 
 
 def score_categorization(
@@ -103,23 +107,31 @@ def categorize(
 def score_concreteness(
     predictions: Path,
     norms: Path,
-    counts: Path,
+    counts: Path | None,
     *,
     baseline: Path | None = None,
     n_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Score estimates of concreteness against ratings."""
-    occurrences, rated = read_numbers(counts, "count", whole=True), read_ratings(norms)
+    """Score estimates of concreteness against ratings.
+
+    Without ``counts``: of the words that ``predictions`` has, whatever their number of
+    occurrences; there are no scores of more frequent words.
+    """
+    rated, paths = read_ratings(norms), [predictions, baseline]
+    estimates = [read_estimates(path) for path in paths if path is not None]
+    if counts is not None:
+        occurrences = read_numbers(counts, "count", whole=True)
+    else:
+        occurrences = {word: 1.0 for run in estimates[0] for word in run}
     sides = [
-        rate(
-            rated, read_estimates(path), occurrences,
-            n_resamples=n_resamples, seed=seed,
-        )
-        for path in (predictions, baseline)
-        if path is not None
-    ]  # fmt: skip
-    return _record(CONCRETENESS, *sides)
+        rate(rated, runs, occurrences, n_resamples=n_resamples, seed=seed)
+        for runs in estimates
+    ]
+    record = _record(CONCRETENESS, *sides)
+    if counts is not None:
+        return record
+    return {k: value for k, value in record.items() if not FREQUENT.search(k)}
 
 
 def rate(

@@ -449,9 +449,20 @@ def require_file(path: Path, do: str | None = None) -> Path:
             else "a pipe, a socket or a device"
             if path.exists()
             else "nothing",
-            do=do or "run `dvc repro`, which makes it",
+            do=do or _advice(path),
         )
     return path
+
+
+MADE = {"data", "metrics", "plots", "report"}
+"""Folders of a repository whose files the pipeline makes."""
+
+
+def _advice(path: Path) -> str:
+    """Say how a missing file may come to be there."""
+    if MADE & set(path.parts[:-1]):
+        return "run `dvc repro`, which makes it"
+    return "correct the path"
 
 
 def read_lines(path: Path, do: str) -> list[str]:

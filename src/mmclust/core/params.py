@@ -111,7 +111,7 @@ class NounsParams:
     """
 
     vocabulary: str = "data/vocabulary/WordNetNouns.csv"
-    """``WordNetNouns.csv`` (see ``mmclust sources nouns``), a CSV with a column
+    """``WordNetNouns.csv`` (see ``mmclust vocabulary``), a CSV with a column
     ``word``, or a ``.txt`` with one word per line."""
     templates: tuple[str, ...] = TEMPLATES
     """Prompts; ``{}`` stands for the word."""

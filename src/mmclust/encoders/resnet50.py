@@ -30,8 +30,10 @@ from mmclust.models.hub import (
     missing,
     size_of,
     stamp,
+    torch_cache,
 )
 from mmclust.models.hub import identity as checkpoint_identity
+from mmclust.models.packaged import PREFIX, packaged_file
 from mmclust.models.pixels import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -68,7 +70,8 @@ class Params:
     library: Library = "torchvision"
     """Where the model is from."""
     weights: str = "IMAGENET1K_V1"
-    """A member of torchvision's enum, ``hub``, or a file of weights."""
+    """A member of torchvision's enum, ``hub``, a file of weights, or ``package:`` and
+    the name of a package that carries it."""
     revision: str = ""
     """Commit, tag or branch of the hub; empty for torchvision."""
     short_side: Positive | None = 256
@@ -225,7 +228,7 @@ def _torchvision_file(params: Any) -> Path:
     if params.weights not in enum.__members__:
         return _given_file(params.weights, enum.__members__)
     weights = enum[params.weights]
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    folder = torch_cache()
     path = folder / Path(weights.url).name
     if not path.is_file():
         try:
@@ -304,6 +307,8 @@ def _timm_file(params: Any) -> Path:
 
 def _given_file(weights: str, known: Iterable[str]) -> Path:
     """Return the file that ``weights`` names, when it is none of the known names."""
+    if weights.startswith(PREFIX):
+        return packaged_file(weights.removeprefix(PREFIX))
     path = Path(weights).expanduser()
     if not path.is_file():
         raise MmclustError(
@@ -327,6 +332,8 @@ def _fill(model: nn.Module, path: Path, head: str) -> None:
             state: dict[str, Any] = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
+        if "_conv_stem.weight" in state:
+            state = {_timm_name(name): part for name, part in state.items()}
         setattr(model, head, nn.Identity())
         kept = {k: v for k, v in state.items() if not k.startswith(f"{head}.")}
         found = model.load_state_dict(kept, strict=False)
@@ -334,3 +341,30 @@ def _fill(model: nn.Module, path: Path, head: str) -> None:
         if wrong := [*missing_keys, *unknown]:
             plain = f"weights are missing or unknown: {some(wrong, 3)}"
             raise ValueError(misnamed(missing_keys, unknown) or plain)
+
+
+LAST_BLOCKS = (1, 3, 5, 8, 11, 15, 16)
+"""Of EfficientNet-Lite0's 16 blocks, the number of those up to each stage's end."""
+RENAMED = {
+    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head",
+    "_bn1": "bn2", "_fc": "classifier",
+}  # fmt: skip
+
+
+def _timm_name(name: str) -> str:
+    """Return timm's name of a weight of EfficientNet-Lite0 as it was first ported."""
+    first, *rest = name.split(".")
+    if first != "_blocks":
+        return ".".join([RENAMED[first], *rest])
+    number, layer = int(rest[0]), rest[1]
+    stage = next(i for i, end in enumerate(LAST_BLOCKS) if number < end)
+    within = number - (LAST_BLOCKS[stage - 1] if stage else 0)
+    # The first block does not expand, so that its layers are one fewer.
+    pointwise, norms = ("conv_pw", -1) if number == 0 else ("conv_pwl", 0)
+    known = {
+        "_expand_conv": "conv_pw",
+        "_depthwise_conv": "conv_dw",
+        "_project_conv": pointwise,
+        **{f"_bn{i}": f"bn{i + 1 + norms}" for i in range(3)},
+    }
+    return ".".join(["blocks", str(stage), str(within), known[layer], *rest[2:]])

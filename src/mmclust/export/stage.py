@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,11 +45,20 @@ def export_benchmark(
     out: Path,
     features: Mapping[str, Path] | None = None,
     points: Points | None = None,
+    clusters: Mapping[str, tuple[int, str]] | None = None,
 ) -> list[Exported]:
-    """Write a built benchmark in another layout; ``map`` needs its points."""
+    """Write a built benchmark in another layout; ``map`` needs its points.
+
+    ``clusters``, number and name of each image's, take the place of its class.
+    """
     features = features or {}
     _check(layout, features)
     content = _read(benchmark, folder)
+    if clusters is not None:
+        ids = content.manifest.image_ids
+        found = [clusters.get(each, (HIDDEN, "")) for each in ids]
+        numbers = np.array([number for number, _ in found], np.int32)
+        content = replace(content, labels=numbers, names=[name for _, name in found])
     manifest = content.manifest
     told: list[str] = []
     read = {name: read_features(path, manifest) for name, path in features.items()}

@@ -8,7 +8,8 @@ Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -16,10 +17,11 @@ from msgspec import Meta
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import kmeans
 
+if TYPE_CHECKING:
+    from mmclust.core.types import HeadInputs
 
-def view(params: Params) -> str:
-    """Return the view that is clustered."""
-    return params.view
+READS_OF = {"image": ("image",), "counterpart": ("text",), "concat": ("image", "text")}
+"""What each view is made of."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,25 @@ class Params:
     """Which images are assigned: the benchmark's protocol's, or those fitted on."""
 
 
+def offers(params: Params) -> SimpleNamespace:
+    """Return the head of a view."""
+    return SimpleNamespace(
+        __name__=__name__, __doc__=__doc__, VIEW=params.view,
+        READS=READS_OF[params.view], Params=Params, cluster=cluster,
+    )  # fmt: skip
+
+
 def cluster(
-    image: np.ndarray[Any, Any],
-    text: np.ndarray[Any, Any],
+    inputs: HeadInputs,
     n_clusters: int,
     params: Params,
     *,
     seed: int,
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
-    """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
-    views = {"image": [image], "counterpart": [text], "concat": [image, text]}
+    """Cluster n images into int32 (n,)."""
     return kmeans(
-        np.hstack(views[params.view]),
+        np.hstack([getattr(inputs, name) for name in READS_OF[params.view]]),
         n_clusters,
         seed=seed if params.faiss_seed is None else params.faiss_seed,
         n_init=params.n_init,

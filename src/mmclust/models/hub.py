@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.core.costs import parameters, stored_size
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest, require_file
+from mmclust.models.packaged import PREFIX, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,9 +45,12 @@ def checkpoint(model: str, revision: str) -> Path:
     """Return the folder of a checkpoint, downloading it if need be.
 
     ``model`` is a hub id such as ``openai/clip-vit-base-patch32`` at ``revision``, a
-    commit, tag or branch; or a folder, which has none. What is neither here nor
+    commit, tag or branch; a folder, which has none; or ``package:`` and the name of an
+    installed package that carries it. What is neither here nor
     downloadable is refused with its size and the command that fetches it.
     """
+    if model.startswith(PREFIX):
+        return unpacked(model.removeprefix(PREFIX))
     folder = Path(model).expanduser()
     if folder.is_dir() or model.startswith((".", "/", "~")):
         if not _weights(folder):
@@ -58,6 +62,22 @@ def checkpoint(model: str, revision: str) -> Path:
                 do="correct model in params.yaml",
             )
         return folder
+    return _cached(model, revision) or _downloaded(model, revision)
+
+
+def is_here(model: str, revision: str) -> bool:
+    """Tell whether a checkpoint can be had without the network."""
+    return _cached(model, revision) is not None
+
+
+def torch_cache() -> Path:
+    """Return the folder where torchvision keeps its weights."""
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _cached(model: str, revision: str) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -67,7 +87,7 @@ def checkpoint(model: str, revision: str) -> Path:
         )
         if _weights(cached):
             return cached
-    return _downloaded(model, revision)
+    return None
 
 
 def _downloaded(model: str, revision: str) -> Path:

@@ -115,7 +115,7 @@ def _plain(value: Any) -> str:
 
 def benchmark_sections(given: Given) -> list[Section]:
     """Return a section for each benchmark that was clustered."""
-    maps = make_maps(given.runs, given.params, given.workers)
+    maps = make_maps(given.runs, given.params, given.workers, given.kept)
     sections = []
     for run, drawn in zip(given.runs, maps, strict=True):
         nouns = noun_space(given.root, run)

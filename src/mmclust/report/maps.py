@@ -5,11 +5,15 @@ Shapes: n images of the benchmark, p of them on the map, d features.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core import numerics
 from mmclust.core.features import view_of, views_of
+from mmclust.core.fingerprint import code, libraries
+from mmclust.core.io import digest_of, read_array, write_array
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
@@ -17,6 +21,7 @@ from mmclust.core.workers import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from mmclust.core.params import Params
     from mmclust.report.read import Run
@@ -35,9 +40,11 @@ GRID = 1000
 
 
 def make_maps(
-    runs: Sequence[Run], params: Params, workers: int
+    runs: Sequence[Run], params: Params, workers: int, kept: Path | None = None
 ) -> list[dict[str, Any] | None]:
     """Lay out each view of each benchmark; None for one of too few images.
+
+    ``kept`` is a folder where maps stay for the next page of the same features.
 
     ``rows`` of a map are the manifest's rows of its points; ``views`` has for each view
     their ``x`` and ``y``, whole numbers.
@@ -51,7 +58,7 @@ def make_maps(
     ]
     tasks = [_task(run, view, params, rows[run.name]) for run, view in todo]
     placed: dict[str, dict[str, Any]] = {}
-    for (run, view), xy in zip(todo, lay_out_all(tasks, workers), strict=True):
+    for (run, view), xy in zip(todo, lay_out_all(tasks, workers, kept), strict=True):
         drawn = placed.setdefault(run.name, {})
         drawn[view] = {"x": xy[:, 0].tolist(), "y": xy[:, 1].tolist()}
     return [
@@ -80,10 +87,34 @@ def _sample(run: Run, params: Params) -> Array:
     return np.sort(rng.choice(n_samples, most, replace=False))
 
 
-def lay_out_all(tasks: list[tuple[Array, int]], workers: int) -> Iterator[Array]:
+def lay_out_all(
+    tasks: list[tuple[Array, int]], workers: int, kept: Path | None = None
+) -> Iterator[Array]:
     """Yield the positions of each task (arguments of :func:`lay_out`), in order."""
-    placed = in_order(_lay_out, tasks, workers, describe=_describe)
-    return track(placed, "maps", len(tasks), unit="views")
+    paths = [kept and kept / f"{_key(task)}.npy" for task in tasks]
+    todo = [
+        task
+        for task, path in zip(tasks, paths, strict=True)
+        if not (path and path.is_file())
+    ]
+    made = in_order(_lay_out, todo, workers, describe=_describe)
+    placed = track(made, "maps", len(todo), unit="views")
+    for path in paths:
+        if path and path.is_file():
+            yield read_array(path)
+            continue
+        xy = next(placed)
+        if path:
+            write_array(path, xy)
+        yield xy
+
+
+def _key(task: tuple[Array, int]) -> str:
+    """Return a digest of all that decides a map."""
+    rows, seed = task
+    data = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+    own = code(__name__)
+    return digest_of([data, seed, own, libraries(own), numerics.in_use()])[:20]
 
 
 def _lay_out(task: tuple[Array, int]) -> Array:

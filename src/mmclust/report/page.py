@@ -11,6 +11,7 @@ from mmclust.report.benchmark import BENCHMARK, benchmark_sections
 from mmclust.report.learned import word_sections
 from mmclust.report.provenance import (
     digests,
+    is_checkout,
     licences,
     locked,
     machine,
@@ -49,7 +50,9 @@ SCRIPTS = ("files.js", "clusters.js", "map.js", "gallery.js", "tables.js")
 MACHINE = "machine.js"
 
 
-def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> None:
+def make_report(
+    root: Path, params: Params, out: Path, *, workers: int = 1, kept: Path | None = None
+) -> None:
     """Write ``report/index.html`` and the files beside it.
 
     Equal inputs give equal bytes: nothing on the page is a time, a machine or a path;
@@ -63,6 +66,7 @@ def make_report(root: Path, params: Params, out: Path, *, workers: int = 1) -> N
         [read_pool(root, name, params) for name in params.retrieval.benchmarks],
         Bundle(out),
         workers,
+        kept,
     )
     html = _html(given)
     # Beside the page and out of DVC's sight (.dvcignore): it differs between machines,
@@ -103,6 +107,7 @@ def _html(given: Given) -> str:
             }
             for each in sections
         ],
+        checkout=is_checkout(root),
         revision=revision(root),
         uncommitted=uncommitted(root),
         params=params_yaml(params),

@@ -34,7 +34,7 @@ so counting them would change the page each time its own results are committed."
 
 def revision(root: Path) -> str:
     """Say which code and params made the results."""
-    if not _is_checkout(root):
+    if not is_checkout(root):
         return "not a git checkout"
     commit = _git(root, "log", "-1", "--format=%H", "--", *SOURCES)
     if not commit:
@@ -44,7 +44,7 @@ def revision(root: Path) -> str:
 
 def uncommitted(root: Path) -> list[str]:
     """Return the files of :data:`SOURCES` that differ from the last commit."""
-    if not _is_checkout(root):
+    if not is_checkout(root):
         return []
     # One file a line and NUL between them: names may hold anything else.
     status = _git(
@@ -54,7 +54,8 @@ def uncommitted(root: Path) -> list[str]:
     return sorted(line.strip().partition(" ")[2].strip() for line in lines if line)
 
 
-def _is_checkout(root: Path) -> bool:
+def is_checkout(root: Path) -> bool:
+    """Tell whether a folder is the top of a git checkout."""
     top = _git(root, "rev-parse", "--show-toplevel")
     return top is not None and Path(top).resolve() == root.resolve()
 

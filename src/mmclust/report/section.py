@@ -30,6 +30,8 @@ class Given:
     pools: list[Pool]
     bundle: Bundle
     workers: int
+    kept: Path | None = None
+    """Where maps stay for the next page of the same features."""
 
 
 @dataclass(frozen=True)

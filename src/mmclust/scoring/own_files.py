@@ -22,7 +22,7 @@ from mmclust.scoring.record import defined
 from mmclust.scoring.submission import read_asked, read_submission
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -173,10 +173,23 @@ def _same_images(
             found=f"{len(no_cluster)} without a cluster ({some(no_cluster) or '-'}), "
             f"{len(no_label)} without a label ({some(no_label) or '-'})"
             + (f"; some {alike}" if alike else ""),
-            do="give every image of one file a row in the other; hide a class "
+            do=NUMBERED
+            if _numbered(run) != _numbered(truth)
+            else "give every image of one file a row in the other; hide a class "
             "with the label -1",
         )
     return run
+
+
+NUMBERED = (
+    "one of the two has numbers of rows for ids: give `mmclust fit` the image ids with "
+    "--ids, one a line, in the order of the features"
+)
+
+
+def _numbered(ids: Mapping[str, str]) -> bool:
+    """Tell whether ids are the numbers of rows."""
+    return ids.keys() == {str(row) for row in range(len(ids))}
 
 
 def _codes(values: list[str]) -> np.ndarray[Any, Any]:

@@ -2,7 +2,7 @@
 
 k-means is fitted on the words of a list that the captions hold and that have a
 vector, as Berger et al. (NAACL 2022) do; all other words are unknown. The list comes
-from a file, so that what learns sees no norms: ``mmclust cognition word-list`` writes
+from a file, so that what learns sees no norms: ``mmclust word-list`` writes
 the words of the typicality file, in alphabetical order, without their ratings.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-WORD_LIST = "data/word_list/words.txt"
+WORD_LIST = "data/word-list/words.txt"
 CLUSTERS = 41
 """Categories of the published typicality file."""
 
@@ -40,7 +40,7 @@ def listed(corpus: Corpus, word_list: str | None, root: Path) -> Array:
             where=path,
             expected="a text file with one word per line",
             found="nothing",
-            do="write one with `mmclust cognition word-list`, or give word_list: null "
+            do="write one with `mmclust word-list`, or give word_list: null "
             "to cluster all words",
         )
     wanted = set(read_list(path))

@@ -1,0 +1,376 @@
+"""Methods on files of one's own: `fit` and `assign`, which need no params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmclust.cli._options import Device, Ids, Seed, Settings
+from mmclust.cli._show import tell_sizes
+
+ZERO_SHOT = "zero_shot"
+_ONLY = "Of some methods"
+
+
+def fit(
+    method: Annotated[
+        str, typer.Argument(help="A clusterer or a head, such as kmeans or tac.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The CSV to write: image_id,cluster[,confidence].")
+    ],
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--features",
+            "--image-features",
+            help="An .npy array, one row per image; repeated for a method that reads "
+            "several encoders (turtle).",
+        ),
+    ] = None,
+    text_features: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .npy array, rows in the same order: texts, or each image's text "
+            "counterpart; for zero_shot the embedding of each class name."
+        ),
+    ] = None,
+    k: Annotated[
+        str | None,
+        typer.Option(
+            help="Clusters; auto, for clusterers: largest mean silhouette.",
+            metavar="N|auto",
+        ),
+    ] = None,
+    ids: Ids = None,
+    settings: Settings = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    test_features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--test-features",
+            "--test-image-features",
+            help="Images to assign, in place of those fitted on.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for a trained head, for `mmclust assign`.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+    nouns_features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="An .npy array, one row per word: heads choose nouns, and make the "
+            "text counterparts themselves.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            help="Their words: .txt, one a line, or .csv with a column word.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+    nouns: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the chosen nouns and counterparts.", rich_help_panel=_ONLY
+        ),
+    ] = None,
+    panels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Figure of a trained tac or dxmc, .png or .svg; with --save.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+    class_names: Annotated[
+        Path | None,
+        typer.Option(
+            "--names",
+            help="zero_shot: the class names, one per line.",
+            rich_help_panel=_ONLY,
+        ),
+    ] = None,
+) -> None:
+    """Cluster features of your own by any clusterer or head.
+
+    mmclust fit kmeans --features x.npy --k 10 --out clusters.csv
+
+    mmclust fit tac --features x.npy --nouns-features t.npy --words words.txt
+    --k 10 --out clusters.csv --save trained
+
+    Clusterers: kmeans, minibatch_kmeans, gaussian_mixture, agglomerative (Ward),
+    average_linkage, spectral, dbscan, hdbscan (these two find k themselves; -1 is
+    noise), random; with --text-features also concat_kmeans (as in TAC) and
+    coregularized_spectral: the others scale each kind to unit norm and join them.
+
+    Heads: tac, dxmc, image_kmeans, counterpart_kmeans and others of docs/heads.md.
+    They read text counterparts, or nouns to make them of. The name concat_kmeans is a
+    head's where --nouns-features are given. UCF101 and ImageNet as published: --set
+    epochs=100 --set batch=8192 --set temperature=5.
+
+    --set key=value sets an option of the method, --set nouns.key=value one of the
+    choice of nouns. zero_shot is told the classes' names: a reference, no clustering.
+    """
+    from mmclust.core.instances import parse_options
+    from mmclust.core.plugins import known
+
+    _require_method(method)
+    given = features or []
+    options = parse_options(settings or [])
+    chosen = {name.removeprefix("nouns."): options.pop(name)
+              for name in list(options) if name.startswith("nouns.")}  # fmt: skip
+    head_alone = (test_features, save, nouns_features, words, nouns, panels)
+    if method == ZERO_SHOT:
+        _zero_shot(given, text_features, class_names, out, ids)
+        return
+    clusterer = method in known("clusterers") and not any(head_alone)
+    if class_names is not None:
+        raise typer.BadParameter("--names goes with zero_shot")
+    if clusterer or method not in known("heads"):
+        if any(head_alone) or chosen:
+            raise typer.BadParameter(f"{method} is no head: it takes no such option")
+        _cluster(method, given, text_features, k, ids, seed, out, settings or [])
+        return
+    if k is None or not k.isdecimal():
+        raise typer.BadParameter("heads need --k, a number")
+    if panels is not None and save is None:
+        raise typer.BadParameter("--panels shows what --save keeps: give both")
+    counterparts = text_features
+    if nouns_features and words is not None and text_features is None:
+        counterparts = _choose_nouns(
+            method, given, nouns_features, words, nouns, int(k), chosen, seed, device
+        )
+    _head(
+        method, given, counterparts, out, k=int(k), ids=ids, seed=seed, device=device,
+        options=options, save=save, test_image_features=test_features or (),
+        **_asked_nouns(method, nouns_features, words, chosen),
+    )  # fmt: skip
+    if panels is not None and save is not None:
+        _draw(save, given[0], counterparts, panels)
+
+
+def _require_method(method: str) -> None:
+    from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.plugins import known
+
+    methods = {ZERO_SHOT, *known("clusterers"), *known("heads")}
+    if method not in methods:
+        raise MmclustError(
+            f"Unknown method {method!r}",
+            where="METHOD",
+            expected=nearest(method, methods),
+            found=method,
+            do="correct the name",
+        )
+
+
+def _cluster(
+    method: str, features: list[Path], text: Path | None, k: str | None,
+    ids: Path | None, seed: int, out: Path, settings: list[str],
+) -> None:  # fmt: skip
+    from mmclust.clusterers._files import cluster_files
+
+    if len(features) > 1 or not (features or text):
+        raise typer.BadParameter(
+            f"{method} reads one array of --features, or --text-features, or both"
+        )
+    if k not in (None, "auto") and not k.isdecimal():
+        raise typer.BadParameter(f"--k is a number or auto, not {k!r}")
+    number = int(k) if k is not None and k != "auto" else k
+    image = features[0] if features else None
+    done = cluster_files(
+        method, image, text, k=number, ids=ids, seed=seed, out=out, options=settings
+    )
+    if done.choice is not None:
+        for tried, score in done.choice.curve:
+            mark = "  <- chosen" if tried == done.choice.k else ""
+            typer.echo(f"k = {tried:<4} silhouette {score:.4f}{mark}")
+        if done.choice.at_edge:
+            typer.echo("k is the first or the last that was tried: doubt it")
+    tell_sizes(done.sizes, out, done.noise)
+
+
+def _reads(method: str, what: str) -> bool:
+    from mmclust.core.instances import instance_of
+
+    return what in instance_of("heads", method, {}, method).module.READS
+
+
+def _asked_nouns(
+    method: str, features: list[Path] | None, words: Path | None, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the vocabulary for a head that reads it itself."""
+    from mmclust.core.instances import convert
+    from mmclust.core.params import NounsParams
+
+    if not _reads(method, "nouns"):
+        return {}
+    params = convert(chosen, NounsParams, "nouns", "--set")
+    return {"nouns_features": features or (), "words": words, "nouns": params}
+
+
+def _choose_nouns(
+    method: str, features: list[Path], embedded: list[Path], words: Path,
+    out: Path | None, k: int, chosen: dict[str, Any], seed: int, device: str,
+) -> Path | None:  # fmt: skip
+    """Choose nouns and write counterparts, for a head that reads them."""
+    if not _reads(method, "text"):
+        return None
+    if len(embedded) != 1 or not features or out is None:
+        raise typer.BadParameter(
+            "give one --nouns-features, --features, and --nouns, the folder for them"
+        )
+    from mmclust.core.instances import convert, refuse_options
+    from mmclust.core.params import NounsParams
+    from mmclust.heads._nouns import nouns_of_files
+
+    embedding = ("vocabulary", "templates", "prompt_normalisation", "underscores")
+    refuse_options(chosen, embedding, "the nouns are embedded already")
+    params = convert(chosen, NounsParams, "nouns", "--set")
+    facts = nouns_of_files(
+        features[0], embedded[0], words, out, params=params, k=k, seed=seed,
+        device=device,
+    )  # fmt: skip
+    tell_nouns(facts, out)
+    return out / "counterparts.npy"
+
+
+def tell_nouns(facts: dict[str, Any], out: Path) -> None:
+    """Say which nouns were chosen, and what was left out."""
+    if not facts["nouns"]:
+        typer.echo("no head asks for nouns, and model.encoder embeds no words or "
+                   f"there are none; wrote {out}")  # fmt: skip
+        return
+    vocabulary = facts["vocabulary"]
+    typer.echo(
+        f"{facts['nouns']} nouns ({facts['distinct_nouns']} distinct) for "
+        f"{facts['centres']} centres of {facts['images']} images, out of "
+        f"{vocabulary['rows']:,} ({vocabulary['distinct']:,} distinct)"
+    )
+    for what, count in (
+        ("no image", facts["centres_without_images"]),
+        ("no noun", facts["centres_without_nouns"]),
+    ):
+        if count:
+            typer.echo(f"{count} centres have {what} and were left out")
+    for what, count in (
+        ("prompts are longer than the encoder reads, and were cut", "prompts_cut"),
+        ("images have no features and are left out", "skipped"),
+    ):
+        if facts.get(count):
+            typer.echo(f"{facts[count]:,} {what}", err=True)
+    typer.echo(f"wrote {out}")
+
+
+def _head(
+    method: str, features: list[Path], text: Path | None, out: Path, **options: Any
+) -> None:
+    from mmclust.heads._files import head_on_files
+
+    tell_sizes(head_on_files(method, features, text, out=out, **options), out)
+
+
+def _draw(save: Path, features: Path, text: Path | None, out: Path) -> None:
+    from mmclust.heads._panels import draw_panels
+    from mmclust.heads._rows import read_rows
+
+    image = read_rows(features)
+    counterparts = None if text is None else read_rows(text, len(image))
+    typer.echo(f"{draw_panels(save, image, counterparts, out)} images; wrote {out}")
+
+
+def _zero_shot(
+    features: list[Path], name_features: Path | None, class_names: Path | None,
+    out: Path, ids: Path | None,
+) -> None:  # fmt: skip
+    from mmclust.heads._files import zero_shot
+
+    if len(features) != 1 or class_names is None or name_features is None:
+        raise typer.BadParameter(
+            "zero_shot needs --features, --text-features and --names, one name per line"
+        )
+    sizes = zero_shot(features[0], name_features, class_names, out=out, ids=ids)
+    typer.echo("zero_shot uses the classes' names: a reference, not a rival")
+    tell_sizes(sizes, out)
+
+
+def assign(
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Image files.", metavar="IMAGES…")
+    ] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option(
+            help="A trained head: data/heads/BENCHMARK/HEAD, or what --save wrote."
+        ),
+    ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            help="In its place: clusters.csv of `mmclust folder`, or "
+            "data/clusters/BENCHMARK/ENCODER.parquet."
+        ),
+    ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--features",
+            "--image-features",
+            help="An .npy array in place of pictures, one row per image; for a head "
+            "of several encoders once for each.",
+        ),
+    ] = None,
+    run: Annotated[
+        int, typer.Option("--run", "--seed", min=0, help="Which of the trained heads.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="A CSV to write; without, it is printed.")
+    ] = None,
+    device: Device = "cpu",
+) -> None:
+    """Say which cluster new pictures belong to, how surely, and what it shows.
+
+    mmclust assign new/*.jpg --clusters holiday-clusters/clusters.csv
+
+    mmclust assign holiday/*.jpg --head data/heads/coco_cross/tac
+
+    A head brings the encoder that it was trained with, clusters the one whose features
+    they are made of: a picture belongs to the cluster whose pictures' mean is nearest,
+    and the number is its cosine with that.
+    """
+    from mmclust.heads._files import assign_images, write_assignments
+
+    if bool(images) == bool(features) or (head is None) == (clusters is None):
+        raise typer.BadParameter(
+            "give IMAGES or --features, and --head or --clusters: one of each"
+        )
+    if head is not None:
+        found, names = assign_images(
+            images or [], head, seed=run, features=features or (), device=device
+        )
+        labels, sure = found.labels, found.confidence
+    else:
+        from mmclust.cli._clusters import nearest_clusters
+
+        assert clusters is not None
+        labels, sure, names = nearest_clusters(
+            images or [], clusters, features or [], device=device
+        )
+    ids = [str(path) for path in images or range(len(labels))]
+    if out is not None:
+        write_assignments(out, ids, labels, sure, names)
+        typer.echo(f"{len(ids)} images; wrote {out}")
+        return
+    for image_id, label, share in zip(ids, labels.tolist(), sure.tolist(), strict=True):
+        words = f"  {', '.join(names[label])}" if names and names[label] else ""
+        typer.echo(f"{image_id}  {label}  {share:.3f}{words}")
