@@ -370,7 +370,8 @@ class Head(Protocol):
     - ``cluster``: no training; it clusters the rows to evaluate by themselves.
 
     A training head may set ``GROUP``, the number of seeds that one call trains on a CPU
-    (1 unless it says); groups run in processes, at any number of workers alike.
+    (1 unless it says), or a function of the number of rows and the options that gives
+    it; groups run in processes, at any number of workers alike.
     """
 
     VIEW: str

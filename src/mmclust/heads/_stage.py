@@ -251,7 +251,9 @@ def train_seeds(
         near = neighbors(image, text, options.n_neighbors)
         run = partial(_recipe_group, name, options, image, text, near, k)
     else:
-        size = getattr(module, "GROUP", 1) if device == "cpu" else len(seeds)
+        asked = getattr(module, "GROUP", 1)
+        size = asked(len(inputs), options) if callable(asked) else asked
+        size = size if device == "cpu" else len(seeds)
         run = partial(_group, name, options, inputs, k, device)
         workers = workers if device == "cpu" else 1
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
