@@ -33,3 +33,26 @@ def two_spaces(seed, n=500, k=5, d=32, nuisance=3.0):
 def by_kmeans(rows, k):
     """Clusters of the rows at unit norm."""
     return kmeans(normalised(rows), k, seed=1, n_init=10, spherical=True).labels
+
+
+def with_nouns(seed, n=500, k=5, d=48, nuisance=1.6, spread=0.09, others=200):
+    """Images whose widest directions say nothing; nouns that lie along the classes.
+
+    Images, nouns, the image centres of 3 k groups, classes; lengths are about 10.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = np.arange(n) % k
+    basis = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    centres, wide = basis[:k], basis[k : k + 2]
+    images = centres[kinds] + spread * rng.standard_normal((n, d))
+    images += nuisance * rng.standard_normal((n, 2)) @ wide / 2
+    nouns = [c + 0.05 * rng.standard_normal((12, d)) for c in centres]
+    nouns.append(0.3 * rng.standard_normal((others, d)))
+    unit = normalised(images.astype(np.float32))
+    groups = kmeans(unit, 3 * k, seed=2, n_init=3, spherical=True).centroids
+    return (
+        (10 * images).astype(np.float32),
+        (10 * np.concatenate(nouns)).astype(np.float32),
+        normalised(groups),
+        kinds,
+    )

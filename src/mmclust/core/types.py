@@ -387,6 +387,14 @@ class Head(Protocol):
         """Return what is trained for rows of ``dim`` features."""
         ...
 
+    def prepare(self, inputs: HeadInputs, params: Any, *, device: str) -> Any:
+        """Return what all seeds share; optional.
+
+        It is called once, and ``train`` or ``cluster`` gets what it returns, picklable,
+        in place of ``inputs``.
+        """
+        ...
+
     def train(
         self,
         inputs: HeadInputs,

@@ -4,7 +4,8 @@ Source: Let Go of Your Labels with Unsupervised Transfer (Gadetsky, Jiang, BrbiÄ
 2024, arXiv 2406.07236), and its released code. No noun and no caption is read.
 
 Weights of s seeds lie in one matrix, seed after seed, so that one product serves all.
-Rows end with a one, and a layer's matrix with its bias. Shapes: s seeds; k clusters; b images of a batch; d features and the one.
+Rows end with a one, and a layer's matrix with its bias. Shapes: s seeds;
+k clusters; b images of a batch; d features and the one.
 """
 
 from __future__ import annotations
