@@ -9,7 +9,7 @@ from mmclust.core.types import HeadInputs
 from mmclust.heads import gradnorm
 from mmclust.heads._inputs import GivenNouns
 from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
-from tests.heads.planted import acc, by_kmeans, with_nouns
+from tests.heads.known_classes import acc, by_kmeans, with_nouns
 
 
 def sizes_of(*shares):

@@ -13,7 +13,7 @@ from mmclust.core.types import HeadInputs
 from mmclust.heads import sic
 from mmclust.heads._inputs import GivenNouns
 from mmclust.heads._train import epoch
-from tests.heads.planted import acc, by_kmeans, with_nouns
+from tests.heads.known_classes import acc, by_kmeans, with_nouns
 
 
 def inputs_of(planted, **changes):

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import turtle
-from tests.heads.planted import acc, by_kmeans, two_spaces
+from tests.heads.known_classes import acc, by_kmeans, two_spaces
 
 FAST = {"steps": 300, "learning_rate": 0.01, "inner_learning_rate": 0.01}
 
