@@ -10,15 +10,18 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features, write_features
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
+from mmclust.core.params import read_params
 from mmclust.core.plugins import load, names
-from mmclust.heads._files import assign_images
+from mmclust.heads._files import assign_images, head_on_files
 from mmclust.heads._saved import is_trained
 from mmclust.heads._stage import (
     assign_rows,
     fingerprint_of_head,
     head_of_benchmark,
 )
+from tests.conftest import ROOT
 from tests.encode.staging import encode_benchmark
+from tests.heads.known_classes import with_nouns
 from tests.heads.test_stage import MINICLIP, TAC, ready, settings  # noqa: F401
 
 SMALL = {
@@ -186,3 +189,72 @@ def test_every_head_says_what_it_reads_and_where_it_is_from():
         assert is_trained(module) != hasattr(module, "cluster")
         assert module.Params().evaluate_on == "evaluate"
         assert "Source:" in module.__doc__
+
+
+def test_presets_named_after_papers_have_the_published_settings():
+    """Every option is stated; where the default is published, it is the default."""
+    for preset, head, but in (
+        ("turtle-2024", "turtle", {"encoders": ("clip", "dinov2")}),
+        ("sic-2023", "sic", {}),
+        ("gradnorm-2025", "gradnorm",
+         {"temperature": 0.06, "counterpart_temperature": 0.009}),
+    ):  # fmt: skip
+        params = read_params(ROOT / f"presets/{preset}.yaml")
+        module = load("heads", head)
+        assert params.block("heads", head) == module.Params(**but)
+        assert head in params.model.heads
+        for encoder in ("clip", *but.get("encoders", ())):
+            assert params.block("encoders", encoder).normalise is False
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Arrays of one's own, float16 among them, and words of which one is repeated."""
+    images, nouns, _, kinds = with_nouns(1, n=90)
+    other = np.random.default_rng(0).standard_normal((3, 9))[kinds % 3]
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", other.astype(np.float16))
+    np.save(tmp_path / "t.npy", np.concatenate([nouns, nouns[:1]]))
+    words = [f"w{i}" for i in range(len(nouns))]
+    (tmp_path / "words.txt").write_text("\n".join([*words, "w0"]))
+    return tmp_path
+
+
+def test_files_of_ones_own(own):
+    """Each head takes what it reads; what was trained assigns other arrays alike."""
+    x, y, out = own / "x.npy", own / "y.npy", own / "clusters.csv"
+    given = {"k": 3, "out": out, "options": {"steps": 5}}
+    sizes = head_on_files("turtle", [x, y], save=own / "saved", **given)
+    assert sum(sizes) == 90
+    first = out.read_bytes()
+    head_on_files("turtle", [x, y], test_image_features=[x, y], **given)
+    assert out.read_bytes() == first
+    found, _ = assign_images([], own / "saved", features=[x, y])
+    lines = [f"{i},{c}" for i, c in enumerate(found.labels.tolist())]
+    assert [r.rpartition(",")[0] for r in first.decode().split("\n")[1:91]] == lines
+    words = {"nouns_features": [own / "t.npy"], "words": own / "words.txt"}
+    assert sum(head_on_files("gradnorm", [x], k=3, out=out, **words)) == 90
+    few = {"epochs": 1, "batch": 30}
+    assert sum(head_on_files("sic", [x], k=3, out=out, options=few, **words)) == 90
+
+
+@pytest.mark.parametrize(
+    ("head", "files", "message"),
+    [
+        ("turtle", {}, "wrong number of rows"),
+        ("gradnorm", {}, "gradnorm needs --nouns-features"),
+        ("sic", {"twice": True}, "sic reads one array of --image-features"),
+        ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
+    ],
+)
+def test_files_that_do_not_fit(own, head, files, message):
+    np.save(own / "z.npy", np.ones((7, 3)))
+    images = [own / "x.npy"]
+    if head == "turtle" and not files:
+        images.append(own / "z.npy")
+    if files.pop("twice", False):
+        images *= 2
+    files = {key: own / name for key, name in files.items()}
+    with pytest.raises(MmclustError, match=message):
+        head_on_files(head, images, k=3, out=own / "c.csv", **files)
+    assert not (own / "c.csv").exists()
