@@ -59,9 +59,22 @@ def head(
     made.write()
     typer.echo(f"{benchmark} {head}: {len(clustering.labels)} seeds, k = "
                f"{clustering.k}")  # fmt: skip
+    _tell_scaled(Path("data/heads") / benchmark / head)
     typer.echo(f"wrote data/clusters/{benchmark}/heads/{head}.parquet and "
                f"data/heads/{benchmark}/{head}")  # fmt: skip
     return None
+
+
+def _tell_scaled(head: Path) -> None:
+    """Say which of the raw features that a head reads are none."""
+    from mmclust.core.io import read_json
+
+    for space in read_json(head / "head.json").get("spaces") or []:
+        if (space.get("encoder_params") or {}).get("normalise"):
+            name = space["encoder"]
+            typer.echo(f"{name} scales its features to unit norm, and the head's "
+                       "published settings are for raw ones: set "
+                       f"encoders.{name}.normalise: false", err=True)  # fmt: skip
 
 
 def panels(

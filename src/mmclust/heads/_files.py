@@ -23,6 +23,7 @@ from mmclust.heads._saved import (
     assigned,
     is_trained,
     load_head,
+    prepared,
     save_head,
     write_curves,
 )
@@ -110,6 +111,7 @@ def head_on_files(
                 do="leave these options out",
             )
         require_k(k, len(inputs))
+        inputs = prepared(module, inputs, params, device)
         labels = module.cluster(inputs, k, params, seed=run, device=device)
     write_assignments(out, names, labels, confidence)
     return [int(size) for size in np.unique(labels, return_counts=True)[1]]
@@ -124,22 +126,24 @@ def _require_files(
     words: Path | None,
 ) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
-    counts = {
-        "--image-features": (len(image), 1, None if reads(module, "spaces") else 1),
-        "--text-features": (int(text is not None), int(reads(module, "text")), 1),
-        "--nouns-features": (len(nouns), int(reads(module, "nouns")), None),
-        "--words": (int(words is not None), int(reads(module, "nouns")), 1),
-    }
-    for option, (found, least, most) in counts.items():
-        if found < least or (most is not None and found > most):
-            raise MmclustError(
-                f"{head} needs {option}" if found < least else
-                f"{head} reads one array of {option}",
-                where=option,
-                expected=f"at least {least}" if found < least else "one",
-                found=found,
-                do="see `mmclust fit --help`",
-            )  # fmt: skip
+    text_read, nouns_read = (int(reads(module, what)) for what in ("text", "nouns"))
+    several = hasattr(module.Params, "encoders")
+    for option, found, least, most in (
+        ("--image-features", len(image), 1, len(image) if several else 1),
+        ("--text-features", int(text is not None), text_read, text_read),
+        ("--nouns-features", len(nouns), nouns_read, nouns_read * len(nouns)),
+        ("--words", int(words is not None), nouns_read, nouns_read),
+    ):
+        if least <= found <= most:
+            continue
+        needs = f"reads {'one array of' if most else 'no'}"
+        raise MmclustError(
+            f"{head} {'needs' if found < least else needs} {option}",
+            where=option,
+            expected=least if found < least else most,
+            found=found,
+            do="see `mmclust fit --help`",
+        )
 
 
 def inputs_of_files(
