@@ -94,8 +94,12 @@ def test_what_does_not_fit(own, run_mmclust):
     assert done.returncode == 1
     assert "Did you mean 'tac'?" in done.stderr
     done = run_mmclust(*head, cwd=own)
-    assert done.returncode == 2
-    assert "--text-features" in done.stderr
+    assert done.returncode == 1
+    assert "tac needs --text-features" in done.stderr
+    done = run_mmclust(
+        *head, "--image-features", "z.npy", "--text-features", "x.npy", cwd=own
+    )
+    assert "tac reads one array of --image-features" in done.stderr
     done = run_mmclust("nouns", "--image-features", "x.npy", cwd=own)
     assert done.returncode == 2
 

@@ -8,6 +8,7 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.plugins import load
+from mmclust.core.types import HeadInputs
 from mmclust.heads import _panels as module
 from mmclust.heads._panels import PALETTE, colour, draw_panels
 from mmclust.heads._saved import predict, save_head
@@ -21,7 +22,7 @@ def trained(request, tmp_path_factory):
     plugin = load("heads", request.param)
     small = {"instance_dim": 8, "instance_hidden": 8} if request.param == "dxmc" else {}
     params = plugin.Params(epochs=2, batch=30, hidden=8, n_neighbors=5, **small)
-    heads = train_seeds(plugin, params, rows, rows[::-1], 3, [1])
+    heads = train_seeds(plugin, params, HeadInputs(rows, rows[::-1]), 3, [1])
     folder = tmp_path_factory.mktemp(request.param)
     save_head(folder, heads, {"head": request.param, "dim": 8, "encoder": None})
     return request.param, folder, rows, heads[0].weights

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from mmclust.core.params import NounsParams
+from mmclust.core.types import HeadInputs
 from mmclust.heads import concat_kmeans
 from mmclust.heads._rows import unit_rows
 from mmclust.heads._space import (
@@ -89,7 +90,9 @@ def test_concat_kmeans_is_the_released_call(embedded):
     images, _ = embedded
     v = half(images).astype(np.float32)
     params = concat_kmeans.Params(faiss_seed=1234)
-    found = concat_kmeans.cluster(v, v[::-1], KINDS, params, seed=5)
+    found = concat_kmeans.cluster(
+        HeadInputs(v, v[::-1]), KINDS, params, seed=5, device="cpu"
+    )
     expected = by_faiss(np.hstack([v, v[::-1]]), KINDS, 20)
     assert (found == expected).mean() > 0.99
 

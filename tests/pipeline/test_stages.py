@@ -33,7 +33,7 @@ ENTRIES = {
     "encode": ["encode.stage", *plugins("encoders")],
     "nouns": ["heads._nouns", *plugins("encoders")],
     "cluster": ["clusterers._stage", *plugins("clusterers")],
-    "head": ["heads._stage", *plugins("heads")],
+    "head": ["heads._stage", *plugins("heads"), *plugins("encoders")],
     "embed": ["encode.embed", *plugins("encoders")],
     "retrieve": ["retrieval.stage"],
     "learn": ["words._stage", *plugins("words")],

@@ -16,6 +16,14 @@ from mmclust.cli._options import (
 )
 from mmclust.cli._show import tell_sizes
 
+ManyFeatures = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--image-features",
+        help="An .npy array, one row per image; repeated for a head that reads "
+        "several encoders (turtle).",
+    ),
+]
 TrainedSeed = Annotated[int, typer.Option(min=0, help="Which of the trained heads.")]
 
 
@@ -146,12 +154,11 @@ def head(
         list[str],
         typer.Argument(
             help="BENCHMARK HEAD (the pipeline's stage), or HEAD with "
-            "--image-features: tac, dxmc, concat_kmeans, image_kmeans, "
-            "counterpart_kmeans; or zero_shot.",
+            "--image-features: tac, turtle, concat_kmeans, …; or zero_shot.",
             metavar="BENCHMARK HEAD | HEAD",
         ),
     ],
-    image_features: ImageFeatures = None,
+    image_features: ManyFeatures = None,
     text_features: Annotated[
         Path | None,
         typer.Option(
@@ -160,8 +167,16 @@ def head(
         ),
     ] = None,
     test_image_features: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(help="Images to assign, in place of those fitted on."),
+    ] = None,
+    nouns_features: Annotated[
+        list[Path] | None,
+        typer.Option(help="gradnorm, sic: an .npy array, one row per word."),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="Their words: .txt, one a line, or .csv with a column word."),
     ] = None,
     k: Annotated[int | None, typer.Option(min=1, help="Number of clusters.")] = None,
     ids: Annotated[
@@ -215,18 +230,18 @@ def head(
     zero_shot is told the classes' names: a reference, not a clustering method.
     """
     own = (image_features, text_features, test_image_features, k, ids, out, save,
-           epochs, batch, settings, class_names)  # fmt: skip
-    if image_features is None or text_features is None:
+           epochs, batch, settings, class_names, nouns_features, words)  # fmt: skip
+    if not image_features:
         if any(option is not None for option in own) or seed:
             raise typer.BadParameter(
-                "features of your own need --image-features and --text-features; "
+                "features of your own need --image-features; "
                 "the pipeline takes everything else from params.yaml"
             )
         return _head_stage(names, device, workers)
     if len(names) != 1 or out is None:
         raise typer.BadParameter("with features, give one HEAD and --out")
     if names[0] == "zero_shot":
-        sizes = _zero_shot(image_features, text_features, class_names, out, ids)
+        sizes = _zero_shot(image_features[0], text_features, class_names, out, ids)
     else:
         from mmclust.heads._files import head_on_files
 
@@ -238,7 +253,9 @@ def head(
             text_features,
             k=k,
             out=out,
-            test_image_features=test_image_features,
+            test_image_features=test_image_features or (),
+            nouns_features=nouns_features or (),
+            words=words,
             ids=ids,
             seed=seed,
             options=_head_options(settings or [], epochs=epochs, batch=batch),
@@ -251,15 +268,17 @@ def head(
 
 def _zero_shot(
     image_features: Path,
-    name_features: Path,
+    name_features: Path | None,
     class_names: Path | None,
     out: Path,
     ids: Path | None,
 ) -> list[int]:
     from mmclust.heads._files import zero_shot
 
-    if class_names is None:
-        raise typer.BadParameter("zero_shot needs --names, one class name per line")
+    if class_names is None or name_features is None:
+        raise typer.BadParameter(
+            "zero_shot needs --names, one class name per line, and --text-features"
+        )
     sizes = zero_shot(image_features, name_features, class_names, out=out, ids=ids)
     typer.echo("zero_shot uses the classes' names: a reference, not a rival")
     return sizes
@@ -306,10 +325,7 @@ def assign(
     images: Annotated[
         list[Path] | None, typer.Argument(help="Image files.", metavar="IMAGES…")
     ] = None,
-    image_features: Annotated[
-        Path | None,
-        typer.Option(help="An .npy array in place of pictures, one row per image."),
-    ] = None,
+    image_features: ManyFeatures = None,
     seed: TrainedSeed = 0,
     out: Annotated[
         Path | None, typer.Option(help="A CSV to write; without, it is printed.")
@@ -324,10 +340,10 @@ def assign(
     """
     from mmclust.heads._files import assign_images, write_assignments
 
-    if bool(images) == (image_features is not None):
+    if bool(images) == bool(image_features):
         raise typer.BadParameter("give either IMAGES or --image-features")
     found, names = assign_images(
-        images or [], head, seed=seed, features=image_features, device=device
+        images or [], head, seed=seed, features=image_features or (), device=device
     )
     ids = [str(path) for path in images or range(len(found.labels))]
     if out is not None:

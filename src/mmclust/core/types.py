@@ -267,3 +267,159 @@ class Clusterer(Protocol):
         or the labels and how sure each is, float32 (n,) in [0, 1].
         """
         ...
+
+
+class Nouns(Protocol):
+    """The vocabulary, as a head may ask of it; r rows of u distinct words.
+
+    Embeddings are in the space of ``model.encoder``, with the lengths that it gives.
+    """
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The u distinct words, by first occurrence."""
+        ...
+
+    @property
+    def place(self) -> Any:
+        """Which of them each row of the vocabulary is: int64 (r,)."""
+        ...
+
+    @property
+    def centres(self) -> Any:
+        """Mean directions of TAC's groups of the images fitted on: float32 (c, d).
+
+        The stage ``nouns`` made the groups; unit norm.
+        """
+        ...
+
+    def embeddings(
+        self, templates: Sequence[str] = (), *, normalise: bool = False
+    ) -> Any:
+        """Return each distinct word's mean over its prompts: float32 (u, d).
+
+        Parameters
+        ----------
+        templates
+            Prompts, ``{}`` for the word; none: those of ``nouns.templates``.
+        normalise
+            Whether each prompt has unit norm before the mean, which has not.
+        """
+        ...
+
+    def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Any:
+        """Return what each prompt says of m words: float32 (prompts, m, d)."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeadInputs:
+    """What a head reads of n images; no label is among it.
+
+    Parameters
+    ----------
+    image
+        float32 (n, d), unit norm: the features of ``model.encoder``.
+    text
+        float32 (n, d), unit norm: the images' text counterparts.
+    spaces
+        float32 (n, d_s) each, as the encoders gave them: not scaled, not centred.
+    nouns
+        The vocabulary and its embeddings.
+    """
+
+    image: Any = None
+    text: Any = None
+    spaces: tuple[Any, ...] = ()
+    nouns: Nouns | None = None
+
+    def __len__(self) -> int:
+        return len(self.spaces[0] if self.image is None else self.image)
+
+    def take(self, rows: np.ndarray[Any, Any]) -> HeadInputs:
+        """Return the same of some rows, int64 (m,)."""
+        image, text = (
+            None if each is None else each[rows] for each in (self.image, self.text)
+        )
+        spaces = tuple(each[rows] for each in self.spaces)
+        return HeadInputs(image, text, spaces, self.nouns)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One seed's head after its last epoch.
+
+    Parameters
+    ----------
+    weights
+        Saved as ``seed_<i>.safetensors``.
+    curve
+        A row per epoch (or per stretch of steps): each term of the loss, meaned.
+    """
+
+    weights: dict[str, np.ndarray[Any, Any]]
+    curve: list[dict[str, float]]
+
+
+class Head(Protocol):
+    """A file in ``heads/``: a method on frozen features, of one of three kinds.
+
+    - ``recipe``: two networks, trained as TAC's are; see :mod:`mmclust.heads._train`.
+    - ``train`` and ``predict``: a loop of its own. It is fitted on the benchmark's
+      ``fit_rows`` and predicts its ``evaluate_rows``.
+    - ``cluster``: no training; it clusters the rows to evaluate by themselves.
+
+    A training head may set ``GROUP``, the number of seeds that one call trains on a CPU
+    (1 unless it says); groups run in processes, at any number of workers alike.
+    """
+
+    VIEW: str
+    """``image``, ``counterpart`` or ``concat``: what scores call the clusters' view."""
+    READS: tuple[str, ...]
+    """The members of :class:`HeadInputs` that it reads; the others are not there."""
+    Params: type
+    """A frozen dataclass of options. ``evaluate_on`` is ``evaluate``, or ``fit``: the
+    rows fitted on are assigned. One that reads ``spaces`` may have ``encoders``, a
+    tuple of names; without it, or empty, ``model.encoder`` is the one space."""
+
+    def recipe(self, dim: int, n_clusters: int, params: Any) -> Any:
+        """Return what is trained for rows of ``dim`` features."""
+        ...
+
+    def train(
+        self,
+        inputs: HeadInputs,
+        n_clusters: int,
+        params: Any,
+        *,
+        seeds: Sequence[int],
+        device: str,
+    ) -> list[Trained]:
+        """Train one head per seed, on rows to fit on."""
+        ...
+
+    def predict(
+        self,
+        weights: dict[str, Any],
+        inputs: HeadInputs,
+        params: Any,
+        *,
+        device: str,
+    ) -> np.ndarray[Any, Any]:
+        """Return each cluster's probability for each row: float32 (n, k).
+
+        Only ``image``, ``text`` and ``spaces`` of the inputs are there.
+        """
+        ...
+
+    def cluster(
+        self,
+        inputs: HeadInputs,
+        n_clusters: int,
+        params: Any,
+        *,
+        seed: int,
+        device: str,
+    ) -> np.ndarray[Any, Any]:
+        """Cluster the rows into int32 (n,)."""
+        ...

@@ -19,7 +19,7 @@ from mmclust.core.progress import track
 from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import NounsParams
@@ -137,14 +137,34 @@ def embed_words(words: Sequence[str], params: NounsParams, embed: Embed) -> Any:
 
     float32 (u, d), not normalised; sums were float64.
     """
-    spoken, blocks = _spoken(words, params), []
+    return np.concatenate(
+        [
+            rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+            for rows in _prompts(words, params, embed)
+        ]
+    )
+
+
+@threads(1)
+def prompts_of(
+    words: Sequence[str], encoder: SharedEncoder, params: NounsParams, device: str
+) -> np.ndarray[Any, Any]:
+    """Embed each prompt of m words: float32 (templates, m, d)."""
+    _require_templates(params)
+    embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)
+    return np.concatenate([*_prompts(words, params, embed)], axis=1)
+
+
+def _prompts(
+    words: Sequence[str], params: NounsParams, embed: Embed
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield the embeddings of some words' prompts: float32 (templates, b, d)."""
+    spoken = _spoken(words, params)
     starts = range(0, len(spoken), WORDS)
     for start in track(starts, "nouns", len(starts), "blocks"):
         block = spoken[start : start + WORDS]
         prompts = [t.replace("{}", word) for t in params.templates for word in block]
-        rows = embed(prompts).reshape(len(params.templates), len(block), -1)
-        blocks.append(rows.mean(axis=0, dtype=np.float64).astype(np.float32))
-    return np.concatenate(blocks)
+        yield embed(prompts).reshape(len(params.templates), len(block), -1)
 
 
 def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,26 +10,30 @@ import numpy as np
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_ids, read_lines, require_file, write_csv
-from mmclust.core.params import params_of, refuse_options
+from mmclust.core.params import NounsParams, params_of, refuse_options
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
-from mmclust.core.types import Batch, Fitted
+from mmclust.core.types import Batch, Fitted, HeadInputs
 from mmclust.heads._embeddings import read_fitted, require_maker
+from mmclust.heads._inputs import given_nouns, read_spaces, reads
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
 from mmclust.heads._saved import (
     Prediction,
+    assigned,
+    is_trained,
     load_head,
-    predict,
     save_head,
     write_curves,
 )
 from mmclust.heads._stage import train_seeds
+from mmclust.kernels.kmeans import require_k
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from types import ModuleType
 
 BLOCK = 256
 """Pictures decoded and encoded at once."""
@@ -37,60 +41,123 @@ BLOCK = 256
 
 def head_on_files(
     head: str,
-    image_features: Path,
-    text_features: Path,
+    image_features: Sequence[Path],
+    text_features: Path | None = None,
     *,
     k: int,
     out: Path,
-    test_image_features: Path | None = None,
+    test_image_features: Sequence[Path] = (),
+    nouns_features: Sequence[Path] = (),
+    words: Path | None = None,
+    nouns: NounsParams | None = None,
     ids: Path | None = None,
     seed: int = 0,
     options: dict[str, Any] | None = None,
     save: Path | None = None,
     device: str = "cpu",
 ) -> list[int]:
-    """Fit a head and write ``image_id,cluster`` (and ``confidence``, if it has one)."""
+    """Fit a head and write ``image_id,cluster`` (and ``confidence``, if it has one).
+
+    ``image_features`` are several arrays for a head that reads several encoders; the
+    first is in the space of the counterparts and nouns.
+    """
     module = load("heads", head)
-    refuse_options(options or {}, ("evaluate_on",), "all rows given are assigned")
+    refuse_options(options or {}, ("evaluate_on", "encoders"), "the files say it")
     params = params_of("heads", head, options, "", "--set")
-    image = read_rows(image_features)
-    text = read_rows(text_features, len(image))
-    require_same_space(image.shape[1], text.shape[1], "text counterparts")
-    test = image
-    if test_image_features is not None:
-        test = read_rows(test_image_features)
-        require_same_space(image.shape[1], test.shape[1], "test images")
+    _require_files(module, head, image_features, text_features, nouns_features, words)
+    inputs = inputs_of_files(module, image_features, text_features)
+    if reads(module, "nouns") and words is not None:
+        seed_of_nouns = derive(seed, "nouns")
+        given = given_nouns(
+            words, nouns_features, inputs.image, k, nouns or NounsParams(),
+            seed=seed_of_nouns, device=device,
+        )  # fmt: skip
+        inputs = replace(inputs, nouns=given)
+    test = inputs
+    if test_image_features:
+        test = inputs_of_files(module, test_image_features, None)
+        for one, other in zip(_arrays(inputs), _arrays(test), strict=True):
+            require_same_space(one.shape[1], other.shape[1], "test images")
     names = read_ids(ids, len(test))
     run = derive(seed, "head", head)
     confidence = None
-    if hasattr(module, "recipe"):
-        trained = train_seeds(module, params, image, text, k, [run], device)
-        found = predict(trained[0].weights, test, device=device)
+    if is_trained(module):
+        trained = train_seeds(module, params, inputs, k, [run], device)
+        found = assigned(module, trained[0].weights, test, params, device=device)
         labels, confidence = found.labels, found.confidence
         if save is not None:
-            facts = {
+            facts: dict[str, Any] = {
                 "head": head,
                 "encoder": None,
                 "k": k,
-                "dim": int(image.shape[1]),
+                "dim": int(_arrays(inputs)[0].shape[1]),
                 "seed": seed,
-                "fitted_on": len(image),
+                "fitted_on": len(inputs),
                 "params": asdict(params),
             }
+            if inputs.spaces:
+                dims = [int(rows.shape[1]) for rows in inputs.spaces]
+                facts["spaces"] = [{"encoder": None, "dim": dim} for dim in dims]
             save_head(save, trained, facts)
             write_curves(save / "loss.csv", trained)
     else:
-        if test_image_features is not None or save is not None:
+        if test_image_features or save is not None:
             raise MmclustError(
                 f"{head} clusters the images it is given; it has nothing to save",
                 where="--test-image-features, --save",
-                expected="a head that is trained: tac or dxmc",
+                expected="a head that is trained, such as tac",
                 found=head,
                 do="leave these options out",
             )
-        labels = module.cluster(image, text, k, params, seed=run, device=device)
+        require_k(k, len(inputs))
+        labels = module.cluster(inputs, k, params, seed=run, device=device)
     write_assignments(out, names, labels, confidence)
     return [int(size) for size in np.unique(labels, return_counts=True)[1]]
+
+
+def _require_files(
+    module: ModuleType,
+    head: str,
+    image: Sequence[Path],
+    text: Path | None,
+    nouns: Sequence[Path],
+    words: Path | None,
+) -> None:
+    """Refuse files that a head does not read, and the lack of those that it does."""
+    counts = {
+        "--image-features": (len(image), 1, None if reads(module, "spaces") else 1),
+        "--text-features": (int(text is not None), int(reads(module, "text")), 1),
+        "--nouns-features": (len(nouns), int(reads(module, "nouns")), None),
+        "--words": (int(words is not None), int(reads(module, "nouns")), 1),
+    }
+    for option, (found, least, most) in counts.items():
+        if found < least or (most is not None and found > most):
+            raise MmclustError(
+                f"{head} needs {option}" if found < least else
+                f"{head} reads one array of {option}",
+                where=option,
+                expected=f"at least {least}" if found < least else "one",
+                found=found,
+                do="see `mmclust head --help`",
+            )  # fmt: skip
+
+
+def inputs_of_files(
+    module: ModuleType, image_features: Sequence[Path], text_features: Path | None
+) -> HeadInputs:
+    """Read what a head asks for of one's own images."""
+    image = text = None
+    if reads(module, "image") or reads(module, "nouns") or reads(module, "text"):
+        image = read_rows(image_features[0])
+    if reads(module, "text") and text_features is not None and image is not None:
+        text = read_rows(text_features, len(image))
+        require_same_space(image.shape[1], text.shape[1], "text counterparts")
+    spaces = read_spaces(image_features) if reads(module, "spaces") else ()
+    return HeadInputs(image, text, spaces)
+
+
+def _arrays(inputs: HeadInputs) -> list[np.ndarray[Any, Any]]:
+    return [*([] if inputs.image is None else [inputs.image]), *inputs.spaces]
 
 
 def write_assignments(
@@ -141,14 +208,28 @@ def assign_images(
     head: Path,
     *,
     seed: int = 0,
-    features: Path | None = None,
+    features: Sequence[Path] = (),
     device: str = "cpu",
 ) -> tuple[Prediction, list[list[str]]]:
-    """Assign pictures to the clusters of a trained head."""
+    """Assign pictures, or their features, to the clusters of a trained head."""
     weights, facts = load_head(head, seed)
-    if features is not None:
-        rows = read_rows(features)
-    elif facts["encoder"] is None:
+    module = load("heads", facts["head"])
+    params = params_of(
+        "heads", facts["head"], facts.get("params"), "params", "head.json"
+    )
+    spaces = facts.get("spaces") or []
+    made = spaces or [facts]
+    if len(features) not in (0, len(made)):
+        raise MmclustError(
+            "The head reads the features of another number of encoders",
+            where=head,
+            expected=f"{len(made)} arrays",
+            found=len(features),
+            do="give --image-features once for each encoder, in the head's order",
+        )
+    if features:
+        rows = [*read_spaces(features)]
+    elif made[0]["encoder"] is None:
         raise MmclustError(
             "This head was trained on embeddings of your own",
             where=head,
@@ -157,16 +238,22 @@ def assign_images(
             do="encode them, and give the array with --image-features",
         )
     else:
-        rows = _encode(pictures, head, facts, device)
-    require_same_space(facts["dim"], rows.shape[1], "the head")
+        rows = [_encode(pictures, head, facts | each, device) for each in made]
+    for each, array in zip(made, rows, strict=True):
+        require_same_space(each["dim"], array.shape[1], "the head")
+    image = None
+    if reads(module, "image"):
+        image = read_rows(features[0]) if features else unit_rows(rows[0], pictures[0])
+    inputs = HeadInputs(image, None, tuple(rows) if spaces else ())
     names = facts.get("names") or [[]]
-    return predict(weights, rows, device=device), names[min(seed, len(names) - 1)]
+    found = assigned(module, weights, inputs, params, device=device)
+    return found, names[min(seed, len(names) - 1)]
 
 
 def _encode(
     pictures: Sequence[Path], head: Path, facts: dict[str, Any], device: str
 ) -> np.ndarray[Any, Any]:
-    """Encode pictures as the benchmark's were: float32 (n, d), unit norm."""
+    """Encode pictures as the benchmark's were: float32 (n, d)."""
     name = facts["encoder"]
     module = load("encoders", name)
     params = params_of("encoders", name, facts["encoder_params"], f"encoders.{name}")
@@ -186,7 +273,7 @@ def _encode(
         blocks.append(
             ready if encode is None else encode(batch, params, fitted, device=device)
         )
-    return unit_rows(np.concatenate(blocks), pictures[0])
+    return np.concatenate(blocks)
 
 
 def _fitted(head: Path, facts: dict[str, Any], again: str) -> Fitted:

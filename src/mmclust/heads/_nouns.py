@@ -133,11 +133,13 @@ def unique(words: list[str]) -> tuple[list[str], list[int]]:
 class NounSpace:
     """The nouns chosen for some images, and their embeddings: float32 (m, d).
 
-    ``n_centres`` were asked for; to some no image, or no noun, was given.
+    ``groups``, int64 (n,), is the centre of each image. ``n_centres`` were asked for;
+    to some no image, or no noun, was given.
     """
 
     chosen: Chosen
     nouns: Array
+    groups: Array
     n_centres: int
     without_images: int
     without_nouns: int
@@ -172,7 +174,7 @@ def noun_space(
                 found=count,
                 do="lower nouns.centres (by hand: --centres), or give more " + name,
             )
-    centres, _ = image_centres(images, k, params, seed=seed, device=device)
+    centres, groups = image_centres(images, k, params, seed=seed, device=device)
     classes, confidence = classify_nouns(
         embeddings,
         centres,
@@ -187,6 +189,7 @@ def noun_space(
     return NounSpace(
         chosen,
         embeddings[place[chosen.rows]],
+        groups,
         k,
         k - len(centres),
         len(centres) - named,
@@ -241,7 +244,7 @@ def nouns_of_benchmark(
         **({"skipped": len(manifest) - len(kept)} if len(kept) < len(manifest) else {}),
         "prompts_cut": prompts_cut(words, encoder, params.nouns),
     }
-    return write_space(out, space, vocabulary, params.nouns, text, meta)
+    return write_space(out, space, vocabulary, params.nouns, text, fit, meta)
 
 
 def fingerprint_of_nouns(
@@ -301,13 +304,15 @@ def write_space(
     vocabulary: Vocabulary,
     params: NounsParams,
     text: Array,
+    fit: Array,
     meta: dict[str, Any],
 ) -> dict[str, Any]:
     """Write the nouns and the text counterparts of all images.
 
     ``nouns.parquet``: word, definition, centre, rank, confidence, row of the vocabulary
-    (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; and ``nouns.json``,
-    which makes them count.
+    (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; ``centres.npy``,
+    the centre of each image, -1 where it is not fitted on; and ``nouns.json``, which
+    makes them count.
     """
     import pyarrow as pa
 
@@ -340,7 +345,12 @@ def write_space(
     write_table(out / "nouns.parquet", table, meta)
     write_array(out / "nouns.npy", space.nouns)
     write_array(out / "counterparts.npy", text)
-    facts |= sealed(out, ["nouns.parquet", "nouns.npy", "counterparts.npy"])
+    groups = np.full(len(text), -1, np.int32)
+    groups[fit] = space.groups
+    write_array(out / "centres.npy", groups)
+    facts |= sealed(
+        out, ["nouns.parquet", "nouns.npy", "counterparts.npy", "centres.npy"]
+    )
     write_json(out / "nouns.json", facts)
     return facts
 
@@ -380,4 +390,5 @@ def nouns_of_files(
         write_array(out / "test_counterparts.npy", others)
     text = texts_for(images, space, params, device)
     meta = {"image_features": file_digest(image_features), "seed": seed}
-    return write_space(out, space, vocabulary, params, text, meta)
+    fit = np.arange(len(images))
+    return write_space(out, space, vocabulary, params, text, fit, meta)

@@ -15,11 +15,13 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_bytes
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
+from mmclust.core.params import ModelParams, Params
+from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
+from mmclust.heads._inputs import read_inputs
 from mmclust.heads._rows import require_same_space
 from mmclust.heads._saved import load_head, outputs_of
-from mmclust.heads._stage import views_of_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,10 +49,25 @@ def panels_of_benchmark(
     """Draw a benchmark's evaluated images; see :func:`draw_panels`."""
     folder = root / "data/heads" / benchmark / head
     _, facts = load_head(folder, options.get("seed", 0))
+    _require_networks(facts["head"], folder)
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
-    features, image, text = views_of_benchmark(root, manifest, facts["encoder"])
-    rows = features.kept(manifest.evaluate_rows)
-    return draw_panels(folder, image[rows], text[rows], out, **options)
+    params = Params(model=ModelParams(encoder=facts["encoder"]))
+    module = load("heads", facts["head"])
+    read = read_inputs(root, manifest, params, module, module.Params())
+    given = read.inputs.take(read.kept(manifest.evaluate_rows))
+    return draw_panels(folder, given.image, given.text, out, **options)
+
+
+def _require_networks(head: str, where: Path) -> None:
+    """Refuse a head that has no networks as DXMC's figure shows them."""
+    if not hasattr(load("heads", head), "recipe"):
+        raise MmclustError(
+            f"{head} has no networks of images and counterparts to draw",
+            where=where,
+            expected="tac or dxmc",
+            found=head,
+            do="draw another head",
+        )
 
 
 def draw_panels(
@@ -78,6 +95,7 @@ def draw_panels(
             found=out.name,
         )
     weights, facts = load_head(folder, seed)
+    _require_networks(facts["head"], folder)
     require_same_space(facts["dim"], image.shape[1], "the head")
     if len(image) > points:
         draw = generator(seed, "panels", "points")

@@ -19,8 +19,9 @@ from mmclust.kernels.nearest_centroids import repeated_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
 
-    from mmclust.heads._train import Trained
+    from mmclust.core.types import HeadInputs, Trained
 
     Array = np.ndarray[Any, Any]
     Arrays = Mapping[str, Array]
@@ -46,6 +47,33 @@ def predict(weights: Arrays, images: Array, *, device: str = "cpu") -> Predictio
     outputs = torch.from_numpy(outputs_of(weights, images, "image", device=device))
     best = outputs.softmax(1).max(1)
     return Prediction(best.indices.int().numpy(), best.values.numpy())
+
+
+def is_trained(module: ModuleType) -> bool:
+    """Tell whether a head has weights, by which it predicts."""
+    return hasattr(module, "recipe") or hasattr(module, "train")
+
+
+def assigned(
+    module: ModuleType,
+    weights: Arrays,
+    inputs: HeadInputs,
+    params: Any,
+    *,
+    device: str = "cpu",
+) -> Prediction:
+    """Assign images by one seed's trained head; equal rows alike."""
+    if hasattr(module, "recipe"):
+        return predict(weights, inputs.image, device=device)
+    with threads(1):
+        shares = module.predict(weights, inputs, params, device=device)
+    read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
+            if each is not None]  # fmt: skip
+    again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))
+    shares[again] = shares[first]
+    labels = shares.argmax(axis=1)
+    best = shares[np.arange(len(shares)), labels]
+    return Prediction(labels.astype(np.int32), best.astype(np.float32))
 
 
 @threads(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,39 +11,39 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.io import read_table
 from mmclust.core.manifest import Manifest, read_manifest, summary_path
+from mmclust.core.numerics import threads
 from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
-from mmclust.heads._embeddings import FITTED
-from mmclust.heads._rows import (
-    n_clusters,
-    read_rows,
-    require_batch,
-    require_clusters,
-    unit_rows,
+from mmclust.heads._inputs import (
+    BenchmarkInputs,
+    encoder_facts,
+    encoders_of,
+    read_inputs,
+    reads,
 )
+from mmclust.heads._rows import n_clusters, require_batch, require_clusters
 from mmclust.heads._saved import (
+    assigned,
+    is_trained,
     load_head,
     noun_names,
-    predict,
     save_head,
     write_curves,
 )
-from mmclust.heads._train import GROUP, Trained, neighbors, side_by_side, train
+from mmclust.heads._train import GROUP, neighbors, side_by_side, train
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-    from mmclust.core.features import Features
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.params import Params
+    from mmclust.core.types import HeadInputs, Trained
 
     Rows = np.ndarray[Any, Any]
 
@@ -61,31 +60,33 @@ def head_of_benchmark(
     """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read."""
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
     module, options = load("heads", head), params.block("heads", head)
-    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
+    read = read_inputs(root, manifest, params, module, options, device=device)
     k = _k_of(root, benchmark, params)
-    fit = features.kept(manifest.fit_rows)
+    fit = read.kept(manifest.fit_rows)
     asked = manifest.fit_rows
     if options.evaluate_on == "evaluate":
         asked = manifest.evaluate_rows
-    rows = features.kept(asked)
+    rows = read.kept(asked)
     seeds = [
         derive(params.seed, "head", benchmark, head, i)
         for i in range(params.model.n_seeds)
     ]
-    if hasattr(module, "recipe"):
-        trained = train_seeds(
-            module, options, image[fit], text[fit], k, seeds, device, workers
-        )
-        found = [predict(t.weights, image[rows], device=device) for t in trained]
+    given = read.inputs.take(rows)
+    if is_trained(module):
+        learnt = read.inputs.take(fit)
+        trained = train_seeds(module, options, learnt, k, seeds, device, workers)
+        found = [
+            assigned(module, each.weights, given, options, device=device)
+            for each in track(trained, f"{benchmark} {head}", len(seeds), "seeds")
+        ]
         labels = np.stack([each.labels for each in found])
         confidence = np.stack([each.confidence for each in found])
     else:
         require_k(k, len(rows))
         trained, confidence = [], None
         runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
-        views = image[rows], text[rows]
         labels = np.stack(
-            [module.cluster(*views, k, options, seed=s, device=device) for s in runs]
+            [module.cluster(given, k, options, seed=s, device=device) for s in runs]
         )
     meta = {
         "benchmark": benchmark,
@@ -98,11 +99,22 @@ def head_of_benchmark(
     ids = manifest.image_ids
     if len(rows) < len(asked):
         meta["skipped"] = [ids[row] for row in np.setdiff1d(asked, rows)]
-    names = _names(root / "data/nouns" / benchmark, image[rows], labels, k)
-    facts = {"k": k, "dim": int(image.shape[1]), "fitted_on": len(fit), "names": names}
     out = root / "data/heads" / benchmark / head
-    folder = root / "data/features" / benchmark / params.model.encoder
-    save_head(out, trained, meta | facts | _encoder(features, folder, out))
+    folder = root / "data/features" / benchmark
+    facts = {
+        "k": k,
+        "dim": int(read.features.views["image"].shape[1]),
+        "fitted_on": len(fit),
+        "names": _names(read, rows, labels, k),
+        **encoder_facts(read.features, folder / params.model.encoder, out),
+    }
+    if read.encoders:
+        facts["spaces"] = [
+            {"encoder": name, "dim": int(each.views["image"].shape[1])}
+            | encoder_facts(each, folder / name, out)
+            for name, each in read.encoders.items()
+        ]
+    save_head(out, trained, meta | facts)
     write_curves(root / "plots/heads" / f"{benchmark}_{head}.csv", trained)
     clustering = Clustering(head, module.VIEW, k, labels, confidence)
     write_clusters(
@@ -138,9 +150,12 @@ def assign_rows(
             do="correct --head, or add it to model.heads and run `dvc repro`",
         )
     name, module = manifest.benchmark, load("heads", head)
-    features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
-    features.require(rows, manifest)
-    if hasattr(module, "recipe"):
+    options = params.block("heads", head)
+    read = read_inputs(root, manifest, params, module, options)
+    for features in (read.features, *read.encoders.values()):
+        features.require(rows, manifest)
+    given = read.inputs.take(rows)
+    if is_trained(module):
         folder = root / "data/heads" / name / head
         weights, facts = load_head(folder, run)
         if facts["manifest"] != manifest.digest:
@@ -151,11 +166,10 @@ def assign_rows(
                 found=f"manifest {facts['manifest'][:16]}…",
                 do=f"train it again: mmclust head {name} {head}",
             )
-        return predict(weights, image[rows]).labels
+        return assigned(module, weights, given, options).labels
     k = _k_of(root, name, params)
     seed = derive(params.seed, "head", name, head, run)
-    options = params.block("heads", head)
-    labels: Rows = module.cluster(image[rows], text[rows], k, options, seed=seed)
+    labels: Rows = module.cluster(given, k, options, seed=seed, device="cpu")
     return labels
 
 
@@ -167,6 +181,19 @@ def fingerprint_of_head(
         Path("data", kind, benchmark) for kind in ("benchmarks", "clusters")
     )
     encoder, k = params.model.encoder, params.model.k
+    module, options = load("heads", head), params.block("heads", head)
+    modules, inputs, more = [__name__, module.__name__], [], {}
+    weights = None
+    if reads(module, "nouns"):  # its words are embedded here
+        inputs.append(Path(params.nouns.vocabulary))
+        plugin, block = (
+            load("encoders", encoder),
+            params.block("encoders", encoder, benchmark),
+        )
+        modules.append(plugin.__name__)
+        weights = getattr(plugin, "identity", lambda _: None)(block)
+        more = {"nouns": params.nouns, "encoder_options": block}
+    names = dict.fromkeys([encoder, *encoders_of(module, options, encoder)])
     return fingerprint(
         ("head", benchmark, head),
         [
@@ -174,22 +201,25 @@ def fingerprint_of_head(
             Path("data/heads") / benchmark / head,
             Path("plots/heads") / f"{benchmark}_{head}.csv",
         ],
-        modules=[__name__, load("heads", head).__name__],
+        modules=modules,
         inputs=[
             built / "manifest.parquet",
             summary_path(built),
-            Path("data/features") / benchmark / encoder,
+            *(Path("data/features") / benchmark / name for name in names),
             Path("data/nouns") / benchmark,
             *([clusters / "k" / f"{encoder}.json"] if k == "auto" else []),
+            *inputs,
         ],
         options={
             "seed": params.seed,
-            "head": params.block("heads", head),
+            "head": options,
             "k": k,
             "encoder": encoder,
             "n_seeds": params.model.n_seeds,
             "device": device.partition(":")[0],
+            **more,
         },
+        weights=weights,
     )
 
 
@@ -199,38 +229,32 @@ def _k_of(root: Path, benchmark: str, params: Params) -> int:
     return n_clusters(params, built, chosen)
 
 
-def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:
-    """Return what `mmclust assign` needs to encode new pictures alike."""
-    files = features.meta["sha256"]
-    return {
-        "encoder_params": features.meta["params"],
-        "model": features.meta.get("model"),
-        "features": os.path.relpath(folder, out),
-        "fitted": {name: files[name] for name in FITTED if name in files},
-    }
-
-
 def train_seeds(
     module: ModuleType,
     options: Any,
-    image: Rows,
-    text: Rows,
+    inputs: HeadInputs,
     k: int,
     seeds: Sequence[int],
     device: str = "cpu",
     workers: int = 1,
 ) -> list[Trained]:
     """Train one head per seed: on a CPU in processes, a few side by side in each."""
-    require_clusters(k, len(image))
-    recipe = module.recipe(image.shape[1], k, options)
-    if device != "cpu":
-        return train(image, text, recipe, seeds, device=device)
-    require_batch(options.batch, len(image))
-    size = GROUP if side_by_side(recipe, image.shape[1]) else 1
-    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+    require_clusters(k, len(inputs))
     name = module.__name__.rpartition(".")[2]
-    near = neighbors(image, text, options.n_neighbors)
-    run = partial(_group, name, options, image, text, near, k)
+    if hasattr(module, "recipe"):
+        image, text = inputs.image, inputs.text
+        recipe = module.recipe(image.shape[1], k, options)
+        if device != "cpu":
+            return train(image, text, recipe, seeds, device=device)
+        require_batch(options.batch, len(image))
+        size = GROUP if side_by_side(recipe, image.shape[1]) else 1
+        near = neighbors(image, text, options.n_neighbors)
+        run = partial(_recipe_group, name, options, image, text, near, k)
+    else:
+        size = getattr(module, "GROUP", 1) if device == "cpu" else len(seeds)
+        run = partial(_group, name, options, inputs, k, device)
+        workers = workers if device == "cpu" else 1
+    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     runs = in_order(
         run, groups, workers, describe=lambda g: f"{name}, seeds {some(map(str, g))}"
     )
@@ -238,7 +262,7 @@ def train_seeds(
     return [trained for group in found for trained in group]
 
 
-def _group(
+def _recipe_group(
     head: str,
     options: Any,
     image: Rows,
@@ -251,24 +275,26 @@ def _group(
     return train(image, text, recipe, seeds, near=near)
 
 
-def views_of_benchmark(
-    root: Path, manifest: Manifest, encoder: str
-) -> tuple[Features, Rows, Rows]:
-    """Return the features, and images and counterparts of all rows at unit norm.
+def _group(
+    head: str,
+    options: Any,
+    inputs: HeadInputs,
+    k: int,
+    device: str,
+    seeds: Sequence[int],
+) -> list[Trained]:
+    with threads(1):
+        found: list[Trained] = load("heads", head).train(
+            inputs, k, options, seeds=seeds, device=device
+        )
+    return found
 
-    Rows of images that were skipped are NaN; ``features.kept`` leaves them out.
-    """
-    folder = root / "data/features" / manifest.benchmark / encoder
-    nouns = root / "data/nouns" / manifest.benchmark
-    features = read_features(folder, manifest)
-    require_nouns(nouns, features, manifest)
-    n, skipped = len(manifest), features.skipped
-    image = unit_rows(features.views["image"], folder / "image.npy", n, skipped)
-    return features, image, read_rows(nouns / "counterparts.npy", n, skipped)
 
-
-def _names(folder: Path, images: Rows, labels: Rows, k: int) -> list[list[list[str]]]:
-    """Return the nouns of each seed's clusters."""
-    nouns = read_rows(folder / "nouns.npy")
-    words = read_table(folder / "nouns.parquet")[0]["word"].to_pylist()
-    return [noun_names(images, row, k, nouns, words) for row in labels]
+def _names(
+    read: BenchmarkInputs, rows: Rows, labels: Rows, k: int
+) -> list[list[list[str]]]:
+    """Return the nouns of each seed's clusters; none where there are no nouns."""
+    if read.words is None or read.images is None:
+        return []
+    images = read.images[rows]
+    return [noun_names(images, row, k, *read.words) for row in labels]

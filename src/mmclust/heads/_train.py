@@ -10,6 +10,7 @@ import numpy as np
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
+from mmclust.core.types import Trained
 from mmclust.heads._networks import is_buffer
 from mmclust.heads._rows import require_batch
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
@@ -55,17 +56,6 @@ class Recipe:
     start: Callable[[torch.Generator], Weights]
     objective: Callable[[Weights, Items], Terms]
     params: Any
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One seed's head after its last epoch.
-
-    ``curve`` has a row per epoch: each term of the loss, meaned over the steps.
-    """
-
-    weights: dict[str, np.ndarray[Any, Any]]
-    curve: list[dict[str, float]]
 
 
 @threads(1)

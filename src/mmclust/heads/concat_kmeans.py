@@ -6,7 +6,7 @@ Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
@@ -14,7 +14,11 @@ from msgspec import Meta
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import kmeans
 
+if TYPE_CHECKING:
+    from mmclust.core.types import HeadInputs
+
 VIEW = "concat"
+READS = ("image", "text")
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,16 @@ class Params:
 
 
 def cluster(
-    image: np.ndarray[Any, Any],
-    text: np.ndarray[Any, Any],
+    inputs: HeadInputs,
     n_clusters: int,
     params: Params,
     *,
     seed: int,
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
-    """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
-    return kmeans_of(np.hstack([image, text]), n_clusters, params, seed, device)
+    """Cluster n images into int32 (n,)."""
+    both = np.hstack([inputs.image, inputs.text])
+    return kmeans_of(both, n_clusters, params, seed, device)
 
 
 def kmeans_of(

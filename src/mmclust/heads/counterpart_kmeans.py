@@ -12,20 +12,21 @@ from mmclust.heads.concat_kmeans import Params, kmeans_of
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["VIEW", "Params", "cluster"]
+    from mmclust.core.types import HeadInputs
+
+__all__ = ["READS", "VIEW", "Params", "cluster"]
 
 VIEW = "counterpart"
+READS = ("text",)
 
 
 def cluster(
-    image: np.ndarray[Any, Any],
-    text: np.ndarray[Any, Any],
+    inputs: HeadInputs,
     n_clusters: int,
     params: Params,
     *,
     seed: int,
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
-    """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
-    del image
-    return kmeans_of(text, n_clusters, params, seed, device)
+    """Cluster n images into int32 (n,)."""
+    return kmeans_of(inputs.text, n_clusters, params, seed, device)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mmclust.heads._networks import Weights
 
 VIEW = "image"
+READS = ("image", "text")
 
 
 @dataclass(frozen=True)

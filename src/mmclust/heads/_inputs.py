@@ -1,0 +1,290 @@
+"""What a head reads of a benchmark, or of files of one's own; labels are not among it.
+
+A head names it in ``READS``; see :class:`mmclust.core.types.HeadInputs`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import (
+    check_features,
+    normalised,
+    read_features,
+    require_nouns,
+    require_sealed,
+)
+from mmclust.core.io import read_array, read_record, read_table
+from mmclust.core.types import HeadInputs
+from mmclust.heads._embeddings import (
+    FITTED,
+    SharedEncoder,
+    prompts_of,
+    shared_encoder,
+    word_embeddings,
+)
+from mmclust.heads._nouns import read_vocabulary, unique
+from mmclust.heads._rows import read_rows, require_same_space, unit_rows
+from mmclust.heads._space import image_centres, mean_directions, n_centres
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import ModuleType
+
+    from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
+    from mmclust.core.params import NounsParams, Params
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class BenchmarkInputs:
+    """What a head reads of all of a benchmark's images, in manifest order.
+
+    ``features`` are those of ``model.encoder``; ``encoders`` names those of the spaces.
+    ``words`` are the kept nouns and their embeddings, if there are any, to name
+    clusters by. Rows of ``skipped`` images, int64, are NaN in some of it.
+    """
+
+    inputs: HeadInputs
+    features: Features
+    encoders: dict[str, Features]
+    words: tuple[Array, list[str]] | None
+    images: Array | None
+    skipped: Array
+
+    def kept(self, rows: Array) -> Array:
+        """Return those of some rows that have features in every encoder read."""
+        return rows[~np.isin(rows, self.skipped)]
+
+
+def reads(module: ModuleType, what: str) -> bool:
+    """Tell whether a head reads a member of its inputs."""
+    return what in module.READS
+
+
+def encoders_of(module: ModuleType, options: Any, main: str) -> tuple[str, ...]:
+    """Return the encoders whose raw features a head reads."""
+    if not reads(module, "spaces"):
+        return ()
+    return tuple(getattr(options, "encoders", ()) or (main,))
+
+
+def read_inputs(
+    root: Path,
+    manifest: Manifest,
+    params: Params,
+    module: ModuleType,
+    options: Any,
+    *,
+    device: str = "cpu",
+) -> BenchmarkInputs:
+    """Read what a head asks for, and the nouns that name clusters, where there are."""
+    main, name = params.model.encoder, manifest.benchmark
+    folder, nouns = root / "data/features" / name, root / "data/nouns" / name
+    features = read_features(folder / main, manifest)
+    asks = reads(module, "text") or reads(module, "nouns")
+    there = asks or _has_nouns(nouns, main)
+    facts = require_nouns(nouns, features, manifest) if there else {}
+    n, skipped = len(manifest), features.skipped
+    image = text = words = vocabulary = None
+    if there or reads(module, "image"):
+        where = folder / main / "image.npy"
+        image = unit_rows(features.views["image"], where, n, skipped)
+    if there:
+        table = read_table(nouns / "nouns.parquet")[0]
+        words = read_rows(nouns / "nouns.npy"), table["word"].to_pylist()
+    if reads(module, "text"):
+        text = read_rows(nouns / "counterparts.npy", n, skipped)
+    if reads(module, "nouns") and image is not None:
+        centres = _centres(nouns, facts, image, manifest)
+        encoder = shared_encoder(
+            main, params.block("encoders", main, name), folder / main
+        )
+        cache = nouns.parent / "_embeddings"
+        listed = root / params.nouns.vocabulary
+        vocabulary = encoded(listed, centres, encoder, params.nouns, cache, device)
+    others = {
+        each: features if each == main else _features(folder / each, manifest)
+        for each in encoders_of(module, options, main)
+    }
+    spaces = tuple(np.asarray(each.views["image"]) for each in others.values())
+    own = image if reads(module, "image") else None
+    absent = np.unique(np.concatenate([skipped, *(f.skipped for f in others.values())]))
+    return BenchmarkInputs(
+        HeadInputs(own, text, spaces, vocabulary),
+        features,
+        others,
+        words,
+        image,
+        absent.astype(np.int64),
+    )
+
+
+def _has_nouns(folder: Path, encoder: str) -> bool:
+    if not (folder / "nouns.json").is_file():
+        return False
+    made: str = read_record(folder / "nouns.json", {"encoder": str})["encoder"]
+    return made == encoder
+
+
+def _features(folder: Path, manifest: Manifest) -> Features:
+    found = read_features(folder, manifest)
+    if "image" not in found.views:
+        raise MmclustError(
+            f"{folder.name} has no features of images",
+            where="encoders, of the head in params.yaml",
+            expected="encoders of images",
+            found=folder.name,
+            do="take it out of the head's encoders",
+        )
+    return found
+
+
+def _centres(
+    folder: Path, facts: dict[str, Any], image: Array, manifest: Manifest
+) -> Array:
+    """Return the mean direction of each group of images that nouns were chosen for."""
+    again = f"choose them again: mmclust nouns {manifest.benchmark}"
+    require_sealed(folder, "nouns.json", facts, ["centres.npy"], again)
+    groups = read_array(folder / "centres.npy")
+    members = np.flatnonzero(groups >= 0)
+    return mean_directions(image[members], groups[members], int(groups.max()) + 1)
+
+
+@dataclass(frozen=True)
+class EncodedNouns:
+    """A vocabulary whose words an encoder embeds when asked; :class:`Nouns`."""
+
+    words: list[str]
+    place: Array
+    centres: Array
+    encoder: SharedEncoder
+    params: NounsParams
+    cache: Path
+    device: str
+    made: dict[tuple[Any, ...], Array] = field(default_factory=dict)
+
+    def embeddings(
+        self, templates: Sequence[str] = (), *, normalise: bool = False
+    ) -> Array:
+        """Return float32 (u, d); made once."""
+        asked = tuple(templates) or self.params.templates
+        key = (asked, normalise)
+        if key not in self.made:
+            params = replace(
+                self.params, templates=asked, prompt_normalisation=normalise
+            )
+            self.made[key] = word_embeddings(
+                self.words, self.encoder, params, self.cache, device=self.device
+            )
+        return self.made[key]
+
+    def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Array:
+        """Return float32 (prompts, m, d)."""
+        params = replace(
+            self.params,
+            templates=tuple(templates) or self.params.templates,
+            prompt_normalisation=False,
+        )
+        return prompts_of(words, self.encoder, params, self.device)
+
+
+def encoded(
+    vocabulary: Path,
+    centres: Array,
+    encoder: SharedEncoder,
+    params: NounsParams,
+    cache: Path,
+    device: str,
+) -> EncodedNouns:
+    """Return the nouns of a vocabulary's file, embedded by an encoder."""
+    words, place = unique(read_vocabulary(vocabulary).words)
+    where = np.asarray(place, np.int64)
+    return EncodedNouns(words, where, centres, encoder, params, cache, device)
+
+
+@dataclass(frozen=True)
+class GivenNouns:
+    """A vocabulary whose rows were embedded elsewhere; :class:`Nouns`.
+
+    ``arrays``, float32 (u, d) each, are one for each prompt, or one that is their mean.
+    """
+
+    words: list[str]
+    place: Array
+    centres: Array
+    arrays: tuple[Array, ...]
+
+    def embeddings(
+        self, templates: Sequence[str] = (), *, normalise: bool = False
+    ) -> Array:
+        """Return the mean of what was given, whatever the templates."""
+        del templates
+        rows = [normalised(a) for a in self.arrays] if normalise else [*self.arrays]
+        if len(rows) == 1:
+            return rows[0]
+        return np.asarray(np.mean(rows, axis=0, dtype=np.float64), np.float32)
+
+    def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Array:
+        """Return what was given of some words: float32 (arrays, m, d)."""
+        del templates
+        place = {word: i for i, word in enumerate(self.words)}
+        rows = [place[word] for word in words]
+        return np.stack([array[rows] for array in self.arrays])
+
+
+def given_nouns(
+    words: Path,
+    arrays: Sequence[Path],
+    images: Array,
+    k: int,
+    params: NounsParams,
+    *,
+    seed: int,
+    device: str = "cpu",
+) -> GivenNouns:
+    """Read a vocabulary and its embeddings, a row for each of its rows, by files.
+
+    The centres are those of ``images``, (n, d) at unit norm, as for ``mmclust nouns``.
+    """
+    listed = read_vocabulary(words).words
+    distinct, place = unique(listed)
+    first = np.sort(np.unique(place, return_index=True)[1])
+    embedded = []
+    for path in arrays:
+        rows = read_array(path)
+        check_features(rows, path, len(listed))
+        require_same_space(images.shape[1], rows.shape[1], "nouns")
+        embedded.append(np.asarray(rows, np.float32)[first])
+    count = n_centres(len(images), k, "", params.centres)
+    centres, _ = image_centres(images, count, params, seed=seed, device=device)
+    return GivenNouns(distinct, np.asarray(place), centres, tuple(embedded))
+
+
+def read_spaces(paths: Sequence[Path]) -> tuple[Array, ...]:
+    """Read arrays of raw features, rows of the same images: float32 (n, d_s) each."""
+    found: list[Array] = []
+    for path in paths:
+        array = read_array(path)
+        check_features(array, path, len(found[0]) if found else None)
+        found.append(np.asarray(array, np.float32))
+    return tuple(found)
+
+
+def encoder_facts(features: Features, folder: Path, out: Path) -> dict[str, Any]:
+    """Return what `mmclust assign` needs to encode new pictures alike."""
+    files = features.meta["sha256"]
+    return {
+        "encoder_params": features.meta["params"],
+        "model": features.meta.get("model"),
+        "features": os.path.relpath(folder, out),
+        "fitted": {name: files[name] for name in FITTED if name in files},
+    }
