@@ -69,7 +69,7 @@ def uniform(shape: tuple[int, ...], inputs: int, draw: torch.Generator) -> torch
 
 def is_buffer(name: str) -> bool:
     """Tell running statistics from what the optimiser changes."""
-    return name.endswith((".norm.mean", ".norm.var"))
+    return name.endswith(("norm.mean", "norm.var"))
 
 
 def logits(
