@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmclust.kernels.products import product
 
 if TYPE_CHECKING:
@@ -21,12 +23,8 @@ GROUPS = 128
 
 
 def rate(z: torch.Tensor, eps: float) -> torch.Tensor:
-    """Return ½ logdet(I + p/(m ε) ZᵀZ), in nats, of (m, p) codes."""
-    import torch
-
-    m, p = z.shape
-    matrix = torch.eye(p, device=z.device) + p / (m * eps) * product(z.T, z)
-    return _logdet(torch.linalg.cholesky(matrix)) / 2
+    """Return ½ logdet(I + p/(m ε) ZᵀZ), in nats, of (m, p) codes: all in one group."""
+    return rate_of_members(z, z.new_ones(1, len(z)), eps)
 
 
 def rate_of_members(z: torch.Tensor, members: torch.Tensor, eps: float) -> torch.Tensor:
@@ -45,9 +43,20 @@ def rate_of_members(z: torch.Tensor, members: torch.Tensor, eps: float) -> torch
     return found
 
 
-def _logdet(lower: torch.Tensor) -> torch.Tensor:
-    """Return the logarithm of the determinant, by its Cholesky factor."""
-    return 2 * lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+def _inverted(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logarithms of determinants, (r,), and inverses, of (r, p, p) matrices.
+
+    On a CPU by numpy: torch's library rounds differently between processors.
+    """
+    import torch
+
+    if matrix.device.type != "cpu":
+        lower = torch.linalg.cholesky(matrix)
+        inverse = torch.cholesky_inverse(lower)
+    else:
+        lower = torch.from_numpy(np.linalg.cholesky(matrix.numpy()))
+        inverse = torch.from_numpy(np.linalg.inv(matrix.numpy()))
+    return 2 * lower.diagonal(dim1=1, dim2=2).log().sum(1), inverse
 
 
 @cache
@@ -98,10 +107,8 @@ def _with_slopes(
         matrix = z.new_zeros(len(part), p, p)
         matrix[:, row, column] = matrix[:, column, row] = half
         matrix.diagonal(dim1=1, dim2=2).add_(1)
-        lower = torch.linalg.cholesky(matrix)
-        volume = _logdet(lower)
+        volume, inverse = _inverted(matrix)
         value += (size * volume).sum() / (2 * m)
-        inverse = torch.cholesky_inverse(lower)
         trace = inverse.diagonal(dim1=1, dim2=2).sum(1)
         half = inverse[:, row, column]
         of_size = (volume - p + trace) / (2 * m)
