@@ -23,6 +23,7 @@ from mmclust.heads._saved import (
     assigned,
     is_trained,
     load_head,
+    prepared,
     save_head,
     write_curves,
 )
@@ -110,6 +111,7 @@ def head_on_files(
                 do="leave these options out",
             )
         require_k(k, len(inputs))
+        inputs = prepared(module, inputs, params, device)
         labels = module.cluster(inputs, k, params, seed=run, device=device)
     write_assignments(out, names, labels, confidence)
     return [int(size) for size in np.unique(labels, return_counts=True)[1]]
@@ -124,8 +126,9 @@ def _require_files(
     words: Path | None,
 ) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
+    several = None if hasattr(module.Params, "encoders") else 1
     counts = {
-        "--image-features": (len(image), 1, None if reads(module, "spaces") else 1),
+        "--image-features": (len(image), 1, several),
         "--text-features": (int(text is not None), int(reads(module, "text")), 1),
         "--nouns-features": (len(nouns), int(reads(module, "nouns")), None),
         "--words": (int(words is not None), int(reads(module, "nouns")), 1),

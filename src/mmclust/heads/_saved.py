@@ -54,6 +54,14 @@ def is_trained(module: ModuleType) -> bool:
     return hasattr(module, "recipe") or hasattr(module, "train")
 
 
+def prepared(module: ModuleType, inputs: HeadInputs, params: Any, device: str) -> Any:
+    """Return what a head makes of its inputs before any seed."""
+    if not hasattr(module, "prepare"):
+        return inputs
+    with threads(1):
+        return module.prepare(inputs, params, device=device)
+
+
 def assigned(
     module: ModuleType,
     weights: Arrays,

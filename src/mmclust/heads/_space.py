@@ -139,7 +139,7 @@ def classify_nouns(
     with torch.inference_mode():
         turned = _rounded(torch.from_numpy(centres), dtype).to(device).T
         parts = []
-        for block in _blocks(nouns, len(centres)):
+        for block in blocks_of(nouns, len(centres)):
             rows = _rounded(torch.from_numpy(block).to(device), dtype)
             shares = (_rounded(rows @ turned, dtype) / temperature).softmax(1)
             parts.append(_first_largest(_rounded(shares, dtype)))
@@ -152,7 +152,8 @@ def _rounded(numbers: torch.Tensor, dtype: str) -> torch.Tensor:
     return numbers.half().float() if dtype == "float16" else numbers
 
 
-def _blocks(rows: Array, width: int) -> list[Array]:
+def blocks_of(rows: Array, width: int) -> list[Array]:
+    """Return rows in parts whose products with ``width`` others are small."""
     size = max(NUMBERS // max(width, rows.shape[1]), 1)
     return [
         np.ascontiguousarray(rows[start : start + size])
@@ -221,7 +222,7 @@ def counterparts(
         words = _rounded(words, dtype)
         result = np.empty_like(images, dtype=np.float32)
         start = 0
-        for block in _blocks(images, len(nouns)):
+        for block in blocks_of(images, len(nouns)):
             rows = _rounded(torch.from_numpy(block).to(device), dtype)
             scores = _rounded(rows @ words.T, dtype) / temperature
             shares = _rounded(_rounded(scores, dtype).softmax(1), dtype)

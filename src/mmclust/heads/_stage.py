@@ -31,6 +31,7 @@ from mmclust.heads._saved import (
     is_trained,
     load_head,
     noun_names,
+    prepared,
     save_head,
     write_curves,
 )
@@ -85,6 +86,7 @@ def head_of_benchmark(
         require_k(k, len(rows))
         trained, confidence = [], None
         runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
+        given = prepared(module, given, options, device)
         labels = np.stack(
             [module.cluster(given, k, options, seed=s, device=device) for s in runs]
         )
@@ -169,6 +171,7 @@ def assign_rows(
         return assigned(module, weights, given, options).labels
     k = _k_of(root, name, params)
     seed = derive(params.seed, "head", name, head, run)
+    given = prepared(module, given, options, "cpu")
     labels: Rows = module.cluster(given, k, options, seed=seed, device="cpu")
     return labels
 
@@ -251,8 +254,11 @@ def train_seeds(
         near = neighbors(image, text, options.n_neighbors)
         run = partial(_recipe_group, name, options, image, text, near, k)
     else:
-        size = getattr(module, "GROUP", 1) if device == "cpu" else len(seeds)
-        run = partial(_group, name, options, inputs, k, device)
+        asked = getattr(module, "GROUP", 1)
+        size = asked(len(inputs), options) if callable(asked) else asked
+        size = size if device == "cpu" else len(seeds)
+        given = prepared(module, inputs, options, device)
+        run = partial(_group, name, options, given, k, device)
         workers = workers if device == "cpu" else 1
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     runs = in_order(
@@ -278,7 +284,7 @@ def _recipe_group(
 def _group(
     head: str,
     options: Any,
-    inputs: HeadInputs,
+    inputs: Any,
     k: int,
     device: str,
     seeds: Sequence[int],

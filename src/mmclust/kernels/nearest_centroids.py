@@ -115,6 +115,14 @@ def inner_products(rows: Array, i: Array, others: Array, j: Array) -> Array:
     return _pairwise(np.multiply, rows, i, others, j)
 
 
+def squared_distances(rows: Array, i: Array, others: Array, j: Array) -> Array:
+    """Return the squared distance of ``rows[i]`` and ``others[j]``: float64 (m,).
+
+    As :func:`inner_products`.
+    """
+    return _pairwise(_apart, rows, i, others, j)
+
+
 def _pairwise(combine: Any, rows: Array, i: Array, others: Array, j: Array) -> Array:
     found = np.empty(len(i))
     step = max(_NUMBERS // rows.shape[1], 1)
@@ -167,7 +175,7 @@ def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
     if spherical:
         far[row, column] = -inner_products(rows, row, centroids, column)
     else:
-        far[row, column] = _pairwise(_apart, rows, row, centroids, column)
+        far[row, column] = squared_distances(rows, row, centroids, column)
     return np.asarray(far.argmin(axis=1))
 
 

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by inner product, each row without itself."""
+"""Exact nearest neighbours of each row, without itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
-from mmclust.kernels.nearest_centroids import inner_products, norms, rounding
+from mmclust.kernels.nearest_centroids import (
+    inner_products,
+    norms,
+    rounding,
+    squared_distances,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -48,14 +53,7 @@ def nearest_neighbors(
         When there are not that many other rows.
     """
     n = len(features)
-    if not 1 <= n_neighbors < n:
-        raise MmclustError(
-            f"{n} rows do not have {n_neighbors} neighbours each",
-            where="n_neighbors (in params.yaml, or --set n_neighbors=…)",
-            expected=f"between 1 and {max(n - 1, 0)}",
-            found=n_neighbors,
-            do="lower n_neighbors, or give more rows",
-        )
+    _require(n, n_neighbors)
     rows = np.ascontiguousarray(features, dtype=np.float32)
     wanted = min(n_neighbors + 1 + SPARE, n)
     if device == "cpu":
@@ -66,6 +64,55 @@ def nearest_neighbors(
     else:
         scores, found = _torch(rows, wanted, device)
     return _decided(rows, scores, found, n_neighbors)
+
+
+def nearest_by_distance(features: Array, n_neighbors: int) -> Array:
+    """Return the rows nearest to each by Euclidean distance, without itself.
+
+    A row is excluded by its index. faiss lists candidates; their distances are computed
+    again in float64, and equal ones are ordered by the lower index.
+
+    Parameters
+    ----------
+    features
+        float32 (n, d), of any length.
+    n_neighbors
+        Fewer than n.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n, n_neighbors), nearest first.
+
+    Raises
+    ------
+    MmclustError
+        When there are not that many other rows.
+    """
+    import faiss
+
+    n = len(features)
+    _require(n, n_neighbors)
+    rows = np.ascontiguousarray(features, dtype=np.float32)
+    wanted = min(n_neighbors + 1 + SPARE, n)
+    with threads(1):
+        _, found = faiss.knn(rows, rows, wanted, faiss.METRIC_L2)
+    at = np.repeat(np.arange(n), wanted)
+    far = squared_distances(rows, at, rows, found.ravel()).reshape(found.shape)
+    far[found == np.arange(n)[:, None]] = np.inf
+    order = np.lexsort((found, far), axis=1)[:, :n_neighbors]
+    return np.asarray(np.take_along_axis(found, order, axis=1))
+
+
+def _require(n: int, n_neighbors: int) -> None:
+    if not 1 <= n_neighbors < n:
+        raise MmclustError(
+            f"{n} rows do not have {n_neighbors} neighbours each",
+            where="n_neighbors (in params.yaml, or --set n_neighbors=…)",
+            expected=f"between 1 and {max(n - 1, 0)}",
+            found=n_neighbors,
+            do="lower n_neighbors, or give more rows",
+        )
 
 
 def _decided(rows: Array, scores: Array, found: Array, n_neighbors: int) -> Array:
