@@ -49,6 +49,18 @@ def test_adam_is_torchs():
     assert_equal(ours, run(torchs, theirs, range(20)))
 
 
+@pytest.mark.parametrize(
+    ("own", "torchs"),
+    [({"penalty": 0.1}, torch.optim.Adam), ({"decay": 0.1}, torch.optim.AdamW)],
+)
+def test_weight_decay_is_torchs(own, torchs):
+    """As a part of the gradient (L2), and decoupled from it."""
+    ours, theirs = weights(), weights()
+    run(Adam(ours, 0.01, **own), ours, range(20))
+    other = torchs(theirs, 0.01, weight_decay=0.1, fused=True)
+    assert_equal(ours, run(other, theirs, range(20)))
+
+
 @pytest.mark.parametrize("total", [2, 5, 40])
 def test_adamw_in_one_cycle_is_torchs(total):
     """Both learning rate and beta1 follow the cycle."""

@@ -316,7 +316,7 @@ class Nouns(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeadInputs:
     """What a head reads of n images; no label is among it.
 

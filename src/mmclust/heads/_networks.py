@@ -40,7 +40,7 @@ def cluster_head(
         weights[f"{name}.{layer}.weight"] = trunc_normal_(
             matrix, std=0.02, generator=draw
         )
-        weights[f"{name}.{layer}.bias"] = _uniform((outputs,), inputs, draw)
+        weights[f"{name}.{layer}.bias"] = uniform((outputs,), inputs, draw)
     weights[f"{name}.norm.weight"] = torch.ones(hidden)
     weights[f"{name}.norm.bias"] = torch.zeros(hidden)
     weights[f"{name}.norm.mean"] = torch.zeros(hidden)
@@ -54,14 +54,13 @@ def instance_head(
     """Return first weights: linear, ReLU, linear; uniform within ±1/sqrt(inputs)."""
     weights = {}
     for layer, (inputs, outputs) in enumerate(((dim, hidden), (hidden, size))):
-        weights[f"{name}.{layer}.weight"] = _uniform((outputs, inputs), inputs, draw)
-        weights[f"{name}.{layer}.bias"] = _uniform((outputs,), inputs, draw)
+        weights[f"{name}.{layer}.weight"] = uniform((outputs, inputs), inputs, draw)
+        weights[f"{name}.{layer}.bias"] = uniform((outputs,), inputs, draw)
     return weights
 
 
-def _uniform(
-    shape: tuple[int, ...], inputs: int, draw: torch.Generator
-) -> torch.Tensor:
+def uniform(shape: tuple[int, ...], inputs: int, draw: torch.Generator) -> torch.Tensor:
+    """Return first weights as torch's linear layers have them: ±1/sqrt(inputs)."""
     import torch
 
     bound = 1 / math.sqrt(inputs)
@@ -70,7 +69,7 @@ def _uniform(
 
 def is_buffer(name: str) -> bool:
     """Tell running statistics from what the optimiser changes."""
-    return name.endswith((".norm.mean", ".norm.var"))
+    return name.endswith(("norm.mean", "norm.var"))
 
 
 def logits(

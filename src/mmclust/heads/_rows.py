@@ -121,3 +121,16 @@ def require_clusters(n_clusters: int, n_images: int) -> None:
             found=1,
             do="choose a larger k",
         )
+
+
+def require_at_most(most: int, n_images: int, head: str) -> None:
+    """Refuse more images than a head can hold all pairs of."""
+    if n_images > most:
+        raise MmclustError(
+            f"{head} holds the similarities of all pairs of images, which are too many",
+            where="model.heads in params.yaml",
+            expected=f"at most {most:,} images",
+            found=f"{n_images:,}: {4e-9 * n_images**2:.1f} GB for each of several "
+            "matrices",
+            do=f"take {head} out of model.heads, or cluster a part of the images",
+        )

@@ -156,12 +156,12 @@ def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
 
 def epoch(
     draws: Sequence[torch.Generator], near: Sequence[torch.Tensor], batch: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Yield the rows of each batch of an epoch, for s seeds, and a neighbour of each.
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield the rows of each batch of an epoch, for s seeds, and neighbours of each.
 
     All rows in random order, the last incomplete batch dropped; for each anchor one
-    of its text neighbours and one of its image neighbours (``near``, int64 (n, j)
-    each), uniformly, anew. Three int64 (s, batch).
+    neighbour by each table (``near``, int64 (n, j) each), uniformly, anew. int64
+    (s, batch): the rows, and one more for each table.
     """
     import torch
 
@@ -174,8 +174,7 @@ def epoch(
             table[rows, torch.randint(table.shape[1], rows.shape, generator=draw)]
             for table in near
         ]
-        streams.append(torch.stack([rows, *picks]).view(3, steps, batch))
-    together = torch.stack(streams, dim=2)  # (3, steps, s, batch)
+        streams.append(torch.stack([rows, *picks]).view(-1, steps, batch))
+    together = torch.stack(streams, dim=2)  # (1 + tables, steps, s, batch)
     for step in range(steps):
-        rows, a, b = together[:, step]
-        yield rows, a, b
+        yield tuple(together[:, step])

@@ -30,6 +30,8 @@ class Adam:
         May be changed between steps.
     decay
         Decoupled weight decay; ``None``: plain Adam.
+    penalty
+        Weight decay that is part of the gradient (L2), without ``decay``.
     """
 
     _step_supports_amp_scaling = True
@@ -41,12 +43,14 @@ class Adam:
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
         decay: float | None = None,
+        penalty: float = 0.0,
     ) -> None:
         self.parameters = list(parameters)
         self.param_groups = [{"params": self.parameters}]
         self.learning_rate = learning_rate
         self.betas = betas
         self.decay = decay
+        self.penalty = penalty
         self.state: dict[int, dict[str, torch.Tensor]] = {}
 
     def zero_grad(self) -> None:
@@ -84,7 +88,7 @@ class Adam:
             lr=self.learning_rate,
             beta1=self.betas[0],
             beta2=self.betas[1],
-            weight_decay=self.decay or 0.0,
+            weight_decay=self.penalty if self.decay is None else self.decay,
             eps=1e-8,
             maximize=False,
             grad_scale=getattr(self, "grad_scale", None),

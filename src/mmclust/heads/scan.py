@@ -1,0 +1,222 @@
+"""SCAN's head on frozen features: step 2 of the paper, without its networks.
+
+A linear layer learns to give an image and its neighbours one cluster, surely, and to
+use all clusters. What is fitted may be kept from any epoch; what decides is the same
+objective on the images fitted on, without the weight of its entropy. No label is read;
+the authors' code evaluates it on the images that are scored later.
+
+Source: Van Gansbeke et al., SCAN: Learning to Classify Images without Labels, ECCV
+2020, section 2.2, and the settings of its released code.
+
+Shapes: s seeds; h heads; n images; j neighbours; k clusters; d features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from msgspec import Meta
+
+from mmclust.core.numerics import threads
+from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.core.progress import track
+from mmclust.core.seeds import derive
+from mmclust.core.types import HeadInputs, Trained
+from mmclust.heads._networks import confidence, uniform
+from mmclust.heads._rows import require_batch, require_clusters
+from mmclust.heads._train import epoch
+from mmclust.kernels.nearest_neighbors import nearest_neighbors
+from mmclust.kernels.products import linear
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from mmclust.heads._networks import Weights
+
+    Array = np.ndarray[Any, Any]
+
+VIEW = "image"
+READS = ("spaces",)
+GROUP = 5
+EPS = 1e-8
+"""Below which a mean probability is not taken, as the released code has it."""
+NEAR = 5
+"""Neighbours that what decides looks at."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """As published for CIFAR and STL-10; ImageNet's subsets have others."""
+
+    epochs: Positive = 50
+    """Passes over the images; published: 100 for subsets of ImageNet."""
+    batch: Annotated[int, Meta(ge=2)] = 128
+    """Images in a batch, each with a neighbour; 512 for subsets of ImageNet."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """``sgd``, with a momentum of 0.9, for subsets of ImageNet."""
+    learning_rate: PositiveFloat = 0.0001
+    """Of the optimiser; 5 for subsets of ImageNet."""
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0001
+    """A part of the gradient (L2); 0 for subsets of ImageNet."""
+    balance: float = 5.0
+    """Weight of the entropy that keeps clusters from vanishing."""
+    n_neighbors: Annotated[int, Meta(ge=NEAR)] = 20
+    """By inner product; one of them, or the image itself, is drawn at each visit. 50
+    for subsets of ImageNet."""
+    n_heads: Positive = 1
+    """Trained together, of which one is kept; 10 for subsets of ImageNet."""
+    select: Literal["train", "last"] = "train"
+    """Keep the head and epoch with the lowest objective on the images fitted on, or
+    the best head of the last epoch."""
+    evaluate_on: Literal["evaluate", "fit"] = "evaluate"
+    """Which images are assigned: those of the benchmark's protocol, or those fitted
+    on."""
+
+
+@threads(1)
+def train(
+    inputs: HeadInputs,
+    n_clusters: int,
+    params: Params,
+    *,
+    seeds: Sequence[int],
+    device: str = "cpu",
+) -> list[Trained]:
+    """Train the heads of each seed in one pass; of each seed one head is kept."""
+    import torch
+
+    rows = np.asarray(inputs.spaces[0], np.float32)
+    require_clusters(n_clusters, len(rows))
+    require_batch(params.batch, len(rows))
+    found = nearest_neighbors(rows, params.n_neighbors, device=device)
+    near = torch.from_numpy(np.column_stack([np.arange(len(rows)), found]))
+    images = torch.from_numpy(rows).to(device)
+    weights = _start(rows.shape[1], n_clusters, params, seeds, device)
+    draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
+    step = _optimiser(weights, params)
+    best = [(np.inf, weights)] * len(seeds)
+    curves: list[list[dict[str, float]]] = [[] for _ in seeds]
+    for number in track(range(params.epochs), "scan", params.epochs, "epochs"):
+        terms = _epoch(weights, images, near, draws, step, params)
+        last = number == params.epochs - 1
+        scores, heads = _decisive(weights, images, near, params.n_heads).min(1)
+        for i, score in enumerate(scores.tolist()):
+            figures = {name: value[i] for name, value in terms.items()}
+            curves[i].append(figures | {"selection": score})
+            if score < best[i][0] or (last and params.select == "last"):
+                best[i] = score, _one(weights, i, int(heads[i]), n_clusters)
+    return [
+        Trained({name: w.cpu().numpy() for name, w in kept.items()}, curve)
+        for (_, kept), curve in zip(best, curves, strict=True)
+    ]
+
+
+def predict(
+    weights: dict[str, Any], inputs: HeadInputs, params: Params, *, device: str = "cpu"
+) -> Array:
+    """Return each cluster's probability for each row: float32 (n, k)."""
+    import torch
+
+    del params
+    layer = {name: torch.tensor(w).to(device)[None] for name, w in weights.items()}
+    rows = torch.from_numpy(np.asarray(inputs.spaces[0], np.float32)).to(device)
+    with threads(1), torch.inference_mode():
+        found: Array = probabilities(layer, rows[None], 1)[0, 0].T.cpu().numpy()
+    return np.ascontiguousarray(found)
+
+
+def probabilities(weights: Weights, rows: torch.Tensor, n_heads: int) -> torch.Tensor:
+    """Return each head's clusters for (s, n, d) rows: (s, h, k, n)."""
+    outputs = linear(weights["weight"], rows.mT, weights["bias"])
+    return outputs.view(len(outputs), n_heads, -1, rows.shape[1]).softmax(2)
+
+
+def consistency(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """Return the mean of -ln⟨p, q⟩ of (…, k, n) pairs, cut at 100: (…)."""
+    flat = confidence(p.flatten(0, -3), q.flatten(0, -3))
+    return flat.view(p.shape[:-2])
+
+
+def entropy(p: torch.Tensor) -> torch.Tensor:
+    """Return the entropy of the mean of (…, k, n) in nats: (…)."""
+    mean = p.mean(-1).clamp(min=EPS)
+    return -(mean * mean.log()).sum(-1)
+
+
+def _epoch(
+    weights: Weights,
+    images: torch.Tensor,
+    near: torch.Tensor,
+    draws: Sequence[torch.Generator],
+    optimiser: Any,
+    params: Params,
+) -> dict[str, list[float]]:
+    """Train for an epoch; return each seed's terms, meaned over steps and heads."""
+    sums: dict[str, Any] = {}
+    steps = len(images) // params.batch
+    for at, beside in epoch(draws, [near], params.batch):
+        pairs = [images[rows.to(images.device)] for rows in (at, beside)]
+        p, q = (probabilities(weights, rows, params.n_heads) for rows in pairs)
+        same, spread = consistency(p, q), entropy(p)
+        loss = same - params.balance * spread
+        optimiser.zero_grad()
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        terms = {"loss": loss, "consistency": same, "balance": spread}
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0) + term.detach().mean(1)
+    return {name: (total / steps).tolist() for name, total in sums.items()}
+
+
+def _decisive(
+    weights: Weights, images: torch.Tensor, near: torch.Tensor, n_heads: int
+) -> torch.Tensor:
+    """Return consistency with five neighbours less entropy, of all rows: (s, h)."""
+    import torch
+
+    with torch.no_grad():
+        each = images.expand(len(weights["bias"]), *images.shape)
+        p = probabilities(weights, each, n_heads)
+        same = [
+            consistency(p, p[..., near[:, place].to(images.device)])
+            for place in range(1, NEAR + 1)
+        ]
+        return torch.stack(same).mean(0) - entropy(p)
+
+
+def _start(
+    dim: int, n_clusters: int, params: Params, seeds: Sequence[int], device: str
+) -> Weights:
+    """Return a linear layer for each seed, its heads one above the other."""
+    import torch
+
+    size = params.n_heads * n_clusters
+    draws = [torch.Generator().manual_seed(derive(s, "head", "weights")) for s in seeds]
+    made = [
+        {"weight": uniform((size, dim), dim, d), "bias": uniform((size,), dim, d)}
+        for d in draws
+    ]
+    return {
+        name: torch.stack([w[name] for w in made]).to(device).requires_grad_()
+        for name in made[0]
+    }
+
+
+def _optimiser(weights: Weights, params: Params) -> Any:
+    from mmclust.kernels.adam import Adam
+    from mmclust.kernels.sgd import Sgd
+
+    rate, penalty = params.learning_rate, params.weight_decay
+    if params.optimiser == "sgd":
+        return Sgd(weights.values(), rate, penalty=penalty)
+    return Adam(weights.values(), rate, penalty=penalty)
+
+
+def _one(weights: Weights, seed: int, head: int, n_clusters: int) -> Weights:
+    """Return a copy of one head's layer."""
+    rows = slice(head * n_clusters, (head + 1) * n_clusters)
+    return {name: w.detach()[seed, rows].clone() for name, w in weights.items()}
