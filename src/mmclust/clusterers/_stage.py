@@ -45,7 +45,13 @@ from mmclust.scoring.label_free import (
     internal_scores,
     sample_rows,
 )
-from mmclust.scoring.names import centres_of, keywords, nearest_nouns, read_nouns
+from mmclust.scoring.names import (
+    centres_of,
+    disjoint_keywords,
+    keywords,
+    nearest_nouns,
+    read_nouns,
+)
 from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:
@@ -213,6 +219,7 @@ def write_names(
             clusters, centres = centres_of(image, labels)
             found = nearest_nouns(centres, nouns[1], nouns[0])
             near = dict(zip(clusters.tolist(), found, strict=True))
+        apart = disjoint_keywords(captions, labels, unit="word")
         for named in keywords(captions, labels):
             best = near.get(named.cluster, [])
             rows.append(
@@ -224,6 +231,7 @@ def write_names(
                     "size": named.size,
                     "keywords": named.words,
                     "weights": named.weights,
+                    "disjoint": apart[named.cluster],
                     "nouns": [word for word, _ in best],
                     "cosines": [cosine for _, cosine in best],
                 }
@@ -237,6 +245,7 @@ def write_names(
             "size": pa.int32(),
             "keywords": pa.list_(pa.string()),
             "weights": pa.list_(pa.float64()),
+            "disjoint": pa.list_(pa.string()),
             "nouns": pa.list_(pa.string()),
             "cosines": pa.list_(pa.float64()),
         }

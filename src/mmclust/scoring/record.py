@@ -179,6 +179,11 @@ DEFINITIONS = {
         "exact_at_5: the class's name, or each of its words, is among the first five "
         "(case, underscores and a final s aside)"
     ),
+    "disjoint-1": (
+        "over clusters matched to a class: the class's name occurs in (subset), or is "
+        "all of (exact), the five commonest words that no other cluster has among its "
+        "own, joined by commas; case and underscores aside (Stephan et al., EACL 2024)"
+    ),
     "internal-2": (
         "silhouette (Rousseeuw 1987) on a seeded sample of at most 2,000 images; "
         "davies_bouldin (1979, lower is better) and calinski_harabasz (1974) on all; "

@@ -25,7 +25,7 @@ from mmclust.scoring.clustering import (
     score_runs,
 )
 from mmclust.scoring.intervals import adjusted, beside, scores_of
-from mmclust.scoring.names import score_names
+from mmclust.scoring.names import score_disjoint, score_names
 from mmclust.scoring.record import (
     Key,
     Record,
@@ -324,18 +324,23 @@ def _name_scores(path: Path, runs: Runs, method: Clustering) -> list[Score]:
         if (row["clusterer"], row["view"], str(row["k"])) == of
     ]
     matched = match_clusters(runs, method)
-    found = []
+    scored: dict[str, Any] = {}
     for kind in ("keywords", "nouns"):
         names = {row["cluster"]: row[kind] for row in rows}
         if any(names.values()):
-            found += [
-                Score(
-                    runs.encoder, method.view, method.clusterer, f"{kind}_{metric}",
-                    value, k=method.k, n_seeds=1, definition="names-2",
-                )
-                for metric, value in score_names(names, matched).items()
-            ]  # fmt: skip
-    return found
+            own = score_names(names, matched)
+            scored |= {f"{kind}_{metric}": value for metric, value in own.items()}
+    names = {row["cluster"]: row.get("disjoint") or () for row in rows}
+    if any(names.values()):
+        scored |= {
+            f"keywords_{metric}": value
+            for metric, value in score_disjoint(names, matched).items()
+        }
+    return [
+        Score(runs.encoder, method.view, method.clusterer, metric, value, k=method.k,
+              n_seeds=1, definition="disjoint-1" if "disjoint" in metric else "names-2")
+        for metric, value in scored.items()
+    ]  # fmt: skip
 
 
 def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
