@@ -18,10 +18,10 @@ from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
 from mmclust.kernels.kmeans import require_k
-from mmclust.scoring.label_free import GRID, Choice, choose_k
+from mmclust.scoring.label_free import CRITERIA, GRID, Choice, choose_k
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -152,18 +152,23 @@ def _grouped(
 
 
 def decide_k(
-    params: Params, rows: Array, built: Path, seed: int
+    params: Params, rows: Array, built: Path, seed: int, spaces: Sequence[Array]
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 
     ``auto`` looks at ``rows``, float32 (n, d) at unit norm, of the images that methods
-    are fitted on; all that is read of classes is their number.
+    are fitted on, and at ``spaces``, theirs as encoders give them; all that is read of
+    classes is their number.
     """
-    if params.model.k == "auto":
+    model = params.model
+    if model.k == "auto":
         block = params.clusterers.get("kmeans")
-        choice = auto_k(rows, seed, params.model.k_grid, block)
+        choice = auto_k(
+            rows, seed, model.k_grid, block,
+            by=model.k_by, criteria=CRITERIA, spaces=spaces,
+        )  # fmt: skip
         return choice.k, choice
-    k = params.model.k or read_summary(built).get("n_classes") or 0
+    k = model.k or read_summary(built).get("n_classes") or 0
     if k < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",
@@ -173,7 +178,16 @@ def decide_k(
     return k, None
 
 
-def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
+def auto_k(
+    rows: Array,
+    seed: int,
+    grid: tuple[int, ...],
+    block: Any,
+    *,
+    by: str = "silhouette",
+    criteria: Iterable[str] | None = None,
+    spaces: Sequence[Array] | None = None,
+) -> Choice:
     """Choose k by :func:`mmclust.scoring.label_free.choose_k` with k-means.
 
     ``grid``: the k to try, empty for the default; ``block``: options of k-means.
@@ -183,7 +197,10 @@ def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
         one = derive(seed, "auto_k", k)
         return cluster_array(rows, "kmeans", k, seed=one, block=block)[0]
 
-    return choose_k(rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID)
+    return choose_k(
+        rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID,
+        by=by, criteria=criteria, spaces=spaces, seed=seed,
+    )  # fmt: skip
 
 
 def require_several(k: int, n_samples: int) -> None:

@@ -38,10 +38,10 @@ from mmclust.core.numerics import threads
 from mmclust.core.plugins import require
 from mmclust.core.seeds import derive, generator
 from mmclust.scoring.label_free import (
-    CRITERION,
-    DEFINITION,
+    CRITERIA,
     Choice,
     distances,
+    internal_record,
     internal_scores,
     sample_rows,
 )
@@ -64,10 +64,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Nouns = tuple[list[str], Array]
-UNDEFINED = dict.fromkeys(
-    ("silhouette", "davies_bouldin", "calinski_harabasz"),
-    "fewer than two clusters, or as many as images",
-) | {"stability": "one run, or no two runs with images in common"}
 HEAD = ["encoder", "view", "k", "metric", "score", "chosen", "images"]
 
 
@@ -82,7 +78,8 @@ def cluster_benchmark(
     seed = derive(params.seed, "cluster", name)
     widest = view_of(features, views_of(features)[-1])
     fitted = features.kept(manifest.fit_rows)
-    k, choice = decide_k(params, widest[fitted], built, seed)
+    spaces = [array[fitted] for array in features.views.values()]
+    k, choice = decide_k(params, widest[fitted], built, seed, spaces)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
@@ -115,9 +112,11 @@ def cluster_benchmark(
         nouns_for(root / "data/nouns" / benchmark, features, manifest),
         meta,
     )
+    raw = {view: array[rows] for view, array in features.views.items()}
     write_internal(
-        root, benchmark, encoder, clusterings, views, choice, seed=seed, workers=workers
-    )
+        root, benchmark, encoder, clusterings, views, choice,
+        raw=raw, seed=seed, workers=workers,
+    )  # fmt: skip
     return clusterings
 
 
@@ -157,7 +156,8 @@ def cluster_rows(
     views = views_of(features)
     built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed)
+    spaces = [array[fitted] for array in features.views.values()]
+    k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed, spaces)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(clusterer) else views
     chosen = view or known[-1]
@@ -261,44 +261,43 @@ def write_internal(
     views: Mapping[str, Rows],
     choice: Choice | None,
     *,
+    raw: Mapping[str, Array],
     seed: int,
     workers: int = 1,
 ) -> None:
-    """Score every clustering without labels and write the scores."""
-    scored = _scores(clusterings, views, seed, workers)
+    """Score every clustering without labels and write the scores.
+
+    ``raw`` are the features as the encoder gives them, image and text.
+    """
+    scored = _scores(clusterings, views, raw, seed, workers)
     first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
     for one, values in zip(clusterings, scored, strict=True):
         first.setdefault((one.view, one.clusterer), (one, values))
-    rows_of_record = [
-        Score(
-            encoder, one.view, one.clusterer, metric, value, k=one.k,
-            n_seeds=len(one.labels), definition=DEFINITION,
-            note="" if value is not None else UNDEFINED[metric],
-        )
-        for one, values in first.values()
-        for metric, value in values.items()
-    ]  # fmt: skip
-    if choice is not None:
-        chosen = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
-        rows_of_record += [
-            Score(encoder, "", "", metric, float(value), note=CRITERION)
-            for metric, value in chosen.items()
-        ]
-    write(path_of(root, "cluster", benchmark, encoder), rows_of_record)
+    record = internal_record(encoder, first.values())
+    view = "concat" if "concat" in views else next(iter(views))
     if choice is None:
         rows = _sweep(encoder, clusterings, scored)
     else:
-        view = "concat" if "concat" in views else next(iter(views))
+        found = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
+        found |= {f"chosen_k_by_{by}": k for by, k in choice.chosen.items()}
+        record += [
+            Score(encoder, "", "", metric, float(value), note=CRITERIA[
+                metric.removeprefix("chosen_k_by_") if "_by_" in metric else choice.by])
+            for metric, value in found.items()
+        ]  # fmt: skip
         rows = [
-            [encoder, view, k, "silhouette", round(score, 6), int(k == choice.k), "fit"]
-            for k, score in choice.curve
+            [encoder, view, k, by, round(score, 6), int(k == choice.chosen[by]), "fit"]
+            for by, curve in choice.curves.items()
+            for k, score in curve
         ]
+    write(path_of(root, "cluster", benchmark, encoder), record)
     write_csv(root / "plots/auto_k" / f"{benchmark}_{encoder}.csv", [HEAD, *rows])
 
 
 def _scores(
     clusterings: Sequence[Clustering],
     views: Mapping[str, Rows],
+    raw: Mapping[str, Array],
     seed: int,
     workers: int,
 ) -> list[dict[str, Any]]:
@@ -308,13 +307,20 @@ def _scores(
     judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
     rows = {view: np.asarray(views[view]) for view in judged}
     apart = {view: distances(each[sample]) for view, each in rows.items()}
+    # Those of the sweep are of the same name, and come later.
+    names = [(one.view, one.clusterer) for one in clusterings]
+    main = [name not in names[:i] for i, name in enumerate(names)]
 
-    def score(one: Clustering, view: str) -> dict[str, Any]:
-        return internal_scores(rows[view], one.labels, sample=sample, apart=apart[view])
+    def score(one: Clustering, view: str, main: bool) -> dict[str, Any]:
+        spaces = list(raw.values()) if view == "concat" else [raw[view]]
+        return internal_scores(
+            rows[view], one.labels, sample=sample, apart=apart[view],
+            spaces=spaces if main else (), seed=seed,
+        )  # fmt: skip
 
     # Products take most of it, and let other threads go on; each is one thread's.
     with threads(1), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(score, clusterings, judged))
+        return list(pool.map(score, clusterings, judged, main))
 
 
 def _sweep(

@@ -73,6 +73,8 @@ class ModelParams:
     k: int | Literal["auto"] | None = None
     """Clusters; ``None``: as many as the benchmark has classes; ``auto``: chosen
     without labels, see :mod:`mmclust.scoring.label_free`."""
+    k_by: Literal["silhouette", "generalisation", "coding_length"] = "silhouette"
+    """What ``k: auto`` chooses by."""
     k_grid: tuple[int, ...] = ()
     """What ``k: auto`` tries; empty: a grid from 2 to 100."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")

@@ -36,7 +36,9 @@ DIGITS_OF_MEANS = 4
 """Of the few means for DVC."""
 NONE = "no_scores.json"
 """Stands in the folder of means where nothing was scored."""
-LOWER_IS_BETTER = ("davies_bouldin", "mae", "median_rank", "mean_rank")
+LOWER_IS_BETTER = (
+    "davies_bouldin", "coding_length", "mae", "median_rank", "mean_rank",
+)  # fmt: skip
 FLOORS = ("random",)
 """Methods and encoders that look at nothing: what others must be above."""
 SHOWN_P = 1e-3
@@ -189,6 +191,16 @@ DEFINITIONS = {
         "davies_bouldin (1979, lower is better) and calinski_harabasz (1974) on all; "
         "Euclidean, on rows at unit norm, noise left out, mean over seeds; stability: "
         "mean ARI of all pairs of seeds, on the images that both put in a cluster"
+    ),
+    "generalisation-1": (
+        "mean accuracy over ten folds, and over the spaces that were clustered (image, "
+        "text; as encoders give them), of logistic regression (C 1) that predicts the "
+        "clusters of the first run; at most 5,000 images, a seeded sample; noise left "
+        "out (TURTLE, ICML 2024)"
+    ),
+    "coding-1": (
+        "sum over clusters of (m + p)/2 logdet(I + p/(0.1 m) Z'Z) - m ln(m/n), in nats "
+        "per image; rows at unit norm, noise left out, mean over seeds (CPP, ICLR 2024)"
     ),
     "retrieval-1": (
         "recall at 1, 5 and 10: share of queries with a right candidate that fewer "
