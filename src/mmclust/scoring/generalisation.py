@@ -30,7 +30,7 @@ FOLDS = 10
 ROWS = 5000
 """Rows that the score looks at, at most: a seeded sample of them."""
 MAX_ITER = 1000
-TOL = 1e-4
+TOL = 1e-3
 """Of the gradient's largest entry; the objective is a sum over rows."""
 
 

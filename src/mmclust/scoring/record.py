@@ -12,6 +12,7 @@ cluster     likewise; without labels    likewise               clusterer
 retrieve    whose embeddings            setting: main, …       empty
 cognition   word model                  categorization, …      empty
 grounding   word model                  empty                  evaluation
+reference   of the image features       image                  what uses labels
 ==========  ==========================  =====================  ====================
 """
 
@@ -201,6 +202,18 @@ DEFINITIONS = {
     "coding-1": (
         "sum over clusters of (m + p)/2 logdet(I + p/(0.1 m) Z'Z) - m ln(m/n), in nats "
         "per image; rows at unit norm, noise left out, mean over seeds (CPP, ICLR 2024)"
+    ),
+    "reference-1": (
+        "of image features as the encoder gives them, told what no clustering method "
+        "is; true_means: the nearest mean of a class (Euclidean); linear_probe: "
+        "logistic regression, C 1; classes are learned from the images that methods "
+        "are fitted on, or over ten folds where these are scored; zero_shot: the "
+        "nearest class name (cosine, mean over the prompts of nouns.templates); acc is "
+        "the share of right classes"
+    ),
+    "ranks-1": (
+        "Spearman's rho of a label-free score and acc over methods, floors left out; "
+        "positive: the better the one, the better the other"
     ),
     "retrieval-1": (
         "recall at 1, 5 and 10: share of queries with a right candidate that fewer "
