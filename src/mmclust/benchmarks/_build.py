@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._card import data_card, thumbnail_strip
@@ -19,6 +20,7 @@ from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.instances import instance_of
 from mmclust.core.io import (
     file_digest,
     private,
@@ -30,14 +32,12 @@ from mmclust.core.io import (
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
-from mmclust.core.params import params_of
-from mmclust.core.plugins import load
+from mmclust.core.params import ALLOW, without_allowed
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
     from types import ModuleType
     from typing import Any
 
@@ -236,7 +236,6 @@ def staged(out: Path) -> Iterator[Path]:
             ) from error
 
 
-ALLOW = "allow_different"
 SHOWN = 8
 """Classes that an error spells out."""
 
@@ -245,18 +244,9 @@ def _opened(
     name: str, params_block: Mapping[str, Any] | None
 ) -> tuple[ModuleType, Any, bool]:
     """Return a benchmark, its options, and ``allow_different``, which is no option."""
-    plugin, options = load("benchmarks", name), dict(params_block or {})
-    allowed = options.pop(ALLOW, False)
-    if not isinstance(allowed, bool):
-        raise MmclustError(
-            "A value in params.yaml has the wrong type",
-            where=f"benchmarks.{name}.{ALLOW}",
-            expected="true or false",
-            found=repr(allowed),
-            do="true records a build whose counts are not the published ones",
-        )
-    params = params_of("benchmarks", name, options, f"benchmarks.{name}")
-    return plugin, params, allowed
+    options, allowed = without_allowed(name, dict(params_block or {}))
+    found = instance_of("benchmarks", name, options, f"benchmarks.{name}")
+    return found.module, found.options, allowed
 
 
 def _compared(
@@ -345,9 +335,23 @@ def sources_of(name: str, params_block: Mapping[str, Any] | None) -> tuple[str, 
     return tuple(getattr(plugin, "SOURCES", ())) or (plugin.SOURCE,)
 
 
-def lists_of(name: str) -> tuple[str, ...]:
+def raw_of(name: str, params_block: Mapping[str, Any] | None) -> Path:
+    """Return where the files lie that a benchmark of the pipeline is built from.
+
+    That is its source's folder; of several sources the one that holds them; and of
+    pictures of one's own what ``path`` says, or a folder of the benchmark's name.
+    """
+    plugin, params, _ = _opened(name, params_block)
+    if hasattr(params, "path"):
+        return Path(params.path or Path("data/raw") / name).expanduser()
+    return Path("data/raw") / getattr(plugin, "SOURCE", "")
+
+
+def lists_of(
+    name: str, params_block: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
     """Return the sources whose files say which pictures of other sources it takes."""
-    return tuple(getattr(load("benchmarks", name), "LISTS", ()))
+    return tuple(getattr(_opened(name, params_block)[0], "LISTS", ()))
 
 
 def needed_pictures(

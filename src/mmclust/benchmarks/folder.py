@@ -57,8 +57,11 @@ TABLES_HINT = "; tables are read if they are called metadata, captions or images
 
 @dataclass(frozen=True)
 class Params:
-    """Where labels and splits are from."""
+    """Where pictures, labels and splits are from."""
 
+    path: str | None = None
+    """The directory; ``None``: ``data/raw`` and the benchmark's name. DVC sees changes
+    below ``data/raw`` alone."""
     labels: str = "auto"
     """``auto``: a column of the metadata, such as ``label``, if there is one;
     ``folders``: the first folder on the way to a picture is its class, below the

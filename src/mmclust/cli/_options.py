@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.params import Params
 
 MATRIX = ("source", "benchmark", "captioner", "encoder", "head", "word_model")
 """The keys of dvc.yaml's matrices that are arguments of commands."""
@@ -80,13 +81,15 @@ MaxClusters = Annotated[
 ]
 
 
-def require_plugins(benchmark: str, *names: str, kind: str = "encoders") -> None:
-    """Refuse names that do not exist, with the nearest that do."""
+def require_plugins(
+    params: Params, benchmark: str, *names: str, kind: str = "encoders"
+) -> None:
+    """Refuse names that neither exist nor are in params, with the nearest that do."""
     from mmclust.core.plugins import require
 
-    require("benchmarks", benchmark)
+    require("benchmarks", benchmark, params.benchmarks)
     for name in names:
-        require(kind, name)
+        require(kind, name, getattr(params, kind))
 
 
 def as_before(made: Fingerprint) -> bool:

@@ -71,21 +71,19 @@ def build(
     protocol's own values hold and params.yaml is not read. --set and --min-images
     go before either.
     """
-    from mmclust.benchmarks._build import build_benchmark
-    from mmclust.core.params import read_params
-    from mmclust.core.plugins import load
+    from mmclust.benchmarks._build import build_benchmark, raw_of
+    from mmclust.core.params import Params, read_params
 
     by_hand = raw is not None or out is not None
-    plugin = load("benchmarks", benchmark)
+    params = Params() if by_hand else read_params()
+    block = params.benchmarks.get(benchmark) or {}
+    given = _given(benchmark, block, options or [], min_images)
     if raw is not None and out is None:
         raise _no_out(benchmark)
-    given = _given(benchmark, options or [], min_images)
-    block = {} if by_hand else read_params().benchmarks.get(benchmark) or {}
-    source = getattr(plugin, "SOURCE", "")  # of several: the folder that holds them
     out = out or Path("data/benchmarks") / benchmark
     summary = build_benchmark(
         benchmark,
-        raw or Path("data/raw") / source,
+        raw or raw_of(benchmark, {**block, **given}),
         out,
         {**block, **given},
         split=split,
@@ -113,16 +111,18 @@ def _no_out(benchmark: str) -> Exception:
 
 
 def _given(
-    benchmark: str, options: list[str], min_images: int | None
+    benchmark: str, block: dict[str, Any], options: list[str], min_images: int | None
 ) -> dict[str, Any]:
     """Return the options of the command line, each checked by itself."""
     from dataclasses import fields
 
     from mmclust.core.errors import MmclustError
-    from mmclust.core.params import params_of, parse_options
-    from mmclust.core.plugins import load
+    from mmclust.core.instances import IS, instance_of, parse_options
 
-    known = [f.name for f in fields(load("benchmarks", benchmark).Params)]
+    given = parse_options(options)
+    whole = {IS: block[IS], **given} if IS in block else given
+    found = instance_of("benchmarks", benchmark, whole, "", "--set")
+    known = [f.name for f in fields(found.options)]
     if min_images is not None and "min_images" not in known:
         raise MmclustError(
             f"{benchmark} has no threshold",
@@ -131,8 +131,6 @@ def _given(
             found=f"--min-images {min_images}",
             do="leave --min-images out",
         )
-    given = parse_options(options)
-    params_of("benchmarks", benchmark, given, "", "--set")
     return given if min_images is None else given | {"min_images": min_images}
 
 

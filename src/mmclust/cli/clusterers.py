@@ -73,8 +73,8 @@ def _stage(names: list[str], workers: int) -> None:
     if len(names) != 2:  # noqa: PLR2004
         raise typer.BadParameter("give BENCHMARK ENCODER, or METHOD with features")
     benchmark, encoder = names
-    require_plugins(benchmark, encoder)
     params = read_params()
+    require_plugins(params, benchmark, encoder)
     clusterings = cluster_benchmark(benchmark, encoder, params, Path(), workers=workers)
     runs = sum(len(c.labels) for c in clusterings)
     k = next((c.k for c in clusterings if c.k), 0)

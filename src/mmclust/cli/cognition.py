@@ -40,12 +40,9 @@ def models() -> None:
     """
     from mmclust.cognition.stage import score_models
     from mmclust.core.params import read_params
-    from mmclust.core.plugins import require
     from mmclust.scoring.record import path_of
 
     params = read_params()
-    for model in params.words:
-        require("words", model)
     record = score_models(params, Path())
     if not record:
         typer.echo("no model learns words: there is nothing to score")

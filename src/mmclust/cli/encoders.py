@@ -51,8 +51,8 @@ def caption(
     from mmclust.encode.captioning import caption as caption_run
     from mmclust.encode.captioning import fingerprint_of_captions, plan_captions
 
-    require_plugins(benchmark)
     params = read_params()
+    require_plugins(params, benchmark)
     known = {"blip": None} | params.captioners
     if name not in known:
         raise MmclustError(
@@ -173,7 +173,7 @@ def encode(
     from mmclust.encode.stage import fingerprint_of
 
     params = read_params()
-    require_plugins(benchmark, *encoders)
+    require_plugins(params, benchmark, *encoders)
     options = Options(
         devices=tuple(each.strip() for each in device.split(",")),
         workers=workers if workers or engine == "ray" else n_workers(workers),
@@ -228,7 +228,7 @@ def embed(
     from mmclust.encode.engine import Options
 
     params = read_params()
-    require_plugins(benchmark, encoder)
+    require_plugins(params, benchmark, encoder)
     out = Path("data/embeddings") / benchmark / encoder
     fitted = Path("data/features") / params.retrieval.fitted_on / encoder
     run = plan_embedding(

@@ -76,7 +76,8 @@ def nouns(
         )
     if (k is None) == (centres is None):
         raise typer.BadParameter("give either --k or --centres")
-    from mmclust.core.params import NounsParams, convert, parse_options, refuse_options
+    from mmclust.core.instances import convert, parse_options, refuse_options
+    from mmclust.core.params import NounsParams
     from mmclust.heads._nouns import nouns_of_files
 
     chosen = parse_options(settings or [])
@@ -104,8 +105,8 @@ def _nouns_stage(benchmark: str, device: str) -> list[str] | None:
     from mmclust.core.params import read_params
     from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
 
-    require_plugins(benchmark)
     params = read_params()
+    require_plugins(params, benchmark)
     made = fingerprint_of_nouns(benchmark, params, device=device)
     if as_before(made):
         return []
@@ -267,7 +268,7 @@ def _zero_shot(
 
 def _head_options(settings: list[str], **own: int | None) -> dict[str, Any]:
     """Return the options of a head; those with a flag of their own go before --set."""
-    from mmclust.core.params import parse_options
+    from mmclust.core.instances import parse_options
 
     given = {key: value for key, value in own.items() if value is not None}
     return parse_options(settings) | given
@@ -280,8 +281,8 @@ def _head_stage(names: list[str], device: str, workers: int) -> list[str] | None
     if len(names) != 2:  # noqa: PLR2004
         raise typer.BadParameter("give BENCHMARK HEAD, or HEAD with features")
     benchmark, name = names
-    require_plugins(benchmark, name, kind="heads")
     params = read_params()
+    require_plugins(params, benchmark, name, kind="heads")
     made = fingerprint_of_head(benchmark, name, params, device=device)
     if as_before(made):
         return []
@@ -379,6 +380,7 @@ def panels(
     head (dxmc) and the image cluster head before its softmax, all coloured by the
     cluster that the image head predicts. No label is read.
     """
+    from mmclust.core.params import read_params
     from mmclust.heads._panels import draw_panels, panels_of_benchmark
     from mmclust.heads._rows import read_rows
 
@@ -393,7 +395,7 @@ def panels(
         text = None if text_features is None else read_rows(text_features, len(image))
         shown = draw_panels(head, image, text, out, **options)
     elif names and len(names) == 2 and not (head or image_features or text_features):  # noqa: PLR2004
-        require_plugins(names[0], names[1], kind="heads")
+        require_plugins(read_params(), names[0], names[1], kind="heads")
         shown = panels_of_benchmark(Path(), names[0], names[1], out, **options)
     else:
         raise typer.BadParameter("give BENCHMARK HEAD, or --head and --image-features")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,14 +95,12 @@ def _say_downloads(params: Params) -> None:
 
 def _say_weights(params: Params) -> None:
     """Name the checkpoints of encoders and captioners, each once, with their sizes."""
-    from mmclust.core.params import convert
-    from mmclust.models.blip import Params as Blip
     from mmclust.models.hub import SIZES
 
-    blocks = [params.block("encoders", name) for name in params.encoders]
-    blocks += [
-        convert(options or {}, Blip, f"captioners.{name}")
-        for name, options in params.captioners.items()
+    blocks = [
+        asdict(params.instance(kind, name).options)
+        for kind in ("encoders", "captioners")
+        for name in getattr(params, kind)
     ]
     for model in dict.fromkeys(each for block in blocks for each in _models(block)):
         size = SIZES.get(model)
@@ -110,13 +108,13 @@ def _say_weights(params: Params) -> None:
                    "size not stated") + "; licence: see its publisher")  # fmt: skip
 
 
-def _models(block: Any) -> Iterator[str]:
-    """Yield the models that a plugin's params name: its own, or its members'."""
-    if hasattr(block, "model"):
-        yield block.model
-    for field in fields(block):
-        if is_dataclass(inner := getattr(block, field.name)):
-            yield from _models(inner)
+def _models(options: dict[str, Any]) -> Iterator[str]:
+    """Yield the models that a plugin's options name: its own, or its members'."""
+    for key, value in options.items():
+        if key == "model":
+            yield value
+        elif isinstance(value, dict):
+            yield from _models(value)
 
 
 def _size(source: Source) -> str:

@@ -43,7 +43,7 @@ def benchmark_(benchmark: FineGrained, device: Device = "cpu") -> None:
 
     params = read_params()
     encoders = params.retrieval.encoders
-    require_plugins(benchmark, *encoders)
+    require_plugins(params, benchmark, *encoders)
     record = retrieve_benchmark(
         Path(),
         benchmark,
@@ -89,7 +89,7 @@ def rerank(
     from mmclust.retrieval.rerank import rerank_benchmark
 
     params = read_params()
-    require_plugins(benchmark, encoder)
+    require_plugins(params, benchmark, encoder)
     record = rerank_benchmark(
         Path(),
         benchmark,

@@ -202,7 +202,7 @@ def selection(
         )
     blocks = {name: params.benchmarks.get(name) for name in images}
     takers = [name for name in blocks if source in sources_of(name, blocks[name])]
-    lists = (each for name in takers for each in lists_of(name) if each != source)
+    lists = (o for name in takers for o in lists_of(name, blocks[name]) if o != source)
 
     def pictures(raw: Path) -> set[str]:
         return {p for name in takers for p in needed_pictures(name, raw, blocks[name])}

@@ -49,11 +49,10 @@ def learn(
     docs/words.md has the models and their options.
     """
     from mmclust.core.params import read_params
-    from mmclust.core.plugins import require
     from mmclust.words._stage import Flags, fingerprint_of_words, learn_words
 
     params = read_params()
-    require("words", model)
+    params.instance("words", model)
     if precision not in ("float32", "bf16", "fp16"):
         raise typer.BadParameter("--precision is float32, bf16 or fp16")
     # Three seeds on two cores then take one round and a half, not two.
@@ -71,7 +70,7 @@ def learn(
 
 def _judge(params: Params, model: str) -> Any:
     """Return what selects an epoch by norms, for a model that is told to."""
-    if getattr(params.block("words", model), "select", "last") == "last":
+    if getattr(params.instance("words", model).options, "select", "last") == "last":
         return None
     from mmclust.cognition.norms import judge_by
 

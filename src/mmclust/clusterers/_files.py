@@ -9,8 +9,8 @@ import numpy as np
 
 from mmclust.clusterers._runs import (
     Rows,
+    assign,
     auto_k,
-    cluster_array,
     finds_k,
     require_several,
     takes_both,
@@ -23,14 +23,14 @@ from mmclust.core.features import (
     view_of,
     views_of,
 )
+from mmclust.core.instances import instance_of, parse_options
 from mmclust.core.io import read_array, read_ids, write_csv
-from mmclust.core.params import params_of, parse_options
-from mmclust.core.plugins import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.instances import Instance
     from mmclust.scoring.label_free import Choice
 
 
@@ -55,15 +55,13 @@ def cluster_files(
     options: Sequence[str] = (),
 ) -> Clustered:
     """Cluster features from ``.npy`` files and write ``image_id,cluster``."""
-    require("clusterers", method)
-    block = parse_options(options)
-    params_of("clusterers", method, block, "", "--set")
+    found = instance_of("clusterers", method, parse_options(options), "", "--set")
     views = _read_views({"image": image_features, "text": text_features})
     features = Features(views, {})
     widest = view_of(features, views_of(features)[-1])
     names = read_ids(ids, len(widest))
     rows: Rows = widest
-    if takes_both(method):
+    if takes_both(found):
         if len(views) == 1:
             raise MmclustError(
                 f"{method} needs image and text features",
@@ -71,8 +69,8 @@ def cluster_files(
                 do=f"give --{'text' if 'image' in views else 'image'}-features, too",
             )
         rows = (normalised(views["image"]), normalised(views["text"]))
-    number, choice = _number(method, k, widest, seed)
-    labels, confidence = cluster_array(rows, method, number, seed=seed, block=block)
+    number, choice = _number(found, k, widest, seed)
+    labels, confidence = assign(found, rows, number, seed)
     columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
     if confidence is not None:
         columns["confidence"] = [f"{value:.4f}" for value in confidence]
@@ -83,13 +81,13 @@ def cluster_files(
 
 
 def _number(
-    method: str, k: int | str | None, rows: np.ndarray[Any, Any], seed: int
+    method: Instance, k: int | str | None, rows: np.ndarray[Any, Any], seed: int
 ) -> tuple[int, Choice | None]:
     if finds_k(method):
         return 0, None
     if k is None:
         raise MmclustError(
-            f"{method} needs the number of clusters",
+            f"{method.name} needs the number of clusters",
             where="--k",
             expected=f"between 2 and {len(rows)}, or auto",
             found="nothing",

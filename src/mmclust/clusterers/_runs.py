@@ -10,10 +10,9 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.instances import instance_of
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
-from mmclust.core.params import params_of
-from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.instances import Instance
     from mmclust.core.params import Params
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +41,7 @@ class Task:
     ``k`` is 0 for a method that finds the number of clusters itself.
     """
 
-    clusterer: str
-    params: Any
+    method: Instance
     view: str
     k: int
     seed: int
@@ -57,13 +56,12 @@ def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]
         wanted += [("kmeans", j) for j in sweep]
     tasks = []
     for name, clusters in wanted:
-        options = params.block("clusterers", name)
-        module = load("clusterers", name)
-        found = 0 if finds_k(name) else clusters
+        method = params.instance("clusterers", name)
+        found = 0 if finds_k(method) else clusters
         tasks += [
-            Task(name, options, view, found, seed)
-            for view in _views_for(name, views)
-            for seed in range(1 if module.DETERMINISTIC else model.n_seeds)
+            Task(method, view, found, seed)
+            for view in _views_for(method, views)
+            for seed in range(1 if method.module.DETERMINISTIC else model.n_seeds)
         ]
     if not tasks:
         raise MmclustError(
@@ -77,18 +75,18 @@ def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]
     return tasks
 
 
-def finds_k(clusterer: str) -> bool:
+def finds_k(method: Instance) -> bool:
     """Whether a clusterer finds the number of clusters itself."""
-    return bool(getattr(load("clusterers", clusterer), "FINDS_K", False))
+    return bool(getattr(method.module, "FINDS_K", False))
 
 
-def takes_both(clusterer: str) -> bool:
+def takes_both(method: Instance) -> bool:
     """Whether a clusterer takes image and text rows separately."""
-    return getattr(load("clusterers", clusterer), "VIEWS", None) == BOTH
+    return getattr(method.module, "VIEWS", None) == BOTH
 
 
-def _views_for(clusterer: str, views: list[str]) -> list[str]:
-    if not takes_both(clusterer):
+def _views_for(method: Instance, views: list[str]) -> list[str]:
+    if not takes_both(method):
         return views
     return [BOTH] if {"image", "text"} <= set(views) else []
 
@@ -105,22 +103,21 @@ def run_tasks(
 def _run_one(
     views: Mapping[str, Rows], seed: int, task: Task
 ) -> tuple[Array, Array | None]:
-    purpose = (task.clusterer, task.view, task.k, task.seed)
-    rows = views[task.view]
-    return assign(task.clusterer, rows, task.k, task.params, derive(seed, *purpose))
+    purpose = (task.method.name, task.view, task.k, task.seed)
+    return assign(task.method, views[task.view], task.k, derive(seed, *purpose))
 
 
 def _describe(task: Task) -> str:
     number = f"k {task.k}" if task.k else "its own k"
-    return f"{task.clusterer} on {task.view}, {number}, seed {task.seed}"
+    return f"{task.method.name} on {task.view}, {number}, seed {task.seed}"
 
 
 def assign(
-    clusterer: str, rows: Rows, k: int, options: Any, seed: int
+    method: Instance, rows: Rows, k: int, seed: int
 ) -> tuple[Array, Array | None]:
     """Run a clusterer once, on one thread: int32 (n,), and float32 (n,) or None."""
     with threads(1):
-        found = load("clusterers", clusterer).fit_predict(rows, k, options, seed=seed)
+        found = method.module.fit_predict(rows, k, method.options, seed=seed)
     return found if isinstance(found, tuple) else (found, None)
 
 
@@ -133,8 +130,8 @@ def cluster_array(
     block: dict[str, Any] | None = None,
 ) -> tuple[Array, Array | None]:
     """Run a clusterer with a block of options, all defaults without; see `assign`."""
-    options = params_of("clusterers", method, block, f"clusterers.{method}")
-    return assign(method, rows, k, options, seed)
+    found = instance_of("clusterers", method, block, f"clusterers.{method}")
+    return assign(found, rows, k, seed)
 
 
 def _grouped(
@@ -142,7 +139,7 @@ def _grouped(
 ) -> list[Clustering]:
     groups: dict[tuple[str, str, int], list[tuple[Array, Array | None]]] = {}
     for task, run in zip(tasks, runs, strict=True):
-        groups.setdefault((task.clusterer, task.view, task.k), []).append(run)
+        groups.setdefault((task.method.name, task.view, task.k), []).append(run)
     clusterings = []
     for key, each in groups.items():
         sure = [confidence for _, confidence in each if confidence is not None]

@@ -35,7 +35,6 @@ from mmclust.core.features import (
 from mmclust.core.io import read_record, write_csv, write_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
-from mmclust.core.plugins import require
 from mmclust.core.seeds import derive, generator
 from mmclust.scoring.label_free import (
     CRITERIA,
@@ -93,7 +92,9 @@ def cluster_benchmark(
         "manifest": manifest.digest,
         "seed": params.seed,
         "k": k,
-        "params": {t.clusterer: asdict(t.params) for t in tasks},
+        "params": {
+            t.method.name: asdict(t.method.options) | t.method.alias for t in tasks
+        },
     }
     ids, captions = manifest.image_ids, manifest.captions
     if len(rows) < len(evaluated):
@@ -146,8 +147,8 @@ def cluster_rows(
     joined where the encoder has both; ``run`` is the number of the seed. Returned are
     the view and int32 (m,).
     """
-    require("encoders", encoder)
-    require("clusterers", clusterer)
+    params.instance("encoders", encoder)
+    method = params.instance("clusterers", clusterer)
     features = read_features(
         root / "data/features" / manifest.benchmark / encoder, manifest
     )
@@ -159,7 +160,7 @@ def cluster_rows(
     spaces = [array[fitted] for array in features.views.values()]
     k, _ = decide_k(params, view_of(features, views[-1])[fitted], built, seed, spaces)
     require_several(k, len(rows))
-    known = [BOTH] if takes_both(clusterer) else views
+    known = [BOTH] if takes_both(method) else views
     chosen = view or known[-1]
     if chosen not in known:
         raise MmclustError(
@@ -175,11 +176,10 @@ def cluster_rows(
             found=f"{encoder}, which has {' and '.join(views)}",
             do="choose an encoder that has both, or another clusterer",
         )
-    number = 0 if finds_k(clusterer) else k
+    number = 0 if finds_k(method) else k
     data = _views(features, rows)[chosen]
-    options = params.block("clusterers", clusterer)
     own = derive(seed, clusterer, chosen, number, run)
-    return chosen, assign(clusterer, data, number, options, own)[0]
+    return chosen, assign(method, data, number, own)[0]
 
 
 def main_method(clusterings: Sequence[Clustering]) -> list[Clustering]:

@@ -52,9 +52,15 @@ LARGE = 1 << 24
 SETTLED = 2.0
 """Seconds after which a file's time stamps tell its next change."""
 
-WITHOUT_CODE = ("mmclust.core.fingerprint", "mmclust.core.params")
-"""Modules that give a stage values alone, which its record holds: a new option of the
-report encodes nothing again."""
+WITHOUT_CODE = (
+    "mmclust.core.fingerprint",
+    "mmclust.core.instances",
+    "mmclust.core.known_names",
+    "mmclust.core.params",
+    "mmclust.core.plugins",
+)
+"""Modules that give a stage values and plugins alone, which its record holds: a new
+option of the report, or another known name, encodes nothing again."""
 
 LIBRARIES = {
     "PIL": ("pillow",),

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.plugins import load, require_name
-from mmclust.core.yaml_file import parse_yaml, read_yaml
+from mmclust.core.instances import Instance, convert, instance_of
+from mmclust.core.plugins import require, require_name
+from mmclust.core.registry import read_registry
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
 
 DEFAULT_PATH = Path("params.yaml")
 
-POLICIES = ("fail", "skip")
-
-T = TypeVar("T")
-
+Block = dict[str, Any] | None
+"""Options of a plugin, ``is`` among them where the name is not the plugin's."""
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+"""A seed, or a count that may be none."""
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A count or a size: at least 1."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
+
+ALLOW = "allow_different"
+"""Among a benchmark's options: whether a build's counts may differ from published."""
 
 
 @dataclass(frozen=True)
 class SampleParams:
     """The built-in world; see :mod:`mmclust.sample`."""
 
-    seed: int = 782
+    seed: NotNegative = 782
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class EncodeParams:
     these features.
     """
 
-    corrupt: str = "fail"
+    corrupt: Literal["fail", "skip"] = "fail"
     """A picture whose bytes are damaged."""
-    missing_captions: str = "fail"
+    missing_captions: Literal["fail", "skip"] = "fail"
     """An image without captions, where an encoder reads captions."""
 
 
@@ -70,21 +74,24 @@ class ModelParams:
     benchmarks: tuple[str, ...] | None = None
     """Those of ``benchmarks`` that are encoded, clustered and scored; ``None``: all.
     The pipeline needs the list."""
-    k: int | Literal["auto"] | None = None
+    k: Positive | Literal["auto"] | None = None
     """Clusters; ``None``: as many as the benchmark has classes; ``auto``: chosen
     without labels, see :mod:`mmclust.scoring.label_free`."""
     k_by: Literal["silhouette", "generalisation", "coding_length"] = "silhouette"
     """What ``k: auto`` chooses by."""
-    k_grid: tuple[int, ...] = ()
+    k_grid: tuple[Annotated[int, msgspec.Meta(ge=2)], ...] = ()
     """What ``k: auto`` tries; empty: a grid from 2 to 100."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
     heads: tuple[str, ...] = ()
     """Text-aided methods, of ``mmclust/heads``; options of each under ``heads``."""
+    select: Literal["generalisation"] | None = None
+    """What chooses between settings of one plugin, see
+    :mod:`mmclust.scoring.selection`; ``None``: nothing is chosen."""
     encoder: str = "miniclip"
     """The encoder whose clusters the report shows, and whose space nouns and heads
     share; one of ``encoders``."""
-    n_seeds: int = 10
-    k_sweep: tuple[int, ...] = ()
+    n_seeds: Positive = 10
+    k_sweep: tuple[Positive, ...] = ()
     """Further k for the curve of scores over k (k-means only)."""
 
 
@@ -126,7 +133,7 @@ class NounsParams:
     max_iter: Positive = 300
     max_points_per_centroid: Positive | None = 256
     """Of the k-means that makes the centres; ``None``: all images."""
-    faiss_seed: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    faiss_seed: NotNegative | None = None
     """Where that k-means starts; the release has faiss's 1234. ``None``: ``seed``."""
     top: Positive = 5
     """Nouns kept per centre."""
@@ -152,7 +159,7 @@ class BaselineParams:
 class ScoreParams:
     """How uncertainty is estimated, and against what methods are held."""
 
-    n_resamples: int = 1000
+    n_resamples: Annotated[int, msgspec.Meta(ge=100)] = 1000
     baseline: BaselineParams = field(default_factory=BaselineParams)
 
 
@@ -206,7 +213,7 @@ class GroundingParams:
     """A word model with a visual network."""
     benchmarks: tuple[str, ...] = ("coco_words",)
     """One that says what is where, usually ``learning.benchmark``; none: no run."""
-    gallery: int = 6
+    gallery: NotNegative = 6
     """Pictures drawn for the page, by chance among those with an active cluster."""
     tags: str | None = None
     """Gold nouns: a ``.tsv`` of tagged tokens, or the name of a spaCy model; ``None``:
@@ -257,27 +264,27 @@ class BudgetParams:
 class Params:
     """All of params.yaml.
 
-    ``benchmarks`` and ``encoders`` map the names that are built, and that encode, to
-    their options, and ``captioners`` maps names of captions to options of the model
-    that writes them. ``words`` maps word models that learn to their options.
-    ``clusterers`` and ``heads`` hold options of those in ``model`` that need any; what
-    is left out takes the default that the plugin documents.
+    ``benchmarks``, ``captioners``, ``encoders`` and ``words`` map the names that are
+    built, that write captions, that encode and that learn to their options;
+    ``clusterers`` and ``heads`` those named in ``model`` that need any. A name is a
+    plugin, a known name or, with ``is``, one's own. What is left out takes the default
+    that the plugin documents.
     """
 
-    seed: int = 782
+    seed: NotNegative = 782
     numerics: str = "portable"
     sample: SampleParams = field(default_factory=SampleParams)
     data: DataParams = field(default_factory=DataParams)
-    benchmarks: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    benchmarks: dict[str, Block] = field(default_factory=dict)
     encode: EncodeParams = field(default_factory=EncodeParams)
-    captioners: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    encoders: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    clusterers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    captioners: dict[str, Block] = field(default_factory=dict)
+    encoders: dict[str, Block] = field(default_factory=dict)
+    clusterers: dict[str, Block] = field(default_factory=dict)
     nouns: NounsParams = field(default_factory=NounsParams)
-    heads: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    heads: dict[str, Block] = field(default_factory=dict)
     model: ModelParams = field(default_factory=ModelParams)
     retrieval: RetrievalParams = field(default_factory=RetrievalParams)
-    words: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    words: dict[str, Block] = field(default_factory=dict)
     learning: LearningParams = field(default_factory=LearningParams)
     cognition: CognitionParams = field(default_factory=CognitionParams)
     grounding: GroundingParams = field(default_factory=GroundingParams)
@@ -314,50 +321,49 @@ class Params:
                 )
         return options | own.get(benchmark, {})
 
-    def block(self, kind: str, name: str, benchmark: str = "") -> Any:
-        """Return the options of one plugin as its own ``Params``."""
-        options = getattr(self, kind).get(name)
+    def instance(self, kind: str, name: str, benchmark: str = "") -> Instance:
+        """Return a name's plugin and options; see :func:`instance_of`.
+
+        ``kind`` is a section, such as ``encoders``, whose names need no block there
+        where they are known.
+        """
+        options, section = None, getattr(self, kind)
+        if name in section:
+            options = section[name]
+        elif kind != "captioners":
+            require(kind, name, section)
         if kind == "encoders":
             options = self.encoder_options(name, benchmark)
-        return params_of(kind, name, options, f"{kind}.{name}")
+        elif kind == "benchmarks":
+            options, _ = without_allowed(name, options)
+        return instance_of(kind, name, options, f"{kind}.{name}")
+
+
+def without_allowed(name: str, block: Block) -> tuple[Block, bool]:
+    """Part ``allow_different``, which every build has, from a benchmark's options."""
+    options = dict(block or {})
+    allowed = options.pop(ALLOW, False)
+    if not isinstance(allowed, bool):
+        raise MmclustError(
+            "A value in params.yaml has the wrong type",
+            where=f"benchmarks.{name}.{ALLOW}",
+            expected="true or false",
+            found=repr(allowed),
+            do="true records a build whose counts are not the published ones",
+        )
+    return options, allowed
 
 
 def read_params(path: Path = DEFAULT_PATH) -> Params:
-    """Read and check params.yaml."""
+    """Read params.yaml and check all of it: keys, types, ranges, names, options."""
     values = read_yaml(path, "run the command in the root of the repository")
     params = convert({} if values is None else values, Params, "", path.name)
     numerics.require(params.numerics, path)
-    _check_ranges(params)
-    _check_names(params)
+    _require_names(params)
+    _check_instances(params)
+    _check_choices(params)
+    _check_sources(params, path.parent / "data/sources.yaml")
     return params
-
-
-def _check_ranges(params: Params) -> None:
-    """Refuse numbers that have the right type and no meaning."""
-    model, encode = params.model, params.encode
-    wrong = [
-        (encode.corrupt not in POLICIES, "encode.corrupt", "fail or skip",
-         encode.corrupt),
-        (encode.missing_captions not in POLICIES, "encode.missing_captions",
-         "fail or skip", encode.missing_captions),
-        (isinstance(model.k, int) and model.k < 1, "model.k",
-          "at least 1, null or auto", model.k),
-        (model.n_seeds < 1, "model.n_seeds", "at least 1", model.n_seeds),
-        (min(model.k_sweep, default=1) < 1, "model.k_sweep", "at least 1 each",
-         list(model.k_sweep)),
-        (params.seed < 0, "seed", "at least 0", params.seed),
-        (params.score.n_resamples < 100, "score.n_resamples", "at least 100",  # noqa: PLR2004
-         params.score.n_resamples),
-    ]  # fmt: skip
-    for bad, key, expected, found in wrong:
-        if bad:
-            raise MmclustError(
-                "A value in params.yaml is out of range",
-                where=key,
-                expected=expected,
-                found=found,
-                do=f"correct {key} in params.yaml",
-            )
 
 
 def _require_names(params: Params) -> None:
@@ -397,114 +403,106 @@ def _require_names(params: Params) -> None:
             require_name(name, what, f"{key} in params.yaml")
 
 
-def _check_names(params: Params) -> None:
-    """Refuse a main encoder that does not run, and empty lists of what runs."""
-    _require_names(params)
-    if not params.model.clusterers:
+SECTIONS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
+"""Those whose keys are names of plugins, known or one's own."""
+
+
+def _check_instances(params: Params) -> None:
+    """Read every plugin's block, and those that have none."""
+    model = params.model
+    for kind in SECTIONS:
+        names = dict.fromkeys(getattr(params, kind))
+        for name in names:
+            if "." in name:
+                raise MmclustError(
+                    f"The name {name!r} has a dot, which parts the keys of params.yaml",
+                    where=kind,
+                    expected="letters, digits, _ and -",
+                    found=name,
+                    do="choose another name",
+                )
+        named = {"clusterers": model.clusterers, "heads": model.heads}.get(kind, ())
+        for name in names | dict.fromkeys(named):
+            params.instance(kind, name)
+    for name, block in params.encoders.items():
+        for benchmark in (block or {}).get("per_benchmark") or ():
+            params.instance("encoders", name, benchmark)
+
+
+def _check_choices(params: Params) -> None:
+    """Refuse names of what is not run, and that nothing of it is."""
+    model, retrieval, baseline = params.model, params.retrieval, params.score.baseline
+    if not model.clusterers:
         raise MmclustError(
             "No clusterer is named in params.yaml",
             where="model.clusterers",
             expected="at least one, for instance [kmeans]",
             found="[]",
         )
-    for name in params.clustered:
-        if name not in params.benchmarks:
+    images = () if params.data.images == "all" else params.data.images
+    fits = params.words and (params.learning.benchmark,)
+    methods = {*model.clusterers, *model.heads}
+    views = ("image", "text", "concat", "both", "counterpart")
+    plain = baseline == BaselineParams(view=baseline.view)  # no run, no comparison
+    choices: tuple[tuple[str, Iterable[str], Collection[str], str], ...] = (
+        ("model.benchmarks", params.clustered, params.benchmarks, "benchmarks"),
+        ("model.encoder", (model.encoder,), params.encoders, "encoders"),
+        ("data.images", images, params.benchmarks, "benchmarks"),
+        ("retrieval.benchmarks", retrieval.benchmarks, params.benchmarks, "benchmarks"),
+        ("retrieval.encoders", retrieval.encoders, params.encoders, "encoders"),
+        (
+            "retrieval.fitted_on",
+            (retrieval.fitted_on,) if retrieval.encoders else (),
+            params.benchmarks,
+            "benchmarks",
+        ),
+        ("learning.benchmark", fits or (), params.benchmarks, "benchmarks"),
+        (
+            "grounding.benchmarks",
+            params.grounding.benchmarks if params.words else (),
+            params.benchmarks,
+            "benchmarks",
+        ),
+        ("score.baseline.view", (baseline.view,), views, ""),
+        (
+            "score.baseline.encoder",
+            () if baseline.encoder is None else (baseline.encoder,),
+            params.encoders,
+            "encoders",
+        ),
+        (
+            "score.baseline.clusterer",
+            () if plain else (baseline.clusterer,),
+            methods,
+            "model.clusterers",
+        ),
+    )
+    for where, names, known, section in choices:
+        for name in names:
+            if name in known or (where == "model.encoder" and not known):
+                continue
+            text = {"encoders": "encoders that run"}.get(section, section)
+            more = f", or add it under {section}" if section else ""
             raise MmclustError(
-                "model.benchmarks has a name that is not among the benchmarks",
-                where="model.benchmarks",
-                expected=nearest(name, params.benchmarks),
+                f"{where} is not among the {text or 'views'}",
+                where=where,
+                expected=nearest(name, known),
                 found=name,
-                do="name those of them to cluster, or add it under benchmarks",
+                do=f"name one of them{more}",
             )
-    if params.encoders and params.model.encoder not in params.encoders:
-        raise MmclustError(
-            "model.encoder is not among the encoders that run",
-            where="model.encoder",
-            expected=nearest(params.model.encoder, params.encoders),
-            found=params.model.encoder,
-            do="name one of them, or add it under encoders",
-        )
 
 
-def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
-    """Turn plain YAML values into a frozen dataclass, strictly."""
-    _refuse_unknown(value, kind, where, given)
-    try:
-        return msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at `$")
-        tail = at.rstrip("`").replace("[...]", "").lstrip(".")
-        key = ".".join(part for part in (where, tail) if part)
-        expected = message.removeprefix("Expected ").partition(", got ")[0]
-        if key == "model.k":  # msgspec names neither the words nor the types alone
-            expected = "a number, null (as many as classes) or auto"
-        raise MmclustError(
-            f"A value in {given} has the wrong type or is out of range",
-            where=key or "the whole file",
-            expected=expected,
-            found=repr(_lookup(value, tail)),
-            do=f"correct {key or 'the file'} in {given}",
-        ) from error
-
-
-def _refuse_unknown(value: Any, kind: Any, where: str, given: str) -> None:
-    if not dataclasses.is_dataclass(kind) or not isinstance(value, dict):
+def _check_sources(params: Params, registry: Path) -> None:
+    """Refuse sources that are not registered; without a registry nothing is known."""
+    if not registry.is_file():
         return
-    hints = get_type_hints(kind)
-    known = {f.name: hints[f.name] for f in dataclasses.fields(kind)}
-    for key, inner in value.items():
-        dotted = f"{where}.{key}" if where else str(key)
-        if key not in known:
+    known = read_registry(registry)
+    for name in params.data.sources:
+        if name not in known:
             raise MmclustError(
-                f"Unknown key {dotted!r} in {given}",
-                where=where or "the top level",
-                expected=nearest(str(key), known),
-                found=key,
-                do=f"correct or remove {dotted}",
-            )
-        _refuse_unknown(inner, known[key], dotted, given)
-
-
-def _lookup(value: Any, dotted: str) -> Any:
-    for part in dotted.split(".") if dotted else []:
-        if not isinstance(value, dict) or part not in value:
-            break
-        value = value[part]
-    return value
-
-
-def params_of(
-    kind: str, name: str, block: Any, where: str, given: str = "params.yaml"
-) -> Any:
-    """Read a plugin's block of params.yaml into its ``Params`` class."""
-    options = {} if block is None else block
-    return convert(options, load(kind, name).Params, where, given)
-
-
-def parse_options(options: Sequence[str]) -> dict[str, Any]:
-    """Turn ``key=value`` texts into a mapping; values are read as in params.yaml."""
-    block: dict[str, Any] = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        key = key.strip()
-        if not equals or not key or key in block:
-            raise MmclustError(
-                "An option of the method cannot be read",
-                where="--set",
-                expected="key=value, for instance n_init=20; each key once",
-                found=option,
-            )
-        block[key] = parse_yaml(value, f"--set {option}")
-    return block
-
-
-def refuse_options(block: Mapping[str, Any], idle: Collection[str], why: str) -> None:
-    """Refuse options that would have no effect."""
-    for key in block:
-        if key in idle:
-            raise MmclustError(
-                f"The option {key} has no effect here: {why}",
-                where="--set",
-                found=key,
-                do="leave it out",
+                "data.sources has a name that no source has",
+                where="data.sources",
+                expected=nearest(name, known),
+                found=name,
+                do="correct the name, or add the source to data/sources.yaml",
             )

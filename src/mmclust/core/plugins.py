@@ -1,7 +1,8 @@
 """Plugins are found by name: one file in a folder is one plugin.
 
 ``load("encoders", "hog")`` imports ``mmclust.encoders.hog`` and nothing else.
-Files whose names start with an underscore are helpers, not plugins.
+Files whose names start with an underscore are helpers, not plugins. Some names are
+known that have no file: :mod:`mmclust.core.known_names`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.known_names import KNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
 _PACKAGE = Path(__file__).parent.parent
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 100
+
+CAPTIONER = "blip"
+"""The model that writes captions, under whatever name; in ``mmclust/models``."""
 
 
 def names(kind: str) -> list[str]:
@@ -28,22 +34,40 @@ def names(kind: str) -> list[str]:
     return sorted(m.name for m in found if not m.name.startswith("_") and not m.ispkg)
 
 
+def known(kind: str) -> list[str]:
+    """Return the sorted names that need no ``is``: plugins, and known names."""
+    return sorted({*names(kind), *KNOWN.get(kind, {})})
+
+
+def plugin_of(kind: str, name: str) -> str:
+    """Return the plugin that a name without ``is`` stands for, known or not.
+
+    Captions have any name: one plugin writes them.
+    """
+    if kind == "captioners":
+        return CAPTIONER
+    return KNOWN.get(kind, {}).get(name, (name, {}))[0]
+
+
 def load(kind: str, name: str) -> ModuleType:
-    """Import one plugin by name."""
+    """Import one plugin by its name, or a known one."""
+    if kind == "captioners":
+        return importlib.import_module(f"mmclust.models.{CAPTIONER}")
     require(kind, name)
-    return importlib.import_module(f"mmclust.{kind}.{name}")
+    return importlib.import_module(f"mmclust.{kind}.{plugin_of(kind, name)}")
 
 
-def require(kind: str, name: str) -> None:
-    """Refuse a name that no plugin has; imports none."""
-    known = names(kind)
-    if name not in known:
+def require(kind: str, name: str, own: Iterable[str] = ()) -> None:
+    """Refuse a name that is neither known nor one's ``own``; imports none."""
+    options = sorted({*known(kind), *own})
+    if name not in options:
         raise MmclustError(
             f"Unknown {kind.removesuffix('s')} {name!r}",
             where=f"mmclust/{kind}/",
-            expected=nearest(name, known),
+            expected=nearest(name, options),
             found=name,
-            do=f"correct the name, or add a file to mmclust/{kind}/",
+            do=f"correct the name, say in params.yaml what it is ({name}: {{is: …}}), "
+            f"or add a file to mmclust/{kind}/",
         )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from mmclust.core.fingerprint import code, fingerprint
 from mmclust.core.images import Images
+from mmclust.core.instances import instance_of
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import recorded
-from mmclust.core.params import convert
 from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
 from mmclust.core.shards import Sharded, clear, locked
@@ -95,7 +95,8 @@ def plan_captions(
 ) -> CaptionRun:
     """Plan captions of a benchmark's pictures; missing weights are refused."""
     device = Device(require_device(device))
-    params = convert(block or {}, blip.Params, f"captioners.{captioner}")
+    where = f"captioners.{captioner}"
+    params = instance_of("captioners", captioner, block, where).options
     who = identity(params.model, params.revision)
     origin = {"captioner": captioner, **who, "params": asdict(params), "seed": seed}
     origin |= recorded()

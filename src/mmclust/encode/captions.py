@@ -8,14 +8,14 @@ that a model made, in ``data/captions/<benchmark>/<name>.parquet``.
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_table, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
@@ -25,7 +25,7 @@ PUBLISHER = "publisher"
 
 def source_of(params: Any) -> str:
     """Return whose captions an encoder's params ask for."""
-    found = set(_named(params))
+    found = set(_named(asdict(params)))
     if len(found) > 1:
         raise MmclustError(
             "The members of a fusion read different captions",
@@ -36,15 +36,13 @@ def source_of(params: Any) -> str:
     return next(iter(found), PUBLISHER)
 
 
-def _named(params: Any) -> list[str]:
-    names = []
-    for field in fields(params):
-        value = getattr(params, field.name)
-        if field.name == "captions":
-            names.append(str(value))
-        elif is_dataclass(value):
-            names += _named(value)
-    return names
+def _named(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the captions that options name: an encoder's own, or its members'."""
+    for key, value in options.items():
+        if key == "captions":
+            yield str(value)
+        elif isinstance(value, dict):
+            yield from _named(value)
 
 
 def captions_for(

@@ -21,7 +21,7 @@ from mmclust.core.params import EncodeParams
 from mmclust.core.progress import track
 from mmclust.core.shards import clear, locked
 from mmclust.encode.captions import PUBLISHER
-from mmclust.encode.plan import Run, Work, modules_of, plan_run
+from mmclust.encode.plan import Run, Work, plan_run
 from mmclust.encode.stage import FITTED, first_pass, load_fitted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def fingerprint_of_embeddings(run: Run, fitted: Path) -> Fingerprint:
     return fingerprint(
         ("embed", run.manifest.benchmark, work.plan.encoder),
         [work.out],
-        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        modules=[__name__, *work.plan.instance.modules],
         inputs=[
             run.path,
             *run.path.parent.glob("captions_*.parquet"),

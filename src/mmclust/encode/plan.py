@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import code
+from mmclust.core.instances import instance_of
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.numerics import recorded
-from mmclust.core.params import EncodeParams, params_of
-from mmclust.core.plugins import load
+from mmclust.core.params import EncodeParams
 from mmclust.core.shards import Sharded
 from mmclust.encode.captions import (
     captions_for,
@@ -26,12 +26,8 @@ from mmclust.models.compute import flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import ModuleType
 
     Blocks = Mapping[str, dict[str, Any] | None]
-
-FUSION = "mmclust.encoders.fuse"
-"""What encoders import that join others, whose code they run, too."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Work:
     """
 
     plan: Plan
-    module: ModuleType
+    module: Any
     out: Path
     folder: Path
     origin: dict[str, str]
@@ -180,21 +176,21 @@ def _work(
 ) -> Work:
     """Read an encoder's options and find its work folder."""
     manifest, options = run.manifest, run.options
-    module = load("encoders", encoder)
-    params = params_of("encoders", encoder, block, f"encoders.{encoder}")
+    instance = instance_of("encoders", encoder, block, f"encoders.{encoder}")
+    module, params = instance.module, instance.options
     facts = {"encoder": encoder, "params": asdict(params), "seed": run.seed}
-    facts |= recorded()
+    facts |= instance.alias | recorded()
     if hasattr(module, "identity"):
         facts["model"] = module.identity(params)
     flags = flags_of(module, params)
     options.require_effect(encoder, flags)
     facts |= options.facts(flags)
-    plan, without = Plan(encoder, params), tuple[str, ...]()
+    plan, without = Plan(instance), tuple[str, ...]()
     if "text" in module.VIEWS:
         plan, facts["captions"], without = _read_captions(
-            run, module, plan, made, source or source_of(params)
+            run, plan, made, source or source_of(params)
         )
-    ran = code("mmclust.encode.stage", *modules_of(module, params))
+    ran = code("mmclust.encode.stage", *instance.modules)
     params_digest = digest_of([facts, asdict(run.policy), ran])
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(
@@ -211,14 +207,14 @@ def _work(
 
 
 def _read_captions(
-    run: Run, module: ModuleType, plan: Plan, made: Path, source: str
+    run: Run, plan: Plan, made: Path, source: str
 ) -> tuple[Plan, dict[str, Any], tuple[str, ...]]:
     """Return the plan with its captions, what is known of them, and who has none."""
     manifest, policy = run.manifest, run.policy
     path = captions_path(manifest, source, made)
     captions, read = captions_for(manifest, source, made)
     if policy.missing_captions == "fail" and (
-        getattr(module, "EMPTY_CAPTIONS", None) == "zeros"
+        getattr(plan.instance.module, "EMPTY_CAPTIONS", None) == "zeros"
     ):
         return replace(plan, captions=path, zeros=True), read, ()
     pairs = zip(manifest.image_ids, captions, strict=True)
@@ -236,12 +232,3 @@ def _read_captions(
             "of images, or leave these images out: encode.missing_captions: skip",
         )
     return replace(plan, captions=path), read, without
-
-
-def modules_of(module: ModuleType, params: Any) -> list[str]:
-    """Return the full names of an encoder's module, and of those that it fuses."""
-    names = [module.__name__]
-    if FUSION in code(*names):
-        for member, options in load("encoders", "fuse").members_of(params).values():
-            names += modules_of(member, options)
-    return names

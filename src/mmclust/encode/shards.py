@@ -11,8 +11,8 @@ import numpy as np
 from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
+from mmclust.core.instances import Instance  # noqa: TC001
 from mmclust.core.manifest import Manifest, read_manifest
-from mmclust.core.plugins import load
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import has_caption, reading
 from mmclust.encode.engine import Done, Prepared, Task
@@ -34,7 +34,7 @@ class Plan:
 
     Parameters
     ----------
-    encoder, params, fitted
+    instance, fitted
         See :class:`mmclust.core.types.Encoder`.
     captions
         The file of the captions it reads; ``None`` for those of the manifest.
@@ -42,11 +42,20 @@ class Plan:
         Whether an image without captions has features of zeros, not none at all.
     """
 
-    encoder: str
-    params: Any
+    instance: Instance
     fitted: Fitted = field(default_factory=Fitted)
     captions: Path | None = None
     zeros: bool = False
+
+    @property
+    def encoder(self) -> str:
+        """Its name."""
+        return self.instance.name
+
+    @property
+    def params(self) -> Any:
+        """Its options."""
+        return self.instance.options
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class FeatureJob:
         def run(task: Task) -> Prepared:
             pixels = {encoder for encoder, name in task.wanted if name != "text"}
             makers = {
-                plan.encoder: (load("encoders", plan.encoder), plan.params)
+                plan.encoder: (plan.instance.module, plan.params)
                 for plan in self.plans
                 if plan.encoder in pixels
             }
@@ -154,7 +163,7 @@ def encode_shard(
 
 def _encode(plan: Plan, view: str, batch: Batch, device: Device) -> Array:
     """Encode rows in batches of exactly ``device.rows``; the last is filled up."""
-    module, size = load("encoders", plan.encoder), device.rows
+    module, size = plan.instance.module, device.rows
     encode = getattr(module, f"encode_{view}", None)
     if encode is None:
         assert batch.images is not None

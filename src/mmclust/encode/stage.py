@@ -20,7 +20,6 @@ from mmclust.core.types import Batch, Fitted
 from mmclust.encode import engine
 from mmclust.encode.captions import reading
 from mmclust.encode.engine import Prepared, Task
-from mmclust.encode.plan import Run, Work, modules_of
 from mmclust.encode.shards import FeatureJob, encode_shard, rows_of
 from mmclust.models.compute import Device
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
+    from mmclust.encode.plan import Run, Work
 
 NO_CAPTION = "it has no caption"
 FITTED = ("fitted.safetensors", "fitted.json")
@@ -58,7 +58,7 @@ def fingerprint_of(work: Work, run: Run) -> Fingerprint:
     return fingerprint(
         ("encode", run.manifest.benchmark, work.plan.encoder),
         [work.out],
-        modules=[__name__, *modules_of(work.module, work.plan.params)],
+        modules=[__name__, *work.plan.instance.modules],
         inputs=[run.path],  # captions of others are among the facts
         options={"facts": work.facts, "encode": run.policy},
     )

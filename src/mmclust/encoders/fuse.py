@@ -1,76 +1,133 @@
-"""fuse: image features of several encoders side by side, each at unit L2 norm.
+"""fuse: features of several encoders side by side, each at unit L2 norm.
 
-``encoders.fuse.members`` names them with their options. For a second fusion, or one
-with a text view, copy a preset of a few lines such as ``classical.py`` or
-``resnet50_caption_sbert.py``, whose ``Params`` have a field for each member: its name
-is then a name in params.yaml. Each picture is decoded once for all members.
+``members`` names them with their options: plugins, known names, or names of one's own
+with ``is``. With ``views: [image, text]`` those that read captions make the text view;
+the view ``concat`` of both is then the fusion of pictures with captions. Each picture
+is decoded once for all members.
 
 Source: those of the members.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.params import params_of
-from mmclust.core.plugins import load
+from mmclust.core.instances import Instance, instance_of
+from mmclust.core.params import Block
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
 from mmclust.models.compute import FLAGS, flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
-
-    Members = dict[str, tuple[ModuleType, Any]]
 
 VIEWS = ("image",)
+
+View = Literal["image", "text"]
 
 
 @dataclass(frozen=True)
 class Params:
-    """Encoders of images, each with its options (``null``: its defaults)."""
+    """Encoders, each with its options, and the views that are made of them."""
 
-    members: dict[str, dict[str, Any] | None] = field(
+    members: dict[str, Block] = field(
         default_factory=lambda: {"hog": None, "color_histogram": None}
     )
-    """Encoders of images, each with its options (``null``: its defaults)."""
+    """Encoders, each with its options (``null``: its defaults)."""
+    views: Annotated[tuple[View, ...], msgspec.Meta(min_length=1, max_length=2)] = (
+        "image",
+    )
+    """``image``, ``text`` or both; a member gives those of them that it has."""
 
 
-def members_of(params: Any) -> Members:
-    """Return the members by name, in order: module and params of each."""
-    if not hasattr(params, "members"):
-        names = [field.name for field in fields(params)]
-        return {name: (load("encoders", name), getattr(params, name)) for name in names}
+def completed(params: Params, where: str, given: str) -> Params:
+    """Check the members, and write out what their options are."""
     if not params.members:
         raise MmclustError(
             "No encoder is named to fuse",
-            where="encoders.fuse.members",
+            where=f"{where}.members",
             expected="names of encoders with their options, such as {hog: {}, lbp: {}}",
             found="{}",
-            do="name some in params.yaml",
+            do=f"name some in {given}",
         )
-    return {name: _member(name, block) for name, block in params.members.items()}
+    found, given_views = dict[str, Block](), set[str]()
+    for name, block in params.members.items():
+        at = f"{where}.members.{name}"
+        member = instance_of("encoders", name, block, at, given)
+        if not _views(member, params):
+            does = "look at images" if params.views == ("image",) else "read captions"
+            gives = " and ".join(member.module.VIEWS)
+            raise MmclustError(
+                f"{name} does not {does}",
+                where=at,
+                expected="encoders that read pictures"
+                if params.views == ("image",)
+                else "encoders that read captions",
+                found=f"{name}, which gives {gives} features",
+                do="take it out; to join images with captions, set views: [image, "
+                "text]",
+            )
+        found[name] = asdict(member.options) | member.alias
+        given_views |= _views(member, params)
+    for view in params.views:
+        if view not in given_views:
+            raise MmclustError(
+                f"No member gives {view} features",
+                where=f"{where}.members",
+                expected=f"one that does, or views without {view}",
+                found=", ".join(found),
+                do=f"correct members or views in {given}",
+            )
+    return replace(params, members=found)
 
 
-def _member(name: str, block: dict[str, Any] | None) -> tuple[ModuleType, Any]:
-    module, where = load("encoders", name), f"encoders.fuse.members.{name}"
-    params = params_of("encoders", name, block, where)
-    if "image" not in module.VIEWS or not hasattr(module, "prepare"):
-        raise MmclustError(
-            f"{name} does not look at images",
-            where=where,
-            expected="encoders that read pictures",
-            found=f"{name}, which gives {' and '.join(module.VIEWS)} features",
-            do="take it out; to join images with captions, copy "
-            "encoders/resnet50_caption_sbert.py",
-        )
-    return module, params
+def _views(member: Instance, params: Params) -> set[str]:
+    """Return the views that a member adds to."""
+    offered, pixels = member.module.VIEWS, hasattr(member.module, "prepare")
+    return {v for v in params.views if v in offered and (v == "text" or pixels)}
+
+
+def members_of(params: Params) -> tuple[Instance, ...]:
+    """Return the members, in order."""
+    return _read(json.dumps(params.members))
+
+
+@lru_cache(maxsize=32)
+def _read(members: str) -> tuple[Instance, ...]:
+    blocks = json.loads(members).items()
+    return tuple(instance_of("encoders", n, block, n, "members") for n, block in blocks)
+
+
+def offers(params: Params) -> SimpleNamespace:
+    """Return the encoder that these members make: it learns if one of them does."""
+    modules = [member.module for member in members_of(params)]
+    own: dict[str, Any] = {"flags": flags, "prepare": prepare}
+    if "image" in params.views:
+        own["encode_image"] = encode_image
+    if "text" in params.views:
+        own["encode_text"] = encode_text
+        own["captions_cut"] = captions_cut
+    if any(hasattr(module, "fit") for module in modules):
+        own["fit"] = fit
+    if any(hasattr(module, "identity") for module in modules):
+        own["identity"] = identity
+    return SimpleNamespace(
+        __name__=__name__,
+        __doc__=__doc__,
+        VIEWS=params.views,
+        Params=Params,
+        modules=[name for each in members_of(params) for name in each.modules],
+        **own,
+    )
 
 
 def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
@@ -83,12 +140,13 @@ def fit(batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     facts: dict[str, Any] = {}
     parts = _unpacked(batch, params)
-    for name, (module, options) in members_of(params).items():
+    for member in members_of(params):
+        name, module = member.name, member.module
         facts[name] = {}
         if not hasattr(module, "fit"):
             continue
         own = Batch(batch.image_ids, batch.captions, parts.get(name))
-        fitted = module.fit(own, options, seed=derive(seed, name), device=device)
+        fitted = module.fit(own, member.options, seed=derive(seed, name), device=device)
         arrays |= {f"{name}/{key}": array for key, array in fitted.arrays.items()}
         facts[name] = fitted.facts
     return Fitted(arrays, facts)
@@ -111,25 +169,25 @@ def encode_text(
 def identity(params: Any) -> dict[str, Any]:
     """Return the identity of each member that has one."""
     return {
-        name: module.identity(options)
-        for name, (module, options) in members_of(params).items()
-        if hasattr(module, "identity")
+        member.name: member.module.identity(member.options)
+        for member in members_of(params)
+        if hasattr(member.module, "identity")
     }
 
 
 def flags(params: Any) -> tuple[str, ...]:
     """Return the command's flags that reach the numbers of a member."""
-    members = members_of(params).values()
-    reached = {flag for member in members for flag in flags_of(*member)}
+    members = members_of(params)
+    reached = {flag for each in members for flag in flags_of(each.module, each.options)}
     return tuple(flag for flag in FLAGS if flag in reached)
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Any) -> int | None:
     """Count captions that a member cuts; ``None`` where none has a limit."""
     counts = [
-        module.captions_cut(captions, options)
-        for module, options in members_of(params).values()
-        if hasattr(module, "captions_cut")
+        member.module.captions_cut(captions, member.options)
+        for member in members_of(params)
+        if hasattr(member.module, "captions_cut")
     ]
     return max(counts, default=None)
 
@@ -139,8 +197,9 @@ def _encode(
 ) -> np.ndarray[Any, Any]:
     parts = _unpacked(batch, params) if view == "image" else {}
     rows = []
-    for name, (module, options) in members_of(params).items():
-        if view not in module.VIEWS:
+    for member in members_of(params):
+        name, module = member.name, member.module
+        if view not in _views(member, params):
             continue
         own = Batch(batch.image_ids, batch.captions, parts.get(name))
         encode = getattr(module, f"encode_{view}", None)
@@ -148,7 +207,7 @@ def _encode(
             rows.append(normalised(parts[name]))
         else:
             learned = _of_member(fitted, name)
-            rows.append(normalised(encode(own, options, learned, device=device)))
+            rows.append(normalised(encode(own, member.options, learned, device=device)))
     return np.hstack(rows)
 
 
@@ -164,9 +223,9 @@ def _of_member(fitted: Fitted, name: str) -> Fitted:
 
 def _parts(rgb: np.ndarray[Any, Any], params: Any) -> dict[str, np.ndarray[Any, Any]]:
     return {
-        name: module.prepare(rgb, options)
-        for name, (module, options) in members_of(params).items()
-        if hasattr(module, "prepare")
+        member.name: member.module.prepare(rgb, member.options)
+        for member in members_of(params)
+        if hasattr(member.module, "prepare")
     }
 
 

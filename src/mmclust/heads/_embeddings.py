@@ -14,7 +14,6 @@ from mmclust.core.features import normalised, read_meta, require_sealed, sealed
 from mmclust.core.fingerprint import code, libraries
 from mmclust.core.io import digest_of, read_array, read_record, write_array, write_json
 from mmclust.core.numerics import recorded, threads
-from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.types import Fitted
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.instances import Instance
     from mmclust.core.params import NounsParams
 
     Embed = Callable[[list[str]], np.ndarray[Any, Any]]
@@ -41,16 +41,16 @@ class SharedEncoder:
     it.
     """
 
-    name: str
-    params: Any
+    instance: Instance
     fitted: Fitted
     frozen: bool
     model: dict[str, Any] | None = None
 
 
-def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
+def shared_encoder(instance: Instance, folder: Path) -> SharedEncoder:
     """Load the encoder that made some features, with what it learned."""
-    if not shares_space(name):
+    name = instance.name
+    if not shares_space(instance):
         raise MmclustError(
             f"{name} has no shared space of images and words",
             where="model.encoder",
@@ -60,12 +60,12 @@ def shared_encoder(name: str, params: Any, folder: Path) -> SharedEncoder:
         )
     again = f"encode again: mmclust encode {folder.parent.name} {name}"
     facts = read_meta(folder, again)
-    model = require_maker(name, params, facts, "The features", folder, again)
-    frozen = not hasattr(load("encoders", name), "fit")
+    model = require_maker(instance, facts, "The features", folder, again)
+    frozen = not hasattr(instance.module, "fit")
     if frozen:
-        return SharedEncoder(name, params, Fitted(), frozen, model)
+        return SharedEncoder(instance, Fitted(), frozen, model)
     require_sealed(folder, "features.json", facts, FITTED, again)
-    return SharedEncoder(name, params, read_fitted(folder), frozen, model)
+    return SharedEncoder(instance, read_fitted(folder), frozen, model)
 
 
 def read_fitted(folder: Path) -> Fitted:
@@ -77,10 +77,10 @@ def read_fitted(folder: Path) -> Fitted:
 
 
 def require_maker(
-    name: str, params: Any, made: Mapping[str, Any], what: str, where: Path, do: str
+    instance: Instance, made: Mapping[str, Any], what: str, where: Path, do: str
 ) -> dict[str, Any] | None:
     """Return an encoder's identity, if it is the one that made something."""
-    module = load("encoders", name)
+    module, params = instance.module, instance.options
     model: dict[str, Any] | None = None
     if hasattr(module, "identity"):
         model = module.identity(params)
@@ -95,7 +95,7 @@ def require_maker(
                 k for k in sorted(keys) if (now or {}).get(k) != (then or {}).get(k)
             ]
             raise MmclustError(
-                f"{what} were made by {kind} than {name} has now",
+                f"{what} were made by {kind} than {instance.name} has now",
                 where=where,
                 expected="; ".join(f"{k}: {(then or {}).get(k)}" for k in differ),
                 found="; ".join(f"{k}: {(now or {}).get(k)}" for k in differ),
@@ -104,9 +104,9 @@ def require_maker(
     return model
 
 
-def shares_space(name: str) -> bool:
+def shares_space(instance: Instance) -> bool:
     """Tell whether an encoder embeds words in the space of its images."""
-    module = load("encoders", name)
+    module = instance.module
     texts = hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
     return texts and "image" in module.VIEWS
 
@@ -117,15 +117,15 @@ def embedder(encoder: SharedEncoder, *, normalise: bool, device: str) -> Embed:
     Without ``normalise``, as published, prompts keep the lengths that the encoder
     gives them, where it offers ``embed_texts``; ``encode_captions`` has unit norm.
     """
-    module = load("encoders", encoder.name)
+    module, options = encoder.instance.module, encoder.instance.options
     raw: Any = getattr(module, "embed_texts", None)
     unit: Any = getattr(module, "encode_captions", None)
 
     def embed(texts: list[str]) -> np.ndarray[Any, Any]:
         if raw is None or (normalise and unit is not None):
-            rows = unit(texts, encoder.params, encoder.fitted, device=device)
+            rows = unit(texts, options, encoder.fitted, device=device)
         else:
-            rows = raw(texts, encoder.params, encoder.fitted, device=device)
+            rows = raw(texts, options, encoder.fitted, device=device)
         rows = np.asarray(rows, np.float32)
         return normalised(rows) if normalise else rows
 
@@ -185,22 +185,23 @@ def word_embeddings(
 
 def prompts_cut(words: list[str], encoder: SharedEncoder, params: NounsParams) -> int:
     """Count prompts that are longer than the encoder reads."""
-    count = getattr(load("encoders", encoder.name), "captions_cut", None)
+    count = getattr(encoder.instance.module, "captions_cut", None)
     if count is None:
         return 0
     spoken = _spoken(words, params)
     prompts = [t.replace("{}", word) for t in params.templates for word in spoken]
-    return int(count([prompts], encoder.params))
+    return int(count([prompts], encoder.instance.options))
 
 
 def _origin(
     words: list[str], encoder: SharedEncoder, params: NounsParams, device: str
 ) -> dict[str, Any]:
     """Return all that may change a byte of a frozen encoder's embeddings."""
-    ran = code(__name__, load("encoders", encoder.name).__name__)
+    instance = encoder.instance
+    ran = code(__name__, *instance.modules)
     return {
-        "encoder": encoder.name,
-        "params": asdict(encoder.params),
+        "encoder": instance.name,
+        "params": asdict(instance.options),
         "model": encoder.model,
         "code": ran,
         "libraries": libraries(ran),

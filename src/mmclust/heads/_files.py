@@ -9,9 +9,8 @@ import numpy as np
 
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
+from mmclust.core.instances import IS, instance_of, refuse_options
 from mmclust.core.io import file_digest, read_ids, read_lines, require_file, write_csv
-from mmclust.core.params import params_of, refuse_options
-from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
@@ -50,9 +49,9 @@ def head_on_files(
     device: str = "cpu",
 ) -> list[int]:
     """Fit a head and write ``image_id,cluster`` (and ``confidence``, if it has one)."""
-    module = load("heads", head)
     refuse_options(options or {}, ("evaluate_on",), "all rows given are assigned")
-    params = params_of("heads", head, options, "", "--set")
+    method = instance_of("heads", head, options, "", "--set")
+    module, params = method.module, method.options
     image = read_rows(image_features)
     text = read_rows(text_features, len(image))
     require_same_space(image.shape[1], text.shape[1], "text counterparts")
@@ -168,11 +167,14 @@ def _encode(
 ) -> np.ndarray[Any, Any]:
     """Encode pictures as the benchmark's were: float32 (n, d), unit norm."""
     name = facts["encoder"]
-    module = load("encoders", name)
-    params = params_of("encoders", name, facts["encoder_params"], f"encoders.{name}")
+    block = facts["encoder_params"]
+    if "encoder_is" in facts:
+        block = {IS: facts["encoder_is"], **block}
+    instance = instance_of("encoders", name, block, f"encoders.{name}")
+    module, params = instance.module, instance.options
     again = f"train it again: mmclust head {facts['benchmark']} {facts['head']}"
     made = {"params": facts["encoder_params"], "model": facts["model"]}
-    require_maker(name, params, made, "The head's images", head, again)
+    require_maker(instance, made, "The head's images", head, again)
     fitted = _fitted(head, facts, again)
     blocks = []
     starts = range(0, len(pictures), BLOCK)

@@ -21,7 +21,6 @@ from mmclust.core.io import (
     write_table,
 )
 from mmclust.core.manifest import read_manifest, summary_path
-from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.heads._embeddings import (
     prompts_cut,
@@ -200,14 +199,15 @@ def nouns_of_benchmark(
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
     name, out = params.model.encoder, root / "data/nouns" / benchmark
+    instance = params.instance("encoders", name, benchmark)
     words_there = not is_empty(root / params.nouns.vocabulary)
-    if not params.model.heads and not (shares_space(name) and words_there):
+    if not params.model.heads and not (shares_space(instance) and words_there):
         none = {"encoder": "", "manifest": manifest.digest, "nouns": 0}
         write_json(out / "nouns.json", none)
         return none
     folder = root / "data/features" / benchmark / name
     features = read_features(folder, manifest)
-    encoder = shared_encoder(name, params.block("encoders", name, benchmark), folder)
+    encoder = shared_encoder(instance, folder)
     images = unit_rows(
         features.views["image"], folder / "image.npy", len(manifest), features.skipped
     )
@@ -249,12 +249,12 @@ def fingerprint_of_nouns(
 ) -> Fingerprint:
     """Take the fingerprint of a run here; see :func:`nouns_of_benchmark`."""
     name, built = params.model.encoder, Path("data/benchmarks") / benchmark
-    module, options = load("encoders", name), params.block("encoders", name, benchmark)
-    identity = getattr(module, "identity", lambda _: None)
+    instance = params.instance("encoders", name, benchmark)
+    identity = getattr(instance.module, "identity", lambda _: None)
     return fingerprint(
         ("nouns", benchmark),
         [Path("data/nouns") / benchmark],
-        modules=[__name__, module.__name__],
+        modules=[__name__, *instance.modules],
         inputs=[
             Path(params.nouns.vocabulary),
             built / "manifest.parquet",
@@ -266,11 +266,11 @@ def fingerprint_of_nouns(
             "nouns": params.nouns,
             "k": params.model.k,
             "encoder": name,
-            "encoder_options": options,
+            "encoder_options": instance.options,
             "heads": bool(params.model.heads),
             "device": device.partition(":")[0],
         },
-        weights=identity(options),
+        weights=identity(instance.options),
     )
 
 

@@ -14,6 +14,7 @@ from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features, require_nouns
 from mmclust.core.fingerprint import fingerprint
+from mmclust.core.instances import IS
 from mmclust.core.io import read_table
 from mmclust.core.manifest import Manifest, read_manifest, summary_path
 from mmclust.core.plugins import load
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.features import Features
     from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.instances import Instance
     from mmclust.core.params import Params
 
     Rows = np.ndarray[Any, Any]
@@ -60,7 +62,8 @@ def head_of_benchmark(
 ) -> Clustering:
     """Fit a head on ``fit_rows`` and assign ``evaluate_rows``; labels are not read."""
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
-    module, options = load("heads", head), params.block("heads", head)
+    method = params.instance("heads", head)
+    module, options = method.module, method.options
     features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
     k = _k_of(root, benchmark, params)
     fit = features.kept(manifest.fit_rows)
@@ -90,6 +93,7 @@ def head_of_benchmark(
     meta = {
         "benchmark": benchmark,
         "head": head,
+        **method.alias,
         "encoder": params.model.encoder,
         "manifest": manifest.digest,
         "seed": params.seed,
@@ -104,7 +108,7 @@ def head_of_benchmark(
     folder = root / "data/features" / benchmark / params.model.encoder
     save_head(out, trained, meta | facts | _encoder(features, folder, out))
     write_curves(root / "plots/heads" / f"{benchmark}_{head}.csv", trained)
-    clustering = Clustering(head, module.VIEW, k, labels, confidence)
+    clustering = Clustering(head, view_of(method), k, labels, confidence)
     write_clusters(
         root / "data/clusters" / benchmark / "heads" / f"{head}.parquet",
         [clustering],
@@ -137,10 +141,10 @@ def assign_rows(
             found=head,
             do="correct --head, or add it to model.heads and run `dvc repro`",
         )
-    name, module = manifest.benchmark, load("heads", head)
+    name, method = manifest.benchmark, params.instance("heads", head)
     features, image, text = views_of_benchmark(root, manifest, params.model.encoder)
     features.require(rows, manifest)
-    if hasattr(module, "recipe"):
+    if hasattr(method.module, "recipe"):
         folder = root / "data/heads" / name / head
         weights, facts = load_head(folder, run)
         if facts["manifest"] != manifest.digest:
@@ -154,9 +158,15 @@ def assign_rows(
         return predict(weights, image[rows]).labels
     k = _k_of(root, name, params)
     seed = derive(params.seed, "head", name, head, run)
-    options = params.block("heads", head)
-    labels: Rows = module.cluster(image[rows], text[rows], k, options, seed=seed)
+    views = image[rows], text[rows]
+    labels: Rows = method.module.cluster(*views, k, method.options, seed=seed)
     return labels
+
+
+def view_of(method: Instance) -> str:
+    """Return the view that a head clusters; some have it among their options."""
+    view = getattr(method.module, "view", None)
+    return str(view(method.options) if view else method.module.VIEW)
 
 
 def fingerprint_of_head(
@@ -167,6 +177,7 @@ def fingerprint_of_head(
         Path("data", kind, benchmark) for kind in ("benchmarks", "clusters")
     )
     encoder, k = params.model.encoder, params.model.k
+    method = params.instance("heads", head)
     return fingerprint(
         ("head", benchmark, head),
         [
@@ -174,7 +185,7 @@ def fingerprint_of_head(
             Path("data/heads") / benchmark / head,
             Path("plots/heads") / f"{benchmark}_{head}.csv",
         ],
-        modules=[__name__, load("heads", head).__name__],
+        modules=[__name__, *method.modules],
         inputs=[
             built / "manifest.parquet",
             summary_path(built),
@@ -184,7 +195,7 @@ def fingerprint_of_head(
         ],
         options={
             "seed": params.seed,
-            "head": params.block("heads", head),
+            "head": method.options,
             "k": k,
             "encoder": encoder,
             "n_seeds": params.model.n_seeds,
@@ -204,6 +215,7 @@ def _encoder(features: Features, folder: Path, out: Path) -> dict[str, Any]:
     files = features.meta["sha256"]
     return {
         "encoder_params": features.meta["params"],
+        **({"encoder_is": features.meta[IS]} if IS in features.meta else {}),
         "model": features.meta.get("model"),
         "features": os.path.relpath(folder, out),
         "fitted": {name: files[name] for name in FITTED if name in files},

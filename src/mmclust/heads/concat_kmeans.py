@@ -1,5 +1,7 @@
 """Training-free TAC: k-means on images beside their text counterparts.
 
+``view`` takes one of the two alone: ``image_kmeans`` and ``counterpart_kmeans``.
+
 Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 """
 
@@ -14,13 +16,18 @@ from msgspec import Meta
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.kernels.kmeans import kmeans
 
-VIEW = "concat"
+
+def view(params: Params) -> str:
+    """Return the view that is clustered."""
+    return params.view
 
 
 @dataclass(frozen=True)
 class Params:
     """The published call: see :func:`mmclust.kernels.kmeans.kmeans`."""
 
+    view: Literal["concat", "image", "counterpart"] = "concat"
+    """Images beside counterparts, or one of them alone."""
     n_init: Positive = 20
     """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
@@ -44,15 +51,9 @@ def cluster(
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
     """Cluster n images, float32 (n, d) at unit norm, into int32 (n,)."""
-    return kmeans_of(np.hstack([image, text]), n_clusters, params, seed, device)
-
-
-def kmeans_of(
-    rows: np.ndarray[Any, Any], n_clusters: int, params: Params, seed: int, device: str
-) -> np.ndarray[Any, Any]:
-    """Cluster rows, float32 (n, d), by the published call."""
+    views = {"image": [image], "counterpart": [text], "concat": [image, text]}
     return kmeans(
-        rows,
+        np.hstack(views[params.view]),
         n_clusters,
         seed=seed if params.faiss_seed is None else params.faiss_seed,
         n_init=params.n_init,

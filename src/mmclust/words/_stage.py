@@ -151,7 +151,8 @@ def learn_words(
 ) -> WordClusters:
     """Let a model learn from ``learning.benchmark``; labels are not read."""
     flags = flags or Flags()
-    module, options = load("words", model), params.block("words", model)
+    learner = params.instance("words", model)
+    module, options = learner.module, learner.options
     benchmark = params.learning.benchmark
     path = root / "data/benchmarks" / benchmark / "manifest.parquet"
     corpus = read_corpus(
@@ -169,6 +170,7 @@ def learn_words(
         learned = module.learn(corpus, options, run)
         meta = {
             "model": model,
+            **learner.alias,
             "benchmark": benchmark,
             "manifest": corpus.manifest.digest,
             "seed": params.seed,
@@ -186,18 +188,18 @@ def fingerprint_of_words(
     model: str, params: Params, flags: Flags, norms: str | None = None
 ) -> Fingerprint:
     """Take the fingerprint of a run here; see :func:`learn_words`."""
-    module, options = load("words", model), params.block("words", model)
-    benchmark = params.learning.benchmark
+    learner = params.instance("words", model)
+    options, benchmark = learner.options, params.learning.benchmark
     weights = None
     if hasattr(options, "model") and hasattr(options, "revision"):
         # By name: models without a checkpoint do not run this module.
-        weights = load("kernels", "hub").identity(options.model, options.revision)
+        weights = load("models", "hub").identity(options.model, options.revision)
     return fingerprint(
         ("learn", model),
         [Path("data/words") / model, Path("plots/words") / f"{model}.csv"],
         modules=[
             __name__,
-            module.__name__,
+            *learner.modules,
             *(["mmclust.cognition.norms"] if norms else []),
         ],
         inputs=[Path("data/benchmarks") / benchmark / "manifest.parquet"],

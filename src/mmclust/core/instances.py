@@ -1,0 +1,238 @@
+"""Plugins under names of one's own, and blocks of options, read strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import msgspec
+
+from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.known_names import KNOWN
+from mmclust.core.plugins import CAPTIONER, known, load, plugin_of, require
+from mmclust.core.yaml_file import parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+T = TypeVar("T")
+
+IS = "is"
+"""The key of a block that names its plugin; without, its own name does."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A plugin with its options, under the name that everything made of it has.
+
+    Parameters
+    ----------
+    kind, plugin
+        ``mmclust/<kind>/<plugin>.py``.
+    name
+        That of params.yaml.
+    options
+        The plugin's ``Params``.
+    """
+
+    kind: str
+    name: str
+    plugin: str
+    options: Any
+
+    @property
+    def module(self) -> Any:
+        """What the plugin offers; where that hangs on options, ``offers`` says it."""
+        module = load(self.kind, self.plugin)
+        return module.offers(self.options) if hasattr(module, "offers") else module
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that it runs, for fingerprints."""
+        module = self.module
+        return [module.__name__, *getattr(module, "modules", ())]
+
+    @property
+    def alias(self) -> dict[str, str]:
+        """What a record says beside the name, where the name alone does not tell."""
+        told = plugin_of(self.kind, self.name)
+        return {} if told == self.plugin else {IS: self.plugin}
+
+
+def instance_of(
+    kind: str, name: str, block: Any, where: str, given: str = "params.yaml"
+) -> Instance:
+    """Read the block of options of a name, known or one's own.
+
+    Parameters
+    ----------
+    kind, name
+        As in params.yaml.
+    block
+        Options, ``is`` among them where the name is not a plugin's; ``None``: none.
+    where, given
+        The block's key, and the file it is in, for errors.
+
+    Raises
+    ------
+    MmclustError
+        Where there is no such plugin, or an option is unknown or has the wrong type.
+    """
+    if isinstance(block, dict) and IS in block:
+        plugin, defaults = _named_plugin(kind, name, block[IS], where, given)
+        block = {key: value for key, value in block.items() if key != IS}
+    else:
+        if kind != "captioners":
+            require(kind, name)
+        plugin = plugin_of(kind, name)
+        defaults = KNOWN.get(kind, {}).get(name, ("", {}))[1]
+    module = load(kind, plugin)
+    options = {} if block is None else block
+    if defaults and isinstance(options, dict):
+        options = _over(defaults, options, module.Params, kind, where, given)
+    params = convert(options, module.Params, where, given)
+    if hasattr(module, "completed"):
+        params = module.completed(params, where, given)
+    return Instance(kind, name, plugin, params)
+
+
+def _named_plugin(
+    kind: str, name: str, is_: object, where: str, given: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the plugin that ``is`` names, and options that come with it."""
+    at = f"{where}.{IS}" if where else IS
+    options = [CAPTIONER] if kind == "captioners" else known(kind)
+    if not isinstance(is_, str) or is_ not in options:
+        raise MmclustError(
+            f"{IS} in {given} names no {kind.removesuffix('s')}",
+            where=at,
+            expected=nearest(str(is_), options),
+            found=is_,
+            do=f"correct {at}, or add a file to mmclust/{kind}/",
+        )
+    plugin = plugin_of(kind, is_)
+    if name in options and plugin_of(kind, name) != plugin:
+        raise MmclustError(
+            f"{name} is the name of another {kind.removesuffix('s')}",
+            where=at,
+            expected=f"{plugin_of(kind, name)}, which {name} stands for everywhere",
+            found=is_,
+            do=f"choose a name of your own for what is {is_}",
+        )
+    return plugin, KNOWN.get(kind, {}).get(is_, ("", {}))[1]
+
+
+def _over(
+    defaults: Mapping[str, Any],
+    options: dict[str, Any],
+    params: type,
+    kind: str,
+    where: str,
+    given: str,
+) -> dict[str, Any]:
+    """Put options over a known name's; those of a fusion's members are its own, too."""
+    members: dict[str, Any] = defaults.get("members", {})
+    if not members:
+        return {**defaults, **options}
+    fields = [field.name for field in dataclasses.fields(params)]
+    found = {**defaults, "members": dict(members)}
+    for key, value in options.items():
+        dotted = f"{where}.{key}" if where else str(key)
+        if key in members:
+            instance_of(kind, key, value, dotted, given)
+            found["members"][key] = value
+        elif key in fields:
+            found[key] = value
+        else:
+            raise _unknown(key, where, [*members, *fields], given)
+    return found
+
+
+def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
+    """Turn plain YAML values into a frozen dataclass, strictly."""
+    _refuse_unknown(value, kind, where, given)
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        message, _, at = str(error).partition(" - at `$")
+        tail = at.rstrip("`").replace("[...]", "").lstrip(".")
+        key = ".".join(part for part in (where, tail) if part)
+        expected = message.removeprefix("Expected ").partition(", got ")[0]
+        if key == "model.k":  # msgspec names neither the words nor the types alone
+            expected = "a number from 1, null (as many as classes) or auto"
+        raise MmclustError(
+            f"A value in {given} has the wrong type or is out of range",
+            where=key or "the whole file",
+            expected=expected,
+            found=repr(_lookup(value, tail)),
+            do=f"correct {key or 'the file'} in {given}",
+        ) from error
+
+
+def _refuse_unknown(value: Any, kind: type[Any], where: str, given: str) -> None:
+    if not dataclasses.is_dataclass(kind) or not isinstance(value, dict):
+        return
+    known_fields = _fields(kind)
+    for key, inner in value.items():
+        if key not in known_fields:
+            raise _unknown(key, where, known_fields, given)
+        dotted = f"{where}.{key}" if where else str(key)
+        _refuse_unknown(inner, known_fields[key], dotted, given)
+
+
+@cache
+def _fields(kind: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _unknown(
+    key: object, where: str, known_keys: Iterable[str], given: str
+) -> MmclustError:
+    dotted = f"{where}.{key}" if where else str(key)
+    return MmclustError(
+        f"Unknown key {dotted!r} in {given}",
+        where=where or "the top level",
+        expected=nearest(str(key), known_keys),
+        found=key,
+        do=f"correct or remove {dotted}",
+    )
+
+
+def _lookup(value: Any, dotted: str) -> Any:
+    for part in dotted.split(".") if dotted else []:
+        if not isinstance(value, dict) or part not in value:
+            break
+        value = value[part]
+    return value
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Turn ``key=value`` texts into a mapping; values are read as in params.yaml."""
+    block: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        key = key.strip()
+        if not equals or not key or key in block:
+            raise MmclustError(
+                "An option of the method cannot be read",
+                where="--set",
+                expected="key=value, for instance n_init=20; each key once",
+                found=option,
+            )
+        block[key] = parse_yaml(value, f"--set {option}")
+    return block
+
+
+def refuse_options(block: Mapping[str, Any], idle: Collection[str], why: str) -> None:
+    """Refuse options that would have no effect."""
+    for key in block:
+        if key in idle:
+            raise MmclustError(
+                f"The option {key} has no effect here: {why}",
+                where="--set",
+                found=key,
+                do="leave it out",
+            )
