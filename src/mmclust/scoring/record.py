@@ -173,9 +173,10 @@ DEFINITIONS = {
         "mutual information adjusted for chance, arithmetic mean of entropies (Vinh, "
         "Epps and Bailey, JMLR 11, 2010); noise is one more cluster"
     ),
-    "use-1": (
-        "clusters: those that hold an image; largest: the largest cluster's share of "
-        "the images; noise: the share of images in no cluster; means over seeds"
+    "use-2": (
+        "clusters: those that hold an image; largest, smallest: the share of the "
+        "images in the largest and smallest of these; noise: the share of images in no "
+        "cluster; means over seeds"
     ),
     "names-2": (
         "over clusters matched to a class; exact: the first name is the class's; "

@@ -18,7 +18,6 @@ import numpy as np
 from mmclust.core.features import normalised, require_sealed
 from mmclust.core.io import read_record
 from mmclust.core.labels import HIDDEN
-from mmclust.core.plugins import load
 from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
 from mmclust.scoring.clustering import ari, nmi, resampled_tables
@@ -148,7 +147,8 @@ def _class_vectors(
 
     None where the encoder has no such space. ``folder`` holds what it learned.
     """
-    module = load("encoders", encoder)
+    made = params.instance("encoders", encoder, benchmark)
+    module = made.module
     embed = getattr(module, "encode_captions", None)
     if embed is None or "image" not in module.VIEWS:
         return None
@@ -164,8 +164,7 @@ def _class_vectors(
     spoken = [word.replace("_", " ") for word in words]
     templates = params.nouns.templates
     prompts = [t.replace("{}", word) for t in templates for word in spoken]
-    options = params.block("encoders", encoder, benchmark)
-    rows = normalised(np.asarray(embed(prompts, options, fitted, device="cpu")))
+    rows = normalised(np.asarray(embed(prompts, made.options, fitted, device="cpu")))
     shape = (len(templates), len(words), -1)
     return normalised(rows.reshape(shape).mean(axis=0, dtype=np.float64))
 

@@ -8,7 +8,6 @@ generalisation score. Nothing here reads a label or is given one.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,8 +107,3 @@ def select(
         for name, own in groups.items()
         if len(own) > 1
     }  # fmt: skip
-
-
-def renamed(one: Clustering, name: str) -> Clustering:
-    """Return a clustering under the name that it is reported by."""
-    return replace(one, clusterer=name)
