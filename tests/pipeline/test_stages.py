@@ -38,7 +38,7 @@ ENTRIES = {
     "retrieve": ["retrieval.stage"],
     "learn": ["words._stage", *plugins("words")],
     "cognition": ["cognition.stage"],
-    "score": ["scoring.stage"],
+    "score": ["scoring.stage", *plugins("encoders")],
     "grounding": ["grounding.stage"],
     "budget": ["report.budget"],
     "report": ["report.page"],
@@ -176,6 +176,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
         "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
         "scoring/own_files.py",  # the hidden ones, when revealed
+        "scoring/references.py",  # what uses labels, apart from every method
         "scoring/stage.py",
     }
 
@@ -207,8 +208,17 @@ def test_norms_are_read_by_cognition_alone():
 def test_scores_feed_nothing_but_the_report():
     """What scoring writes reaches no stage that fits, selects or stops."""
     outs = ("data/scores", "metrics", "plots")
-    readers = {s for s in STAGES for d in deps(s) if d.startswith(outs)}
-    assert readers == {"report"}
+    readers = {s: d for s in STAGES for d in deps(s) if d.startswith(outs)}
+    # Its choice between settings is made of scores that the cluster stage wrote.
+    free = "metrics/details/cluster/${item.benchmark}"
+    assert readers.keys() == {"report", "score"}
+    assert [d for d in deps("score") if d.startswith(outs)] == [free]
+
+
+def test_references_reach_the_page_alone():
+    """Their record is written by the score stage; no ranking, board or choice reads it."""
+    assert users_of(r'"reference"') == {"scoring/stage.py", "report/read.py"}
+    assert users_of(r"scoring\.references\b") == {"scoring/stage.py"}
 
 
 def test_metrics_and_plots_are_in_git():
