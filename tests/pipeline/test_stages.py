@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mmclust.core.plugins import names
+from mmclust.scoring.record import STAGES as RECORDED
 from tests.conftest import ROOT
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -216,9 +217,11 @@ def test_scores_feed_nothing_but_the_report():
 
 
 def test_references_reach_the_page_alone():
-    """Their record is written by the score stage; no ranking, board or choice reads it."""
-    assert users_of(r'"reference"') == {"scoring/stage.py", "report/read.py"}
+    """The score stage writes their record; the board's stages do not know it."""
+    assert "reference" not in RECORDED
     assert users_of(r"scoring\.references\b") == {"scoring/stage.py"}
+    readers = {s for s in STAGES for d in deps(s) if "reference" in d}
+    assert readers == set()
 
 
 def test_metrics_and_plots_are_in_git():
