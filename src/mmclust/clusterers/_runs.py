@@ -10,6 +10,7 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised, view_of
 from mmclust.core.instances import instance_of
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
@@ -23,11 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.features import Features
     from mmclust.core.instances import Instance
     from mmclust.core.params import Params
 
 Array = np.ndarray[Any, Any]
-Rows = Array | tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Rows to assign, and those that a method is fitted on, both (…, d)."""
+
+    asked: Array
+    fit: Array
+
+
+Rows = Array | tuple[Array, Array] | Apart
 """One view, or the pair (image, text) of a method that takes both."""
 
 BOTH = "both"
@@ -45,6 +57,50 @@ class Task:
     view: str
     k: int
     seed: int
+
+    @property
+    def data(self) -> str:
+        """Which rows it takes: the view, and how its options want them."""
+        wanted = rows_wanted(self.method.options)
+        return self.view if wanted == PLAIN else " ".join((self.view, *wanted))
+
+
+PLAIN = ("unit", "evaluate")
+
+
+def rows_wanted(options: Any) -> tuple[str, str]:
+    """Return a clusterer's options ``rows`` and ``fit_on``, where it has them."""
+    return getattr(options, "rows", PLAIN[0]), getattr(options, "fit_on", PLAIN[1])
+
+
+def rows_for(
+    features: Features, view: str, options: Any, asked: Array, fitted: Array
+) -> Rows:
+    """Return a view's rows as a clusterer's options want them.
+
+    Parameters
+    ----------
+    view
+        A view, or :data:`BOTH`.
+    options
+        ``rows``: ``unit`` norm, ``raw`` as encoders give them, or ``raw_if_single``:
+        two views side by side have unit norm each. ``fit_on``: ``fit`` or ``evaluate``.
+    asked, fitted
+        Numbers of the rows to assign, and of those that methods are fitted on.
+    """
+    if view == BOTH:
+        image, text = (normalised(features.views[v])[asked] for v in ("image", "text"))
+        return image, text
+    kind, fit_on = rows_wanted(options)
+    if kind == "unit":
+        whole = view_of(features, view)
+    elif view != "concat":
+        whole = features.views[view]
+    else:
+        scale = normalised if kind == "raw_if_single" else np.asarray
+        whole = np.hstack([scale(array) for array in features.views.values()])
+    rows = np.asarray(whole[asked], np.float32)
+    return rows if fit_on == "evaluate" else Apart(rows, whole[fitted])
 
 
 def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]:
@@ -104,7 +160,7 @@ def _run_one(
     views: Mapping[str, Rows], seed: int, task: Task
 ) -> tuple[Array, Array | None]:
     purpose = (task.method.name, task.view, task.k, task.seed)
-    return assign(task.method, views[task.view], task.k, derive(seed, *purpose))
+    return assign(task.method, views[task.data], task.k, derive(seed, *purpose))
 
 
 def _describe(task: Task) -> str:
@@ -116,8 +172,12 @@ def assign(
     method: Instance, rows: Rows, k: int, seed: int
 ) -> tuple[Array, Array | None]:
     """Run a clusterer once, on one thread: int32 (n,), and float32 (n,) or None."""
+    more: dict[str, Array] = {}
+    if isinstance(rows, Apart):
+        more = {"fit": rows.fit}
+        rows = rows.asked
     with threads(1):
-        found = method.module.fit_predict(rows, k, method.options, seed=seed)
+        found = method.module.fit_predict(rows, k, method.options, seed=seed, **more)
     return found if isinstance(found, tuple) else (found, None)
 
 

@@ -20,13 +20,13 @@ from mmclust.clusterers._runs import (
     finds_k,
     plan,
     require_several,
+    rows_for,
     run_tasks,
     takes_both,
 )
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import (
-    normalised,
     read_features,
     require_nouns,
     view_of,
@@ -83,7 +83,11 @@ def cluster_benchmark(
     rows = features.kept(evaluated)
     require_several(k, len(rows))
     tasks = plan(params, views_of(features), k, len(rows))
-    views = _views(features, rows)
+    views: dict[str, Rows] = {v: view_of(features, v)[rows] for v in views_of(features)}
+    for task in tasks:
+        if task.data not in views:
+            options = task.method.options
+            views[task.data] = rows_for(features, task.view, options, rows, fitted)
     label = f"{manifest.benchmark} {name}"
     clusterings = run_tasks(tasks, views, seed, workers, label)
     meta: dict[str, Any] = {
@@ -119,14 +123,6 @@ def cluster_benchmark(
         raw=raw, seed=seed, workers=workers,
     )  # fmt: skip
     return clusterings
-
-
-def _views(features: Features, rows: Array) -> dict[str, Rows]:
-    views: dict[str, Rows] = {v: view_of(features, v)[rows] for v in views_of(features)}
-    if "concat" in views:
-        pair = [normalised(features.views[v])[rows] for v in ("image", "text")]
-        views[BOTH] = (pair[0], pair[1])
-    return views
 
 
 def cluster_rows(
@@ -177,7 +173,7 @@ def cluster_rows(
             do="choose an encoder that has both, or another clusterer",
         )
     number = 0 if finds_k(method) else k
-    data = _views(features, rows)[chosen]
+    data = rows_for(features, chosen, method.options, rows, fitted)
     own = derive(seed, clusterer, chosen, number, run)
     return chosen, assign(method, data, number, own)[0]
 
