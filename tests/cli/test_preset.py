@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mmclust.core.params import read_params
-from mmclust.core.plugins import names
+from mmclust.core.plugins import known
 from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
@@ -52,9 +52,9 @@ def test_every_name_exists(path):
         "words": set(params.words),
     }
     for kind, used in wanted.items():
-        assert used <= set(names(kind))
+        assert used <= set(known(kind))
         for name in used:
-            params.block(kind, name)
+            params.instance(kind, name)
 
 
 def _named(node):
@@ -165,12 +165,12 @@ def test_table_1_prepares_pixels_and_nouns_as_the_release_does():
     """Spec of TAC and DXMC, sections 1 to 5: 256 for ImageNet's subsets alone."""
     params = read_params(ROOT / "presets/dxmc-table1.yaml")
     sides = {
-        name: params.block("encoders", "clip", name).short_side
+        name: params.instance("encoders", "clip", name).options.short_side
         for name in params.benchmarks
     }
     assert sides == {"cifar10": 224, "cifar20": 224, "stl10": 224,
                      "imagenet10": 256, "imagenet_dogs": 256}  # fmt: skip
-    clip = params.block("encoders", "clip", "imagenet10")
+    clip = params.instance("encoders", "clip", "imagenet10").options
     assert (clip.rounding, clip.normalise) == ("even", False)
     nouns = params.nouns
     assert (nouns.faiss_seed, nouns.max_points_per_centroid) == (1234, 256)

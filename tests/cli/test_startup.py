@@ -8,6 +8,7 @@ import pytest
 from mmclust.cli._options import require_plugins
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import LIBRARIES, possible
+from mmclust.core.params import Params
 from tests.conftest import ROOT
 
 HEAVY = (*LIBRARIES, "transformers", "dvc")
@@ -77,6 +78,6 @@ def test_errors_are_messages(run_mmclust, tmp_path, arguments, code, text):
 
 def test_every_name_is_checked():
     """Of several encoders, not the first alone."""
-    require_plugins("coco_cross", "hog", "lsa")
+    require_plugins(Params(), "coco_cross", "hog", "lsa")
     with pytest.raises(MmclustError, match="Unknown encoder 'hgo'"):
-        require_plugins("coco_cross", "hog", "hgo")
+        require_plugins(Params(), "coco_cross", "hog", "hgo")

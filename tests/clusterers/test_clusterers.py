@@ -14,7 +14,8 @@ from mmclust.clusterers._graph import (
 from mmclust.clusterers._runs import cluster_array, finds_k, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.plugins import load, names
+from mmclust.core.instances import instance_of
+from mmclust.core.plugins import known, load
 from mmclust.kernels.kmeans import kmeans
 from mmclust.scoring.clustering import ari, contingency
 from tests.conftest import ROOT
@@ -28,13 +29,17 @@ def blobs(n=300, k=4, d=16, spread=0.15, seed=0):
     return normalised(centres[labels] + noise), labels
 
 
+def method(name):
+    return instance_of("clusterers", name, None, name)
+
+
 def run(name, features, k, seed=0, **block):
     """Cluster one array; methods that take both views get it twice."""
-    rows = (features, features) if takes_both(name) else features
+    rows = (features, features) if takes_both(method(name)) else features
     return cluster_array(rows, name, k, seed=seed, block=block)[0]
 
 
-@pytest.mark.parametrize("name", sorted(set(names("clusterers")) - {"random"}))
+@pytest.mark.parametrize("name", sorted(set(known("clusterers")) - {"random"}))
 def test_separated_blobs_are_found(name):
     """Well separated groups come out, but for a stray image of a density method."""
     features, labels = blobs()
@@ -61,7 +66,7 @@ def test_leading_eigenvectors_are_those_of_a_dense_solver():
         assert affinity @ vectors == pytest.approx(vectors * values, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", names("clusterers"))
+@pytest.mark.parametrize("name", known("clusterers"))
 def test_every_clusterer_keeps_the_contract(name):
     """int32 labels below k for every row; same seed, same labels; k > n refused;
     methods that find k themselves may leave rows out as -1."""
@@ -72,7 +77,7 @@ def test_every_clusterer_keeps_the_contract(name):
     assert np.array_equal(labels, run(name, features, 7, seed=3))
     same = np.array_equal(labels, run(name, features, 7, seed=4))
     assert same or not load("clusterers", name).DETERMINISTIC
-    if finds_k(name):
+    if finds_k(method(name)):
         assert labels.min() >= -1
         return
     assert 0 <= labels.min() <= labels.max() < 7
@@ -83,13 +88,13 @@ def test_every_clusterer_keeps_the_contract(name):
 
 def test_the_clusterers_are_those_of_the_documentation():
     """docs/clusterers.md describes every one; none is left out of these tests."""
-    known = names("clusterers")
-    assert len(known) >= 11
+    listed = known("clusterers")
+    assert len(listed) >= 11
     page = (ROOT / "docs/clusterers.md").read_text()
-    assert [name for name in known if f"`{name}`" not in page] == []
+    assert [name for name in listed if f"`{name}`" not in page] == []
 
 
-@pytest.mark.parametrize("name", names("clusterers"))
+@pytest.mark.parametrize("name", known("clusterers"))
 def test_rows_without_content(name):
     """Zero rows (images without a caption) and equal rows stop no method."""
     features, _ = blobs(60)

@@ -6,8 +6,9 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.params import params_of, read_params
-from mmclust.core.plugins import load, names, require_name
+from mmclust.core.instances import instance_of
+from mmclust.core.params import read_params
+from mmclust.core.plugins import known, load, require_name
 from tests.conftest import ROOT
 
 
@@ -31,7 +32,7 @@ def test_the_default_file_reads_and_every_block_is_a_plugin():
     pairs += [("clusterers", n) for n in params.model.clusterers]
     assert len(pairs) >= 10
     for kind, name in pairs:
-        assert params.block(kind, name) is not None
+        assert params.instance(kind, name).options is not None
     assert params.model.encoder in params.encoders
     with pytest.raises(FrozenInstanceError):
         params.seed = 1
@@ -92,32 +93,28 @@ def test_missing_and_broken_files(tmp_path):
 
 def test_plugin_options_are_strict_too(tmp_path):
     """A plugin's block is checked against its own Params."""
-    params = read(
-        tmp_path,
-        """
-        encoders: {hog: {cel: 3}, color_histogram: {bins: x}}
-        model: {encoder: hog}""",
-    )
-    with pytest.raises(MmclustError, match=r"encoders\.hog\.cel") as caught:
-        params.block("encoders", "hog")
-    assert "Did you mean 'cell'?" in str(caught.value)
+    text = "encoders: {hog: {%s}}\nmodel: {encoder: hog}"
+    shown = message(tmp_path, text % "cel: 3")
+    assert "encoders.hog.cel" in shown
+    assert "Did you mean 'cell'?" in shown
     for name, block in (("hog", {"cell": 0}), ("miniclip", {"width": 12}),
                         ("random", {"dim": -4})):  # fmt: skip
         with pytest.raises(MmclustError, match="out of range"):
-            params_of("encoders", name, block, name)
-    with pytest.raises(MmclustError) as caught:
-        params.block("encoders", "color_histogram")
-    assert "encoders.color_histogram.bins" in str(caught.value)
+            instance_of("encoders", name, block, name)
+    assert "where:    encoders.hog.bins" in message(tmp_path, text % "bins: x")
 
 
 def test_numbers_are_those_of_dvc(tmp_path):
     """`dvc exp run -S …=0.00001` writes 1e-05, which YAML 1.1 takes for text."""
     path = tmp_path / "params.yaml"
-    path.write_text("words: {joint_model: {learning_rate: 0.001}}")
+    path.write_text(
+        "benchmarks: {coco_words: {}}\nwords: {joint_model: {learning_rate: 0.001}}"
+    )
     apply_overrides(path, ["words.joint_model.learning_rate=0.00001"])
     text = path.read_text()
     assert "1e-05" in text
-    assert read(tmp_path, text).block("words", "joint_model").learning_rate == 1e-5
+    model = read(tmp_path, text).instance("words", "joint_model")
+    assert model.options.learning_rate == 1e-5
     assert read(tmp_path, "seed: 010").seed == 10
 
 
@@ -166,13 +163,13 @@ def test_every_name_is_held_to_what_shells_and_paths_take(tmp_path, text, name):
 @pytest.mark.parametrize("kind", ["benchmarks", "encoders", "clusterers"])
 def test_unknown_plugins_get_the_list(kind):
     """An unknown name gets the list of names and, if close, the nearest."""
-    known = names(kind)
-    assert len(known) >= 2
+    listed = known(kind)
+    assert len(listed) >= 2
     with pytest.raises(MmclustError) as caught:
-        load(kind, known[0] + "x")
-    for name in known:
+        load(kind, listed[0] + "x")
+    for name in listed:
         assert name in str(caught.value)
-    assert f"Did you mean {known[0]!r}?" in str(caught.value)
+    assert f"Did you mean {listed[0]!r}?" in str(caught.value)
 
 
 def test_an_encoders_options_for_one_benchmark(tmp_path):
@@ -181,7 +178,7 @@ def test_an_encoders_options_for_one_benchmark(tmp_path):
     text = head + "encoders: {clip: {rounding: even, per_benchmark: %s}}"
     params = read(tmp_path, text % "{imagenet10: {short_side: 256}}")
     sides = {
-        name: params.block("encoders", "clip", name).short_side
+        name: params.instance("encoders", "clip", name).options.short_side
         for name in ("imagenet10", "stl10")
     }
     assert sides == {"imagenet10": 256, "stl10": 224}
@@ -189,16 +186,13 @@ def test_an_encoders_options_for_one_benchmark(tmp_path):
         "rounding": "even",
         "short_side": 256,
     }
-    assert params.block("encoders", "clip", "imagenet10").rounding == "even"
+    assert params.instance("encoders", "clip", "imagenet10").options.rounding == "even"
     for wrong, told in (
         ("{imagenet1: {}}", "Did you mean 'imagenet10'?"),
         ("[imagenet10]", "encoders.clip.per_benchmark"),
         ("{imagenet10: {short_sid: 256}}", "Did you mean 'short_side'?"),
     ):
-        params = read(tmp_path, text % wrong)
-        with pytest.raises(MmclustError) as caught:
-            params.block("encoders", "clip", "imagenet10")
-        assert told in str(caught.value)
+        assert told in message(tmp_path, text % wrong)
 
 
 @pytest.mark.parametrize("name", ["coco_cross", "k-means", "v1.5", "2014", "a..b", "A"])

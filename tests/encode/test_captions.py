@@ -9,9 +9,9 @@ import pytest
 
 from mmclust.core import shards
 from mmclust.core.errors import MmclustError
+from mmclust.core.instances import convert
 from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
-from mmclust.core.params import convert
 from mmclust.core.shards import locked
 from mmclust.encode.captions import captions_for, source_of, write_captions
 from mmclust.models import blip
@@ -259,11 +259,6 @@ def test_a_fusion_reads_one_kind_of_captions():
     assert source_of(options("caption_sbert")) == "blip"
     assert source_of(options("resnet50_caption_sbert")) == "blip"
 
-    @dataclasses.dataclass(frozen=True)
-    class Both:
-        sbert: object
-        caption_sbert: object
-
-    both = Both(options("sbert"), options("caption_sbert"))
+    both = options("fuse", members={"sbert": {}, "caption_sbert": {}}, views=["text"])
     with pytest.raises(MmclustError, match="read different captions"):
         source_of(both)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.params import params_of
+from mmclust.core.instances import instance_of
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch, Fitted
 
 
 def options(name, **block):
-    return params_of("encoders", name, block, f"encoders.{name}")
+    return instance_of("encoders", name, block, f"encoders.{name}").options
 
 
 def prepare(name, rgb, **block):

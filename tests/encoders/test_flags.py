@@ -7,10 +7,10 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
+from mmclust.core.instances import instance_of
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest, read_manifest
-from mmclust.core.params import params_of
-from mmclust.core.plugins import load, names
+from mmclust.core.plugins import known, load
 from mmclust.models.compute import flags_of
 from tests.encode.staging import SMALL, encode, manifest_of
 from tests.encoders import tiny as make
@@ -55,7 +55,7 @@ def blocks(tmp_path_factory):
     for name in ("efficientnet_b0", "mobilenet_v3"):
         weights = make.torchvision(root, make.options(name).model)
         models[name] = {"weights": str(weights), **PIXELS}
-    return {name: models.get(name, SMALL.get(name)) for name in names("encoders")}
+    return {name: models.get(name, SMALL.get(name)) for name in known("encoders")}
 
 
 def accepting(blocks, flag):
@@ -64,7 +64,9 @@ def accepting(blocks, flag):
         name
         for name, block in blocks.items()
         if flag
-        in flags_of(load("encoders", name), params_of("encoders", name, block, ""))
+        in flags_of(
+            load("encoders", name), instance_of("encoders", name, block, "").options
+        )
     ]
 
 

@@ -79,10 +79,14 @@ def test_weights_are_never_by_halves(resnet, tmp_path):
     del state["layer1.0.conv1.weight"]
     half, cut, evil = (tmp_path / n for n in ("half.safetensors", "c.safetensors", "e"))
     save_file(state, half)
+    other = tmp_path / "other.safetensors"
+    save_file({f"_{name}": part for name, part in state.items()}, other)
+    told = "another code base: _bn1.bias where the model has bn1.bias"
     cut.write_bytes(Path(resnet.weights).read_bytes()[:1000])
     evil.write_bytes(pickle.dumps(print))
     batch = tiny.batch("resnet50", resnet)
-    for path, message in ((half, "layer1.0.conv1.weight"), (cut, ""), (evil, "")):
+    for path, message in ((half, "layer1.0.conv1.weight"), (cut, ""), (evil, ""),
+                          (other, told)):  # fmt: skip
         params = dataclasses.replace(resnet, weights=str(path))
         with pytest.raises(MmclustError, match="cannot be loaded") as caught:
             encode("resnet50", params, batch)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmclust.core.params import params_of
+from mmclust.core.instances import instance_of
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch
 
@@ -14,7 +14,7 @@ WORDS = "a an the red green blue dog bus kite square on grass is it what yes no"
 
 
 def options(name, **block):
-    return params_of("encoders", name, block, f"encoders.{name}")
+    return instance_of("encoders", name, block, f"encoders.{name}").options
 
 
 def pictures(n=5, size=(60, 80), seed=0):

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmclust.core import instances
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
+from mmclust.core.instances import Instance
 from mmclust.core.params import TEMPLATES, NounsParams
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
@@ -141,8 +143,6 @@ def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
     tmp_path, monkeypatch
 ):
     """A second benchmark finds the embeddings; other templates do not."""
-    from mmclust.heads import _embeddings
-
     calls = []
 
     class Plugin:
@@ -154,8 +154,9 @@ def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
             return rows(len(texts), seed=len(texts))
 
     Plugin.__name__ = "mmclust.encoders.random"  # whose code counts
-    monkeypatch.setattr(_embeddings, "load", lambda *_: Plugin)
-    encoder = SharedEncoder("toy", NounsParams(), Fitted(), frozen=True)
+    monkeypatch.setattr(instances, "load", lambda *_: Plugin)
+    toy = Instance("encoders", "toy", "random", NounsParams())
+    encoder = SharedEncoder(toy, Fitted(), frozen=True)
     words = [f"w{i}" for i in range(600)]
     one = word_embeddings(words, encoder, NounsParams(), tmp_path)
     assert sum(calls) == 600 * 7

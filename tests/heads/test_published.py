@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import yaml
 
+from mmclust.core.instances import instance_of
 from mmclust.core.params import NounsParams
-from mmclust.core.plugins import load
 from tests.conftest import ROOT
 
 KMEANS = {
@@ -31,9 +31,9 @@ PUBLISHED = {
         "noun_temperature": 1.0, "noun_softmax_dtype": "float16",
         "counterpart_temperature": 0.005, "counterpart_dtype": "float16",
     },
-    "heads.image_kmeans": KMEANS,
-    "heads.concat_kmeans": KMEANS,
-    "heads.counterpart_kmeans": KMEANS,
+    "heads.image_kmeans": KMEANS | {"view": "image"},
+    "heads.concat_kmeans": KMEANS | {"view": "concat"},
+    "heads.counterpart_kmeans": KMEANS | {"view": "counterpart"},
     "heads.tac": TAC,
     "heads.dxmc": {
         **TAC, "instance_temperature": 0.05, "instance_hidden": 512,
@@ -44,8 +44,9 @@ PUBLISHED = {
 
 
 def defaults(block):
-    kind = NounsParams if block == "nouns" else load("heads", block[6:]).Params
-    return dataclasses.asdict(kind())
+    if block == "nouns":
+        return dataclasses.asdict(NounsParams())
+    return dataclasses.asdict(instance_of("heads", block[6:], None, block).options)
 
 
 def differing():

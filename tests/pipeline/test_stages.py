@@ -19,12 +19,16 @@ VARS = {name: value for each in PIPELINE["vars"] for name, value in each.items()
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
+PLUGINS = ("benchmarks", "encoders", "clusterers", "heads", "words")
+
+
 def plugins(kind):
     return [f"{kind}.{name}" for name in names(kind)]
 
 
 # What each stage's command runs. Plugins are loaded by name, so they are named here.
 ENTRIES = {
+    "check": ["core.params", *(p for k in PLUGINS for p in plugins(k))],
     "sample": ["sample.make"],
     "fetch": ["sources.fetch"],
     "build": ["benchmarks._build", *plugins("benchmarks")],
@@ -77,7 +81,8 @@ def closure(modules):
 def test_the_stages_are_those_of_the_design():
     """One word each, in order; the table above knows them all."""
     words = [
-        "sample", "fetch", "build", "vocabulary", "word_list", "caption", "encode",
+        "check", "sample", "fetch", "build", "vocabulary", "word_list", "caption",
+        "encode",
         "nouns", "cluster", "head", "embed", "retrieve", "learn", "cognition", "score",
         "grounding", "budget", "report",
     ]  # fmt: skip

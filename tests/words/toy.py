@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmclust.core.params import params_of
+from mmclust.core.instances import instance_of
 from mmclust.core.plugins import load
 from mmclust.core.tokens import token_counts, tokenize
 from mmclust.words._stage import Corpus, Run
@@ -31,7 +31,7 @@ def corpus(captions=CAPTIONS):
 
 
 def learn(name, root, seeds=(1, 2), captions=CAPTIONS, **block):
-    params = params_of("words", name, block, f"words.{name}")
+    params = instance_of("words", name, block, f"words.{name}").options
     out = root / "data/words" / name
     run = Run(seeds=tuple(seeds), root=root, out=out, work=out.with_name("work"))
     made = corpus(captions)

@@ -22,15 +22,37 @@ def preset(
     name: Annotated[
         str | None, typer.Argument(help="A preset; without, they are listed.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write no params.yaml: check the one there is."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --check: a file to write if all is right."),
+    ] = None,
 ) -> None:
     """Write a preset to params.yaml, and say what it will download.
 
     What was there is kept as params.yaml.bak; an existing params.yaml.bak is not
     overwritten unless it is the same.
+
+    mmclust preset --check
+
+    reads all of params.yaml: keys, types, ranges, names, and the options of every
+    plugin. Every other command that reads it does so, too; the pipeline begins with it.
     """
     from mmclust.core.errors import MmclustError, nearest
     from mmclust.core.io import require_file, write_bytes
     from mmclust.core.params import read_params
+
+    if (check and name is not None) or (out is not None and not check):
+        raise typer.BadParameter("--check takes no preset, and --out goes with it")
+    if check:
+        read_params(_PARAMS)
+        if out is not None:
+            write_bytes(out, b"params.yaml was checked, and all of it is right\n")
+        typer.echo("params.yaml: all of it is right")
+        return
 
     known = {path.stem: path for path in sorted(_PRESETS.glob("*.yaml"))}
     if name is None:

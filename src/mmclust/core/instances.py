@@ -85,7 +85,7 @@ def instance_of(
         block = {key: value for key, value in block.items() if key != IS}
     else:
         if kind != "captioners":
-            require(kind, name)
+            require(kind, name, () if given == "params.yaml" else None)
         plugin = plugin_of(kind, name)
         defaults = KNOWN.get(kind, {}).get(name, ("", {}))[1]
     module = load(kind, plugin)

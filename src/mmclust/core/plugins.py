@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,14 @@ CAPTIONER = "blip"
 
 def names(kind: str) -> list[str]:
     """Return the sorted names of the plugins of a kind, importing none."""
+    return list(_names(kind))
+
+
+@cache
+def _names(kind: str) -> tuple[str, ...]:
     found = pkgutil.iter_modules([str(_PACKAGE / kind)])
-    return sorted(m.name for m in found if not m.name.startswith("_") and not m.ispkg)
+    plain = (m.name for m in found if not m.ispkg)
+    return tuple(sorted(name for name in plain if not name.startswith("_")))
 
 
 def known(kind: str) -> list[str]:
@@ -57,17 +64,17 @@ def load(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"mmclust.{kind}.{plugin_of(kind, name)}")
 
 
-def require(kind: str, name: str, own: Iterable[str] = ()) -> None:
-    """Refuse a name that is neither known nor one's ``own``; imports none."""
-    options = sorted({*known(kind), *own})
+def require(kind: str, name: str, own: Iterable[str] | None = None) -> None:
+    """Refuse a name that is neither known nor, in params.yaml, one's ``own``."""
+    options = sorted({*known(kind), *(own or ())})
+    says = "" if own is None else f" say in params.yaml what it is ({name}: {{is: …}}),"
     if name not in options:
         raise MmclustError(
             f"Unknown {kind.removesuffix('s')} {name!r}",
             where=f"mmclust/{kind}/",
             expected=nearest(name, options),
             found=name,
-            do=f"correct the name, say in params.yaml what it is ({name}: {{is: …}}), "
-            f"or add a file to mmclust/{kind}/",
+            do=f"correct the name,{says} or add a file to mmclust/{kind}/",
         )
 
 

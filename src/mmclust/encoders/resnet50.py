@@ -26,6 +26,7 @@ from mmclust.models.hub import (
     checkpoint_stamp,
     from_pretrained,
     loading,
+    misnamed,
     missing,
     size_of,
     stamp,
@@ -329,6 +330,7 @@ def _fill(model: nn.Module, path: Path, head: str) -> None:
         setattr(model, head, nn.Identity())
         kept = {k: v for k, v in state.items() if not k.startswith(f"{head}.")}
         found = model.load_state_dict(kept, strict=False)
-        wrong = [*found.missing_keys, *found.unexpected_keys]
-        if wrong:
-            raise ValueError(f"weights are missing or unknown: {some(wrong, 3)}")
+        missing_keys, unknown = found.missing_keys, found.unexpected_keys
+        if wrong := [*missing_keys, *unknown]:
+            plain = f"weights are missing or unknown: {some(wrong, 3)}"
+            raise ValueError(misnamed(missing_keys, unknown) or plain)

@@ -7,6 +7,7 @@ Nothing that lies in a file of ``torch.save`` is run.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import warnings
 from functools import lru_cache
@@ -18,7 +19,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest, require_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 SIZES = {
     "openai/clip-vit-base-patch32": "605 MB",
@@ -224,10 +225,27 @@ def from_pretrained(kind: Any, folder: Path) -> Any:
         raise MmclustError(
             f"A checkpoint lacks weights of {type(model).__name__}",
             where=folder,
-            found=f"none that fit {some(sorted(lacking), 3)}",
+            found=misnamed(lacking, info["unexpected_keys"])
+            or f"none that fit {some(sorted(lacking), 3)}",
             do="give the checkpoint of a model of this kind",
         )
     return model.eval()
+
+
+def misnamed(missing: Collection[str], unknown: Collection[str]) -> str:
+    """Say what stands where weights are missing: those of another code base; or ``""``.
+
+    The same network is called ``_conv_stem`` by one library and ``conv_stem`` by
+    another.
+    """
+    for name in sorted(missing):
+        if near := difflib.get_close_matches(name, sorted(unknown), n=1, cutoff=0.7):
+            return (
+                f"weights of another code base: {near[0]} where the model has {name}; "
+                f"{len(missing):,} of its names are missing, and {len(unknown):,} are "
+                "not its own"
+            )
+    return ""
 
 
 def load_torch(path: Path, stand_ins: Mapping[str, type] | None = None) -> Any:
