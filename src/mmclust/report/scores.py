@@ -47,7 +47,10 @@ NAMES = {
     **{short: short.upper() for short in ("acc", "nmi", "ami", "ari", "f1")},
 }
 VIEWS = {"concat": "image + text"}
-STATUS = {"F": "read in a figure or table", "M": "model card", "L": "third party"}
+STATUS = {
+    "F": "read in a figure or table", "A": "abstract", "M": "model card",
+    "L": "third party",
+}  # fmt: skip
 SAME = "the same set-up, as far as it is stated"
 
 
