@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,25 +186,21 @@ def _label_free(
     benchmark: str, params: Params, root: Path, every: list[Runs], workers: int
 ) -> Free:
     """Score heads without labels; read what the cluster stage wrote of the rest."""
-    heads: list[Score] = []
-    encoder = params.model.encoder
-    found = _features(benchmark, encoder, root)
-    if found is not None:
-        manifest, features = found
-        row = {image_id: i for i, image_id in enumerate(manifest.image_ids)}
-        array = features.views.get("image", next(iter(features.views.values())))
-        heads = head_scores(
-            encoder,
-            [
-                (one, [array[[row[i] for i in runs.labels.image_ids]]])
-                for runs in every if runs.head
-                for one in runs.main().values()
-            ],
-            seed=params.seed, workers=workers,
-        )  # fmt: skip
+    heads: list[tuple[Clustering, list[Array]]] = []
+    known = partial(cache(_features), benchmark, root=root)
+    for runs in (runs for runs in every if runs.head):
+        for one in runs.main().values():
+            options = params.instance("heads", one.clusterer).options
+            read_by = getattr(options, "encoders", ()) or (params.model.encoder,)
+            found = [each for name in read_by if (each := known(name)) is not None]
+            if len(found) == len(read_by):
+                row = {i: n for n, i in enumerate(found[0][0].image_ids)}
+                rows = [row[i] for i in runs.labels.image_ids]
+                heads.append((one, [f.views["image"][rows] for _, f in found]))
+    scored = head_scores(params.model.encoder, heads, seed=params.seed, workers=workers)
     paths = [path_of(root, "cluster", benchmark, each) for each in params.encoders]
     rest = [score for path in paths if path.is_file() for score in read(path)]
-    return Free(heads, Record((*rest, *heads)))
+    return Free(scored, Record((*rest, *scored)))
 
 
 def _features(
