@@ -69,8 +69,26 @@ def test_numbers_from_memory_are_left_out():
     assert ("stl10", "TAC", "nmi") not in confirmed
     assert ("imagenet_dogs", "TAC", "acc") not in confirmed
     assert {r.status for r in read_published(FOLDER)} == {
-        "F", "M", "L", "participant report"}  # fmt: skip
+        "A", "F", "M", "L", "participant report"}  # fmt: skip
     assert all(r.source and r.setup for r in read_published(FOLDER))
+
+
+def test_newer_methods_are_known():
+    """Values of the specifications; what labels chose is said; SCAN's is another."""
+    assert of("cifar10", "TURTLE", "acc", "turtle-1").value == 0.995
+    assert of("imagenet1k", "CPP", "acc", "cpp-1").status == "A"
+    listed = of("stl10", "GradNorm (as listed by a third party)", "acc", "gradnorm-1")
+    assert "backbone not stated" in listed.setup
+    params = Params(benchmarks={"cifar10": {}}, model=ModelParams(encoder="clip"))
+    summary = {"expected": {"matches": True, "verified": ["sha256"]}}
+    rows = read_published(FOLDER)
+    for head, method in (("turtle", "TURTLE"), ("sic", "SIC"), ("scan", None)):
+        ours = record(0.9, key=("clip", "image", head))
+        found = compare(rows, "cifar10", ours, params, summary)
+        assert {row.published.method for row in found} == ({method} - {None})
+        told = " ".join(text for row in found for text in row.differs)
+        assert ("labels chose it" in told) == (head == "sic")
+        assert all(row.difference is not None for row in found)
 
 
 def test_the_setup_is_compared():

@@ -1,19 +1,22 @@
 """Clusterers: right on easy cases, the same every time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmclust.clusterers import kmeans as kmeans_plugin
 from mmclust.clusterers._graph import (
     components,
     leading,
     neighbour_graph,
     normalised_affinity,
 )
-from mmclust.clusterers._runs import cluster_array, finds_k, takes_both
+from mmclust.clusterers._runs import cluster_array, finds_k, rows_for, takes_both
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import normalised
+from mmclust.core.features import Features, normalised
 from mmclust.core.instances import instance_of
 from mmclust.core.plugins import known, load
 from mmclust.kernels.kmeans import kmeans
@@ -151,3 +154,48 @@ def test_random_clusters_are_uniform_in_range(k, seed):
     """Labels lie in 0 … k-1 and, over many rows, all occur."""
     labels = run("random", np.zeros((400, 2), np.float32), k, seed=seed)
     assert set(labels.tolist()) == set(range(k))
+
+
+def test_kmeans_of_raw_rows_fitted_on_others():
+    """As scikit-learn's fit and predict; rows of unlike lengths stay as they are."""
+    from sklearn.cluster import KMeans
+
+    rng = np.random.default_rng(3)
+    centres = np.array([[0, 0], [9, 1], [1, 30]], np.float32)
+    fit, asked = (
+        (centres[np.arange(n) % 3] + rng.standard_normal((n, 2))).astype(np.float32)
+        for n in (60, 30)
+    )
+    params = kmeans_plugin.Params(spherical=False, rows="raw", fit_on="fit", n_init=2)
+    found = kmeans_plugin.fit_predict(asked, 3, params, seed=0, fit=fit)
+    expected = KMeans(3, n_init=2, random_state=0).fit(fit).predict(asked)
+    assert ari(contingency(found, expected)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "view", "lengths"),
+    [
+        ("unit", "image", (1, 1)), ("unit", "concat", (1, 1)),
+        ("raw", "image", (3, 6)), ("raw", "concat", (5, 10)),
+        ("raw_if_single", "text", (4, 8)), ("raw_if_single", "concat", (2**0.5,) * 2),
+    ],
+)  # fmt: skip
+def test_which_rows_the_dialects_take(rows, view, lengths):
+    """Rows as they are, at unit norm, or two views at unit norm each, side by side."""
+    views = {"image": np.array([[3, 0], [0, 6]], np.float32),
+             "text": np.array([[0, 4], [8, 0]], np.float32)}  # fmt: skip
+    both = np.arange(2)
+    options = kmeans_plugin.Params(spherical=False, rows=rows)
+    found = rows_for(Features(views, {}), view, options, both, both[:1])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(lengths)
+    apart = rows_for(
+        Features(views, {}), view, replace(options, fit_on="fit"), both, both[:1]
+    )
+    assert np.array_equal(apart.asked, found)
+    assert np.array_equal(apart.fit, found[:1])
+
+
+def test_spherical_kmeans_of_raw_rows_is_refused():
+    """Its centroids are directions, and lengths would weigh rows in silence."""
+    with pytest.raises(MmclustError, match="wants rows at unit norm"):
+        instance_of("clusterers", "kmeans", {"rows": "raw"}, "clusterers.kmeans")

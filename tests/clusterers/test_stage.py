@@ -1,6 +1,7 @@
 """The cluster stage: every clusterer, view and seed; the same at any workers."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +10,13 @@ import pytest
 from mmclust.clusterers._stage import cluster_benchmark
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import sealed
+from mmclust.core.features import normalised, sealed
 from mmclust.core.io import read_json, read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
+from mmclust.core.seeds import derive
+from mmclust.scoring.coding_length import coding_length
+from mmclust.scoring.generalisation import generalisation_score
+from mmclust.scoring.label_free import CRITERIA
 from mmclust.scoring.record import path_of, read
 from tests.encode.staging import encode_benchmark
 
@@ -131,14 +136,14 @@ def test_methods_that_find_k_and_are_unsure(encoded):
 
 
 def test_k_is_chosen_without_labels(encoded):
-    """k: auto finds the three colours, and writes the curve it chose from."""
+    """k: auto finds the three colours, and writes every criterion's curve."""
     (encoded / "data/benchmarks/tiny/labels.parquet").unlink()
     settings = params(k="auto", k_grid=(2, 3, 4, 6), clusterers=("kmeans",))
     clusterings, _, meta = read_clusters(cluster(encoded, "color_histogram", settings))
     assert clusterings[0].k == meta["k"] == 3
     text = (encoded / "plots/auto_k/tiny_color_histogram.csv").read_text()
     rows = list(csv.DictReader(text.splitlines()))
-    assert [(r["k"], r["chosen"]) for r in rows] == [
+    assert [(r["k"], r["chosen"]) for r in rows if r["metric"] == "silhouette"] == [
         ("2", "0"), ("3", "1"), ("4", "0"), ("6", "0")]  # fmt: skip
     assert {row["images"] for row in rows} == {"fit"}
     record = read(path_of(encoded, "cluster", "tiny", "color_histogram"))
@@ -146,6 +151,20 @@ def test_k_is_chosen_without_labels(encoded):
     assert chosen["chosen_k"].mean == 3
     assert chosen["chosen_k_at_edge"].mean == 0
     assert "silhouette" in chosen["chosen_k"].note
+    for by in CRITERIA:
+        own = [row for row in rows if row["metric"] == by]
+        scores = {int(row["k"]): float(row["score"]) for row in own}
+        assert list(scores) == [2, 3, 4, 6]
+        best = min if by == "coding_length" else max
+        first = next(k for k in scores if scores[k] == best(scores.values()))
+        assert [row["k"] for row in own if row["chosen"] == "1"] == [str(first)]
+        assert chosen[f"chosen_k_by_{by}"].mean == first
+        other = cluster(encoded, "color_histogram", replace_by(settings, by))
+        assert read_clusters(other)[2]["k"] == first
+
+
+def replace_by(settings, by):
+    return replace(settings, model=replace(settings.model, k_by=by))
 
 
 def test_label_free_scores_are_apart(encoded):
@@ -158,6 +177,17 @@ def test_label_free_scores_are_apart(encoded):
     assert -1 <= kmeans["silhouette"].mean <= 1
     assert kmeans["davies_bouldin"].mean > 0
     assert -1 <= kmeans["stability"].mean <= 1
+    rows = [np.load(encoded / f"data/features/tiny/random/{view}.npy")
+            for view in ("image", "text")]  # fmt: skip
+    one = read_clusters(encoded / "data/clusters/tiny/random.parquet")[0][2]
+    assert (one.view, one.clusterer) == ("concat", "kmeans")
+    expected = generalisation_score(
+        rows, one.labels[0], seed=derive(5, "cluster", "random"))  # fmt: skip
+    assert kmeans["generalisation"].mean == pytest.approx(expected, abs=1e-6)
+    assert kmeans["generalisation"].n_seeds == 1
+    nats = coding_length(normalised(np.hstack([*map(normalised, rows)])), one.labels[0])
+    assert kmeans["coding_length"].n_seeds == 2
+    assert 0 < kmeans["coding_length"].mean < 2 * nats / 36
     alone = record.get(("random", "image", "agglomerative"), "stability")
     assert alone.mean is None
     assert alone.note == "one run, or no two runs with images in common"

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from mmclust.core.plugins import names
+from mmclust.scoring.record import STAGES as RECORDED
 from tests.conftest import ROOT
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -42,7 +43,7 @@ ENTRIES = {
     "retrieve": ["retrieval.stage"],
     "learn": ["words._stage", *plugins("words")],
     "cognition": ["cognition.stage"],
-    "score": ["scoring.stage"],
+    "score": ["scoring.stage", *plugins("encoders")],
     "grounding": ["grounding.stage"],
     "budget": ["report.budget"],
     "report": ["report.page"],
@@ -181,6 +182,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
         "benchmarks/_build.py",  # writes the file
         "export/stage.py",  # lays out folders by class, for people
         "scoring/own_files.py",  # the hidden ones, when revealed
+        "scoring/references.py",  # what uses labels, apart from every method
         "scoring/stage.py",
     }
 
@@ -212,8 +214,19 @@ def test_norms_are_read_by_cognition_alone():
 def test_scores_feed_nothing_but_the_report():
     """What scoring writes reaches no stage that fits, selects or stops."""
     outs = ("data/scores", "metrics", "plots")
-    readers = {s for s in STAGES for d in deps(s) if d.startswith(outs)}
-    assert readers == {"report"}
+    readers = {s: d for s in STAGES for d in deps(s) if d.startswith(outs)}
+    # Its choice between settings is made of scores that the cluster stage wrote.
+    free = "metrics/details/cluster/${item.benchmark}"
+    assert readers.keys() == {"report", "score"}
+    assert [d for d in deps("score") if d.startswith(outs)] == [free]
+
+
+def test_references_reach_the_page_alone():
+    """The score stage writes their record; the board's stages do not know it."""
+    assert "reference" not in RECORDED
+    assert users_of(r"scoring\.references\b") == {"scoring/stage.py"}
+    readers = {s for s in STAGES for d in deps(s) if "reference" in d}
+    assert readers == set()
 
 
 def test_metrics_and_plots_are_in_git():

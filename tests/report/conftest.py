@@ -90,7 +90,8 @@ def scores_of(key, rng, fake, seeds, versus=""):
             )
         )  # fmt: skip
     facts = {"ami": 0.25, "n_clusters": fake.n_clusters, "largest": 0.375, "noise": 0,
-             "n_samples": fake.n, "n_classes": fake.classes}  # fmt: skip
+             "smallest": 0.125, "n_samples": fake.n,
+             "n_classes": fake.classes}  # fmt: skip
     return found + [
         Score(*key, metric, float(value), k=fake.n_clusters, n_seeds=seeds)
         for metric, value in facts.items()
@@ -213,6 +214,12 @@ def _results(root, benchmark, fake, labels, names, manifest, rng):
     ]
     _csv(root / "plots/k" / f"{benchmark}.csv", "encoder,view,k,metric,score", over_k)
     _unlabelled(root, benchmark, fake, shown)
+    told = [
+        Score("miniclip", "image", "linear_probe", "acc", 0.875, low=0.75, high=1.0,
+              note="uses labels"),
+        Score("miniclip", "", "", "generalisation_rank_correlation", 0.625),
+    ]  # fmt: skip
+    write(path_of(root, "reference", benchmark), told)
 
 
 def _unlabelled(root, benchmark, fake, shown):
@@ -226,12 +233,15 @@ def _unlabelled(root, benchmark, fake, shown):
     path = root / "data/clusters" / benchmark / "names/miniclip.parquet"
     write_table(path, pa.Table.from_pylist(named), {})
     free = {"silhouette": -0.0391, "davies_bouldin": 1.5, "calinski_harabasz": 55.7,
-            "stability": None, "n_clusters": 3.0, "noise": 0.0}  # fmt: skip
+            "stability": None, "generalisation": 0.75, "coding_length": 9.5,
+            "n_clusters": 3.0, "noise": 0.0}  # fmt: skip
     lines = [
         Score("miniclip", view, "kmeans", metric, value, k=fake.n_clusters, n_seeds=1)
         for view in shown
         for metric, value in free.items()
     ]
+    for by, k in (("silhouette", 3), ("generalisation", 2)):
+        lines.append(Score("miniclip", "", "", f"chosen_k_by_{by}", float(k)))
     write(path_of(root, "cluster", benchmark, "miniclip"), lines)
 
 

@@ -139,18 +139,19 @@ def test_every_number_of_the_table_is_the_record_s(run):
     for (key, metric), (value, text) in rows.items():
         score = record.get(key, metric)
         assert float(value) == score.mean
-        if metric in ("n_clusters", "largest"):
+        if metric in ("n_clusters", "largest", "smallest"):
             continue
         shown = f"{score.mean:.3f} ± {score.half:.3f}" if score.half else ""
         assert text.lstrip("★ ") == shown or score.half is None
-    wanted = ("acc", "nmi", "ami", "ari", "purity", "f1", "n_clusters", "largest")
+    wanted = ("acc", "nmi", "ami", "ari", "purity", "f1", "n_clusters", "largest",
+              "smallest")  # fmt: skip
     assert len(rows) == len(record.methods()) * len(wanted)
     free = cells_of(root / "report/index.html", "cluster")
     own = read(path_of(root, "cluster", "toy", "miniclip"))
     told = {at: float(value) for at, (value, _) in free.items()}
     assert told == {
         (s.key, s.metric): -1e9 if s.mean is None else s.mean
-        for s in own if s.metric not in ("n_clusters", "noise")
+        for s in own if s.method and s.metric not in ("n_clusters", "noise")
     }  # fmt: skip
 
 
@@ -165,6 +166,21 @@ def test_the_answer_is_the_record_s(run):
     text = Page(root / "index.html").text
     name = f"{best[2]} on {best[1].replace('concat', 'image + text')}"
     assert f"{name} is best: ACC {means[best]:.3f}" in text.replace(" of other", "")
+
+
+def test_what_stands_apart_from_the_scores(run):
+    """References, ranks, and which k without labels; fewer clusters than asked."""
+    root, params = run
+    scores = path_of(root, "score", "toy")
+    lines = scores.read_text()
+    scores.write_text(lines.replace("n_clusters,3.0", "n_clusters,2.5", 1))
+    make_report(root, params, root / "report/index.html")
+    text = " ".join(Page(root / "report/index.html").text.split())
+    assert "linear probe" in text
+    assert "0.875 ± 0.125" in text
+    assert "Rank correlation with ACC, methods of miniclip" in text
+    assert "silhouette 3, generalisation 2 (they differ)" in text
+    assert "kmeans on image 2.5 of 3" in text
 
 
 def test_methods_hold_the_clusters_of_the_first_seed(run):

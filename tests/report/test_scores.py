@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +10,13 @@ import pytest
 from mmclust.report.scores import (
     answer,
     chart,
+    chosen_k,
     compared_tables,
     label_free_rows,
+    ranks,
+    reference_rows,
     score_rows,
+    used_fewer,
 )
 from mmclust.scoring.record import Record, Score
 
@@ -29,7 +34,7 @@ def run_of(*lines, heads=()):
     methods = [SimpleNamespace(key=key, head=True) for key in heads]
     return SimpleNamespace(
         name="b", encoder="e", scores=Record(tuple(lines)), methods=methods,
-        manifest=range(9), free={},
+        manifest=range(9), free={}, references=Record(),
     )  # fmt: skip
 
 
@@ -144,5 +149,49 @@ def test_label_free_scores_skip_what_is_no_method():
     run.free["e"] = Record((*own, chosen))
     (row,) = label_free_rows(run)
     assert row["key"] == NEXT
-    assert [c and c.mean for c in row["cells"]] == [0.5, None, None, None]
+    assert [c and c.mean for c in row["cells"]] == [0.5, *[None] * 5]
     assert row["cells"][3].note == "one"
+
+
+def test_references_are_no_rivals():
+    """They have a table of their own, and are never the best."""
+    run = run_of(*lines(0.01))
+    top = ("e", "image", "linear_probe")
+    run.references = Record((
+        Score(*top, "acc", 1.0, note="uses labels"), Score(*top, "nmi", 0.9),
+        Score("e", "", "", "generalisation_rank_correlation", 0.5, note="over 3"),
+    ))  # fmt: skip
+    rows = score_rows(run)
+    assert top not in [row["key"] for row in rows]
+    assert answer(run, rows)["best"]["key"] == BEST
+    (found,) = reference_rows(run)
+    assert (found["name"], found["note"]) == ("linear probe", "uses labels")
+    assert [c and c.mean for c in found["cells"]] == [1.0, 0.9, None]
+    (of,) = ranks(run)
+    assert of["name"] == "methods of e"
+    assert [c and c.mean for c in of["cells"]] == [None, None, None, None, 0.5, None]
+
+
+def test_what_used_fewer_clusters_than_asked():
+    """Methods that find k are asked for none."""
+    few = scored(BEST, 0.5, n_clusters=2.5)
+    found = [replace(s, k=0) for s in scored(NEXT, 0.4, n_clusters=1)]
+    rows = score_rows(run_of(*few, *found, *scored(OTHER, 0.3)))
+    assert used_fewer(rows) == [("a on image + text", 2.5, 3)]
+
+
+def test_criteria_of_k_agree_or_not():
+    """Of each encoder; none where k was given."""
+    run = run_of()
+    run.free = {
+        encoder: Record(tuple(
+            Score(encoder, "", "", f"chosen_k_by_{by}", float(k))
+            for by, k in zip(("silhouette", "generalisation", "coding_length"), ks,
+                             strict=True)
+        ))
+        for encoder, ks in (("e", (3, 3, 3)), ("o", (3, 2, 9)))
+    }  # fmt: skip
+    run.free["p"] = Record((Score(*NEXT, "silhouette", 0.5),))
+    one, two = chosen_k(run)
+    assert (one["agree"], two["agree"]) == (True, False)
+    assert two["by"] == {"silhouette": 3, "generalisation": 2, "coding length": 9}

@@ -8,8 +8,11 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.seeds import generator
 from mmclust.scoring import label_free
+from mmclust.scoring.coding_length import coding_length
 from mmclust.scoring.label_free import (
+    CRITERIA,
     SAMPLE,
+    best_k,
     choose_k,
     distances,
     internal_scores,
@@ -139,6 +142,29 @@ def test_the_number_of_groups_is_found(k):
     assert not choice.at_edge
     assert [tried for tried, _ in choice.curve][:4] == [2, 3, 4, 5]
     assert dict(choice.curve)[k] == max(score for _, score in choice.curve)
+
+
+@pytest.mark.parametrize("by", ["silhouette", "generalisation", "coding_length"])
+def test_every_criterion_finds_separate_groups(by):
+    """Tight groups of a hundred: all three choose their number, and draw all curves."""
+    rows, _ = groups(600, 6, 8, spread=0.05)
+    choice = choose_k(
+        rows, kmeans, rng=generator(0, "k"), grid=(4, 5, 6, 8, 12), by=by,
+        criteria=CRITERIA,
+    )  # fmt: skip
+    assert choice.chosen["silhouette"] == choice.chosen["coding_length"] == 6
+    # Fewer clusters may be learned as well as the groups: then the smaller k is taken.
+    assert choice.k == choice.chosen[by] <= 6
+    assert dict(choice.curves["generalisation"])[6] == 1
+    assert dict(choice.curves["coding_length"])[6] == pytest.approx(
+        coding_length(rows, kmeans(rows, 6)) / 600)  # fmt: skip
+
+
+def test_the_first_of_equals_is_best():
+    """Smallest for the coding length, largest for the others."""
+    curve = [(2, 0.5), (3, 0.9), (4, 0.9), (5, 0.5)]
+    assert best_k("silhouette", curve) == best_k("generalisation", curve) == 3
+    assert best_k("coding_length", curve) == 2
 
 
 def test_an_edge_is_told():

@@ -8,9 +8,11 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.names import (
     centres_of,
+    disjoint_keywords,
     keywords,
     nearest_nouns,
     read_nouns,
+    score_disjoint,
     score_names,
 )
 
@@ -70,3 +72,36 @@ def test_names_are_held_against_classes():
     assert found["exact"] == pytest.approx(1 / 4)
     assert found["exact_at_5"] == pytest.approx(3 / 4)
     assert score_names({}, {0: ""})["exact"] is None
+
+
+def test_disjoint_keywords_of_the_specification():
+    """A word that two clusters share leaves both, and the next commonest come."""
+    one = ["a"] * 5 + ["b"] * 4 + ["c"] * 3
+    two = ["a"] * 6 + ["d"] * 2 + ["e"]
+    captions = [[", ".join(one)], [". ".join(two)]]
+    found = disjoint_keywords(captions, np.array([0, 1]), n_words=2)
+    assert found == {0: ["b", "c"], 1: ["d", "e"]}
+
+
+def test_filling_up_loses_no_candidate_and_bans_what_was_shared():
+    """By hand: x leaves all three; p, its successor in two, too; z comes to nobody.
+
+    The third starts with x, r; x gone, its next is p, which the first two then hold.
+    """
+    captions = [["x, x, x, p, p, q"], ["x, x, x, p, p, s"], ["x, x, x, r, r, p, t"]]
+    found = disjoint_keywords(captions, np.array([2, 5, 7]), n_words=2)
+    assert found == {2: ["q"], 5: ["s"], 7: ["r", "t"]}
+    words = disjoint_keywords([["A cat on the mat"]], np.array([0]), unit="word")
+    assert words == {0: ["cat", "mat"]}
+
+
+def test_disjoint_scores_of_the_specification():
+    """Class dog, keywords "dog, puppy": subset 1, exact 0; alternatives count."""
+    found = {0: ["dog", "puppy"], 1: ["Fire truck"], 2: ["x"]}
+    assert score_disjoint(found, {0: "dog"}) == {
+        "disjoint_subset": 1, "disjoint_exact": 0}  # fmt: skip
+    matched = {1: "engine, fire_truck", 0: "cat", 2: ""}
+    assert score_disjoint(found, matched) == {
+        "disjoint_subset": 0.5, "disjoint_exact": 0.5}  # fmt: skip
+    assert score_disjoint(found, {}) == {
+        "disjoint_subset": None, "disjoint_exact": None}  # fmt: skip

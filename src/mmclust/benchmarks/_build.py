@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
+from mmclust.benchmarks._imbalance import thin
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.instances import instance_of
@@ -32,7 +33,7 @@ from mmclust.core.io import (
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
-from mmclust.core.params import ALLOW, without_allowed
+from mmclust.core.params import ALLOW, BuildOptions, build_options
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 
@@ -57,7 +58,7 @@ def build_benchmark(
     workers: int = 1,
 ) -> dict[str, Any]:
     """Build a benchmark: write :data:`PARTS`, and the summary beside them."""
-    plugin, params, allowed = _opened(name, params_block)
+    plugin, params, own = _opened(name, params_block)
     split = plugin.DEFAULT_SPLIT if split is None else split
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
     taken = taken_from(plugin, params, raw)
@@ -65,8 +66,16 @@ def build_benchmark(
     wanted, why = _wanted(plugin, params, split, raw, built, sample=sample)
     expected: dict[str, Any] = {"matches": None, "why": why}
     if wanted is not None:
-        allow, sources = allowed or allow_different, getattr(plugin, "SOURCES", ())
+        allow = own.allow_different or allow_different
+        sources = getattr(plugin, "SOURCES", ())
         expected = _compared(name, raw, built, wanted, sources, allow=allow)
+    if own.imbalance is not None:
+        built = thin(built, own.imbalance)
+        ratio = f"{own.imbalance.ratio:g}"
+        expected = {
+            "matches": None,
+            "why": f"classes were thinned to a ratio of {ratio}",
+        }
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
@@ -242,11 +251,11 @@ SHOWN = 8
 
 def _opened(
     name: str, params_block: Mapping[str, Any] | None
-) -> tuple[ModuleType, Any, bool]:
-    """Return a benchmark, its options, and ``allow_different``, which is no option."""
-    options, allowed = without_allowed(name, dict(params_block or {}))
+) -> tuple[ModuleType, Any, BuildOptions]:
+    """Return a benchmark, its options, and those that every benchmark has."""
+    options, own = build_options(name, dict(params_block or {}))
     found = instance_of("benchmarks", name, options, f"benchmarks.{name}")
-    return found.module, found.options, allowed
+    return found.module, found.options, own
 
 
 def _compared(

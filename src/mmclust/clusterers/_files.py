@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.clusterers._runs import (
-    Rows,
+    BOTH,
     assign,
     auto_k,
     finds_k,
     require_several,
+    rows_for,
     takes_both,
 )
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import (
     Features,
     check_features,
-    normalised,
     view_of,
     views_of,
 )
@@ -60,15 +60,15 @@ def cluster_files(
     features = Features(views, {})
     widest = view_of(features, views_of(features)[-1])
     names = read_ids(ids, len(widest))
-    rows: Rows = widest
-    if takes_both(found):
-        if len(views) == 1:
-            raise MmclustError(
-                f"{method} needs image and text features",
-                found=f"{next(iter(views))} features alone",
-                do=f"give --{'text' if 'image' in views else 'image'}-features, too",
-            )
-        rows = (normalised(views["image"]), normalised(views["text"]))
+    view = BOTH if takes_both(found) else views_of(features)[-1]
+    if view == BOTH and len(views) == 1:
+        raise MmclustError(
+            f"{method} needs image and text features",
+            found=f"{next(iter(views))} features alone",
+            do=f"give --{'text' if 'image' in views else 'image'}-features, too",
+        )
+    every = np.arange(len(widest))
+    rows = rows_for(features, view, found.options, every, every)
     number, choice = _number(found, k, widest, seed)
     labels, confidence = assign(found, rows, number, seed)
     columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}

@@ -10,24 +10,37 @@ import numpy as np
 
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised, view_of, views_of, write_view
 from mmclust.core.instances import instance_of
-from mmclust.core.io import read_array
+from mmclust.core.io import read_array, write_array
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
 from mmclust.kernels.kmeans import require_k
-from mmclust.scoring.label_free import GRID, Choice, choose_k
+from mmclust.scoring.label_free import CRITERIA, GRID, Choice, choose_k
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from mmclust.core.features import Features
     from mmclust.core.instances import Instance
     from mmclust.core.params import Params
 
 Array = np.ndarray[Any, Any]
-Rows = Array | tuple[Array, Array]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Rows to assign, and those that a method is fitted on, both (…, d)."""
+
+    asked: Array
+    fit: Array
+
+
+Rows = Array | tuple[Array, Array] | Apart
 """One view, or the pair (image, text) of a method that takes both."""
 
 BOTH = "both"
@@ -45,6 +58,50 @@ class Task:
     view: str
     k: int
     seed: int
+
+    @property
+    def data(self) -> str:
+        """Which rows it takes: the view, and how its options want them."""
+        wanted = rows_wanted(self.method.options)
+        return self.view if wanted == PLAIN else " ".join((self.view, *wanted))
+
+
+PLAIN = ("unit", "evaluate")
+
+
+def rows_wanted(options: Any) -> tuple[str, str]:
+    """Return a clusterer's options ``rows`` and ``fit_on``, where it has them."""
+    return getattr(options, "rows", PLAIN[0]), getattr(options, "fit_on", PLAIN[1])
+
+
+def rows_for(
+    features: Features, view: str, options: Any, asked: Array, fitted: Array
+) -> Rows:
+    """Return a view's rows as a clusterer's options want them.
+
+    Parameters
+    ----------
+    view
+        A view, or :data:`BOTH`.
+    options
+        ``rows``: ``unit`` norm, ``raw`` as encoders give them, or ``raw_if_single``:
+        two views side by side have unit norm each. ``fit_on``: ``fit`` or ``evaluate``.
+    asked, fitted
+        Numbers of the rows to assign, and of those that methods are fitted on.
+    """
+    if view == BOTH:
+        image, text = (normalised(features.views[v])[asked] for v in ("image", "text"))
+        return image, text
+    kind, fit_on = rows_wanted(options)
+    if kind == "unit":
+        whole = view_of(features, view)
+    elif view != "concat":
+        whole = features.views[view]
+    else:
+        scale = normalised if kind == "raw_if_single" else np.asarray
+        whole = np.hstack([scale(array) for array in features.views.values()])
+    rows = np.asarray(whole[asked], np.float32)
+    return rows if fit_on == "evaluate" else Apart(rows, whole[fitted])
 
 
 def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]:
@@ -105,10 +162,41 @@ def run_tasks(
 
 def _run_one(folder: Path, seed: int, task: Task) -> tuple[Array, Array | None]:
     purpose = (task.method.name, task.view, task.k, task.seed)
-    both = task.view == BOTH
-    first = read_array(folder / f"{'image' if both else task.view}.npy")
-    rows = (first, read_array(folder / "text.npy")) if both else first
+    rows = _spooled(folder, task)
     return assign(task.method, rows, task.k, derive(seed, *purpose))
+
+
+def spool(
+    tasks: Sequence[Task],
+    features: Features,
+    asked: Array,
+    fitted: Array,
+    folder: Path,
+) -> dict[str, Array]:
+    """Write the rows of all tasks, and return those of each view, mapped.
+
+    Workers map them, too, so that there is no copy for each.
+    """
+    views = views_of(features)
+    for view in views:
+        write_view(folder / f"{view}.npy", features, view, asked)
+    for key, task in {task.data: task for task in tasks}.items():
+        if key not in (*views, BOTH):
+            made = rows_for(features, task.view, task.method.options, asked, fitted)
+            rows = made.asked if isinstance(made, Apart) else made
+            write_array(folder / f"{key}.npy", np.asarray(rows))
+            if isinstance(made, Apart):
+                write_array(folder / f"{key}.fit.npy", made.fit)
+    return {view: read_array(folder / f"{view}.npy") for view in views}
+
+
+def _spooled(folder: Path, task: Task) -> Rows:
+    if task.view == BOTH:
+        return read_array(folder / "image.npy"), read_array(folder / "text.npy")
+    rows, fit = (folder / f"{task.data}{end}" for end in (".npy", ".fit.npy"))
+    if fit.is_file():
+        return Apart(read_array(rows), read_array(fit))
+    return read_array(rows)
 
 
 def _describe(task: Task) -> str:
@@ -120,8 +208,12 @@ def assign(
     method: Instance, rows: Rows, k: int, seed: int
 ) -> tuple[Array, Array | None]:
     """Run a clusterer once, on one thread: int32 (n,), and float32 (n,) or None."""
+    more: dict[str, Array] = {}
+    if isinstance(rows, Apart):
+        more = {"fit": rows.fit}
+        rows = rows.asked
     with threads(1):
-        found = method.module.fit_predict(rows, k, method.options, seed=seed)
+        found = method.module.fit_predict(rows, k, method.options, seed=seed, **more)
     return found if isinstance(found, tuple) else (found, None)
 
 
@@ -153,18 +245,23 @@ def _grouped(
 
 
 def decide_k(
-    params: Params, rows: Array, built: Path, seed: int
+    params: Params, rows: Array, built: Path, seed: int, spaces: Sequence[Array]
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 
     ``auto`` looks at ``rows``, float32 (n, d) at unit norm, of the images that methods
-    are fitted on; all that is read of classes is their number.
+    are fitted on, and at ``spaces``, theirs as encoders give them; all that is read of
+    classes is their number.
     """
-    if params.model.k == "auto":
+    model = params.model
+    if model.k == "auto":
         block = params.clusterers.get("kmeans")
-        choice = auto_k(rows, seed, params.model.k_grid, block)
+        choice = auto_k(
+            rows, seed, model.k_grid, block,
+            by=model.k_by, criteria=CRITERIA, spaces=spaces,
+        )  # fmt: skip
         return choice.k, choice
-    k = params.model.k or read_summary(built).get("n_classes") or 0
+    k = model.k or read_summary(built).get("n_classes") or 0
     if k < 1:
         raise MmclustError(
             "The benchmark has no classes, so k must be given",
@@ -174,7 +271,16 @@ def decide_k(
     return k, None
 
 
-def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
+def auto_k(
+    rows: Array,
+    seed: int,
+    grid: tuple[int, ...],
+    block: Any,
+    *,
+    by: str = "silhouette",
+    criteria: Iterable[str] | None = None,
+    spaces: Sequence[Array] | None = None,
+) -> Choice:
     """Choose k by :func:`mmclust.scoring.label_free.choose_k` with k-means.
 
     ``grid``: the k to try, empty for the default; ``block``: options of k-means.
@@ -184,7 +290,10 @@ def auto_k(rows: Array, seed: int, grid: tuple[int, ...], block: Any) -> Choice:
         one = derive(seed, "auto_k", k)
         return cluster_array(rows, "kmeans", k, seed=one, block=block)[0]
 
-    return choose_k(rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID)
+    return choose_k(
+        rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID,
+        by=by, criteria=criteria, spaces=spaces, seed=seed,
+    )  # fmt: skip
 
 
 def require_several(k: int, n_samples: int) -> None:

@@ -19,7 +19,9 @@ from mmclust.clusterers._runs import (
     finds_k,
     plan,
     require_several,
+    rows_for,
     run_tasks,
+    spool,
     takes_both,
 )
 from mmclust.core.clusters import Clustering, write_clusters
@@ -29,7 +31,6 @@ from mmclust.core.features import (
     require_nouns,
     view_of,
     views_of,
-    write_view,
 )
 from mmclust.core.io import (
     private,
@@ -43,14 +44,20 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.seeds import derive, generator
 from mmclust.scoring.label_free import (
-    CRITERION,
-    DEFINITION,
+    CRITERIA,
     Choice,
     distances,
+    internal_record,
     internal_scores,
     sample_rows,
 )
-from mmclust.scoring.names import centres_of, keywords, nearest_nouns, read_nouns
+from mmclust.scoring.names import (
+    centres_of,
+    disjoint_keywords,
+    keywords,
+    nearest_nouns,
+    read_nouns,
+)
 from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:
@@ -63,10 +70,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Nouns = tuple[list[str], Array]
-UNDEFINED = dict.fromkeys(
-    ("silhouette", "davies_bouldin", "calinski_harabasz"),
-    "fewer than two clusters, or as many as images",
-) | {"stability": "one run, or no two runs with images in common"}
 HEAD = ["encoder", "view", "k", "metric", "score", "chosen", "images"]
 
 
@@ -76,12 +79,16 @@ def cluster_benchmark(
     """Cluster one encoder's features of one benchmark; labels are not read."""
     built = root / "data/benchmarks" / benchmark
     manifest = read_manifest(built / "manifest.parquet")
-    features = read_features(root / "data/features" / benchmark / encoder, manifest)
+    made = root / "data/features" / benchmark / encoder
+    features = read_features(made, manifest)
     name = str(features.meta["encoder"])
     seed = derive(params.seed, "cluster", name)
     names = views_of(features)
-    fitted = features.kept(manifest.fit_rows[: None if params.model.k == "auto" else 0])
-    k, choice = decide_k(params, view_of(features, names[-1], fitted), built, seed)
+    fitted = features.kept(manifest.fit_rows)
+    some = fitted if params.model.k == "auto" else fitted[:0]
+    spaces = [array[some] for array in features.views.values()]
+    widest = view_of(features, names[-1], some)
+    k, choice = decide_k(params, widest, built, seed, spaces)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
@@ -100,10 +107,8 @@ def cluster_benchmark(
     if len(rows) < len(evaluated):
         meta["skipped"] = [ids[row] for row in sorted({*evaluated} - {*rows})]
     folder = root / "data/clusters" / benchmark
-    with private(folder / encoder) as scratch:  # workers map rows: no copy for each
-        for view in names:
-            write_view(scratch / f"{view}.npy", features, view, rows)
-        views = {view: read_array(scratch / f"{view}.npy") for view in names}
+    with private(folder / encoder) as scratch:
+        views = spool(tasks, features, rows, fitted, scratch)
         features = replace(features, views={})  # unmapped
         label = f"{manifest.benchmark} {name}"
         clusterings = run_tasks(tasks, scratch, seed, workers, label)
@@ -119,9 +124,12 @@ def cluster_benchmark(
             nouns_for(root / "data/nouns" / benchmark, features, manifest),
             meta,
         )
+        raw = {v: read_array(made / f"{v}.npy") for v in names if v != "concat"}
+        if len(rows) < len(manifest):
+            raw = {view: array[rows] for view, array in raw.items()}
         write_internal(
             root, benchmark, encoder, clusterings, views, choice,
-            seed=seed, workers=workers,
+            raw=raw, seed=seed, workers=workers,
         )  # fmt: skip
     return clusterings
 
@@ -154,7 +162,10 @@ def cluster_rows(
     views = views_of(features)
     built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    k, _ = decide_k(params, view_of(features, views[-1], fitted), built, seed)
+    some = fitted if params.model.k == "auto" else fitted[:0]
+    spaces = [array[some] for array in features.views.values()]
+    widest = view_of(features, views[-1], some)
+    k, _ = decide_k(params, widest, built, seed, spaces)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(method) else views
     chosen = view or known[-1]
@@ -173,8 +184,7 @@ def cluster_rows(
             do="choose an encoder that has both, or another clusterer",
         )
     number = 0 if finds_k(method) else k
-    first = view_of(features, "image" if chosen == BOTH else chosen, rows)
-    data = (first, view_of(features, "text", rows)) if chosen == BOTH else first
+    data = rows_for(features, chosen, method.options, rows, fitted)
     own = derive(seed, clusterer, chosen, number, run)
     return chosen, assign(method, data, number, own)[0]
 
@@ -216,6 +226,7 @@ def write_names(
             clusters, centres = centres_of(image, labels)
             found = nearest_nouns(centres, nouns[1], nouns[0])
             near = dict(zip(clusters.tolist(), found, strict=True))
+        apart = disjoint_keywords(captions, labels, unit="word")
         for named in keywords(captions, labels):
             best = near.get(named.cluster, [])
             rows.append(
@@ -227,6 +238,7 @@ def write_names(
                     "size": named.size,
                     "keywords": named.words,
                     "weights": named.weights,
+                    "disjoint": apart[named.cluster],
                     "nouns": [word for word, _ in best],
                     "cosines": [cosine for _, cosine in best],
                 }
@@ -240,6 +252,7 @@ def write_names(
             "size": pa.int32(),
             "keywords": pa.list_(pa.string()),
             "weights": pa.list_(pa.float64()),
+            "disjoint": pa.list_(pa.string()),
             "nouns": pa.list_(pa.string()),
             "cosines": pa.list_(pa.float64()),
         }
@@ -255,44 +268,43 @@ def write_internal(
     views: Mapping[str, Array],
     choice: Choice | None,
     *,
+    raw: Mapping[str, Array],
     seed: int,
     workers: int = 1,
 ) -> None:
-    """Score every clustering without labels and write the scores."""
-    scored = _scores(clusterings, views, seed, workers)
+    """Score every clustering without labels and write the scores.
+
+    ``raw`` are the features as the encoder gives them, image and text.
+    """
+    scored = _scores(clusterings, views, raw, seed, workers)
     first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
     for one, values in zip(clusterings, scored, strict=True):
         first.setdefault((one.view, one.clusterer), (one, values))
-    rows_of_record = [
-        Score(
-            encoder, one.view, one.clusterer, metric, value, k=one.k,
-            n_seeds=len(one.labels), definition=DEFINITION,
-            note="" if value is not None else UNDEFINED[metric],
-        )
-        for one, values in first.values()
-        for metric, value in values.items()
-    ]  # fmt: skip
-    if choice is not None:
-        chosen = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
-        rows_of_record += [
-            Score(encoder, "", "", metric, float(value), note=CRITERION)
-            for metric, value in chosen.items()
-        ]
-    write(path_of(root, "cluster", benchmark, encoder), rows_of_record)
+    record = internal_record(encoder, first.values())
+    view = "concat" if "concat" in views else next(iter(views))
     if choice is None:
         rows = _sweep(encoder, clusterings, scored)
     else:
-        view = "concat" if "concat" in views else next(iter(views))
+        found = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
+        found |= {f"chosen_k_by_{by}": k for by, k in choice.chosen.items()}
+        record += [
+            Score(encoder, "", "", metric, float(value), note=CRITERIA[
+                metric.removeprefix("chosen_k_by_") if "_by_" in metric else choice.by])
+            for metric, value in found.items()
+        ]  # fmt: skip
         rows = [
-            [encoder, view, k, "silhouette", round(score, 6), int(k == choice.k), "fit"]
-            for k, score in choice.curve
+            [encoder, view, k, by, round(score, 6), int(k == choice.chosen[by]), "fit"]
+            for by, curve in choice.curves.items()
+            for k, score in curve
         ]
+    write(path_of(root, "cluster", benchmark, encoder), record)
     write_csv(root / "plots/auto_k" / f"{benchmark}_{encoder}.csv", [HEAD, *rows])
 
 
 def _scores(
     clusterings: Sequence[Clustering],
     views: Mapping[str, Array],
+    raw: Mapping[str, Array],
     seed: int,
     workers: int,
 ) -> list[dict[str, Any]]:
@@ -301,15 +313,20 @@ def _scores(
     # Two views taken separately are judged side by side.
     judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
     apart = {view: distances(views[view][sample]) for view in dict.fromkeys(judged)}
+    # Those of the sweep are of the same name, and come later.
+    names = [(one.view, one.clusterer) for one in clusterings]
+    main = [name not in names[:i] for i, name in enumerate(names)]
 
-    def score(one: Clustering, view: str) -> dict[str, Any]:
+    def score(one: Clustering, view: str, main: bool) -> dict[str, Any]:
+        spaces = list(raw.values()) if view == "concat" else [raw[view]]
         return internal_scores(
-            views[view], one.labels, sample=sample, apart=apart[view]
-        )
+            views[view], one.labels, sample=sample, apart=apart[view],
+            spaces=spaces if main else (), seed=seed,
+        )  # fmt: skip
 
     # Products take most of it, and let other threads go on; each is one thread's.
     with threads(1), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(score, clusterings, judged))
+        return list(pool.map(score, clusterings, judged, main))
 
 
 def _sweep(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,7 +30,24 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
 
 ALLOW = "allow_different"
-"""Among a benchmark's options: whether a build's counts may differ from published."""
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """How a benchmark's classes are thinned, see :mod:`mmclust.benchmarks`."""
+
+    ratio: Annotated[float, msgspec.Meta(ge=1)]
+    """Of the largest class to the smallest."""
+    seed: NotNegative = 782
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What may stand among the options of every benchmark."""
+
+    allow_different: bool = False
+    """Whether a build's counts may differ from the published ones."""
+    imbalance: Imbalance | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +94,16 @@ class ModelParams:
     k: Positive | Literal["auto"] | None = None
     """Clusters; ``None``: as many as the benchmark has classes; ``auto``: chosen
     without labels, see :mod:`mmclust.scoring.label_free`."""
+    k_by: Literal["silhouette", "generalisation", "coding_length"] = "silhouette"
+    """What ``k: auto`` chooses by."""
     k_grid: tuple[Annotated[int, msgspec.Meta(ge=2)], ...] = ()
     """What ``k: auto`` tries; empty: a grid from 2 to 100."""
     clusterers: tuple[str, ...] = ("kmeans", "agglomerative", "random")
     heads: tuple[str, ...] = ()
     """Text-aided methods, of ``mmclust/heads``; options of each under ``heads``."""
+    select: Literal["generalisation"] | None = None
+    """What chooses between settings of one plugin, see
+    :mod:`mmclust.scoring.selection`; ``None``: nothing is chosen."""
     encoder: str = "miniclip"
     """The encoder whose clusters the report shows, and whose space nouns and heads
     share; one of ``encoders``."""
@@ -330,23 +352,18 @@ class Params:
         if kind == "encoders":
             options = self.encoder_options(name, benchmark)
         elif kind == "benchmarks":
-            options, _ = without_allowed(name, options)
+            options, _ = build_options(name, options)
         return instance_of(kind, name, options, f"{kind}.{name}")
 
 
-def without_allowed(name: str, block: Block) -> tuple[Block, bool]:
-    """Part ``allow_different``, which every build has, from a benchmark's options."""
-    options = dict(block or {})
-    allowed = options.pop(ALLOW, False)
-    if not isinstance(allowed, bool):
-        raise MmclustError(
-            "A value in params.yaml has the wrong type",
-            where=f"benchmarks.{name}.{ALLOW}",
-            expected="true or false",
-            found=repr(allowed),
-            do="true records a build whose counts are not the published ones",
-        )
-    return options, allowed
+def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
+    """Part the options that every benchmark has from the plugin's own."""
+    options, where = dict(block or {}), f"benchmarks.{name}"
+    own = {key: options.pop(key) for key in (ALLOW, "imbalance") if key in options}
+    if own.get("imbalance") is not None:
+        own["imbalance"] = convert(own["imbalance"], Imbalance, f"{where}.imbalance")
+    plain = {ALLOW: own[ALLOW]} if ALLOW in own else {}
+    return options, replace(convert(plain, BuildOptions, where), **own)
 
 
 KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")

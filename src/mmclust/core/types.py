@@ -249,7 +249,9 @@ class Clusterer(Protocol):
     It may set ``VIEWS = "both"``: ``fit_predict`` then gets the pair (image rows,
     text rows) in place of one array, and runs for encoders that have both. It may
     set ``FINDS_K = True``: it finds the number of clusters itself, ignores
-    ``n_clusters``, and may give -1 for an image that belongs to none.
+    ``n_clusters``, and may give -1 for an image that belongs to none. Its options may
+    have ``rows`` (``raw``: as encoders give them) and ``fit_on`` (``fit``: it also gets
+    ``fit``, the rows that methods are fitted on), see ``kmeans``.
     """
 
     DETERMINISTIC: bool

@@ -155,6 +155,11 @@ def _benchmark(run: Run, given: Given) -> dict[str, Any]:
         "compared": scores.compared_tables(run),
         "published": scores.published_rows(given.root, run, given.params),
         "label_free": scores.label_free_rows(run),
+        "ranks": scores.ranks(run),
+        "references": scores.reference_rows(run),
+        "fewer": scores.used_fewer(rows),
+        "chosen_k": scores.chosen_k(run),
+        "n_classes": run.summary.get("n_classes"),
         "curves": _curves(run, given),
         "encoder": run.encoder,
         "methods": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Run:
     manifest: Manifest  # the images that are scored
     summary: dict[str, Any]  # what `build` wrote down about all
     scores: Record
-    free: dict[str, Record]  # encoder to its scores without labels
+    free: dict[str, Record]  # encoder to its scores without labels; "": of heads
     classes: list[str]  # of each image, empty where hidden
     methods: list[Method]  # of every encoder and head, in the order of params
     primary: Method  # whose clusters are shown first
@@ -65,6 +65,7 @@ class Run:
     features: Features
     over_k: list[dict[str, str]]
     files: list[Path]  # what was read, for the digests
+    references: Record = field(default_factory=record.Record)  # what uses labels
 
 
 def read_run(root: Path, name: str, params: Params) -> Run:
@@ -82,19 +83,32 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     primary = next((one for one in methods if one.key == main), methods[0])
     scores = record.path_of(root, "score", name)
     free = {e: record.path_of(root, "cluster", name, e) for e in params.encoders}
+    beside = {stage: record.path_of(root, stage, name)
+              for stage in ("cluster", "reference")}  # fmt: skip
+    more = {
+        stage: record.read(path) for stage, path in beside.items() if path.is_file()
+    }
     return Run(
         name=name,
         manifest=manifest,
         summary=read_summary(data / "benchmarks" / name),
         scores=record.read(scores),
-        free={each: record.read(path) for each, path in free.items()},
+        free={each: record.read(path) for each, path in free.items()}
+        | {"": more.get("cluster", record.Record())},
         classes=classes,
         methods=methods,
         primary=primary,
         encoder=encoder,
         features=Features(views, features.meta),
         over_k=read_csv(root / "plots" / "k" / f"{name}.csv"),
-        files=[*read, outcomes, scores, *free.values()],
+        files=[
+            *read,
+            outcomes,
+            scores,
+            *free.values(),
+            *(beside[stage] for stage in more),
+        ],
+        references=more.get("reference", record.Record()),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.scoring.published import compare, other_data, read_published
 from mmclust.scoring.record import FLOORS, named
+from mmclust.scoring.selection import SELECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
 
 METRICS = ("acc", "nmi", "ami", "ari", "purity", "f1")
 """Columns of the table, from 0 to 1."""
-USE = ("n_clusters", "largest")
-"""Further columns: clusters that hold an image, and the largest one's share."""
-LABEL_FREE = ("silhouette", "davies_bouldin", "calinski_harabasz", "stability")
+USE = ("n_clusters", "largest", "smallest")
+"""Further columns: clusters that hold an image; shares of the largest and smallest."""
+CHOSEN = f".{SELECTED}"
+"""How the name of what was chosen among settings ends."""
+LABEL_FREE = (
+    "silhouette", "davies_bouldin", "calinski_harabasz", "stability", "generalisation",
+    "coding_length",
+)  # fmt: skip
+REFERENCES = {
+    "zero_shot": "zero-shot by class names",
+    "true_means": "nearest true class mean",
+    "linear_probe": "linear probe",
+}
 HEADLINE = "acc"
 LEVEL = 0.05
 """Two methods are told apart where Holm's p is below this."""
@@ -31,11 +42,15 @@ NAMES = {
     "davies_bouldin": "Davies–Bouldin",
     "calinski_harabasz": "Calinski–Harabasz",
     "n_clusters": "clusters used",
+    "coding_length": "coding length",
     "largest": "largest",
     **{short: short.upper() for short in ("acc", "nmi", "ami", "ari", "f1")},
 }
 VIEWS = {"concat": "image + text"}
-STATUS = {"F": "read in a figure or table", "M": "model card", "L": "third party"}
+STATUS = {
+    "F": "read in a figure or table", "A": "abstract", "M": "model card",
+    "L": "third party",
+}  # fmt: skip
 SAME = "the same set-up, as far as it is stated"
 
 
@@ -83,6 +98,7 @@ def score_rows(run: Run) -> list[dict[str, Any]]:
                 "images": None if images is None else int(images.mean or 0),
                 "cells": {metric: own.get(metric) for metric in (*METRICS, *USE)},
                 "noise": own.get("noise"),
+                "chosen": own[HEADLINE].note if key[2].endswith(CHOSEN) else "",
             }
         )
     usual = Counter(row["images"] for row in rows).most_common(1)
@@ -278,6 +294,57 @@ def label_free_rows(run: Run) -> list[dict[str, Any]]:
         for key in record.methods()
         if key[2] and record.get(key, LABEL_FREE[0]) is not None
     ]
+
+
+def used_fewer(rows: Iterable[dict[str, Any]]) -> list[tuple[str, float, int]]:
+    """Return the methods that used fewer clusters than asked: name, used, asked."""
+    return [
+        (row["name"], used.mean, row["k"])
+        for row in rows
+        if row["k"] and (used := row["cells"]["n_clusters"]) and used.mean < row["k"]
+    ]
+
+
+def reference_rows(run: Run) -> list[dict[str, Any]]:
+    """Return a row for each reference; they are in no table of methods."""
+    known = run.references
+    return [
+        {
+            "name": REFERENCES.get(key[2], key[2]),
+            "note": known.of(key)[HEADLINE].note,
+            "cells": [known.get(key, metric) for metric in ("acc", "nmi", "ari")],
+        }
+        for key in known.methods()
+        if known.get(key, HEADLINE)
+    ]
+
+
+def ranks(run: Run) -> list[dict[str, Any]]:
+    """Return how label-free scores rank methods against ACC; the main encoder first."""
+    known = run.references
+    rows = []
+    for of in (run.encoder, ""):
+        own = [known.get((of, "", ""), f"{m}_rank_correlation") for m in LABEL_FREE]
+        if any(own):
+            whose = f"methods of {of}" if of else "methods of all encoders"
+            rows.append({"name": whose, "cells": own})
+    return rows
+
+
+def chosen_k(run: Run) -> list[dict[str, Any]]:
+    """Return which k each criterion would choose, and whether they agree."""
+    found = []
+    for encoder, free in run.free.items():
+        own = free.of((encoder, "", ""))
+        by = {
+            NAMES.get(criterion, criterion): int(own[name].mean or 0)
+            for criterion in LABEL_FREE
+            if (name := f"chosen_k_by_{criterion}") in own
+        }
+        if by:
+            agree = len({*by.values()}) == 1
+            found.append({"encoder": encoder, "by": by, "agree": agree})
+    return found
 
 
 def published_rows(root: Path, run: Run, params: Params) -> dict[str, Any]:

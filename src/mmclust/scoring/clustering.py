@@ -31,7 +31,7 @@ Figures = dict[str, Any]
 """See :mod:`mmclust.scoring.intervals`."""
 
 METRICS = ("acc", "nmi", "ari", "purity", "f1")
-COUNTED = ("n_clusters", "largest", "noise", "n_samples", "n_classes")
+COUNTED = ("n_clusters", "largest", "smallest", "noise", "n_samples", "n_classes")
 _ROUNDING = 1e-12
 _CELLS = 1_000_000
 """Table cells held at once: 8 MB, more of them leave the processor's cache."""
@@ -60,8 +60,9 @@ def score_runs(
     -------
     dict
         :data:`METRICS`, sampled; ``ami``, without resamples; and :data:`COUNTED`:
-        ``n_clusters`` (that hold an image), ``largest`` (share of the images in the
-        largest) and ``noise`` (share of those in none) are means over seeds.
+        ``n_clusters`` (that hold an image), ``largest`` and ``smallest`` (share of the
+        images in the largest and smallest of these) and ``noise`` (share of those in
+        none) are means over seeds.
     """
     n = len(labels_true)
     runs = per_run(labels_true, labels_pred)
@@ -77,6 +78,7 @@ def score_runs(
         "ami": Sampled(np.array(chance), None, n),
         "n_clusters": float(np.mean([len(each) for each in sizes])),
         "largest": float(np.mean([each.max(initial=0) for each in sizes])) / n,
+        "smallest": float(np.mean([min(each, default=0) for each in sizes])) / n,
         "noise": float((labels_pred < 0).mean()),
         "n_samples": n,
         "n_classes": int(labels_true.max()) + 1,
@@ -103,7 +105,7 @@ def summarise(figures: Figures, baseline: Figures | None = None) -> dict[str, An
     adjusted = figures["ami"]
     record = {name: figures[name] for name in ("n_samples", "n_classes")}
     record["n_seeds"] = len(adjusted.runs)
-    record |= {name: figures[name] for name in ("n_clusters", "largest", "noise")}
+    record |= {name: figures[name] for name in COUNTED[:4]}
     record["ami"] = adjusted.mean
     if adjusted.sd is not None:
         record["ami_std"] = adjusted.sd

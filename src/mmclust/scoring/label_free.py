@@ -5,7 +5,8 @@ whether clusters mean anything. They are kept apart from the scores against clas
 Images that a method puts in no cluster (-1) are left out, as is usual, which favours
 methods that call much noise: read them beside the share of noise.
 
-How many clusters, without labels: the k with the largest mean silhouette.
+How many clusters, without labels: the k with the largest mean silhouette, the largest
+generalisation score, or the smallest coding length.
 """
 
 from __future__ import annotations
@@ -19,21 +20,43 @@ import numpy as np
 from mmclust.core.errors import MmclustError
 from mmclust.core.progress import track
 from mmclust.scoring.clustering import ari, contingency
+from mmclust.scoring.coding_length import coding_length
+from mmclust.scoring.generalisation import generalisation_score
+from mmclust.scoring.record import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mmclust.core.clusters import Clustering
 
 Array = np.ndarray[Any, Any]
 
-DEFINITION = "internal-2"
-"""See :data:`mmclust.scoring.record.DEFINITIONS`."""
+DEFINITIONS = {"generalisation": "generalisation-1", "coding_length": "coding-1"}
+"""See :data:`mmclust.scoring.record.DEFINITIONS`; of the others :data:`INTERNAL`."""
+INTERNAL = "internal-2"
+UNDEFINED = dict.fromkeys(
+    ("silhouette", "davies_bouldin", "calinski_harabasz"),
+    "fewer than two clusters, or as many as images",
+) | {
+    "stability": "one run, or no two runs with images in common",
+    "generalisation": "fewer than two clusters, or than ten images",
+    "coding_length": "no image in a cluster",
+}
+"""Why a score is None."""
 SAMPLE = 2000
 """Rows whose distances the silhouette holds: 16 MB."""
 _NUMBERS = 1 << 21  # looked at at once where float64 copies are made: 16 MiB
-CRITERION = (
-    "largest mean silhouette (Rousseeuw 1987; Euclidean, rows at unit norm, a seeded "
-    "sample of at most 2,000 rows) of k-means over a grid of k; the smaller k of equals"
-)
+CRITERIA = {
+    "silhouette": (
+        "largest mean silhouette (Rousseeuw 1987; Euclidean, rows at unit norm, a "
+        "seeded sample of at most 2,000 rows)"
+    ),
+    "generalisation": (
+        "largest generalisation score (TURTLE 2024; ten folds, at most 5,000 rows)"
+    ),
+    "coding_length": "smallest coding length (CPP 2024; rows at unit norm, eps 0.1)",
+}
+"""How k may be chosen; of k-means over a grid, the smaller k of equals."""
 GRID = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 25, 30, 35, 40, 45, 50, 60, 70,
         80, 90, 100)  # fmt: skip
 """Tried when no grid is given; those above half the number of rows are left out."""
@@ -166,7 +189,13 @@ def stability(labels: Array) -> float | None:
 
 
 def internal_scores(
-    features: Array, labels: Array, *, sample: Array, apart: Array
+    features: Array,
+    labels: Array,
+    *,
+    sample: Array,
+    apart: Array,
+    spaces: Sequence[Array] = (),
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Score one method's runs without labels.
 
@@ -178,28 +207,62 @@ def internal_scores(
         int (n_seeds, n); -1 is noise.
     sample, apart
         Rows for the silhouette, and their :func:`distances`: made once per view.
+    spaces, seed
+        For :func:`mmclust.scoring.generalisation.generalisation_score`, which takes
+        most of the time, so that the first run alone is judged; none: not at all.
 
     Returns
     -------
     dict
         ``n_clusters`` (mean over seeds), ``noise`` (share), ``silhouette``,
-        ``davies_bouldin``, ``calinski_harabasz`` (means over the seeds where they
-        are defined, or None) and ``stability``.
+        ``davies_bouldin``, ``calinski_harabasz`` and ``coding_length`` (nats per image
+        that has a cluster), means over the seeds where they are defined, or None,
+        ``stability`` and ``generalisation``.
     """
     runs = [
-        {"silhouette": silhouette(apart, row[sample]), **separation(features, row)}
+        {
+            "silhouette": silhouette(apart, row[sample]),
+            **separation(features, row),
+            "coding_length": _nats(features, row),
+        }
         for row in labels
     ]
     means: dict[str, float | None] = {}
     for name in runs[0]:
         known = [value for run in runs if (value := run[name]) is not None]
         means[name] = float(np.mean(known)) if known else None
-    return {
+    found = {
         "n_clusters": float(np.mean([len(np.unique(r[r >= 0])) for r in labels])),
         "noise": float((labels < 0).mean()),
         **means,
         "stability": stability(labels),
     }
+    if spaces:
+        score = generalisation_score(spaces, labels[0], seed=seed)
+        found["generalisation"] = score
+    return found
+
+
+def internal_record(
+    encoder: str, methods: Iterable[tuple[Clustering, dict[str, Any]]]
+) -> list[Score]:
+    """Return the rows of the record of methods and their :func:`internal_scores`."""
+    return [
+        Score(
+            encoder, one.view, one.clusterer, metric, value, k=one.k,
+            n_seeds=1 if metric == "generalisation" else len(one.labels),
+            definition=DEFINITIONS.get(metric, INTERNAL),
+            note="" if value is not None else UNDEFINED[metric],
+        )
+        for one, values in methods
+        for metric, value in values.items()
+    ]  # fmt: skip
+
+
+def _nats(features: Array, labels: Array) -> float | None:
+    """Return the coding length per image; None where none is in a cluster."""
+    kept = int((labels >= 0).sum())
+    return coding_length(features, labels) / kept if kept else None
 
 
 def _comparable(labels: Array) -> bool:
@@ -208,23 +271,45 @@ def _comparable(labels: Array) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """A chosen k, and why: each k tried and its silhouette, ascending."""
+    """A chosen k, and why: per criterion each k tried and its score, ascending."""
 
     k: int
-    curve: list[tuple[int, float]]
+    by: str
+    curves: dict[str, list[tuple[int, float]]]
+
+    @property
+    def curve(self) -> list[tuple[int, float]]:
+        """What k was chosen by."""
+        return self.curves[self.by]
 
     @property
     def at_edge(self) -> bool:
         """Whether k is the first or last tried: the grid may be too narrow."""
         return self.k in (self.curve[0][0], self.curve[-1][0])
 
+    @property
+    def chosen(self) -> dict[str, int]:
+        """The k that each criterion would choose."""
+        return {by: best_k(by, curve) for by, curve in self.curves.items()}
+
+
+def best_k(by: str, curve: Sequence[tuple[int, float]]) -> int:
+    """Return the best k of a curve, the first of equals."""
+    sign = -1 if by == "coding_length" else 1
+    best = max(sign * score for _, score in curve)
+    return next(k for k, score in curve if sign * score >= best - 1e-9)
+
 
 def choose_k(
-    features: np.ndarray[Any, Any],
-    cluster: Callable[[np.ndarray[Any, Any], int], np.ndarray[Any, Any]],
+    features: Array,
+    cluster: Callable[[Array, int], Array],
     *,
     rng: np.random.Generator,
     grid: Iterable[int] = GRID,
+    by: str = "silhouette",
+    criteria: Iterable[str] | None = None,
+    spaces: Sequence[Array] | None = None,
+    seed: int = 0,
 ) -> Choice:
     """Choose the number of clusters.
 
@@ -238,6 +323,12 @@ def choose_k(
         Draws the silhouette's sample.
     grid
         The k to try.
+    by
+        What chooses, of :data:`CRITERIA`.
+    criteria
+        Whose curves are drawn; without, that of ``by`` alone.
+    spaces, seed
+        For the generalisation score; without, ``features``.
 
     Raises
     ------
@@ -257,12 +348,22 @@ def choose_k(
         )
     sample = sample_rows(n, rng)
     apart = distances(features[sample])
-    scored = [
-        (k, silhouette(apart, cluster(features, k)[sample]))
-        for k in track(tried, "k: auto", len(tried), "k")
-    ]
-    curve = [(k, score) for k, score in scored if score is not None]
-    if not curve:
+    scores: dict[str, Callable[[Array], float | None]] = {
+        "silhouette": lambda labels: silhouette(apart, labels[sample]),
+        "generalisation": lambda labels: generalisation_score(
+            spaces or (features,), labels, seed=seed
+        ),
+        "coding_length": lambda labels: _nats(features, labels),
+    }
+    curves: dict[str, list[tuple[int, float]]] = {c: [] for c in criteria or (by,)}
+    for k in track(tried, "k: auto", len(tried), "k"):
+        labels = cluster(features, k)
+        for name, curve in curves.items():
+            score = scores[name](labels)
+            # One cluster has a coding length, too, but is no clustering.
+            if score is not None and labels.min() < labels.max():
+                curve.append((k, score))
+    if not curves[by]:
         raise MmclustError(
             "No k can be chosen: all rows fall into one cluster",
             where="k: auto",
@@ -270,5 +371,5 @@ def choose_k(
             found=f"{len(np.unique(features, axis=0))} different rows",
             do="check the features, or give k",
         )
-    best = max(score for _, score in curve)
-    return Choice(next(k for k, score in curve if score >= best - 1e-9), curve)
+    drawn = {name: curve for name, curve in curves.items() if curve}
+    return Choice(best_k(by, drawn[by]), by, drawn)

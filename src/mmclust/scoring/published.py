@@ -39,6 +39,14 @@ OURS: dict[str, tuple[Place, ...]] = {
     "TAC, both": (_head("tac"),),
     "TAC (as listed by DXMC)": (_head("tac"),),
     "DXMC": (_head("dxmc"),),
+    "TURTLE": (_head("turtle"),),
+    "GradNorm (as listed by a third party)": (_head("gradnorm"),),
+    "SIC": (_head("sic"),),
+    "TEMI": (_head("temi"),),
+    "CPP": (_head("cpp"),),
+    "spectral clustering with vision-language representations (ICLR 2026)": (
+        _head("ntk_sc"),
+    ),
     "DXMC image cluster head": (_head("dxmc"),),
     "multi-view clustering model": (
         ("", "both", "coregularized_spectral"),
@@ -58,6 +66,11 @@ OURS: dict[str, tuple[Place, ...]] = {
 _NO_DIGEST = {"none", "jpeg"}
 """How the summary says that fetching held a file to nothing, or to its ending."""
 STAND_INS = {"multi-view clustering model": "another method: ours is {}"}
+USED_LABELS = {
+    "SIC": "theirs is the epoch with the best test accuracy",
+    "TEMI": "their code takes the checkpoint with the best test accuracy",
+}
+"""Where labels had a part in what was printed, as the released code has it."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +78,8 @@ class Published:
     """One published number, as a line of ``docs/published/<file>.csv`` has it.
 
     Values are shares in [0, 1]; a spread is as printed, or the error of reading it off
-    a chart. The status says how it was read (F: figure or table, M: model card, L:
-    third party).
+    a chart. The status says how it was read (F: figure or table, A: abstract, M: model
+    card, L: third party).
     """
 
     file: str
@@ -214,6 +227,8 @@ def _differs(
     theirs = row.setup.partition("split_policy ")[2].partition(";")[0].strip()
     if theirs and policy != theirs:
         differs.append(f"our split policy is {policy}, theirs {theirs}")
+    if row.method in USED_LABELS:
+        differs.append(f"labels chose it: {USED_LABELS[row.method]}")
     if row.method in STAND_INS:
         differs.append(STAND_INS[row.method].format(score.name))
     elif own:

@@ -12,6 +12,7 @@ cluster     likewise; without labels    likewise               clusterer
 retrieve    whose embeddings            setting: main, …       empty
 cognition   word model                  categorization, …      empty
 grounding   word model                  empty                  evaluation
+reference   of the image features       image                  what uses labels
 ==========  ==========================  =====================  ====================
 """
 
@@ -36,7 +37,9 @@ DIGITS_OF_MEANS = 4
 """Of the few means for DVC."""
 NONE = "no_scores.json"
 """Stands in the folder of means where nothing was scored."""
-LOWER_IS_BETTER = ("davies_bouldin", "mae", "median_rank", "mean_rank")
+LOWER_IS_BETTER = (
+    "davies_bouldin", "coding_length", "mae", "median_rank", "mean_rank",
+)  # fmt: skip
 FLOORS = ("random",)
 """Methods and encoders that look at nothing: what others must be above."""
 SHOWN_P = 1e-3
@@ -170,20 +173,48 @@ DEFINITIONS = {
         "mutual information adjusted for chance, arithmetic mean of entropies (Vinh, "
         "Epps and Bailey, JMLR 11, 2010); noise is one more cluster"
     ),
-    "use-1": (
-        "clusters: those that hold an image; largest: the largest cluster's share of "
-        "the images; noise: the share of images in no cluster; means over seeds"
+    "use-2": (
+        "clusters: those that hold an image; largest, smallest: the share of the "
+        "images in the largest and smallest of these; noise: the share of images in no "
+        "cluster; means over seeds"
     ),
     "names-2": (
         "over clusters matched to a class; exact: the first name is the class's; "
         "exact_at_5: the class's name, or each of its words, is among the first five "
         "(case, underscores and a final s aside)"
     ),
+    "disjoint-1": (
+        "over clusters matched to a class: the class's name occurs in (subset), or is "
+        "all of (exact), the five commonest words that no other cluster has among its "
+        "own, joined by commas; case and underscores aside (Stephan et al., EACL 2024)"
+    ),
     "internal-2": (
         "silhouette (Rousseeuw 1987) on a seeded sample of at most 2,000 images; "
         "davies_bouldin (1979, lower is better) and calinski_harabasz (1974) on all; "
         "Euclidean, on rows at unit norm, noise left out, mean over seeds; stability: "
         "mean ARI of all pairs of seeds, on the images that both put in a cluster"
+    ),
+    "generalisation-1": (
+        "mean accuracy over ten folds, and over the spaces that were clustered (image, "
+        "text; as encoders give them), of logistic regression (C 1) that predicts the "
+        "clusters of the first run; at most 5,000 images, a seeded sample; noise left "
+        "out (TURTLE, ICML 2024)"
+    ),
+    "coding-1": (
+        "sum over clusters of (m + p)/2 logdet(I + p/(0.1 m) Z'Z) - m ln(m/n), in nats "
+        "per image; rows at unit norm, noise left out, mean over seeds (CPP, ICLR 2024)"
+    ),
+    "reference-1": (
+        "of image features as the encoder gives them, told what no clustering method "
+        "is; true_means: the nearest mean of a class (Euclidean); linear_probe: "
+        "logistic regression, C 1; classes are learned from the images that methods "
+        "are fitted on, or over ten folds where these are scored; zero_shot: the "
+        "nearest class name (cosine, mean over the prompts of nouns.templates); acc is "
+        "the share of right classes"
+    ),
+    "ranks-1": (
+        "Spearman's rho of a label-free score and acc over methods, floors left out; "
+        "positive: the better the one, the better the other"
     ),
     "retrieval-1": (
         "recall at 1, 5 and 10: share of queries with a right candidate that fewer "

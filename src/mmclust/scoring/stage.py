@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.clusters import NOISE, Clustering, read_clusters
 from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.features import read_features
 from mmclust.core.io import file_digest, read_table, write_table
 from mmclust.core.labels import HIDDEN, Labels, read_labels
-from mmclust.core.manifest import summary_path
+from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
@@ -25,23 +26,28 @@ from mmclust.scoring.clustering import (
     score_runs,
 )
 from mmclust.scoring.intervals import adjusted, beside, scores_of
-from mmclust.scoring.names import score_names
+from mmclust.scoring.names import score_disjoint, score_names
 from mmclust.scoring.record import (
     Key,
     Record,
     Score,
     named,
     path_of,
+    read,
     rounded,
     write,
     write_csv,
     write_means,
 )
+from mmclust.scoring.references import rank_correlations, reference_scores
+from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mmclust.core.features import Features
+    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.scoring.clustering import Figures
 
@@ -56,7 +62,7 @@ WORTH_A_PROCESS = 50_000_000
 DEFINITION_OF = {
     **dict.fromkeys(METRICS, "clustering-2"),
     "ami": "ami-1",
-    **dict.fromkeys(("n_clusters", "largest", "noise"), "use-1"),
+    **dict.fromkeys(("n_clusters", "largest", "smallest", "noise"), "use-2"),
 }
 
 
@@ -112,16 +118,20 @@ def score_benchmark(
         method.
     paths
         What was written: the record, its means, the curve over k, the confusion
-        matrix, the outcome of each image, and the scores of each seed.
+        matrix, the outcome of each image, the scores of each seed, those of heads
+        without labels, and the references.
     """
     every = _read_all(benchmark, params, root, reveal=False)
     main = next(runs for runs in every if runs.encoder == params.model.encoder)
     method = _primary(main.clusterings, params)
+    free = _label_free(benchmark, params, root, every, workers)
+    why = _add_selected(params, every, free.all)
     figures = _figures(benchmark, params, every, workers)
     names = root / "data/clusters" / benchmark / "names" / f"{main.encoder}.parquet"
     record = Record(
-        (*_rows(params, every, figures), *_name_scores(names, main, method))
+        (*_rows(params, every, figures, why), *_name_scores(names, main, method))
     )
+    references = _references(benchmark, params, root, record, free)
     paths = [
         path_of(root, "score", benchmark),
         root / "metrics/score" / benchmark,
@@ -129,6 +139,8 @@ def score_benchmark(
         root / "plots/confusion" / f"{benchmark}.csv",
         root / "data/scores" / f"{benchmark}.parquet",
         root / "plots/seeds" / f"{benchmark}.csv",
+        path_of(root, "cluster", benchmark),
+        path_of(root, "reference", benchmark),
     ]
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
@@ -143,6 +155,8 @@ def score_benchmark(
     _write_outcomes(paths[4], main, method, matched, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
     write_csv(paths[5], head, _seeds(figures))
+    write(paths[6], free.heads)
+    write(paths[7], references)
     return record, paths
 
 
@@ -154,8 +168,89 @@ def reveal_benchmark(
     Writes nothing: what the pipeline tracks never holds such scores.
     """
     every = _read_all(benchmark, params, root, reveal=True)
+    free = _label_free(benchmark, params, root, every, workers)
+    why = _add_selected(params, every, free.all)
     figures = _figures(benchmark, params, every, workers)
-    return Record(tuple(_rows(params, every, figures)))
+    return Record(tuple(_rows(params, every, figures, why)))
+
+
+@dataclass(frozen=True)
+class Free:
+    """Label-free scores: of heads, which this stage makes, and of everything."""
+
+    heads: list[Score]
+    all: Record
+
+
+def _label_free(
+    benchmark: str, params: Params, root: Path, every: list[Runs], workers: int
+) -> Free:
+    """Score heads without labels; read what the cluster stage wrote of the rest."""
+    heads: list[tuple[Clustering, list[Array]]] = []
+    known = partial(cache(_features), benchmark, root=root)
+    for runs in (runs for runs in every if runs.head):
+        for one in runs.main().values():
+            options = params.instance("heads", one.clusterer).options
+            read_by = getattr(options, "encoders", ()) or (params.model.encoder,)
+            found = [each for name in read_by if (each := known(name)) is not None]
+            if len(found) == len(read_by):
+                row = {i: n for n, i in enumerate(found[0][0].image_ids)}
+                rows = [row[i] for i in runs.labels.image_ids]
+                heads.append((one, [f.views["image"][rows] for _, f in found]))
+    scored = head_scores(params.model.encoder, heads, seed=params.seed, workers=workers)
+    paths = [path_of(root, "cluster", benchmark, each) for each in params.encoders]
+    rest = [score for path in paths if path.is_file() for score in read(path)]
+    return Free(scored, Record((*rest, *scored)))
+
+
+def _features(
+    benchmark: str, encoder: str, root: Path
+) -> tuple[Manifest, Features] | None:
+    """Return features of all rows; None where there are clusters alone."""
+    folder = root / "data/features" / benchmark / encoder
+    if not (folder / "features.json").is_file():
+        return None
+    built = root / "data/benchmarks" / benchmark / "manifest.parquet"
+    manifest = read_manifest(built)
+    return manifest, read_features(folder, manifest)
+
+
+def _add_selected(params: Params, every: list[Runs], free: Record) -> dict[Key, str]:
+    """Add to the runs what ``model.select`` chooses; return why, in words.
+
+    The choice is made of label-free scores, before a label is compared with anything.
+    """
+    by = params.model.select
+    if by is None:
+        return {}
+    kinds = (("clusterers", params.model.clusterers), ("heads", params.model.heads))
+    plugins = {
+        name: params.instance(kind, name).plugin for kind, names in kinds
+        for name in names
+    }  # fmt: skip
+    known = {key: (runs, one) for runs in every for key, one in runs.main().items()}
+    why = {}
+    for name, (key, words) in select(known, plugins, free, by).items():
+        runs, one = known[key]
+        every.append(replace(runs, clusterings=[replace(one, clusterer=name[2])]))
+        why[name] = words
+    return why
+
+
+def _references(
+    benchmark: str, params: Params, root: Path, record: Record, free: Free
+) -> list[Score]:
+    """Score what uses labels or names, and how label-free scores rank methods."""
+    found = _features(benchmark, params.model.encoder, root)
+    if found is None or not record:
+        return []
+    folder = root / "data/features" / benchmark / params.model.encoder
+    labels = read_labels(root / "data/benchmarks" / benchmark / "labels.parquet")
+    manifest, features = found
+    return [
+        *reference_scores(params, features, folder, manifest, labels),
+        *rank_correlations(record, [free.all], params.model.encoder),
+    ]
 
 
 def _figures(
@@ -187,9 +282,15 @@ def _score(
 
 
 def _rows(
-    params: Params, every: list[Runs], figures: Mapping[Key, Figures]
+    params: Params,
+    every: list[Runs],
+    figures: Mapping[Key, Figures],
+    why: Mapping[Key, str],
 ) -> list[Score]:
-    """Return the rows of all methods, and what they are compared with."""
+    """Return the rows of all methods, and what they are compared with.
+
+    ``why`` says which setting stands behind a method that was chosen.
+    """
     methods = {key: one for runs in every for key, one in runs.main().items()}
     images = {key: runs.image_ids for runs in every for key in runs.main()}
     base = _baseline(figures, params) if figures else None
@@ -204,7 +305,10 @@ def _rows(
             replace(s, k=methods[key].k, definition=DEFINITION_OF.get(s.metric, ""))
             for s in scores_of(ordered, key, n_seeds=n_seeds, baseline=other)
         ]
-    first = adjusted(first)
+    first = [
+        replace(s, note=why[s.key]) if s.metric == HEADLINES[0] and s.key in why else s
+        for s in adjusted(first)
+    ]
     views = adjusted(
         [
             _against(score, other, figures)
@@ -324,18 +428,23 @@ def _name_scores(path: Path, runs: Runs, method: Clustering) -> list[Score]:
         if (row["clusterer"], row["view"], str(row["k"])) == of
     ]
     matched = match_clusters(runs, method)
-    found = []
+    scored: dict[str, Any] = {}
     for kind in ("keywords", "nouns"):
         names = {row["cluster"]: row[kind] for row in rows}
         if any(names.values()):
-            found += [
-                Score(
-                    runs.encoder, method.view, method.clusterer, f"{kind}_{metric}",
-                    value, k=method.k, n_seeds=1, definition="names-2",
-                )
-                for metric, value in score_names(names, matched).items()
-            ]  # fmt: skip
-    return found
+            own = score_names(names, matched)
+            scored |= {f"{kind}_{metric}": value for metric, value in own.items()}
+    names = {row["cluster"]: row.get("disjoint") or () for row in rows}
+    if any(names.values()):
+        scored |= {
+            f"keywords_{metric}": value
+            for metric, value in score_disjoint(names, matched).items()
+        }
+    return [
+        Score(runs.encoder, method.view, method.clusterer, metric, value, k=method.k,
+              n_seeds=1, definition="disjoint-1" if "disjoint" in metric else "names-2")
+        for metric, value in scored.items()
+    ]  # fmt: skip
 
 
 def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
