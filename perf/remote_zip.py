@@ -15,7 +15,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from mmclust.sources.choice import Choice
+from mmclust.sources.fetch import Choice
 from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
 from tests.faults.files import serving_files

@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import lzma
 import mmap
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -379,7 +380,7 @@ def archive_places(
 
 
 def write_stored(
-    path: Path, members: Iterable[tuple[str, bytes]], comment: bytes = b""
+    path: Path, members: Iterable[tuple[str, bytes | Path]], comment: bytes = b""
 ) -> dict[str, Place]:
     """Write a zip without compression or dates: equal members give equal bytes."""
     places: dict[str, Place] = {}
@@ -392,7 +393,12 @@ def write_stored(
             info = zipfile.ZipInfo(name)  # dated 1980, as every other
             info.create_system = 3  # Unix, on every system
             info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
-            start = archive.start_dir - len(data)
-            places[name] = Place(path, name, start, len(data), info.CRC)
+            if isinstance(data, bytes):
+                archive.writestr(info, data)
+            else:
+                info.file_size = data.stat().st_size
+                with data.open("rb") as file, archive.open(info, "w") as member:
+                    shutil.copyfileobj(file, member, CHUNK)
+            start = archive.start_dir - info.file_size
+            places[name] = Place(path, name, start, info.file_size, info.CRC)
     return places

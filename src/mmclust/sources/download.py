@@ -30,8 +30,13 @@ from mmclust.sources.http_request import (
     read_range,
     refuse_page,
 )
-from mmclust.sources.parts import n_arrived, part_of, tidy, work_folder
-from mmclust.sources.space import require_space
+from mmclust.sources.parts import (
+    n_arrived,
+    part_of,
+    require_space,
+    tidy,
+    work_folder,
+)
 from mmclust.sources.stopping import Threads
 from mmclust.sources.verify import decide, forget, verify
 
@@ -205,6 +210,10 @@ def _receive_and_verify(
             part.doubts += 1
             part.restart(None)
         raise
+    except MmclustError as error:
+        if os.path.lexists(part.path):
+            raise
+        raise _TakenAwayError from error
 
 
 def _receive(

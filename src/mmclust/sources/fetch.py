@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, read_note, sweep, write_json
 from mmclust.core.registry import find_source, read_registry
-from mmclust.sources.choice import chooser, listed_members
 from mmclust.sources.download import Network, fetch_files
 from mmclust.sources.first_seen import locked, read_lock, record
 from mmclust.sources.own_files import (
@@ -33,21 +33,34 @@ from mmclust.sources.own_files import (
 from mmclust.sources.parts import tidy, work_folder
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.verify import decide, forget, measure, verified_by
-from mmclust.sources.zip_members import fetch_members
+from mmclust.sources.zip_members import fetch_members, listed_members, plain_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.choice import Choice, Choose
     from mmclust.sources.verify import Facts
 
     Entry = dict[str, Any]
     """What ``source.json`` says of a file."""
+    Choose = Callable[[Path], dict[str, list[str]]]
+    """Given the folder of a source's files, say which members are wanted of each
+    archive of pictures."""
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")
 SAMPLE_REGISTRY = Path("data/sample/registry.yaml")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which pictures of a source are wanted."""
+
+    lists: tuple[str, ...]
+    """Other sources, whose files say which."""
+    pictures: Callable[[Path], Iterable[str]]
+    """Given a folder that holds a folder for each source, returns paths such as
+    ``train2017/000000000009.jpg``; others than this source's do no harm."""
 
 
 def fetch_source(
@@ -316,6 +329,58 @@ def _inner(folder: Path, name: str) -> Path:
         return folder
     refuse_outside(folder, [folder / name])
     return folder / name
+
+
+def chooser(
+    choice: Choice | None,
+    source: Source,
+    mirror: str,
+    folder_of: Callable[[str], Path],
+) -> Choose | None:
+    """Return what says which members of which archives are wanted."""
+    if choice is None or not any(file.is_pictures for file in source.files.values()):
+        return None
+
+    def choose(folder: Path) -> dict[str, list[str]]:
+        folders = {name: folder_of(name) for name in choice.lists}
+        folders[source.name] = folder
+        note = {"mirror": mirror, "protocol": source.protocol}
+        with _side_by_side(folders, source.name, note) as raw:
+            try:
+                paths = plain_paths(source.name, choice.pictures(raw))
+            except MmclustError as error:
+                # To the reader these are the folders themselves.
+                for name, real in folders.items():
+                    error.replace(str(raw / name), str(real))
+                error.replace(str(raw), str(folder.parent))
+                raise
+        return {
+            name: [path for path in paths if _is_in(path, file.contains)]
+            for name, file in source.files.items()
+            if file.is_pictures
+        }
+
+    return choose
+
+
+def _is_in(path: str, patterns: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).match(pattern) for pattern in patterns)
+
+
+@contextlib.contextmanager
+def _side_by_side(
+    folders: Mapping[str, Path], own: str, note: Mapping[str, object]
+) -> Iterator[Path]:
+    """Give a folder that shows the sources' files as ``build`` is going to see them."""
+    with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
+        raw = Path(made)
+        for name, folder in folders.items():
+            (raw / name).mkdir()
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path.name != "source.json":
+                    (raw / name / path.name).symlink_to(path.absolute())
+        write_json(raw / own / "source.json", dict(note))
+        yield raw
 
 
 def _lists_of(
