@@ -147,7 +147,7 @@ def test_file_names_with_folders_are_refused(coco, tmp_path):
     """An annotation file cannot point outside of its source."""
     content = instances_content()
     content["images"][0]["file_name"] = "../../secret.jpg"
-    with pytest.raises(MmclustError, match=r"plain name[\s\S]*\.\./\.\./secret"):
+    with pytest.raises(MmclustError, match="have no file"):
         build_benchmark("coco_cross", coco(instances=content), tmp_path / "out")
 
 
@@ -218,7 +218,7 @@ def test_sizes_that_are_not_the_members_are_noticed(coco):
             archives._unpacked(archive, info)
         info.compress_size = path.stat().st_size
         with pytest.raises(MmclustError, match=r"it ends inside annotations/inst"):
-            archives.data_offsets(path, [info])
+            archives.data_offset(path, archive, info)
 
 
 @pytest.mark.parametrize("split", ["train", "train2017+train2017", ""])

@@ -23,6 +23,7 @@ from mmclust.benchmarks._duplicates import (
     small_picture,
 )
 from mmclust.core.io import read_table
+from mmclust.core.images import Images
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
@@ -226,9 +227,9 @@ def test_more_pictures_than_a_block_keep_their_hashes(tmp_path, monkeypatch):
     path = tmp_path / "manifest.parquet"
     write_manifest(path, rows, benchmark="x", protocol="1", sources={})
     manifest = read_manifest(path)
-    whole = fingerprints(manifest)
+    whole = fingerprints(Images(manifest), 8)
     monkeypatch.setattr(_duplicates, "BLOCK", 3)
-    parts = fingerprints(manifest, workers=2)
+    parts = fingerprints(Images(manifest), 8, workers=2)
     assert (whole.hashes == parts.hashes).all()
     assert whole.decoded.tolist() == [True] * 4 + [False] + [True] * 3
     assert len(set(whole.hashes.tolist())) == 8

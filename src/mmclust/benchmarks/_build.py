@@ -19,6 +19,7 @@ from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import Images
 from mmclust.core.io import (
     file_digest,
     private,
@@ -125,12 +126,12 @@ def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> 
 def _look_at_pictures(folder: Path, built: Built, workers: int) -> dict[str, Any]:
     """Write duplicates and thumbnails; return what the summary says of the former."""
     manifest = read_manifest(folder / "manifest.parquet")
-    prints = fingerprints(manifest, workers=workers)
-    found, pairs = find_duplicates(
-        prints, manifest.image_ids, manifest.splits, built.labels
-    )
+    ids = manifest.image_ids
+    with contextlib.closing(Images(manifest)) as images:
+        prints = fingerprints(images, len(ids), workers=workers)
+        strip = thumbnail_strip(images, ids)
+    found, pairs = find_duplicates(prints, ids, manifest.splits, built.labels)
     write_table(folder / "duplicates.parquet", pairs, {})
-    strip = thumbnail_strip(manifest)
     if strip is not None:
         write_bytes(folder / "thumbnails.jpg", strip)
     return found

@@ -13,12 +13,11 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.images import Images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mmclust.core.manifest import Manifest
+    from mmclust.core.images import Images
     from mmclust.core.registry import Source
 
 
@@ -209,7 +208,7 @@ SIDE = 96
 QUALITY = 80
 
 
-def thumbnail_strip(manifest: Manifest) -> bytes | None:
+def thumbnail_strip(images: Images, ids: Sequence[str]) -> bytes | None:
     """Return a JPEG of the middle squares of up to twelve pictures, side by side.
 
     Which ones, the sha256 of their ids decides: the same on every machine, and no
@@ -217,21 +216,18 @@ def thumbnail_strip(manifest: Manifest) -> bytes | None:
     """
     from PIL import Image, ImageOps
 
-    ids = manifest.image_ids
     order = sorted(
         range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()
     )
     squares: list[Image.Image] = []
-    with contextlib.closing(Images(manifest)) as images:
-        for row in order[: 10 * PICTURES]:
-            try:
-                picture = Image.fromarray(images.read(row))
-            except MmclustError:  # a picture that does not decode is counted elsewhere
-                continue
+    for row in order[: 10 * PICTURES]:
+        if len(squares) == PICTURES:
+            break
+        # A picture that does not decode is counted elsewhere.
+        with contextlib.suppress(MmclustError):
+            picture = Image.fromarray(images.read(row))
             square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)
             squares.append(square)
-            if len(squares) == PICTURES:
-                break
     if not squares:
         return None
     strip = Image.new("RGB", (SIDE * len(squares), SIDE))

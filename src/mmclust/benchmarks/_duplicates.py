@@ -26,7 +26,6 @@ import numpy as np
 
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_files
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mmclust.core.manifest import Manifest
+    from mmclust.core.images import Images
 
 
 DISTANCE = 4
@@ -334,16 +333,16 @@ class Fingerprints:
     decoded: np.ndarray[Any, Any]
 
 
-def fingerprints(manifest: Manifest, *, workers: int = 1) -> Fingerprints:
-    """Take the fingerprints of all pictures; each file is read once."""
+def fingerprints(images: Images, n: int, *, workers: int = 1) -> Fingerprints:
+    """Take the fingerprints of the first n pictures; each file is read once."""
     from PIL import Image
 
     Image.init()  # before threads do it at once
-    n = len(manifest)
     digests = np.zeros(n, "S32")
     hashes = np.zeros(n, np.uint64)
     decoded = np.zeros(n, bool)
-    files = track(read_files(manifest, range(n)), "fingerprints", n, unit="images")
+    data = (images.file(row)[0] for row in range(n))
+    files = track(data, "fingerprints", n, unit="images")
     with ThreadPoolExecutor(workers) as pool:
         results = _in_order(pool, _take, files, ahead=4 * workers)
         pictures: list[np.ndarray[Any, Any]] = []
@@ -373,9 +372,8 @@ def perceptual_hashes(pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return packed.astype(np.uint64)
 
 
-def _take(file: tuple[int, bytes]) -> tuple[bytes, np.ndarray[Any, Any] | None]:
+def _take(data: bytes) -> tuple[bytes, np.ndarray[Any, Any] | None]:
     """Return a file's digest and its small grey picture, if it is one."""
-    _, data = file
     return hashlib.sha256(data).digest(), small_picture(data)
 
 

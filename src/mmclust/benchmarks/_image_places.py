@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import PurePosixPath
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,6 @@ from mmclust.core.archives import (
     archive_places,
     listed,
     locate_members,
-    needs_unpacking,
     opened,
     read_members,
     write_stored,
@@ -33,7 +30,6 @@ from mmclust.core.progress import track
 from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
-    import zipfile
     from collections.abc import (
         Callable,
         Collection,
@@ -92,72 +88,12 @@ def _pillow_has(feature: str) -> bool:
 
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
     """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
-    _refuse_paths(raw, files)
-    inside, archive = raw / folder, raw / f"{folder}.zip"
-    places: dict[str, Place] = {}
-    empty: list[str] = []
-    if inside.is_dir():
-        here = {i: name for i, name in files.items() if (inside / name).is_file()}
-        absent = {i: name for i, name in files.items() if i not in here}
-        alike = in_other_form(
-            absent.values(), lambda: (path.name for path in inside.iterdir())
-        )
-        found = {i: alike[name] for i, name in absent.items() if name in alike}
-        here |= {i: name for i, name in found.items() if (inside / name).is_file()}
-        places = {i: Place(inside, name) for i, name in here.items()}
-        empty = [i for i, name in here.items() if not (inside / name).stat().st_size]
-    absent = {i: name for i, name in files.items() if i not in places}
-    if absent and archive.is_file():
-        members = _members(archive, folder, absent)
-        empty += [i for i, info in members.items() if info.file_size == 0]
-        places |= archive_places(archive, members)
-    missing = sorted(files.keys() - places.keys())
-    expected = f"{len(files):,} image files"
-    _refuse_missing(f"{inside}, {archive}", expected, missing, empty)
-    return places
-
-
-def _members(
-    archive: Path, folder: str, files: Mapping[str, str]
-) -> dict[str, zipfile.ZipInfo]:
-    with opened(archive) as packed:
-        members = packed.NameToInfo
-        named = {i: f"{folder}/{name}" for i, name in files.items()}
-        absent = [name for name in named.values() if name not in members]
-        alike = in_other_form(absent, lambda: members)
-        found = {i: alike.get(name, name) for i, name in named.items()}
-        return {i: members[name] for i, name in found.items() if name in members}
-
-
-def in_other_form(
-    names: Iterable[str], listed: Callable[[], Iterable[str]]
-) -> dict[str, str]:
-    """Return, of names that are not there, what looks the same and is."""
-    wanted = [name for name in names if not name.isascii()]
-    if not wanted:
-        return {}
-    forms: dict[str, list[str]] = {}
-    for name in listed():
-        forms.setdefault(same_form(name), []).append(name)
-    asked = Counter(map(same_form, wanted))
+    places = locate_files([raw], {i: f"{folder}/{name}" for i, name in files.items()})
+    inside = raw / folder
     return {
-        name: forms[form][0]
-        for name in wanted
-        for form in [same_form(name)]
-        if asked[form] == 1 and len(forms.get(form, ())) == 1
+        i: Place(inside, p.member.partition("/")[2]) if p.container == raw else p
+        for i, p in places.items()
     }
-
-
-def _refuse_paths(raw: Path, files: Mapping[str, str]) -> None:
-    bad = [name for name in files.values() if PurePosixPath(name).name != name]
-    if bad:
-        raise MmclustError(
-            "An image's file name is not a plain name",
-            where=raw,
-            expected="a name such as 000000000009.jpg, without folders",
-            found=some(bad),
-            do="fetch the source again, or correct file_name in the annotations",
-        )
 
 
 def _refuse_missing(
@@ -256,9 +192,12 @@ def _found_in_zip(
     archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
 ) -> dict[str, tuple[Place, int]]:
     with opened(archive) as packed:
-        chosen = _shortest([i.filename for i in packed.infolist()], absent, form)
-        infos = {path: packed.getinfo(name) for path, name in chosen.items()}
-    places = archive_places(archive, infos)
+        infos = packed.NameToInfo
+        chosen = {path: path for path in absent if form is str and path in infos}
+        if len(chosen) < len(absent):
+            chosen = _shortest(list(infos), absent, form)
+        infos = {path: infos[name] for path, name in chosen.items()}
+        places = archive_places(archive, packed, infos)
     return {path: (places[path], info.file_size) for path, info in infos.items()}
 
 
@@ -344,8 +283,9 @@ def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> 
             for name, info in packed.NameToInfo.items()
             if _fits(name, prefixes, classes)
         }
+        places = archive_places(archive, packed, infos)
     refuse_empty(archive, [name for name, i in infos.items() if i.file_size == 0])
-    return _by_class(archive_places(archive, infos))
+    return _by_class(places)
 
 
 def in_tar(
@@ -430,8 +370,9 @@ def readable_rows(
     rows: Sequence[Row], out: Path, earlier: Path | None = None
 ) -> list[Row]:
     """Return the rows such that every image can be read where its row says."""
-    containers = {row.container for row in rows if row.container}
-    packed = sorted(c for c in containers if needs_unpacking(c))
+    # A folder's files and a zip's members can be read, compressed or not.
+    unplaced = {r.container for r in rows if r.container and r.offset is None}
+    packed = sorted(c for c in unplaced if not (c.is_dir() or c.suffix == ".zip"))
     if not packed:
         return list(rows)
 
@@ -454,7 +395,7 @@ def readable_rows(
         images = track(read, f"writing {STORE}", len(sizes), "images")
         write_stored(path, images, _identity(packed))
     with opened(path) as archive:
-        places = archive_places(path, archive.NameToInfo)
+        places = archive_places(path, archive, archive.NameToInfo)
     moved = []
     for row in rows:
         if row.container in wanted:

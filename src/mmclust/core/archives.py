@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import lzma
 import mmap
+import os
 import shutil
 import tarfile
 import zipfile
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
         Iterable,
         Iterator,
         Mapping,
-        Sequence,
     )
     from pathlib import Path
 
@@ -120,7 +120,7 @@ def reading(found: Found) -> Iterator[Buffer]:
                 do="end other programs, or unpack the archive and give the folder "
                 "with --raw; if it cannot be so large, fetch the source again",
             ) from error
-        start = 0 if unpacked is not None else data_offsets(found.path, [info])[0]
+        start = 0 if unpacked is not None else data_offset(found.path, archive, info)
     if unpacked is not None:
         yield unpacked
         return
@@ -173,27 +173,23 @@ def is_stored(info: zipfile.ZipInfo) -> bool:
     return info.compress_type == zipfile.ZIP_STORED and not encrypted
 
 
-def data_offsets(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[int]:
-    """Return where members' bytes begin in their archive.
+def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin in its archive.
 
     The local header is read for it: its extra field may have another length
     than the central directory's (Info-ZIP writes them so).
     """
-    offsets = []
-    size = path.stat().st_size
-    with path.open("rb", buffering=0) as file:
-        for info in infos:
-            file.seek(info.header_offset)
-            header = file.read(30)
-            if header[:4] != b"PK\3\4" or len(header) < 30:  # noqa: PLR2004
-                raise damaged(path, f"no header for {info.filename}")
-            name_length = int.from_bytes(header[26:28], "little")
-            extra_length = int.from_bytes(header[28:30], "little")
-            start = info.header_offset + 30 + name_length + extra_length
-            if start + info.compress_size > size:
-                raise damaged(path, f"it ends inside {info.filename}")
-            offsets.append(start)
-    return offsets
+    assert packed.fp is not None
+    file = packed.fp.fileno()
+    header = os.pread(file, 30, info.header_offset)
+    if header[:4] != b"PK\3\4" or len(header) < 30:  # noqa: PLR2004
+        raise damaged(path, f"no header for {info.filename}")
+    name_length = int.from_bytes(header[26:28], "little")
+    extra_length = int.from_bytes(header[28:30], "little")
+    start = info.header_offset + 30 + name_length + extra_length
+    if start + info.compress_size > os.fstat(file).st_size:
+        raise damaged(path, f"it ends inside {info.filename}")
+    return start
 
 
 BLOCK = tarfile.BLOCKSIZE
@@ -218,7 +214,7 @@ def locate_members(
     within: Place | None = None,
 ) -> dict[str, Place]:
     """Find members of a tar archive without unpacking it."""
-    readable = archive.suffix == ".tar" and not is_compressed(archive)
+    readable = archive.suffix == ".tar" and _packing(archive) is None
     places: dict[str, Place] = {}
     with _walking(archive, within) as members:
         tracked = track(members, f"reading {archive.name}", unit="members")
@@ -262,18 +258,6 @@ def _chosen(
             )
         seen.add(name)
         yield name, tar, info
-
-
-def needs_unpacking(container: Path) -> bool:
-    """Return whether a container is a tar whose members cannot be read by offset."""
-    if container.is_dir() or zipfile.is_zipfile(container):
-        return False
-    return container.suffix != ".tar" or is_compressed(container)
-
-
-def is_compressed(archive: Path) -> bool:
-    """Return whether a tar's bytes have to be unpacked to be read."""
-    return _packing(archive) is not None
 
 
 def _packing(archive: Path) -> Callable[[Path], Any] | None:
@@ -366,17 +350,18 @@ class Place:
 
 
 def archive_places(
-    archive: Path, found: Mapping[str, zipfile.ZipInfo]
+    path: Path, packed: zipfile.ZipFile, found: Mapping[str, zipfile.ZipInfo]
 ) -> dict[str, Place]:
     """Return where members of a zip lie, by the keys they are given under."""
-    # Every header is visited, so that an archive cut short is noticed now.
-    offsets = data_offsets(archive, list(found.values()))
-    return {
-        image_id: Place(archive, info.filename, offset, info.file_size, info.CRC)
-        if is_stored(info)
-        else Place(archive, info.filename)
-        for (image_id, info), offset in zip(found.items(), offsets, strict=True)
-    }
+    places = {}
+    for key, info in found.items():
+        # Every header is visited, so that an archive cut short is noticed now.
+        offset = data_offset(path, packed, info)
+        places[key] = Place(path, info.filename)
+        if is_stored(info):
+            size, crc32 = info.file_size, info.CRC
+            places[key] = Place(path, info.filename, offset, size, crc32)
+    return places
 
 
 def write_stored(

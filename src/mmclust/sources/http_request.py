@@ -294,7 +294,8 @@ def _capped(
         size += len(chunk)
         came = response.num_bytes_downloaded
         if size > min(_LARGEST, max(CHUNK, _RATIO * came)):
-            expected = f"at most {_LARGEST:,} bytes, {_RATIO} for each compressed byte"
+            expected = f"at most {_RATIO} bytes for each compressed byte"
+            expected += f", {_LARGEST:,} in all"
             raise _odd_body(url, expected, f"{size:,} from {came:,} so far")
         yield chunk
 

@@ -23,7 +23,7 @@ import zlib
 from concurrent.futures import as_completed
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
 from mmclust.core.archives import BROKEN_ZIP
@@ -135,7 +135,7 @@ def _fetch_by_ranges(
         start, end = group[0][0], group[-1][1]
         data = read_range(http, Ask(version.url, start, end, version))
         part = copy.copy(archive)  # the same directory over the bytes of this group
-        part.fp = _RemoteFile(http, version, start, data)
+        part.fp = cast("Any", _RemoteFile(http, version, start, data))
         for *_, info in group:
             try:
                 body = part.read(info)
