@@ -203,8 +203,7 @@ PARTS = (
     "images.zip",
     "thumbnails.jpg",
     "README.md",
-)
-"""What a build writes; an earlier build's of these names goes when the next is done."""
+)  # what a build writes; an earlier build's of these names goes when the next is done
 
 
 @contextlib.contextmanager
@@ -238,8 +237,7 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 ALLOW = "allow_different"
-SHOWN = 8
-"""Classes that an error spells out."""
+SHOWN = 8  # classes that an error spells out
 
 
 def _opened(

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from mmclust.core.registry import Source
 
 
-SHOWN = 12
-"""Entries of a long note that are spelled out; the summary has all."""
+SHOWN = 12  # entries of a long note that are spelled out; the summary has all
 OF_SAMPLE = (
     "> **Built from the built-in sample.** Pictures and captions were drawn and "
     "composed by rules, in the publisher's format. They are not the published "
@@ -203,8 +202,7 @@ def _cell(text: str) -> str:
 
 
 PICTURES = 12
-SIDE = 96
-"""Pixels."""
+SIDE = 96  # pixels
 QUALITY = 80
 
 

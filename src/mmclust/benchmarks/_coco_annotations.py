@@ -90,12 +90,9 @@ class Instances:
     """Which category is seen in which image, in a annotations."""
 
     images: list[ImageRecord]
-    names: list[str]
-    """Of the categories, each once."""
-    image_rows: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``images``."""
-    name_rows: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``names``."""
+    names: list[str]  # of the categories, each once
+    image_rows: np.ndarray[Any, Any]  # int64 (a,): positions in `images`
+    name_rows: np.ndarray[Any, Any]  # int64 (a,): positions in `names`
     digest: str
 
 
@@ -208,17 +205,12 @@ class CocoObjects:
     """What an instances file says of where its a objects are."""
 
     images: dict[int, ImageRecord]
-    categories: tuple[str, ...]
-    """Names in the order of the file."""
-    image_ids: np.ndarray[Any, Any]
-    """int64 (a,)."""
-    names: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``categories``."""
-    boxes: np.ndarray[Any, Any]
-    """int32 (a, 4)."""
+    categories: tuple[str, ...]  # names in the order of the file
+    image_ids: np.ndarray[Any, Any]  # int64 (a,)
+    names: np.ndarray[Any, Any]  # int64 (a,): positions in `categories`
+    boxes: np.ndarray[Any, Any]  # int32 (a, 4)
     crowd: np.ndarray[Any, Any]
-    outlines: list[str]
-    """JSON of each; empty where not wanted or not given."""
+    outlines: list[str]  # JSON of each; empty where not wanted or not given
     digest: str
 
 

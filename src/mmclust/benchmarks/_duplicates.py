@@ -37,14 +37,10 @@ if TYPE_CHECKING:
     from mmclust.core.images import Images
 
 
-DISTANCE = 4
-"""Bits of 64 in which the hashes of near duplicates differ at most."""
-LISTED = 1_000_000
-"""Pairs of a kind that are listed; all are counted."""
-PAIRS = 1 << 16
-"""Pairs that are made at once to be listed."""
-FIRST = 5
-"""Pairs that the summary spells out."""
+DISTANCE = 4  # bits of 64 in which the hashes of near duplicates differ at most
+LISTED = 1_000_000  # pairs of a kind that are listed; all are counted
+PAIRS = 1 << 16  # pairs that are made at once to be listed
+FIRST = 5  # pairs that the summary spells out
 
 Pairs = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 _Members = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
@@ -311,14 +307,10 @@ def _table(
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SIDE = 32
-"""Pixels a side of the grey picture that is transformed."""
-LOW = 8
-"""Frequencies a side that are kept."""
-DRAFT = 128
-"""Pixels that each side of a JPEG decoded at a reduced scale has at least."""
-BLOCK = 4096
-"""Pictures that are transformed at once."""
+SIDE = 32  # pixels a side of the grey picture that is transformed
+LOW = 8  # frequencies a side that are kept
+DRAFT = 128  # pixels that each side of a JPEG decoded at a reduced scale has at least
+BLOCK = 4096  # pictures that are transformed at once
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -326,8 +318,7 @@ _JPEG = b"\xff\xd8\xff"
 class Fingerprints:
     """Of n pictures, in manifest order."""
 
-    digests: np.ndarray[Any, Any]
-    """sha256 of each file's bytes, (n,) of ``S32``."""
+    digests: np.ndarray[Any, Any]  # sha256 of each file's bytes, (n,) of `S32`
     hashes: np.ndarray[Any, Any]
     """uint64 (n,): the perceptual hash; 0 where the picture does not decode."""
     decoded: np.ndarray[Any, Any]

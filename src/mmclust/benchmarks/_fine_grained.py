@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 CAPTIONS = 5
 FOLDERS = ("Annotations", "Images")
 """Where the two files lie in a clone of the publisher's repository."""
-DISTRACTOR = re.compile(r"\d{12}\.jpg")
-"""COCO's name of an image of unlabeled2017."""
+DISTRACTOR = re.compile(r"\d{12}\.jpg")  # COCO's name of an image of unlabeled2017
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,7 @@ class FineGrained:
 
     captions: dict[str, tuple[str, ...]]
     """The five of each query image, as they are, by the image's stem."""
-    pool: list[str]
-    """All file names, in the order of the array."""
+    pool: list[str]  # all file names, in the order of the array
     where: str
     digests: dict[str, str]
 

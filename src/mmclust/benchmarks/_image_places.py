@@ -63,8 +63,7 @@ SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
 """Endings of files that are taken for images, in lower case: what Pillow decodes."""
 NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
 """What Pillow must have been built with, for some of them."""
-UNDECODED = _endings(_OTHERS)
-"""Endings of pictures that Pillow does not decode."""
+UNDECODED = _endings(_OTHERS)  # endings of pictures that Pillow does not decode
 
 
 def is_image(name: str) -> bool:

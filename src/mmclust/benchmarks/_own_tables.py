@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 TABLE = re.compile(
     r"(metadata|images|captions)\.(csv|tsv|txt|json|jsonl|parquet)|.+\.token(\.txt)?",
     re.IGNORECASE,
-)
-"""Names of the files that are read as tables."""
+)  # names of the files that are read as tables
 NAMES = (
     "file_name", "filename", "file", "image_file", "image_name", "image_path",
     "file_path", "filepath", "path", "image", "img", "image_id", "id",
@@ -40,15 +39,13 @@ LABELS = (
 """Columns of a class; the first of them that is there counts."""
 CAPTION = re.compile(
     r"((?:caption|text|prompt|sentence|comment|description)s?)_?(\d{0,9})"
-)
-"""Columns of captions, which may be numbered; all count."""
+)  # columns of captions, which may be numbered; all count
 DELIMITERS = ",\t;|"
 _TOKEN = re.compile(r"(?P<name>[^\t]+?)(?:#(?P<number>\d{1,9}))?\t(?P<caption>.*)")
 _ITEM = re.compile(
     r"(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|None|null|nan", re.DOTALL
 )
-_NESTED = re.compile(r"[\[({]\s*[\"']")
-"""Lists or objects in a list."""
+_NESTED = re.compile(r"[\[({]\s*[\"']")  # lists or objects in a list
 _BETWEEN = re.compile(r"\s*,\s*|\s+")
 
 
@@ -64,8 +61,7 @@ class Columns:
     unused: tuple[str, ...]
 
 
-Entries = list[tuple[str, dict[str, Any]]]
-"""Rows, each with its place for messages."""
+Entries = list[tuple[str, dict[str, Any]]]  # rows, each with its place for messages
 
 
 def read_table_file(path: Path) -> tuple[Columns | None, Entries, str]:

@@ -106,8 +106,7 @@ class Version:
 
     archive: str
     folder: str
-    files: Mapping[str, tuple[str, ...]]
-    """Of each split, in order."""
+    files: Mapping[str, tuple[str, ...]]  # of each split, in order
     labels: tuple[str, ...]
     """Kinds of labels of a record, in the order of the binary version's bytes; in the
     Python version, the keys."""

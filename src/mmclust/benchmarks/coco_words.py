@@ -67,12 +67,10 @@ class Part:
     """Train or val on its way through the filter."""
 
     name: str
-    folder: str
-    """Of the pictures, for instance ``val2014``."""
+    folder: str  # of the pictures, for instance `val2014`
     captions: dict[int, tuple[str, ...]]
     objects: CocoObjects
-    chosen: set[int]
-    """Images that stay."""
+    chosen: set[int]  # images that stay
     n_empty: int
     places: dict[int, Place] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)

@@ -50,8 +50,7 @@ TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 ROWS = (
     ("rows_of_files_left_out", "rows of files that are taken for no picture"),
     ("rows_that_say_nothing", "rows that say nothing of their picture"),
-)
-"""Keys of a table's note, and what they count."""
+)  # keys of a table's note, and what they count
 TABLES_HINT = "; tables are read if they are called metadata, captions or images"
 
 

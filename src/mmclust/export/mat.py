@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 HEADER = b"MATLAB 5.0 MAT-file, written by mmclust".ljust(116)
 """In place of scipy's, which holds the time."""
-MOST = 2**31 - 1
-"""Bytes of a variable that the format can say."""
+MOST = 2**31 - 1  # bytes of a variable that the format can say
 
 
 def export_mat(

@@ -12,7 +12,7 @@ from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
 from mmclust.sample.captions import pick
 from mmclust.sample.draw import Picture
-from mmclust.sample.fine_scenes import facts, fine_scene
+from mmclust.sample.fine_grained import facts, fine_scene
 from mmclust.sample.pack import write_archive, write_tar
 
 if TYPE_CHECKING:

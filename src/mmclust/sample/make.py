@@ -27,13 +27,11 @@ ALL = (
     "fine_grained",
     "wordnet",
     "norms",
-)
-"""The sources of the world, in the registry's order."""
+)  # the sources of the world, in the registry's order
 SHOWN_BY = {
     "karpathy_splits": ("coco2014", flickr.HUB),
     flickr.PUBLISHER: (flickr.HUB,),
-}
-"""Of sources that show, or say something of, others' pictures: whose."""
+}  # of sources that show, or say something of, others' pictures: whose
 PROTOCOLS = {"coco2017": f"{{coco_all.min_images: {MIN_IMAGES}}}"}
 """Options of benchmarks that a smaller source suggests."""
 

@@ -59,14 +59,10 @@ class Scene:
 class Thing:
     """One object on the canvas."""
 
-    group: int
-    """Its position in ``Scene.groups``; -1 for decor, which is not annotated."""
-    parts: list[Part]
-    """Its polygons, in pixels."""
-    colours: tuple[str, str]
-    """Names of its colour and of its second one."""
-    texture: str
-    """How its coat is patterned."""
+    group: int  # its position in `Scene.groups`; -1 for decor, which is not annotated
+    parts: list[Part]  # its polygons, in pixels
+    colours: tuple[str, str]  # names of its colour and of its second one
+    texture: str  # how its coat is patterned
 
 
 def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:

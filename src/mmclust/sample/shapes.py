@@ -19,8 +19,7 @@ Array = np.ndarray[Any, Any]
 class Part:
     """One outline of a recipe."""
 
-    paint: str
-    """The name of its colour."""
+    paint: str  # the name of its colour
     loops: tuple[Array, ...]
     """Closed polygons, float (n, 2), on the recipe's grid of 100 x 100; what
     lies inside an even number of them is a hole."""

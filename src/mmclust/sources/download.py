@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from mmclust.sources.parts import Part
     from mmclust.sources.verify import Facts
 
-PIECE = 16 << 20
-"""Bytes of a range; so many times the connections are held in memory."""
+PIECE = 16 << 20  # bytes of a range; so many times the connections are held in memory
 DELETED = (
     "the wrong copy has been deleted; fetch again; if it stays so, the file at its "
     "source has changed"
@@ -65,8 +64,7 @@ class Network:
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     patience: Patience = field(default_factory=Patience)
-    connections: int = 4
-    """At once: over files, and over ranges of a large file."""
+    connections: int = 4  # at once: over files, and over ranges of a large file
 
 
 class _TakenAwayError(Exception):

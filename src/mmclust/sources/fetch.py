@@ -56,8 +56,7 @@ SAMPLE_REGISTRY = Path("data/sample/registry.yaml")
 class Choice:
     """Which pictures of a source are wanted."""
 
-    lists: tuple[str, ...]
-    """Other sources, whose files say which."""
+    lists: tuple[str, ...]  # other sources, whose files say which
     pictures: Callable[[Path], Iterable[str]]
     """Given a folder that holds a folder for each source, returns paths such as
     ``train2017/000000000009.jpg``; others than this source's do no harm."""

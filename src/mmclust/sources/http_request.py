@@ -41,10 +41,8 @@ _ADVICE = {
     403: "the source may need a token or accepted terms on its own page: see "
     "`mmclust sources show`; or ",
 }
-_ANY_HEADER = zlib.MAX_WBITS | 32
-"""For zlib: gzip's header, or its own."""
-_RATIO = 200
-"""Beyond it a compressed body of unknown size is taken for a bomb."""
+_ANY_HEADER = zlib.MAX_WBITS | 32  # for zlib: gzip's header, or its own
+_RATIO = 200  # beyond it a compressed body of unknown size is taken for a bomb
 _LARGEST = 4 << 30
 """Bytes of a body whose size neither the registry nor the server states."""
 _PROGRESS = 1 << 20
@@ -57,22 +55,17 @@ _RANDOM = secrets.SystemRandom()
 class Timeouts:
     """How long a server may keep us waiting, in seconds."""
 
-    connect: float = 10.0
-    """Until it accepts the connection."""
-    read: float = 60.0
-    """Between two pieces of data."""
+    connect: float = 10.0  # until it accepts the connection
+    read: float = 60.0  # between two pieces of data
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long one server is tried; times in seconds."""
 
-    attempts: int = 5
-    """In a row without progress."""
-    first: float = 1.0
-    """The first wait, at most; it doubles from then on."""
-    longest: float = 60.0
-    """A wait of our own."""
+    attempts: int = 5  # in a row without progress
+    first: float = 1.0  # the first wait, at most; it doubles from then on
+    longest: float = 60.0  # a wait of our own
     asked: float = 300.0
     """A wait that the server asks for; if it asks for more, we give up."""
 
@@ -84,8 +77,7 @@ class Version:
     url: str
     etag: str = ""
     modified: str = ""
-    total: int | None = None
-    """Bytes of the whole file."""
+    total: int | None = None  # bytes of the whole file
 
     @property
     def validator(self) -> str:
@@ -100,26 +92,20 @@ class Ask:
 
     url: str
     start: int = 0
-    end: int | None = None
-    """The first byte not wanted."""
-    version: Version | None = None
-    """Of the answer that the range continues."""
+    end: int | None = None  # the first byte not wanted
+    version: Version | None = None  # of the answer that the range continues
 
 
 @dataclass(frozen=True)
 class Stream:
     """A file on its way, in pieces of at most 1 MiB."""
 
-    url: str
-    """Where it comes from, after redirects."""
+    url: str  # where it comes from, after redirects
     chunks: Iterator[bytes]
     version: Version
-    content_type: str = ""
-    """What the sender says it is; empty for a file."""
-    ranges: bool = False
-    """Whether the sender says that parts can be had."""
-    partial: bool = False
-    """Whether it is the part that was asked for."""
+    content_type: str = ""  # what the sender says it is; empty for a file
+    ranges: bool = False  # whether the sender says that parts can be had
+    partial: bool = False  # whether it is the part that was asked for
 
 
 @dataclass(frozen=True)
@@ -130,8 +116,7 @@ class Http:
     timeouts: Timeouts
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By host: the *name* of the environment variable that holds the token."""
-    stop: Stop = field(default_factory=Stop, repr=False)
-    """Ends all that is under way."""
+    stop: Stop = field(default_factory=Stop, repr=False)  # ends all that is under way
 
 
 class FetchError(MmclustError):

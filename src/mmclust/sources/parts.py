@@ -54,20 +54,15 @@ def work_folder(out: Path) -> Path:
 class Part:
     """What has arrived of a file, under a private name."""
 
-    source: SourceFile
-    """What it is going to be."""
+    source: SourceFile  # what it is going to be
     path: Path
     file: BinaryIO
-    hashed: Hashed
-    """What counts; bytes that lie beyond are overwritten."""
-    version: Version | None = None
-    """Whose bytes they are; ``None`` while there are none."""
+    hashed: Hashed  # what counts; bytes that lie beyond are overwritten
+    version: Version | None = None  # whose bytes they are; `None` while there are none
     continued: bool = False
     """Whether they came in more than one answer, so that they might not fit."""
-    doubts: int = 0
-    """How often a server's ranges turned out not to fit."""
-    over_http: bool = False
-    """Whether some of the bytes came in the clear."""
+    doubts: int = 0  # how often a server's ranges turned out not to fit
+    over_http: bool = False  # whether some of the bytes came in the clear
 
     @property
     def size(self) -> int:

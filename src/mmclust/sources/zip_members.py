@@ -57,11 +57,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _BATCH = 8 << 20
-_WASTE = 0.04
-"""Share of a batch that may be bytes nobody asked for."""
+_WASTE = 0.04  # share of a batch that may be bytes nobody asked for
 _BLOCK = 1 << 16
-_LARGEST = 256 << 20
-"""Bytes of a picture whose size nobody states."""
+_LARGEST = 256 << 20  # bytes of a picture whose size nobody states
 _TRIES = 3
 _KEEP_TRIES = 1000
 _IMAGE = re.compile(
