@@ -22,8 +22,8 @@ from mmclust.benchmarks._duplicates import (
     perceptual_hashes,
     small_picture,
 )
-from mmclust.core.io import read_table
 from mmclust.core.images import Images
+from mmclust.core.io import read_table
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 

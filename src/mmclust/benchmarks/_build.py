@@ -72,7 +72,7 @@ def build_benchmark(
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
     with writing(summary_path(out)) as beside, staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, out)
+        digest = _write_rows(name, built, raw, folder)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
@@ -104,9 +104,9 @@ def _plain_text(name: str, built: Built) -> Built:
     return replace(built, labels=labels, hidden=hidden)
 
 
-def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> str:
+def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
-    rows = readable_rows(store_pictures(built, folder), folder, out)
+    rows = readable_rows(store_pictures(built, folder), folder)
     containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",

@@ -16,7 +16,7 @@ from mmclust.benchmarks._source_files import (
     require,
     source_facts,
 )
-from mmclust.benchmarks._splits import unknown_split
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
@@ -58,7 +58,7 @@ def build_single_category(
     """Choose images that show one category, by the categories' counts."""
     check_folder(raw)
     sources: dict[str, str] = {}
-    parts = [_single_category(raw, name, sources) for name in _splits_of(split)]
+    parts = [_single_category(raw, name, sources) for name in splits_of(split, SPLITS)]
     counts, kept = _choose(raw, parts, keep, what)
     n_empty = sum(_attach_captions(raw, part, sources, images) for part in parts)
     rows, containers = _rows(raw, parts, images)
@@ -101,15 +101,6 @@ def _choose(
             "is an option",
         )
     return counts, kept
-
-
-def _splits_of(split: str) -> list[str]:
-    names = split.split("+")
-    for name in names:
-        if name not in SPLITS or names.count(name) > 1:
-            known = [*SPLITS, "+".join(SPLITS)]
-            raise unknown_split(split, known, "the protocol's own split is train2017")
-    return names
 
 
 def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:

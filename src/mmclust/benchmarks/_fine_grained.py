@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, look_for
+from mmclust.benchmarks._source_files import lacking, look_for, source_folders
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
 from mmclust.core.text import json_value, shown, utf8, whole
@@ -51,7 +51,7 @@ class FineGrained:
 
 
 def read_fine_grained(
-    folders: Sequence[Path], stem: str, query: re.Pattern[str]
+    stem: str, query: re.Pattern[str], folders: Sequence[Path]
 ) -> FineGrained:
     """Read captions and pool, and check that they belong together."""
     names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
@@ -198,20 +198,23 @@ class Originals:
 
 def build_fine_grained(
     raw: Path,
-    folders: Sequence[Path],
-    fine: FineGrained,
-    path_of: Callable[[str], str],
-    originals: Originals,
+    sources: Sequence[str],
+    read: Callable[[Sequence[Path]], FineGrained],
+    folder: str,
+    read_originals: Callable[[Sequence[Path], Sequence[str]], Originals],
     published: tuple[int, int],
     *,
     images: bool,
 ) -> Built:
     """Make the whole pool into rows: queries have captions, distractors none."""
+    folders = source_folders(raw, sources)
+    fine = read(folders)
+    originals = read_originals(folders, list(fine.captions))
     _check_published(fine, published)
     _check_originals(fine, originals)
     stems = [name.removesuffix(".jpg") for name in fine.pool]
     files = {
-        stem: path_of(stem) if stem in fine.captions else f"{UNLABELED}/{stem}.jpg"
+        stem: f"{folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
         for stem in stems
     }
     places = locate_files(folders, files) if images else {}

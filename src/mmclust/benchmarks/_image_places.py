@@ -8,7 +8,6 @@ from its start, and pictures that are rows of an array, as PNGs.
 from __future__ import annotations
 
 import os
-import zlib
 from dataclasses import replace
 from functools import lru_cache
 from posixpath import splitext
@@ -18,7 +17,6 @@ from mmclust.benchmarks._source_files import container_notes
 from mmclust.core.archives import (
     Place,
     archive_places,
-    listed,
     locate_members,
     opened,
     read_members,
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import (
         Callable,
         Collection,
-        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -356,18 +353,10 @@ def store_pictures(built: Built, out: Path) -> list[Row]:
         return built.rows
     pictures = track(built.pictures, f"writing {STORE}", len(built.rows), "images")
     places = write_stored(out / STORE, pictures)
-    return [
-        replace(
-            row, container=p.container, offset=p.offset, length=p.length, crc32=p.crc32
-        )
-        for row in built.rows
-        for p in (places[row.member],)
-    ]
+    return [_moved(row, places[row.member]) for row in built.rows]
 
 
-def readable_rows(
-    rows: Sequence[Row], out: Path, earlier: Path | None = None
-) -> list[Row]:
+def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
     """Return the rows such that every image can be read where its row says."""
     # A folder's files and a zip's members can be read, compressed or not.
     unplaced = {r.container for r in rows if r.container and r.offset is None}
@@ -378,51 +367,33 @@ def readable_rows(
     def name(container: Path, member: str) -> str:
         return member if len(packed) == 1 else f"{container.name}/{member}"
 
-    wanted: dict[Path, dict[str, int]] = {container: {} for container in packed}
+    wanted: dict[Path, set[str]] = {container: set() for container in packed}
     for row in rows:
         if row.container in wanted:
-            wanted[row.container][row.member] = row.length or 0
-    sizes = {name(c, m): size for c in packed for m, size in wanted[c].items()}
-    path, before = out / STORE, (earlier or out) / STORE
-    same = listed(before) == (sizes, _identity(packed))
-    if not same or not _linked(before, path):
-        read = (
-            (name(container, member), data)
-            for container in packed
-            for member, data in read_members(container, wanted[container])
-        )
-        images = track(read, f"writing {STORE}", len(sizes), "images")
-        write_stored(path, images, _identity(packed))
-    with opened(path) as archive:
-        places = archive_places(path, archive, archive.NameToInfo)
-    moved = []
-    for row in rows:
-        if row.container in wanted:
-            p = places[name(row.container, row.member)]
-            row = replace(  # noqa: PLW2901 - the same image, elsewhere
-                row, container=path, member=p.member, offset=p.offset, crc32=p.crc32
-            )
-        moved.append(row)
-    return moved
+            wanted[row.container].add(row.member)
+    read = (
+        (name(container, member), data)
+        for container in packed
+        for member, data in read_members(container, wanted[container])
+    )
+    n_images = sum(map(len, wanted.values()))
+    images = track(read, f"writing {STORE}", n_images, "images")
+    places = write_stored(out / STORE, images)
+    return [
+        _moved(row, places[name(row.container, row.member)])
+        if row.container in wanted
+        else row
+        for row in rows
+    ]
 
 
-def _linked(earlier: Path, path: Path) -> bool:
-    """Give a file a second name, where the file system can; it is never changed."""
-    if path == earlier:
-        return True
-    try:
-        path.hardlink_to(earlier.resolve())
-    except OSError:
-        return False
-    return True
-
-
-def _identity(archives: Iterable[Path]) -> bytes:
-    """Return what tells archives apart: name, size, and the check at their end."""
-    lines = []
-    for path in archives:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 64))
-            tail = zlib.crc32(file.read())
-        lines.append(f"{path.name} {path.stat().st_size} {tail:08x}")
-    return "\n".join(lines).encode()
+def _moved(row: Row, p: Place) -> Row:
+    """Return the row of the same image elsewhere."""
+    return replace(
+        row,
+        container=p.container,
+        member=p.member,
+        offset=p.offset,
+        length=p.length,
+        crc32=p.crc32,
+    )

@@ -52,7 +52,10 @@ def pixels_built(
     """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits."""
     rows: list[Row] = []
     labels: dict[str, str] = {}
+    counts: dict[str, dict[str, int]] = {}
     for split, part in parts.items():
+        of = Counter(part.labels.tolist())
+        counts[split] = {name: of[i] for i, name in enumerate(classes)}
         _, height, width, _ = part.rgb.shape
         for i, label in enumerate(part.labels.tolist()):
             name = f"{split}_{i:05d}"
@@ -65,21 +68,11 @@ def pixels_built(
         labels,
         roles.protocol,
         sources,
-        notes | {"classes_per_split": _class_counts(parts, classes)},
+        notes | {"classes_per_split": counts},
         fit=roles.fit,
         evaluate=roles.evaluate,
         pictures=_pngs(parts) if images else None,
     )
-
-
-def _class_counts(
-    parts: Mapping[str, Pixels], classes: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    counts = {split: Counter(part.labels.tolist()) for split, part in parts.items()}
-    return {
-        split: {name: count[i] for i, name in enumerate(classes)}
-        for split, count in counts.items()
-    }
 
 
 def _pngs(parts: Mapping[str, Pixels]) -> Iterator[tuple[str, bytes]]:

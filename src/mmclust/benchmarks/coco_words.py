@@ -150,7 +150,10 @@ def _parts(
     parts = [_read(folders, name, year, params, digests) for name in names]
     if params.filter == "published":
         for part in parts:
-            _drop_bare(part)
+            # The first rule needs no picture; crowds are objects.
+            bare = part.chosen - set(part.objects.image_ids.tolist())
+            part.dropped["no_object"] = len(bare)
+            part.chosen -= bare
     return parts
 
 
@@ -250,15 +253,8 @@ _GREY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B")
 """What decodes to an array of two dimensions."""
 
 
-def _drop_bare(part: Part) -> None:
-    """Apply the filter's first rule, which needs no picture; crowds are objects."""
-    bare = part.chosen - set(part.objects.image_ids.tolist())
-    part.dropped["no_object"] = len(bare)
-    part.chosen = part.chosen - bare
-
-
 def _drop(part: Part, raw: Path) -> None:
-    """Apply the other two: stored in grey; a category whose name has several words."""
+    """Apply the other rules: stored in grey; a category of a name of several words."""
     objects = part.objects
     grey = _grey(part, sorted(part.chosen), raw) if part.places else set()
     left = part.chosen - grey

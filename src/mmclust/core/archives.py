@@ -74,15 +74,6 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise damaged(path, error) from error
 
 
-def listed(path: Path) -> tuple[dict[str, int], bytes]:
-    """Return the sizes of a zip's members and its comment; nothing for another file."""
-    if not zipfile.is_zipfile(path):
-        return {}, b""
-    with opened(path) as archive:
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        return sizes, archive.comment
-
-
 def damaged(
     path: Path, error: object, kind: str = "zip", member: str | None = None
 ) -> MmclustError:
@@ -365,7 +356,7 @@ def archive_places(
 
 
 def write_stored(
-    path: Path, members: Iterable[tuple[str, bytes | Path]], comment: bytes = b""
+    path: Path, members: Iterable[tuple[str, bytes | Path]]
 ) -> dict[str, Place]:
     """Write a zip without compression or dates: equal members give equal bytes."""
     places: dict[str, Place] = {}
@@ -373,7 +364,6 @@ def write_stored(
         writing(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
-        archive.comment = comment
         for name, data in members:
             info = zipfile.ZipInfo(name)  # dated 1980, as every other
             info.create_system = 3  # Unix, on every system
