@@ -5,5 +5,5 @@ places; its tables are in ``data``), ``shapes`` (how a drawing becomes polygons)
 ``scene`` (what stands where), ``captions`` (what people would say), ``draw`` (pixels,
 masks, boxes), ``coco`` (COCO's pictures and files). Then the other sources:
 ``pascal``, ``fine_grained`` (near copies, and captions that tell them apart),
-``flickr``, ``norms`` (and nouns); last ``pack`` and ``make``.
+``flickr``, ``norms`` (and nouns); last ``make``.
 """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.io import writing
 from mmclust.core.seeds import generator
 from mmclust.sample.draw import Picture
-from mmclust.sample.pack import write_archive
 from mmclust.sample.scene import Wanted
 from mmclust.sample.world import CATEGORIES
 
@@ -29,6 +30,8 @@ LAST_ID = 581_929  # the highest of COCO 2017
 # COCO marks large groups as a crowd. The protocols count them as evidence, so some
 # pictures fall out of COCO-cross only for a crowd at their edge.
 CROWD_ALONE, CROWD_BESIDE = 0.02, 0.15
+# Archives carry dates; a fixed one keeps their bytes the same.
+DATE = (2017, 9, 1, 0, 0, 0)
 
 
 def plan(seed: int, n_images: int | None = None) -> list[Picture]:
@@ -191,3 +194,15 @@ def _numbered(
     """Give ids in order, then shuffle."""
     numbered = [{**a, "id": number} for number, a in enumerate(annotations, start=1)]
     return [numbered[i] for i in order.permutation(len(numbered))]
+
+
+def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> Path:
+    """Write a zip."""
+    method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    with writing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, DATE)
+            info.create_system = 3  # Unix, whatever system this is
+            info.external_attr = (0o40755 if name.endswith("/") else 0o100644) << 16
+            archive.writestr(info, content, method)
+    return path

@@ -18,9 +18,15 @@ import numpy as np
 from mmclust.core.io import write_array, write_bytes
 from mmclust.core.seeds import generator
 from mmclust.sample.captions import pick
-from mmclust.sample.coco import LAST_ID, UNLABELED, VAL_2014, file_name, plan
+from mmclust.sample.coco import (
+    LAST_ID,
+    UNLABELED,
+    VAL_2014,
+    file_name,
+    plan,
+    write_archive,
+)
 from mmclust.sample.draw import Picture
-from mmclust.sample.pack import write_archive
 from mmclust.sample.scene import SIZES, Group, Scene
 from mmclust.sample.world import (
     CATEGORIES,
