@@ -46,6 +46,8 @@ def data_card(
     """Return the card in Markdown, with the hub's front matter."""
     doc = inspect.cleandoc(plugin_doc or "").strip()
     title, _, about = doc.partition("\n\n")
+    notes = summary["notes"].items()
+    notes = [f"- {_cell(k.replace('_', ' '))}: {_plain(v)}" for k, v in notes]
     parts = [
         _front_matter(summary, origins),
         f"# {summary['benchmark']}",
@@ -60,7 +62,7 @@ def data_card(
         "## Classes",
         _classes(summary["per_class"]),
         "## What was left out, and other notes",
-        _notes(summary["notes"]),
+        "\n".join(notes) or "None.",
         *_duplicates(summary.get("duplicates")),
         "## Sources",
         _sources(summary, origins),
@@ -96,20 +98,20 @@ def _counts(summary: Mapping[str, Any]) -> str:
     captions = f"{summary['captions']:,}"
     if summary["captions"]:
         captions += f" ({each['min']} to {each['max']} an image, mean {each['mean']:g})"
+    expected = summary["expected"]
+    verdict = (
+        "equal, class by class" if expected["matches"] else "**different**, allowed"
+    )
+    if expected["matches"] is None:
+        verdict = f"not compared: {expected['why']}"
     rows = [
         ("version of the protocol", summary["protocol"]),
         ("images", f"{summary['images']:,}"),
         ("classes", f"{summary['n_classes']:,}"),
         ("captions", captions),
-        ("against the published counts", _verdict(summary["expected"])),
+        ("against the published counts", verdict),
     ]
     return _table(("", ""), rows)
-
-
-def _verdict(expected: Mapping[str, Any]) -> str:
-    if expected["matches"] is None:
-        return f"not compared: {expected['why']}"
-    return "equal, class by class" if expected["matches"] else "**different**, allowed"
 
 
 def _splits(summary: Mapping[str, Any]) -> str:
@@ -130,11 +132,6 @@ def _classes(per_class: Mapping[str, int]) -> str:
         f"<details><summary>Images of each of the {len(rows):,} classes</summary>\n\n"
         f"{_table(('class', 'images'), rows)}\n\n</details>"
     )
-
-
-def _notes(notes: Mapping[str, Any]) -> str:
-    lines = [f"- {_cell(k.replace('_', ' '))}: {_plain(v)}" for k, v in notes.items()]
-    return "\n".join(lines) or "None."
 
 
 def _plain(value: Any) -> str:

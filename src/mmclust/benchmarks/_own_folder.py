@@ -155,7 +155,10 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             else "no file",
             do="give the directory that holds the pictures with --raw",
         )
-    odd = [repr(name) for name in (str(root), *pictures) if _is_odd(name)]
+    names = (str(root), *pictures)
+    odd = [
+        repr(n) for n in names if n.encode("utf-8", "backslashreplace").decode() != n
+    ]
     if odd:
         raise MmclustError(
             "File names are not UTF-8",
@@ -164,10 +167,6 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             found=some(odd),
             do="rename these files",
         )
-
-
-def _is_odd(name: str) -> bool:
-    return name.encode("utf-8", "backslashreplace").decode() != name
 
 
 def written(name: str) -> str:

@@ -298,18 +298,14 @@ def _quoted_texts(inner: str) -> list[str] | None:
                 raise ValueError(f"[{written(inner)[:78]}]")
             return None
         if item["text"] is not None:
-            items.append(_unquoted(item["text"]))
+            quoted = item["text"].replace("\r", "\\r").replace("\n", "\\n")
+            try:  # as Python reads it; a line break is one
+                items.append(str(ast.literal_eval(quoted)))
+            except SyntaxError as error:
+                shown = written(item["text"])[:60]
+                raise ValueError(f"{shown}: {error.msg}") from error
         at = after.end() if after else item.end()
     return items
-
-
-def _unquoted(quoted: str) -> str:
-    """Return the text of a quoted one, as Python reads it; a line break is one."""
-    line = quoted.replace("\r", "\\r").replace("\n", "\\n")
-    try:
-        return str(ast.literal_eval(line))
-    except SyntaxError as error:
-        raise ValueError(f"{written(quoted)[:60]}: {error.msg}") from error
 
 
 def unusable(where: str, found: object, expected: str = "") -> MmclustError:

@@ -51,7 +51,15 @@ def export_mat(
         "label_mapping": mapping,
     }
     target = out / f"{content.manifest.benchmark}_{'_'.join(features)}.mat"
-    _refuse_large(values, target)
+    for name, value in values.items():
+        if value.nbytes > MOST:
+            raise MmclustError(
+                "An array is too large for a MATLAB v5 file",
+                where=f"{target}, {name}",
+                expected="at most 2 GiB",
+                found=f"{value.nbytes:,} bytes",
+                do="export as csv, or read the .npy files",
+            )
     written = place(target, lambda path: _save(path, values))
     if written:
         text = "".join(f"{ids[row]}\n" for row in rows)
@@ -77,18 +85,6 @@ def _views(features: Mapping[str, Features]) -> dict[str, np.ndarray[Any, Any]]:
             )
         chosen[view] = features[names[0]].views[view]
     return chosen
-
-
-def _refuse_large(values: Mapping[str, np.ndarray[Any, Any]], target: Path) -> None:
-    for name, value in values.items():
-        if value.nbytes > MOST:
-            raise MmclustError(
-                "An array is too large for a MATLAB v5 file",
-                where=f"{target}, {name}",
-                expected="at most 2 GiB",
-                found=f"{value.nbytes:,} bytes",
-                do="export as csv, or read the .npy files",
-            )
 
 
 def _save(path: Path, values: Mapping[str, np.ndarray[Any, Any]]) -> None:

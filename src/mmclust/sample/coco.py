@@ -55,7 +55,10 @@ def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]
         # Every category gets its turn to be the subject.
         if number % len(everyone) == 0:
             turns = rng.permutation(everyone)
-        yield _mixed(rng, int(turns[number % len(everyone)]))
+        subject = int(turns[number % len(everyone)])
+        others = companions(rng, subject, int(rng.integers(1, 4)))
+        beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
+        yield (Wanted(subject), *beside)
     yield from ((),) * EMPTY[split]
 
 
@@ -65,13 +68,6 @@ def _alone(rng: np.random.Generator, split: str) -> list[int]:
     if split == TRAIN:
         return by_count
     return [int(i) for i in rng.choice(by_count, VAL_ALONE, replace=False)]
-
-
-def _mixed(rng: np.random.Generator, subject: int) -> tuple[Wanted, ...]:
-    """Give a subject one to three companions, mostly from the same places."""
-    others = companions(rng, subject, int(rng.integers(1, 4)))
-    beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
-    return (Wanted(subject), *beside)
 
 
 def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:

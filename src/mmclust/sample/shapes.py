@@ -31,11 +31,6 @@ def _ngon(sides: int, turn: float = 0.5) -> Array:
     return np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
-def _superellipse(power: float) -> Array:
-    circle = _ngon(32)
-    return np.sign(circle) * np.abs(circle) ** power
-
-
 def _dome() -> Array:
     angles = np.pi * np.arange(17) / 16
     return np.stack([np.cos(angles), 1 - 2 * np.sin(angles)], 1)
@@ -63,7 +58,7 @@ OUTLINES: dict[str, tuple[Array, ...]] = {
     "hex": (_ngon(6),),
     "oct": (_ngon(8) / np.cos(np.pi / 8),),
     "oval": (OVAL,),
-    "pill": (_superellipse(0.45),),
+    "pill": (np.sign(OVAL) * np.abs(OVAL) ** 0.45,),
     "dome": (_dome(),),
     "cloud": (_cloud(),),
     "crescent": (_crescent(),),

@@ -354,16 +354,12 @@ def chooser(
                 error.replace(str(raw), str(folder.parent))
                 raise
         return {
-            name: [path for path in paths if _is_in(path, file.contains)]
+            name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
             for name, file in source.files.items()
             if file.is_pictures
         }
 
     return choose
-
-
-def _is_in(path: str, patterns: Iterable[str]) -> bool:
-    return any(PurePosixPath(path).match(pattern) for pattern in patterns)
 
 
 @contextlib.contextmanager
