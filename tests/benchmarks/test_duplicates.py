@@ -6,7 +6,6 @@ import io
 import zipfile
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -244,14 +243,3 @@ def test_hashes_are_close_to_those_of_full_size():
         pair = np.stack([small_picture(data), np.asarray(full)])
         one, two = perceptual_hashes(pair)
         assert np.bitwise_count(one ^ two) <= 2
-
-
-def test_against_the_imagehash_library():
-    """The same bits as its phash, on what it is given."""
-    imagehash = pytest.importorskip("imagehash")
-    for seed in range(5):
-        image = picture(seed, 100)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        ours = perceptual_hashes(small_picture(buffer.getvalue())[None])[0]
-        assert f"{ours:016x}" == str(imagehash.phash(image))
