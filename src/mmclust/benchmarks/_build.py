@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._card import data_card, thumbnail_strip
@@ -90,13 +91,18 @@ def build_benchmark(
 def _plain_text(name: str, built: Built) -> Built:
     """Bring class names into one Unicode form; refuse text that cannot be written."""
     captions = {row.image_id: row.captions for row in built.rows}
-    for row in built.rows:
-        whole(row.image_id, f"{name}, the id of an image")
-        whole(row.member, f"{name}, the file of {row.image_id}")
-    for each in (captions, *built.alternatives.values()):
-        for image_id, texts in each.items():
-            for text in texts:
-                whole(text, f"{name}, a caption of {image_id}")
+    others = [t for each in built.alternatives.values() for t in each.values()]
+    texts = chain(*((r.image_id, r.member, *r.captions) for r in built.rows), *others)
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:  # of so many texts, which one is it?
+        for row in built.rows:
+            whole(row.image_id, f"{name}, the id of an image")
+            whole(row.member, f"{name}, the file of {row.image_id}")
+        for each in (captions, *built.alternatives.values()):
+            for image_id, of_image in each.items():
+                for text in of_image:
+                    whole(text, f"{name}, a caption of {image_id}")
     labels, hidden = (
         {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
         for each in (built.labels, built.hidden)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -121,16 +121,15 @@ def read_captions(
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images."""
     content, digest = decode_file(found, _CaptionsFile)
-    captions: dict[int, list[str]] = {}
+    captions: defaultdict[int, list[str]] = defaultdict(list)
     n_empty = 0
     # Most captions are of other images: found by array, not by a loop over all.
     ids = column(content.annotations, "image_id")
     sought = ids if wanted is None else np.fromiter(wanted, np.int64, len(wanted))
-    for row in np.flatnonzero(np.isin(ids, sought)).tolist():
-        entry = content.annotations[row]
+    rows = np.flatnonzero(np.isin(ids, sought)).tolist()
+    for entry in map(content.annotations.__getitem__, rows):
         if text := entry.caption.strip():
-            text = text if strip else entry.caption
-            captions.setdefault(entry.image_id, []).append(text)
+            captions[entry.image_id].append(text if strip else entry.caption)
         else:
             n_empty += 1
     return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest

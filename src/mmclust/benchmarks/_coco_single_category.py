@@ -167,14 +167,16 @@ def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[P
         containers |= {place.container for place in places.values()}
         rows += [
             row_at(
-                image.image_id,
-                places.get(image.image_id),
-                f"{part.split}/{image.file}",
+                image_id,
+                places.get(image_id),
+                f"{part.split}/{file}",
                 SPLITS[part.split],
                 part.captions.get(image.id, ()),
                 (image.width, image.height),
             )
-            for image, _ in part.chosen
+            for (image, _), (image_id, file) in zip(
+                part.chosen, files.items(), strict=True
+            )
         ]
     return rows, containers
 
