@@ -177,7 +177,6 @@ def summarise(
 
 
 def _write_beside(out: Path, built: Built) -> None:
-    """Write other captions, folds and objects, where there are."""
     for kind, captions in built.alternatives.items():
         _write_column(out / f"captions_{kind}.parquet", "captions", captions)
     if built.folds:
@@ -273,7 +272,6 @@ def _compared(
     *,
     allow: bool,
 ) -> dict[str, Any]:
-    """Compare what was built with what the protocol yields."""
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
     record: dict[str, Any] = {
         "matches": found == wanted,

@@ -104,7 +104,6 @@ def _choose(
 
 
 def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
-    """Return the images of a split whose annotations name one category."""
     member = f"annotations/instances_{split}.json"
     instances = read_instances(require(raw, ANNOTATIONS, member))
     sources[member] = instances.digest
@@ -158,7 +157,6 @@ def _attach_captions(
 
 
 def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[Path]]:
-    """Return the manifest's rows and the containers of their images."""
     rows = []
     containers = set()
     for part in parts:

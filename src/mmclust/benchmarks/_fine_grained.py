@@ -255,7 +255,6 @@ def first_five(
 
 
 def _check_published(fine: FineGrained, published: tuple[int, int]) -> None:
-    """Refuse another number of queries in a pool of the published size."""
     n_queries, n_images = published
     if len(fine.pool) == n_images and len(fine.captions) != n_queries:
         raise MmclustError(

@@ -388,7 +388,6 @@ def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
 
 
 def _moved(row: Row, p: Place) -> Row:
-    """Return the row of the same image elsewhere."""
     return replace(
         row,
         container=p.container,

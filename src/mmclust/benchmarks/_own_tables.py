@@ -106,7 +106,6 @@ def plain_name(column: str) -> str:
 
 
 def _columns(names: list[str], path: Path) -> Columns:
-    """Tell what each column holds."""
     plain = {name: plain_name(name) for name in names}
     twice = [name for name, n in Counter(names).items() if n > 1 and name]
     if twice:

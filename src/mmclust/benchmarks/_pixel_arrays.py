@@ -174,7 +174,6 @@ def check_records(size: int, record: int, where: str) -> int:
 
 
 def _read(data: bytes, version: Version, where: str) -> Split:
-    """Read one file of either version."""
     if version.binary:
         n_labels = len(version.labels)
         count = check_records(len(data), n_labels + PIXELS, where)
@@ -285,7 +284,6 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _no_bytes() -> bytes:
-    """Return no bytes, which Python 3 writes so in Python 2's protocols."""
     return b""
 
 

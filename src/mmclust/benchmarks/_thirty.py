@@ -148,7 +148,6 @@ def draw_built(
 def _deal(
     names: Sequence[str], draw: Draw, benchmark: str, kind: str
 ) -> dict[str, list[str]]:
-    """Return the file names of one class by split."""
     rng = generator(draw.seed, "benchmarks", benchmark, kind)
     order = rng.permutation(len(names))[: draw.images_per_class].tolist()
     dealt: dict[str, list[str]] = {}

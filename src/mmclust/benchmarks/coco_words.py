@@ -164,8 +164,6 @@ def _read(
     params: Params,
     digests: dict[str, str],
 ) -> Part:
-    """Read the captions and objects of one part; every captioned image is chosen."""
-
     def annotations(kind: str) -> Found:
         archive = f"annotations_trainval{year}.zip"
         member = f"annotations/{kind}_{name}{year}.json"

@@ -122,7 +122,6 @@ def _check_options(params: Params, split: str) -> None:
 
 
 def _labels(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
-    """Return the label of each picture; of all or of none."""
     if kind == "none":
         return {}
     if kind == "folders":
@@ -140,7 +139,6 @@ def _labels(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
 
 
 def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
-    """Return the split of each picture; of all or of none."""
     if kind == "none":
         return {}
     if files.splits:

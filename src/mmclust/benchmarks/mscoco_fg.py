@@ -56,7 +56,6 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
 
 
 def _originals(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
-    """Read COCO 2014's own captions of the query images."""
     found = look_for(folders, ANNOTATIONS, CAPTIONS)
     if found is None:
         return Originals(None)

@@ -143,7 +143,6 @@ def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
-    """Return a compressed member's bytes, its checksum verified."""
     buffer = bytearray(info.file_size)
     view = memoryview(buffer)
     filled = 0

@@ -217,7 +217,6 @@ def write_images(manifest: Manifest, folder: Path, paths: Sequence[str]) -> None
 
 
 def _link(image: Path, target: Path) -> None:
-    """Link an image's file, or copy it where that cannot be."""
     source = image.resolve()
     if not source.is_file():
         raise MmclustError(

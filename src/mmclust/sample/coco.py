@@ -63,7 +63,6 @@ def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]
 
 
 def _alone(rng: np.random.Generator, split: str) -> list[int]:
-    """Return the categories of the pictures that show only one."""
     by_count = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
     if split == TRAIN:
         return by_count

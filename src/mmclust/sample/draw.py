@@ -99,7 +99,6 @@ def _backdrop(rng: np.random.Generator, scene: Scene, change: float) -> Array:
 def _draw(
     rng: np.random.Generator, canvas: Array, thing: Thing, fade: float, change: float
 ) -> Array:
-    """Paint one thing and return its mask, bool (2 h, 2 w)."""
     import cv2
 
     main, second = (_shade(rng, PAINT[name], change) for name in thing.colours)

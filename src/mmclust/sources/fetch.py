@@ -174,7 +174,6 @@ def _from_upstream(
 
 
 def _is_had(file: SourceFile) -> bool:
-    """Say whether a file can be had without the user's hand."""
     return bool(file.urls or file.listed_in)
 
 
@@ -233,7 +232,6 @@ def _by_hand(source: Source, files: list[SourceFile], folder: Path) -> MmclustEr
 def _members(
     wanted: list[SourceFile], out: Path, choose: Choose | None
 ) -> dict[str, list[str]]:
-    """Return which members to fetch, by archive."""
     if choose is not None:
         chosen = choose(out)
         return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
@@ -420,7 +418,6 @@ def _with_patterns(source: Source, root: Path) -> Source:
 
 
 def _remove(names: list[str], out: Path) -> None:
-    """Remove what is of another mirror than the rest."""
     for name in names:
         if (out / name).exists():
             forget(out)

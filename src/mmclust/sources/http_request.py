@@ -304,7 +304,6 @@ def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
 
 
 def _refuse_other(ask: Ask, found: Version) -> None:
-    """Refuse a range of a file that is not the one it would continue."""
     asked = ask.version
     if asked is None or asked.url != ask.url:
         return
@@ -377,7 +376,6 @@ def read_range(http: Http, ask: Ask) -> bytes:
 
 
 def _refused(url: str, response: httpx.Response) -> FetchError:
-    """Return what a status other than 200 and 206 means."""
     code = response.status_code
     return FetchError(
         "The server did not give the file",

@@ -99,7 +99,6 @@ def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str
 
 
 def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list[str]:
-    """Describe what a folder must hold and does not."""
     either = [file for file in files.values() if file.optional]
     missing = [
         described(file)

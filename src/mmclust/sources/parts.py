@@ -238,6 +238,5 @@ def cannot_write(path: Path, error: OSError, missing: int | None) -> MmclustErro
 
 
 def _free_space(folder: Path) -> int:
-    """Return the bytes free where a folder is, or is going to be."""
     existing = next(p for p in (folder, *folder.absolute().parents) if p.is_dir())
     return shutil.disk_usage(existing).free

@@ -282,7 +282,6 @@ class _RemoteFile(io.RawIOBase):
 
 
 def _chosen(archive: zipfile.ZipFile, names: list[str], where: str) -> list[Span]:
-    """Return the members of these names, in the order they lie in."""
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
     spans = {
@@ -374,7 +373,6 @@ def keep(folder: Path, name: str, body: bytes) -> None:
 
 
 def _is_kept(folder: Path, info: zipfile.ZipInfo) -> bool:
-    """Say whether a member is there, with the right length and CRC-32."""
     try:
         body = (folder / info.filename).read_bytes()
     except OSError:
