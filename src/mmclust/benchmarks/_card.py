@@ -27,12 +27,8 @@ OF_SAMPLE = (
     "composed by rules, in the publisher's format. They are not the published "
     "data, and scores on them are for trying the pipeline."
 )
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-)
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"),
+          (10**6, "100K<n<1M"))  # fmt: skip
 
 
 def data_card(

@@ -40,17 +40,9 @@ DEVKIT = Layout(
 )
 # What SciPy raises on bytes that are no MATLAB file, or one it does not read.
 BROKEN = (
-    EOFError,
-    IndexError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+    EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
+    TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 OFFICIAL = re.compile(r"n\d{8}_\d+|ILSVRC2012_val_\d{8}")
 
 

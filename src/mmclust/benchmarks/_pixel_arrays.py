@@ -226,20 +226,10 @@ def _join(parts: Sequence[Split]) -> Split:
 
 # What a stream of bytes that is no pickle, or not this one, raises.
 BROKEN = (
-    pickle.UnpicklingError,
-    struct.error,
-    EOFError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    UnicodeError,
-    ValueError,
-)
+    pickle.UnpicklingError, struct.error, EOFError, AssertionError, AttributeError,
+    ImportError, IndexError, KeyError, OverflowError, RecursionError, TypeError,
+    UnicodeError, ValueError,
+)  # fmt: skip
 
 
 class _Dtype:

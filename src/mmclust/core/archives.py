@@ -184,13 +184,8 @@ def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> i
 
 BLOCK = tarfile.BLOCKSIZE
 BROKEN_TAR = (
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-)
+    tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+)  # fmt: skip
 _PACKINGS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,

@@ -150,33 +150,21 @@ def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
         "info": {
             "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
             "caption",
-            "url": "",
-            "version": "1.0",
-            "year": int(split[-4:]),
-            "contributor": "mmclust sample",
-            "date_created": f"{split[-4:]}/09/01",
+            "url": "", "version": "1.0", "year": int(split[-4:]),
+            "contributor": "mmclust sample", "date_created": f"{split[-4:]}/09/01",
         },
         "licenses": [
-            {
-                "url": "https://www.apache.org/licenses/LICENSE-2.0",
-                "id": 1,
-                "name": "Apache License 2.0",
-            }
+            {"url": "https://www.apache.org/licenses/LICENSE-2.0", "id": 1,
+             "name": "Apache License 2.0"},
         ],
         "images": [
-            {
-                "license": 1,
-                "file_name": file_name(split, picture.image_id),
-                "coco_url": "",
-                "height": picture.height,
-                "width": picture.width,
-                "date_captured": f"{split[-4:]}-09-01 00:00:00",
-                "flickr_url": "",
-                "id": picture.image_id,
-            }
+            {"license": 1, "file_name": file_name(split, picture.image_id),
+             "coco_url": "", "height": picture.height, "width": picture.width,
+             "date_captured": f"{split[-4:]}-09-01 00:00:00", "flickr_url": "",
+             "id": picture.image_id}
             for picture in drawn
         ],
-    }
+    }  # fmt: skip
 
 
 def _categories() -> list[dict[str, Any]]:

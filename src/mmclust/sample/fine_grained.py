@@ -394,21 +394,12 @@ def _karpathy(
     for number, (picture, split) in enumerate(zip(drawn, splits, strict=True)):
         sentids = range(first, first := first + len(picture.captions))
         sentences = [
-            {
-                "tokens": re.findall(r"[a-z0-9]+", caption.lower()),
-                "raw": caption,
-                "imgid": number,
-                "sentid": sentid,
-            }
+            {"tokens": re.findall(r"[a-z0-9]+", caption.lower()), "raw": caption,
+             "imgid": number, "sentid": sentid}
             for sentid, caption in zip(sentids, picture.captions, strict=True)
-        ]
+        ]  # fmt: skip
         images.append(
-            {
-                "filename": f"{picture.image_id}.jpg",
-                "imgid": number,
-                "sentences": sentences,
-                "split": split,
-                "sentids": list(sentids),
-            }
-        )
+            {"filename": f"{picture.image_id}.jpg", "imgid": number,
+             "sentences": sentences, "split": split, "sentids": list(sentids)}
+        )  # fmt: skip
     return images

@@ -294,10 +294,11 @@ def _as_in(archive: Path, names: list[str]) -> list[str]:
 
 def _whole(file: SourceFile, facts: Facts) -> Entry:
     """Say of a file that it is as its publisher has it."""
+    sha256, verified = facts.digests["sha256"], verified_by(file)
     return {
         "size": facts.size,
-        "sha256": facts.digests["sha256"],
-        "verified": verified_by(file),
+        "sha256": sha256,
+        "verified": verified,
         "from": "archive",
     }
 
