@@ -177,17 +177,14 @@ def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
                 f"{length} hexadecimal digits in lower case",
                 f"{digest!r} ({len(digest)} characters)",
             )
-    urls = tuple(_absolute(url, path, where) for url in file.urls)
-    return dataclasses.replace(file, urls=urls, name=name)
-
-
-def _absolute(url: str, path: Path, where: str) -> str:
-    scheme = urlsplit(url).scheme
-    if not url or scheme not in {"", "http", "https", "file"}:
-        raise _malformed(
-            path, f"{where}.urls", "http://, https://, file:// or a path", repr(url)
-        )
-    return url if scheme else (path.parent / url).resolve().as_uri()
+    urls = []
+    for url in file.urls:
+        scheme = urlsplit(url).scheme
+        if not url or scheme not in {"", "http", "https", "file"}:
+            expected = "http://, https://, file:// or a path"
+            raise _malformed(path, f"{where}.urls", expected, repr(url))
+        urls.append(url if scheme else (path.parent / url).resolve().as_uri())
+    return dataclasses.replace(file, urls=tuple(urls), name=name)
 
 
 def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:
