@@ -128,6 +128,17 @@ def test_a_failed_build_leaves_the_one_before(build, tmp_path):
     assert names == ["README.md", "labels.parquet", "manifest.parquet", "mine.txt"]
 
 
+@pytest.mark.parametrize("options", [
+    {"captions": ("fine", "half \ud83d")},
+    {"alternatives": {"old": {"p0": ("\ud83d",)}}},
+])  # fmt: skip
+def test_a_text_that_cannot_be_written_is_named(build, tmp_path, options):
+    """Of all the texts of a benchmark, the one that holds half a character."""
+    with pytest.raises(MmclustError, match=r"middle of a char[\s\S]*a caption of p0"):
+        build(options=options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_coco_counts_are_the_specs():
     """All classes sum to the published totals, for the protocol's options alone."""
     cross, every = coco_cross.Params(), coco_all.Params()
