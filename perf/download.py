@@ -1,6 +1,6 @@
 """A 1 GiB download over loopback, hashed on the way, against curl then sha256sum.
 
-The claim: at least 0.8 of the speed. Server and client share the machine's cores.
+The claim: at least 1.3 of the speed. Server and client share the machine's cores.
 
     PYTHONPATH=src:. python perf/download.py
 """
@@ -72,7 +72,7 @@ def measure(folder: Path, digest: str) -> None:
     shutil.rmtree(folder / "out")
     print(f"curl, then sha256sum  {SIZE / rival / 1e6:7.0f} MB/s  {rival:.2f} s")
     print(f"mmclust               {SIZE / ours / 1e6:7.0f} MB/s  {ours:.2f} s")
-    print(f"ratio                 {rival / ours:7.2f}  (claimed: at least 0.8)")
+    print(f"ratio                 {rival / ours:7.2f}  (claimed: at least 1.3)")
 
 
 def sha256(path: Path) -> str:

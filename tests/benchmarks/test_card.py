@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from itertools import pairwise
 
 import pytest
 import yaml
@@ -12,9 +11,7 @@ from PIL import Image
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
-from mmclust.core.registry import read_registry
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
-from tests.conftest import ROOT
 
 REGISTRY = """
 toys:
@@ -132,35 +129,3 @@ def test_the_strip_is_a_jpeg_of_twelve_squares_at_most(card, tmp_path):
     assert not (tmp_path / "out/thumbnails.jpg").exists()
     assert "thumbnails" not in text
     assert "## Duplicates" not in text
-
-
-def test_every_source_of_the_project_is_known():
-    """The real registry has a licence and a citation for each."""
-    registry = ROOT / "data/sources.yaml"
-    names = list(yaml.safe_load(registry.read_text(encoding="utf-8")))
-    sources = read_registry(registry)
-    assert list(sources) == names
-    assert all(source.licence and source.citation for source in sources.values())
-
-
-REPEATED = [
-    f"&{new} [{','.join(8 * [f'*{old}'])}]" for old, new in pairwise("abcdefgh")
-]
-"""Each of seven lists repeats the one before eight times."""
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "&a [*a]",
-        f"[&a [x], {', '.join(REPEATED)}]",
-    ],
-    ids=["itself", "exploding"],
-)
-def test_a_registry_that_has_no_end_is_not_written_out(tmp_path, value):
-    """Aliases that repeat, in themselves or a million times: refused in few words."""
-    path = tmp_path / "sources.yaml"
-    path.write_text(f"{REGISTRY.strip()}\n  evidence: {value}\n")
-    with pytest.raises(MmclustError) as refused:
-        read_registry(path)
-    assert len(str(refused.value)) < 1_000

@@ -251,32 +251,13 @@ def test_policies_decide_the_roles(tmp_path, policy, splits, fit, evaluate, per_
     assert counts == dict.fromkeys(cifar20.CLASSES, per_class // 2)
 
 
-def test_other_counts_are_refused_by_class(tmp_path):
-    """Unless it is asked to record them."""
-    write_cifar(tmp_path / "raw", "cifar10", "binary")
-    message = r"60,000 images in 10 classes[\s\S]*24 images in[\s\S]*\(not 6,000\)"
-    with pytest.raises(MmclustError, match=message):
-        _build.build_benchmark("cifar10", tmp_path / "raw", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_policies_give_different_digests(tmp_path):
-    """So that features and tables of two policies cannot be mixed up."""
-    write_cifar(tmp_path / "raw", "cifar10", "binary")
-    digests = {
-        build_benchmark(
-            "cifar10", tmp_path / "raw", tmp_path / policy, {"split_policy": policy}
-        )["manifest"]
-        for policy in ("tac", "dxmc", "all", "train")
-    }
-    assert len(digests) == 4
-
-
 def test_one_part_alone_has_all_roles(tmp_path):
     """--split test: what is built is fitted on and reported, and said to be."""
     write_cifar(tmp_path / "raw", "cifar10", "python")
     out = tmp_path / "out"
-    summary = build_benchmark("cifar10", tmp_path / "raw", out, split="test")
+    options = {"split": "test", "images": False}
+    summary = build_benchmark("cifar10", tmp_path / "raw", out, **options)
+    assert not (out / "images.zip").exists()
     assert (summary["fit"], summary["evaluate"]) == (["test"], ["test"])
     assert summary["protocol"] == "1, test alone"
     assert summary["splits"] == {"test": N}
@@ -302,15 +283,6 @@ def test_unknown_and_contradicting_choices_are_refused(
         build_benchmark(
             "cifar10", tmp_path / "raw", tmp_path / "out", block, split=split
         )
-
-
-def test_annotations_only_stores_no_picture(tmp_path):
-    """Labels and counts need none."""
-    write_cifar(tmp_path / "raw", "cifar10", "binary")
-    build_benchmark("cifar10", tmp_path / "raw", tmp_path / "out", images=False)
-    assert not (tmp_path / "out/images.zip").exists()
-    manifest = read_manifest(tmp_path / "out/manifest.parquet")
-    assert set(manifest.table["container"].to_pylist()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -356,15 +328,6 @@ def test_an_empty_source_says_what_is_wanted(tmp_path):
         assert text in str(error.value)
 
 
-def test_a_truncated_archive_is_refused(tmp_path):
-    """Cut short in its last tenth, after the files that are needed."""
-    write_cifar(tmp_path / "raw", "cifar10", "python", "archive")
-    path = tmp_path / "raw/cifar-10-python.tar.gz"
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(MmclustError, match="truncated or damaged"):
-        build_benchmark("cifar10", tmp_path / "raw", tmp_path / "out")
-
-
 class Hostile:
     """What a pickle can do to whoever loads it."""
 
@@ -394,6 +357,7 @@ def test_a_hostile_pickle_is_not_run(tmp_path, protocol):
         (Hostile(np.load, "x", None, True), "numpy.load"),
         (Hostile(getattr, "x", "upper"), "getattr"),
         (np.array([{}], dtype=object), None),
+        (np.zeros((1, 3072), "i1"), None),
         (np.float64(1), "numpy._core.multiarray.scalar"),
     ],
 )
@@ -401,14 +365,6 @@ def test_only_bytes_are_admitted(hostile, name):
     """Neither other names of numpy nor arrays of other things."""
     data = pickle.dumps({b"data": hostile}, 2)
     with pytest.raises(MmclustError, match=name or r"not CIFAR's[\s\S]*uint8"):
-        read_batch(data, "here")
-
-
-@pytest.mark.parametrize("dtype", ["f8", "i4", "i1"])
-def test_arrays_of_other_numbers_are_refused(dtype):
-    """Pixels are bytes."""
-    data = pickle.dumps({b"data": np.zeros((1, 3072), dtype)}, 2)
-    with pytest.raises(MmclustError, match=r"not of bytes \(uint8\)"):
         read_batch(data, "here")
 
 
@@ -475,12 +431,6 @@ def test_any_change_of_a_batch_is_read_or_refused(data):
         )
     with contextlib.suppress(MmclustError):
         assert read_batch(bytes(content), "here")["data"].shape[1] == 3072
-
-
-def test_a_number_in_the_file_is_no_size():
-    """C's reader would make a table of 4 billion entries here."""
-    with pytest.raises(MmclustError, match="not CIFAR's"):
-        read_batch(b"\x80\2Nr\xff\xff\xff\xff.", "here")
 
 
 def test_the_admitted_names_are_few():

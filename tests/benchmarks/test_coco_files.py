@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import unicodedata
 import zipfile
@@ -98,6 +99,26 @@ def test_bytes_are_where_the_manifest_says(coco, tmp_path, packing):
             continue
         start = row["offset"]
         assert path.read_bytes()[start : start + row["length"]] == expected
+
+
+@pytest.mark.parametrize("packing", ["stored", "deflated"])
+@pytest.mark.parametrize("name", ["coco_cross", "coco_all"])
+def test_the_archive_of_pictures_is_opened_twice(
+    coco, tmp_path, monkeypatch, name, packing
+):
+    """Once to find them, once to look at them: thumbnails open it no third time."""
+    raw, opened, real = coco(packing), [], io.open
+
+    def counted(file, *arguments, **options):
+        opened.append(str(file))
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", counted)
+    options = {"min_images": 1} if name == "coco_all" else {}
+    build_benchmark(name, raw, tmp_path / name, options)
+    found = opened.count(str((raw / "train2017.zip").resolve()))
+    found += opened.count(str(raw / "train2017.zip"))
+    assert 1 < found <= 2
 
 
 def test_a_file_missing_from_the_folder_is_taken_from_the_archive(coco, tmp_path):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from mmclust.benchmarks import coco_all, coco_cross
 from mmclust.benchmarks._build import build_benchmark, needed_pictures, told
+from mmclust.benchmarks._source_files import taken_from
 from mmclust.core.errors import MmclustError
+from mmclust.core.io import write_json
+from tests.benchmarks.toy_imagenet import jpeg
 from tests.benchmarks.toy_pictures import NAME, install
 
 
@@ -125,6 +128,17 @@ def test_a_failed_build_leaves_the_one_before(build, tmp_path):
     assert names == ["README.md", "labels.parquet", "manifest.parquet", "mine.txt"]
 
 
+@pytest.mark.parametrize("options", [
+    {"captions": ("fine", "half \ud83d")},
+    {"alternatives": {"old": {"p0": ("\ud83d",)}}},
+])  # fmt: skip
+def test_a_text_that_cannot_be_written_is_named(build, tmp_path, options):
+    """Of all the texts of a benchmark, the one that holds half a character."""
+    with pytest.raises(MmclustError, match=r"middle of a char[\s\S]*a caption of p0"):
+        build(options=options)
+    assert not (tmp_path / "out").exists()
+
+
 def test_coco_counts_are_the_specs():
     """All classes sum to the published totals, for the protocol's options alone."""
     cross, every = coco_cross.Params(), coco_all.Params()
@@ -159,3 +173,50 @@ def test_choosing_pictures_to_fetch_ignores_the_allowance(coco, tmp_path):
     pictures = needed_pictures("coco_all", tmp_path / "raw_of_all", block)
     assert pictures
     assert {name.partition("/")[0] for name in pictures} == {"train2017"}
+
+
+ONE = ModuleType("one")
+ONE.SOURCE = "coco2017"
+TWO = ModuleType("two")
+TWO.SOURCES = ("coco2014", "coco2017")
+
+
+def say(raw, **mirrors):
+    for source, mirror in mirrors.items():
+        write_json(raw / source / "source.json", {"mirror": mirror})
+
+
+@pytest.mark.parametrize(
+    ("mirror", "told"),
+    [("sample", "sample"), ("upstream", "upstream"), ("/data/coco", "folder"),
+     ("folder", "folder")],
+)  # fmt: skip
+def test_one_source(tmp_path, mirror, told):
+    """As fetching noted it beside the files; a folder's path is nobody's business."""
+    say(tmp_path, coco2017=mirror, coco2014="upstream")
+    none = SimpleNamespace()
+    assert taken_from(ONE, none, tmp_path / "coco2017") == {"coco2017": told}
+
+
+def test_several_sources(tmp_path):
+    """Those that are there; where the options name one, that one alone."""
+    say(tmp_path, coco2017="sample")
+    none, chosen = SimpleNamespace(), SimpleNamespace(source="coco2014")
+    assert taken_from(TWO, none, tmp_path) == {"coco2017": "sample"}
+    say(tmp_path, coco2014="upstream")
+    both = {"coco2014": "upstream", "coco2017": "sample"}
+    assert taken_from(TWO, none, tmp_path) == both
+    assert taken_from(TWO, chosen, tmp_path) == {"coco2014": "upstream"}
+
+
+def test_a_folder_of_ones_own_was_taken_by_hand(tmp_path):
+    """Nothing was fetched: the summary and the card say nothing of a sample."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/a.jpg").write_bytes(jpeg(0))
+    summary = build_benchmark("folder", tmp_path / "mine", tmp_path / "out")
+    assert summary["taken_from"] == {"folder": "by hand"}
+    assert "built-in sample" not in (tmp_path / "out/README.md").read_text()
+    write_json(tmp_path / "mine/source.json", {"mirror": "sample"})
+    summary = build_benchmark("folder", tmp_path / "mine", tmp_path / "out")
+    assert summary["taken_from"] == {"folder": "sample"}
+    assert "built-in sample" in (tmp_path / "out/README.md").read_text()

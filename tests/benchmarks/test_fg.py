@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -281,39 +280,16 @@ def test_excerpts_of_the_published_files(tmp_path, name, stem, key, caption):
     assert manifest.captions[manifest.image_ids.index(key)][0] == caption
 
 
-def write_full(raw, stem, n_queries, n_images, query):
-    rng = np.random.default_rng(0)
-    ids = rng.permutation(600_000)[:n_images]
-    queries = [query.format(i) for i in ids[:n_queries]]
-    others = [f"{i:012d}" for i in ids[n_queries:]]
-    captions = fine_captions(queries[::-1])
-    return write_fg(raw, stem, captions, [f"{name}.jpg" for name in queries + others])
-
-
-@pytest.mark.parametrize(
-    ("plugin", "stem", "n_queries", "n_images", "query"),
-    [
-        (mscoco_fg, "MSCOCO", 5_000, 31_244, "COCO_val2014_{:012d}"),
-        (flickr30k_fg, "Flickr30K", 1_000, 6_867, "{}"),
-    ],
-)
-def test_files_of_full_size(tmp_path, plugin, stem, n_queries, n_images, query):
-    """The published counts, in seconds; another number of captions is refused."""
-    raw = write_full(tmp_path / "raw", stem, n_queries, n_images, query)
-    params = plugin.Params()
-    start = time.perf_counter()
-    name = plugin.__name__.rpartition(".")[2]
-    summary = build_benchmark(name, raw, tmp_path / "out", images=False)
-    assert time.perf_counter() - start < 20
-    assert {"": summary["images"]} == plugin.expected(params, "test")
-    assert summary["captions"] == 5 * n_queries
-    assert summary["notes"]["pool"]["queries"] == n_queries
-
-    path = raw / f"{stem}_FG_ann.json"
-    captions = json.loads(path.read_bytes())
-    captions["COCO_val2014_999999999999" if stem == "MSCOCO" else "9"] = FIVE
-    names = np.load(raw / f"{stem}_FG_img_filenames.npy")
-    names[-1] = f"{list(captions)[-1]}.jpg"
-    write_fg(raw, stem, captions, names)
-    with pytest.raises(MmclustError, match="published size, and the captions have not"):
-        build_benchmark(name, raw, tmp_path / "out", images=False)
+def test_a_pool_of_the_published_size_has_the_published_captions(tmp_path, monkeypatch):
+    """Five captions of each of so many images, no more and no fewer."""
+    assert mscoco_fg.expected(mscoco_fg.Params(), "test") == {"": 31_244}
+    assert flickr30k_fg.expected(flickr30k_fg.Params(), "test") == {"": 6_867}
+    raw = write_mscoco_fg(tmp_path / "raw")
+    monkeypatch.setattr(mscoco_fg, "IMAGES", 6)
+    for n_queries, message in ((3, ""), (4, "published size, and the captions have n")):
+        monkeypatch.setattr(mscoco_fg, "QUERIES", n_queries)
+        if not message:
+            assert by_hand(raw, tmp_path / "out")["images"] == 6
+            continue
+        with pytest.raises(MmclustError, match=message):
+            by_hand(raw, tmp_path / "out")

@@ -63,26 +63,6 @@ def test_both_layouts_give_the_same_images(tmp_path, packing, folders):
     assert contents(tmp_path / "out_publisher") == (rows, shades)
 
 
-def test_a_rebuild_keeps_the_images_it_unpacked(tmp_path, monkeypatch):
-    """The archive is not read again, unless it is another one."""
-    raw, out = tmp_path / "raw", tmp_path / "out"
-    write_hub(raw, "tar.gz")
-    first = build(raw, out)
-    before = (out / "images.zip").stat()
-    with monkeypatch.context() as patch:
-        patch.setattr("mmclust.benchmarks._image_places.read_members", None)
-        assert build(raw, out) == first
-    after = (out / "images.zip").stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert not list(tmp_path.glob(".*"))
-    rows, shades = contents(out)
-    assert shades == [0, 20, 30, 10]
-    (raw / "flickr30k-images.tar.gz").unlink()
-    write_hub(raw, "tar.gz")  # at another second: other bytes
-    assert build(raw, out)["images"] == 4
-    assert contents(out) == (rows, shades)
-
-
 def test_the_publishers_captions_go_before_the_hubs(tmp_path):
     """And the hub's table then gives the splits; Karpathy's file alone gives both."""
     raw = write_hub(write_publisher(tmp_path / "raw"))
@@ -243,23 +223,3 @@ def test_captions_of_unknown_images_are_left_out_and_told(tmp_path):
     summary = build(raw, tmp_path / "out")
     assert summary["images"] == len(FLICKR)
     assert summary["notes"]["images_without_split"] == 2
-
-
-def test_missing_images_are_named(tmp_path):
-    """An image of the split without a file is an error, not a smaller benchmark."""
-    raw = write_hub(tmp_path / "raw", "unpacked")
-    (raw / "flickr30k-images/36979.jpg").unlink()
-    with pytest.raises(MmclustError, match=r"have no file[\s\S]*1 missing: 36979"):
-        build(raw, tmp_path / "out")
-
-
-def test_a_large_caption_file_is_read_quickly():
-    """All 158,915 lines, in a second or so."""
-    import time
-
-    ids = range(31_783)
-    data = "".join(f"{i}.jpg#{n}\tsome words of {i}\n" for i in ids for n in range(5))
-    start = time.perf_counter()
-    captions, _ = parse_token(data.encode(), "")
-    assert time.perf_counter() - start < 5
-    assert len(captions) == 31_783

@@ -160,73 +160,34 @@ def test_annotations_only_reads_no_picture(pictures):
     [
         ({"a.txt": b"x"}, {}, r"no picture[\s\S]*1 others: a\.txt"),
         ({"x/a.jpg": b""}, {}, r"1 others: x/a\.jpg \(an empty file\)"),
-        (
-            {"a.jpg": b"<html>", "b.jpg": None},
-            {},
-            r"2 image files[\s\S]*a\.jpg \(6 byt",
-        ),
-        (
-            {"a.jpg": None, "a.txt": b"fine\ncaf\xe9"},
-            {},
-            r"not UTF-8[\s\S]*a\.txt, line 2[\s\S]*0xe9",
-        ),
-        (
-            {"a.jpg": None, "metadata.csv": b"name,caption\na.jpg,x\n"},
-            {},
-            r"cannot be used[\s\S]*csv[\s\S]*file_name or [\s\S]*name,caption",
-        ),
-        (
-            {"a.jpg": None, "metadata.jsonl": b'{"file_name": "a.jpg"}\n{"'},
-            {},
-            r"jsonl, line 2",
-        ),
-        (
-            {"a.jpg": None, "metadata.jsonl": b'["a.jpg"]'},
-            {},
-            r"jsonl, line 1[\s\S]*\[\"a\.jpg\"\]",
-        ),
-        (
-            {"a.jpg": None, "metadata.jsonl": jsonl({"file_name": 7})},
-            {},
-            r"jsonl, line 1",
-        ),
-        (
-            {"a.jpg": None, "metadata.jsonl": jsonl({"file_name": "a.jpg", "text": 7})},
-            {},
-            r"not text[\s\S]*found: +7",
-        ),
-        (
-            {"a.jpg": None, "metadata.csv": b"file_name,caption\nb.jpg,x\n../c.jpg,y"},
-            {},
-            r"not there[\s\S]*1 pictures[\s\S]*2 others: b\.jpg, \.\./c\.jpg",
-        ),
-        (
-            {"a.jpg": None, "metadata.csv": b"file_name,label\na.jpg,x\na.jpg,y\n"},
-            {},
-            r"two classes[\s\S]*x, y",
-        ),
-        (
-            {"a.jpg": None, "b.jpg": None, "metadata.csv": b"file_name,label\na.jpg,x"},
-            {},
-            r"no label[\s\S]*1 of 2 without: b\.jpg",
-        ),
-        (
-            {"c/a.jpg": None, "b.jpg": None},
-            {"labels": "folders"},
-            r"no class folder[\s\S]*b\.jpg",
-        ),
-        (
-            {"c/a.jpg": None, "d/b.txt": b""},
-            {"labels": "folders"},
-            r"Class folders are empty[\s\S]*found: +d",
-        ),
-        (
-            {"a.jpg": None},
-            {"labels": "folder"},
-            r"Unknown value 'folder'[\s\S]*Did you mean 'folders'",
-        ),
+        ({"a.jpg": b"<html>", "b.jpg": None}, {},
+         r"2 image files[\s\S]*a\.jpg \(6 byt"),
+        ({"a.jpg": None, "a.txt": b"fine\ncaf\xe9"}, {},
+         r"not UTF-8[\s\S]*a\.txt, line 2[\s\S]*0xe9"),
+        ({"a.jpg": None, "metadata.csv": b"name,caption\na.jpg,x\n"}, {},
+         r"cannot be used[\s\S]*csv[\s\S]*file_name or [\s\S]*name,caption"),
+        ({"a.jpg": None, "metadata.jsonl": b'{"file_name": "a.jpg"}\n{"'}, {},
+         r"jsonl, line 2"),
+        ({"a.jpg": None, "metadata.jsonl": b'["a.jpg"]'}, {},
+         r"jsonl, line 1[\s\S]*\[\"a\.jpg\"\]"),
+        ({"a.jpg": None, "metadata.jsonl": jsonl({"file_name": 7})}, {},
+         r"jsonl, line 1"),
+        ({"a.jpg": None, "metadata.jsonl": jsonl({"file_name": "a.jpg", "text": 7})},
+         {}, r"not text[\s\S]*found: +7"),
+        ({"a.jpg": None, "metadata.csv": b"file_name,caption\nb.jpg,x\n../c.jpg,y"}, {},
+         r"not there[\s\S]*1 pictures[\s\S]*2 others: b\.jpg, \.\./c\.jpg"),
+        ({"a.jpg": None, "metadata.csv": b"file_name,label\na.jpg,x\na.jpg,y\n"}, {},
+         r"two classes[\s\S]*x, y"),
+        ({"a.jpg": None, "b.jpg": None, "metadata.csv": b"file_name,label\na.jpg,x"},
+         {}, r"no label[\s\S]*1 of 2 without: b\.jpg"),
+        ({"c/a.jpg": None, "b.jpg": None}, {"labels": "folders"},
+         r"no class folder[\s\S]*b\.jpg"),
+        ({"c/a.jpg": None, "d/b.txt": b""}, {"labels": "folders"},
+         r"Class folders are empty[\s\S]*found: +d"),
+        ({"a.jpg": None}, {"labels": "folder"},
+         r"Unknown value 'folder'[\s\S]*Did you mean 'folders'"),
     ],
-)
+)  # fmt: skip
 def test_bad_input_is_explained(pictures, contents, block, message):
     """One clear error that names file and line; nothing is written."""
     raw = pictures(**contents)

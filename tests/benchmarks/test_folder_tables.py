@@ -339,19 +339,11 @@ def test_lists_in_a_cell(cell, texts):
 @pytest.mark.parametrize(
     "cell",
     [
-        '[["a"], ["b"]]',
-        "[['a'], ['b']]",
-        '[{"raw": "a"}]',
-        "[{'raw': 'a'}]",
-        '{"raw": "a"}',
-        "{'raw': 'a'}",
-        '["a", 3]',
-        '[3, "a"]',
-        "['a', ...]",
-        "['a' 'b' ... 'c']",
-        "['a''b']",
+        '[["a"], ["b"]]', "[['a'], ['b']]", '[{"raw": "a"}]', "[{'raw': 'a'}]",
+        '{"raw": "a"}', "{'raw': 'a'}", '["a", 3]', '[3, "a"]', "['a', ...]",
+        "['a' 'b' ... 'c']", "['a''b']",
     ],
-)
+)  # fmt: skip
 def test_what_begins_as_a_list_and_is_none_is_refused(cell):
     """Brackets and quotes never become a caption."""
     with pytest.raises(ValueError, match=r"[\[{]"):

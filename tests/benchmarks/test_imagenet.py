@@ -166,16 +166,12 @@ def test_an_image_in_two_classes_is_named(tmp_path, content):
     ("damage", "message"),
     [
         ({"meta.mat": b"not MATLAB's"}, "class list cannot be read"),
-        (
-            {"ILSVRC2012_validation_ground_truth.txt": "1\n2\nx\n99\n"},
-            r"numbers of meta\.mat in each line[\s\S]*2 other lines: 3, 4",
-        ),
-        (
-            {"ILSVRC2012_validation_ground_truth.txt": "1\n" * 99},
-            r"Validation images are missing[\s\S]*77 missing: ILSVRC2012_val_00000023",
-        ),
+        ({"ILSVRC2012_validation_ground_truth.txt": "1\n2\nx\n99\n"},
+         r"numbers of meta\.mat in each line[\s\S]*2 other lines: 3, 4"),
+        ({"ILSVRC2012_validation_ground_truth.txt": "1\n" * 99},
+         r"Validation images are missing[\s\S]*77 missing: ILSVRC2012_val_00000023"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_development_kit_is_refused(tmp_path, content, damage, message):
     """Labels of val are nowhere else."""
     toy.write_tars(tmp_path / "raw", content)

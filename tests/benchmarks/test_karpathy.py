@@ -99,16 +99,12 @@ TEST = {"split": "test", "filepath": "val2014"}
         ([entry("a/1.jpg", "test", "12345")], r"plain name[\s\S]*a/1\.jpg"),
         ([entry("1.jpg", "dev", "12345")], r"split does not exist[\s\S]*dev"),
         ([entry("1.jpg", "test", "12345")] * 2, r"listed twice[\s\S]*1"),
-        (
-            [entry("1.jpg", "test", "12345")],
-            r"no folder of COCO 2014[\s\S]*1.jpg in ''",
-        ),
-        (
-            [entry("1.jpg", "test", "1234 ", filepath="val2014")],
-            r"few capt[\s\S]*1 \(4\)",
-        ),
+        ([entry("1.jpg", "test", "12345")],
+         r"no folder of COCO 2014[\s\S]*1.jpg in ''"),
+        ([entry("1.jpg", "test", "1234 ", filepath="val2014")],
+         r"few capt[\s\S]*1 \(4\)"),
     ],
-)
+)  # fmt: skip
 def test_files_that_break_a_rule_are_refused(tmp_path, content, message):
     """With the file and what is wrong with it."""
     raw = tmp_path / "raw"

@@ -89,10 +89,8 @@ def test_captions_that_are_not_utf8(encoding, declared, expected_encoding):
     ("rows", "message"),
     [
         ({}, r"no pictures with sentences[\s\S]*nested table"),
-        (
-            {"cat/1.jpg": ["a"], "dog/1.jpg": ["b"]},
-            r"two classes[\s\S]*1 in cat and dog",
-        ),
+        ({"cat/1.jpg": ["a"], "dog/1.jpg": ["b"]},
+         r"two classes[\s\S]*1 in cat and dog"),
         ({"cat/1.jpg": ["a"], "cat/1.png": ["b"]}, r"listed twice[\s\S]*1: 1"),
         ({"cat/1.jpg": ["a"], "cat/2.jpg": [" "]}, r"no sentences[\s\S]*1: 2"),
         ({"a/cat/1.jpg": ["a"]}, r"lies elsewhere[\s\S]*a/cat/1\.jpg"),
@@ -100,7 +98,7 @@ def test_captions_that_are_not_utf8(encoding, declared, expected_encoding):
         ({"../1.jpg": ["a"]}, r"lies elsewhere[\s\S]*\.\./1\.jpg"),
         ({"page_files/1.jpg": ["a"]}, r"saved by a browser[\s\S]*page_files"),
     ],
-)
+)  # fmt: skip
 def test_pages_of_another_structure_are_refused(rows, message):
     """What is wrong is said, with the page's name."""
     with pytest.raises(MmclustError, match=message) as error:

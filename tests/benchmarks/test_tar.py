@@ -172,23 +172,6 @@ def test_images_are_read_from_every_kind(tmp_path):
         assert {i.compress_type for i in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_images_are_unpacked_once(tmp_path):
-    """The zip stays while archive and members are the same, and is renewed if not."""
-    files = {"b.png": picture(20), "a.png": picture(10)}
-    packed = write_tar(tmp_path / "q.tar.gz", files, "w:gz")
-    out = tmp_path / "out"
-    rows = readable_rows(rows_of(packed), out)
-    before = (out / "images.zip").stat().st_ino, (out / "images.zip").read_bytes()
-    assert readable_rows(rows_of(packed), out) == rows
-    assert (out / "images.zip").stat().st_ino == before[0]
-    (out / "images.zip").unlink()
-    assert readable_rows(rows_of(packed), out) == rows
-    assert (out / "images.zip").read_bytes() == before[1]
-    assert shades(readable_rows(rows_of(packed)[:1], out), out) == [20]
-    write_tar(packed, {"b.png": picture(30), "a.png": picture(10)}, "w:gz")
-    assert shades(readable_rows(rows_of(packed), out), out) == [10, 30]
-
-
 def test_two_compressed_archives_keep_their_names_apart(tmp_path):
     """Members of one name in two archives are two images."""
     one = write_tar(tmp_path / "1.tar.gz", {"a.png": picture(1)}, "w:gz")

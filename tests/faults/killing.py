@@ -1,4 +1,4 @@
-"""Run in a process of its own: fetch or unpack, and die at a named point.
+"""Run in a process of its own: fetch, and die at a named point.
 
     python -m tests.faults.killing POINT ROOT
 
@@ -68,20 +68,6 @@ def before_the_note(root):
 
     module.write_json = die
     fetch(root)
-
-
-def while_unpacking(root):
-    """When the first member has been written."""
-    from mmclust.sources import unpack
-
-    copy = unpack._copy
-
-    def copying(*arguments):
-        copy(*arguments)
-        die()
-
-    unpack._copy = copying
-    unpack.unpack(root / "a.zip", root / "unpacked")
 
 
 if __name__ == "__main__":

@@ -29,12 +29,6 @@ def gzipped(it):
     it.send(data)
 
 
-def called_gzip(it):
-    """The file's own bytes, called compressed, as some servers do with .tgz."""
-    it.start(len(BODY), Content_Encoding="gzip")
-    it.send(BODY)
-
-
 def cut(it):
     it.start(len(BODY))
     it.send(BODY[: len(BODY) // 2])
@@ -245,7 +239,7 @@ def changes_in_size(it):
 FAULTS = {
     f.__name__.replace("_", "-"): f
     for f in (
-        good, good_without_length, gzipped, called_gzip, cut,
+        good, good_without_length, gzipped, cut,
         cut_without_length, empty, wrong_bytes, longer, longer_than_declared,
         shorter_declared, endless, reset_at_1, reset_at_50, reset_at_99, reset_always,
         not_found, forbidden, busy_once, busy_until, busy_too_long, broken_once,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.faults import test_archive_faults, test_download_faults, test_stages
+from tests.faults import test_download_faults, test_stages
 from tests.faults.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +24,6 @@ def test_every_test_of_the_table_exists():
         "test_a_fault_is_told_and_changes_nothing": set(test_download_faults.MESSAGES),
         "test_a_way_that_leads_to_the_file": set(test_download_faults.FINE),
         "test_only_what_is_missing_is_asked_for": {"50", "99"},
-        "test_an_archive_is_refused": {
-            make.__name__ for make in test_archive_faults.REFUSED
-        },
         "test_a_stage_survives_faults_at_its_writes": set(STAGES),
         "test_workers_end_with_the_main_process": {
             "-".join(map(str, each)) for each in test_stages.FEW
@@ -36,17 +33,16 @@ def test_every_test_of_the_table_exists():
             "without prctl",
         },
     }
-    assert len(ROWS) > 110
+    assert len(ROWS) > 100
     for _, _, name, parameter in ROWS:
         assert f"def {name}(" in text, name
         assert not parameter or parameter in parameters[name], (name, parameter)
 
 
 def test_every_fault_is_in_the_table():
-    """No message of the server's sweep and no refused archive is left out."""
+    """No message of the server's sweep is left out."""
     named = {parameter for *_, parameter in ROWS}
-    archives = {make.__name__ for make in test_archive_faults.REFUSED}
     elsewhere = {"endless"}  # has a test of its own
-    assert set(test_download_faults.MESSAGES) | archives <= named | elsewhere
+    assert set(test_download_faults.MESSAGES) <= named | elsewhere
     assert set(STAGES) <= named
     assert all(promise and fault for fault, promise, *_ in ROWS)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmclust.sample.draw import draw
-from mmclust.sample.fine_scenes import facts
+from mmclust.sample.fine_grained import facts
 from mmclust.sample.world import RGB
 
 

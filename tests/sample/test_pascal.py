@@ -12,7 +12,7 @@ import pytest
 
 from mmclust.sample.pascal import CLASSES
 from mmclust.sample.world import CATEGORIES
-from mmclust.sources.choice import listed_members
+from mmclust.sources.fetch import listed_members
 
 VOC = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",

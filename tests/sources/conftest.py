@@ -6,9 +6,8 @@ import zipfile
 import pytest
 import yaml
 
-from mmclust.sources.choice import Choice
 from mmclust.sources.download import Network
-from mmclust.sources.fetch import fetch_source
+from mmclust.sources.fetch import Choice, fetch_source
 from mmclust.sources.http_request import Patience, Timeouts
 from tests.sources.pictures import PICTURES, SOME
 from tests.sources.toy import ARCHIVES

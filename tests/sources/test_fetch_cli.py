@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
@@ -93,15 +92,6 @@ def test_sources_show(repository, run_mmclust):
     unknown = run_mmclust("sources", "show", "toi", cwd=repository)
     assert unknown.returncode == 1
     assert "Did you mean 'toy'?" in unknown.stderr
-
-
-def test_the_registry_in_git_is_listed(tmp_path, run_mmclust):
-    """COCO 2017 is there with its size and its licence."""
-    (tmp_path / "data").mkdir()
-    shutil.copy(ROOT / "data/sources.yaml", tmp_path / "data")
-    listed = run_mmclust("sources", "list", cwd=tmp_path).stdout
-    assert "coco2017  20.4 GB" in listed
-    assert "CC BY 4.0" in listed
 
 
 def test_a_source_that_the_sample_lacks(run_mmclust, tmp_path):

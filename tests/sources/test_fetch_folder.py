@@ -130,13 +130,11 @@ def test_a_folder_of_several_data_sets(fetch, root):
     ("held", "expected"),
     [
         (["train.zip"], "expected: annotations.zip or annotations/*.json\n"),
-        (
-            ["annotations.zip"],
-            "at least one of train.zip or train/*.jpg, val.zip or val/*.jpg\n",
-        ),
+        (["annotations.zip"],
+         "at least one of train.zip or train/*.jpg, val.zip or val/*.jpg\n"),
         ([], "found:    an empty folder"),
     ],
-)
+)  # fmt: skip
 def test_a_missing_part_is_an_error(held, expected, fetch, root):
     """The message lists what was looked for, and what is there instead."""
     fetch("sample")

@@ -195,6 +195,32 @@ def test_several_benchmarks_of_several_sources(fetch):
     }  # fmt: skip
 
 
+def test_by_command(site, tmp_path, run_mmclust, monkeypatch):
+    """As params.yaml says, or the command line; words that mean nothing are refused."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "data").mkdir()
+    values = {"data": {"mirror": "upstream", "images": ["coco_cross"]}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+
+    def run(*options, code=0):
+        done = run_mmclust("fetch", "coco2017", *options, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    with serving_files(site[0]) as (_, url):
+        registry = yaml.safe_dump(registered(site[0], url), sort_keys=False)
+        (tmp_path / "data/sources.yaml").write_text(registry)
+        part = run()
+        assert "train2017.zip" in part.partition("crc32 verified, ")[0]
+        assert "val2017.zip: not fetched, or not among the pictures" in part
+        assert run("--repair") == part
+        assert run("--images", "all").count("sha256 verified") == 3
+    assert "Did you mean 'coco_cross'?" in run("--images", "coco_crss", code=1)
+    values["data"]["images"] = "some"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    assert "data.images is neither all nor a list" in run(code=1)
+
+
 def write_own(benchmark, folder):
     """Write a source whose archives cannot be taken apart, or ImageNet's folders."""
     folder.mkdir(parents=True)

@@ -20,8 +20,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = {
     "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
     "flickr30k", "flickr30k_publisher", "cifar10", "cifar100", "stl10", "imagenet1k",
-    "food101", "fine_grained", "brysbaert_concreteness", "fountain_lapata",
-    "small_world_of_words", "norms", "wordnet",
+    "food101", "fine_grained", "norms", "wordnet",
 }  # fmt: skip
 
 
@@ -34,8 +33,7 @@ def test_every_source_of_the_project_is_registered():
             assert getattr(source, key), (source.name, key)
     bound = {name for name, source in registry.items() if source.accept}
     assert bound == {
-        "flickr30k", "flickr30k_publisher", "imagenet1k", "small_world_of_words",
-        "brysbaert_concreteness", "norms",
+        "flickr30k", "flickr30k_publisher", "imagenet1k", "norms",
     }  # fmt: skip
     assert registry["flickr30k"].tokens == {"huggingface.co": "HF_TOKEN"}
 

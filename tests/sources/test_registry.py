@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.registry import DIGEST_LENGTHS, find_source, read_registry
+from mmclust.core.registry import DIGEST_LENGTHS, read_registry
 
 ROOT = Path(__file__).parents[2]
 FILE = {"url": "http://example.org/a.zip", "size": 3, "md5": "0" * 32}
@@ -64,10 +64,7 @@ def test_http_comes_after_https_and_alone_for_nothing():
             assert not (file.member_url or "https:").startswith("http:"), file
             if "http" in schemes and not file.digests:
                 plain[source.name] = file.name
-    assert plain == dict.fromkeys(
-        ["brysbaert_concreteness", "norms"],
-        "Concreteness_ratings_Brysbaert_et_al_BRM.txt",
-    )
+    assert plain == {"norms": "Concreteness_ratings_Brysbaert_et_al_BRM.txt"}
 
 
 def test_the_sample_form_is_read(tmp_path):
@@ -216,18 +213,3 @@ def test_only_digests_of_the_right_length_pass(tmp_path_factory, algorithm, dige
         assert read_registry(write(folder, entry))
     else:
         assert re.search(rf"\({len(digest)} characters\)", refusal(folder, entry))
-
-
-def test_an_unknown_source_gets_the_list(tmp_path):
-    """The message lists the sources and names the nearest."""
-    path = write(tmp_path, {"coco2017": {"files": {"a": FILE}}})
-    with pytest.raises(MmclustError) as caught:
-        find_source(read_registry(path), "coco2071", path)
-    assert "Unknown source 'coco2071'" in str(caught.value)
-    assert "one of: coco2017. Did you mean 'coco2017'?" in str(caught.value)
-
-
-def test_a_missing_registry_says_what_makes_it(tmp_path):
-    """The caller's advice is in the message."""
-    with pytest.raises(MmclustError, match="run `mmclust sample`"):
-        read_registry(tmp_path / "registry.yaml", "run `mmclust sample`")

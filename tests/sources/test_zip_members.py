@@ -14,9 +14,8 @@ import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.choice import Choice
-from mmclust.sources.fetch import fetch_source
-from mmclust.sources.zip_members import Member, batches, keep, remove
+from mmclust.sources.fetch import Choice, fetch_source
+from mmclust.sources.zip_members import batches, keep, remove
 from tests.faults.files import WHOLE, serving_files
 from tests.faults.toy import tree
 from tests.sources.conftest import QUICK
@@ -92,7 +91,7 @@ def test_neighbours_share_requests():
     """Gaps of at most 4 % of a batch are bridged, and batches end at 8 MiB."""
 
     def wanted(start, end):
-        return Member("x", end - start, 0, 0, end - start, start, end)
+        return start, end, None
 
     row = [wanted(at, at + 1000) for at in range(0, 10_000, 1000)]
     assert [len(group) for group in batches(row)] == [10]

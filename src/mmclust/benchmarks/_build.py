@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from mmclust.benchmarks._image_places import readable_rows, store_pictures
 from mmclust.benchmarks._imbalance import thin
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import Images
 from mmclust.core.instances import instance_of
 from mmclust.core.io import (
     file_digest,
@@ -80,7 +82,7 @@ def build_benchmark(
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
     with writing(summary_path(out)) as beside, staged(out) as folder:
-        digest = _write_rows(name, built, raw, folder, out)
+        digest = _write_rows(name, built, raw, folder)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
         summary["taken_from"] = taken
@@ -98,13 +100,18 @@ def build_benchmark(
 def _plain_text(name: str, built: Built) -> Built:
     """Bring class names into one Unicode form; refuse text that cannot be written."""
     captions = {row.image_id: row.captions for row in built.rows}
-    for row in built.rows:
-        whole(row.image_id, f"{name}, the id of an image")
-        whole(row.member, f"{name}, the file of {row.image_id}")
-    for each in (captions, *built.alternatives.values()):
-        for image_id, texts in each.items():
-            for text in texts:
-                whole(text, f"{name}, a caption of {image_id}")
+    others = [t for each in built.alternatives.values() for t in each.values()]
+    texts = chain(*((r.image_id, r.member, *r.captions) for r in built.rows), *others)
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:  # of so many texts, which one is it?
+        for row in built.rows:
+            whole(row.image_id, f"{name}, the id of an image")
+            whole(row.member, f"{name}, the file of {row.image_id}")
+        for each in (captions, *built.alternatives.values()):
+            for image_id, of_image in each.items():
+                for text in of_image:
+                    whole(text, f"{name}, a caption of {image_id}")
     labels, hidden = (
         {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
         for each in (built.labels, built.hidden)
@@ -112,9 +119,9 @@ def _plain_text(name: str, built: Built) -> Built:
     return replace(built, labels=labels, hidden=hidden)
 
 
-def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> str:
+def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
-    rows = readable_rows(store_pictures(built, folder), folder, out)
+    rows = readable_rows(store_pictures(built, folder), folder)
     containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",
@@ -134,12 +141,12 @@ def _write_rows(name: str, built: Built, raw: Path, folder: Path, out: Path) -> 
 def _look_at_pictures(folder: Path, built: Built, workers: int) -> dict[str, Any]:
     """Write duplicates and thumbnails; return what the summary says of the former."""
     manifest = read_manifest(folder / "manifest.parquet")
-    prints = fingerprints(manifest, workers=workers)
-    found, pairs = find_duplicates(
-        prints, manifest.image_ids, manifest.splits, built.labels
-    )
+    ids = manifest.image_ids
+    with contextlib.closing(Images(manifest)) as images:
+        prints = fingerprints(images, len(ids), workers=workers)
+        strip = thumbnail_strip(images, ids)
+    found, pairs = find_duplicates(prints, ids, manifest.splits, built.labels)
     write_table(folder / "duplicates.parquet", pairs, {})
-    strip = thumbnail_strip(manifest)
     if strip is not None:
         write_bytes(folder / "thumbnails.jpg", strip)
     return found
@@ -179,7 +186,6 @@ def summarise(
 
 
 def _write_beside(out: Path, built: Built) -> None:
-    """Write other captions, folds and objects, where there are."""
     for kind, captions in built.alternatives.items():
         _write_column(out / f"captions_{kind}.parquet", "captions", captions)
     if built.folds:
@@ -211,8 +217,7 @@ PARTS = (
     "images.zip",
     "thumbnails.jpg",
     "README.md",
-)
-"""What a build writes; an earlier build's of these names goes when the next is done."""
+)  # what a build writes; an earlier build's of these names goes when the next is done
 
 
 @contextlib.contextmanager
@@ -245,8 +250,7 @@ def staged(out: Path) -> Iterator[Path]:
             ) from error
 
 
-SHOWN = 8
-"""Classes that an error spells out."""
+SHOWN = 8  # classes that an error spells out
 
 
 def _opened(
@@ -267,7 +271,6 @@ def _compared(
     *,
     allow: bool,
 ) -> dict[str, Any]:
-    """Compare what was built with what the protocol yields."""
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
     record: dict[str, Any] = {
         "matches": found == wanted,

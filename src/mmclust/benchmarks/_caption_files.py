@@ -49,8 +49,7 @@ class KarpathyImage(msgspec.Struct, gc=False):
     filename: str
     split: str
     sentences: list[Sentence]
-    filepath: str = ""
-    """The folder, for COCO: ``train2014`` or ``val2014``."""
+    filepath: str = ""  # the folder, for COCO: `train2014` or `val2014`
 
     @property
     def image_id(self) -> str:
@@ -141,8 +140,7 @@ class Captioned:
     """Stripped, none empty, in the publisher's order."""
     splits: dict[str, str] = field(default_factory=dict)
     """Empty where the file says none."""
-    n_empty: int = 0
-    """Captions that were nothing but white space."""
+    n_empty: int = 0  # captions that were nothing but white space
 
 
 def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:

@@ -13,28 +13,22 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.images import Images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mmclust.core.manifest import Manifest
+    from mmclust.core.images import Images
     from mmclust.core.registry import Source
 
 
-SHOWN = 12
-"""Entries of a long note that are spelled out; the summary has all."""
+SHOWN = 12  # entries of a long note that are spelled out; the summary has all
 OF_SAMPLE = (
     "> **Built from the built-in sample.** Pictures and captions were drawn and "
     "composed by rules, in the publisher's format. They are not the published "
     "data, and scores on them are for trying the pipeline."
 )
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-)
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"),
+          (10**6, "100K<n<1M"))  # fmt: skip
 
 
 def data_card(
@@ -48,6 +42,8 @@ def data_card(
     """Return the card in Markdown, with the hub's front matter."""
     doc = inspect.cleandoc(plugin_doc or "").strip()
     title, _, about = doc.partition("\n\n")
+    notes = summary["notes"].items()
+    notes = [f"- {_cell(k.replace('_', ' '))}: {_plain(v)}" for k, v in notes]
     parts = [
         _front_matter(summary, origins),
         f"# {summary['benchmark']}",
@@ -62,7 +58,7 @@ def data_card(
         "## Classes",
         _classes(summary["per_class"]),
         "## What was left out, and other notes",
-        _notes(summary["notes"]),
+        "\n".join(notes) or "None.",
         *_duplicates(summary.get("duplicates")),
         "## Sources",
         _sources(summary, origins),
@@ -98,20 +94,20 @@ def _counts(summary: Mapping[str, Any]) -> str:
     captions = f"{summary['captions']:,}"
     if summary["captions"]:
         captions += f" ({each['min']} to {each['max']} an image, mean {each['mean']:g})"
+    expected = summary["expected"]
+    verdict = (
+        "equal, class by class" if expected["matches"] else "**different**, allowed"
+    )
+    if expected["matches"] is None:
+        verdict = f"not compared: {expected['why']}"
     rows = [
         ("version of the protocol", summary["protocol"]),
         ("images", f"{summary['images']:,}"),
         ("classes", f"{summary['n_classes']:,}"),
         ("captions", captions),
-        ("against the published counts", _verdict(summary["expected"])),
+        ("against the published counts", verdict),
     ]
     return _table(("", ""), rows)
-
-
-def _verdict(expected: Mapping[str, Any]) -> str:
-    if expected["matches"] is None:
-        return f"not compared: {expected['why']}"
-    return "equal, class by class" if expected["matches"] else "**different**, allowed"
 
 
 def _splits(summary: Mapping[str, Any]) -> str:
@@ -132,11 +128,6 @@ def _classes(per_class: Mapping[str, int]) -> str:
         f"<details><summary>Images of each of the {len(rows):,} classes</summary>\n\n"
         f"{_table(('class', 'images'), rows)}\n\n</details>"
     )
-
-
-def _notes(notes: Mapping[str, Any]) -> str:
-    lines = [f"- {_cell(k.replace('_', ' '))}: {_plain(v)}" for k, v in notes.items()]
-    return "\n".join(lines) or "None."
 
 
 def _plain(value: Any) -> str:
@@ -204,12 +195,11 @@ def _cell(text: str) -> str:
 
 
 PICTURES = 12
-SIDE = 96
-"""Pixels."""
+SIDE = 96  # pixels
 QUALITY = 80
 
 
-def thumbnail_strip(manifest: Manifest) -> bytes | None:
+def thumbnail_strip(images: Images, ids: Sequence[str]) -> bytes | None:
     """Return a JPEG of the middle squares of up to twelve pictures, side by side.
 
     Which ones, the sha256 of their ids decides: the same on every machine, and no
@@ -217,21 +207,18 @@ def thumbnail_strip(manifest: Manifest) -> bytes | None:
     """
     from PIL import Image, ImageOps
 
-    ids = manifest.image_ids
     order = sorted(
         range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()
     )
     squares: list[Image.Image] = []
-    with contextlib.closing(Images(manifest)) as images:
-        for row in order[: 10 * PICTURES]:
-            try:
-                picture = Image.fromarray(images.read(row))
-            except MmclustError:  # a picture that does not decode is counted elsewhere
-                continue
+    for row in order[: 10 * PICTURES]:
+        if len(squares) == PICTURES:
+            break
+        # A picture that does not decode is counted elsewhere.
+        with contextlib.suppress(MmclustError):
+            picture = Image.fromarray(images.read(row))
             square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)
             squares.append(square)
-            if len(squares) == PICTURES:
-                break
     if not squares:
         return None
     strip = Image.new("RGB", (SIDE * len(squares), SIDE))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
@@ -90,12 +90,9 @@ class Instances:
     """Which category is seen in which image, in a annotations."""
 
     images: list[ImageRecord]
-    names: list[str]
-    """Of the categories, each once."""
-    image_rows: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``images``."""
-    name_rows: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``names``."""
+    names: list[str]  # of the categories, each once
+    image_rows: np.ndarray[Any, Any]  # int64 (a,): positions in `images`
+    name_rows: np.ndarray[Any, Any]  # int64 (a,): positions in `names`
     digest: str
 
 
@@ -124,16 +121,15 @@ def read_captions(
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images."""
     content, digest = decode_file(found, _CaptionsFile)
-    captions: dict[int, list[str]] = {}
+    captions: defaultdict[int, list[str]] = defaultdict(list)
     n_empty = 0
     # Most captions are of other images: found by array, not by a loop over all.
     ids = column(content.annotations, "image_id")
     sought = ids if wanted is None else np.fromiter(wanted, np.int64, len(wanted))
-    for row in np.flatnonzero(np.isin(ids, sought)).tolist():
-        entry = content.annotations[row]
+    rows = np.flatnonzero(np.isin(ids, sought)).tolist()
+    for entry in map(content.annotations.__getitem__, rows):
         if text := entry.caption.strip():
-            text = text if strip else entry.caption
-            captions.setdefault(entry.image_id, []).append(text)
+            captions[entry.image_id].append(text if strip else entry.caption)
         else:
             n_empty += 1
     return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest
@@ -208,17 +204,12 @@ class CocoObjects:
     """What an instances file says of where its a objects are."""
 
     images: dict[int, ImageRecord]
-    categories: tuple[str, ...]
-    """Names in the order of the file."""
-    image_ids: np.ndarray[Any, Any]
-    """int64 (a,)."""
-    names: np.ndarray[Any, Any]
-    """int64 (a,): positions in ``categories``."""
-    boxes: np.ndarray[Any, Any]
-    """int32 (a, 4)."""
+    categories: tuple[str, ...]  # names in the order of the file
+    image_ids: np.ndarray[Any, Any]  # int64 (a,)
+    names: np.ndarray[Any, Any]  # int64 (a,): positions in `categories`
+    boxes: np.ndarray[Any, Any]  # int32 (a, 4)
     crowd: np.ndarray[Any, Any]
-    outlines: list[str]
-    """JSON of each; empty where not wanted or not given."""
+    outlines: list[str]  # JSON of each; empty where not wanted or not given
     digest: str
 
 

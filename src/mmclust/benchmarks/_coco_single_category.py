@@ -16,7 +16,7 @@ from mmclust.benchmarks._source_files import (
     require,
     source_facts,
 )
-from mmclust.benchmarks._splits import unknown_split
+from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
@@ -58,7 +58,7 @@ def build_single_category(
     """Choose images that show one category, by the categories' counts."""
     check_folder(raw)
     sources: dict[str, str] = {}
-    parts = [_single_category(raw, name, sources) for name in _splits_of(split)]
+    parts = [_single_category(raw, name, sources) for name in splits_of(split, SPLITS)]
     counts, kept = _choose(raw, parts, keep, what)
     n_empty = sum(_attach_captions(raw, part, sources, images) for part in parts)
     rows, containers = _rows(raw, parts, images)
@@ -103,17 +103,7 @@ def _choose(
     return counts, kept
 
 
-def _splits_of(split: str) -> list[str]:
-    names = split.split("+")
-    for name in names:
-        if name not in SPLITS or names.count(name) > 1:
-            known = [*SPLITS, "+".join(SPLITS)]
-            raise unknown_split(split, known, "the protocol's own split is train2017")
-    return names
-
-
 def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
-    """Return the images of a split whose annotations name one category."""
     member = f"annotations/instances_{split}.json"
     instances = read_instances(require(raw, ANNOTATIONS, member))
     sources[member] = instances.digest
@@ -167,7 +157,6 @@ def _attach_captions(
 
 
 def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[Path]]:
-    """Return the manifest's rows and the containers of their images."""
     rows = []
     containers = set()
     for part in parts:
@@ -176,14 +165,16 @@ def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[P
         containers |= {place.container for place in places.values()}
         rows += [
             row_at(
-                image.image_id,
-                places.get(image.image_id),
-                f"{part.split}/{image.file}",
+                image_id,
+                places.get(image_id),
+                f"{part.split}/{file}",
                 SPLITS[part.split],
                 part.captions.get(image.id, ()),
                 (image.width, image.height),
             )
-            for image, _ in part.chosen
+            for (image, _), (image_id, file) in zip(
+                part.chosen, files.items(), strict=True
+            )
         ]
     return rows, containers
 

@@ -26,7 +26,6 @@ import numpy as np
 
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_files
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
@@ -35,17 +34,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mmclust.core.manifest import Manifest
+    from mmclust.core.images import Images
 
 
-DISTANCE = 4
-"""Bits of 64 in which the hashes of near duplicates differ at most."""
-LISTED = 1_000_000
-"""Pairs of a kind that are listed; all are counted."""
-PAIRS = 1 << 16
-"""Pairs that are made at once to be listed."""
-FIRST = 5
-"""Pairs that the summary spells out."""
+DISTANCE = 4  # bits of 64 in which the hashes of near duplicates differ at most
+LISTED = 1_000_000  # pairs of a kind that are listed; all are counted
+PAIRS = 1 << 16  # pairs that are made at once to be listed
+FIRST = 5  # pairs that the summary spells out
 
 Pairs = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
 _Members = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
@@ -312,14 +307,10 @@ def _table(
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SIDE = 32
-"""Pixels a side of the grey picture that is transformed."""
-LOW = 8
-"""Frequencies a side that are kept."""
-DRAFT = 128
-"""Pixels that each side of a JPEG decoded at a reduced scale has at least."""
-BLOCK = 4096
-"""Pictures that are transformed at once."""
+SIDE = 32  # pixels a side of the grey picture that is transformed
+LOW = 8  # frequencies a side that are kept
+DRAFT = 128  # pixels that each side of a JPEG decoded at a reduced scale has at least
+BLOCK = 4096  # pictures that are transformed at once
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -327,23 +318,22 @@ _JPEG = b"\xff\xd8\xff"
 class Fingerprints:
     """Of n pictures, in manifest order."""
 
-    digests: np.ndarray[Any, Any]
-    """sha256 of each file's bytes, (n,) of ``S32``."""
+    digests: np.ndarray[Any, Any]  # sha256 of each file's bytes, (n,) of `S32`
     hashes: np.ndarray[Any, Any]
     """uint64 (n,): the perceptual hash; 0 where the picture does not decode."""
     decoded: np.ndarray[Any, Any]
 
 
-def fingerprints(manifest: Manifest, *, workers: int = 1) -> Fingerprints:
-    """Take the fingerprints of all pictures; each file is read once."""
+def fingerprints(images: Images, n: int, *, workers: int = 1) -> Fingerprints:
+    """Take the fingerprints of the first n pictures; each file is read once."""
     from PIL import Image
 
     Image.init()  # before threads do it at once
-    n = len(manifest)
     digests = np.zeros(n, "S32")
     hashes = np.zeros(n, np.uint64)
     decoded = np.zeros(n, bool)
-    files = track(read_files(manifest, range(n)), "fingerprints", n, unit="images")
+    data = (images.file(row)[0] for row in range(n))
+    files = track(data, "fingerprints", n, unit="images")
     with ThreadPoolExecutor(workers) as pool:
         results = _in_order(pool, _take, files, ahead=4 * workers)
         pictures: list[np.ndarray[Any, Any]] = []
@@ -373,9 +363,8 @@ def perceptual_hashes(pictures: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return packed.astype(np.uint64)
 
 
-def _take(file: tuple[int, bytes]) -> tuple[bytes, np.ndarray[Any, Any] | None]:
+def _take(data: bytes) -> tuple[bytes, np.ndarray[Any, Any] | None]:
     """Return a file's digest and its small grey picture, if it is one."""
-    _, data = file
     return hashlib.sha256(data).digest(), small_picture(data)
 
 

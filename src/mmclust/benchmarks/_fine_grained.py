@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, look_for
+from mmclust.benchmarks._source_files import lacking, look_for, source_folders
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
 from mmclust.core.text import json_value, shown, utf8, whole
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 CAPTIONS = 5
 FOLDERS = ("Annotations", "Images")
 """Where the two files lie in a clone of the publisher's repository."""
-DISTRACTOR = re.compile(r"\d{12}\.jpg")
-"""COCO's name of an image of unlabeled2017."""
+DISTRACTOR = re.compile(r"\d{12}\.jpg")  # COCO's name of an image of unlabeled2017
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,7 @@ class FineGrained:
 
     captions: dict[str, tuple[str, ...]]
     """The five of each query image, as they are, by the image's stem."""
-    pool: list[str]
-    """All file names, in the order of the array."""
+    pool: list[str]  # all file names, in the order of the array
     where: str
     digests: dict[str, str]
 
@@ -53,7 +51,7 @@ class FineGrained:
 
 
 def read_fine_grained(
-    folders: Sequence[Path], stem: str, query: re.Pattern[str]
+    stem: str, query: re.Pattern[str], folders: Sequence[Path]
 ) -> FineGrained:
     """Read captions and pool, and check that they belong together."""
     names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
@@ -200,20 +198,23 @@ class Originals:
 
 def build_fine_grained(
     raw: Path,
-    folders: Sequence[Path],
-    fine: FineGrained,
-    path_of: Callable[[str], str],
-    originals: Originals,
+    sources: Sequence[str],
+    read: Callable[[Sequence[Path]], FineGrained],
+    folder: str,
+    read_originals: Callable[[Sequence[Path], Sequence[str]], Originals],
     published: tuple[int, int],
     *,
     images: bool,
 ) -> Built:
     """Make the whole pool into rows: queries have captions, distractors none."""
+    folders = source_folders(raw, sources)
+    fine = read(folders)
+    originals = read_originals(folders, list(fine.captions))
     _check_published(fine, published)
     _check_originals(fine, originals)
     stems = [name.removesuffix(".jpg") for name in fine.pool]
     files = {
-        stem: path_of(stem) if stem in fine.captions else f"{UNLABELED}/{stem}.jpg"
+        stem: f"{folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
         for stem in stems
     }
     places = locate_files(folders, files) if images else {}
@@ -254,7 +255,6 @@ def first_five(
 
 
 def _check_published(fine: FineGrained, published: tuple[int, int]) -> None:
-    """Refuse another number of queries in a pool of the published size."""
     n_queries, n_images = published
     if len(fine.pool) == n_images and len(fine.captions) != n_queries:
         raise MmclustError(

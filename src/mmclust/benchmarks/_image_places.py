@@ -8,11 +8,8 @@ from its start, and pictures that are rows of an array, as PNGs.
 from __future__ import annotations
 
 import os
-import zlib
-from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import PurePosixPath
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +17,7 @@ from mmclust.benchmarks._source_files import container_notes
 from mmclust.core.archives import (
     Place,
     archive_places,
-    listed,
     locate_members,
-    needs_unpacking,
     opened,
     read_members,
     write_stored,
@@ -33,11 +28,9 @@ from mmclust.core.progress import track
 from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
-    import zipfile
     from collections.abc import (
         Callable,
         Collection,
-        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -67,8 +60,7 @@ SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
 """Endings of files that are taken for images, in lower case: what Pillow decodes."""
 NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
 """What Pillow must have been built with, for some of them."""
-UNDECODED = _endings(_OTHERS)
-"""Endings of pictures that Pillow does not decode."""
+UNDECODED = _endings(_OTHERS)  # endings of pictures that Pillow does not decode
 
 
 def is_image(name: str) -> bool:
@@ -92,72 +84,12 @@ def _pillow_has(feature: str) -> bool:
 
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
     """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
-    _refuse_paths(raw, files)
-    inside, archive = raw / folder, raw / f"{folder}.zip"
-    places: dict[str, Place] = {}
-    empty: list[str] = []
-    if inside.is_dir():
-        here = {i: name for i, name in files.items() if (inside / name).is_file()}
-        absent = {i: name for i, name in files.items() if i not in here}
-        alike = in_other_form(
-            absent.values(), lambda: (path.name for path in inside.iterdir())
-        )
-        found = {i: alike[name] for i, name in absent.items() if name in alike}
-        here |= {i: name for i, name in found.items() if (inside / name).is_file()}
-        places = {i: Place(inside, name) for i, name in here.items()}
-        empty = [i for i, name in here.items() if not (inside / name).stat().st_size]
-    absent = {i: name for i, name in files.items() if i not in places}
-    if absent and archive.is_file():
-        members = _members(archive, folder, absent)
-        empty += [i for i, info in members.items() if info.file_size == 0]
-        places |= archive_places(archive, members)
-    missing = sorted(files.keys() - places.keys())
-    expected = f"{len(files):,} image files"
-    _refuse_missing(f"{inside}, {archive}", expected, missing, empty)
-    return places
-
-
-def _members(
-    archive: Path, folder: str, files: Mapping[str, str]
-) -> dict[str, zipfile.ZipInfo]:
-    with opened(archive) as packed:
-        members = packed.NameToInfo
-        named = {i: f"{folder}/{name}" for i, name in files.items()}
-        absent = [name for name in named.values() if name not in members]
-        alike = in_other_form(absent, lambda: members)
-        found = {i: alike.get(name, name) for i, name in named.items()}
-        return {i: members[name] for i, name in found.items() if name in members}
-
-
-def in_other_form(
-    names: Iterable[str], listed: Callable[[], Iterable[str]]
-) -> dict[str, str]:
-    """Return, of names that are not there, what looks the same and is."""
-    wanted = [name for name in names if not name.isascii()]
-    if not wanted:
-        return {}
-    forms: dict[str, list[str]] = {}
-    for name in listed():
-        forms.setdefault(same_form(name), []).append(name)
-    asked = Counter(map(same_form, wanted))
+    places = locate_files([raw], {i: f"{folder}/{name}" for i, name in files.items()})
+    inside = raw / folder
     return {
-        name: forms[form][0]
-        for name in wanted
-        for form in [same_form(name)]
-        if asked[form] == 1 and len(forms.get(form, ())) == 1
+        i: Place(inside, p.member.partition("/")[2]) if p.container == raw else p
+        for i, p in places.items()
     }
-
-
-def _refuse_paths(raw: Path, files: Mapping[str, str]) -> None:
-    bad = [name for name in files.values() if PurePosixPath(name).name != name]
-    if bad:
-        raise MmclustError(
-            "An image's file name is not a plain name",
-            where=raw,
-            expected="a name such as 000000000009.jpg, without folders",
-            found=some(bad),
-            do="fetch the source again, or correct file_name in the annotations",
-        )
 
 
 def _refuse_missing(
@@ -256,9 +188,12 @@ def _found_in_zip(
     archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
 ) -> dict[str, tuple[Place, int]]:
     with opened(archive) as packed:
-        chosen = _shortest([i.filename for i in packed.infolist()], absent, form)
-        infos = {path: packed.getinfo(name) for path, name in chosen.items()}
-    places = archive_places(archive, infos)
+        infos = packed.NameToInfo
+        chosen = {path: path for path in absent if form is str and path in infos}
+        if len(chosen) < len(absent):
+            chosen = _shortest(list(infos), absent, form)
+        infos = {path: infos[name] for path, name in chosen.items()}
+        places = archive_places(archive, packed, infos)
     return {path: (places[path], info.file_size) for path, info in infos.items()}
 
 
@@ -344,8 +279,9 @@ def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> 
             for name, info in packed.NameToInfo.items()
             if _fits(name, prefixes, classes)
         }
+        places = archive_places(archive, packed, infos)
     refuse_empty(archive, [name for name, i in infos.items() if i.file_size == 0])
-    return _by_class(archive_places(archive, infos))
+    return _by_class(places)
 
 
 def in_tar(
@@ -417,72 +353,46 @@ def store_pictures(built: Built, out: Path) -> list[Row]:
         return built.rows
     pictures = track(built.pictures, f"writing {STORE}", len(built.rows), "images")
     places = write_stored(out / STORE, pictures)
-    return [
-        replace(
-            row, container=p.container, offset=p.offset, length=p.length, crc32=p.crc32
-        )
-        for row in built.rows
-        for p in (places[row.member],)
-    ]
+    return [_moved(row, places[row.member]) for row in built.rows]
 
 
-def readable_rows(
-    rows: Sequence[Row], out: Path, earlier: Path | None = None
-) -> list[Row]:
+def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
     """Return the rows such that every image can be read where its row says."""
-    containers = {row.container for row in rows if row.container}
-    packed = sorted(c for c in containers if needs_unpacking(c))
+    # A folder's files and a zip's members can be read, compressed or not.
+    unplaced = {r.container for r in rows if r.container and r.offset is None}
+    packed = sorted(c for c in unplaced if not (c.is_dir() or c.suffix == ".zip"))
     if not packed:
         return list(rows)
 
     def name(container: Path, member: str) -> str:
         return member if len(packed) == 1 else f"{container.name}/{member}"
 
-    wanted: dict[Path, dict[str, int]] = {container: {} for container in packed}
+    wanted: dict[Path, set[str]] = {container: set() for container in packed}
     for row in rows:
         if row.container in wanted:
-            wanted[row.container][row.member] = row.length or 0
-    sizes = {name(c, m): size for c in packed for m, size in wanted[c].items()}
-    path, before = out / STORE, (earlier or out) / STORE
-    same = listed(before) == (sizes, _identity(packed))
-    if not same or not _linked(before, path):
-        read = (
-            (name(container, member), data)
-            for container in packed
-            for member, data in read_members(container, wanted[container])
-        )
-        images = track(read, f"writing {STORE}", len(sizes), "images")
-        write_stored(path, images, _identity(packed))
-    with opened(path) as archive:
-        places = archive_places(path, archive.NameToInfo)
-    moved = []
-    for row in rows:
-        if row.container in wanted:
-            p = places[name(row.container, row.member)]
-            row = replace(  # noqa: PLW2901 - the same image, elsewhere
-                row, container=path, member=p.member, offset=p.offset, crc32=p.crc32
-            )
-        moved.append(row)
-    return moved
+            wanted[row.container].add(row.member)
+    read = (
+        (name(container, member), data)
+        for container in packed
+        for member, data in read_members(container, wanted[container])
+    )
+    n_images = sum(map(len, wanted.values()))
+    images = track(read, f"writing {STORE}", n_images, "images")
+    places = write_stored(out / STORE, images)
+    return [
+        _moved(row, places[name(row.container, row.member)])
+        if row.container in wanted
+        else row
+        for row in rows
+    ]
 
 
-def _linked(earlier: Path, path: Path) -> bool:
-    """Give a file a second name, where the file system can; it is never changed."""
-    if path == earlier:
-        return True
-    try:
-        path.hardlink_to(earlier.resolve())
-    except OSError:
-        return False
-    return True
-
-
-def _identity(archives: Iterable[Path]) -> bytes:
-    """Return what tells archives apart: name, size, and the check at their end."""
-    lines = []
-    for path in archives:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 64))
-            tail = zlib.crc32(file.read())
-        lines.append(f"{path.name} {path.stat().st_size} {tail:08x}")
-    return "\n".join(lines).encode()
+def _moved(row: Row, p: Place) -> Row:
+    return replace(
+        row,
+        container=p.container,
+        member=p.member,
+        offset=p.offset,
+        length=p.length,
+        crc32=p.crc32,
+    )

@@ -40,17 +40,9 @@ DEVKIT = Layout(
 )
 # What SciPy raises on bytes that are no MATLAB file, or one it does not read.
 BROKEN = (
-    EOFError,
-    IndexError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+    EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
+    TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 OFFICIAL = re.compile(r"n\d{8}_\d+|ILSVRC2012_val_\d{8}")
 
 
@@ -103,7 +95,6 @@ def _look(base: Path, split: str, wnids: Sequence[str]) -> Listing:
 
 
 def _train_tar(archive: Path, wnids: Collection[str]) -> Listing:
-    """List the official train archive: a tar of one tar per class."""
     inner = locate_members(archive, {f"{wnid}.tar" for wnid in wnids})
     listing: Listing = {}
     for name, place in inner.items():
@@ -164,7 +155,6 @@ def _validation_truth(base: Path, wnids: Collection[str]) -> dict[str, str]:
 
 
 def _synsets(data: bytes, where: str) -> dict[int, str]:
-    """Return the development kit's class numbers and their wnids."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

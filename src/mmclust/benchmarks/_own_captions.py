@@ -87,7 +87,6 @@ def _read_table(
     labels: bool,
     column: str,
 ) -> None:
-    """Take over one table."""
     columns, entries, digest = read_table_file(path, column)
     if columns is None or not entries:
         form = "neither a line that names columns nor lines of name, tab, caption"
@@ -236,7 +235,6 @@ class _Pictures:
 
 
 def _name(value: Any, column: str, where: str, entry: Mapping[str, Any]) -> str:
-    """Return the name in a cell."""
     if isinstance(value, dict):  # as the hub writes a picture
         value = value.get("path")
     if value is None or (isinstance(value, str) and not value.strip()):
@@ -263,7 +261,6 @@ def _clean(text: str, where: str) -> str:
 def _captions(
     entry: Mapping[str, Any], columns: Iterable[str], where: str
 ) -> tuple[str, ...]:
-    """Return a row's captions."""
     found: list[str] = []
     for column in columns:
         value = entry.get(column)

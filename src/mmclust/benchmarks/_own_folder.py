@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-IMAGES = "images"
-"""The folder of pictures, where there is one of this name."""
+IMAGES = "images"  # the folder of pictures, where there is one of this name
 ALONE = (IMAGES, "imagefolder")
 """Names, in any case, of a folder that is passed when it alone holds pictures; so is
 one whose folders are splits."""
@@ -46,12 +45,9 @@ class Files:
     """A directory's files, hidden ones apart; paths are sorted."""
 
     raw: Path
-    root: Path
-    """The pictures' folder: ``raw``, or a folder in it."""
-    pictures: tuple[str, ...]
-    """Below ``root``."""
-    others: tuple[str, ...]
-    """All other plain files, below ``raw``."""
+    root: Path  # the pictures' folder: `raw`, or a folder in it
+    pictures: tuple[str, ...]  # below `root`
+    others: tuple[str, ...]  # all other plain files, below `raw`
     special: tuple[str, ...]
     """What is neither file nor folder, or a link to a folder, which is not followed."""
     splits: dict[str, str]
@@ -159,7 +155,10 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             else "no file",
             do="give the directory that holds the pictures with --raw",
         )
-    odd = [repr(name) for name in (str(root), *pictures) if _is_odd(name)]
+    names = (str(root), *pictures)
+    odd = [
+        repr(n) for n in names if n.encode("utf-8", "backslashreplace").decode() != n
+    ]
     if odd:
         raise MmclustError(
             "File names are not UTF-8",
@@ -168,10 +167,6 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             found=some(odd),
             do="rename these files",
         )
-
-
-def _is_odd(name: str) -> bool:
-    return name.encode("utf-8", "backslashreplace").decode() != name
 
 
 def written(name: str) -> str:

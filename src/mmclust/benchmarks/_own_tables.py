@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 TABLE = re.compile(
     r"(metadata|images|captions)\.(csv|tsv|txt|json|jsonl|parquet)|.+\.token(\.txt)?",
     re.IGNORECASE,
-)
-"""Names of the files that are read as tables."""
+)  # names of the files that are read as tables
 NAMES = (
     "file_name", "filename", "file", "image_file", "image_name", "image_path",
     "file_path", "filepath", "path", "image", "img", "image_id", "id",
@@ -40,15 +39,13 @@ LABELS = (
 """Columns of a class; the first of them that is there counts."""
 CAPTION = re.compile(
     r"((?:caption|text|prompt|sentence|comment|description)s?)_?(\d{0,9})"
-)
-"""Columns of captions, which may be numbered; all count."""
+)  # columns of captions, which may be numbered; all count
 DELIMITERS = ",\t;|"
 _TOKEN = re.compile(r"(?P<name>[^\t]+?)(?:#(?P<number>\d{1,9}))?\t(?P<caption>.*)")
 _ITEM = re.compile(
     r"(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|None|null|nan", re.DOTALL
 )
-_NESTED = re.compile(r"[\[({]\s*[\"']")
-"""Lists or objects in a list."""
+_NESTED = re.compile(r"[\[({]\s*[\"']")  # lists or objects in a list
 _BETWEEN = re.compile(r"\s*,\s*|\s+")
 
 
@@ -64,8 +61,7 @@ class Columns:
     unused: tuple[str, ...]
 
 
-Entries = list[tuple[str, dict[str, Any]]]
-"""Rows, each with its place for messages."""
+Entries = list[tuple[str, dict[str, Any]]]  # rows, each with its place for messages
 
 
 def read_table_file(
@@ -115,7 +111,6 @@ def plain_name(column: str) -> str:
 
 
 def _columns(names: list[str], path: Path, chosen: str) -> Columns:
-    """Tell what each column holds."""
     plain = {name: plain_name(name) for name in names}
     twice = [name for name, n in Counter(names).items() if n > 1 and name]
     if twice:
@@ -310,18 +305,14 @@ def _quoted_texts(inner: str) -> list[str] | None:
                 raise ValueError(f"[{written(inner)[:78]}]")
             return None
         if item["text"] is not None:
-            items.append(_unquoted(item["text"]))
+            quoted = item["text"].replace("\r", "\\r").replace("\n", "\\n")
+            try:  # as Python reads it; a line break is one
+                items.append(str(ast.literal_eval(quoted)))
+            except SyntaxError as error:
+                shown = written(item["text"])[:60]
+                raise ValueError(f"{shown}: {error.msg}") from error
         at = after.end() if after else item.end()
     return items
-
-
-def _unquoted(quoted: str) -> str:
-    """Return the text of a quoted one, as Python reads it; a line break is one."""
-    line = quoted.replace("\r", "\\r").replace("\n", "\\n")
-    try:
-        return str(ast.literal_eval(line))
-    except SyntaxError as error:
-        raise ValueError(f"{written(quoted)[:60]}: {error.msg}") from error
 
 
 def unusable(where: str, found: object, expected: str = "") -> MmclustError:

@@ -52,7 +52,10 @@ def pixels_built(
     """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits."""
     rows: list[Row] = []
     labels: dict[str, str] = {}
+    counts: dict[str, dict[str, int]] = {}
     for split, part in parts.items():
+        of = Counter(part.labels.tolist())
+        counts[split] = {name: of[i] for i, name in enumerate(classes)}
         _, height, width, _ = part.rgb.shape
         for i, label in enumerate(part.labels.tolist()):
             name = f"{split}_{i:05d}"
@@ -65,21 +68,11 @@ def pixels_built(
         labels,
         roles.protocol,
         sources,
-        notes | {"classes_per_split": _class_counts(parts, classes)},
+        notes | {"classes_per_split": counts},
         fit=roles.fit,
         evaluate=roles.evaluate,
         pictures=_pngs(parts) if images else None,
     )
-
-
-def _class_counts(
-    parts: Mapping[str, Pixels], classes: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    counts = {split: Counter(part.labels.tolist()) for split, part in parts.items()}
-    return {
-        split: {name: count[i] for i, name in enumerate(classes)}
-        for split, count in counts.items()
-    }
 
 
 def _pngs(parts: Mapping[str, Pixels]) -> Iterator[tuple[str, bytes]]:
@@ -106,8 +99,7 @@ class Version:
 
     archive: str
     folder: str
-    files: Mapping[str, tuple[str, ...]]
-    """Of each split, in order."""
+    files: Mapping[str, tuple[str, ...]]  # of each split, in order
     labels: tuple[str, ...]
     """Kinds of labels of a record, in the order of the binary version's bytes; in the
     Python version, the keys."""
@@ -182,7 +174,6 @@ def check_records(size: int, record: int, where: str) -> int:
 
 
 def _read(data: bytes, version: Version, where: str) -> Split:
-    """Read one file of either version."""
     if version.binary:
         n_labels = len(version.labels)
         count = check_records(len(data), n_labels + PIXELS, where)
@@ -235,20 +226,10 @@ def _join(parts: Sequence[Split]) -> Split:
 
 # What a stream of bytes that is no pickle, or not this one, raises.
 BROKEN = (
-    pickle.UnpicklingError,
-    struct.error,
-    EOFError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    UnicodeError,
-    ValueError,
-)
+    pickle.UnpicklingError, struct.error, EOFError, AssertionError, AttributeError,
+    ImportError, IndexError, KeyError, OverflowError, RecursionError, TypeError,
+    UnicodeError, ValueError,
+)  # fmt: skip
 
 
 class _Dtype:
@@ -293,7 +274,6 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _no_bytes() -> bytes:
-    """Return no bytes, which Python 3 writes so in Python 2's protocols."""
     return b""
 
 

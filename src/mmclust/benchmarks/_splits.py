@@ -25,6 +25,11 @@ class Params:
 
 
 @dataclass(frozen=True)
+class NoParams:
+    """No options: the protocol leaves nothing open."""
+
+
+@dataclass(frozen=True)
 class Roles:
     """What a policy makes of a data set's two parts: the splits that are built."""
 

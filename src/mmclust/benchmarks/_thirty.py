@@ -15,6 +15,7 @@ from mmclust.benchmarks._image_places import row_at
 from mmclust.benchmarks._splits import unknown_split
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
 from mmclust.core.types import SPLITS, Built
 
@@ -35,32 +36,28 @@ SEED = 782
 class Draw:
     """What is drawn from each class, and dealt to train, val and test, checked."""
 
-    classes: tuple[str, ...]
-    images_per_class: int
-    fractions: tuple[float, float, float]
-    seed: int
-    evaluate: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    images_per_class: Positive = N_IMAGES
+    """Images drawn of each class."""
+    fractions: tuple[float, float, float] = FRACTIONS
+    """Shares of train, val and test."""
+    seed: int = SEED
+    """Of the draw."""
+    evaluate: tuple[str, ...] = ("val",)
+    """Splits that are clustered and scored; ``[test]`` needs ``score --reveal``."""
 
     def __post_init__(self) -> None:
+        shares, splits = list(self.fractions), list(self.evaluate)
         twice = sorted({c for c in self.classes if self.classes.count(c) > 1})
-        wrong = [
-            (not self.classes, "classes", "at least one", "none"),
-            (bool(twice), "classes", "each class once", some(twice)),
-            (
-                min(self.fractions) < 0 or abs(sum(self.fractions) - 1) > 1e-9,  # noqa: PLR2004
-                "fractions",
-                "three numbers of at least 0 that sum to 1",
-                list(self.fractions),
-            ),
-            (
-                not self.evaluate or not set(self.evaluate) <= set(SPLITS),
-                "evaluate",
-                f"some of {', '.join(SPLITS)}",
-                list(self.evaluate),
-            ),
-        ]
-        for bad, key, expected, found in wrong:
-            if bad:
+        sound = min(shares) >= 0 and abs(sum(shares) - 1) < 1e-9  # noqa: PLR2004
+        known = bool(splits) and set(splits) <= set(SPLITS)
+        for right, key, expected, found in (
+            (bool(self.classes), "classes", "at least one", "none"),
+            (not twice, "classes", "each class once", some(twice)),
+            (sound, "fractions", "three numbers of at least 0 that sum to 1", shares),
+            (known, "evaluate", f"some of {', '.join(SPLITS)}", splits),
+        ):
+            if not right:
                 raise MmclustError(
                     f"The option {key} is out of range",
                     where=key,
@@ -77,7 +74,7 @@ class Draw:
         second = int((self.fractions[0] + self.fractions[1]) * n + 0.5)
         return dict(zip(SPLITS, (first, second - first, n - second), strict=True))
 
-    def expected(self) -> dict[str, int] | None:
+    def sheet(self) -> dict[str, int] | None:
         """Return the images of each class if the sheet's sizes are asked for."""
         sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
         asked = (len(self.classes), self.images_per_class, self.fractions)
@@ -122,7 +119,9 @@ def draw_built(
     for kind in draw.classes:
         for split, chosen in _deal(sorted(listing[kind]), draw, name, kind).items():
             for file in chosen:
-                image_id = _image_id(kind, file)
+                # The file's name, under its class's where it does not begin with it.
+                stem = PurePosixPath(file).stem
+                image_id = stem if stem.startswith(f"{kind}_") else f"{kind}_{stem}"
                 place = listing[kind][file]
                 (hidden if split == "test" else labels)[image_id] = kind
                 found = place if images else None
@@ -149,7 +148,6 @@ def draw_built(
 def _deal(
     names: Sequence[str], draw: Draw, benchmark: str, kind: str
 ) -> dict[str, list[str]]:
-    """Return the file names of one class by split."""
     rng = generator(draw.seed, "benchmarks", benchmark, kind)
     order = rng.permutation(len(names))[: draw.images_per_class].tolist()
     dealt: dict[str, list[str]] = {}
@@ -158,9 +156,3 @@ def _deal(
         dealt[split] = [names[i] for i in order[start : start + size]]
         start += size
     return dealt
-
-
-def _image_id(kind: str, file: str) -> str:
-    """Return the file's name, under its class's where it does not begin with it."""
-    stem = PurePosixPath(file).stem
-    return stem if stem.startswith(f"{kind}_") else f"{kind}_{stem}"

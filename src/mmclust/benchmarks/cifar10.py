@@ -30,22 +30,11 @@ CLASSES = (
 )  # fmt: skip
 PER_CLASS = {"train": 5_000, "test": 1_000}
 BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
+FILES = {"train": BATCHES, "test": ("test_batch",)}
+BINARY = {split: tuple(f"{n}.bin" for n in names) for split, names in FILES.items()}
 VERSIONS = (
-    Version(
-        "cifar-10-python.tar.gz",
-        "cifar-10-batches-py",
-        {"train": BATCHES, "test": ("test_batch",)},
-        ("labels",),
-    ),
-    Version(
-        "cifar-10-binary.tar.gz",
-        "cifar-10-batches-bin",
-        {
-            "train": tuple(f"{name}.bin" for name in BATCHES),
-            "test": ("test_batch.bin",),
-        },
-        ("labels",),
-    ),
+    Version("cifar-10-python.tar.gz", "cifar-10-batches-py", FILES, ("labels",)),
+    Version("cifar-10-binary.tar.gz", "cifar-10-batches-bin", BINARY, ("labels",)),
 )
 
 

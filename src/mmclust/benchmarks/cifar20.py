@@ -50,19 +50,12 @@ COARSE = (
     18, 1, 2, 15, 6, 0, 17, 8, 14, 13,
 )  # fmt: skip
 PER_CLASS = {"train": 2_500, "test": 500}
+KINDS = ("coarse_labels", "fine_labels")
+FILES = {"train": ("train",), "test": ("test",)}
+BINARY = {"train": ("train.bin",), "test": ("test.bin",)}
 VERSIONS = (
-    Version(
-        "cifar-100-python.tar.gz",
-        "cifar-100-python",
-        {"train": ("train",), "test": ("test",)},
-        ("coarse_labels", "fine_labels"),
-    ),
-    Version(
-        "cifar-100-binary.tar.gz",
-        "cifar-100-binary",
-        {"train": ("train.bin",), "test": ("test.bin",)},
-        ("coarse_labels", "fine_labels"),
-    ),
+    Version("cifar-100-python.tar.gz", "cifar-100-python", FILES, KINDS),
+    Version("cifar-100-binary.tar.gz", "cifar-100-binary", BINARY, KINDS),
 )
 
 

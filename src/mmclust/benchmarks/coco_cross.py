@@ -10,11 +10,11 @@ that is an error, so that an incomplete download cannot pass for the benchmark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks import _coco_single_category
 from mmclust.benchmarks._coco_single_category import build_single_category
+from mmclust.benchmarks._splits import NoParams as Params  # noqa: TC001
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,11 +33,6 @@ CLASSES = tuple(PUBLISHED)
 
 incomparable = _coco_single_category.incomparable
 """Only the published train2017 has the published counts."""
-
-
-@dataclass(frozen=True)
-class Params:
-    """No options: the protocol leaves nothing open."""
 
 
 def expected(params: Params, split: str) -> dict[str, int] | None:

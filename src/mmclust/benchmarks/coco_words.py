@@ -67,12 +67,10 @@ class Part:
     """Train or val on its way through the filter."""
 
     name: str
-    folder: str
-    """Of the pictures, for instance ``val2014``."""
+    folder: str  # of the pictures, for instance `val2014`
     captions: dict[int, tuple[str, ...]]
     objects: CocoObjects
-    chosen: set[int]
-    """Images that stay."""
+    chosen: set[int]  # images that stay
     n_empty: int
     places: dict[int, Place] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
@@ -152,7 +150,10 @@ def _parts(
     parts = [_read(folders, name, year, params, digests) for name in names]
     if params.filter == "published":
         for part in parts:
-            _drop_bare(part)
+            # The first rule needs no picture; crowds are objects.
+            bare = part.chosen - set(part.objects.image_ids.tolist())
+            part.dropped["no_object"] = len(bare)
+            part.chosen -= bare
     return parts
 
 
@@ -163,8 +164,6 @@ def _read(
     params: Params,
     digests: dict[str, str],
 ) -> Part:
-    """Read the captions and objects of one part; every captioned image is chosen."""
-
     def annotations(kind: str) -> Found:
         archive = f"annotations_trainval{year}.zip"
         member = f"annotations/{kind}_{name}{year}.json"
@@ -252,15 +251,8 @@ _GREY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B")
 """What decodes to an array of two dimensions."""
 
 
-def _drop_bare(part: Part) -> None:
-    """Apply the filter's first rule, which needs no picture; crowds are objects."""
-    bare = part.chosen - set(part.objects.image_ids.tolist())
-    part.dropped["no_object"] = len(bare)
-    part.chosen = part.chosen - bare
-
-
 def _drop(part: Part, raw: Path) -> None:
-    """Apply the other two: stored in grey; a category whose name has several words."""
+    """Apply the other rules: stored in grey; a category of a name of several words."""
     objects = part.objects
     grey = _grey(part, sorted(part.chosen), raw) if part.places else set()
     left = part.chosen - grey

@@ -95,7 +95,6 @@ def _no_splits(texts: Captioned) -> MmclustError:
 def _check_captions(
     captions: dict[str, tuple[str, ...]], number: int | None, where: str
 ) -> None:
-    """Refuse images with fewer captions than they must have, or with more."""
     require_captions(captions, number, where)
     if number is None:
         return

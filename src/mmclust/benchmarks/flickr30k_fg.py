@@ -10,7 +10,7 @@ Source: Chen, Yao and Jin, SIGIR 2023 (arXiv 2304.10824).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._caption_files import captions_and_splits
@@ -20,7 +20,7 @@ from mmclust.benchmarks._fine_grained import (
     first_five,
     read_fine_grained,
 )
-from mmclust.benchmarks._source_files import source_folders
+from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.benchmarks.flickr30k import FOLDER
 
@@ -42,11 +42,6 @@ DEFAULT_SPLIT = "test"
 QUERIES, IMAGES = 1_000, 6_867
 
 
-@dataclass(frozen=True)
-class Params:
-    """No options: the protocol leaves nothing open."""
-
-
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the size of the pool, as published."""
     del params, split
@@ -57,16 +52,10 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     """Join captions and pool by name."""
     del params
     splits_of(split, ["test"])
-    folders = source_folders(raw, SOURCES)
-    fine = read_fine_grained(folders, "Flickr30K", re.compile(r"\d+"))
+    read = partial(read_fine_grained, "Flickr30K", re.compile(r"\d+"))
+    published = QUERIES, IMAGES
     return build_fine_grained(
-        raw,
-        folders,
-        fine,
-        lambda stem: f"{FOLDER}/{stem}.jpg",
-        _originals(folders, list(fine.captions)),
-        (QUERIES, IMAGES),
-        images=images,
+        raw, SOURCES, read, FOLDER, _originals, published, images=images
     )
 
 

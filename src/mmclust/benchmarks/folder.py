@@ -51,8 +51,7 @@ TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 ROWS = (
     ("rows_of_files_left_out", "rows of files that are taken for no picture"),
     ("rows_that_say_nothing", "rows that say nothing of their picture"),
-)
-"""Keys of a table's note, and what they count."""
+)  # keys of a table's note, and what they count
 TABLES_HINT = "; tables are read if they are called metadata, captions or images"
 
 
@@ -173,7 +172,6 @@ def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
 
 
 def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
-    """Return the split of each picture; of all or of none."""
     if kind == "none":
         return {}
     if files.splits:

@@ -8,22 +8,14 @@ publisher's own split (750 uncleaned, 250 reviewed) plays no part.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._image_places import in_folder, in_tar
 from mmclust.benchmarks._source_files import contents
-from mmclust.benchmarks._thirty import (
-    FRACTIONS,
-    N_IMAGES,
-    SEED,
-    Draw,
-    check_part,
-    draw_built,
-)
+from mmclust.benchmarks._thirty import Draw, check_part, draw_built
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.params import Positive  # noqa: TC001
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,25 +37,16 @@ CLASSES = (
 
 
 @dataclass(frozen=True)
-class Params:
-    """What the sheet fixes, and the classes, which it does not."""
+class Params(Draw):
+    """The classes, and what :class:`mmclust.benchmarks._thirty.Draw` fixes."""
 
     classes: tuple[str, ...] = CLASSES
     """Folders of Food-101; the default is this project's choice of common dishes."""
-    images_per_class: Positive = N_IMAGES
-    """Images drawn of each class."""
-    fractions: tuple[float, float, float] = FRACTIONS
-    """Shares of train, val and test."""
-    seed: int = SEED
-    """Of the draw."""
-    evaluate: tuple[str, ...] = ("val",)
-    """Splits that are clustered and scored; ``[test]`` needs ``score --reveal``."""
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     """Draw the images."""
     check_part(split, DEFAULT_SPLIT)
-    draw = _draw(params)
     listing = _listing(raw)
     unknown = [name for name in params.classes if name not in listing]
     if unknown:
@@ -74,7 +57,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             found=some(unknown),
             do="correct classes in params.yaml, or fetch the source again",
         )
-    return draw_built(raw, listing, draw, "food30", {"split": split}, images=images)
+    return draw_built(raw, listing, params, "food30", {"split": split}, images=images)
 
 
 def _listing(raw: Path) -> Listing:
@@ -97,8 +80,4 @@ def _listing(raw: Path) -> Listing:
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the images of each class, if the sizes are the sheet's."""
     check_part(split, DEFAULT_SPLIT)
-    return _draw(params).expected()
-
-
-def _draw(params: Params) -> Draw:
-    return Draw(**asdict(params))
+    return params.sheet()

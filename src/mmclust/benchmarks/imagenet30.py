@@ -7,19 +7,11 @@ so that these are this project's choice. Drawn from ImageNet's train part alone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._imagenet import class_images
-from mmclust.benchmarks._thirty import (
-    FRACTIONS,
-    N_IMAGES,
-    SEED,
-    Draw,
-    check_part,
-    draw_built,
-)
-from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.benchmarks._thirty import Draw, check_part, draw_built
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,29 +35,20 @@ CLASSES = {
 
 
 @dataclass(frozen=True)
-class Params:
-    """What the sheet fixes, and the classes, which it does not."""
+class Params(Draw):
+    """The classes, and what :class:`mmclust.benchmarks._thirty.Draw` fixes."""
 
     classes: tuple[str, ...] = tuple(CLASSES)
     """WordNet ids; the default is this project's choice of well-known things."""
-    images_per_class: Positive = N_IMAGES
-    """Images drawn of each class."""
-    fractions: tuple[float, float, float] = FRACTIONS
-    """Shares of train, val and test."""
-    seed: int = SEED
-    """Of the draw."""
-    evaluate: tuple[str, ...] = ("val",)
-    """Splits that are clustered and scored; ``[test]`` needs ``score --reveal``."""
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     """Draw the images; class names are WordNet ids."""
     check_part(split, DEFAULT_SPLIT)
-    draw = _draw(params)
     listing = class_images(raw, "train", params.classes)
     named = {wnid: CLASSES[wnid] for wnid in params.classes if wnid in CLASSES}
     notes = {"split": split, "class_names": named}
-    return draw_built(raw, listing, draw, "imagenet30", notes, images=images)
+    return draw_built(raw, listing, params, "imagenet30", notes, images=images)
 
 
 def pictures(raw: Path, params: Params, *, split: str) -> list[str]:
@@ -78,8 +61,4 @@ def pictures(raw: Path, params: Params, *, split: str) -> list[str]:
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the images of each class, if classes and sizes are the sheet's."""
     check_part(split, DEFAULT_SPLIT)
-    return _draw(params).expected()
-
-
-def _draw(params: Params) -> Draw:
-    return Draw(**asdict(params))
+    return params.sheet()

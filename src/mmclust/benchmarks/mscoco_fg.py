@@ -9,7 +9,7 @@ Source: Chen, Yao and Jin, SIGIR 2023 (arXiv 2304.10824).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._coco_annotations import read_captions
@@ -19,7 +19,8 @@ from mmclust.benchmarks._fine_grained import (
     first_five,
     read_fine_grained,
 )
-from mmclust.benchmarks._source_files import look_for, source_folders
+from mmclust.benchmarks._source_files import look_for
+from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ ANNOTATIONS = "annotations_trainval2014.zip"
 CAPTIONS = "annotations/captions_val2014.json"
 
 
-@dataclass(frozen=True)
-class Params:
-    """No options: the protocol leaves nothing open."""
-
-
 def expected(params: Params, split: str) -> dict[str, int] | None:
     """Return the size of the pool, as published."""
     del params, split
@@ -52,21 +48,14 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     """Join captions and pool by name."""
     del params
     splits_of(split, ["test"])
-    folders = source_folders(raw, SOURCES)
-    fine = read_fine_grained(folders, "MSCOCO", re.compile(STEM + r"\d{12}"))
+    read = partial(read_fine_grained, "MSCOCO", re.compile(STEM + r"\d{12}"))
+    published = QUERIES, IMAGES
     return build_fine_grained(
-        raw,
-        folders,
-        fine,
-        lambda stem: f"val2014/{stem}.jpg",
-        _originals(folders, list(fine.captions)),
-        (QUERIES, IMAGES),
-        images=images,
+        raw, SOURCES, read, "val2014", _originals, published, images=images
     )
 
 
 def _originals(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
-    """Read COCO 2014's own captions of the query images."""
     found = look_for(folders, ANNOTATIONS, CAPTIONS)
     if found is None:
         return Originals(None)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._image_places import captioned_rows, locate_files
 from mmclust.benchmarks._source_files import lacking
+from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
@@ -38,11 +39,6 @@ CLASSES = (
 )  # fmt: skip
 EACH = 50
 CAPTIONS = 5
-
-
-@dataclass(frozen=True)
-class Params:
-    """No options: the protocol leaves nothing open."""
 
 
 def expected(params: Params, split: str) -> dict[str, int] | None:

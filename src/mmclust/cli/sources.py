@@ -16,8 +16,8 @@ from mmclust.cli._options import Workers
 if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.choice import Choice
     from mmclust.sources.download import Network
+    from mmclust.sources.fetch import Choice
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
 _RAW = Path("data/raw")
@@ -187,7 +187,7 @@ def selection(
     """
     from mmclust.benchmarks._build import lists_of, needed_pictures, sources_of
     from mmclust.core.errors import MmclustError
-    from mmclust.sources.choice import Choice
+    from mmclust.sources.fetch import Choice
 
     if images == "all":
         return None
@@ -339,17 +339,6 @@ def vocabulary(
         return
     n_nouns = write_nouns(archive or _RAW / "wordnet", out)
     typer.echo(f"{out}: {n_nouns:,} nouns, sha256 verified")
-
-
-@app.command()
-def unpack(
-    archive: Annotated[Path, typer.Argument(help="A zip, tar or compressed tar.")],
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
-) -> None:
-    """Unpack an archive safely: all of it, or nothing."""
-    from mmclust.sources.unpack import unpack as unpack_archive
-
-    typer.echo(f"{out}: {unpack_archive(archive, out):,} files")
 
 
 def _sources() -> dict[str, Source]:

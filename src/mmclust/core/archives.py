@@ -11,6 +11,8 @@ import contextlib
 import gzip
 import lzma
 import mmap
+import os
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
         Iterable,
         Iterator,
         Mapping,
-        Sequence,
     )
     from pathlib import Path
 
@@ -73,15 +74,6 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise damaged(path, error) from error
 
 
-def listed(path: Path) -> tuple[dict[str, int], bytes]:
-    """Return the sizes of a zip's members and its comment; nothing for another file."""
-    if not zipfile.is_zipfile(path):
-        return {}, b""
-    with opened(path) as archive:
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        return sizes, archive.comment
-
-
 def damaged(
     path: Path, error: object, kind: str = "zip", member: str | None = None
 ) -> MmclustError:
@@ -119,7 +111,7 @@ def reading(found: Found) -> Iterator[Buffer]:
                 do="end other programs, or unpack the archive and give the folder "
                 "with --raw; if it cannot be so large, fetch the source again",
             ) from error
-        start = 0 if unpacked is not None else data_offsets(found.path, [info])[0]
+        start = 0 if unpacked is not None else data_offset(found.path, archive, info)
     if unpacked is not None:
         yield unpacked
         return
@@ -151,7 +143,6 @@ def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
-    """Return a compressed member's bytes, its checksum verified."""
     buffer = bytearray(info.file_size)
     view = memoryview(buffer)
     filled = 0
@@ -172,38 +163,29 @@ def is_stored(info: zipfile.ZipInfo) -> bool:
     return info.compress_type == zipfile.ZIP_STORED and not encrypted
 
 
-def data_offsets(path: Path, infos: Sequence[zipfile.ZipInfo]) -> list[int]:
-    """Return where members' bytes begin in their archive.
+def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin in its archive.
 
     The local header is read for it: its extra field may have another length
     than the central directory's (Info-ZIP writes them so).
     """
-    offsets = []
-    size = path.stat().st_size
-    with path.open("rb", buffering=0) as file:
-        for info in infos:
-            file.seek(info.header_offset)
-            header = file.read(30)
-            if header[:4] != b"PK\3\4" or len(header) < 30:  # noqa: PLR2004
-                raise damaged(path, f"no header for {info.filename}")
-            name_length = int.from_bytes(header[26:28], "little")
-            extra_length = int.from_bytes(header[28:30], "little")
-            start = info.header_offset + 30 + name_length + extra_length
-            if start + info.compress_size > size:
-                raise damaged(path, f"it ends inside {info.filename}")
-            offsets.append(start)
-    return offsets
+    assert packed.fp is not None
+    file = packed.fp.fileno()
+    header = os.pread(file, 30, info.header_offset)
+    if header[:4] != b"PK\3\4" or len(header) < 30:  # noqa: PLR2004
+        raise damaged(path, f"no header for {info.filename}")
+    name_length = int.from_bytes(header[26:28], "little")
+    extra_length = int.from_bytes(header[28:30], "little")
+    start = info.header_offset + 30 + name_length + extra_length
+    if start + info.compress_size > os.fstat(file).st_size:
+        raise damaged(path, f"it ends inside {info.filename}")
+    return start
 
 
 BLOCK = tarfile.BLOCKSIZE
 BROKEN_TAR = (
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-)
+    tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+)  # fmt: skip
 _PACKINGS: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -217,7 +199,7 @@ def locate_members(
     within: Place | None = None,
 ) -> dict[str, Place]:
     """Find members of a tar archive without unpacking it."""
-    readable = archive.suffix == ".tar" and not is_compressed(archive)
+    readable = archive.suffix == ".tar" and _packing(archive) is None
     places: dict[str, Place] = {}
     with _walking(archive, within) as members:
         tracked = track(members, f"reading {archive.name}", unit="members")
@@ -261,18 +243,6 @@ def _chosen(
             )
         seen.add(name)
         yield name, tar, info
-
-
-def needs_unpacking(container: Path) -> bool:
-    """Return whether a container is a tar whose members cannot be read by offset."""
-    if container.is_dir() or zipfile.is_zipfile(container):
-        return False
-    return container.suffix != ".tar" or is_compressed(container)
-
-
-def is_compressed(archive: Path) -> bool:
-    """Return whether a tar's bytes have to be unpacked to be read."""
-    return _packing(archive) is not None
 
 
 def _packing(archive: Path) -> Callable[[Path], Any] | None:
@@ -365,21 +335,22 @@ class Place:
 
 
 def archive_places(
-    archive: Path, found: Mapping[str, zipfile.ZipInfo]
+    path: Path, packed: zipfile.ZipFile, found: Mapping[str, zipfile.ZipInfo]
 ) -> dict[str, Place]:
     """Return where members of a zip lie, by the keys they are given under."""
-    # Every header is visited, so that an archive cut short is noticed now.
-    offsets = data_offsets(archive, list(found.values()))
-    return {
-        image_id: Place(archive, info.filename, offset, info.file_size, info.CRC)
-        if is_stored(info)
-        else Place(archive, info.filename)
-        for (image_id, info), offset in zip(found.items(), offsets, strict=True)
-    }
+    places = {}
+    for key, info in found.items():
+        # Every header is visited, so that an archive cut short is noticed now.
+        offset = data_offset(path, packed, info)
+        places[key] = Place(path, info.filename)
+        if is_stored(info):
+            size, crc32 = info.file_size, info.CRC
+            places[key] = Place(path, info.filename, offset, size, crc32)
+    return places
 
 
 def write_stored(
-    path: Path, members: Iterable[tuple[str, bytes]], comment: bytes = b""
+    path: Path, members: Iterable[tuple[str, bytes | Path]]
 ) -> dict[str, Place]:
     """Write a zip without compression or dates: equal members give equal bytes."""
     places: dict[str, Place] = {}
@@ -387,12 +358,16 @@ def write_stored(
         writing(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
-        archive.comment = comment
         for name, data in members:
             info = zipfile.ZipInfo(name)  # dated 1980, as every other
             info.create_system = 3  # Unix, on every system
             info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
-            start = archive.start_dir - len(data)
-            places[name] = Place(path, name, start, len(data), info.CRC)
+            if isinstance(data, bytes):
+                archive.writestr(info, data)
+            else:
+                info.file_size = data.stat().st_size
+                with data.open("rb") as file, archive.open(info, "w") as member:
+                    shutil.copyfileobj(file, member, CHUNK)
+            start = archive.start_dir - info.file_size
+            places[name] = Place(path, name, start, info.file_size, info.CRC)
     return places

@@ -32,12 +32,10 @@ class SourceFile:
 
     urls: tuple[str, ...] = ()
     """Where it lies, in order of preference; ``http``, ``https`` or ``file``."""
-    size: int | None = None
-    """Bytes; ``None`` where nobody knows."""
+    size: int | None = None  # bytes; `None` where nobody knows
     sha256: str | None = None
     sha1: str | None = None
-    md5: str | None = None
-    """Lower-case hexadecimal; ``None`` where not known."""
+    md5: str | None = None  # lower-case hexadecimal; `None` where not known
     contains: dict[str, int] = field(default_factory=dict)
     """For an archive: patterns of its members, and how many match in the full file."""
     optional: bool = False
@@ -47,8 +45,7 @@ class SourceFile:
     made here of what ``member_url`` gives; empty otherwise."""
     member_url: str | None = None
     """Where a single member lies then, with ``{member}`` for its path."""
-    name: str = ""
-    """What it is called on disk."""
+    name: str = ""  # what it is called on disk
     first_seen: bool = False
     """Whether size and digest are those of this project's own first download."""
 
@@ -77,27 +74,22 @@ class SourceFile:
 class Source:
     """A publisher's data set."""
 
-    files: dict[str, SourceFile]
-    """By name, in the registry's order."""
+    files: dict[str, SourceFile]  # by name, in the registry's order
     title: str = ""
     homepage: str = ""
     licence: str = ""
     citation: str = ""
-    evidence: str = ""
-    """Who states the digests and sizes."""
+    evidence: str = ""  # who states the digests and sizes
     accept: bool = False
     """Whether its terms must be accepted before anything is fetched."""
-    terms: str = ""
-    """What is accepted then."""
-    manual: str = ""
-    """For files without url: where and how to get them by hand."""
+    terms: str = ""  # what is accepted then
+    manual: str = ""  # for files without url: where and how to get them by hand
     tokens: dict[str, str] = field(default_factory=dict)
     """By host: the environment variable that holds the token it wants."""
     protocol: dict[str, Any] = field(default_factory=dict)
     """Options of benchmarks that the source suggests, such as
     ``{"coco_all.min_images": 20}`` for a small sample."""
-    name: str = ""
-    """Its key in the registry."""
+    name: str = ""  # its key in the registry
 
 
 T = TypeVar("T", SourceFile, Source)
@@ -185,17 +177,14 @@ def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
                 f"{length} hexadecimal digits in lower case",
                 f"{digest!r} ({len(digest)} characters)",
             )
-    urls = tuple(_absolute(url, path, where) for url in file.urls)
-    return dataclasses.replace(file, urls=urls, name=name)
-
-
-def _absolute(url: str, path: Path, where: str) -> str:
-    scheme = urlsplit(url).scheme
-    if not url or scheme not in {"", "http", "https", "file"}:
-        raise _malformed(
-            path, f"{where}.urls", "http://, https://, file:// or a path", repr(url)
-        )
-    return url if scheme else (path.parent / url).resolve().as_uri()
+    urls = []
+    for url in file.urls:
+        scheme = urlsplit(url).scheme
+        if not url or scheme not in {"", "http", "https", "file"}:
+            expected = "http://, https://, file:// or a path"
+            raise _malformed(path, f"{where}.urls", expected, repr(url))
+        urls.append(url if scheme else (path.parent / url).resolve().as_uri())
+    return dataclasses.replace(file, urls=tuple(urls), name=name)
 
 
 def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:

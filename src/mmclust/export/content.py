@@ -33,10 +33,8 @@ _UNFIT = re.compile(
     r"[<>:\"|?*\x00-\x1f]|[. ]$"
     r"|^(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)\s*(\.|$)",
     re.IGNORECASE,
-)
-"""Names that Windows does not take, or takes for a device."""
-HIDDEN = -1
-"""The label of an image whose class is not given out."""
+)  # names that Windows does not take, or takes for a device
+HIDDEN = -1  # the label of an image whose class is not given out
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Content:
     labels: np.ndarray[Any, Any]
     """int32 (n,); :data:`HIDDEN` where the class is not given out, everywhere when
     there are no classes."""
-    names: list[str]
-    """Of the class of each image; empty where there is none."""
+    names: list[str]  # of the class of each image; empty where there is none
 
     @property
     def class_names(self) -> list[str]:
@@ -220,7 +217,6 @@ def write_images(manifest: Manifest, folder: Path, paths: Sequence[str]) -> None
 
 
 def _link(image: Path, target: Path) -> None:
-    """Link an image's file, or copy it where that cannot be."""
     source = image.resolve()
     if not source.is_file():
         raise MmclustError(

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 
 HEAD = ("image_id", "split", "label", "label_name", "captions")
-BLOCK = 1024
-"""Rows of features that are written at once."""
+BLOCK = 1024  # rows of features that are written at once
 
 
 def export_table(content: Content, out: Path) -> tuple[Path, bool]:

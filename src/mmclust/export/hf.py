@@ -27,12 +27,9 @@ if TYPE_CHECKING:
     from mmclust.export.content import Content
 
 
-NAMES = {"val": "validation"}
-"""Splits that the library calls otherwise."""
-ROWS = 2048
-"""Images in a parquet file."""
-GROUP = 128
-"""Images in a row group, which are read at once."""
+NAMES = {"val": "validation"}  # splits that the library calls otherwise
+ROWS = 2048  # images in a parquet file
+GROUP = 128  # images in a row group, which are read at once
 
 
 def export_hf(content: Content, card: str, out: Path) -> tuple[Path, bool]:

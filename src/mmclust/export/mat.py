@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 HEADER = b"MATLAB 5.0 MAT-file, written by mmclust".ljust(116)
 """In place of scipy's, which holds the time."""
-MOST = 2**31 - 1
-"""Bytes of a variable that the format can say."""
+MOST = 2**31 - 1  # bytes of a variable that the format can say
 
 
 def export_mat(
@@ -52,7 +51,15 @@ def export_mat(
         "label_mapping": mapping,
     }
     target = out / f"{content.manifest.benchmark}_{'_'.join(features)}.mat"
-    _refuse_large(values, target)
+    for name, value in values.items():
+        if value.nbytes > MOST:
+            raise MmclustError(
+                "An array is too large for a MATLAB v5 file",
+                where=f"{target}, {name}",
+                expected="at most 2 GiB",
+                found=f"{value.nbytes:,} bytes",
+                do="export as csv, or read the .npy files",
+            )
     written = place(target, lambda path: _save(path, values))
     if written:
         text = "".join(f"{ids[row]}\n" for row in rows)
@@ -78,18 +85,6 @@ def _views(features: Mapping[str, Features]) -> dict[str, np.ndarray[Any, Any]]:
             )
         chosen[view] = features[names[0]].views[view]
     return chosen
-
-
-def _refuse_large(values: Mapping[str, np.ndarray[Any, Any]], target: Path) -> None:
-    for name, value in values.items():
-        if value.nbytes > MOST:
-            raise MmclustError(
-                "An array is too large for a MATLAB v5 file",
-                where=f"{target}, {name}",
-                expected="at most 2 GiB",
-                found=f"{value.nbytes:,} bytes",
-                do="export as csv, or read the .npy files",
-            )
 
 
 def _save(path: Path, values: Mapping[str, np.ndarray[Any, Any]]) -> None:

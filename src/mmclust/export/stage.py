@@ -128,7 +128,6 @@ def _check(layout: str, features: Mapping[str, Path]) -> None:
 
 
 def _read(benchmark: str, folder: Path) -> Content:
-    """Return a benchmark's rows with their classes."""
     manifest = read_manifest(folder / "manifest.parquet")
     labels = read_labels(folder / "labels.parquet")
     if manifest.benchmark != benchmark:

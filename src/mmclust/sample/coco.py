@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
+from mmclust.core.io import writing
 from mmclust.core.seeds import generator
 from mmclust.sample.draw import Picture
-from mmclust.sample.pack import write_archive
 from mmclust.sample.scene import Wanted
 from mmclust.sample.world import CATEGORIES
 
@@ -29,6 +30,8 @@ LAST_ID = 581_929  # the highest of COCO 2017
 # COCO marks large groups as a crowd. The protocols count them as evidence, so some
 # pictures fall out of COCO-cross only for a crowd at their edge.
 CROWD_ALONE, CROWD_BESIDE = 0.02, 0.15
+# Archives carry dates; a fixed one keeps their bytes the same.
+DATE = (2017, 9, 1, 0, 0, 0)
 
 
 def plan(seed: int, n_images: int | None = None) -> list[Picture]:
@@ -52,23 +55,18 @@ def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]
         # Every category gets its turn to be the subject.
         if number % len(everyone) == 0:
             turns = rng.permutation(everyone)
-        yield _mixed(rng, int(turns[number % len(everyone)]))
+        subject = int(turns[number % len(everyone)])
+        others = companions(rng, subject, int(rng.integers(1, 4)))
+        beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
+        yield (Wanted(subject), *beside)
     yield from ((),) * EMPTY[split]
 
 
 def _alone(rng: np.random.Generator, split: str) -> list[int]:
-    """Return the categories of the pictures that show only one."""
     by_count = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
     if split == TRAIN:
         return by_count
     return [int(i) for i in rng.choice(by_count, VAL_ALONE, replace=False)]
-
-
-def _mixed(rng: np.random.Generator, subject: int) -> tuple[Wanted, ...]:
-    """Give a subject one to three companions, mostly from the same places."""
-    others = companions(rng, subject, int(rng.integers(1, 4)))
-    beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
-    return (Wanted(subject), *beside)
 
 
 def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
@@ -152,33 +150,21 @@ def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
         "info": {
             "description": f"Drawn by mmclust, seed {seed}: no photograph, no human "
             "caption",
-            "url": "",
-            "version": "1.0",
-            "year": int(split[-4:]),
-            "contributor": "mmclust sample",
-            "date_created": f"{split[-4:]}/09/01",
+            "url": "", "version": "1.0", "year": int(split[-4:]),
+            "contributor": "mmclust sample", "date_created": f"{split[-4:]}/09/01",
         },
         "licenses": [
-            {
-                "url": "https://www.apache.org/licenses/LICENSE-2.0",
-                "id": 1,
-                "name": "Apache License 2.0",
-            }
+            {"url": "https://www.apache.org/licenses/LICENSE-2.0", "id": 1,
+             "name": "Apache License 2.0"},
         ],
         "images": [
-            {
-                "license": 1,
-                "file_name": file_name(split, picture.image_id),
-                "coco_url": "",
-                "height": picture.height,
-                "width": picture.width,
-                "date_captured": f"{split[-4:]}-09-01 00:00:00",
-                "flickr_url": "",
-                "id": picture.image_id,
-            }
+            {"license": 1, "file_name": file_name(split, picture.image_id),
+             "coco_url": "", "height": picture.height, "width": picture.width,
+             "date_captured": f"{split[-4:]}-09-01 00:00:00", "flickr_url": "",
+             "id": picture.image_id}
             for picture in drawn
         ],
-    }
+    }  # fmt: skip
 
 
 def _categories() -> list[dict[str, Any]]:
@@ -191,3 +177,15 @@ def _numbered(
     """Give ids in order, then shuffle."""
     numbered = [{**a, "id": number} for number, a in enumerate(annotations, start=1)]
     return [numbered[i] for i in order.permutation(len(numbered))]
+
+
+def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> Path:
+    """Write a zip."""
+    method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    with writing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, DATE)
+            info.create_system = 3  # Unix, whatever system this is
+            info.external_attr = (0o40755 if name.endswith("/") else 0o100644) << 16
+            archive.writestr(info, content, method)
+    return path

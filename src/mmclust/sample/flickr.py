@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmclust.core.io import write_bytes
+from mmclust.core.io import write_bytes, writing
 from mmclust.core.seeds import generator
 from mmclust.sample.captions import pick
+from mmclust.sample.coco import write_archive
 from mmclust.sample.draw import Picture
-from mmclust.sample.fine_scenes import facts, fine_scene
-from mmclust.sample.pack import write_archive, write_tar
+from mmclust.sample.fine_grained import facts, fine_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -28,6 +30,7 @@ HUB, PUBLISHER = "flickr30k", "flickr30k_publisher"
 FOLDER = "flickr30k-images"
 SPLITS = {"train": 300, "val": 40, "test": 60}
 IDS = (36_979, 8_254_992_500)  # the range of Flickr30K's
+EPOCH = 1_504_224_000  # the date of archives, as tar counts
 PEOPLE = 0.92  # how many pictures show people
 GROUPS = (0.2, 0.2, 0.6)  # people alone, two groups of them, people and things
 ELSEWHERE = 0.6  # how often people are not where they usually are
@@ -101,3 +104,21 @@ def write_publisher(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
 def _images(drawn: Sequence[Drawn]) -> dict[str, bytes]:
     jpegs = {f"{FOLDER}/{picture.image_id}.jpg": picture.jpeg for picture in drawn}
     return {f"{FOLDER}/": b"", **jpegs}
+
+
+def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
+    """Write a tar compressed with gzip; a name that ends in ``/`` is a folder."""
+    with (
+        writing(path) as temporary,
+        temporary.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=EPOCH) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        for name, content in members.items():
+            info = tarfile.TarInfo(name.rstrip("/"))
+            folder = name.endswith("/")
+            info.type = tarfile.DIRTYPE if folder else tarfile.REGTYPE
+            info.mode, info.mtime = 0o755 if folder else 0o644, EPOCH
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path

@@ -16,24 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+# The sources of the world, in the registry's order.
 ALL = (
-    "coco2017",
-    "coco2017_unlabeled",
-    "coco2014",
-    "karpathy_splits",
-    pascal.SOURCE,
-    flickr.HUB,
-    flickr.PUBLISHER,
-    "fine_grained",
-    "wordnet",
-    "norms",
-)
-"""The sources of the world, in the registry's order."""
+    "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", pascal.SOURCE,
+    flickr.HUB, flickr.PUBLISHER, "fine_grained", "wordnet", "norms",
+)  # fmt: skip
 SHOWN_BY = {
     "karpathy_splits": ("coco2014", flickr.HUB),
     flickr.PUBLISHER: (flickr.HUB,),
-}
-"""Of sources that show, or say something of, others' pictures: whose."""
+}  # of sources that show, or say something of, others' pictures: whose
 PROTOCOLS = {"coco2017": f"{{coco_all.min_images: {MIN_IMAGES}}}"}
 """Options of benchmarks that a smaller source suggests."""
 

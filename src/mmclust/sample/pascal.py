@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_bytes
 from mmclust.core.seeds import generator
-from mmclust.sample.coco import companions
+from mmclust.sample.coco import companions, write_archive
 from mmclust.sample.draw import Picture
-from mmclust.sample.pack import write_archive
 from mmclust.sample.scene import Wanted, compose
 from mmclust.sample.world import CATEGORIES
 

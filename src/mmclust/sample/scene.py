@@ -59,14 +59,10 @@ class Scene:
 class Thing:
     """One object on the canvas."""
 
-    group: int
-    """Its position in ``Scene.groups``; -1 for decor, which is not annotated."""
-    parts: list[Part]
-    """Its polygons, in pixels."""
-    colours: tuple[str, str]
-    """Names of its colour and of its second one."""
-    texture: str
-    """How its coat is patterned."""
+    group: int  # its position in `Scene.groups`; -1 for decor, which is not annotated
+    parts: list[Part]  # its polygons, in pixels
+    colours: tuple[str, str]  # names of its colour and of its second one
+    texture: str  # how its coat is patterned
 
 
 def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:
@@ -115,17 +111,13 @@ def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:
         for number in range(group.number):
             x = middle[number % n_slots] + rng.normal(0, 0.06 + 0.14 * group.crowd)
             size = rng.uniform(low, high) * (0.4 if group.crowd else 1.0)
-            foot = _foot(rng, place.horizon, size)
+            # Its lower edge is on the ground, or in the air.
+            above = min(max(place.horizon + 0.1, size * 0.9), 0.92)
+            foot = float(rng.uniform(above, 0.97))
             thing = _thing(rng, scene, index, group, (x, foot), size)
             things.append((foot, thing))
     things.sort(key=lambda pair: pair[0])
     return [*_decor(rng, scene), *(t for _, t in things), *_in_the_way(rng, scene)]
-
-
-def _foot(rng: np.random.Generator, horizon: float, size: float) -> float:
-    """Return the y of a thing's lower edge: on the ground, or in the air."""
-    low = max(horizon + 0.1, size * 0.9)
-    return float(rng.uniform(min(low, 0.92), 0.97))
 
 
 def _thing(

@@ -19,8 +19,7 @@ Array = np.ndarray[Any, Any]
 class Part:
     """One outline of a recipe."""
 
-    paint: str
-    """The name of its colour."""
+    paint: str  # the name of its colour
     loops: tuple[Array, ...]
     """Closed polygons, float (n, 2), on the recipe's grid of 100 x 100; what
     lies inside an even number of them is a hole."""
@@ -30,11 +29,6 @@ def _ngon(sides: int, turn: float = 0.5) -> Array:
     """Return a regular polygon that touches [-1, 1] on the axes it can reach."""
     angles = 2 * np.pi * (np.arange(sides) + turn) / sides
     return np.stack([np.cos(angles), np.sin(angles)], 1)
-
-
-def _superellipse(power: float) -> Array:
-    circle = _ngon(32)
-    return np.sign(circle) * np.abs(circle) ** power
 
 
 def _dome() -> Array:
@@ -64,7 +58,7 @@ OUTLINES: dict[str, tuple[Array, ...]] = {
     "hex": (_ngon(6),),
     "oct": (_ngon(8) / np.cos(np.pi / 8),),
     "oval": (OVAL,),
-    "pill": (_superellipse(0.45),),
+    "pill": (np.sign(OVAL) * np.abs(OVAL) ** 0.45,),
     "dome": (_dome(),),
     "cloud": (_cloud(),),
     "crescent": (_crescent(),),

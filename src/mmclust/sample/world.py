@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MIN_IMAGES = 31
-"""Of a category of COCO-all: train images that show nothing else."""
+MIN_IMAGES = 31  # of a category of COCO-all: train images that show nothing else
 
 
 def tables(name: str) -> dict[str, list[str]]:
@@ -40,13 +39,10 @@ class Category:
 
     id: int
     name: str
-    supercategory: str
-    """As COCO publishes them."""
-    alone: int
-    """Train images that show nothing else."""
+    supercategory: str  # as COCO publishes them
+    alone: int  # train images that show nothing else
     colours: tuple[str, ...]
-    places: tuple[str, ...]
-    """Those it prefers; it also comes in others."""
+    places: tuple[str, ...]  # those it prefers; it also comes in others
 
     def facts(self) -> dict[str, Any]:
         """Return the entry of COCO's ``categories`` list."""
@@ -58,14 +54,10 @@ class Place:
     """A backdrop."""
 
     above: tuple[int, ...]
-    below: tuple[int, ...]
-    """RGB of what is over and under the horizon."""
-    horizon: float
-    """Its height, as a part of the image from the top."""
-    decor: tuple[str, ...]
-    """Things drawn behind, by name."""
-    phrases: tuple[str, ...]
-    """How captions name it."""
+    below: tuple[int, ...]  # RGB of what is over and under the horizon
+    horizon: float  # its height, as a part of the image from the top
+    decor: tuple[str, ...]  # things drawn behind, by name
+    phrases: tuple[str, ...]  # how captions name it
 
 
 def _category(row: str) -> Category:

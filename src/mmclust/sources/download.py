@@ -30,8 +30,13 @@ from mmclust.sources.http_request import (
     read_range,
     refuse_page,
 )
-from mmclust.sources.parts import n_arrived, part_of, tidy, work_folder
-from mmclust.sources.space import require_space
+from mmclust.sources.parts import (
+    n_arrived,
+    part_of,
+    require_space,
+    tidy,
+    work_folder,
+)
 from mmclust.sources.stopping import Threads
 from mmclust.sources.verify import decide, forget, verify
 
@@ -45,8 +50,7 @@ if TYPE_CHECKING:
     from mmclust.sources.parts import Part
     from mmclust.sources.verify import Facts
 
-PIECE = 16 << 20
-"""Bytes of a range; so many times the connections are held in memory."""
+PIECE = 16 << 20  # bytes of a range; so many times the connections are held in memory
 DELETED = (
     "the wrong copy has been deleted; fetch again; if it stays so, the file at its "
     "source has changed"
@@ -60,8 +64,17 @@ class Network:
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     patience: Patience = field(default_factory=Patience)
-    connections: int = 4
-    """At once: over files, and over ranges of a large file."""
+    connections: int = 4  # at once: over files, and over ranges of a large file
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How the files of one run come."""
+
+    http: Http
+    patience: Patience
+    connections: int  # of each file
+    arrived: Callable[[int], object]  # hears of bytes
 
 
 class _TakenAwayError(Exception):
@@ -121,10 +134,8 @@ def _fetch_together(
         parts = [
             held.enter_context(part_of(file, work, fresh=fresh)) for file in wanted
         ]
-        futures = [
-            threads.submit(_download, part, http, network.patience, share, ticks.put)
-            for part in parts
-        ]
+        way = _Way(http, network.patience, share, ticks.put)
+        futures = [threads.submit(_download, part, way) for part in parts]
         try:
             total = sum(file.size or 0 for file in wanted)
             arriving = _watch(futures, ticks)
@@ -154,13 +165,7 @@ def _watch(futures: list[Future[None]], ticks: queue.Queue[int]) -> Iterator[Non
             return
 
 
-def _download(
-    part: Part,
-    http: Http,
-    patience: Patience,
-    connections: int,
-    arrived: Callable[[int], object],
-) -> None:
+def _download(part: Part, way: _Way) -> None:
     """Complete a part, from the first mirror that gives the right file."""
     file = part.source
     if file.digests and decide(file, part.facts) == "present":
@@ -169,10 +174,11 @@ def _download(
     for url in file.urls:
 
         def attempt(url: str = url) -> None:
-            _receive_and_verify(part, url, http, connections, arrived)
+            _receive_and_verify(part, url, way)
 
         try:
-            persistently(attempt, patience, http.stop, reached=lambda: part.size)
+            stop = way.http.stop
+            persistently(attempt, way.patience, stop, reached=lambda: part.size)
         except FetchError as trouble:
             failures.append((url, trouble))
         else:
@@ -189,32 +195,24 @@ def _download(
     )
 
 
-def _receive_and_verify(
-    part: Part,
-    url: str,
-    http: Http,
-    connections: int,
-    arrived: Callable[[int], object],
-) -> None:
+def _receive_and_verify(part: Part, url: str, way: _Way) -> None:
     """Ask once for what is missing, and verify the whole."""
     try:
-        _receive(part, url, http, connections, arrived)
+        _receive(part, url, way)
         _verify(part, url)
     except FetchError as trouble:
         if trouble.stale:
             part.doubts += 1
             part.restart(None)
         raise
+    except MmclustError as error:
+        if os.path.lexists(part.path):
+            raise
+        raise _TakenAwayError from error
 
 
-def _receive(
-    part: Part,
-    url: str,
-    http: Http,
-    connections: int,
-    arrived: Callable[[int], object],
-) -> None:
-    file = part.source
+def _receive(part: Part, url: str, way: _Way) -> None:
+    file, http = part.source, way.http
     tail = part.tail() if _may_continue(part, url) else b""
     start = part.size - len(tail) if tail else 0
     ask = Ask(url, start, version=part.version if tail else None)
@@ -230,14 +228,14 @@ def _receive(
         else:
             part.restart(stream.version)
         part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
-        parallel = connections > 1 and _worth_parallel(part, stream)
+        parallel = way.connections > 1 and _worth_parallel(part, stream)
         chunks = _some(chunks, PIECE) if parallel else chunks
-        _take(part, chunks, stream.url, http, arrived)
+        _take(part, chunks, stream.url, way)
     if parallel:
         part.continued = True
-        rest = _in_parallel(http, stream.version, part.size, connections)
+        rest = _in_parallel(http, stream.version, part.size, way.connections)
         with contextlib.closing(rest):
-            _take(part, rest, stream.url, http, arrived)
+            _take(part, rest, stream.url, way)
     wanted = file.size if announced is None else announced
     if wanted is not None and part.size < wanted:
         # The body ended early without the connection saying so.
@@ -319,18 +317,12 @@ def _in_parallel(
         threads.close()
 
 
-def _take(
-    part: Part,
-    chunks: Iterator[bytes],
-    url: str,
-    http: Http,
-    arrived: Callable[[int], object],
-) -> None:
+def _take(part: Part, chunks: Iterator[bytes], url: str, way: _Way) -> None:
     file = part.source
     for chunk in chunks:
-        http.stop.check()
+        way.http.stop.check()
         part.write(chunk)
-        arrived(len(chunk))
+        way.arrived(len(chunk))
         size = part.size
         if file.size is not None and size > file.size:
             part.restart(None)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, read_note, sweep, write_json
 from mmclust.core.registry import find_source, read_registry
-from mmclust.sources.choice import chooser, listed_members
 from mmclust.sources.download import Network, fetch_files
 from mmclust.sources.first_seen import locked, read_lock, record
 from mmclust.sources.own_files import (
@@ -33,21 +33,33 @@ from mmclust.sources.own_files import (
 from mmclust.sources.parts import tidy, work_folder
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.verify import decide, forget, measure, verified_by
-from mmclust.sources.zip_members import fetch_members
+from mmclust.sources.zip_members import fetch_members, listed_members, plain_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.choice import Choice, Choose
     from mmclust.sources.verify import Facts
 
     Entry = dict[str, Any]
     """What ``source.json`` says of a file."""
+    Choose = Callable[[Path], dict[str, list[str]]]
+    """Given the folder of a source's files, say which members are wanted of each
+    archive of pictures."""
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")
 SAMPLE_REGISTRY = Path("data/sample/registry.yaml")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which pictures of a source are wanted."""
+
+    lists: tuple[str, ...]  # other sources, whose files say which
+    pictures: Callable[[Path], Iterable[str]]
+    """Given a folder that holds a folder for each source, returns paths such as
+    ``train2017/000000000009.jpg``; others than this source's do no harm."""
 
 
 def fetch_source(
@@ -162,7 +174,6 @@ def _from_upstream(
 
 
 def _is_had(file: SourceFile) -> bool:
-    """Say whether a file can be had without the user's hand."""
     return bool(file.urls or file.listed_in)
 
 
@@ -221,7 +232,6 @@ def _by_hand(source: Source, files: list[SourceFile], folder: Path) -> MmclustEr
 def _members(
     wanted: list[SourceFile], out: Path, choose: Choose | None
 ) -> dict[str, list[str]]:
-    """Return which members to fetch, by archive."""
     if choose is not None:
         chosen = choose(out)
         return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
@@ -284,10 +294,11 @@ def _as_in(archive: Path, names: list[str]) -> list[str]:
 
 def _whole(file: SourceFile, facts: Facts) -> Entry:
     """Say of a file that it is as its publisher has it."""
+    sha256, verified = facts.digests["sha256"], verified_by(file)
     return {
         "size": facts.size,
-        "sha256": facts.digests["sha256"],
-        "verified": verified_by(file),
+        "sha256": sha256,
+        "verified": verified,
         "from": "archive",
     }
 
@@ -316,6 +327,54 @@ def _inner(folder: Path, name: str) -> Path:
         return folder
     refuse_outside(folder, [folder / name])
     return folder / name
+
+
+def chooser(
+    choice: Choice | None,
+    source: Source,
+    mirror: str,
+    folder_of: Callable[[str], Path],
+) -> Choose | None:
+    """Return what says which members of which archives are wanted."""
+    if choice is None or not any(file.is_pictures for file in source.files.values()):
+        return None
+
+    def choose(folder: Path) -> dict[str, list[str]]:
+        folders = {name: folder_of(name) for name in choice.lists}
+        folders[source.name] = folder
+        note = {"mirror": mirror, "protocol": source.protocol}
+        with _side_by_side(folders, source.name, note) as raw:
+            try:
+                paths = plain_paths(source.name, choice.pictures(raw))
+            except MmclustError as error:
+                # To the reader these are the folders themselves.
+                for name, real in folders.items():
+                    error.replace(str(raw / name), str(real))
+                error.replace(str(raw), str(folder.parent))
+                raise
+        return {
+            name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
+            for name, file in source.files.items()
+            if file.is_pictures
+        }
+
+    return choose
+
+
+@contextlib.contextmanager
+def _side_by_side(
+    folders: Mapping[str, Path], own: str, note: Mapping[str, object]
+) -> Iterator[Path]:
+    """Give a folder that shows the sources' files as ``build`` is going to see them."""
+    with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
+        raw = Path(made)
+        for name, folder in folders.items():
+            (raw / name).mkdir()
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path.name != "source.json":
+                    (raw / name / path.name).symlink_to(path.absolute())
+        write_json(raw / own / "source.json", dict(note))
+        yield raw
 
 
 def _lists_of(
@@ -360,7 +419,6 @@ def _with_patterns(source: Source, root: Path) -> Source:
 
 
 def _remove(names: list[str], out: Path) -> None:
-    """Remove what is of another mirror than the rest."""
     for name in names:
         if (out / name).exists():
             forget(out)

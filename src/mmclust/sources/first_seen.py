@@ -92,13 +92,10 @@ def record(path: Path, source: Source, files: dict[str, Any]) -> list[str]:
             break
         # Another process may replace the file between reading and writing: the
         # next round looks again.
-        write_bytes(path, _text({**seen, **new}).encode())
+        both = sorted({**seen, **new}.items())
+        lines = [f"{name} {s.size} {s.sha256}\n" for name, s in both]
+        write_bytes(path, (_HEAD + "".join(lines)).encode())
     return sorted(new)
-
-
-def _text(seen: dict[str, Seen]) -> str:
-    lines = (f"{name} {s.size} {s.sha256}\n" for name, s in sorted(seen.items()))
-    return _HEAD + "".join(lines)
 
 
 def _disagreement(path: Path, name: str, before: Seen, now: Seen) -> MmclustError:

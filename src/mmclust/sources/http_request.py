@@ -41,11 +41,8 @@ _ADVICE = {
     403: "the source may need a token or accepted terms on its own page: see "
     "`mmclust sources show`; or ",
 }
-_ODD = "The server sends no plain file"
-_ANY_HEADER = zlib.MAX_WBITS | 32
-"""For zlib: gzip's header, or its own."""
-_RATIO = 200
-"""Beyond it a compressed body of unknown size is taken for a bomb."""
+_ANY_HEADER = zlib.MAX_WBITS | 32  # for zlib: gzip's header, or its own
+_RATIO = 200  # beyond it a compressed body of unknown size is taken for a bomb
 _LARGEST = 4 << 30
 """Bytes of a body whose size neither the registry nor the server states."""
 _PROGRESS = 1 << 20
@@ -58,22 +55,17 @@ _RANDOM = secrets.SystemRandom()
 class Timeouts:
     """How long a server may keep us waiting, in seconds."""
 
-    connect: float = 10.0
-    """Until it accepts the connection."""
-    read: float = 60.0
-    """Between two pieces of data."""
+    connect: float = 10.0  # until it accepts the connection
+    read: float = 60.0  # between two pieces of data
 
 
 @dataclass(frozen=True)
 class Patience:
     """How long one server is tried; times in seconds."""
 
-    attempts: int = 5
-    """In a row without progress."""
-    first: float = 1.0
-    """The first wait, at most; it doubles from then on."""
-    longest: float = 60.0
-    """A wait of our own."""
+    attempts: int = 5  # in a row without progress
+    first: float = 1.0  # the first wait, at most; it doubles from then on
+    longest: float = 60.0  # a wait of our own
     asked: float = 300.0
     """A wait that the server asks for; if it asks for more, we give up."""
 
@@ -85,8 +77,7 @@ class Version:
     url: str
     etag: str = ""
     modified: str = ""
-    total: int | None = None
-    """Bytes of the whole file."""
+    total: int | None = None  # bytes of the whole file
 
     @property
     def validator(self) -> str:
@@ -101,26 +92,20 @@ class Ask:
 
     url: str
     start: int = 0
-    end: int | None = None
-    """The first byte not wanted."""
-    version: Version | None = None
-    """Of the answer that the range continues."""
+    end: int | None = None  # the first byte not wanted
+    version: Version | None = None  # of the answer that the range continues
 
 
 @dataclass(frozen=True)
 class Stream:
     """A file on its way, in pieces of at most 1 MiB."""
 
-    url: str
-    """Where it comes from, after redirects."""
+    url: str  # where it comes from, after redirects
     chunks: Iterator[bytes]
     version: Version
-    content_type: str = ""
-    """What the sender says it is; empty for a file."""
-    ranges: bool = False
-    """Whether the sender says that parts can be had."""
-    partial: bool = False
-    """Whether it is the part that was asked for."""
+    content_type: str = ""  # what the sender says it is; empty for a file
+    ranges: bool = False  # whether the sender says that parts can be had
+    partial: bool = False  # whether it is the part that was asked for
 
 
 @dataclass(frozen=True)
@@ -131,8 +116,7 @@ class Http:
     timeouts: Timeouts
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By host: the *name* of the environment variable that holds the token."""
-    stop: Stop = field(default_factory=Stop, repr=False)
-    """Ends all that is under way."""
+    stop: Stop = field(default_factory=Stop, repr=False)  # ends all that is under way
 
 
 class FetchError(MmclustError):
@@ -233,15 +217,16 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
         raise _refused(ask.url, response)
     headers = response.headers
     length = headers.get("content-length", "")
-    total = int(length) if length.isdigit() else None
     encoding = headers.get("content-encoding", "identity").strip().lower()
-    encoded = encoding != "identity"
+    if encoding not in {"identity", "gzip", "deflate"}:
+        found = f"Content-Encoding: {encoding}"
+        raise _odd_body(ask.url, "the file's own bytes", found)
+    total = int(length) if length.isdigit() and encoding == "identity" else None
     chunks = response.iter_raw()
-    # Some servers call an archive's own bytes an encoding.
-    if encoded and (total is None or total != n_expected):
-        chunks, total = _unpacked(chunks, encoding, ask.url, n_expected), None
+    if encoding != "identity":
+        chunks = _unpacked(chunks, ask.url)
     if total is None and n_expected is None:
-        chunks = _capped(chunks, ask.url)
+        chunks = _capped(chunks, response, ask.url)
     partial = response.status_code == _PART
     if partial:
         total = _total_of_range(ask, headers)
@@ -255,59 +240,54 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
         chunks,
         version,
         headers.get("content-type", ""),
-        headers.get("accept-ranges", "") == "bytes" and not encoded,
+        headers.get("accept-ranges", "") == "bytes" and encoding == "identity",
         partial,
     )
 
 
-def _unpacked(
-    chunks: Iterator[bytes], encoding: str, url: str, n_expected: int | None
-) -> Iterator[bytes]:
-    """Undo a Content-Encoding, but not a bomb's."""
-    damaged, whole = "The download is damaged", "data compressed as the server says"
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        found = f"Content-Encoding: {encoding}"
-        raise _bad_body(_ODD, url, "the file's own bytes", found)
-    decoder, came, made = zlib.decompressobj(_ANY_HEADER), 0, 0
-    for chunk in chunks:
-        came, rest = came + len(chunk), chunk
-        while rest:
-            if decoder.eof:  # gzip may have several members
-                decoder = zlib.decompressobj(_ANY_HEADER)
-            try:
-                piece = decoder.decompress(rest, CHUNK)
-            except zlib.error as error:
-                raise _bad_body(damaged, url, whole, error, again=True) from error
-            rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-            made += len(piece)
-            if n_expected is None and made > max(CHUNK, _RATIO * came):
-                expected = f"at most {_RATIO} bytes for each compressed byte"
-                found = f"{made:,} bytes from {came:,} so far"
-                raise _bad_body(_ODD, url, expected, found)
-            if piece:
-                yield piece
+def _unpacked(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
+    """Undo a Content-Encoding; gzip may have several members."""
+    decoder, why = zlib.decompressobj(_ANY_HEADER), "it ends too early"
+    try:
+        for chunk in chunks:
+            rest = chunk
+            while rest:
+                if decoder.eof:
+                    decoder = zlib.decompressobj(_ANY_HEADER)
+                if piece := decoder.decompress(rest, CHUNK):
+                    yield piece
+                rest = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    except zlib.error as error:
+        why = str(error)
     if not decoder.eof:
-        found = f"it ends after {came:,} compressed bytes"
-        raise _bad_body(damaged, url, whole, found, again=True)
+        raise FetchError(
+            "The download is damaged",
+            where=url,
+            expected="data compressed as the server says",
+            found=why,
+            do=BY_HAND,
+            again=True,
+        )
 
 
-def _capped(chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
-    """Refuse a body that goes on and on, where neither side says how long it is."""
+def _capped(
+    chunks: Iterator[bytes], response: httpx.Response, url: str
+) -> Iterator[bytes]:
+    """Refuse a bomb, and a body that goes on, where nobody says how long it is."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
-        if size > _LARGEST:
-            expected = f"at most {_LARGEST:,} bytes"
-            raise _bad_body(_ODD, url, expected, f"{size:,} so far")
+        came = response.num_bytes_downloaded
+        if size > min(_LARGEST, max(CHUNK, _RATIO * came)):
+            expected = f"at most {_RATIO} bytes for each compressed byte"
+            expected += f", {_LARGEST:,} in all"
+            raise _odd_body(url, expected, f"{size:,} from {came:,} so far")
         yield chunk
 
 
-def _bad_body(
-    what: str, url: str, expected: str, found: object, *, again: bool = False
-) -> FetchError:
-    return FetchError(
-        what, where=url, expected=expected, found=found, do=BY_HAND, again=again
-    )
+def _odd_body(url: str, expected: str, found: str) -> FetchError:
+    what = "The server sends no plain file"
+    return FetchError(what, where=url, expected=expected, found=found, do=BY_HAND)
 
 
 def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
@@ -324,7 +304,6 @@ def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
 
 
 def _refuse_other(ask: Ask, found: Version) -> None:
-    """Refuse a range of a file that is not the one it would continue."""
     asked = ask.version
     if asked is None or asked.url != ask.url:
         return
@@ -397,7 +376,6 @@ def read_range(http: Http, ask: Ask) -> bytes:
 
 
 def _refused(url: str, response: httpx.Response) -> FetchError:
-    """Return what a status other than 200 and 206 means."""
     code = response.status_code
     return FetchError(
         "The server did not give the file",

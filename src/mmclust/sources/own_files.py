@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import zipfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from mmclust.core.archives import write_stored
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
-from mmclust.sources.space import cannot_write, require_space
+from mmclust.sources.parts import cannot_write, require_space
 from mmclust.sources.verify import (
     Facts,
     Hashed,
@@ -30,6 +30,7 @@ from mmclust.sources.verify import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -76,11 +77,14 @@ def pack(members: list[Path], folder: Path, path: Path) -> None:
     """Pack files into an archive: stored, in the order given, with a fixed date."""
     sizes = sum(member.stat().st_size for member in members)
     require_space(path.parent, sizes, f"packing {path.name}")
-    with writing(path) as temporary:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for member in track(members, f"packing {path.name}", unit="files"):
-                _add(archive, member, member.relative_to(folder).as_posix())
+
+    def contents() -> Iterator[tuple[str, Path]]:
+        for member in track(members, f"packing {path.name}", unit="files"):
+            _check_start(member)
+            yield member.relative_to(folder).as_posix(), member
         forget(path.parent)
+
+    write_stored(path, contents())
 
 
 def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str]:
@@ -95,7 +99,6 @@ def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str
 
 
 def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list[str]:
-    """Describe what a folder must hold and does not."""
     either = [file for file in files.values() if file.optional]
     missing = [
         described(file)
@@ -147,19 +150,6 @@ def _members(file: SourceFile, folder: Path) -> list[Path]:
     return sorted(members, key=lambda member: member.as_posix())
 
 
-def _add(archive: zipfile.ZipFile, member: Path, name: str) -> None:
-    info = zipfile.ZipInfo(name)  # dated 1980, as every other
-    info.create_system = 3  # Unix, on every system, for equal bytes
-    info.external_attr = 0o644 << 16
-    with _opened(member, "A file to be packed") as source:
-        start = _first(source, member)
-        info.file_size = os.fstat(source.fileno()).st_size
-        with archive.open(info, "w") as target:
-            target.write(start)
-            while chunk := source.read(CHUNK):
-                target.write(chunk)
-
-
 def _opened(path: Path, what: str) -> BinaryIO:
     try:
         return path.open("rb")
@@ -172,13 +162,14 @@ def _opened(path: Path, what: str) -> BinaryIO:
         ) from error
 
 
-def _first(source: BinaryIO, member: Path) -> bytes:
-    """Return the first chunk of a file that looks like what its name says."""
-    start = source.read(CHUNK)
+def _check_start(member: Path) -> None:
+    """Refuse a file that is empty, or does not begin as its name says."""
+    with _opened(member, "A file to be packed") as source:
+        start = source.read(8)
     magic, expected = _STARTS.get(member.suffix, (b"", ""))
     if start and start.startswith(magic):
-        return start
-    found = f"a file that begins with {start[:8].hex(' ').upper()}"
+        return
+    found = f"a file that begins with {start.hex(' ').upper()}"
     if not start:
         expected, found = "a file that is not empty", "an empty file"
     raise MmclustError(

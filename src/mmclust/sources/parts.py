@@ -5,12 +5,14 @@ see), under a name no other process uses, with a note of which version of which 
 it holds. A run that finds a part whose writer is gone takes it over by renaming it,
 which only one run can do. The lock that says whether a writer is gone saves work;
 nothing's correctness depends on it: what is taken over is compared with the server
-and hashed like everything else.
+and hashed like everything else. Free space is checked before it is needed, and told
+when it runs out anyway.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -19,9 +21,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK, sweep, write_json
 from mmclust.sources.http_request import Version
-from mmclust.sources.space import cannot_write
 from mmclust.sources.verify import Hashed
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _OVERLAP = 1 << 16
 """Bytes that are asked for again when a download is continued, to compare."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def work_folder(out: Path) -> Path:
@@ -51,20 +54,15 @@ def work_folder(out: Path) -> Path:
 class Part:
     """What has arrived of a file, under a private name."""
 
-    source: SourceFile
-    """What it is going to be."""
+    source: SourceFile  # what it is going to be
     path: Path
     file: BinaryIO
-    hashed: Hashed
-    """What counts; bytes that lie beyond are overwritten."""
-    version: Version | None = None
-    """Whose bytes they are; ``None`` while there are none."""
+    hashed: Hashed  # what counts; bytes that lie beyond are overwritten
+    version: Version | None = None  # whose bytes they are; `None` while there are none
     continued: bool = False
     """Whether they came in more than one answer, so that they might not fit."""
-    doubts: int = 0
-    """How often a server's ranges turned out not to fit."""
-    over_http: bool = False
-    """Whether some of the bytes came in the clear."""
+    doubts: int = 0  # how often a server's ranges turned out not to fit
+    over_http: bool = False  # whether some of the bytes came in the clear
 
     @property
     def size(self) -> int:
@@ -115,7 +113,7 @@ class Part:
 @contextlib.contextmanager
 def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[Part]:
     """Give the largest abandoned part of a file, or a new one."""
-    path = _private(work, source.name)
+    path = work / f".{source.name}.{secrets.token_hex(6)}.part"
     try:
         work.mkdir(parents=True, exist_ok=True)
         file = (None if fresh else _take_over(source, path)) or _new(path)
@@ -201,10 +199,6 @@ def _adopt(part: Part) -> None:
         part.hashed.update(chunk)
 
 
-def _private(work: Path, name: str) -> Path:
-    return work / f".{name}.{secrets.token_hex(6)}.part"
-
-
 def _note(path: Path) -> Path:
     return path.with_suffix(".json")
 
@@ -216,3 +210,33 @@ def _lock(file: BinaryIO, *, exclusive: bool = False) -> bool:
     except OSError:
         return False
     return os.fstat(file.fileno()).st_nlink > 0
+
+
+def require_space(folder: Path, size: int, what: str) -> None:
+    """Check the free space before anything is written."""
+    free = _free_space(folder)
+    if free < size:
+        raise MmclustError(
+            f"Not enough space for {what}",
+            where=folder,
+            expected=f"{size:,} bytes free",
+            found=f"{free:,} bytes free, {size - free:,} too few",
+            do="free some space, or choose another folder with --out",
+        )
+
+
+def cannot_write(path: Path, error: OSError, missing: int | None) -> MmclustError:
+    """Return what a failed write means."""
+    found, do = error.strerror or str(error), "choose a folder you may write to"
+    if error.errno in _FULL:
+        do = "free some space, then run the same command: it continues where it stopped"
+        if missing is not None:
+            short = max(0, missing - _free_space(path.parent))
+            found += f": {missing:,} bytes still to be written, {short:,} too few free"
+    do += "; what was there before is untouched"
+    return MmclustError(f"Cannot write {path.name}", where=path, found=found, do=do)
+
+
+def _free_space(folder: Path) -> int:
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.is_dir())
+    return shutil.disk_usage(existing).free

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     _Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 T = TypeVar("T")
-_GRACE = 0.5
-"""Seconds in which stopped threads may end by themselves."""
+_GRACE = 0.5  # seconds in which stopped threads may end by themselves
 
 
 class Stopped(MmclustError):  # noqa: N818 - no error of anybody

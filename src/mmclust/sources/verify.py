@@ -104,8 +104,18 @@ def verify(
             found=found,
             do=do,
         )
-    if not file.digests and file.name.endswith(".zip"):
-        _check_archive(path, file, where, do)
+    if file.digests or not file.name.endswith(".zip"):
+        return
+    try:
+        zipfile.ZipFile(path).close()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise MmclustError(
+            f"{file.name} is not a readable zip archive",
+            where=where,
+            expected="a complete zip archive",
+            found=error,
+            do=do,
+        ) from error
 
 
 def forget(out: Path) -> None:
@@ -130,20 +140,6 @@ def _difference(file: SourceFile, facts: Facts) -> tuple[str, str] | None:
         if found != digest:
             return f"{algorithm} {digest}", f"{algorithm} {found}"
     return None
-
-
-def _check_archive(path: Path, file: SourceFile, where: object, do: str) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise MmclustError(
-            f"{file.name} is not a readable zip archive",
-            where=where,
-            expected="a complete zip archive",
-            found=error,
-            do=do,
-        ) from error
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Only what is needed: chosen members of a remote archive, packed into a smaller one.
 
-Each member comes by a range request and must have the length and CRC-32 of the
-archive's own directory. Where a publisher has no archive, but a page that lists
+Members come by range requests, and ``zipfile`` holds each to the length and CRC-32 of
+the archive's own directory. Where a publisher has no archive, but a page that lists
 pictures, each comes from its own url; all that can be checked then is that it is a
 whole JPEG.
 
@@ -12,21 +12,23 @@ disk one by one: whoever finds one later checks it.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
+import re
 import secrets
 import shutil
 import struct
 import zipfile
 import zlib
 from concurrent.futures import as_completed
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
+from mmclust.core.archives import BROKEN_ZIP
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.progress import track
-from mmclust.sources.choice import plain_paths
 from mmclust.sources.http_request import (
     Ask,
     FetchError,
@@ -38,8 +40,7 @@ from mmclust.sources.http_request import (
     refuse_page,
 )
 from mmclust.sources.own_files import pack
-from mmclust.sources.parts import work_folder
-from mmclust.sources.space import cannot_write, require_space
+from mmclust.sources.parts import cannot_write, require_space, work_folder
 from mmclust.sources.stopping import Threads
 
 if TYPE_CHECKING:
@@ -51,35 +52,19 @@ if TYPE_CHECKING:
     from mmclust.sources.download import Network
     from mmclust.sources.http_request import Http, Version
 
+    Span = tuple[int, int, zipfile.ZipInfo]
+    """A member, from its header to where the next thing begins."""
+
 T = TypeVar("T")
 _BATCH = 8 << 20
-_WASTE = 0.04
-"""Share of a batch that may be bytes nobody asked for."""
+_WASTE = 0.04  # share of a batch that may be bytes nobody asked for
 _BLOCK = 1 << 16
-_LARGEST = 256 << 20
-"""Bytes of a picture whose size nobody states."""
-_LOCAL = struct.Struct("<4s5H3I2H")
-_ENCRYPTED = 1
+_LARGEST = 256 << 20  # bytes of a picture whose size nobody states
 _TRIES = 3
 _KEEP_TRIES = 1000
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member of a remote archive, as the archive's directory has it."""
-
-    name: str
-    size: int
-    crc: int
-    """CRC-32 of the unpacked bytes."""
-    method: int
-    """How it is packed (0: stored, 8: deflated)."""
-    packed: int
-    """Its packed size."""
-    start: int
-    """Where its header begins."""
-    end: int
-    """Where the next thing does."""
+_IMAGE = re.compile(
+    rb"""<img\b[^>]*?\bsrc\s*=\s*["']?([\w.-]+/[\w.-]+\.jpe?g)\b""", re.IGNORECASE
+)
 
 
 def fetch_members(
@@ -112,6 +97,22 @@ def fetch_members(
     return how, url.startswith("http:")
 
 
+def plain_paths(where: str, names: Iterable[str]) -> list[str]:
+    """Return the names, which become paths, if none leads out of its folder."""
+    listed = sorted(set(names))
+    for name in listed:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            raise MmclustError(
+                "A selected member leads out of its folder",
+                where=where,
+                expected="a path inside the archive",
+                found=repr(name),
+                do="correct the list that names it",
+            )
+    return listed
+
+
 def _fetch_by_ranges(
     file: SourceFile,
     names: list[str],
@@ -120,20 +121,32 @@ def _fetch_by_ranges(
     http: Http,
     network: Network,
 ) -> tuple[str, str]:
-    version, members = _directory(file, http, network)
-    chosen = _chosen(members, names, version.url)
-    _keep_from(out / file.name, chosen, folder)
-    missing = [member for member in chosen if not _is_kept(folder, member)]
-    size = sum(member.size for member in missing)
+    version, archive = _directory(file, http, network)
+    spans = _chosen(archive, names, version.url)
+    _keep_from(out / file.name, spans, folder)
+    missing = [span for span in spans if not _is_kept(folder, span[2])]
+    size = sum(info.file_size for *_, info in missing)
     # Twice: once as they come, once packed.
     require_space(folder, 2 * size, f"{len(missing):,} files of {file.name}")
 
-    def attempt(group: list[Member]) -> None:
-        start = group[0].start
-        data = read_range(http, Ask(version.url, start, group[-1].end, version))
-        for member in group:
-            inside = data[member.start - start : member.end - start]
-            keep(folder, member.name, _unpacked(member, inside, version.url))
+    def attempt(group: list[Span]) -> None:
+        start, end = group[0][0], group[-1][1]
+        data = read_range(http, Ask(version.url, start, end, version))
+        part = copy.copy(archive)  # the same directory over the bytes of this group
+        part.fp = cast("Any", _RemoteFile(http, version, start, data))
+        for *_, info in group:
+            try:
+                body = part.read(info)
+            except BROKEN_ZIP as error:
+                raise FetchError(
+                    f"{info.filename} is damaged",
+                    where=version.url,
+                    expected=f"{info.file_size:,} bytes, CRC-32 {info.CRC:08x}",
+                    found=error,
+                    do="fetch again; if it stays so, fetch the whole archive",
+                    again=True,
+                ) from error
+            keep(folder, info.filename, body)
 
     _all_at_once(attempt, batches(missing), file.name, http, network)
     return "crc32", version.url
@@ -172,25 +185,23 @@ def _all_at_once(
     def request(item: T) -> None:
         persistently(partial(attempt, item), network.patience, http.stop)
 
+    def done(futures: list[Future[None]]) -> Iterator[None]:
+        for future in as_completed(futures):
+            yield future.result()
+
     with Threads(min(network.connections, len(items)), "member") as threads:
         futures = [threads.submit(request, item) for item in items]
         try:
-            done = _as_they_come(futures)
-            for _ in track(done, f"fetching from {name}", len(items), "requests"):
+            what = f"fetching from {name}"
+            for _ in track(done(futures), what, len(items), "requests"):
                 pass
         finally:
             http.stop.set()
 
 
-def _as_they_come(futures: list[Future[None]]) -> Iterator[None]:
-    """Yield as calls end, and raise the first failure as soon as it is there."""
-    for future in as_completed(futures):
-        yield future.result()
-
-
 def _directory(
     file: SourceFile, http: Http, network: Network
-) -> tuple[Version, dict[str, Member]]:
+) -> tuple[Version, zipfile.ZipFile]:
     """Read the directory from the first mirror that gives ranges of it."""
     last: FetchError | None = None
     for url in file.urls:
@@ -205,7 +216,7 @@ def _directory(
 
 def _read_directory(
     http: Http, file: SourceFile, url: str
-) -> tuple[Version, dict[str, Member]]:
+) -> tuple[Version, zipfile.ZipFile]:
     with opening(http, Ask(url, 0, 1)) as stream:
         if not stream.partial or stream.version.total is None:
             raise FetchError(
@@ -220,9 +231,7 @@ def _read_directory(
     if file.size not in (None, version.total):
         raise changed(url, f"{file.size:,} bytes", f"{version.total:,} bytes")
     try:
-        with zipfile.ZipFile(_RemoteFile(http, version)) as archive:
-            infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-            starts = [info.header_offset for info in infos] + [archive.start_dir]
+        return version, zipfile.ZipFile(_RemoteFile(http, version))
     except (zipfile.BadZipFile, OSError, ValueError, struct.error) as error:
         raise FetchError(
             f"The directory of {file.name} cannot be read",
@@ -231,28 +240,16 @@ def _read_directory(
             found=error,
             do="fetch the whole archive, or try again",
         ) from error
-    members = {}
-    for info, end in zip(infos, starts[1:], strict=True):
-        if info.is_dir() or info.flag_bits & _ENCRYPTED:
-            continue
-        members[info.filename] = Member(
-            info.filename, info.file_size, info.CRC, info.compress_type,
-            info.compress_size, info.header_offset, end,
-        )  # fmt: skip
-    return version, members
 
 
 class _RemoteFile(io.RawIOBase):
-    """A remote file that is read in blocks, and remembers the last one.
+    """A remote file that is read in blocks, and remembers the last one."""
 
-    ``zipfile`` reads the directory through it, 64-bit archives included.
-    """
-
-    def __init__(self, http: Http, version: Version) -> None:
-        assert version.total is not None
-        self._http, self._version = http, version
-        self._total, self._at = version.total, 0
-        self._from, self._held = 0, b""
+    def __init__(
+        self, http: Http, version: Version, start: int = 0, held: bytes = b""
+    ) -> None:
+        self._http, self._version, self._total = http, version, version.total or 0
+        self._at, self._from, self._held = 0, start, held
 
     def readable(self) -> bool:
         return True
@@ -284,9 +281,15 @@ class _RemoteFile(io.RawIOBase):
         return data
 
 
-def _chosen(members: dict[str, Member], names: list[str], where: str) -> list[Member]:
-    """Return the members of these names, in the order they lie in."""
-    missing = [name for name in names if name not in members]
+def _chosen(archive: zipfile.ZipFile, names: list[str], where: str) -> list[Span]:
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
+    spans = {
+        info.filename: (info.header_offset, end, info)
+        for info, end in zip(infos, ends, strict=bool(infos))
+        if not info.is_dir()
+    }
+    missing = [name for name in names if name not in spans]
     if missing:
         raise MmclustError(
             "Members are not in the remote archive",
@@ -295,62 +298,38 @@ def _chosen(members: dict[str, Member], names: list[str], where: str) -> list[Me
             found=f"{len(missing):,} missing: {some(missing)}",
             do="check that the selection belongs to this source",
         )
-    return sorted((members[name] for name in names), key=lambda member: member.start)
+    return sorted((spans[name] for name in names), key=lambda span: span[0])
 
 
-def batches(members: list[Member]) -> list[list[Member]]:
+def batches(spans: list[Span]) -> list[list[Span]]:
     """Group members so that neighbours share a request, and little else comes along."""
-    groups: list[list[Member]] = []
+    groups: list[list[Span]] = []
     waste = 0
-    for member in members:
+    for span in spans:
         if groups:
             group = groups[-1]
-            span = member.end - group[0].start
-            gap = waste + member.start - group[-1].end
-            if gap <= _WASTE * span and span <= _BATCH:
-                group.append(member)
+            length, gap = span[1] - group[0][0], waste + span[0] - group[-1][1]
+            if gap <= _WASTE * length and length <= _BATCH:
+                group.append(span)
                 waste = gap
                 continue
-        groups.append([member])
+        groups.append([span])
         waste = 0
     return groups
 
 
-def _unpacked(member: Member, data: bytes, url: str) -> bytes:
-    """Return a member's bytes, of the length and CRC-32 of the directory."""
-    try:
-        magic, _, flags, method, *_, n_name, n_extra = _LOCAL.unpack_from(data)
-    except struct.error as error:
-        raise _damaged(member, url, "a header", error) from error
-    start = _LOCAL.size + n_name + n_extra
-    fits = magic == b"PK\3\4" and method == member.method and not flags & _ENCRYPTED
-    if not fits or len(data) < start + member.packed:
-        raise _damaged(member, url, "the member's header", data[:4])
-    body = data[start : start + member.packed]
-    if method == zipfile.ZIP_DEFLATED:
-        try:
-            decoder = zlib.decompressobj(-zlib.MAX_WBITS)
-            body = decoder.decompress(body, member.size + 1)
-        except zlib.error as error:
-            raise _damaged(member, url, "deflated data", error) from error
-    elif method != zipfile.ZIP_STORED:
-        raise _damaged(member, url, "stored or deflated data", f"method {method}")
-    found = len(body), zlib.crc32(body)
-    if found != (member.size, member.crc):
-        expected = f"{member.size:,} bytes, CRC-32 {member.crc:08x}"
-        raise _damaged(member, url, expected, f"{found[0]:,} bytes, {found[1]:08x}")
-    return body
-
-
-def _damaged(member: Member, url: str, expected: str, found: object) -> FetchError:
-    return FetchError(
-        f"{member.name} is damaged",
-        where=url,
-        expected=expected,
-        found=found,
-        do="fetch again; if it stays so, fetch the whole archive",
-        again=True,
-    )
+def listed_members(page: Path) -> list[str]:
+    """Return the pictures an HTML page shows, as paths relative to it."""
+    found = {match.decode() for match in _IMAGE.findall(page.read_bytes())}
+    if not found:
+        raise MmclustError(
+            f"{page.name} lists no pictures",
+            where=page,
+            expected="<img src=folder/name.jpg>",
+            found="none",
+            do="the publisher's page may have changed: open it in a browser",
+        )
+    return sorted(found)
 
 
 def _jpeg(chunks: Iterable[bytes], name: str, url: str) -> bytes:
@@ -387,34 +366,31 @@ def keep(folder: Path, name: str, body: bytes) -> None:
                 partly.unlink(missing_ok=True)
             # A neighbour that is done removes the folder: it is made again.
             vanished = isinstance(error, FileNotFoundError | FileExistsError)
-            if vanished and attempt < _KEEP_TRIES - 1:
-                continue
-            raise cannot_write(path, error, len(body)) from error
-        return
+            if not vanished or attempt == _KEEP_TRIES - 1:
+                raise cannot_write(path, error, len(body)) from error
+        else:
+            return
 
 
-def _is_kept(folder: Path, member: Member) -> bool:
-    """Say whether a member is there, with the right length and CRC-32."""
+def _is_kept(folder: Path, info: zipfile.ZipInfo) -> bool:
     try:
-        body = (folder / member.name).read_bytes()
+        body = (folder / info.filename).read_bytes()
     except OSError:
         return False
-    return (len(body), zlib.crc32(body)) == (member.size, member.crc)
+    return (len(body), zlib.crc32(body)) == (info.file_size, info.CRC)
 
 
-def _keep_from(archive: Path, members: Iterable[Member], folder: Path) -> None:
+def _keep_from(archive: Path, spans: Iterable[Span], folder: Path) -> None:
     """Take members over from an earlier archive, as far as it has them undamaged."""
     with (
-        contextlib.suppress(OSError, zipfile.BadZipFile, zlib.error),
+        contextlib.suppress(OSError, zipfile.BadZipFile),
         zipfile.ZipFile(archive) as opened,
     ):
-        infos = {info.filename: info for info in opened.infolist()}
-        for member in members:
-            info = infos.get(member.name)
-            if info is None or (info.file_size, info.CRC) != (member.size, member.crc):
-                continue
-            with contextlib.suppress(zipfile.BadZipFile, zlib.error):
-                keep(folder, member.name, opened.read(info))
+        for *_, info in spans:
+            here = opened.NameToInfo.get(info.filename)
+            if here and (here.file_size, here.CRC) == (info.file_size, info.CRC):
+                with contextlib.suppress(zipfile.BadZipFile, zlib.error):
+                    keep(folder, info.filename, opened.read(here))
 
 
 def remove(folder: Path) -> None:
