@@ -323,6 +323,9 @@ def compared(own: Sampled, other: Sampled) -> tuple[dict[str, float | None], str
         share = _share(drawn[0].mean(1) - drawn[1].mean(1), both.sum(1, keepdims=True))
         drawn = _drawn_in(drawn[0], share), _drawn_in(drawn[1], share)
     found = difference((own.runs, other.runs), drawn, own.n)
+    width = own.limits[1] - own.limits[0]
+    for end in ("diff_low", "diff_high"):
+        found[end] = min(max(found[end] or 0.0, -width), width)
     return found, no_p(found["diff_p"], own.n)
 
 
