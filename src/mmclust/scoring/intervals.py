@@ -361,6 +361,36 @@ def scores_of(
     return rows
 
 
+def compared_rows(
+    every: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]],
+    base: str,
+    n_seeds: Mapping[str, int],
+    definitions: Mapping[str, str],
+) -> list[Score]:
+    """Return the rows of encoders (word models), each held against one of them.
+
+    ``every`` has encoder → view and method → figures; ``definitions`` are by view.
+    Holm's p is adjusted within a view and method. Rows come encoder by encoder.
+    """
+    rows: list[Score] = []
+    for part in dict.fromkeys(part for parts in every.values() for part in parts):
+        first = every[base].get(part)
+        rows += adjusted(
+            [
+                score
+                for name, parts in every.items()
+                for score in scores_of(
+                    parts.get(part, {}), (name, *part), n_seeds=n_seeds[name],
+                    definition=definitions.get(part[0], ""),
+                    baseline=None if name == base or first is None
+                    else ((base, *part), first),
+                )
+            ]
+        )  # fmt: skip
+    place = {name: at for at, name in enumerate(every)}
+    return sorted(rows, key=lambda score: place[score.encoder])
+
+
 def beside(row: Score, own: Sampled, other: Sampled, versus: Key) -> Score:
     """Put a score's difference from another thing's into its row."""
     found, why = compared(own, other)
