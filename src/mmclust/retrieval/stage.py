@@ -71,17 +71,15 @@ def retrieve_benchmark(
             _write_lists(lists / encoder, task, kind, results[kind])
         found = {k: v for result in results.values() for k, v in result.figures.items()}
         skipped = {"n_skipped": task.n_skipped} if task.n_skipped else {}
-        every[encoder] = {
-            name: found[name] | skipped
-            for name in sorted(found, key=lambda name: name != MAIN)
-        }
+        every[encoder] = {name: each | skipped for name, each in found.items()}
         write_csv(plots / "recall" / f"{encoder}.csv", *_recall(results))
         write_csv(plots / "ranks" / f"{encoder}.csv", *_histogram(results[MAIN]))
         write_csv(plots / "settings" / f"{encoder}.csv", *_settings(every[encoder]))
     parts = {
-        encoder: {(setting, ""): figures for setting, figures in each.items()}
+        encoder: {(name, ""): each[name]
+                  for name in sorted(each, key=lambda name: name != MAIN)}
         for encoder, each in every.items()
-    }
+    }  # fmt: skip
     views = {setting: DEFINITION for each in parts.values() for setting, _ in each}
     seeds = dict.fromkeys(encoders, 1)
     record = Record(tuple(compared_rows(parts, encoders[0], seeds, views)))
