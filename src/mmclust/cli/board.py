@@ -292,7 +292,7 @@ def reproduce(
     typer.echo(
         f"here: {', '.join(f'{key} {value}' for key, value in machine().items())}"
     )
-    differ = work.other_locks(root, found.commit)
+    differ = work.other_locks(root, found.made)
     if differ:
         typer.echo(
             f"this environment may be another: {', '.join(differ)} differ from that "
@@ -315,7 +315,7 @@ def _introduce(row: Row) -> None:
     what = (row.benchmark, row.encoder, row.view, row.method, row.k and f"k={row.k}")
     typer.echo(
         f"{row.id}: {row.metric} of {' '.join(part for part in what if part)} "
-        f"at {row.commit[:7]} {row.experiment}".rstrip()
+        f"at {row.made[:7]} {row.experiment}".rstrip()
     )
     for note in row.notes:
         typer.echo(f"note: {note}")
