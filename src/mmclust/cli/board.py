@@ -24,24 +24,9 @@ DIFFERING = 5
 """Values that were made otherwise, by name."""
 
 
-class Format(StrEnum):
-    """How the table is written."""
-
-    table = "table"
-    csv = "csv"
-    markdown = "markdown"
-    html = "html"
-    json = "json"
-
-
-class Sort(StrEnum):
-    """What comes first."""
-
-    score = "score"
-    date = "date"
-    name = "name"
-
-
+Format = StrEnum("Format", "table csv markdown html json")
+DiffFormat = StrEnum("DiffFormat", "table md csv json")
+Sort = StrEnum("Sort", "score date name")
 Names = list[str] | None
 
 
@@ -186,15 +171,6 @@ def _print_board(rows: list[Row]) -> None:
     print_table(heads, lines, tables.NUMBERS, wrapped)
     notes.print()
     typer.echo(f"{tables.BOARD_LEGEND.replace('`', '')} ±: half of the interval.")
-
-
-class DiffFormat(StrEnum):
-    """How the changes are written."""
-
-    table = "table"
-    md = "md"
-    csv = "csv"
-    json = "json"
 
 
 def diff(
