@@ -144,6 +144,14 @@ def test_numbers_that_no_run_recorded_are_told(board, lock, note):
     assert [r.notes for r in gather(board.root).rows if r.now] == [(note,)]
 
 
+def test_a_number_whose_run_is_committed_later_is_made_there(board):
+    """Since the first commit, without a note; `reproduce` takes the second."""
+    first = board.commit({SCORES: scores(kmeans=0.9), "dvc.lock": b""}, lock=False)
+    second = board.commit({})
+    (row,) = gather(board.root).rows
+    assert (row.commit, row.made, row.notes) == (first, second, ())
+
+
 def test_params_are_compared_with_those_here(board):
     """Flat keys, those that matter to the row first; lists are values."""
     then = {"model": {"k": 3, "n": 1}, "encoders": {"hog": {"c": 8}, "lsa": {"d": 1}}}

@@ -198,4 +198,28 @@ def test_the_outputs_of_stages_are_seen(tmp_path):
         ["dvc", "check-ignore", *sorted(named), "data/fingerprints/x", "data/mine"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
-    assert listed.split() == ["data/mine"]
+    # DVC walks no folder .dvc, but sees what is named in it.
+    seen = [name for name in listed.split() if not name.startswith(".dvc/plots/")]
+    assert seen == ["data/mine"]
+
+
+def test_the_page_is_made_anew_when_a_curve_s_template_changes(tmp_path):
+    """DVC sees a file of .dvc/plots by its name: what the page draws by is a dep."""
+    used = {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")
+            if any(f'"{path.stem}"' in file.read_text()
+                   for file in (ROOT / "src/mmclust/report").glob("*.py"))}  # fmt: skip
+    deps = [f".dvc/plots/{name}.json" for name in sorted(used)]
+    assert deps
+    assert set(deps) <= set(map(str, yaml.safe_load(TEXT)["stages"]["report"]["deps"]))
+    subprocess.run(["dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    template = tmp_path / deps[0]
+    template.parent.mkdir()
+    template.write_text("{}")
+    stage = {"cmd": "echo x > page", "deps": deps[:1], "outs": ["page"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"report": stage}}))
+    subprocess.run(["dvc", "repro", "-q"], cwd=tmp_path, check=True)
+    template.write_text('{"width": 1}')
+    told = subprocess.run(
+        ["dvc", "status"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert deps[0] in told

@@ -132,6 +132,10 @@ def test_two_methods_are_compared_image_by_image(page):
     choose(page, "changed", "1")
     assert page.run(STATUS).startswith(f"{moved} image")
     page.wait("document.querySelector('.card .moved')")
+    cut = """[...document.querySelectorAll(".moved")].filter(e => e.scrollWidth >
+        e.clientWidth || e.offsetTop + e.offsetHeight > e.parentNode.offsetTop
+        + e.parentNode.offsetHeight).length"""
+    assert page.run(cut) == 0
     choose(page, "changed", "0")
     assert page.run(STATUS).startswith(f"{24 - moved} image")
     page.click("input[value=changed]")
@@ -308,4 +312,7 @@ def test_word_clusters_are_filtered_and_fit_a_phone(tmp_path):
         opened.media("dark")
         opened.size(390)
         assert opened.run("document.documentElement.scrollWidth") <= 390
+        beyond = opened.run("""[...document.querySelectorAll(".words td")].filter(e =>
+            e.checkVisibility() && e.getBoundingClientRect().right > 390).length""")
+        assert beyond == 0
         assert opened.log == []

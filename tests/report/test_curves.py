@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
-from mmclust.report.curves import write_plots_page
+from mmclust.report.curves import draw, write_plots_page
+from tests.conftest import ROOT
 
 TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 PLOTS = [
@@ -148,3 +149,20 @@ def test_a_bundle_that_would_break_the_page_is_refused(tmp_path, monkeypatch):
         write_plots_page(tmp_path / "page.html")
     assert "{plot_divs}" in str(caught.value)
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_learning_curve_has_one_axis_for_its_seeds_and_their_mean():
+    """On two scales, seeds would seem to differ from their mean as they do not."""
+    rows = [{"epoch": e, "seed": s, "loss": 3 / e + s} for e in (1, 2) for s in (0, 1)]
+    svg = draw(ROOT, "loss_curves", rows, "epoch", "loss")
+    assert svg.count(">loss</text>") == 1
+
+
+@pytest.mark.parametrize("views", [["text"], ["image", "text", "image + text"]])
+def test_a_view_has_its_colour_whatever_stands_beside_it(views):
+    """Text is blue alone, too, and not the first colour of the list."""
+    rows = [{"encoder": "e", "view": view, "k": k, "metric": "acc", "score": 0.5}
+            for view in views for k in (2, 9)]  # fmt: skip
+    svg = draw(ROOT, "scores_over_k", rows, "k", "score")
+    assert "var(--text)" in svg
+    assert ("var(--image)" in svg) == ("image" in views)

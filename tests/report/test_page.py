@@ -7,6 +7,7 @@ import html
 import json
 import re
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -23,6 +24,8 @@ from mmclust.report.page import make_report
 from mmclust.scoring.record import path_of, read
 from tests.conftest import ROOT
 from tests.report.conftest import Fake, make_run
+from tests.report.lexicon import make_words
+from tests.report.pools import make_pool
 
 ARABIC = "كلب أسود يركض في الحديقة"
 
@@ -153,6 +156,76 @@ def test_every_number_of_the_table_is_the_record_s(run):
         (s.key, s.metric): -1e9 if s.mean is None else s.mean
         for s in own if s.method and s.metric not in ("n_clusters", "noise")
     }  # fmt: skip
+
+
+def shown_numbers(page):
+    """Yield stage, section, key, metric, mean and half of every cell of every table."""
+    source = page.read_text(encoding="utf-8")
+    for section, body in re.findall(
+        r'<section id="([^"]+)"(.*?)</section>', source, re.DOTALL
+    ):
+        tables = r'<table([^>]*) data-record="(\w+)"([^>]*)>(.*?)</table>'
+        for before, stage, after, table in re.findall(tables, body, re.DOTALL):
+            own = re.search('data-encoder="(.*?)"', before + after)
+            for row in re.findall(r"<tr[^>]*>.*?</tr>", table, re.DOTALL):
+                head = row[: row.index(">")]
+                for cell in re.findall(r"<td[^>]*data-metric.*?</td>", row, re.DOTALL):
+                    of = {"encoder": own[1] if own else "", "view": "", "method": ""}
+                    for tag in (head, cell[: cell.index(">")]):
+                        of |= dict(re.findall(r'data-(\w+)="(.*?)"', tag))
+                    text = html.unescape(re.sub("<.*?>", " ", cell)).replace("−", "-")
+                    numbers = re.match(
+                        r"[\s★]*(-?[\d.,]+)(?:[\s%]+±\s+([\d.]+))?", text
+                    )
+                    mean, half = numbers.groups() if numbers else (None, None)
+                    key = (of["encoder"], of["view"], of["method"])
+                    yield stage, section, key, of["metric"], mean, half
+
+
+def check_numbers(root, page):
+    """Hold every number of the page's tables against the record; return how many."""
+    checked = Counter()
+    for stage, section, key, metric, mean, half in shown_numbers(page):
+        name = section.removeprefix("retrieval-")
+        if stage in ("cognition", "grounding"):
+            (path,) = (root / "metrics/details" / stage).glob("*.csv")
+        else:
+            part = key[0] if stage == "cluster" else ""
+            path = path_of(root, stage, name, part)
+        score = read(path).get(key, metric)
+        if score is None or score.mean is None:
+            assert mean is None, (key, metric)
+            continue
+        percent = metric == "largest" or (stage == "retrieve" and metric != "rsum")
+        for text, value in ((mean, score.mean), (half, score.half)):
+            if text is None:
+                assert value is None, (key, metric)
+                continue
+            digits = len(text.partition(".")[2])
+            close = pytest.approx(
+                value * (100 if percent else 1), abs=0.51 / 10**digits
+            )
+            assert float(text.replace(",", "")) == close, (key, metric)
+        checked[stage] += 1
+    return checked
+
+
+def test_every_number_of_every_table_is_the_record_s(run):
+    """Of clusters, of pools and of words: means, and halves of intervals."""
+    root, params = run
+    params = make_words(root, make_pool(root, params))
+    make_report(root, params, root / "report/index.html")
+    checked = check_numbers(root, root / "report/index.html")
+    assert set(checked) == {"score", "cluster", "retrieve", "cognition", "grounding"}
+    assert min(checked.values()) >= 5
+
+
+def test_every_number_of_the_default_run_is_the_record_s():
+    """Where `dvc repro` has made the page."""
+    page = ROOT / "report/index.html"
+    if not page.is_file():
+        pytest.skip("the default run is not here")
+    assert sum(check_numbers(ROOT, page).values()) > 500
 
 
 def test_the_answer_is_the_record_s(run):

@@ -119,9 +119,9 @@ def reproduce(
 ) -> Verdict:
     """Run the stage that made a number, at its commit, and compare."""
     path = row.held.path
-    recorded = git(root, "show", f"{row.commit}:{path}")
-    stage = stage_of(root, row.commit, path)
-    with worktree(root, row.commit) as tree:
+    recorded = git(root, "show", f"{row.made}:{path}")
+    stage = stage_of(root, row.made, path)
+    with worktree(root, row.made) as tree:
         _share_cache(root, tree)
         if not upstream:  # what persists is not in DVC's cache of runs
             _dvc(tree, ["checkout", "--quiet", "--allow-missing"], tell)
@@ -135,11 +135,11 @@ def reproduce(
         made = require_file(tree / path).read_bytes()
     return compare(
         row,
-        parse(recorded, f"{path} of {shown(row.commit)}"),
+        parse(recorded, f"{path} of {shown(row.made)}"),
         parse(made, f"{path}, made again"),
         tuple(ran),
         tolerance,
-        unpromised=unpromised(root, row.commit),
+        unpromised=unpromised(root, row.made),
         same_bytes=recorded == made,
     )
 

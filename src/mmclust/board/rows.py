@@ -79,6 +79,7 @@ class Row:
     experiment: str  # the DVC experiment that has it; empty: the history
     params: tuple[str, ...]  # how its params differ from the workspace's, key=value
     notes: tuple[str, ...]  # what a reader must know before comparing it
+    made: str  # the first commit that has it as a run left it; else as ``commit``
     before: str = ""  # what the method had before, and until when
 
     @property
@@ -280,6 +281,7 @@ def _row(snapshots: Snapshots, key: Key, commit: Commit) -> Row:
             for name, (then, _) in differ.items()
         ),
         notes=held.notes,
+        made=commit.id,
     )
 
 
@@ -307,6 +309,9 @@ def _runs(
                 spell_of[commit.id, key] = 0
                 continue
             row, spells = rows[what], list(rows[what].spells)
+            if row.held.notes and not held.notes:  # now its run is committed, too
+                rest = tuple(note for note in row.notes if note not in row.held.notes)
+                row = replace(row, held=held, made=commit.id, notes=rest)
             if going_on:
                 spells[going_on[0]] = (spells[going_on[0]][0], commit.id)
                 notes = row.notes

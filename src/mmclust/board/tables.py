@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mmclust.board.diff import KINDS, LISTED
 from mmclust.board.history import SHORT, shown
-from mmclust.scoring.record import named, show_p
+from mmclust.scoring.record import csv_text, named, show_p
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -192,11 +190,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _csv(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([row[name] for name in names] for row in rows)
-    return text.getvalue()
+    return csv_text([names, *([row[name] for name in names] for row in rows)])
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -24,24 +24,9 @@ DIFFERING = 5
 """Values that were made otherwise, by name."""
 
 
-class Format(StrEnum):
-    """How the table is written."""
-
-    table = "table"
-    csv = "csv"
-    markdown = "markdown"
-    html = "html"
-    json = "json"
-
-
-class Sort(StrEnum):
-    """What comes first."""
-
-    score = "score"
-    date = "date"
-    name = "name"
-
-
+Format = StrEnum("Format", "table csv markdown html json")
+DiffFormat = StrEnum("DiffFormat", "table md csv json")
+Sort = StrEnum("Sort", "score date name")
 Names = list[str] | None
 
 
@@ -188,15 +173,6 @@ def _print_board(rows: list[Row]) -> None:
     typer.echo(f"{tables.BOARD_LEGEND.replace('`', '')} ±: half of the interval.")
 
 
-class DiffFormat(StrEnum):
-    """How the changes are written."""
-
-    table = "table"
-    md = "md"
-    csv = "csv"
-    json = "json"
-
-
 def diff(
     base: Annotated[
         str, typer.Argument(help="Before: a revision of git, or an experiment of DVC.")
@@ -292,7 +268,7 @@ def reproduce(
     typer.echo(
         f"here: {', '.join(f'{key} {value}' for key, value in machine().items())}"
     )
-    differ = work.other_locks(root, found.commit)
+    differ = work.other_locks(root, found.made)
     if differ:
         typer.echo(
             f"this environment may be another: {', '.join(differ)} differ from that "
@@ -315,7 +291,7 @@ def _introduce(row: Row) -> None:
     what = (row.benchmark, row.encoder, row.view, row.method, row.k and f"k={row.k}")
     typer.echo(
         f"{row.id}: {row.metric} of {' '.join(part for part in what if part)} "
-        f"at {row.commit[:7]} {row.experiment}".rstrip()
+        f"at {row.made[:7]} {row.experiment}".rstrip()
     )
     for note in row.notes:
         typer.echo(f"note: {note}")

@@ -40,7 +40,7 @@ from mmclust.core.io import read_array, write_table
 from mmclust.core.seeds import generator
 from mmclust.kernels.cooccurrence import occurrences, vectors
 from mmclust.scoring.columns import read_list
-from mmclust.scoring.intervals import Sampled, adjusted, scores_of
+from mmclust.scoring.intervals import Sampled, compared_rows
 from mmclust.scoring.record import (
     FLOORS,
     Record,
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.core.clusters import WordClusters
     from mmclust.core.params import Params
 
 Array = np.ndarray[Any, Any]
@@ -224,22 +223,13 @@ def _score(
 def _rows(scored: dict[str, Scored]) -> tuple[Score, ...]:
     """Return the rows of all models, beside those of the first that is no floor."""
     base = next((m for m in scored if m not in FLOORS), next(iter(scored), ""))
-    rows: list[Score] = []
-    for part in dict.fromkeys(key for each in scored.values() for key in each.parts):
-        found = [
-            replace(row, note=row.note or each.notes.get((*part, row.metric), ""))
-            for model, each in scored.items()
-            for row in scores_of(
-                each.parts.get(part, {}), (model, *part),
-                n_seeds=len(each.learned.clusters),
-                definition=DEFINITIONS.get(part[0], ""),
-                baseline=None if model == base
-                else ((base, *part), scored[base].parts.get(part, {})),
-            )
-        ]  # fmt: skip
-        rows += adjusted(found)
-    place = {model: at for at, model in enumerate(scored)}
-    return tuple(sorted(rows, key=lambda row: place[row.encoder]))
+    parts = {model: each.parts for model, each in scored.items()}
+    seeds = {model: len(each.learned.clusters) for model, each in scored.items()}
+    return tuple(
+        replace(row, note=row.note
+                or scored[row.encoder].notes.get((*row.key[1:], row.metric), ""))
+        for row in compared_rows(parts, base, seeds, DEFINITIONS)
+    )  # fmt: skip
 
 
 def _runs(learned: WordClusters, part: str, seed: int) -> list[dict[str, str]]:

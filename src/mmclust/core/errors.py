@@ -81,12 +81,16 @@ def visible(text: object) -> str:
     )
 
 
+LISTED = 40
+"""Names of what is known that an error gives, at most."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint such as ``"one of: hog, lsa. Did you mean 'hog'?"``."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f". Did you mean {close[0]!r}?" if close else ""
-    return f"one of: {', '.join(names) or '(none)'}{hint}"
+    return f"one of: {some(names, LISTED) or '(none)'}{hint}"
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:

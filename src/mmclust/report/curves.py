@@ -24,6 +24,7 @@ INK, SOFT, LINE = "#1f2528", "#5d676c", "#e0e3e4"
 COLOURS = {"#c2670a": "image", "#3f6fb5": "text", "#0f8a6d": "concat",
            INK: "ink", SOFT: "soft", LINE: "line"}  # fmt: skip
 """Colours that the page has names for, which change in the dark."""
+VIEWS = dict(zip(("image", "text", "image + text"), COLOURS, strict=False))
 MARK = re.compile(
     r'<path aria-label="([^"]*)"((?:(?!/>|></path>).)*graphics-symbol'
     r"(?:(?!/>|></path>).)*)(?:/>|></path>)"
@@ -38,7 +39,7 @@ CONFIG: dict[str, Any] = {
     "axis": {"gridColor": LINE, "domainColor": SOFT, "tickColor": SOFT,
              "labelColor": SOFT, "titleColor": SOFT, "titleFontWeight": "normal"},
     "header": {"labelColor": INK, "labelFontWeight": "bold"},
-    "legend": {"labelColor": INK, "titleColor": SOFT},
+    "legend": {"orient": "top", "labelColor": INK, "titleColor": SOFT},
     "line": {"color": next(iter(COLOURS))},
     "point": {"color": next(iter(COLOURS))},
     "bar": {"color": next(iter(COLOURS))},
@@ -72,11 +73,16 @@ def draw(
         ways = layer.get("encoding", {})
         for name in [n for n, way in ways.items() if _field(way) == "rev"]:
             del ways[name]
+        if _field(ways.get("color")) == "view":  # the same colour in every picture
+            shown = list(dict.fromkeys(str(row["view"]) for row in rows))
+            known = [VIEWS.get(view, SOFT) for view in shown]
+            ways["color"]["scale"] = {"domain": shown, "range": known}
     for side in ("row", "column"):
         if _field(spec["facet"].get(side)) in ONE:
             del spec["facet"][side]
     if not spec["facet"]:
         del spec["facet"], spec["spec"]
+        spec.pop("resolve", None)  # of facets; layers share their axes
         spec |= inner
     return _svg(spec)
 
@@ -93,7 +99,7 @@ def scatter(
     return _svg(
         {
             "data": {"values": list(rows)},
-            "width": 300,
+            "width": 260,
             "height": 190,
             "mark": {"type": "point", "filled": True, "size": 16, "opacity": 0.6},
             "encoding": axes | {"description": {"field": "label", "type": "nominal"}},

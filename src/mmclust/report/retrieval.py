@@ -96,6 +96,10 @@ def pool_sections(given: Given) -> list[Section]:
                 "sample": bool(sample_benchmarks(given.root, [pool.name])),
                 "fitted_on": given.params.retrieval.fitted_on,
                 "sides": SIDES,
+                "labels": [
+                    *(f"{side} R@{k}" for side in SIDES.values() for k in CUTOFFS),
+                    "RSUM",
+                ],
             },
             tuple((pool.name, path) for path in pool.files),
         )

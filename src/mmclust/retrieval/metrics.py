@@ -24,6 +24,8 @@ from mmclust.scoring.intervals import Sampled
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from mmclust.kernels.ranks import Ranks
+
 Array = np.ndarray[Any, Any]
 
 CUTOFFS = (1, 5, 10)
@@ -79,6 +81,11 @@ def direction(greater: Array, equal: Array, scores: Array, image: Array) -> Dire
     tied = same - np.maximum(beside.sum(axis=2) - 1, 0)
     place = np.where(have, 1 + wrong + np.arange(scores.shape[1]), 0)
     return Direction(wrong[:, 0], tied[:, 0], place, image)
+
+
+def of_ranks(ranks: Ranks, image: Array, section: int = 0) -> Direction:
+    """Return the ranks over one section of the candidates; see :func:`direction`."""
+    return direction(ranks.greater[section], ranks.equal[section], ranks.scores, image)
 
 
 def retrieval_figures(

@@ -250,13 +250,7 @@ def image_order(lines: list[str], task: Task, ids: Path, missing: Path) -> Array
     """
     known = _known(task.pool)
     found = [_image_of(name, known) for name in lines]
-    _refuse_unknown(lines, found, ids, "images of the pool")
-    _refuse_twice(lines, found, ids)
-    absent = sorted(set(task.pool) - {task.pool[i] for i in found})
-    _refuse_missing(absent, len(task.pool), "images of the pool", ids, missing)
-    order = np.empty(len(found), dtype=np.int64)
-    order[found] = np.arange(len(found))
-    return order
+    return _rows_of(lines, found, task.pool, ids, missing, "images of the pool")
 
 
 def caption_order(
@@ -280,33 +274,38 @@ def caption_order(
             number = int(match["number"])
         inside = image >= 0 and 0 <= number < place.shape[1]
         found.append(int(place[image, number]) if inside else -1)
-    _refuse_unknown(lines, found, ids, "captions, such as <image>#0")
-    _refuse_twice(lines, found, ids)
-    absent = sorted(set(range(len(captions.texts))) - set(found))
-    labels = [
-        f"{task.pool[i]}#{np.flatnonzero(place[i] == c)[0]}"
-        for c in absent
-        for i in [int(captions.image[c])]
+    own = np.arange(len(captions.image)) - place[captions.image, 0]
+    named = [
+        f"{task.pool[image]}#{number}"
+        for image, number in zip(captions.image.tolist(), own.tolist(), strict=True)
     ]
-    _refuse_missing(labels, len(captions.texts), "captions", ids, missing)
-    order = np.empty(len(found), dtype=np.int64)
-    order[found] = np.arange(len(found))
-    return order
+    return _rows_of(
+        lines, found, named, ids, missing, "captions", ", such as <image>#0"
+    )
 
 
-def _refuse_unknown(lines: list[str], found: list[int], ids: Path, of: str) -> None:
+def _rows_of(
+    lines: list[str],
+    found: list[int],
+    wanted: list[str],
+    ids: Path,
+    missing: Path,
+    what: str,
+    such: str = "",
+) -> Array:
+    """Return the row of each that is wanted; ``found`` has which one each line names.
+
+    Lines that name none or one twice are refused; so is what no line names.
+    """
     unknown = [n for n, i in zip(lines, found, strict=True) if i < 0]
     if unknown:
         raise MmclustError(
             "Names match nothing in the benchmark",
             where=ids,
-            expected=f"names of {of}",
+            expected=f"names of {what}{such}",
             found=f"{len(unknown):,} of {len(lines):,} unknown: {some(unknown)}",
             do="give the names that the benchmark's manifest has",
         )
-
-
-def _refuse_twice(lines: list[str], found: list[int], ids: Path) -> None:
     count = Counter(found)
     twice = [n for n, i in zip(lines, found, strict=True) if count[i] > 1]
     if twice:
@@ -316,17 +315,17 @@ def _refuse_twice(lines: list[str], found: list[int], ids: Path) -> None:
             expected="each image and each caption once",
             found=some(twice),
         )
-
-
-def _refuse_missing(
-    absent: list[str], n: int, what: str, ids: Path, missing: Path
-) -> None:
+    absent = sorted(set(range(len(wanted))) - set(found))
     if absent:
-        write_bytes(missing, "".join(f"{name}\n" for name in absent).encode())
+        names_left = [wanted[i] for i in absent]
+        write_bytes(missing, "".join(f"{name}\n" for name in names_left).encode())
         raise MmclustError(
             f"Embeddings of some {what} are missing",
             where=ids,
-            expected=f"all {n:,} {what}",
-            found=f"{len(absent):,} missing: {some(absent)}",
+            expected=f"all {len(wanted):,} {what}",
+            found=f"{len(absent):,} missing: {some(names_left)}",
             do=f"embed those that {missing} lists",
         )
+    order = np.empty(len(found), dtype=np.int64)
+    order[found] = np.arange(len(found))
+    return order

@@ -23,7 +23,12 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.models.hub import checkpoint, from_pretrained, identity, loading
-from mmclust.retrieval.metrics import DEFINITION, direction, retrieval_figures
+from mmclust.retrieval.metrics import (
+    DEFINITION,
+    direction,
+    of_ranks,
+    retrieval_figures,
+)
 from mmclust.retrieval.stage import read_embeddings
 from mmclust.retrieval.task import MAIN, Scorer
 from mmclust.scoring.intervals import adjusted, scores_of
@@ -172,22 +177,16 @@ def rerank_benchmark(
     work = root / "data/rerank" / benchmark / f"{encoder}.work" / key[:16]
     scores = _score_pairs(loaded, manifest, task, pairs, work, batch_size)
     new = [scores[np.searchsorted(pairs, each)] for each in listed]
-    before = (
-        direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(n)),
-        direction(t2i.greater[0], t2i.equal[0], t2i.scores, captions.image),
-    )
+    before = of_ranks(i2t, np.arange(n)), of_ranks(t2i, captions.image)
     after = (
         reordered(i2t, captions.of_image, new[0], np.arange(n)),
         reordered(t2i, captions.image[:, None], new[1], captions.image),
     )
     first, second = (
-        retrieval_figures(
-            [each],
-            n_resamples=n_resamples,
-            rng=generator(seed, "retrieve", "bootstrap"),
-        )
+        retrieval_figures([each], n_resamples=n_resamples,
+                          rng=generator(seed, "retrieve", "bootstrap"))
         for each in (before, after)
-    )
+    )  # fmt: skip
     facts: dict[str, Any] = {"n_pool": pool}
     facts["captions_cut"] = captions_cut(loaded, sorted(set(captions.texts)))
     if task.n_skipped:

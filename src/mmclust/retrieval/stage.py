@@ -13,7 +13,7 @@ from mmclust.core.io import read_array, read_json, write_table
 from mmclust.core.manifest import read_manifest
 from mmclust.retrieval.metrics import DEFINITION
 from mmclust.retrieval.task import MAIN, Scorer, evaluate, read_task
-from mmclust.scoring.intervals import adjusted, scores_of
+from mmclust.scoring.intervals import compared_rows
 from mmclust.scoring.record import (
     Record,
     path_of,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.retrieval.task import Result, Task
-    from mmclust.scoring.record import Score
 
 Array = np.ndarray[Any, Any]
 
@@ -76,7 +75,14 @@ def retrieve_benchmark(
         write_csv(plots / "recall" / f"{encoder}.csv", *_recall(results))
         write_csv(plots / "ranks" / f"{encoder}.csv", *_histogram(results[MAIN]))
         write_csv(plots / "settings" / f"{encoder}.csv", *_settings(every[encoder]))
-    record = Record(_rows_of(every, encoders[0]))
+    parts = {
+        encoder: {(name, ""): each[name]
+                  for name in sorted(each, key=lambda name: name != MAIN)}
+        for encoder, each in every.items()
+    }  # fmt: skip
+    views = {setting: DEFINITION for each in parts.values() for setting, _ in each}
+    seeds = dict.fromkeys(encoders, 1)
+    record = Record(tuple(compared_rows(parts, encoders[0], seeds, views)))
     write(path_of(root, "retrieve", benchmark), record)
     write_means(
         root / "metrics/retrieve" / benchmark,
@@ -86,30 +92,6 @@ def retrieve_benchmark(
         },
     )
     return record
-
-
-def _rows_of(
-    every: Mapping[str, Mapping[str, dict[str, Any]]], base: str
-) -> tuple[Score, ...]:
-    """Return the rows of all encoders' settings, compared with those of one."""
-    rows: list[Score] = []
-    settings = [name for each in every.values() for name in each]
-    for setting in dict.fromkeys(sorted(settings, key=lambda name: name != MAIN)):
-        first = every[base].get(setting)
-        mine = [
-            score
-            for encoder, each in every.items()
-            if setting in each
-            for score in scores_of(
-                each[setting], (encoder, setting, ""), n_seeds=1,
-                definition=DEFINITION,
-                baseline=None if encoder == base or first is None
-                else ((base, setting, ""), first),
-            )
-        ]  # fmt: skip
-        rows += adjusted(mine)
-    place = {encoder: at for at, encoder in enumerate(every)}
-    return tuple(sorted(rows, key=lambda score: place[score.encoder]))
 
 
 def _remove_others(lists: Path, plots: Path, encoders: Sequence[str]) -> None:

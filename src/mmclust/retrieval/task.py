@@ -22,8 +22,8 @@ from mmclust.core.seeds import generator
 from mmclust.kernels.ranks import rank_embeddings, rank_scores
 from mmclust.retrieval.metrics import (
     CUTOFFS,
-    direction,
     hits,
+    of_ranks,
     random_expectation,
     retrieval_figures,
 )
@@ -186,27 +186,19 @@ class Scorer:
     def captions_for(self, n_images: int, positives: Array) -> Ranks:
         """Rank all captions for the first ``n_images`` images."""
         return rank_embeddings(
-            self.images[:n_images],
-            self.texts,
-            positives,
-            top_k=self.top_k,
-            device=self.device,
-            label="Image to text",
-        )
+            self.images[:n_images], self.texts, positives, top_k=self.top_k,
+            device=self.device, label="Image to text",
+        )  # fmt: skip
 
     def images_for(
         self, rows: Array, positives: Array, sections: tuple[int, ...]
     ) -> Ranks:
         """Rank the pool for the captions ``rows``."""
+        texts = self.texts if len(rows) == len(self.texts) else self.texts[rows]
         return rank_embeddings(
-            self.texts if len(rows) == len(self.texts) else self.texts[rows],
-            self.images,
-            positives,
-            sections=sections,
-            top_k=self.top_k,
-            device=self.device,
-            label="Text to image",
-        )
+            texts, self.images, positives, sections=sections, top_k=self.top_k,
+            device=self.device, label="Text to image",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -224,41 +216,33 @@ class MatrixScorer:
         """Return a scorer of some captions and some images alone."""
         return MatrixScorer(self.scores, self.rows[texts], self.columns[images])
 
-    def _block(self, rows: Array, columns: Array) -> Array:
-        return np.asarray(self.scores[rows[:, None], columns], dtype=self._kind)
+    def _ranks(
+        self, rows: Array, columns: Array, positives: Array, label: str, **more: Any
+    ) -> Ranks:
+        """Rank columns for each row, in the precision of the scores."""
+        turned, scores = label == "Image to text", self.scores
+        kind = np.result_type(scores, np.float32)
 
-    @property
-    def _kind(self) -> np.dtype[Any]:
-        """The precision in which scores are compared."""
-        return np.result_type(self.scores, np.float32)
+        def block(a: int, b: int) -> Array:
+            at = (columns, rows[a:b, None]) if turned else (rows[a:b, None], columns)
+            return np.ascontiguousarray(scores[at], dtype=kind)
+
+        return rank_scores(
+            block, len(rows), len(columns), positives, top_k=0, label=label, kind=kind,
+            **more,
+        )  # fmt: skip
 
     def captions_for(self, n_images: int, positives: Array) -> Ranks:
         """Rank all captions for the first ``n_images`` images."""
-        return rank_scores(
-            lambda a, b: np.ascontiguousarray(
-                self._block(self.rows, self.columns[a:b]).T
-            ),
-            n_images,
-            len(self.rows),
-            positives,
-            top_k=0,
-            label="Image to text",
-            kind=self._kind,
-        )
+        images = self.columns[:n_images]
+        return self._ranks(images, self.rows, positives, "Image to text")
 
     def images_for(
         self, rows: Array, positives: Array, sections: tuple[int, ...]
     ) -> Ranks:
         """Rank the pool for the captions ``rows``."""
-        return rank_scores(
-            lambda a, b: self._block(self.rows[rows[a:b]], self.columns),
-            len(rows),
-            len(self.columns),
-            positives,
-            sections=sections,
-            top_k=0,
-            label="Text to image",
-            kind=self._kind,
+        return self._ranks(
+            self.rows[rows], self.columns, positives, "Text to image", sections=sections
         )
 
 
@@ -291,7 +275,7 @@ def evaluate(
     captions = task.captions[kind]
     n, pool = task.n_queries, len(task.pool)
     found = scorer.captions_for(n, captions.of_image)
-    i2t = direction(found.greater[0], found.equal[0], found.scores, np.arange(n))
+    i2t = of_ranks(found, np.arange(n))
     sections = (n,) if n == pool else (n, pool)
     every = np.arange(len(captions.texts))
     ranked = scorer.images_for(every, captions.image[:, None], sections)
@@ -301,8 +285,7 @@ def evaluate(
     figures = {}
     of = kind, tuple(task.pool)
     for section, (name, size) in enumerate(zip(names, sections, strict=True)):
-        counts = ranked.greater[section], ranked.equal[section]
-        t2i = direction(*counts, ranked.scores, captions.image)
+        t2i = of_ranks(ranked, captions.image, section)
         rng = generator(seed, "retrieve", "bootstrap")
         figures[name] = {
             "n_pool": size,
@@ -334,9 +317,7 @@ def _shared(
         right[line, : len(images)] = images
     at = np.array(rows)
     ranks = scorer.images_for(at, right, (pool,))
-    forgiven = direction(
-        ranks.greater[0], ranks.equal[0], ranks.scores, captions.image[at]
-    )
+    forgiven = of_ranks(ranks, captions.image[at])
     for k in CUTOFFS:
         gained = hits(forgiven, k).sum() - hits(t2i, k)[at].sum()
         share = gained / len(captions.texts)
@@ -400,10 +381,7 @@ def _rank(
     part = scorer.part(rows, images)
     i2t = part.captions_for(len(images), own)
     t2i = part.images_for(np.arange(len(rows)), image[:, None], (len(images),))
-    return (
-        direction(i2t.greater[0], i2t.equal[0], i2t.scores, np.arange(len(images))),
-        direction(t2i.greater[0], t2i.equal[0], t2i.scores, image),
-    )
+    return of_ranks(i2t, np.arange(len(images))), of_ranks(t2i, image)
 
 
 def _shared_texts(captions: Captions) -> dict[str, list[int]]:

@@ -323,6 +323,9 @@ def compared(own: Sampled, other: Sampled) -> tuple[dict[str, float | None], str
         share = _share(drawn[0].mean(1) - drawn[1].mean(1), both.sum(1, keepdims=True))
         drawn = _drawn_in(drawn[0], share), _drawn_in(drawn[1], share)
     found = difference((own.runs, other.runs), drawn, own.n)
+    width = own.limits[1] - own.limits[0]
+    for end in ("diff_low", "diff_high"):
+        found[end] = min(max(found[end] or 0.0, -width), width)
     return found, no_p(found["diff_p"], own.n)
 
 
@@ -356,6 +359,36 @@ def scores_of(
                 Score(*key, name, float(value), n_seeds=n_seeds, definition=definition)
             )
     return rows
+
+
+def compared_rows(
+    every: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]],
+    base: str,
+    n_seeds: Mapping[str, int],
+    definitions: Mapping[str, str],
+) -> list[Score]:
+    """Return the rows of encoders (word models), each held against one of them.
+
+    ``every`` has encoder → view and method → figures; ``definitions`` are by view.
+    Holm's p is adjusted within a view and method. Rows come encoder by encoder.
+    """
+    rows: list[Score] = []
+    for part in dict.fromkeys(part for parts in every.values() for part in parts):
+        first = every[base].get(part)
+        rows += adjusted(
+            [
+                score
+                for name, parts in every.items()
+                for score in scores_of(
+                    parts.get(part, {}), (name, *part), n_seeds=n_seeds[name],
+                    definition=definitions.get(part[0], ""),
+                    baseline=None if name == base or first is None
+                    else ((base, *part), first),
+                )
+            ]
+        )  # fmt: skip
+    place = {name: at for at, name in enumerate(every)}
+    return sorted(rows, key=lambda score: place[score.encoder])
 
 
 def beside(row: Score, own: Sampled, other: Sampled, versus: Key) -> Score:

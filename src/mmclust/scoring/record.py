@@ -278,9 +278,14 @@ def write(path: Path, scores: Iterable[Score]) -> None:
 
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a CSV file with Unix line ends, atomically."""
+    write_bytes(path, csv_text([head, *rows]).encode())
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as CSV with Unix line ends."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    write_bytes(path, text.getvalue().encode())
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def write_means(folder: Path, means: Mapping[str, Mapping[str, float | None]]) -> None:

@@ -18,6 +18,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import require_file, write_bytes
 from mmclust.core.manifest import read_manifest, read_summary, summary_path
 from mmclust.core.text import look_alikes
+from mmclust.scoring.record import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,12 +73,9 @@ def write_submission(
     path: Path, ids: Sequence[str], labels: np.ndarray[Any, Any], max_clusters: int
 ) -> None:
     """Write a submission that :func:`read_submission` accepts; else write nothing."""
-    buffer = io.StringIO()
-    rows = csv.writer(buffer, lineterminator="\n")
-    rows.writerow(HEAD)
-    rows.writerows(zip(ids, labels.tolist(), strict=True))
-    _check(path, buffer.getvalue(), ids, max_clusters)
-    write_bytes(path, buffer.getvalue().encode())
+    text = csv_text([HEAD, *zip(ids, labels.tolist(), strict=True)])
+    _check(path, text, ids, max_clusters)
+    write_bytes(path, text.encode())
 
 
 def read_submission(

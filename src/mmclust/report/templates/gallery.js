@@ -15,7 +15,7 @@ function startGallery(view) {
     return view.active() ? rows.filter(view.fits) : rows;
   };
   const moved = (j) => view.other && view.changed[j] === 1
-    && `${clusterName(view.method.of[j])} → ${clusterName(view.other.of[j])} of ${view.other.name}`;
+    && `${clusterName(view.method.of[j])} → ${clusterName(view.other.of[j])}`;
 
   function card(j) {
     const picture = tile(data, j), caption = make("figcaption", { dir: "auto" }, "…");
@@ -24,10 +24,10 @@ function startGallery(view) {
     if (wrong) figure.classList.add("wrong");
     words(data, j).then(({ id, captions }) => {
       if ("alt" in picture) picture.alt = `image ${id}`;
-      caption.textContent = captions[0] ?? "(no caption)";
+      caption.replaceChildren(make("span", { className: "caption" }, captions[0] ?? "(no caption)"));
       caption.title = [id, ...captions].join("\n");
       if (wrong) caption.append(make("span", { className: "class", dir: "auto" }, data.classes[data.label[j]]));
-      if (change) caption.append(make("span", { className: "moved" }, change));
+      if (change) caption.append(make("span", { className: "moved", title: `${view.method.name} → ${view.other.name}` }, change));
     }, () => { caption.textContent = ""; missing(data); });
     return figure;
   }

@@ -1,4 +1,11 @@
-// Tables: a click on a header sorts by its column, a second click the other way.
+// Tables: on a phone a row is a card, so each cell carries its column's name.
+for (const table of document.querySelectorAll("table.scores, table.words")) {
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells].map((head) => head.textContent.trim());
+  table.querySelectorAll("tbody td").forEach((cell) => { cell.dataset.label ??= heads[cell.cellIndex]; });
+  table.classList.add("phone");
+}
+
+// A click on a header sorts by its column, a second click the other way.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
