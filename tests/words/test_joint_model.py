@@ -19,10 +19,11 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
+from mmclust.core.types import Flags
 from mmclust.models.backbones import load
 from mmclust.words import _train
 from mmclust.words._counts import Counts
-from mmclust.words._stage import Flags, learn_words, read_corpus
+from mmclust.words._stage import learn_words, read_corpus
 from mmclust.words._train import Task, final_state, held_out, weights_digest
 from mmclust.words.joint_model import Params
 from tests.conftest import ROOT

@@ -5,7 +5,7 @@ import numpy as np
 from mmclust.core.instances import instance_of
 from mmclust.core.plugins import load
 from mmclust.core.tokens import token_counts, tokenize
-from mmclust.words._stage import Corpus, Run
+from mmclust.core.types import Corpus, Run
 
 CAPTIONS = (
     "A dog and a cat on the grass.", "The dog sees a cat", "a red bus on the street",

@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 from mmclust.core.params import read_params
+from mmclust.core.types import Flags
 from mmclust.words import _train
-from mmclust.words._stage import Flags, learn_words
+from mmclust.words._stage import learn_words
 
 
 def main(root, steps):

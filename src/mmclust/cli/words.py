@@ -49,7 +49,8 @@ def learn(
     docs/words.md has the models and their options.
     """
     from mmclust.core.params import read_params
-    from mmclust.words._stage import Flags, fingerprint_of_words, learn_words
+    from mmclust.core.types import Flags
+    from mmclust.words._stage import fingerprint_of_words, learn_words
 
     params = read_params()
     params.instance("words", model)

@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    import numpy as np
+    from mmclust.core.manifest import Manifest, Row
 
-    from mmclust.core.manifest import Row
+    Judge = Callable[[Sequence[str], np.ndarray[Any, Any]], float]
+
+Array = np.ndarray[Any, Any]
 
 SPLITS = ("train", "val", "test")
 
@@ -153,7 +157,7 @@ class Fitted:
         Saved as ``fitted.json``: vocabularies, losses, counts.
     """
 
-    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -174,7 +178,7 @@ class Batch:
 
     image_ids: Sequence[str]
     captions: Sequence[Sequence[str]]
-    images: np.ndarray[Any, Any] | None
+    images: Array | None
 
 
 class Encoder(Protocol):
@@ -206,7 +210,7 @@ class Encoder(Protocol):
     Params: type
     """A frozen dataclass of options with the published values as defaults."""
 
-    def prepare(self, rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+    def prepare(self, rgb: Array, params: Any) -> Array:
         """Turn uint8 RGB (h, w, 3) into an array whose shape params decide.
 
         What a model will see is best left uint8: it is a quarter of the size.
@@ -219,19 +223,19 @@ class Encoder(Protocol):
 
     def encode_image(
         self, batch: Batch, params: Any, fitted: Fitted, *, device: str
-    ) -> np.ndarray[Any, Any]:
+    ) -> Array:
         """Turn b images into float32 (b, d)."""
         ...
 
     def encode_text(
         self, batch: Batch, params: Any, fitted: Fitted, *, device: str
-    ) -> np.ndarray[Any, Any]:
+    ) -> Array:
         """Turn b lists of captions into float32 (b, d)."""
         ...
 
     def encode_captions(
         self, captions: Sequence[str], params: Any, fitted: Fitted, *, device: str
-    ) -> np.ndarray[Any, Any]:
+    ) -> Array:
         """Turn c captions into float32 (c, d), one row each; optional."""
         ...
 
@@ -342,7 +346,7 @@ class HeadInputs:
     def __len__(self) -> int:
         return len(self.spaces[0] if self.image is None else self.image)
 
-    def take(self, rows: np.ndarray[Any, Any]) -> HeadInputs:
+    def take(self, rows: Array) -> HeadInputs:
         """Return the same of some rows, int64 (m,)."""
         image, text = (
             None if each is None else each[rows] for each in (self.image, self.text)
@@ -363,7 +367,7 @@ class Trained:
         A row per epoch (or per stretch of steps): each term of the loss, meaned.
     """
 
-    weights: dict[str, np.ndarray[Any, Any]]
+    weights: dict[str, Array]
     curve: list[dict[str, float]]
 
 
@@ -420,7 +424,7 @@ class Head(Protocol):
         params: Any,
         *,
         device: str,
-    ) -> np.ndarray[Any, Any]:
+    ) -> Array:
         """Return each cluster's probability for each row: float32 (n, k).
 
         Only ``image``, ``text`` and ``spaces`` of the inputs are there.
@@ -435,6 +439,107 @@ class Head(Protocol):
         *,
         seed: int,
         device: str,
-    ) -> np.ndarray[Any, Any]:
+    ) -> Array:
         """Cluster the rows into int32 (n,)."""
+        ...
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The captions of a benchmark's ``fit_rows``; no label reaches it.
+
+    ``words`` are v tokens, in the order of first occurrence, ``counts``, int64 (v,),
+    how often they occur. ``ids``, int32 (t,), is the word of each token, caption after
+    caption: those of caption i are ``ids[bounds[i]:bounds[i + 1]]``; ``owners``, int64
+    and ascending, is each caption's image, a row of the manifest. Captions without
+    tokens, of which ``empty`` is the number, are left out.
+    """
+
+    manifest: Manifest
+    words: tuple[str, ...]
+    counts: Array
+    ids: Array
+    bounds: Array
+    owners: Array
+    empty: int = 0
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def tokens_of(self, captions: Array) -> tuple[Array, Array]:
+        """Return each token's word, and its place in ``captions``: (n,) both."""
+        starts = self.bounds[captions]
+        lengths = self.bounds[captions + 1] - starts
+        places = np.repeat(np.arange(len(captions)), lengths)
+        first = np.cumsum(lengths) - lengths
+        at = np.arange(len(places)) - first[places] + starts[places]
+        return self.ids[at], places
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the command line says; all but the precision leaves the result as it is.
+
+    A killed run is resumed from states ``save_every`` seconds apart. ``judge(words,
+    clusters)`` says how well a clustering agrees with norms, for models that, as
+    published, select by it; ``say`` is told what a user may want to know.
+    """
+
+    device: str = "cpu"
+    workers: int = 1
+    precision: str = "float32"
+    save_every: float = 60.0
+    judge: Judge | None = None
+    say: Callable[[str], None] = silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Flags):
+    """One run of a model, with a seed for each training.
+
+    ``out`` is ``data/words/<model>``; ``work``, beside it, is for what a killed run
+    leaves to the next, and removed at the end.
+    """
+
+    seeds: tuple[int, ...]
+    root: Path
+    out: Path
+    work: Path
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a model learned, for s seeds and the v words of the corpus.
+
+    ``clusters`` are int32 (s, v), ``confidence`` and ``concreteness`` float64 (s, v),
+    where the model has them. ``facts`` are for ``model.json``: ``kind``, ``clusters``
+    and what else is worth knowing; ``curve`` has ``epoch``, ``seed`` and numbers of
+    each epoch.
+    """
+
+    clusters: Array
+    confidence: Array | None = None
+    concreteness: Array | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+
+
+class WordModel(Protocol):
+    """A file in ``words/``: it learns clusters of words from captioned images.
+
+    What words are tokens of is the corpus's; no norm and no label reaches it, but for
+    ``run.judge``, of models that were published with a choice by norms.
+    """
+
+    Params: type
+    """A frozen dataclass of options with the published values as defaults. With
+    ``lemmas: true`` tokens are lemmas; with ``model`` and ``revision`` weights of a
+    hub are told apart."""
+
+    def learn(self, corpus: Corpus, params: Any, run: Run) -> Learned:
+        """Learn once per seed; files of the model's own go to ``run.out``."""
         ...

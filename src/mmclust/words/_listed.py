@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
 Array = np.ndarray[Any, Any]
 

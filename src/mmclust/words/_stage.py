@@ -1,20 +1,11 @@
 """The `learn` stage: a word model learns from captioned images, once per seed.
 
-A word model is one file in ``words/``. It has ``Params``, a frozen dataclass of
-options with the published values as defaults, and
-
-    def learn(corpus: Corpus, params: Params, run: Run) -> Learned
-
-``corpus`` has the captions to learn from as word ids; ``run.seeds`` one seed per run;
-``run.out`` is the folder for further files of the model, ``run.work`` one that outlives
-a killed run. ``Learned.clusters`` and its like have one row per seed and one column per
-word of the corpus, ``UNKNOWN`` for words without a cluster. ``params.lemmas: true``,
-where a model has it, makes lemmas of the tokens.
+A word model is one file in ``words/``: :class:`mmclust.core.types.WordModel`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +20,7 @@ from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.core.shards import clear, locked
 from mmclust.core.tokens import token_counts, tokenize
+from mmclust.core.types import Corpus, Flags, Learned, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,42 +31,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
     Judge = Callable[[Sequence[str], Array], float]
-
-
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The captions of a benchmark's ``fit_rows``; no label reaches it.
-
-    ``words`` are v tokens, in the order of first occurrence, ``counts``, int64 (v,),
-    how often they occur. ``ids``, int32 (t,), is the word of each token, caption after
-    caption: those of caption i are ``ids[bounds[i]:bounds[i + 1]]``; ``owners``, int64
-    and ascending, is each caption's image, a row of the manifest. Captions without
-    tokens, of which ``empty`` is the number, are left out.
-    """
-
-    manifest: Manifest
-    words: tuple[str, ...]
-    counts: Array
-    ids: Array
-    bounds: Array
-    owners: Array
-    empty: int = 0
-
-    def __len__(self) -> int:
-        return len(self.owners)
-
-    def tokens_of(self, captions: Array) -> tuple[Array, Array]:
-        """Return each token's word, and its place in ``captions``: (n,) both."""
-        starts = self.bounds[captions]
-        lengths = self.bounds[captions + 1] - starts
-        places = np.repeat(np.arange(len(captions)), lengths)
-        first = np.cumsum(lengths) - lengths
-        at = np.arange(len(places)) - first[places] + starts[places]
-        return self.ids[at], places
 
 
 def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
@@ -96,54 +52,6 @@ def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
         owners[lengths > 0],
         int((lengths == 0).sum()),
     )
-
-
-@dataclass(frozen=True)
-class Flags:
-    """What the command line says; all but the precision leaves the result as it is.
-
-    A killed run is resumed from states ``save_every`` seconds apart. ``judge(words,
-    clusters)`` says how well a clustering agrees with norms, for models that, as
-    published, select by it; ``say`` is told what a user may want to know.
-    """
-
-    device: str = "cpu"
-    workers: int = 1
-    precision: str = "float32"
-    save_every: float = 60.0
-    judge: Judge | None = None
-    say: Callable[[str], None] = silent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run(Flags):
-    """One run of a model, with a seed for each training.
-
-    ``out`` is ``data/words/<model>``; ``work``, beside it, is for what a killed run
-    leaves to the next, and removed at the end.
-    """
-
-    seeds: tuple[int, ...]
-    root: Path
-    out: Path
-    work: Path
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a model learned, for s seeds and the v words of the corpus.
-
-    ``clusters`` are int32 (s, v), ``confidence`` and ``concreteness`` float64 (s, v),
-    where the model has them. ``facts`` are for ``model.json``: ``kind``, ``clusters``
-    and what else is worth knowing; ``curve`` has ``epoch``, ``seed`` and numbers of
-    each epoch.
-    """
-
-    clusters: Array
-    confidence: Array | None = None
-    concreteness: Array | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    curve: list[dict[str, Any]] = field(default_factory=list)
 
 
 def learn_words(

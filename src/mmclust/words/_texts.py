@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.types import Learned
 from mmclust.models.hub import identity
 from mmclust.words._listed import clusters_of, facts, listed
-from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import torch
 
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
 Array = np.ndarray[Any, Any]
 

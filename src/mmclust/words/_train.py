@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
     Array = np.ndarray[Any, Any]
 

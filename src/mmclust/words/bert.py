@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from mmclust.words._stage import Corpus, Learned, Run
+    from mmclust.core.types import Corpus, Learned, Run
 
 TEMPLATE = "[CLS] this is a {} [SEP]"
 POSITION = 4

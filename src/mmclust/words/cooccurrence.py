@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_array
 from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.core.types import Learned
 from mmclust.kernels.cooccurrence import coordinates, occurrences, vectors
 from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
-from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
 
 @dataclass(frozen=True)

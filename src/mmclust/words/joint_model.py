@@ -20,11 +20,11 @@ from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import write_array, writing
 from mmclust.core.numerics import recorded
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.core.types import Learned, Run, silent
 from mmclust.core.workers import in_order
 from mmclust.models.backbones import NAMES
 from mmclust.words._counts import Counts
 from mmclust.words._pixels import MEAN, STD, resized
-from mmclust.words._stage import Learned, Run, silent
 from mmclust.words._train import (
     Place,
     Task,
@@ -35,7 +35,7 @@ from mmclust.words._train import (
 )
 
 if TYPE_CHECKING:
-    from mmclust.words._stage import Corpus
+    from mmclust.core.types import Corpus
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
+from mmclust.core.types import Learned
 from mmclust.words._listed import CLUSTERS
-from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
 
 @dataclass(frozen=True)

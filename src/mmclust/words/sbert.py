@@ -18,7 +18,7 @@ from mmclust.words._texts import BATCH, learn_from
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.words._stage import Corpus, Learned, Run
+    from mmclust.core.types import Corpus, Learned, Run
 
 
 @dataclass(frozen=True)

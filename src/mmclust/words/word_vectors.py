@@ -17,12 +17,12 @@ import numpy as np
 
 from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.core.types import Learned
 from mmclust.models.vector_file import indexed
 from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
-from mmclust.words._stage import Learned
 
 if TYPE_CHECKING:
-    from mmclust.words._stage import Corpus, Run
+    from mmclust.core.types import Corpus, Run
 
 
 @dataclass(frozen=True)
