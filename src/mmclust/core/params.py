@@ -382,6 +382,14 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
     for what, key, names, _ in named:
         for name in names:
             require_name(name, what, f"{key} in params.yaml")
+    if isinstance(params.data.images, str) and params.data.images != "all":
+        raise MmclustError(
+            "data.images is neither all nor a list",
+            where="data.images in params.yaml",
+            expected="all, or a list of benchmarks, such as [coco_cross]",
+            found=repr(params.data.images),
+            do="correct data.images",
+        )
     _check_instances(params)
     for what, key, names, known in named:
         _require_among(what, key, names, known)
