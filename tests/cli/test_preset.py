@@ -14,9 +14,9 @@ from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-NAMES = ["coco-real", "dxmc-table1", "joint-coco2014", "joint-coco2017",
-         "joint-flickr30k", "own-pictures", "sample", "text-guided-food",
-         "text-guided-imagenet"]  # fmt: skip
+NAMES = ["coco-real", "dxmc-table1", "gradnorm-2025", "joint-coco2014",
+         "joint-coco2017", "joint-flickr30k", "own-pictures", "sample", "sic-2023",
+         "text-guided-food", "text-guided-imagenet", "turtle-2024"]  # fmt: skip
 
 
 @pytest.fixture

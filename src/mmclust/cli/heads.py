@@ -217,11 +217,14 @@ def head(
         ),
     ] = 0,
 ) -> list[str] | None:
-    """Cluster images with the help of nouns: TAC, DXMC, and k-means on both.
+    """Cluster frozen features, most with the help of nouns: TAC, DXMC, TURTLE, ….
 
     mmclust head coco_cross tac
 
     mmclust head tac --image-features x.npy --text-features counterparts.npy --k 10
+    --out clusters.csv
+
+    mmclust head turtle --image-features clip.npy --image-features dino.npy --k 10
     --out clusters.csv
 
     UCF101 and ImageNet as published: --epochs 100 --batch 8192 --set temperature=5,
@@ -310,9 +313,22 @@ def _head_stage(names: list[str], device: str, workers: int) -> list[str] | None
     made.write()
     typer.echo(f"{benchmark} {name}: {len(clustering.labels)} seeds, k = "
                f"{clustering.k}")  # fmt: skip
+    _tell_scaled(Path("data/heads") / benchmark / name)
     typer.echo(f"wrote data/clusters/{benchmark}/heads/{name}.parquet and "
                f"data/heads/{benchmark}/{name}")  # fmt: skip
     return None
+
+
+def _tell_scaled(head: Path) -> None:
+    """Say which of the raw features that a head reads are none."""
+    from mmclust.core.io import read_json
+
+    for space in read_json(head / "head.json").get("spaces") or []:
+        if (space.get("encoder_params") or {}).get("normalise"):
+            name = space["encoder"]
+            typer.echo(f"{name} scales its features to unit norm, and the head's "
+                       "published settings are for raw ones: set "
+                       f"encoders.{name}.normalise: false", err=True)  # fmt: skip
 
 
 def assign(

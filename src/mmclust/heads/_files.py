@@ -126,23 +126,24 @@ def _require_files(
     words: Path | None,
 ) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
-    several = None if hasattr(module.Params, "encoders") else 1
-    counts = {
-        "--image-features": (len(image), 1, several),
-        "--text-features": (int(text is not None), int(reads(module, "text")), 1),
-        "--nouns-features": (len(nouns), int(reads(module, "nouns")), None),
-        "--words": (int(words is not None), int(reads(module, "nouns")), 1),
-    }
-    for option, (found, least, most) in counts.items():
-        if found < least or (most is not None and found > most):
-            raise MmclustError(
-                f"{head} needs {option}" if found < least else
-                f"{head} reads one array of {option}",
-                where=option,
-                expected=f"at least {least}" if found < least else "one",
-                found=found,
-                do="see `mmclust head --help`",
-            )  # fmt: skip
+    text_read, nouns_read = (int(reads(module, what)) for what in ("text", "nouns"))
+    several = hasattr(module.Params, "encoders")
+    for option, found, least, most in (
+        ("--image-features", len(image), 1, len(image) if several else 1),
+        ("--text-features", int(text is not None), text_read, text_read),
+        ("--nouns-features", len(nouns), nouns_read, nouns_read * len(nouns)),
+        ("--words", int(words is not None), nouns_read, nouns_read),
+    ):
+        if least <= found <= most:
+            continue
+        needs = f"reads {'one array of' if most else 'no'}"
+        raise MmclustError(
+            f"{head} {'needs' if found < least else needs} {option}",
+            where=option,
+            expected=least if found < least else most,
+            found=found,
+            do="see `mmclust head --help`",
+        )
 
 
 def inputs_of_files(

@@ -276,7 +276,7 @@ def predict(
 
     del params
     (rows,) = inputs.spaces
-    z = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(device)
+    z = torch.from_numpy(np.array(rows, np.float32)).to(device)
     layer, bias = (torch_of(np.array(weights[n]), z) for n in ("weight", "bias"))
     found: Array = (product(z, layer.T) + bias).softmax(1).cpu().numpy()
     return found

@@ -1,0 +1,260 @@
+"""What all heads have in common, and those that read spaces or the vocabulary."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmclust.core.errors import MmclustError
+from mmclust.core.features import read_features, write_features
+from mmclust.core.io import read_json
+from mmclust.core.manifest import read_manifest
+from mmclust.core.params import read_params
+from mmclust.core.plugins import load, names
+from mmclust.heads._files import assign_images, head_on_files
+from mmclust.heads._saved import is_trained
+from mmclust.heads._stage import (
+    assign_rows,
+    fingerprint_of_head,
+    head_of_benchmark,
+)
+from tests.conftest import ROOT
+from tests.encode.staging import encode_benchmark
+from tests.heads.known_classes import with_nouns
+from tests.heads.test_stage import MINICLIP, TAC, ready, settings  # noqa: F401
+
+SMALL = {
+    "tac": TAC,
+    "dxmc": {**TAC, "instance_hidden": 8, "instance_dim": 8},
+    "turtle": {"steps": 8, "batch": 30},
+    "sic": {"epochs": 2, "batch": 12, "n_neighbors": 5, "uniqueness": 0.0},
+    "scan": {"epochs": 2, "batch": 12, "n_neighbors": 5},
+    "temi": {"epochs": 2, "batch": 12, "n_neighbors": 5, "n_heads": 2, "hidden": 8,
+             "bottleneck": 8},
+    "cpp": {"epochs": 2, "batch": 12, "warm_up": 2, "hidden": 8, "dim": 8},
+    "ntk_sc": {"n_neighbors": 5},
+}  # fmt: skip
+GROUND_TRUTH = ("labels.parquet", "hidden.parquet", "objects.parquet")
+
+
+def params_for(head, **options):
+    block = {**SMALL.get(head, {}), **options}
+    return replace(settings(heads=(head,)), heads={head: block})
+
+
+def made(root, head):
+    files = [*(root / "data/heads/tiny" / head).iterdir()]
+    files.append(root / f"data/clusters/tiny/heads/{head}.parquet")
+    return {path.name: path.read_bytes() for path in files}
+
+
+def test_no_label_reaches_any_head(ready):  # noqa: F811
+    """Without ground truth each runs; with files of it that nobody can read, or at two
+    workers, it writes the same bytes."""
+    built = ready / "data/benchmarks/tiny"
+    assert not (built / "labels.parquet").exists()
+    heads = names("heads")
+    assert len(heads) >= 8
+    for head in heads:
+        params = params_for(head)
+        found = head_of_benchmark(ready, "tiny", head, params)
+        assert found.labels.shape == (2, 36)
+        assert set(np.unique(found.labels)) <= {0, 1, 2}
+        first = made(ready, head)
+        for name in GROUND_TRUTH:
+            (built / name).write_bytes(b"not a table")
+        head_of_benchmark(ready, "tiny", head, params, workers=2)
+        assert made(ready, head) == first
+        for name in GROUND_TRUTH:
+            (built / name).unlink()
+
+
+def test_rows_that_are_asked_for(ready):  # noqa: F811
+    """As the stage gives them: of every kind of head."""
+    manifest = read_manifest(ready / "data/benchmarks/tiny/manifest.parquet")
+    for head in ("turtle", "sic", "gradnorm"):
+        params = params_for(head)
+        expected = head_of_benchmark(ready, "tiny", head, params).labels
+        for run, labels in enumerate(expected):
+            found = assign_rows(
+                manifest, manifest.evaluate_rows, params, ready, head=head, run=run
+            )
+            assert np.array_equal(found, labels)
+
+
+@pytest.fixture
+def two(ready):  # noqa: F811
+    """A second encoder, of pictures alone."""
+    manifest = ready / "data/benchmarks/tiny/manifest.parquet"
+    encode_benchmark(
+        manifest, "hog", ready / "data/features/tiny/hog", block=None, seed=5
+    )
+    return ready
+
+
+def test_turtle_reads_several_encoders(two):
+    """Raw, in its order; pictures are encoded by both; the record names both."""
+    params = params_for("turtle", encoders=["hog", "miniclip"])
+    found = head_of_benchmark(two, "tiny", "turtle", params)
+    one = head_of_benchmark(two, "tiny", "turtle", params_for("turtle"))
+    assert not np.array_equal(found.confidence, one.confidence)
+    head_of_benchmark(two, "tiny", "turtle", params)
+    folder = two / "data/heads/tiny/turtle"
+    spaces = read_json(folder / "head.json")["spaces"]
+    assert [each["encoder"] for each in spaces] == ["hog", "miniclip"]
+    pictures = sorted((two / "raw").glob("*.jpg"))
+    again, words = assign_images(pictures, folder)
+    assert np.array_equal(again.labels, found.labels[0])
+    assert again.confidence == pytest.approx(found.confidence[0], abs=1e-5)
+    assert len(words) == 3
+    arrays = [
+        two / f"data/features/tiny/{name}/image.npy" for name in ("hog", "miniclip")
+    ]
+    rows, _ = assign_images([], folder, features=arrays)
+    assert np.array_equal(rows.labels, found.labels[0])
+    with pytest.raises(MmclustError, match="another number of encoders"):
+        assign_images([], folder, features=arrays[:1])
+    with pytest.raises(MmclustError, match="not embedded in the same space"):
+        assign_images([], folder, features=arrays[::-1])
+
+
+def test_what_a_fingerprint_holds(two, monkeypatch):
+    """Every encoder that is read; the vocabulary and the encoder of its words."""
+    monkeypatch.chdir(two)
+    several = params_for("turtle", encoders=["hog", "miniclip"])
+    inputs = fingerprint_of_head("tiny", "turtle", several).made_of["inputs"]
+    assert {"data/features/tiny/hog/image.npy", "data/features/tiny/miniclip/image.npy",
+            "data/nouns/tiny/nouns.json"} <= set(inputs)  # fmt: skip
+    alone = fingerprint_of_head("tiny", "turtle", params_for("turtle")).made_of
+    assert not any("hog" in name for name in alone["inputs"])
+    words = fingerprint_of_head("tiny", "sic", params_for("sic")).made_of
+    assert "words.txt" in words["inputs"]
+    assert "mmclust.encoders.miniclip" in words["code"]
+    assert "mmclust.encoders.miniclip" not in alone["code"]
+
+
+def test_turtle_needs_no_nouns(two):
+    """Nor an encoder that has words; heads that need them say so."""
+    shutil.rmtree(two / "data/nouns/tiny")
+    params = params_for("turtle")
+    for encoder in ("miniclip", "hog"):
+        each = replace(params, model=replace(params.model, encoder=encoder))
+        found = head_of_benchmark(two, "tiny", "turtle", each)
+        assert found.labels.shape == (2, 36)
+        assert read_json(two / "data/heads/tiny/turtle/head.json")["names"] == []
+    for head in ("gradnorm", "sic", "tac"):
+        with pytest.raises(MmclustError, match=r"nouns\.json"):
+            head_of_benchmark(two, "tiny", head, params_for(head))
+
+
+def test_encoders_that_cannot_be_read(two):
+    """One that did not run; one without pictures."""
+    with pytest.raises(MmclustError, match=r"data/features/tiny/lbp"):
+        head_of_benchmark(two, "tiny", "turtle", params_for("turtle", encoders=["lbp"]))
+    out = two / "data/features/tiny/lsa"
+    encode_benchmark(
+        two / "data/benchmarks/tiny/manifest.parquet",
+        "lsa",
+        out,
+        block={"dim": 4},
+        seed=5,
+    )
+    with pytest.raises(MmclustError, match="lsa has no features of images"):
+        head_of_benchmark(two, "tiny", "turtle", params_for("turtle", encoders=["lsa"]))
+
+
+def test_a_picture_that_one_encoder_skipped_is_left_out(two):
+    """Of the head that reads this encoder, and of no other."""
+    manifest_path = two / "data/benchmarks/tiny/manifest.parquet"
+    manifest = read_manifest(manifest_path)
+    folder = two / "data/features/tiny/hog"
+    features = read_features(folder, manifest)
+    image = np.array(features.views["image"])
+    image[4] = np.nan
+    ours = ("dims", "images", "benchmark", "manifest", "sha256")
+    kept = {k: v for k, v in features.meta.items() if k not in ours}
+    absent = {"image": {manifest.image_ids[4]: "damaged"}}
+    write_features(folder, {"image": image}, kept, manifest, absent)
+    both = params_for("turtle", encoders=["miniclip", "hog"])
+    assert head_of_benchmark(two, "tiny", "turtle", both).labels.shape == (2, 35)
+    one = params_for("turtle", encoders=["miniclip"])
+    assert head_of_benchmark(two, "tiny", "turtle", one).labels.shape == (2, 36)
+
+
+def test_every_head_says_what_it_reads_and_where_it_is_from():
+    for name in names("heads"):
+        module = load("heads", name)
+        assert set(module.READS) <= {"image", "text", "spaces", "nouns"}
+        assert is_trained(module) != hasattr(module, "cluster")
+        assert module.Params().evaluate_on == "evaluate"
+        assert "Source:" in module.__doc__
+
+
+def test_presets_named_after_papers_have_the_published_settings():
+    """Every option is stated; where the default is published, it is the default."""
+    for preset, head, but in (
+        ("turtle-2024", "turtle", {"encoders": ("clip", "dinov2")}),
+        ("sic-2023", "sic", {}),
+        ("gradnorm-2025", "gradnorm",
+         {"temperature": 0.06, "counterpart_temperature": 0.009}),
+    ):  # fmt: skip
+        params = read_params(ROOT / f"presets/{preset}.yaml")
+        module = load("heads", head)
+        assert params.block("heads", head) == module.Params(**but)
+        assert head in params.model.heads
+        for encoder in ("clip", *but.get("encoders", ())):
+            assert params.block("encoders", encoder).normalise is False
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Arrays of one's own, float16 among them, and words of which one is repeated."""
+    images, nouns, _, kinds = with_nouns(1, n=90)
+    other = np.random.default_rng(0).standard_normal((3, 9))[kinds % 3]
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", other.astype(np.float16))
+    np.save(tmp_path / "t.npy", np.concatenate([nouns, nouns[:1]]))
+    words = [f"w{i}" for i in range(len(nouns))]
+    (tmp_path / "words.txt").write_text("\n".join([*words, "w0"]))
+    return tmp_path
+
+
+def test_files_of_ones_own(own):
+    """Each head takes what it reads; what was trained assigns other arrays alike."""
+    x, y, out = own / "x.npy", own / "y.npy", own / "clusters.csv"
+    given = {"k": 3, "out": out, "options": {"steps": 5}}
+    sizes = head_on_files("turtle", [x, y], save=own / "saved", **given)
+    assert sum(sizes) == 90
+    first = out.read_bytes()
+    head_on_files("turtle", [x, y], test_image_features=[x, y], **given)
+    assert out.read_bytes() == first
+    found, _ = assign_images([], own / "saved", features=[x, y])
+    lines = [f"{i},{c}" for i, c in enumerate(found.labels.tolist())]
+    assert [r.rpartition(",")[0] for r in first.decode().split("\n")[1:91]] == lines
+    words = {"nouns_features": [own / "t.npy"], "words": own / "words.txt"}
+    assert sum(head_on_files("gradnorm", [x], k=3, out=out, **words)) == 90
+    few = {"epochs": 1, "batch": 30}
+    assert sum(head_on_files("sic", [x], k=3, out=out, options=few, **words)) == 90
+
+
+@pytest.mark.parametrize(
+    ("head", "files", "message"),
+    [
+        ("turtle", {}, "wrong number of rows"),
+        ("gradnorm", {}, "gradnorm needs --nouns-features"),
+        ("sic", {"twice": True}, "sic reads one array of --image-features"),
+        ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
+    ],
+)
+def test_files_that_do_not_fit(own, head, files, message):
+    np.save(own / "z.npy", np.ones((7, 3)))
+    images = [own / "x.npy"]
+    if head == "turtle" and not files:
+        images.append(own / "z.npy")
+    if files.pop("twice", False):
+        images *= 2
+    files = {key: own / name for key, name in files.items()}
+    with pytest.raises(MmclustError, match=message):
+        head_on_files(head, images, k=3, out=own / "c.csv", **files)
+    assert not (own / "c.csv").exists()
