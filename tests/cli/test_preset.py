@@ -16,9 +16,11 @@ from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-NAMES = ["coco-real", "dxmc-table1", "folder", "gradnorm-2025", "joint-coco2014",
-         "joint-coco2017", "joint-flickr30k", "real-weights", "sample", "sic-2023",
-         "text-guided-food", "text-guided-imagenet", "turtle-2024"]  # fmt: skip
+NAMES = ["coco-real", "cpp-2024", "dxmc-table1", "folder", "gradnorm-2025",
+         "imbalance", "joint-coco2014", "joint-coco2017", "joint-flickr30k",
+         "kmeans-dialects", "ntk-sc-2026", "real-weights", "sample", "scan-2020",
+         "sic-2023", "temi-2023", "text-guided-food", "text-guided-imagenet",
+         "turtle-2024"]  # fmt: skip
 
 
 @pytest.fixture

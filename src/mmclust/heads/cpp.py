@@ -100,7 +100,7 @@ def train(
     """Train the network of each seed; k is kept for the end."""
     import torch
 
-    rows = np.asarray(inputs.spaces[0], np.float32)
+    rows = np.array(inputs.spaces[0], np.float32)
     require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
     images = torch.from_numpy(rows).to(device)
@@ -114,7 +114,7 @@ def predict(
     """Cluster all rows together: 1 for each row's cluster, float32 (n, k)."""
     import torch
 
-    rows = np.asarray(inputs.spaces[0], np.float32)
+    rows = np.array(inputs.spaces[0], np.float32)
     k, seed = (int(weights[name]) for name in ("n_clusters", "seed"))
     require_k(k, len(rows))
     require_at_most(MOST, len(rows), "cpp")

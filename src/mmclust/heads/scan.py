@@ -89,7 +89,7 @@ def train(
     """Train the heads of each seed in one pass; of each seed one head is kept."""
     import torch
 
-    rows = np.asarray(inputs.spaces[0], np.float32)
+    rows = np.array(inputs.spaces[0], np.float32)
     require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
     found = nearest_neighbors(rows, params.n_neighbors, device=device)
@@ -123,7 +123,7 @@ def predict(
 
     del params
     layer = {name: torch.tensor(w).to(device)[None] for name, w in weights.items()}
-    rows = torch.from_numpy(np.asarray(inputs.spaces[0], np.float32)).to(device)
+    rows = torch.from_numpy(np.array(inputs.spaces[0], np.float32)).to(device)
     with threads(1), torch.inference_mode():
         found: Array = probabilities(layer, rows[None], 1)[0, 0].T.cpu().numpy()
     return np.ascontiguousarray(found)

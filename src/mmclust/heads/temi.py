@@ -95,7 +95,7 @@ def train(
 
     from mmclust.core.features import normalised
 
-    rows = np.asarray(inputs.spaces[0], np.float32)
+    rows = np.array(inputs.spaces[0], np.float32)
     require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
     found = nearest_neighbors(normalised(rows), params.n_neighbors, device=device)
@@ -110,7 +110,7 @@ def predict(
     import torch
 
     head = {name: torch.tensor(w).to(device)[None] for name, w in weights.items()}
-    rows = np.asarray(inputs.spaces[0], np.float32)
+    rows = np.array(inputs.spaces[0], np.float32)
     parts = []
     with threads(1), torch.inference_mode():
         for start in range(0, len(rows), ROWS):
