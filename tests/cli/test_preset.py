@@ -14,9 +14,11 @@ from mmclust.core.registry import read_registry
 from tests.conftest import ROOT
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
-NAMES = ["coco-real", "dxmc-table1", "imbalance", "joint-coco2014", "joint-coco2017",
-         "joint-flickr30k", "kmeans-dialects", "own-pictures", "sample", "text-guided-food",
-         "text-guided-imagenet"]  # fmt: skip
+NAMES = [
+    "coco-real", "dxmc-table1", "imbalance", "joint-coco2014", "joint-coco2017",
+    "joint-flickr30k", "kmeans-dialects", "own-pictures", "sample", "text-guided-food",
+    "text-guided-imagenet",
+]  # fmt: skip
 
 
 @pytest.fixture
