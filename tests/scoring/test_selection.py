@@ -79,6 +79,17 @@ def test_a_head_has_label_free_scores(world):
     assert {*own} == {*clusterer.of((HIST, "image", "many"))}
 
 
+def test_label_free_numbers_are_the_same_at_any_workers(world):
+    """Of clusterers, of heads, and what is chosen by them."""
+    paths = [path_of(world, "cluster", "tiny", HIST), path_of(world, "cluster", "tiny")]
+    found = []
+    for workers in (1, 3):
+        cluster_benchmark("tiny", HIST, PARAMS, world, workers=workers)
+        score_benchmark("tiny", PARAMS, world, workers=workers)
+        found.append([path.read_bytes() for path in paths])
+    assert found[0] == found[1]
+
+
 def test_the_setting_with_the_best_score_is_reported(world):
     """One row more, the chosen setting's numbers, and why; nothing without select."""
     record, _ = score_benchmark("tiny", PARAMS, world)
