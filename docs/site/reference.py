@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import docstrings
 from docstrings import as_markdown
 
 from mmclust.core import plugins
+from mmclust.core.known_names import KNOWN
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -70,7 +72,20 @@ def plugin_page(kind: str, name: str) -> str:
     lines = [f"# {name}", "", text, "", *_facts(kind, name, module), ""]
     lines += ["## Options", "", *_options(kind, name, module.Params)]
     lines += ["", *_counts(module)] if kind == "benchmarks" else []
+    lines += ["", *_known_names(kind, name)]
     return "\n".join(lines) + "\n"
+
+
+def _known_names(kind: str, plugin: str) -> list[str]:
+    """Return the names that stand for a plugin with other options."""
+    rows = [
+        f"| `{name}` | `{json.dumps(options)}` |"
+        for name, (each, options) in sorted(KNOWN.get(kind, {}).items())
+        if each == plugin
+    ]
+    if not rows:
+        return []
+    return ["## Known names", "", "| name | options that differ |", "|---|---|", *rows]
 
 
 def _facts(kind: str, name: str, module: ModuleType) -> list[str]:
@@ -103,7 +118,8 @@ def _facts(kind: str, name: str, module: ModuleType) -> list[str]:
             ("views", "both at once" if both else "image, text, concat"),
         ]  # fmt: skip
     if kind == "heads":
-        rows.append(("view", f"`{module.VIEW}`"))
+        view = getattr(module, "VIEW", None) or module.view(module.Params())
+        rows.append(("view", f"`{view}`"))
     return [f"- **{key}**: {value}" for key, value in rows]
 
 

@@ -82,6 +82,7 @@ BEFORE = {
 }
 """What a stage needs beside the stages before it: the same command for other items."""
 STAGES = {
+    "check": "preset --check --out data/checked",
     "sample": "sample --workers 1",
     "fetch": "fetch coco2017",
     "build": "build coco_all --allow-different --workers 1",

@@ -24,7 +24,7 @@ def entry(url, name, *, digest):
 
 @pytest.fixture
 def repo(tmp_path, monkeypatch):
-    """The stages `sample` and `fetch` as they are, two sources, and their server."""
+    """The stages up to `fetch` as they are, two sources, and their server."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     root, site = tmp_path / "repo", tmp_path / "site"
     site.mkdir()
@@ -38,7 +38,7 @@ def repo(tmp_path, monkeypatch):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, root / name)
-    kept = {k: STAGES["stages"][k] for k in ("sample", "fetch")}
+    kept = {k: STAGES["stages"][k] for k in ("check", "sample", "fetch")}
     (root / "dvc.yaml").write_text(
         yaml.safe_dump({"vars": STAGES["vars"], "stages": kept}, sort_keys=False)
     )

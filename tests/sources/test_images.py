@@ -112,6 +112,7 @@ def test_unknown_words_are_refused(repository, run_mmclust):
     done = run_mmclust("fetch", "coco2017", cwd=repository)
     assert done.returncode == 1
     assert "data.images is neither all nor a list" in done.stderr
+    params(repository, "all")
     done = run_mmclust("fetch", "coco2017", "--images", "coco_crss", cwd=repository)
     assert done.returncode == 1
     assert "Did you mean 'coco_cross'?" in done.stderr

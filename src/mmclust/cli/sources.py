@@ -186,19 +186,10 @@ def selection(
     no picture is wanted.
     """
     from mmclust.benchmarks._build import lists_of, needed_pictures, sources_of
-    from mmclust.core.errors import MmclustError
     from mmclust.sources.choice import Choice
 
     if images == "all":
         return None
-    if isinstance(images, str):
-        raise MmclustError(
-            "data.images is neither all nor a list",
-            where="data.images in params.yaml",
-            expected="all, or a list of benchmarks, such as [coco_cross]",
-            found=repr(images),
-            do="correct data.images",
-        )
     blocks = {name: params.benchmarks.get(name) for name in images}
     takers = [name for name in blocks if source in sources_of(name, blocks[name])]
     lists = (o for name in takers for o in lists_of(name, blocks[name]) if o != source)

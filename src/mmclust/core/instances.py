@@ -110,7 +110,8 @@ def _named_plugin(
             where=at,
             expected=nearest(str(is_), options),
             found=is_,
-            do=f"correct {at}, or add a file to mmclust/{kind}/",
+            do=f"correct {at}"
+            + (f", or add a file to mmclust/{kind}/" if kind != "captioners" else ""),
         )
     plugin = plugin_of(kind, is_)
     if name in options and plugin_of(kind, name) != plugin:

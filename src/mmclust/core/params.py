@@ -349,63 +349,111 @@ def without_allowed(name: str, block: Block) -> tuple[Block, bool]:
     return options, allowed
 
 
+KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
+"""Sections whose keys are names of plugins, known or one's own."""
+VIEWS = ("image", "text", "concat", "both", "counterpart")
+"""What a method may cluster."""
+Named = tuple[str, str, "Iterable[str]", "Collection[str] | None"]
+
+
 def read_params(path: Path = DEFAULT_PATH) -> Params:
     """Read params.yaml and check all of it: keys, types, ranges, names, options."""
     values = read_yaml(path, "run the command in the root of the repository")
     params = convert({} if values is None else values, Params, "", path.name)
     numerics.require(params.numerics, path)
-    _require_names(params)
+    named = _named(params, path.parent / "data/sources.yaml")
+    for what, key, names, _ in named:
+        for name in names:
+            require_name(name, what, f"{key} in params.yaml")
+    if isinstance(params.data.images, str) and params.data.images != "all":
+        raise MmclustError(
+            "data.images is neither all nor a list",
+            where="data.images in params.yaml",
+            expected="all, or a list of benchmarks, such as [coco_cross]",
+            found=repr(params.data.images),
+            do="correct data.images",
+        )
     _check_instances(params)
-    _check_choices(params)
-    _check_sources(params, path.parent / "data/sources.yaml")
+    for what, key, names, known in named:
+        _require_among(what, key, names, known)
     return params
 
 
-def _require_names(params: Params) -> None:
-    """Hold every name to what a path and a command line take."""
-    model, images, baseline = params.model, params.data.images, params.score.baseline
-    baseline_encoder = model.encoder if baseline.encoder is None else baseline.encoder
-    named: tuple[tuple[str, str, Iterable[object]], ...] = (
-        ("a source", "data.sources", params.data.sources),
-        (
-            "a benchmark",
-            "data.images",
-            (images,) if isinstance(images, str) else images,
-        ),
-        ("a benchmark", "benchmarks", params.benchmarks),
-        ("a captioner", "captioners", params.captioners),
-        ("an encoder", "encoders", params.encoders),
-        ("a clusterer", "clusterers", params.clusterers),
-        ("a head", "heads", params.heads),
-        ("a word model", "words", params.words),
-        ("a benchmark", "model.benchmarks", model.benchmarks or ()),
-        ("a clusterer", "model.clusterers", model.clusterers),
-        ("a head", "model.heads", model.heads),
-        ("an encoder", "model.encoder", (model.encoder,)),
-        ("a benchmark", "retrieval.benchmarks", params.retrieval.benchmarks),
-        ("an encoder", "retrieval.encoders", params.retrieval.encoders),
-        ("a benchmark", "retrieval.fitted_on", (params.retrieval.fitted_on,)),
-        ("a benchmark", "learning.benchmark", (params.learning.benchmark,)),
-        ("a list of words", "learning.word_lists", params.learning.word_lists),
-        ("a benchmark", "grounding.benchmarks", params.grounding.benchmarks),
-        ("a word model", "grounding.model", (params.grounding.model,)),
-        ("an encoder", "score.baseline.encoder", (baseline_encoder,)),
-        ("a view", "score.baseline.view", (baseline.view,)),
-        ("a clusterer", "score.baseline.clusterer", (baseline.clusterer,)),
-    )
-    for what, key, names in named:
-        for name in names:
-            require_name(name, what, f"{key} in params.yaml")
+def _named(params: Params, registry: Path) -> list[Named]:
+    """List all names: what they are of, their key, and what they are among.
+
+    That is ``None`` where any will do. Of a section that is left out nothing is known,
+    nor are sources without a registry; a baseline that is left to its default need not
+    run.
+    """
+    model, images, base = params.model, params.data.images, params.score.baseline
+    retrieval, learning, grounding = params.retrieval, params.learning, params.grounding
+    built, encoders = params.benchmarks or None, params.encoders or None
+    searched = built if retrieval.encoders else None
+    learns = built if params.words else None
+    plain = base == BaselineParams(view=base.view)
+    return [
+        ("a source", "data.sources", params.data.sources,
+         read_registry(registry) if registry.is_file() else None),
+        ("a benchmark", "data.images", (images,) if isinstance(images, str) else images,
+         None if images == "all" else built),
+        *((f"a name of {kind}", kind, getattr(params, kind), None) for kind in KINDS),
+        ("a benchmark", "model.benchmarks", model.benchmarks or (), params.benchmarks),
+        ("a clusterer", "model.clusterers", model.clusterers, None),
+        ("a head", "model.heads", model.heads, None),
+        ("an encoder", "model.encoder", (model.encoder,), encoders),
+        ("a benchmark", "retrieval.benchmarks", retrieval.benchmarks, built),
+        ("an encoder", "retrieval.encoders", retrieval.encoders, encoders),
+        ("a benchmark", "retrieval.fitted_on", (retrieval.fitted_on,), searched),
+        ("a benchmark", "learning.benchmark", (learning.benchmark,), learns),
+        ("a list of words", "learning.word_lists", learning.word_lists, None),
+        ("a benchmark", "grounding.benchmarks", grounding.benchmarks, learns),
+        ("a word model", "grounding.model", (grounding.model,), None),
+        ("an encoder", "score.baseline.encoder",
+         () if base.encoder is None else (base.encoder,), encoders),
+        ("a view", "score.baseline.view", (base.view,), VIEWS),
+        ("a clusterer", "score.baseline.clusterer", (base.clusterer,),
+         None if plain else {*model.clusterers, *model.heads}),
+    ]  # fmt: skip
 
 
-SECTIONS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
-"""Those whose keys are names of plugins, known or one's own."""
+SECTIONS = {
+    "a source": ("sources", "data/sources.yaml"),
+    "a benchmark": ("benchmarks", "benchmarks"),
+    "an encoder": ("encoders that run", "encoders"),
+    "a clusterer": ("methods that run", "model.clusterers"),
+    "a view": ("views", ""),
+}
+"""What names of each kind are among, and where one is added to it."""
+
+
+def _require_among(
+    what: str, key: str, names: Iterable[str], known: Collection[str] | None
+) -> None:
+    for name in names:
+        if known is not None and name not in known:
+            among, section = SECTIONS[what]
+            verb = "has a name that is" if key.endswith("s") else "is"
+            raise MmclustError(
+                f"{key} {verb} not among the {among}",
+                where=key,
+                expected=nearest(name, known),
+                found=name,
+                do="name one of them" + (section and f", or add it under {section}"),
+            )
+    if key == "model.clusterers" and not names:
+        raise MmclustError(
+            "No clusterer is named in params.yaml",
+            where=key,
+            expected="at least one, for instance [kmeans]",
+            found="[]",
+        )
 
 
 def _check_instances(params: Params) -> None:
     """Read every plugin's block, and those that have none."""
     model = params.model
-    for kind in SECTIONS:
+    for kind in KINDS:
         names = dict.fromkeys(getattr(params, kind))
         for name in names:
             if "." in name:
@@ -422,83 +470,3 @@ def _check_instances(params: Params) -> None:
     for name, block in params.encoders.items():
         for benchmark in (block or {}).get("per_benchmark") or ():
             params.instance("encoders", name, benchmark)
-
-
-def _check_choices(params: Params) -> None:
-    """Refuse names of what is not run, and that nothing of it is."""
-    model, retrieval, baseline = params.model, params.retrieval, params.score.baseline
-    if not model.clusterers:
-        raise MmclustError(
-            "No clusterer is named in params.yaml",
-            where="model.clusterers",
-            expected="at least one, for instance [kmeans]",
-            found="[]",
-        )
-    images = () if params.data.images == "all" else params.data.images
-    fits = params.words and (params.learning.benchmark,)
-    methods = {*model.clusterers, *model.heads}
-    views = ("image", "text", "concat", "both", "counterpart")
-    plain = baseline == BaselineParams(view=baseline.view)  # no run, no comparison
-    choices: tuple[tuple[str, Iterable[str], Collection[str], str], ...] = (
-        ("model.benchmarks", params.clustered, params.benchmarks, "benchmarks"),
-        ("model.encoder", (model.encoder,), params.encoders, "encoders"),
-        ("data.images", images, params.benchmarks, "benchmarks"),
-        ("retrieval.benchmarks", retrieval.benchmarks, params.benchmarks, "benchmarks"),
-        ("retrieval.encoders", retrieval.encoders, params.encoders, "encoders"),
-        (
-            "retrieval.fitted_on",
-            (retrieval.fitted_on,) if retrieval.encoders else (),
-            params.benchmarks,
-            "benchmarks",
-        ),
-        ("learning.benchmark", fits or (), params.benchmarks, "benchmarks"),
-        (
-            "grounding.benchmarks",
-            params.grounding.benchmarks if params.words else (),
-            params.benchmarks,
-            "benchmarks",
-        ),
-        ("score.baseline.view", (baseline.view,), views, ""),
-        (
-            "score.baseline.encoder",
-            () if baseline.encoder is None else (baseline.encoder,),
-            params.encoders,
-            "encoders",
-        ),
-        (
-            "score.baseline.clusterer",
-            () if plain else (baseline.clusterer,),
-            methods,
-            "model.clusterers",
-        ),
-    )
-    for where, names, known, section in choices:
-        for name in names:
-            # Of a section that is left out nothing is known.
-            if name in known or (where != "model.benchmarks" and not known):
-                continue
-            text = {"encoders": "encoders that run"}.get(section, section)
-            more = f", or add it under {section}" if section else ""
-            raise MmclustError(
-                f"{where} is not among the {text or 'views'}",
-                where=where,
-                expected=nearest(name, known),
-                found=name,
-                do=f"name one of them{more}",
-            )
-
-
-def _check_sources(params: Params, registry: Path) -> None:
-    """Refuse sources that are not registered; without a registry nothing is known."""
-    if not registry.is_file():
-        return
-    known = read_registry(registry)
-    for name in params.data.sources:
-        if name not in known:
-            raise MmclustError(
-                "data.sources has a name that no source has",
-                where="data.sources",
-                expected=nearest(name, known),
-                found=name,
-                do="correct the name, or add the source to data/sources.yaml",
-            )

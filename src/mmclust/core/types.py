@@ -195,6 +195,10 @@ class Encoder(Protocol):
     tuple of ``device``, ``batch_size``, ``precision`` and ``compile`` (all of them
     unless it says), or a function ``flags(params)`` that gives it. Others are not
     recorded, and a precision or ``--compile`` that would do nothing is refused.
+
+    What an encoder offers may hang on its options: ``offers(params)`` then returns an
+    object with these members in place of the module. ``completed(params, where,
+    given)`` may check options further, and return them written out.
     """
 
     VIEWS: tuple[str, ...]
