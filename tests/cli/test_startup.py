@@ -64,10 +64,11 @@ def test_every_stage_has_help(run_mmclust, tmp_path):
         assert places == sorted(places)
 
 
-def test_help_shows_brackets_and_wraps(run_mmclust, tmp_path):
+def test_help_shows_brackets_and_wraps(run_mmclust, tmp_path, monkeypatch):
     """What stands in brackets is text, and a paragraph fills the terminal's width."""
+    monkeypatch.setenv("COLUMNS", "160")
     done = run_mmclust("fit", "--help", cwd=tmp_path)
-    assert "[,conf" in done.stdout
+    assert "image_id,cluster[,confidence]" in done.stdout
     assert "words.txt --k" in done.stdout
 
 

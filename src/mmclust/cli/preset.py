@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.core.params import Params
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mmclust.core.params import Params
     from mmclust.core.registry import Source
 
 _PRESETS = Path("presets")
@@ -94,7 +93,7 @@ def completed(path: Path) -> bytes:
 
     from ruamel.yaml import YAML
 
-    from mmclust.core.params import read_params
+    from mmclust.core.params import Params, read_params
 
     params = read_params(path)
     defaults = asdict(Params())
