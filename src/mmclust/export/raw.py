@@ -18,7 +18,8 @@ def raw_paths(content: Content) -> tuple[list[str], list[str]]:
     content.require_images()
     content.require_classes("raw")
     manifest = content.manifest
-    require_plain([*set(content.names), *manifest.image_ids], manifest.folder)
+    require_plain(set(content.names), manifest.folder)
+    require_plain(manifest.image_ids, manifest.folder, folders=True)
     stems = [f"{n}/{i}" for n, i in zip(content.names, manifest.image_ids, strict=True)]
     suffixes = [PurePosixPath(m).suffix for m in manifest.table["member"].to_pylist()]
     images = [f"images/{s}{x}" for s, x in zip(stems, suffixes, strict=True)]
