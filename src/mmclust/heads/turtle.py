@@ -201,10 +201,8 @@ def norms(rows: torch.Tensor) -> torch.Tensor:
     """Return the length of each row: (r, 1)."""
     import torch
 
-    squares = (rows * rows).sum(1, keepdim=True)
-    if rows.device.type != "cpu":
-        return squares.sqrt()
-    return torch.from_numpy(np.sqrt(squares.numpy()))  # torch's rounds by processor
+    found: torch.Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return found
 
 
 def fit_classifiers(
