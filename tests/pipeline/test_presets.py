@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import pytest
 import yaml
 
+from mmclust.cli.preset import completed
 from tests.conftest import ROOT
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -67,7 +68,7 @@ def with_parents(names):
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_what_a_stage_needs_exists_or_is_made(path, tracked):
     """Else `dvc repro` ends with a missing dependency."""
-    every = list(stages(yaml.safe_load(path.read_text())))
+    every = list(stages(yaml.safe_load(completed(path))))
     assert len(every) >= 8
     outs = [out for _, _, made in every for out in made]
     assert len(outs) == len(set(outs))
