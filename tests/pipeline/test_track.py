@@ -58,7 +58,7 @@ def params_of(root):
         "resnet50_caption_sbert": {"resnet50": image, "caption_sbert": text},
     }
     params["model"] |= {"n_seeds": 3, "k_sweep": []}
-    params["clusterers"]["kmeans"] |= {"n_init": 2}
+    params["clusterers"] |= {"kmeans": {"n_init": 2}}
     params["score"] |= {
         "n_resamples": 100,
         "baseline": {"encoder": "color_histogram", "view": "image",
