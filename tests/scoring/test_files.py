@@ -78,6 +78,7 @@ def test_values_that_are_no_labels(tmp_path, run_mmclust, bad):
     ("labels", "clusters", "text"),
     [
         (LABELS, "image_id,cluster\na,1\nb,1\nc,1\n", "1 without a cluster (d)"),
+        (LABELS, "image_id,cluster\n0,1\n1,1\n2,0\n", "with --ids, one a line"),
         (LABELS, CLUSTERS + "0,z\n", "1 without a label (z)"),
         (LABELS, CLUSTERS + "0,a\n", "has an image twice"),
         (LABELS, "image_id,group\na,1\n", "lacks the column cluster"),
