@@ -49,6 +49,16 @@ def made(root, head):
     return {path.name: path.read_bytes() for path in files}
 
 
+def test_several_devices_share_the_seeds(ready):  # noqa: F811
+    """The same heads, of both kinds of training, in the order of the seeds."""
+    for head in ("tac", "scan"):
+        params = params_for(head)
+        head_of_benchmark(ready, "tiny", head, params)
+        alone = made(ready, head)
+        head_of_benchmark(ready, "tiny", head, params, device="cpu,cpu")
+        assert made(ready, head) == alone
+
+
 def test_no_label_reaches_any_head(ready):  # noqa: F811
     """Without ground truth each runs; with files of it that nobody can read, or at two
     workers, it writes the same bytes."""

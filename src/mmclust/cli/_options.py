@@ -54,6 +54,11 @@ def usable(device: str) -> str:
     return require_device(device)
 
 
+def all_usable(devices: str) -> str:
+    """Return devices, parted by commas, if all can be computed on."""
+    return ",".join(usable(each.strip()) for each in devices.split(","))
+
+
 def n_workers(workers: int) -> int:
     """Return the number of processes; 0 stands for the cores this one may use."""
     if workers:
@@ -66,6 +71,14 @@ def n_workers(workers: int) -> int:
 Device = Annotated[
     str,
     typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.", callback=usable),
+]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where torch runs: cpu, cuda, mps; cuda:0,cuda:1 share the seeds.",
+        callback=all_usable,
+    ),
 ]
 Workers = Annotated[
     int, typer.Option(min=0, help="Processes; 0: one per core.", callback=n_workers)

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from mmclust.cli._options import Built, Device, Workers, as_before, require_plugins
+from mmclust.cli._options import (
+    Built,
+    Device,
+    Devices,
+    Workers,
+    as_before,
+    require_plugins,
+)
 from mmclust.cli.fit import tell_nouns
 
 HeadName = Annotated[str, typer.Argument(help="One of model.heads, such as tac.")]
@@ -36,7 +43,7 @@ def nouns(benchmark: Built, device: Device = "cpu") -> list[str] | None:
 
 
 def head(
-    benchmark: Built, head: HeadName, device: Device = "cpu", workers: Workers = 0
+    benchmark: Built, head: HeadName, device: Devices = "cpu", workers: Workers = 0
 ) -> list[str] | None:
     """Cluster a benchmark's images with the help of nouns, once for each seed.
 

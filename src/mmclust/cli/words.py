@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.cli._options import Device, as_before, n_workers
+from mmclust.cli._options import Devices, as_before, n_workers
 
 if TYPE_CHECKING:
     from mmclust.core.clusters import WordClusters
@@ -18,7 +18,7 @@ def learn(
     model: Annotated[
         str, typer.Argument(help="A word model: joint_model, cooccurrence, random, …")
     ],
-    device: Device = "cpu",
+    device: Devices = "cpu",
     workers: Annotated[
         int,
         typer.Option(

@@ -83,7 +83,7 @@ def head_on_files(
     run = derive(seed, "head", head)
     confidence = None
     if is_trained(module):
-        trained = train_seeds(module, params, inputs, k, [run], device)
+        trained = train_seeds(module, params, inputs, k, [run], [device])
         found = assigned(module, trained[0].weights, test, params, device=device)
         labels, confidence = found.labels, found.confidence
         if save is not None:

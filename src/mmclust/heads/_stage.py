@@ -62,6 +62,8 @@ def head_of_benchmark(
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
     method = params.instance("heads", head)
     module, options = method.module, method.options
+    devices = device.split(",")
+    device = devices[0]
     read = read_inputs(root, manifest, params, module, options, device=device)
     k = _k_of(root, benchmark, params)
     fit = read.kept(manifest.fit_rows)
@@ -76,7 +78,7 @@ def head_of_benchmark(
     given = read.inputs.take(rows)
     if is_trained(module):
         learnt = read.inputs.take(fit)
-        trained = train_seeds(module, options, learnt, k, seeds, device, workers)
+        trained = train_seeds(module, options, learnt, k, seeds, devices, workers)
         found = [
             assigned(module, each.weights, given, options, device=device)
             for each in track(trained, f"{benchmark} {head}", len(seeds), "seeds")
@@ -238,12 +240,24 @@ def train_seeds(
     inputs: HeadInputs,
     k: int,
     seeds: Sequence[int],
-    device: str = "cpu",
+    devices: Sequence[str] = ("cpu",),
     workers: int = 1,
 ) -> list[Trained]:
-    """Train one head per seed: on a CPU in processes, a few side by side in each."""
+    """Train one head per seed: on a CPU in processes, a few side by side in each.
+
+    Of several devices each has a process and a share of the seeds.
+    """
     require_clusters(k, len(inputs))
     name = module.__name__.rpartition(".")[2]
+    device = devices[0]
+    if len(devices) > 1:
+        shares = np.array_split(np.array(seeds), min(len(devices), len(seeds)))
+        tasks = list(zip(devices, map(np.ndarray.tolist, shares), strict=False))
+        apart = partial(_on_device, name, options, inputs, k)
+        each = in_order(
+            apart, tasks, len(tasks), describe=lambda t: f"{name} on {t[0]}"
+        )
+        return [trained for group in each for trained in group]
     if hasattr(module, "recipe"):
         image, text = inputs.image, inputs.text
         recipe = module.recipe(image.shape[1], k, options)
@@ -266,6 +280,17 @@ def train_seeds(
     )
     found = track(runs, name, len(groups), "groups of seeds")
     return [trained for group in found for trained in group]
+
+
+def _on_device(
+    head: str,
+    options: Any,
+    inputs: HeadInputs,
+    k: int,
+    task: tuple[str, Sequence[int]],
+) -> list[Trained]:
+    device, seeds = task
+    return train_seeds(load("heads", head), options, inputs, k, seeds, (device,))
 
 
 def _recipe_group(

@@ -82,7 +82,7 @@ def clusters_of(
             seed=seed,
             n_init=params.n_init,
             max_iter=params.max_iter,
-            device=run.device,
+            device=run.device.partition(",")[0],
         ).labels
     return clusters
 

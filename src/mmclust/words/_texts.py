@@ -31,7 +31,9 @@ def learn_from(
 ) -> Learned:
     """Cluster the listed words by the vectors that ``embed`` gives: float32 (n, d)."""
     rows = listed(corpus, params.word_list, run.root)
-    vectors = embed([corpus.words[i] for i in rows], params, run.device)
+    vectors = embed(
+        [corpus.words[i] for i in rows], params, run.device.partition(",")[0]
+    )
     clusters = clusters_of(corpus, rows, vectors, params, run)
     made = facts(kind, params, rows) | identity(params.model, params.revision)
     return Learned(clusters, facts=made)

@@ -115,15 +115,20 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
 
 
 def _train_all(tasks: list[Task], run: Run) -> None:
-    """Train the seeds: in processes on a CPU, else one after the other."""
-    together = run.device == "cpu" and run.judge is None
-    if run.workers <= 1 or len(tasks) == 1 or not together:
+    """Train the seeds: in processes on a CPU or on several devices, else in turn."""
+    devices = run.device.split(",")
+    workers = run.workers if devices == ["cpu"] else len(devices)
+    tasks = [
+        replace(task, run=replace(run, device=devices[task.number % len(devices)]))
+        for task in tasks
+    ]
+    if workers <= 1 or len(tasks) == 1 or run.judge is not None:
         for task in tasks:
             train(task)
         return
     quiet = [replace(task, run=replace(run, say=silent)) for task in tasks]
     for curve in in_order(
-        _curve_of, quiet, run.workers, describe=lambda t: f"seed {t.number}"
+        _curve_of, quiet, workers, describe=lambda t: f"seed {t.number}"
     ):
         for row in curve:
             run.say(describe(row))
