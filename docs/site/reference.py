@@ -118,8 +118,8 @@ def _facts(kind: str, name: str, module: ModuleType) -> list[str]:
             ("views", "both at once" if both else "image, text, concat"),
         ]  # fmt: skip
     if kind == "heads":
-        view = getattr(module, "VIEW", None) or module.view(module.Params())
-        rows.append(("view", f"`{view}`"))
+        made = module.offers(module.Params()) if hasattr(module, "offers") else module
+        rows.append(("view", f"`{made.VIEW}`"))
     return [f"- **{key}**: {value}" for key, value in rows]
 
 

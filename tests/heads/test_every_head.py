@@ -195,8 +195,9 @@ def test_a_picture_that_one_encoder_skipped_is_left_out(two):
 def test_every_head_says_what_it_reads_and_where_it_is_from():
     for name in names("heads"):
         module = load("heads", name)
-        assert set(module.READS) <= {"image", "text", "spaces", "nouns"}
-        assert is_trained(module) != hasattr(module, "cluster")
+        made = module.offers(module.Params()) if hasattr(module, "offers") else module
+        assert set(made.READS) <= {"image", "text", "spaces", "nouns"}
+        assert is_trained(made) != hasattr(made, "cluster")
         assert module.Params().evaluate_on == "evaluate"
         assert "Source:" in module.__doc__
 
@@ -211,10 +212,10 @@ def test_presets_named_after_papers_have_the_published_settings():
     ):  # fmt: skip
         params = read_params(ROOT / f"presets/{preset}.yaml")
         module = load("heads", head)
-        assert params.block("heads", head) == module.Params(**but)
+        assert params.instance("heads", head).options == module.Params(**but)
         assert head in params.model.heads
         for encoder in ("clip", *but.get("encoders", ())):
-            assert params.block("encoders", encoder).normalise is False
+            assert params.instance("encoders", encoder).options.normalise is False
 
 
 @pytest.fixture

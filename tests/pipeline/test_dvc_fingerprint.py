@@ -29,6 +29,7 @@ LOOKING = {
     "encode@folder-color_histogram": "encode folder color_histogram",
     "encode@folder-miniclip": "encode folder miniclip",
     "nouns@folder": "nouns folder",
+    "head@folder-tac": "head folder tac",
 }
 """Stages whose deps hold the folder of encoders, and what they call themselves."""
 

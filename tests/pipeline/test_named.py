@@ -58,7 +58,7 @@ def params_of(root):
             "clip_a": clip | {"model": models["clip_a"]},
             "clip_b": clip | {"model": models["clip_b"], "normalise": False},
             "mpnet": {"is": "sbert", "model": models["mpnet"], "revision": ""},
-            "minilm": {"is": "caption_sbert", "model": models["minilm"],
+            "small": {"is": "caption_sbert", "model": models["minilm"],
                        "revision": "", "captions": "writer"},
             "effnet": timm_weights(root),
             "edges": {"is": "hog", "size": 32, "cell": 8},
@@ -106,10 +106,10 @@ def test_every_stage_takes_names_of_ones_own(root):
     features = root / "data/features/tiny"
     recorded = {e: read_json(features / e / "features.json") for e in encoders}
     assert {e: meta["is"] for e, meta in recorded.items()} == {
-        "clip_a": "clip", "clip_b": "clip", "mpnet": "sbert", "minilm": "sbert",
+        "clip_a": "clip", "clip_b": "clip", "mpnet": "sbert", "small": "sbert",
         "effnet": "resnet50", "edges": "hog", "both": "fuse",
     }  # fmt: skip
-    assert recorded["minilm"]["captions"]["source"] == "writer"
+    assert recorded["small"]["captions"]["source"] == "writer"
     assert recorded["both"]["params"]["members"]["fine"]["is"] == "hog"
     edges, both = (np.load(features / e / "image.npy") for e in ("edges", "both"))
     assert both.shape[1] > edges.shape[1]

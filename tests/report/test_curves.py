@@ -27,6 +27,7 @@ PLOTS = [
             "y": "clusterer",
         }
     },
+    {"plots/auto_k": {"template": "criteria_over_k", "x": "k", "y": "score"}},
     {"plots/heads": {"template": "loss_curves", "x": "epoch", "y": "loss"}},
     {"plots/retrieval": {"template": "recall_over_k", "x": "k", "y": "recall"}},
     {

@@ -196,7 +196,9 @@ def check_numbers(root, page):
         if score is None or score.mean is None:
             assert mean is None, (key, metric)
             continue
-        percent = metric == "largest" or (stage == "retrieve" and metric != "rsum")
+        percent = metric in ("largest", "smallest") or (
+            stage == "retrieve" and metric != "rsum"
+        )
         for text, value in ((mean, score.mean), (half, score.half)):
             if text is None:
                 assert value is None, (key, metric)

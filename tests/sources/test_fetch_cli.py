@@ -32,7 +32,7 @@ def repository(tmp_path):
     (tmp_path / "data/raw").mkdir(parents=True)
     (tmp_path / "data/raw/toy.txt").write_bytes(TEXT)
     (tmp_path / "data/sources.yaml").write_text(REGISTRY)
-    (tmp_path / "params.yaml").write_text("data: {mirror: upstream}\n")
+    (tmp_path / "params.yaml").write_text("data: {mirror: upstream, sources: [toy]}\n")
     return tmp_path
 
 

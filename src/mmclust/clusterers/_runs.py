@@ -245,7 +245,11 @@ def _grouped(
 
 
 def decide_k(
-    params: Params, rows: Array, built: Path, seed: int, spaces: Sequence[Array]
+    params: Params,
+    rows: Array,
+    built: Path,
+    seed: int,
+    spaces: Sequence[Array] = (),
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 

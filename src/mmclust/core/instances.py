@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -163,6 +171,8 @@ def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -
         expected = message.removeprefix("Expected ").partition(", got ")[0]
         if key == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number from 1, null (as many as classes) or auto"
+        elif words := _words(kind, tail):
+            expected = words
         raise MmclustError(
             f"A value in {given} has the wrong type or is out of range",
             where=key or "the whole file",
@@ -181,6 +191,19 @@ def _refuse_unknown(value: Any, kind: type[Any], where: str, given: str) -> None
             raise _unknown(key, where, known_fields, given)
         dotted = f"{where}.{key}" if where else str(key)
         _refuse_unknown(inner, known_fields[key], dotted, given)
+
+
+def _words(kind: type[Any], dotted: str) -> str:
+    """Say in words what a field takes that is true or false, or one of some words."""
+    found: Any = kind
+    for part in dotted.split("."):
+        if not dataclasses.is_dataclass(found) or part not in _fields(found):
+            return ""
+        found = _fields(found)[part]
+    if found is bool:
+        return "true or false"
+    several = get_args(found) if get_origin(found) is Literal else ()
+    return " or ".join(map(str, several))
 
 
 @cache

@@ -400,8 +400,8 @@ def _named(params: Params, registry: Path) -> list[Named]:
     """List all names: what they are of, their key, and what they are among.
 
     That is ``None`` where any will do. Of a section that is left out nothing is known,
-    nor are sources without a registry; a baseline that is left to its default need not
-    run.
+    nor are sources without a registry; sources that are left to their default need not
+    be there, nor need such a baseline run.
     """
     model, images, base = params.model, params.data.images, params.score.baseline
     retrieval, learning, grounding = params.retrieval, params.learning, params.grounding
@@ -409,9 +409,10 @@ def _named(params: Params, registry: Path) -> list[Named]:
     searched = built if retrieval.encoders else None
     learns = built if params.words else None
     plain = base == BaselineParams(view=base.view)
+    chosen = params.data.sources != DataParams().sources
     return [
         ("a source", "data.sources", params.data.sources,
-         read_registry(registry) if registry.is_file() else None),
+         read_registry(registry) if chosen and registry.is_file() else None),
         ("a benchmark", "data.images", (images,) if isinstance(images, str) else images,
          None if images == "all" else built),
         *((f"a name of {kind}", kind, getattr(params, kind), None) for kind in KINDS),
