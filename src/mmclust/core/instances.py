@@ -197,9 +197,9 @@ def _words(kind: type[Any], dotted: str) -> str:
     """Say in words what a field takes that is true or false, or one of some words."""
     found: Any = kind
     for part in dotted.split("."):
-        if not dataclasses.is_dataclass(found) or part not in _fields(found):
+        if not isinstance(found, type) or not dataclasses.is_dataclass(found):
             return ""
-        found = _fields(found)[part]
+        found = _fields(found).get(part)
     if found is bool:
         return "true or false"
     several = get_args(found) if get_origin(found) is Literal else ()
