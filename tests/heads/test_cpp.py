@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.heads.planted import K, accuracy, planted
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -14,6 +13,7 @@ from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import cpp
 from mmclust.kernels.kmeans import kmeans
+from tests.heads.planted import K, accuracy, planted
 
 SMALL = {"hidden": 32, "dim": 8}
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.heads.planted import K, accuracy, planted
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
@@ -17,6 +16,7 @@ from mmclust.heads import ntk_sc
 from mmclust.heads._space import mean_directions
 from mmclust.kernels import diffusion
 from mmclust.kernels.kmeans import kmeans
+from tests.heads.planted import K, accuracy, planted
 
 PARAMS = ntk_sc.Params()
 

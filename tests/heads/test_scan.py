@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.heads.planted import K, accuracy, planted
 from torch.nn import functional as F  # noqa: N812
 
 from mmclust.core.errors import MmclustError
@@ -13,6 +12,7 @@ from mmclust.heads import scan
 from mmclust.heads._networks import uniform
 from mmclust.heads._train import epoch
 from mmclust.kernels.kmeans import kmeans
+from tests.heads.planted import K, accuracy, planted
 
 QUICK = {"epochs": 30, "learning_rate": 0.01}
 

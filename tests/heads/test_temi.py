@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.heads.planted import K, accuracy, planted
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -16,6 +15,7 @@ from mmclust.core.types import HeadInputs
 from mmclust.heads import temi
 from mmclust.heads._train import epoch
 from mmclust.kernels.kmeans import kmeans
+from tests.heads.planted import K, accuracy, planted
 
 SMALL = {"n_heads": 3, "hidden": 16, "bottleneck": 8, "n_neighbors": 10}
 

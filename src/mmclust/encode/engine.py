@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import socket
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("local", "ray")
 PRECISIONS = ("float32", "bf16", "fp16")
+ROOM = 4 << 30
+"""Bytes that must be free in shared memory for pictures on their way to models."""
 UNITS = 10_000
 """Parts that Ray splits a GPU into."""
 _FOR_GOOD = contextlib.ExitStack()
@@ -259,7 +262,7 @@ def _beside_accelerators(
     describe: Callable[[Any], str],
 ) -> Iterator[tuple[Task, Done]]:
     """Decode in some processes, a few shards ahead of one model process a device."""
-    with private(scratch / "prepared") as folder:
+    with private(_memory(scratch) / "prepared") as folder:
         setup = partial(_single_threaded, spooled_shards, job, folder)
         decoders = [partial(LocalWorker, setup)] * n_workers
         models = [
@@ -272,6 +275,20 @@ def _beside_accelerators(
             for file in each.arrays.values():
                 file.unlink(missing_ok=True)
             yield each.task, done
+    if folder.parent != scratch:
+        with contextlib.suppress(OSError):  # another run's are there
+            folder.parent.rmdir()
+
+
+def _memory(scratch: Path) -> Path:
+    """Return where files lie in memory, or a folder on the disk where there is little.
+
+    What a killed run leaves there is swept by the next.
+    """
+    shared = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+    if not os.access(shared, os.W_OK) or shutil.disk_usage(shared).free < ROOM:
+        return scratch
+    return shared / f"mmclust-{os.getuid()}"
 
 
 def _on(job: Job, device: str) -> Job:

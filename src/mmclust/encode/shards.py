@@ -12,6 +12,7 @@ from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
 from mmclust.core.instances import Instance  # noqa: TC001
+from mmclust.core.io import read_array
 from mmclust.core.manifest import PLACES, Manifest, read_manifest
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import has_caption, reading
@@ -93,6 +94,33 @@ class FeatureJob:
 
         def run(prepared: Prepared) -> Done:
             return encode_shard(self, manifests, prepared)
+
+        return run
+
+
+@dataclass(frozen=True)
+class FittedJob(FeatureJob):
+    """Features of one encoder that has learned, from what was prepared before.
+
+    ``file`` has the prepared arrays of all rows, for encoders that read pictures;
+    ``skipped`` says why some images are left out.
+    """
+
+    file: Path | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def prepared(self) -> Callable[[Task], Prepared]:
+        """Return the function that takes a shard of what was prepared."""
+        encoder = self.plans[0].encoder
+        everything = None if self.file is None else read_array(self.file)
+        ids = read_manifest(self.manifest, ["image_id"]).table["image_id"]
+
+        def run(task: Task) -> Prepared:
+            rows = slice(task.start, task.stop)
+            arrays = {} if everything is None else {encoder: everything[rows]}
+            here = ids.slice(task.start, task.stop - task.start).to_pylist()
+            why = {i: self.skipped[i] for i in sorted(here) if i in self.skipped}
+            return Prepared(task, arrays, why)
 
         return run
 

@@ -19,8 +19,8 @@ from mmclust.core.shards import clear, locked
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode import engine
 from mmclust.encode.captions import reading
-from mmclust.encode.engine import Prepared, Task
-from mmclust.encode.shards import FeatureJob, encode_shard, rows_of
+from mmclust.encode.engine import Task
+from mmclust.encode.shards import FittedJob, rows_of
 from mmclust.models.compute import Device
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 NO_CAPTION = "it has no caption"
 FITTED = ("fitted.safetensors", "fitted.json")
 """What an encoder learned, beside its features."""
+SHARDS = 8
+"""Of prepared pictures that a further process has to encode, to be worth its start."""
 
 
 def encode(run: Run) -> dict[str, dict[str, int]]:
@@ -183,38 +185,35 @@ def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
             )
         save_fitted(work.folder, fitted)
     fitted = load_fitted(work.folder)
-    _encode_fitted(work, manifest, fitted, prepared, skipped, run.job)
+    _encode_fitted(work, fitted, prepared is not None, skipped, run)
     return fitted
 
 
 def _encode_fitted(
-    work: Work,
-    manifest: Manifest,
-    fitted: Fitted,
-    prepared: np.ndarray[Any, Any] | None,
-    skipped: dict[str, str],
-    job: FeatureJob,
+    work: Work, fitted: Fitted, pictures: bool, skipped: dict[str, str], run: Run
 ) -> None:
+    """Encode every view on the engine, from pictures that were prepared before."""
     plan = replace(work.plan, fitted=fitted)
-    job, manifests = replace(job, plans=(plan,)), {plan.encoder: manifest}
-    label = f"{manifest.benchmark} {plan.encoder}"
+    file = work.array("prepared").path.absolute() if pictures else None
+    job = FittedJob(**vars(run.only(replace(work, plan=plan)).job), file=file,
+                    skipped=skipped)  # fmt: skip
+    todo = [
+        Task(*span, ((plan.encoder, view),))
+        for view in work.views
+        for span in work.array(view).unfinished()
+    ]
+    workers = min(run.options.workers, max(len(todo) // SHARDS, 1))
+    options = replace(run.options, workers=workers)
+    label = f"{run.manifest.benchmark} {plan.encoder}, fitted"
+    n_rows = sum(task.stop - task.start for task in todo)
+    with meter(label, n_rows, "images") as advance:
+        for task, done in engine.run(job, todo, options, work.folder):
+            for (_, view), rows in done.arrays.items():
+                why = done.skipped if view == "image" else {}
+                work.array(view).write((task.start, task.stop), rows, why)
+            advance(task.stop - task.start)
     for view in work.views:
-        array = work.array(view)
-        todo = array.unfinished()
-        with meter(f"{label} {view}", len(manifest), "images") as advance:
-            advance(len(manifest) - sum(stop - start for start, stop in todo))
-            for start, stop in todo:
-                task = Task(start, stop, ((plan.encoder, view),))
-                part = {}
-                if prepared is not None:
-                    part[plan.encoder] = prepared[start:stop]
-                here = set(manifest.image_ids[start:stop]) & set(skipped)
-                why = {i: skipped[i] for i in sorted(here)}
-                done = encode_shard(job, manifests, Prepared(task, part, why))
-                rows = done.arrays[plan.encoder, view]
-                array.write((start, stop), rows, why if view == "image" else {})
-                advance(stop - start)
-        array.merge()
+        work.array(view).merge()
 
 
 def save_fitted(folder: Path, fitted: Fitted) -> None:
