@@ -61,13 +61,15 @@ def small():
             "gaussian_mixture", "spectral", "hdbscan", "dbscan", "concat_kmeans",
             "coregularized_spectral", "random",
         ],
-        "heads": ["concat_kmeans", "tac", "dxmc"],
+        "heads": ["concat_kmeans", "tac", "dxmc", "gradnorm", "turtle"],
         "n_seeds": 2,
         "k_sweep": [5],
     }  # fmt: skip
     params["heads"] = {
         "tac": {"batch": 16, "epochs": 2, "n_neighbors": 5},
         "dxmc": {"batch": 16, "epochs": 1, "n_neighbors": 5},
+        "gradnorm": {"n_init": 2},
+        "turtle": {"steps": 3, "learning_rate": 0.01},
     }
     params["retrieval"]["fitted_on"] = "coco_all"
     params["learning"] |= {"n_seeds": 1}
