@@ -68,3 +68,17 @@ def test_what_can_be_used(monkeypatch):
     assert require_device("cuda:7", here=False) == "cuda:7"
     with pytest.raises(MmclustError, match="cannot be used"):
         require_device("cudda", here=False)
+
+
+def test_a_variable_stands_for_the_option_that_is_left_out(
+    run_mmclust, monkeypatch, tmp_path
+):
+    """So that `dvc repro` can use a GPU; the option itself goes first."""
+    monkeypatch.setenv("MMCLUST_DEVICE", "banana")
+    (tmp_path / "params.yaml").write_text("{}\n")
+    for command in ("nouns", "encode", "head", "learn", "grounding"):
+        done = run_mmclust(*COMMANDS[command], cwd=tmp_path)
+        assert done.returncode == 1
+        assert "'banana'" in done.stderr
+    done = run_mmclust("nouns", "coco_cross", "--device", "cpu", cwd=tmp_path)
+    assert "banana" not in done.stderr

@@ -68,9 +68,15 @@ def n_workers(workers: int) -> int:
     return os.cpu_count() or 1
 
 
+DEVICE, WORKERS = "MMCLUST_DEVICE", "MMCLUST_WORKERS"
+"""What stands for --device and --workers where they are left out, as in dvc.yaml."""
 Device = Annotated[
     str,
-    typer.Option(help="Where torch runs: cpu, cuda, cuda:1, mps.", callback=usable),
+    typer.Option(
+        help="Where torch runs: cpu, cuda, cuda:1, mps.",
+        callback=usable,
+        envvar=DEVICE,
+    ),
 ]
 Devices = Annotated[
     str,
@@ -78,10 +84,14 @@ Devices = Annotated[
         "--device",
         help="Where torch runs: cpu, cuda, mps; cuda:0,cuda:1 share the seeds.",
         callback=all_usable,
+        envvar=DEVICE,
     ),
 ]
 Workers = Annotated[
-    int, typer.Option(min=0, help="Processes; 0: one per core.", callback=n_workers)
+    int,
+    typer.Option(
+        min=0, help="Processes; 0: one per core.", callback=n_workers, envvar=WORKERS
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random number of the run.")]
 Settings = Annotated[

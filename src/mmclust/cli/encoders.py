@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from mmclust.cli._options import (
+    DEVICE,
+    WORKERS,
     Built,
     Device,
     FineGrained,
@@ -96,6 +98,7 @@ def encode(
             help="Where torch models run: cpu, cuda, mps; cuda:0,cuda:1 for a "
             "process on each.",
             rich_help_panel=_COMPUTING,
+            envvar=DEVICE,
         ),
     ] = "cpu",
     workers: Annotated[
@@ -105,6 +108,7 @@ def encode(
             help="Processes; beside a GPU they decode. 0: one per core, on Ray one "
             "per CPU of the cluster.",
             rich_help_panel=_COMPUTING,
+            envvar=WORKERS,
         ),
     ] = 0,
     batch_size: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmclust.cli._options import Devices, as_before, n_workers
+from mmclust.cli._options import WORKERS, Devices, as_before, n_workers
 
 if TYPE_CHECKING:
     from mmclust.core.clusters import WordClusters
@@ -24,6 +24,7 @@ def learn(
         typer.Option(
             min=0,
             help="Processes; 0: one for each seed, at most two for each core.",
+            envvar=WORKERS,
         ),
     ] = 0,
     precision: Annotated[
