@@ -33,6 +33,18 @@ def test_the_minimum_is_scikit_learns(scale):
     assert ours.predict(rows).tolist() == theirs.predict(rows).tolist()
 
 
+def test_more_features_than_rows_have_the_same_minimum():
+    """Which lies in the span of the rows."""
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((40, 90)) + 1
+    labels = (rows[:, 0] > 1).astype(int) + (rng.random(40) < 0.3)
+    ours = fit_logistic(rows, labels, tol=1e-8)
+    theirs = LogisticRegression(C=1, max_iter=10_000, tol=1e-9).fit(rows, labels)
+    found = ours.weights - ours.weights.mean(axis=1, keepdims=True)
+    assert pytest.approx(theirs.coef_, abs=2e-4, rel=1e-3) == found.T
+    assert ours.predict(rows).tolist() == theirs.predict(rows).tolist()
+
+
 def test_two_separate_blobs_are_learned_whole():
     """The specification's check value: 1; in two spaces the mean of both."""
     rows, labels = blobs()

@@ -128,6 +128,10 @@ def fit_logistic(
     if k == 1:
         return Logistic(np.zeros((len(mean), 1)), np.zeros(1), classes)
     centred = rows - mean
+    basis = None
+    if len(mean) > n:  # the minimum lies in the span of the rows
+        basis = np.linalg.qr(centred.T)[0]
+        centred = centred @ basis
     squares, axes = np.linalg.eigh(centred.T @ centred)
     scale = 1 / np.sqrt(np.maximum(squares, 0) / k + penalty)
     axes = axes * scale
@@ -155,8 +159,10 @@ def fit_logistic(
         return value / n, gradient.ravel() / n
 
     options = {"maxiter": MAX_ITER, "maxfun": 2 * MAX_ITER, "gtol": tol / n, "ftol": 0}
-    start = np.zeros((len(mean) + 1) * k)
+    start = np.zeros((z.shape[1] + 1) * k)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     w = found.x.reshape(-1, k)
     weights = axes @ w[:-1]
+    if basis is not None:
+        weights = basis @ weights
     return Logistic(weights, free * w[-1] - mean @ weights, classes)
