@@ -52,7 +52,9 @@ def parse_mmclust(arguments):
         if (
             option.name == "device" and option.callback
         ):  # pages name devices that are not here
-            option.callback = lambda _, __, device: require_device(device, here=False)
+            option.callback = lambda _, __, devices: ",".join(
+                require_device(each, here=False) for each in devices.split(",")
+            )
     try:
         command.make_context("mmclust", rest)
     except Exception as error:  # click's own or the one that typer brings along

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 STAGES = ("score", "retrieve", "cognition", "grounding")
 WIDTH, NUMBERS, ROWS = 120, 200, 130
-PARAMS, METRICS, HEADLINES = 12, 24, 8
+PARAMS, METRICS, HEADLINES = 12, 36, 12
 IS_RECORDED = (ROOT / "metrics/details").is_dir()
 
 
