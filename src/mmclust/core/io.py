@@ -126,9 +126,10 @@ def private(path: Path) -> Iterator[Path]:
 
 def sweep(folder: Path) -> None:
     """Remove what killed writers left in a folder; a living one's is locked."""
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if not TEMPORARY.fullmatch(path.name):
-            continue
+    names: list[str] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        names = os.listdir(folder)  # noqa: PTH208 - at once, before it may be removed
+    for path in (folder / name for name in names if TEMPORARY.fullmatch(name)):
         with contextlib.suppress(OSError):
             lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:

@@ -115,7 +115,7 @@ def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[
     """Give the largest abandoned part of a file, or a new one."""
     path = work / f".{source.name}.{secrets.token_hex(6)}.part"
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        _make(work)
         file = (None if fresh else _take_over(source, path)) or _new(path)
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
@@ -133,7 +133,7 @@ def tidy(work: Path, names: list[str]) -> None:
     """Remove abandoned parts of these files, and the folder if it is empty then."""
     for name in names:
         # The whole file is there: members of it are no longer needed.
-        shutil.rmtree(work / f"{name}.members", ignore_errors=True)
+        _remove_unused(work / f"{name}.members")
         for path in work.glob(f".{name}.*.part"):
             with contextlib.suppress(OSError), path.open("rb") as file:
                 if _lock(file, exclusive=True):
@@ -144,6 +144,70 @@ def tidy(work: Path, names: list[str]) -> None:
     sweep(work)
     with contextlib.suppress(OSError):
         work.rmdir()
+
+
+@contextlib.contextmanager
+def shared(folder: Path) -> Iterator[None]:
+    """Hold a folder that several runs may fill at once; the last one removes it.
+
+    After an error it stays: a later run continues from it.
+    """
+    try:
+        held = _hold(folder)
+    except OSError as error:
+        raise cannot_write(folder, error, None) from error
+    try:
+        yield
+    finally:
+        os.close(held)
+    _remove_unused(folder)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+
+
+def _hold(folder: Path) -> int:
+    while True:
+        _make(folder)
+        with contextlib.suppress(FileNotFoundError):  # removed before it was held
+            held = os.open(folder, os.O_RDONLY)
+            with contextlib.suppress(OSError):
+                fcntl.flock(held, fcntl.LOCK_SH)  # waits for one who removes it
+            if _is_still(folder, held):
+                return held
+            os.close(held)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that a neighbour may remove, or make, at the same time."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:  # its parent was removed in between
+            continue
+        except FileExistsError:  # it, or its parent, was there and is gone: or a file
+            if any(p.is_file() or p.is_symlink() for p in (folder, folder.parent)):
+                raise
+            continue
+        return
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove a folder unless a run holds it."""
+    with contextlib.suppress(OSError):
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(folder, lock):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+
+def _is_still(path: Path, opened: int) -> bool:
+    """Say whether a path leads to what was opened there."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_ino == os.fstat(opened).st_ino
+    return False
 
 
 def n_arrived(work: Path, name: str) -> int:
@@ -176,13 +240,14 @@ def _take_over(source: SourceFile, path: Path) -> BinaryIO | None:
 def _new(path: Path) -> BinaryIO:
     """Make an empty part and lock it; a neighbour may tidy it away in between."""
     while True:
-        file = path.open("x+b", buffering=0)
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_SH)  # waits for one who tidies, not for long
-        if path.exists():
-            return file
-        file.close()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            file = path.open("x+b", buffering=0)
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_SH)  # waits for one who tidies, not long
+            if path.exists():
+                return file
+            file.close()
 
 
 def _adopt(part: Part) -> None:

@@ -16,7 +16,6 @@ import copy
 import io
 import re
 import secrets
-import shutil
 import struct
 import zipfile
 import zlib
@@ -40,7 +39,7 @@ from mmclust.sources.http_request import (
     refuse_page,
 )
 from mmclust.sources.own_files import pack
-from mmclust.sources.parts import cannot_write, require_space, work_folder
+from mmclust.sources.parts import cannot_write, require_space, shared, work_folder
 from mmclust.sources.stopping import Threads
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ _BATCH = 8 << 20
 _WASTE = 0.04  # share of a batch that may be bytes nobody asked for
 _BLOCK = 1 << 16
 _LARGEST = 256 << 20  # bytes of a picture whose size nobody states
-_TRIES = 3
-_KEEP_TRIES = 1000
 _IMAGE = re.compile(
     rb"""<img\b[^>]*?\bsrc\s*=\s*["']?([\w.-]+/[\w.-]+\.jpe?g)\b""", re.IGNORECASE
 )
@@ -82,18 +79,10 @@ def fetch_members(
     names = plain_paths(file.name, names)
     paths = [folder / name for name in names]
     fetch = _fetch_by_ranges if file.urls else _fetch_by_url
-    how, url = "", ""
-    for attempt in range(_TRIES):
+    with shared(folder):
         with connecting(network.timeouts, tokens) as http:
             how, url = fetch(file, names, folder, out, http, network)
-        try:
-            pack(paths, folder, out / file.name)
-            break
-        except (OSError, MmclustError):
-            # A neighbour that was done first has tidied up: what it took is fetched.
-            if attempt == _TRIES - 1 or all(path.is_file() for path in paths):
-                raise
-    remove(folder)
+        pack(paths, folder, out / file.name)
     return how, url.startswith("http:")
 
 
@@ -355,21 +344,15 @@ def _jpeg(chunks: Iterable[bytes], name: str, url: str) -> bytes:
 def keep(folder: Path, name: str, body: bytes) -> None:
     """Write a member under its name."""
     path = folder / name
-    for attempt in range(_KEEP_TRIES):
-        partly = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partly.write_bytes(body)
-            partly.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partly.unlink(missing_ok=True)
-            # A neighbour that is done removes the folder: it is made again.
-            vanished = isinstance(error, FileNotFoundError | FileExistsError)
-            if not vanished or attempt == _KEEP_TRIES - 1:
-                raise cannot_write(path, error, len(body)) from error
-        else:
-            return
+    partly = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partly.write_bytes(body)
+        partly.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partly.unlink(missing_ok=True)
+        raise cannot_write(path, error, len(body)) from error
 
 
 def _is_kept(folder: Path, info: zipfile.ZipInfo) -> bool:
@@ -391,10 +374,3 @@ def _keep_from(archive: Path, spans: Iterable[Span], folder: Path) -> None:
             if here and (here.file_size, here.CRC) == (info.file_size, info.CRC):
                 with contextlib.suppress(zipfile.BadZipFile, zlib.error):
                     keep(folder, info.filename, opened.read(here))
-
-
-def remove(folder: Path) -> None:
-    """Remove what was kept, and the work folder if it is empty then."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        folder.parent.rmdir()
