@@ -22,6 +22,8 @@ from mmclust.core.labels import write_labels
 from mmclust.core.manifest import Row, write_manifest
 
 ROOT = Path(__file__).parents[1]
+RUN = Path(os.environ.get("MMCLUST_RUN", ROOT))
+"""Where the default run may have been made; `.ci/run` says where it made one."""
 
 settings.register_profile("mmclust", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("mmclust")

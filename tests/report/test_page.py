@@ -22,7 +22,7 @@ from mmclust.core.params import DataParams
 from mmclust.report import page as page_module
 from mmclust.report.page import make_report
 from mmclust.scoring.record import path_of, read
-from tests.conftest import ROOT
+from tests.conftest import ROOT, RUN
 from tests.report.conftest import Fake, make_run
 from tests.report.lexicon import make_words
 from tests.report.pools import make_pool
@@ -227,10 +227,10 @@ def test_every_number_of_every_table_is_the_record_s(run):
 
 def test_every_number_of_the_default_run_is_the_record_s():
     """Where `dvc repro` has made the page."""
-    page = ROOT / "report/index.html"
+    page = RUN / "report/index.html"
     if not page.is_file():
         pytest.skip("the default run is not here")
-    assert sum(check_numbers(ROOT, page).values()) > 500
+    assert sum(check_numbers(RUN, page).values()) > 500
 
 
 def test_the_answer_is_the_record_s(run):

@@ -16,7 +16,7 @@ from mmclust.core.seeds import generator
 from mmclust.kernels.kmeans import kmeans
 from mmclust.scoring.clustering import score_runs, summarise
 from mmclust.scoring.intervals import difference
-from tests.conftest import ROOT
+from tests.conftest import RUN
 
 DESIGNS = {
     # runs of either, deviation of a run's shift, share of its errors that are its own
@@ -117,19 +117,19 @@ def test_all_splits_of_runs_in_different_optima():
     assert max(halves_told_apart(true, runs).values()) <= 0.08
 
 
-RUNS = ("heads/tac", "heads/dxmc", "miniclip")
+NAMES = ("heads/tac", "heads/dxmc", "miniclip")
 MADE = [
-    ROOT / "data/clusters" / benchmark / f"{name}.parquet"
+    RUN / "data/clusters" / benchmark / f"{name}.parquet"
     for benchmark in ("coco_cross", "coco_all")
-    for name in RUNS
+    for name in NAMES
 ]
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda p: f"{p.parts[-2]}-{p.stem}")
 def test_all_splits_of_the_default_run(path):
     """TAC, DXMC and k-means on all views, where `dvc repro` has made them."""
-    benchmark = path.relative_to(ROOT / "data/clusters").parts[0]
-    labels = ROOT / "data/benchmarks" / benchmark / "labels.parquet"
+    benchmark = path.relative_to(RUN / "data/clusters").parts[0]
+    labels = RUN / "data/benchmarks" / benchmark / "labels.parquet"
     if not (path.is_file() and labels.is_file()):
         pytest.skip("the default run is not here")
     known = read_labels(labels)
