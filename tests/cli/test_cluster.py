@@ -144,3 +144,6 @@ def test_usage(tmp_path, run_mmclust, own):
     done = run_mmclust("cluster", "coco_cross", "hog", "--k", 5, cwd=tmp_path)
     assert done.returncode == 2
     assert "No such option" in done.stderr
+    done = run_mmclust("cluster", "kmeans", "--image-features=x.npy", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "mmclust fit METHOD --features" in done.stderr

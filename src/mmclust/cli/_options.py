@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.plugins import require_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ MATRIX = (
 """The keys of dvc.yaml's matrices that are arguments of commands."""
 
 
+TAKE_NAMES = ("cluster", "head", "nouns", "panels")
+"""Commands that are given arrays where ``fit`` is meant."""
+
+
 class NamesCommand(TyperCommand):
     """Takes ``--benchmark NAME`` for the argument NAME; refuses what is no name.
 
@@ -34,6 +39,14 @@ class NamesCommand(TyperCommand):
         """Parse words; see :class:`NamesCommand`."""
         options = {option for parameter in self.params for option in parameter.opts}
         words = {f"--{key}" for key in MATRIX} - options
+        arrays = [each for each in args if each.startswith("--") and "features" in each]
+        if ctx.info_name in TAKE_NAMES and arrays:
+            raise MmclustError(
+                f"mmclust {ctx.info_name} takes names of the pipeline, not arrays",
+                found=arrays[0],
+                do="for features of your own: mmclust fit METHOD --features x.npy "
+                "--k 10 --out clusters.csv",
+            )
         rest = super().parse_args(ctx, [word for word in args if word not in words])
         for parameter in self.params:
             if parameter.param_type_name != "argument":
