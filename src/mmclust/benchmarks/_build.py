@@ -25,6 +25,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import Images
 from mmclust.core.instances import instance_of
 from mmclust.core.io import (
+    alone,
     file_digest,
     private,
     write_bytes,
@@ -81,7 +82,11 @@ def build_benchmark(
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
-    with writing(summary_path(out)) as beside, staged(out) as folder:
+    with (
+        contextlib.ExitStack() as moving,
+        writing(summary_path(out)) as beside,
+        staged(out, moving) as folder,
+    ):
         digest = _write_rows(name, built, raw, folder)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
@@ -221,15 +226,17 @@ PARTS = (
 
 
 @contextlib.contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, moving: contextlib.ExitStack) -> Iterator[Path]:
     """Give a folder to fill, then move its files to ``out``.
 
-    It lies beside ``out``, so that relative paths in its files hold for both.
+    It lies beside ``out``, so that relative paths in its files hold for both. While
+    they are moved, and until ``moving`` ends, no other build moves its own.
     """
     out = out.resolve()
     with private(out) as folder:
         try:
             yield folder
+            moving.enter_context(alone(out.parent))
             out.mkdir(exist_ok=True)
             made = {path.name for path in folder.iterdir()}
             for path in [path for part in PARTS for path in out.glob(part)]:

@@ -139,6 +139,26 @@ def sweep(folder: Path) -> None:
                 os.close(lock)
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other runs that ask for the same out of a folder, once they are out of it.
+
+    What is read, changed and written again in the block is then not lost. On a file
+    system without locks nobody waits.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _cannot_write(folder, error.strerror or error) from error
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
 def _reserve(path: Path) -> tuple[Path, int]:
     """Make a private folder; return it and the descriptor that holds its lock."""
     while True:

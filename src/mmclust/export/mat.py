@@ -61,9 +61,9 @@ def export_mat(
                 do="export as csv, or read the .npy files",
             )
     written = place(target, lambda path: _save(path, values))
-    if written:
-        text = "".join(f"{ids[row]}\n" for row in rows)
-        write_bytes(target.with_suffix(".ids.txt"), text.encode())
+    # Once its file is there, these are its ids, whoever was killed before writing them.
+    text = "".join(f"{ids[row]}\n" for row in rows)
+    write_bytes(target.with_suffix(".ids.txt"), text.encode())
     return target, written
 
 
