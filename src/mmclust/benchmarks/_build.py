@@ -117,9 +117,12 @@ def _plain_text(name: str, built: Built) -> Built:
             for image_id, of_image in each.items():
                 for text in of_image:
                     whole(text, f"{name}, a caption of {image_id}")
+    classes = {c: i for i, c in [*built.labels.items(), *built.hidden.items()]}
+    plain = {
+        c: same_form(whole(c, f"{name}, the class of {classes[c]}")) for c in classes
+    }
     labels, hidden = (
-        {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
-        for each in (built.labels, built.hidden)
+        {i: plain[c] for i, c in each.items()} for each in (built.labels, built.hidden)
     )
     return replace(built, labels=labels, hidden=hidden)
 
