@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+csv.field_size_limit(2**31 - 1)  # captions may be long; Python stops at 128 KiB
+
 CHUNK = 1 << 20
 _JSON_KINDS = {
     dict: "an object",
