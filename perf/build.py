@@ -76,7 +76,7 @@ OURS = """
 import json, sys, time
 from pathlib import Path
 import pyarrow.parquet, yaml
-from mmclust.benchmarks import coco_all
+from mmclust.benchmarks import coco_single_category
 from mmclust.benchmarks._build import build_benchmark
 pyarrow.table({"warm": [["imports pandas, where there is one"]]})
 start = time.perf_counter()

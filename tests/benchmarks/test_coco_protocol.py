@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _coco_annotations, coco_all, coco_cross
+from mmclust.benchmarks import _coco_annotations
 from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks.coco_single_category import coco_all, coco_cross
 from mmclust.core.archives import Found
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_coco import (

@@ -9,9 +9,10 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from mmclust.benchmarks import _build, coco_all, coco_cross
+from mmclust.benchmarks import _build
 from mmclust.benchmarks._build import build_benchmark, needed_pictures, told
 from mmclust.benchmarks._source_files import taken_from
+from mmclust.benchmarks.coco_single_category import coco_all, coco_cross
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_json
 from mmclust.core.manifest import read_manifest

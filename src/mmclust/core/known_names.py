@@ -109,6 +109,8 @@ SHARED: dict[str, dict[str, str]] = {
     "benchmarks": {
         "cifar10": "cifar",
         "cifar20": "cifar",
+        "coco_all": "coco_single_category",
+        "coco_cross": "coco_single_category",
         "imagenet10": "imagenet_subsets",
         "imagenet_dogs": "imagenet_subsets",
     },
