@@ -18,7 +18,7 @@ import docstrings
 from docstrings import as_markdown
 
 from mmclust.core import plugins
-from mmclust.core.known_names import KNOWN
+from mmclust.core.known_names import KNOWN, SHARED
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -66,7 +66,7 @@ def plugin_page(kind: str, name: str) -> str:
     doc = inspect.getdoc(module) or ""
     source = docstrings.source_of(doc)
     if not source:
-        message = f"{module.__name__}: its docstring has no paragraph 'Source: …'"
+        message = f"{name}: its docstring has no paragraph 'Source: …'"
         raise ValueError(message)
     text = as_markdown(doc)
     lines = [f"# {name}", "", text, "", *_facts(kind, name, module), ""]
@@ -89,7 +89,8 @@ def _known_names(kind: str, plugin: str) -> list[str]:
 
 
 def _facts(kind: str, name: str, module: ModuleType) -> list[str]:
-    rows = [("file", f"`src/mmclust/{kind}/{name}.py`")]
+    file = SHARED.get(kind, {}).get(name, name)
+    rows = [("file", f"`src/mmclust/{kind}/{file}.py`")]
     sources = getattr(module, "SOURCES", None) or (getattr(module, "SOURCE", None),)
     if kind == "benchmarks":
         known = [

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _build, _pixel_arrays, cifar10, cifar20
+from mmclust.benchmarks import _build, _pixel_arrays
 from mmclust.benchmarks._pixel_arrays import read_batch
+from mmclust.benchmarks.cifar import cifar10, cifar20
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels

@@ -91,7 +91,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "open", refuse)
     with (
         pytest.raises(MmclustError, match=r"x\.json cannot be opened[\s\S]*denied"),
-        archives.mapped(tmp_path / "x.json"),
+        archives.opened_file(archives.Found(tmp_path / "x.json")),
     ):
         pass
 
@@ -198,8 +198,6 @@ def test_sizes_that_are_not_the_members_are_noticed(coco):
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo("annotations/instances_train2017.json")
         info.file_size += 1
-        with pytest.raises(zipfile.BadZipFile):
-            archives._unpacked(archive, info)
         info.compress_size = path.stat().st_size
         with pytest.raises(MmclustError, match=r"it ends inside annotations/inst"):
             archives.data_offset(path, archive, info)

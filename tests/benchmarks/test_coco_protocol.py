@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import tempfile
+import unicodedata
 from collections import Counter, defaultdict
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _coco_annotations, coco_all, coco_cross
+from mmclust.benchmarks import _coco_annotations
 from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks.coco_single_category import coco_all, coco_cross
 from mmclust.core.archives import Found
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_coco import (
@@ -228,6 +232,75 @@ def test_mini_coco_is_read_as_published(tmp_path):
         "coco_all", MINI, tmp_path, {"min_images": 1}, split="val2017"
     )
     assert val["images"] == 8
+
+
+TEXTS = st.sampled_from(
+    ["", "}, {", '"annotations": [', "]}", '\\"', "\u00e9 {", "[[1, 2], {}], "]
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "image_id": st.integers(0, 9),
+        "caption": TEXTS,
+        "category_id": st.integers(0, 9),
+        "segmentation": st.one_of(
+            st.just({"counts": [1, 2], "size": [3, 4]}),
+            st.just([[1.5, 2.0]]),
+            st.just([{"a": 1}, {"b": 2}]),
+        ),
+    }
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_pieces_of_a_file_are_what_json_reads(monkeypatch, data):
+    """At any size of a piece, order of keys, spacing, and text that looks like JSON."""
+    content = {
+        "info": {data.draw(TEXTS): data.draw(TEXTS)},
+        "annotations": data.draw(st.lists(ENTRIES, max_size=8)),
+        "images": [{"id": i, "file_name": data.draw(TEXTS)} for i in range(2)],
+        "categories": [{"id": i, "name": data.draw(TEXTS)} for i in range(3)],
+    }
+    keys = data.draw(st.permutations(list(content)))
+    between = data.draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n\t", " : ")]))
+    text = json.dumps({key: content[key] for key in keys}, separators=between).encode()
+    monkeypatch.setattr(_coco_annotations, "PIECE", data.draw(st.integers(1, 300)))
+
+    def take(entries):
+        return [(e.image_id, e.caption) for e in entries]
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = Found(Path(folder, "x.json"))
+        found.path.write_bytes(text)
+        lists, pieces, digest = _coco_annotations.decode_file(
+            found, _coco_annotations._Caption, take
+        )
+    assert digest == hashlib.sha256(text).hexdigest()
+    expected = [(e["image_id"], e["caption"]) for e in content["annotations"]]
+    assert list(chain.from_iterable(pieces)) == expected
+    assert [(i.id, i.file_name) for i in lists["images"]] == [
+        (i["id"], i["file_name"]) for i in content["images"]
+    ]
+    names = [unicodedata.normalize("NFC", c["name"]) for c in content["categories"]]
+    assert [category.name for category in lists["categories"]] == names
+
+
+def test_a_file_in_cocos_order_is_never_whole_in_memory(tmp_path, monkeypatch):
+    """Its entries come in pieces, those of crowds too; keys given twice do not."""
+    monkeypatch.setattr(_coco_annotations, "PIECE", 200)
+    content = instances_content()
+    content["annotations"][3]["segmentation"] = {"counts": [1], "size": [2, 3]}
+    found = Found(tmp_path / "x.json")
+    sizes = []
+    for text, whole in (
+        (json.dumps(content), False),
+        (json.dumps(content)[:-1] + ', "annotations": []}', True),
+    ):
+        found.path.write_text(text)
+        decoded = _coco_annotations.decode_file(found, _coco_annotations._Instance, len)
+        sizes.append(decoded[1])
+        assert (len(decoded[1]) == 1) == whole
+    assert [sum(each) for each in sizes] == [len(content["annotations"]), 0]
 
 
 @given(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from mmclust.benchmarks import coco_all, coco_cross
+from mmclust.benchmarks import _build
 from mmclust.benchmarks._build import build_benchmark, needed_pictures, told
 from mmclust.benchmarks._source_files import taken_from
+from mmclust.benchmarks.coco_single_category import coco_all, coco_cross
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import write_json
+from mmclust.core.manifest import read_manifest
 from tests.benchmarks.toy_imagenet import jpeg
 from tests.benchmarks.toy_pictures import NAME, install
 
@@ -43,6 +47,28 @@ def test_how_the_files_were_verified_is_recorded(build, tmp_path):
     (tmp_path / "raw/source.json").write_text(note)
     record = build(options={"expected": {"a": 3, "b": 3}})["expected"]
     assert record["verified"] == ["none", "sha256"]
+
+
+def test_builds_at_once_leave_one_of_them_whole(build, tmp_path, monkeypatch):
+    """With pictures and without, over an older one: no file of one beside another's."""
+    build()
+    together = threading.Barrier(6)
+    alone = _build.alone
+
+    def late(folder):
+        together.wait()
+        return alone(folder)
+
+    monkeypatch.setattr(_build, "alone", late)
+
+    def run(images):
+        build_benchmark(NAME, tmp_path / "raw", tmp_path / "out", images=images)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(run, [True, False] * 3))
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (tmp_path / "out/duplicates.parquet").exists() == ("duplicates" in found)
+    assert read_manifest(tmp_path / "out/manifest.parquet").digest == found["manifest"]
 
 
 def test_a_difference_fails_and_nothing_is_written(build, tmp_path):

@@ -357,6 +357,13 @@ def test_lists_read_back_as_python_and_json_write_them(texts):
     assert listed(repr(texts)) == ast.literal_eval(repr(texts)) == texts
 
 
+def test_a_cell_may_be_long(pictures):
+    """Longer than the 131,072 characters that Python's own reader takes."""
+    long = ("word " * 60_000).strip()
+    data = f"file_name,caption\na.jpg,{long}\n".encode()
+    assert build_folder(pictures("a.jpg", **{"metadata.csv": data}))[1] == {"a": [long]}
+
+
 def test_too_little_memory_is_no_damaged_file(pictures, monkeypatch):
     """pyarrow's own error of memory is told apart from one of the file."""
     raw = pictures("a.jpg")

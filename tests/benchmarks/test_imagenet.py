@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import _build, imagenet10, imagenet_dogs
+from mmclust.benchmarks import _build
+from mmclust.benchmarks.imagenet_subsets import imagenet10, imagenet_dogs
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images

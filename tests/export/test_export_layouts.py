@@ -175,6 +175,14 @@ def test_mat_is_as_the_spec_says(build, export, encode, tmp_path):
     assert head[124:] == b"\x00\x01IM"
 
 
+def test_mat_has_no_line_for_an_id_of_two(build, export, encode, tmp_path):
+    """Ids that would shift all lines after theirs are refused."""
+    manifest = build(files={"a\nb": jpeg(picture(9))}, labels=LABELS | {"a\nb": "ape"})
+    encode(manifest, "pixels", "image", "text")
+    with pytest.raises(MmclustError, match=r"line breaks[\s\S]*'a\\nb'"):
+        export("mat", pixels=tmp_path / "pixels")
+
+
 def test_mat_takes_a_view_from_each_of_two_encoders(build, export, encode, tmp_path):
     """Images from one and texts from another, and nothing twice."""
     manifest = build()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -15,6 +17,7 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.params import Params
 from mmclust.core.plugins import load, names
 from mmclust.sample.make import make_sample
+from mmclust.sources import fetch as fetch_module
 from mmclust.sources.fetch import fetch_source
 from tests.benchmarks import test_cifar, test_stl10, test_thirty
 from tests.benchmarks import toy_imagenet as imagenet
@@ -172,6 +175,31 @@ def test_what_is_chosen_is_enough_and_only_that(benchmark, fetch):
     again = [fetch({benchmark: block}, source) for source in sources]
     assert again == facts
     assert sum(fetch.requests.values()) == asked
+
+
+@pytest.mark.parametrize("fetch", ["upstream"], indirect=True)
+def test_lists_stay_while_another_fetch_reads_them(fetch, monkeypatch):
+    """Two runs at once share them; the one that ends first leaves them."""
+    looking, ended = threading.Barrier(2), threading.Event()
+    side_by_side = fetch_module._side_by_side
+
+    def late(folders, *rest):
+        if looking.wait():
+            ended.wait(20)
+        return side_by_side(folders, *rest)
+
+    monkeypatch.setattr(fetch_module, "_side_by_side", late)
+
+    def run(_):
+        try:
+            return fetch({"mscoco_fg": {}}, "coco2014")
+        finally:
+            ended.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, range(2))
+    assert first == second
+    assert not (fetch.root / "data/raw/coco2014.work").exists()
 
 
 def test_several_benchmarks_of_several_sources(fetch):

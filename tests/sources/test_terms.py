@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.registry import Source, SourceFile
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.first_seen import read_lock, record
+from mmclust.sources.terms import accept, accepted
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hf_a_secret_that_nobody_may_see"
@@ -185,26 +187,30 @@ def test_a_file_without_a_digest_is_not_taken_from_another_mirror(repository):
     assert (out / "a.txt").read_bytes() == TEXT
 
 
-def test_two_writers_of_the_lock_keep_both_entries(tmp_path, monkeypatch):
-    """An entry that another process overwrites is written again."""
-    from mmclust.sources import first_seen
-
+def test_two_writers_of_the_lock_keep_both_entries(tmp_path):
+    """Each waits for those before it; another file of a known name is refused."""
     path, digest = tmp_path / "lock", "0" * 64
     file = {"size": 1, "sha256": digest, "from": "archive"}
-    source = Source({"a": SourceFile()}, name="mine")
-    write_bytes, lost = first_seen.write_bytes, []
 
-    def losing(path, data):
-        if not lost:
-            lost.append(1)
-            data = f"theirs/a 1 {digest}\n".encode()
-        write_bytes(path, data)
+    def note(name):
+        record(path, Source({"a": SourceFile()}, name=name), {"a": file})
 
-    monkeypatch.setattr(first_seen, "write_bytes", losing)
-    record(path, source, {"a": file})
-    assert read_lock(path).keys() == {"mine/a", "theirs/a"}
+    names = [f"source{i}" for i in range(24)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(note, names))
+    assert read_lock(path).keys() == {f"{name}/a" for name in names}
+    source = Source({"a": SourceFile()}, name="source0")
     with pytest.raises(MmclustError, match="not the file that was first seen"):
         record(path, source, {"a": {**file, "size": 2}})
+
+
+def test_two_acceptances_at_once_are_both_kept(tmp_path, monkeypatch):
+    """None is lost between reading the record and writing it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    sources = [Source({}, name=f"source{i}", terms="any") for i in range(24)]
+    with ThreadPoolExecutor(len(sources)) as pool:
+        list(pool.map(accept, sources))
+    assert all(accepted(source) for source in sources)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import Images
 from mmclust.core.instances import instance_of
 from mmclust.core.io import (
+    alone,
     file_digest,
     private,
     write_bytes,
@@ -81,7 +82,11 @@ def build_benchmark(
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
-    with writing(summary_path(out)) as beside, staged(out) as folder:
+    with (
+        contextlib.ExitStack() as moving,
+        writing(summary_path(out)) as beside,
+        staged(out, moving) as folder,
+    ):
         digest = _write_rows(name, built, raw, folder)
         found = _look_at_pictures(folder, built, workers) if images else None
         summary = summarise(name, built, digest, expected, found)
@@ -112,9 +117,12 @@ def _plain_text(name: str, built: Built) -> Built:
             for image_id, of_image in each.items():
                 for text in of_image:
                     whole(text, f"{name}, a caption of {image_id}")
+    classes = {c: i for i, c in [*built.labels.items(), *built.hidden.items()]}
+    plain = {
+        c: same_form(whole(c, f"{name}, the class of {classes[c]}")) for c in classes
+    }
     labels, hidden = (
-        {i: same_form(whole(c, f"{name}, the class of {i}")) for i, c in each.items()}
-        for each in (built.labels, built.hidden)
+        {i: plain[c] for i, c in each.items()} for each in (built.labels, built.hidden)
     )
     return replace(built, labels=labels, hidden=hidden)
 
@@ -221,15 +229,17 @@ PARTS = (
 
 
 @contextlib.contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, moving: contextlib.ExitStack) -> Iterator[Path]:
     """Give a folder to fill, then move its files to ``out``.
 
-    It lies beside ``out``, so that relative paths in its files hold for both.
+    It lies beside ``out``, so that relative paths in its files hold for both. While
+    they are moved, and until ``moving`` ends, no other build moves its own.
     """
     out = out.resolve()
     with private(out) as folder:
         try:
             yield folder
+            moving.enter_context(alone(out.parent))
             out.mkdir(exist_ok=True)
             made = {path.name for path in folder.iterdir()}
             for path in [path for part in PARTS for path in out.glob(part)]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mmclust.benchmarks._source_files import look_for
-from mmclust.core.archives import read_members, reading
+from mmclust.core.archives import read_found, read_members
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.text import json_value, utf8, what_is_wrong, whole
 
@@ -69,21 +69,20 @@ class _File(msgspec.Struct):
 
 def read_karpathy(found: Found) -> tuple[list[KarpathyImage], str]:
     """Read a data set's file."""
-    with reading(found) as buffer:
-        try:
-            images = msgspec.json.decode(buffer, type=_File).images
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise MmclustError(
-                f"{(found.member or found.path.name)} cannot be read",
-                where=found,
-                expected="JSON in UTF-8: an object with the list `images`, each with "
-                "filename, split and sentences",
-                found=f"{len(buffer):,} bytes: {error}{what_is_wrong(buffer, error)}",
-                do="fetch karpathy_splits again; the file may be cut short",
-            ) from error
-        digest = hashlib.sha256(buffer).hexdigest()
+    data = read_found(found)
+    try:
+        images = msgspec.json.decode(data, type=_File).images
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MmclustError(
+            f"{(found.member or found.path.name)} cannot be read",
+            where=found,
+            expected="JSON in UTF-8: an object with the list `images`, each with "
+            "filename, split and sentences",
+            found=f"{len(data):,} bytes: {error}{what_is_wrong(data, error)}",
+            do="fetch karpathy_splits again; the file may be cut short",
+        ) from error
     _check(images, found)
-    return images, digest
+    return images, hashlib.sha256(data).hexdigest()
 
 
 def _check(images: Sequence[KarpathyImage], found: Found) -> None:
@@ -172,8 +171,7 @@ def _table(folders: Sequence[Path]) -> Captioned | None:
     found = look_for(folders, f"{TABLE}.zip", TABLE)
     if found is None:
         return None
-    with reading(found) as buffer:
-        data = bytes(buffer)
+    data = read_found(found)
     captions, splits, n_empty = parse_table(data, str(found))
     digest = hashlib.sha256(data).hexdigest()
     return Captioned(TABLE, str(found), digest, captions, splits, n_empty)

@@ -1,7 +1,8 @@
 """COCO's annotation files: images, categories, captions, boxes and outlines.
 
-They are read in one pass. A typed decode skips what is not asked for without making
-objects of it, which is where the time and memory of ``json.load`` go. Boxes are
+A typed decode skips what is not asked for without making objects of it, which is where
+the time and memory of ``json.load`` go; the long list is decoded in pieces, so that
+neither it nor the file is ever whole in memory. Boxes are
 ``[int(x), int(y), int(x + w), int(y + h)]``, truncated, as Berger et al. (NAACL 2022)
 have them. Below: n images, a annotations.
 """
@@ -9,27 +10,29 @@ have them. Below: n images, a annotations.
 from __future__ import annotations
 
 import hashlib
-import time
+import re
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
 import numpy as np
 
-from mmclust.core.archives import reading
+from mmclust.core.archives import opened_file, read_found
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.text import same_form, what_is_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from mmclust.core.archives import Buffer, Found
+    from mmclust.core.archives import Found
 
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=10**12 - 1)]
 """Ids are written with twelve digits."""
@@ -75,14 +78,18 @@ class _Caption(msgspec.Struct, gc=False):
     caption: str
 
 
-class _CaptionsFile(msgspec.Struct):
-    annotations: list[_Caption]
+class _Annotations(msgspec.Struct, Generic[T]):
+    annotations: list[T]
 
 
-class _File(msgspec.Struct, Generic[T]):
+class _File(_Annotations[T]):
     images: list[ImageRecord]
     categories: list[Category]
-    annotations: list[T]
+
+
+class _Part(_Annotations[T]):
+    images: list[ImageRecord] | msgspec.UnsetType = msgspec.UNSET
+    categories: list[Category] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(frozen=True)
@@ -98,36 +105,38 @@ class Instances:
 
 def read_instances(found: Found) -> Instances:
     """Read an instances file; crowd annotations count like any other."""
-    content, digest = decode_file(found, _File[_Instance])
-    image_ids = column(content.images, "id")
-    _refuse_shared_files(content.images, found)
-    category_ids = column(content.categories, "id")
-    image_rows = positions(
-        image_ids, column(content.annotations, "image_id"), "image", found
-    )
-    category_rows = positions(
-        category_ids, column(content.annotations, "category_id"), "category", found
-    )
+
+    def ids_of(entries: list[_Instance]) -> np.ndarray[Any, Any]:
+        return np.stack([column(entries, "image_id"), column(entries, "category_id")])
+
+    content, ids, digest = decode_file(found, _Instance, ids_of)
+    images, categories = content["images"], content["categories"]
+    image_ids, category_ids = np.concatenate(ids, axis=1)
+    _refuse_shared_files(images, found)
+    image_rows = positions(column(images, "id"), image_ids, "image", found)
+    category_rows = positions(column(categories, "id"), category_ids, "category", found)
     # The rule goes by name, should two ids ever share one.
-    names = sorted({category.name for category in content.categories})
+    names = sorted({category.name for category in categories})
     position = {name: row for row, name in enumerate(names)}
-    name_of = np.array([position[c.name] for c in content.categories], np.int64)
+    name_of = np.array([position[c.name] for c in categories], np.int64)
     name_rows = name_of[category_rows]
-    return Instances(content.images, names, image_rows, name_rows, digest)
+    return Instances(images, names, image_rows, name_rows, digest)
 
 
 def read_captions(
     found: Found, wanted: set[int] | None, *, strip: bool = True
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images."""
-    content, digest = decode_file(found, _CaptionsFile)
+
+    def wanted_of(entries: list[_Caption]) -> list[_Caption]:
+        if wanted is None:
+            return entries
+        return [entry for entry in entries if entry.image_id in wanted]
+
+    _, found_entries, digest = decode_file(found, _Caption, wanted_of, lists=())
     captions: defaultdict[int, list[str]] = defaultdict(list)
     n_empty = 0
-    # Most captions are of other images: found by array, not by a loop over all.
-    ids = column(content.annotations, "image_id")
-    sought = ids if wanted is None else np.fromiter(wanted, np.int64, len(wanted))
-    rows = np.flatnonzero(np.isin(ids, sought)).tolist()
-    for entry in map(content.annotations.__getitem__, rows):
+    for entry in chain.from_iterable(found_entries):
         if text := entry.caption.strip():
             captions[entry.image_id].append(text if strip else entry.caption)
         else:
@@ -135,20 +144,132 @@ def read_captions(
     return {i: tuple(texts) for i, texts in captions.items()}, n_empty, digest
 
 
-def decode_file(found: Found, kind: type[T]) -> tuple[T, str]:
-    """Return the typed contents and the sha256 of a JSON file."""
-    with reading(found) as buffer, ThreadPoolExecutor(1) as pool:
-        # Hashing needs the interpreter only to start; give it that moment, for
-        # decoding keeps the interpreter until it is done.
-        hashing = pool.submit(hashlib.sha256, buffer)
-        time.sleep(0.002)
-        value = _parse(buffer, kind, found)
-        return value, hashing.result().hexdigest()
+PIECE = 2 << 20  # bytes that are decoded at once
+LONGEST = 1 << 29  # bytes without the end of an entry: the file is another kind of JSON
+LISTS = ("images", "categories")
+_LIST = re.compile(rb'"annotations"\s*:\s*\[')
 
 
-def _parse(buffer: Buffer, kind: type[T], found: Found) -> T:
+def decode_file(
+    found: Found,
+    entry: type[T],
+    take: Callable[[list[T]], R],
+    lists: Sequence[str] = LISTS,
+) -> tuple[dict[str, Any], list[R], str]:
+    """Return a file's lists, what ``take`` makes of its annotations, and its sha256.
+
+    ``take`` gets the annotations piece by piece.
+    """
+    if (taken := _decode_pieces(found, entry, take, lists)) is not None:
+        return taken
+    # In another order than COCO's, or damaged: as a whole, which says what is wrong.
+    data = read_found(found)
+    kind: Any = _File if lists else _Annotations
+    content = _parse(data, kind[entry], found)
+    named = {name: getattr(content, name) for name in lists}
+    return named, [take(content.annotations)], hashlib.sha256(data).hexdigest()
+
+
+def _decode_pieces(
+    found: Found, entry: type[T], take: Callable[[list[T]], R], lists: Sequence[str]
+) -> tuple[dict[str, Any], list[R], str] | None:
+    """Decode a file in pieces; ``None`` where that cannot be done."""
+    digest, parts = hashlib.sha256(), _Pieces(entry, take)
+    piece, count = memoryview(bytearray(PIECE)), 0
     try:
-        return msgspec.json.decode(buffer, type=kind)
+        with opened_file(found) as (file, size), ThreadPoolExecutor(1) as pool:
+            while n := file.readinto(piece):  # type: ignore[attr-defined]
+                hashing = pool.submit(digest.update, piece[:n])
+                parts.add(piece[:n])
+                count += n
+                hashing.result()
+                if parts.fill > LONGEST:
+                    return None
+        named = parts.end(lists) if count == size else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if named is None else (named, parts.taken, digest.hexdigest())
+
+
+class _Pieces(Generic[T, R]):
+    """Decodes COCO's JSON while it comes.
+
+    A piece ends after an entry: closed there, it is valid JSON, which it would not be
+    if the place were inside of text or of an entry. Before the list and after it the
+    file is closed likewise.
+    """
+
+    def __init__(self, entry: type[T], take: Callable[[list[T]], R]) -> None:
+        self.part = msgspec.json.Decoder(cast("Any", _Part)[entry])
+        self.entries = msgspec.json.Decoder(list[entry])  # type: ignore[valid-type]
+        self.take = take
+        self.taken: list[R] = []
+        self.head: Any = None
+        # A bracket, and what is decoded next; its last byte becomes the other bracket.
+        self.data = bytearray(b"[" + bytes(2 * PIECE))
+        self.fill = self.looked = 1
+        self.ended = False
+
+    def add(self, piece: memoryview) -> None:
+        """Take a piece of the file; decode the entries that are complete."""
+        while self.fill + len(piece) > len(self.data):
+            self.data += bytes(len(self.data))
+        start = self.fill
+        self.fill += len(piece)
+        memoryview(self.data)[start : self.fill] = piece  # in one copy
+        if self.head is None:
+            found = _LIST.search(self.data, self.looked, self.fill)
+            self.looked = max(1, self.fill - 1024)
+            if found is None:
+                return
+            self.head = self.part.decode(self.data[1 : found.end()] + b"]}")
+            self._drop(found.end())
+        if not self.ended and (end := _last_entry(self.data, self.fill)):
+            after, self.data[end] = self.data[end], ord("]")
+            try:
+                entries = self.entries.decode(memoryview(self.data)[: end + 1])
+            except msgspec.DecodeError:  # the list may have ended before
+                self.data[end], self.ended = after, True
+            else:
+                self.taken.append(self.take(entries))
+                self._drop(end + 1)
+
+    def end(self, lists: Sequence[str]) -> dict[str, Any] | None:
+        """Decode the rest; return the other lists, if each was there once."""
+        rest = self.data[1 : self.fill]
+        if self.head is None or _LIST.search(rest):
+            return None
+        tail = self.part.decode(b'{"annotations":[' + rest)
+        self.taken.append(self.take(tail.annotations))
+        named: dict[str, Any] = {}
+        for name in lists:
+            both = (getattr(part, name) for part in (self.head, tail))
+            given = [each for each in both if each is not msgspec.UNSET]
+            if len(given) != 1:
+                return None
+            named[name] = given[0]
+        return named
+
+    def _drop(self, start: int) -> None:
+        """Move what begins at ``start`` to behind the bracket."""
+        end = 1 + self.fill - start
+        self.data[1:end] = self.data[start : self.fill]
+        self.fill = end
+
+
+def _last_entry(data: bytearray, fill: int) -> int:
+    """Return where a comma parts the last two objects, or 0."""
+    at = fill
+    while (at := data.rfind(b"{", 0, at)) > 0:
+        before = bytes(data[max(0, at - 64) : at]).rstrip()
+        if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
+            return data.rindex(b",", 0, at)
+    return 0
+
+
+def _parse(data: bytes, kind: type[T], found: Found) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise MmclustError(
             "An annotation file has an unexpected shape",
@@ -163,7 +284,7 @@ def _parse(buffer: Buffer, kind: type[T], found: Found) -> T:
             "An annotation file is not valid JSON",
             where=found,
             expected="a complete JSON document in UTF-8",
-            found=f"{len(buffer):,} bytes: {error}{what_is_wrong(buffer, error)}",
+            found=f"{len(data):,} bytes: {error}{what_is_wrong(data, error)}",
             do="fetch the source again, or mend the file if it is your own",
         ) from error
 
@@ -215,28 +336,33 @@ class CocoObjects:
 
 def read_coco_objects(found: Found, *, outlines: bool) -> CocoObjects:
     """Read an instances file with its boxes."""
-    content: _File[Any]
-    kind: Any = _File[_Outlined] if outlines else _File[_Object]
-    content, digest = decode_file(found, kind)
-    entries = content.annotations
-    image_ids = column(entries, "image_id")
-    positions(column(content.images, "id"), image_ids, "image", found)
-    known, category_ids = (
-        column(content.categories, "id"),
-        column(entries, "category_id"),
-    )
-    names = positions(known, category_ids, "category", found)
-    corners = np.array([e.bbox for e in entries], np.float64).reshape(-1, 4)
-    corners[:, 2:] += corners[:, :2]
-    drawn = [getattr(entry, "segmentation", None) for entry in entries]
+
+    def columns_of(entries: list[Any]) -> tuple[Any, ...]:
+        corners = np.array([e.bbox for e in entries], np.float64).reshape(-1, 4)
+        corners[:, 2:] += corners[:, :2]
+        drawn = [getattr(entry, "segmentation", None) for entry in entries]
+        return (
+            column(entries, "image_id"),
+            column(entries, "category_id"),
+            corners.astype(np.int32),  # towards zero, as int() does
+            column(entries, "iscrowd").astype(bool),
+            [msgspec.json.encode(d).decode() if d else "" for d in drawn],
+        )
+
+    kind: Any = _Outlined if outlines else _Object
+    content, pieces, digest = decode_file(found, kind, columns_of)
+    *arrays, drawn = zip(*pieces, strict=True)
+    image_ids, category_ids, boxes, crowd = map(np.concatenate, arrays)
+    images, categories = content["images"], content["categories"]
+    positions(column(images, "id"), image_ids, "image", found)
     return CocoObjects(
-        {image.id: image for image in content.images},
-        tuple(category.name for category in content.categories),
+        {image.id: image for image in images},
+        tuple(category.name for category in categories),
         image_ids,
-        names,
-        corners.astype(np.int32),  # towards zero, as int() does
-        column(entries, "iscrowd").astype(bool),
-        [msgspec.json.encode(d).decode() if d else "" for d in drawn],
+        positions(column(categories, "id"), category_ids, "category", found),
+        boxes,
+        crowd,
+        list(chain.from_iterable(drawn)),
         digest,
     )
 

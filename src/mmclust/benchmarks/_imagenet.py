@@ -16,21 +16,16 @@ from mmclust.benchmarks._image_places import (
     in_zip,
     refuse_empty,
     require_classes,
-    row_at,
 )
 from mmclust.benchmarks._source_files import Layout, read_layout
 from mmclust.core.archives import Place, check_folder, locate_members
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import digest_of
-from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from mmclust.benchmarks._image_places import Listing
-    from mmclust.benchmarks._splits import Roles
-    from mmclust.core.manifest import Row
 
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -170,53 +165,3 @@ def _synsets(data: bytes, where: str) -> dict[int, str]:
             found=error,
             do="fetch the source again",
         ) from error
-
-
-PER_CLASS = {"train": 1_300, "val": 50}
-
-
-def build_subset(
-    raw: Path,
-    classes: Mapping[str, str],
-    subset: str,
-    role: Roles,
-    notes: dict[str, Any],
-    *,
-    images: bool,
-) -> Built:
-    """Take all images of some classes."""
-    rows: list[Row] = []
-    labels: dict[str, str] = {}
-    sources: dict[str, str] = {}
-    counts: dict[str, dict[str, int]] = {}
-    twice: list[str] = []
-    for part in role.parts:
-        listing = class_images(raw, part, tuple(classes), subset)
-        names = {wnid: sorted(listing[wnid]) for wnid in classes}
-        sources[f"names of {part}"] = digest_of(names)
-        counts[part] = {wnid: len(names[wnid]) for wnid in classes}
-        for wnid, name in ((w, n) for w in classes for n in names[w]):
-            identity, place = image_id(part, wnid, name), listing[wnid][name]
-            if identity in labels:
-                twice.append(f"{identity} ({labels[identity]}, {wnid})")
-            labels[identity] = wnid
-            found = place if images else None
-            rows.append(row_at(identity, found, f"{part}/{wnid}/{name}", part))
-    if twice:
-        raise MmclustError(
-            "Images occur twice",
-            where=raw,
-            expected="each image in one class and one split",
-            found=f"{len(twice):,}: {some(twice)}",
-            do="remove the copies from the source",
-        )
-    notes = notes | {"class_names": dict(classes), "classes_per_split": counts}
-    return Built(
-        rows,
-        labels,
-        role.protocol,
-        sources,
-        notes,
-        fit=role.fit,
-        evaluate=role.evaluate,
-    )

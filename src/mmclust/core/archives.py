@@ -10,21 +10,19 @@ import bz2
 import contextlib
 import gzip
 import lzma
-import mmap
 import os
 import shutil
 import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import (
         Callable,
         Collection,
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     )
     from pathlib import Path
 
-
-Buffer = mmap.mmap | memoryview | bytearray | bytes
 
 # What zipfile and zlib raise on damaged, encrypted or exotic archives.
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
@@ -89,72 +85,46 @@ def damaged(
 
 
 @contextlib.contextmanager
-def reading(found: Found) -> Iterator[Buffer]:
-    """Give all bytes of a file without a second copy of them in memory.
-
-    A file, or a member that is stored uncompressed, is mapped; a compressed
-    member is unpacked into one buffer of its size.
-    """
-    if found.member is None:
-        with mapped(found.path) as whole:
-            yield whole
+def opened_file(found: Found) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file, or a member of a zip; give it with its size as it is stated."""
+    if found.member is not None:
+        with opened(found.path) as archive:
+            info = archive.getinfo(found.member)
+            with archive.open(info) as member:
+                yield cast("BinaryIO", member), info.file_size
         return
-    with opened(found.path) as archive:
-        info = archive.getinfo(found.member)
-        try:
-            unpacked = None if is_stored(info) else _unpacked(archive, info)
-        except (MemoryError, OverflowError) as error:
-            raise MmclustError(
-                "There is too little memory to unpack a member of an archive",
-                where=found,
-                found=f"{info.file_size:,} bytes, as the archive says",
-                do="end other programs, or unpack the archive and give the folder "
-                "with --raw; if it cannot be so large, fetch the source again",
-            ) from error
-        start = 0 if unpacked is not None else data_offset(found.path, archive, info)
-    if unpacked is not None:
-        yield unpacked
-        return
-    stored = slice(start, start + info.file_size)
-    with mapped(found.path) as whole, memoryview(whole)[stored] as view:
-        if zlib.crc32(view) != info.CRC:
-            raise damaged(found.path, f"bad CRC-32 for {found.member}")
-        yield view
-
-
-@contextlib.contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
-    """Map a file read-only; an empty file, which cannot be mapped, is ``b""``."""
     try:
-        file = path.open("rb")
+        file = found.path.open("rb")
     except OSError as error:
         raise MmclustError(
-            f"{path.name} cannot be opened",
-            where=path,
+            f"{found.path.name} cannot be opened",
+            where=found.path,
             found=error.strerror,
             do="see that you may read the file",
         ) from error
     with file:
-        if path.stat().st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            yield whole
+        yield file, os.fstat(file.fileno()).st_size
 
 
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytearray:
-    buffer = bytearray(info.file_size)
-    view = memoryview(buffer)
-    filled = 0
-    with archive.open(info) as opened_member:
-        member = cast("io.BufferedIOBase", opened_member)
-        while count := member.readinto(view[filled : filled + (1 << 20)]):
-            filled += count
-        # The checksum is compared at the end only, which this read reaches.
-        extra = member.read(1)
-    if filled != info.file_size or extra:
-        raise zipfile.BadZipFile(f"{info.filename} has another size than stated")
-    return buffer
+def read_found(found: Found) -> bytes:
+    """Return all bytes of a file, or of a member of a zip."""
+    try:
+        with opened_file(found) as (file, size):
+            bytearray(size)  # what cannot be had is refused before it comes
+            data = file.read()
+            if len(data) != size:  # zipfile compares the CRC-32 alone
+                raise zipfile.BadZipFile("a member has another size than stated")
+    except (MemoryError, OverflowError) as error:
+        raise MmclustError(
+            "There is too little memory to unpack a member of an archive"
+            if found.member
+            else "There is too little memory to read a file",
+            where=found,
+            found=error or None,
+            do="end other programs, or unpack the archive and give the folder "
+            "with --raw; if it cannot be so large, fetch the source again",
+        ) from error
+    return data
 
 
 def is_stored(info: zipfile.ZipInfo) -> bool:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+csv.field_size_limit(2**31 - 1)  # captions may be long; Python stops at 128 KiB
+
 CHUNK = 1 << 20
 _JSON_KINDS = {
     dict: "an object",
@@ -137,6 +139,26 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             finally:
                 os.close(lock)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other runs that ask for the same out of a folder, once they are out of it.
+
+    What is read, changed and written again in the block is then not lost. On a file
+    system without locks nobody waits.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _cannot_write(folder, error.strerror or error) from error
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _reserve(path: Path) -> tuple[Path, int]:

@@ -104,3 +104,15 @@ KNOWN: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
     },
 }
 """By kind and name."""
+
+SHARED: dict[str, dict[str, str]] = {
+    "benchmarks": {
+        "cifar10": "cifar",
+        "cifar20": "cifar",
+        "coco_all": "coco_single_category",
+        "coco_cross": "coco_single_category",
+        "imagenet10": "imagenet_subsets",
+        "imagenet_dogs": "imagenet_subsets",
+    },
+}
+"""By kind and name: the file of plugins that share one, as classes of their names."""

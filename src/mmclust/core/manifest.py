@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,7 +173,8 @@ def write_manifest(
             "split": pa.string(),
         }
     )
-    columns = {name: [getattr(row, name) for row in ordered] for name in schema.names}
+    values = zip(*map(attrgetter(*schema.names), ordered), strict=True)
+    columns = dict(zip(schema.names, map(list, values), strict=True))
     relative = {
         # The container itself may be a link into DVC's cache, which is not its name.
         c: os.path.relpath(c.parent.resolve() / c.name, folder)

@@ -2,7 +2,7 @@
 
 ``load("encoders", "hog")`` imports ``mmclust.encoders.hog`` and nothing else.
 Files whose names start with an underscore are helpers, not plugins. Some names are
-known that have no file: :mod:`mmclust.core.known_names`.
+known that have no file, or share one: :mod:`mmclust.core.known_names`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.known_names import KNOWN
+from mmclust.core.known_names import KNOWN, SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +37,9 @@ def names(kind: str) -> list[str]:
 @cache
 def _names(kind: str) -> tuple[str, ...]:
     found = pkgutil.iter_modules([str(_PACKAGE / kind)])
-    plain = (m.name for m in found if not m.ispkg)
-    return tuple(sorted(name for name in plain if not name.startswith("_")))
+    plain = {m.name for m in found if not m.ispkg and not m.name.startswith("_")}
+    shared = SHARED.get(kind, {})
+    return tuple(sorted(plain - set(shared.values()) | shared.keys()))
 
 
 def known(kind: str) -> list[str]:
@@ -61,7 +62,13 @@ def load(kind: str, name: str) -> ModuleType:
     if kind == "captioners":
         return importlib.import_module(f"mmclust.models.{CAPTIONER}")
     require(kind, name)
-    return importlib.import_module(f"mmclust.{kind}.{plugin_of(kind, name)}")
+    plugin = plugin_of(kind, name)
+    if file := SHARED.get(kind, {}).get(plugin):
+        module: ModuleType = getattr(
+            importlib.import_module(f"mmclust.{kind}.{file}"), plugin
+        )
+        return module
+    return importlib.import_module(f"mmclust.{kind}.{plugin}")
 
 
 def require(kind: str, name: str, own: Iterable[str] | None = None) -> None:

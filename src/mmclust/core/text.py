@@ -12,8 +12,6 @@ from mmclust.core.errors import MmclustError, some
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mmclust.core.archives import Buffer
-
 _MARKS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -154,11 +152,11 @@ def shown(value: Any) -> str:
     return repr(value)[:80] if plain else type(value).__name__
 
 
-def what_is_wrong(buffer: Buffer, error: Exception) -> str:
+def what_is_wrong(buffer: bytes, error: Exception) -> str:
     """Return what a known kind of broken JSON is, in parentheses, or nothing."""
     if isinstance(error, RecursionError):
         return " (lists or objects are nested too deep)"
-    start = bytes(buffer[:3])
+    start = buffer[:3]
     for opening, meaning in _OPENINGS.items():
         if start.startswith(opening):
             return f" ({meaning})"

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import read_files
-from mmclust.core.io import private, writing
+from mmclust.core.io import alone, private, writing
 from mmclust.core.progress import track
 from mmclust.core.text import same_form
 
@@ -152,10 +152,11 @@ def told_of_names(paths: Iterable[str]) -> list[str]:
 
 def place(target: Path, fill: Callable[[Path], object]) -> bool:
     """Write a file or a folder, unless it is there already."""
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        with writing(target) as temporary:
-            fill(temporary)
-        return True
+    with alone(target.parent):
+        if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+            with writing(target) as temporary:
+                fill(temporary)
+            return True
     try:
         with private(target) as aside:
             fresh = aside / target.name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import VIEWS
 from mmclust.core.io import write_bytes
 from mmclust.export.content import kept_rows, place
@@ -38,6 +38,13 @@ def export_mat(
     views = _views(features)
     rows = kept_rows(content, features.values())
     ids = content.manifest.image_ids
+    if broken := [repr(each) for each in ids if len(f"{each}.".splitlines()) > 1]:
+        raise MmclustError(
+            "Image ids have line breaks, and mat has a file of one id a line",
+            where=content.manifest.folder,
+            found=some(broken),
+            do="rename these files and build again, or export as csv",
+        )
     rows.sort(key=lambda row: (content.names[row], ids[row]))
     classes = sorted({content.names[row] for row in rows})
     position = {name: i for i, name in enumerate(classes, start=1)}
@@ -61,9 +68,9 @@ def export_mat(
                 do="export as csv, or read the .npy files",
             )
     written = place(target, lambda path: _save(path, values))
-    if written:
-        text = "".join(f"{ids[row]}\n" for row in rows)
-        write_bytes(target.with_suffix(".ids.txt"), text.encode())
+    # Once its file is there, these are its ids, whoever was killed before writing them.
+    text = "".join(f"{ids[row]}\n" for row in rows)
+    write_bytes(target.with_suffix(".ids.txt"), text.encode())
     return target, written
 
 

@@ -8,7 +8,6 @@ are packed here. ``source.json`` says what came, and comes last.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ from mmclust.sources.own_files import (
     refuse_outside,
     take_archive,
 )
-from mmclust.sources.parts import tidy, work_folder
+from mmclust.sources.parts import shared, tidy, work_folder
 from mmclust.sources.terms import require_accepted
 from mmclust.sources.verify import decide, forget, measure, verified_by
 from mmclust.sources.zip_members import fetch_members, listed_members, plain_paths
@@ -95,14 +94,17 @@ def fetch_source(
 
     choose = chooser(choice, source, kind, folder_of)
     clear: list[str] = []
-    if folder is None:
-        noted = before if note.get("mirror") == kind else {}
-        files, clear = _from_upstream(source, kind, noted, out, root, network, choose)
-    else:
+    if folder is not None:
         files = _from_folder(source, _inner(folder, name), out, choose)
+    else:
+        noted = before if note.get("mirror") == kind else {}
+        needed = kind == "upstream" and choose is not None
+        with shared(lists) if needed else contextlib.nullcontext():
+            files, clear = _from_upstream(
+                source, kind, noted, out, root, network, choose
+            )
     absent = [each for each in source.files if each not in files]
     _remove([*absent, *(each for each in before if each not in source.files)], out)
-    shutil.rmtree(lists, ignore_errors=True)
     tidy(work_folder(out), [])
     for each in clear:
         # What was seen first is held to that.

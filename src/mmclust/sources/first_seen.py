@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import write_bytes
+from mmclust.core.io import alone, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,6 @@ _HEAD = """\
 """
 _LINE = re.compile(r"([\w.+-]+/[\w.+-]+) ([1-9][0-9]*) ([0-9a-f]*)")
 _DIGITS = 64
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,15 @@ def record(path: Path, source: Source, files: dict[str, Any]) -> list[str]:
         for name, each in files.items()
         if each["from"] == "archive" and not source.files[name].digests
     }
-    for _ in range(_TRIES):
+    with alone(path.parent):
         seen = read_lock(path)
         for name, mine in new.items():
             if seen.get(name, mine) != mine:
                 raise _disagreement(path, name, seen[name], mine)
-        missing = new.keys() - seen.keys()
-        if not missing:
-            break
-        # Another process may replace the file between reading and writing: the
-        # next round looks again.
-        both = sorted({**seen, **new}.items())
-        lines = [f"{name} {s.size} {s.sha256}\n" for name, s in both]
-        write_bytes(path, (_HEAD + "".join(lines)).encode())
+        if new.keys() - seen.keys():
+            both = sorted({**seen, **new}.items())
+            lines = [f"{name} {s.size} {s.sha256}\n" for name, s in both]
+            write_bytes(path, (_HEAD + "".join(lines)).encode())
     return sorted(new)
 
 

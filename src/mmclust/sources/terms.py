@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import digest_of, read_record, write_json
+from mmclust.core.io import alone, digest_of, read_record, write_json
 
 if TYPE_CHECKING:
     from mmclust.core.registry import Source
@@ -35,7 +35,8 @@ def accept(source: Source) -> Path:
     path = record_path()
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     entry = {"date": now, "terms": digest_of(terms_of(source))}
-    write_json(path, {**_accepted(path), source.name: entry})
+    with alone(path.parent):
+        write_json(path, {**_accepted(path), source.name: entry})
     return path
 
 
