@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.features import read_features, write_features
+from mmclust.core.features import normalised, read_features, write_features
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
-from mmclust.core.params import read_params
+from mmclust.core.params import NounsParams, read_params
 from mmclust.core.plugins import load, names
 from mmclust.heads._files import assign_images, head_on_files
+from mmclust.heads._inputs import given_nouns
 from mmclust.heads._saved import is_trained
+from mmclust.heads._space import image_centres
 from mmclust.heads._stage import (
     assign_rows,
     fingerprint_of_head,
@@ -216,6 +218,9 @@ def test_presets_named_after_papers_have_the_published_settings():
         assert head in params.model.heads
         for encoder in ("clip", *but.get("encoders", ())):
             assert params.instance("encoders", encoder).options.normalise is False
+        assert params.instance("encoders", "clip").options.rounding == "even"
+    nouns = read_params(ROOT / "presets/gradnorm-2025.yaml").nouns
+    assert (nouns.centres, nouns.n_init, nouns.faiss_seed) == (250, 20, 0)
 
 
 @pytest.fixture
@@ -247,6 +252,37 @@ def test_files_of_ones_own(own):
     assert sum(head_on_files("gradnorm", [x], k=3, out=out, **words)) == 90
     few = {"epochs": 1, "batch": 30}
     assert sum(head_on_files("sic", [x], k=3, out=out, options=few, **words)) == 90
+
+
+def test_centres_of_ones_own_are_those_of_the_pipeline(own):
+    """Means of float32 rows, though TAC's own nouns are told apart in float16."""
+    images = normalised(np.load(own / "x.npy"))
+    params = NounsParams(centres=7)
+    given = given_nouns(own / "words.txt", [own / "t.npy"], images, 3, params, seed=4)
+    _, groups = image_centres(images, 7, params, seed=4)
+    for group, centre in enumerate(given.centres):
+        mean = images[groups == group].astype(np.float64).mean(axis=0)
+        assert centre == pytest.approx(mean / np.linalg.norm(mean), abs=1e-7)
+
+
+@pytest.mark.parametrize("nouns", ["one", "two", "alike"])
+def test_few_nouns(own, nouns):
+    """A noun that all images share adds nothing; SIC says which rule it breaks."""
+    made = np.random.default_rng(3).standard_normal((1 if nouns == "one" else 2, 48))
+    made = np.repeat(made[:1], 9, axis=0) if nouns == "alike" else made
+    np.save(own / "few.npy", made.astype(np.float32))
+    (own / "few.txt").write_text("\n".join(f"w{i}" for i in range(len(made))))
+    given = {"k": 3, "out": own / "c.csv", "nouns_features": [own / "few.npy"],
+             "words": own / "few.txt"}  # fmt: skip
+    assert sum(head_on_files("gradnorm", [own / "x.npy"], **given)) == 90
+    (own / "c.csv").unlink()
+    few = {"epochs": 1, "batch": 200}
+    if nouns == "two":
+        assert sum(head_on_files("sic", [own / "x.npy"], options=few, **given)) == 90
+        return
+    with pytest.raises(MmclustError, match="both near an image centre and unlike"):
+        head_on_files("sic", [own / "x.npy"], options=few, **given)
+    assert not (own / "c.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -65,28 +65,42 @@ def test_near_temperature_0_all_sizes_are_0_and_the_first_rows_stay():
     assert not gradnorm.gradient_norms(nouns, twice, 0.1)[0].any()
 
 
-def test_the_nouns_that_are_kept():
-    """Repeated words take several places, or one; counterparts are of these nouns."""
+def plain_choice(nouns, centres, place, temperature, top):
+    """The specification in float64, a noun at a time: rows of the vocabulary."""
+    sizes, own = [], []
+    for noun in nouns.astype(np.float64):
+        unit = noun / np.sqrt((noun**2).sum())
+        shares = np.exp(centres.astype(np.float64) @ unit / temperature)
+        shares /= shares.sum()
+        c = int(shares.argmax())
+        others = (shares**2).sum() - shares[c] ** 2 + (1 - shares[c]) ** 2
+        own.append(c)
+        sizes.append(np.sqrt(others) * np.sqrt((unit**2).sum()))
+    rows = []
+    for centre in range(len(centres)):
+        mine = [row for row, at in enumerate(place) if own[at] == centre]
+        rows += sorted(mine, key=lambda row: (sizes[place[row]], row))[:top]
+    return sorted(rows)
+
+
+@pytest.mark.parametrize("temperature", [0.04, 0.2])
+def test_the_nouns_that_are_kept(temperature):
+    """Those of a plain choice; repeated words take several places, or one."""
     images, nouns, centres, _ = with_nouns(0, n=60)
     words = [f"w{i}" for i in range(len(nouns))]
     place = np.r_[np.arange(len(nouns)), np.zeros(9, int)]
     given = GivenNouns(words, place, centres, (nouns,))
-    rows, kept = gradnorm.kept_nouns(given, gradnorm.Params())
-    unit = normalised(nouns)
-    classes, sizes = gradnorm.gradient_norms(unit, centres, 0.04)
-    for centre in range(len(centres)):
-        own = [i for i in place.tolist() if classes[i] == centre]
-        best = sorted(own, key=lambda i: float(sizes[i]))[:5]
-        assert sorted(words[i] for i in best) == sorted(
-            w for w in kept if classes[int(w[1:])] == centre
-        )
-    params = gradnorm.Params(deduplicate_nouns=True)
-    assert len(set(gradnorm.kept_nouns(given, params)[1])) == len(
-        gradnorm.kept_nouns(given, params)[1]
-    )
+    params = gradnorm.Params(temperature=temperature)
+    rows, kept = gradnorm.kept_nouns(given, params)
+    expected = place[plain_choice(nouns, centres, place, temperature, 5)]
+    assert kept == [words[at] for at in expected]
+    assert rows == pytest.approx(normalised(nouns)[expected], abs=1e-6)
+    once = gradnorm.Params(temperature=temperature, deduplicate_nouns=True)
+    expected = plain_choice(nouns, centres, place[: len(nouns)], temperature, 5)
+    assert gradnorm.kept_nouns(given, once)[1] == [words[at] for at in expected]
     image = normalised(images)
     inputs = HeadInputs(image=image, nouns=given)
-    made = gradnorm.prepare(inputs, gradnorm.Params(), device="cpu")
+    made = gradnorm.prepare(inputs, params, device="cpu")
     assert np.array_equal(made.text, counterparts(image, rows))
 
 

@@ -56,21 +56,44 @@ def test_the_gradients_are_autograd_s():
     assert torch.allclose(by_b, b.grad, atol=1e-12)
 
 
+def test_a_cluster_without_images_has_no_entropy_to_gain():
+    """Below a share of 1e-8 the entropy is cut off, and its gradient with it."""
+    outputs = torch.zeros(1, 3, 4, dtype=torch.float64)
+    outputs[0, 2] = -30.0
+    a = outputs.clone().requires_grad_()
+    p = a.softmax(1)
+    mean = p.mean(2).clamp(min=1e-8)
+    target = torch.zeros(1, 4, dtype=torch.int64)
+    loss = -(p * outputs.softmax(1)).sum(1).log().mean()
+    loss = loss + 5 * (mean * mean.log()).sum() + 0.1 * F.cross_entropy(a, target)
+    loss.backward()
+    terms, by_a, _ = sic.losses(outputs, outputs, target, sic.Params())
+    assert float(terms[0]) == pytest.approx(float(loss.detach()), abs=1e-12)
+    assert by_a[0, 2].tolist() == pytest.approx(a.grad[0, 2].tolist(), rel=1e-9)
+
+
+def kept(nouns, centres, nearest, uniqueness, batch=128):
+    options = {"nearest_nouns": nearest, "uniqueness": uniqueness, "batch": batch}
+    return sic.kept_nouns(nouns, centres, sic.Params(**options)).tolist()
+
+
 def test_which_nouns_are_kept():
     """By hand; and γ_u = 1 keeps none but those that point away from the mean."""
     nouns = np.array([[2, 0], [1, 0.1], [0, 1], [-1, -1]], np.float32)
     centres = np.array([[5, 0], [0, 3]], np.float32)
     # The mean is along (2, .1); cosines with it .999, 1, .05 and -.74.
-    assert sic.kept_nouns(nouns, centres, 1, 0.05).tolist() == [2]
-    assert sic.kept_nouns(nouns, centres, 4, 0.05).tolist() == [2, 3]
-    assert sic.kept_nouns(nouns, centres, 4, 0.0).tolist()[:1] == [0]
+    assert kept(nouns, centres, 1, 0.05) == [2]
+    assert kept(nouns, centres, 4, 0.05) == [2, 3]
+    assert kept(nouns, centres, 4, 0.0)[:1] == [0]
+    # Means of three and of one: (1, .37) and (-1, -1), whose mean is along (0, -1).
+    assert kept(nouns, centres, 4, 0.4, batch=3) == [0, 1, 2]
     rng = np.random.default_rng(0)
     many = rng.standard_normal((80, 5)).astype(np.float32)
-    kept = sic.kept_nouns(many, many[:3], 80, 1.0)
+    found = kept(many, many[:3], 80, 1.0)
     cosines = normalised(many) @ normalised(many.mean(axis=0, keepdims=True))[0]
-    assert kept.tolist() == np.flatnonzero(cosines < 0).tolist()
+    assert found == np.flatnonzero(cosines < 0).tolist()
     with pytest.raises(MmclustError, match="No noun is both near"):
-        sic.kept_nouns(nouns, centres, 1, 1.5)
+        kept(nouns, centres, 1, 1.5)
 
 
 def test_text_centres():
@@ -98,13 +121,18 @@ def test_partners_are_the_nearest_by_distance_and_the_image_itself():
     assert np.array_equal(np.sort(made.near[:, 1:]), np.sort(expected))
 
 
-@pytest.mark.parametrize("start_from_centres", [False, True])
-def test_training_is_a_plain_loop(start_from_centres):
-    """Modules, autograd and torch's Adam, on the same stream of indices."""
+@pytest.mark.parametrize(
+    ("batch", "start_from_centres"), [(25, False), (25, True), (100, False)]
+)
+def test_training_is_a_plain_loop(batch, start_from_centres):
+    """Modules, autograd and torch's Adam, on the same stream of indices.
+
+    90 images in batches of 25, 25, 25 and 15, or in one that is larger than they are.
+    """
     inputs, _ = inputs_of(1, n=90)
     params = sic.Params(
-        epochs=3, batch=25, nearest_nouns=20, learning_rate=0.01, weight_decay=0.01,
-        start_from_centres=start_from_centres,
+        epochs=3, batch=batch, nearest_nouns=20, learning_rate=0.01,
+        weight_decay=0.01, start_from_centres=start_from_centres,
     )  # fmt: skip
     made = sic.prepare(inputs, params, device="cpu")
     (ours,) = sic.train(made, 5, params, seeds=[3], device="cpu")
@@ -122,7 +150,7 @@ def test_training_is_a_plain_loop(start_from_centres):
         centres = sic.text_centres(z, logits, nouns, 0.9, 30)
         said = torch.from_numpy((z @ centres.T).argmax(axis=1))
         losses = []
-        for at, beside, _ in epoch(order, [near, near[:, :1]], 25):
+        for at, beside in epoch(order, [near], batch, drop_last=False):
             a, b = layer(rows[at[0]]), layer(rows[beside[0]])
             p, q = a.softmax(1), b.softmax(1)
             mean = p.mean(0)
@@ -141,7 +169,8 @@ def test_training_is_a_plain_loop(start_from_centres):
 def test_planted_classes_that_kmeans_misses():
     """At least .95 where k-means on the images stays below .8.
 
-    Of sets 1 and 2; on others some seed leaves two classes in one cluster (.8).
+    Some seeds leave two classes in one cluster (.6 to .8), which is the method: of five
+    sets and four seeds 13 runs of 20 reach .95, and so do 13 of the released code's.
     """
     params = sic.Params(epochs=60, batch=64, learning_rate=0.001, nearest_nouns=20)
     for planted in (1, 2):

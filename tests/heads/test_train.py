@@ -189,6 +189,11 @@ def test_an_epoch_drops_the_incomplete_batch_and_draws_neighbours_uniformly():
     counts = torch.bincount(torch.cat(seen, 1).flatten(), minlength=10)
     assert counts.min() > 0.8 * counts.float().mean()
     assert not torch.equal(batches[0][0][0], batches[0][0][1])
+    whole = [*epoch(draws, near, 3, drop_last=False)]
+    assert [rows.shape[1] for rows, _, _ in whole] == [3, 3, 1]
+    for s in range(2):
+        rows = torch.cat([batch[0][s] for batch in whole])
+        assert rows.sort().values.tolist() == list(range(7))
 
 
 def test_equal_rows_have_equal_outputs(monkeypatch):

@@ -57,12 +57,12 @@ def test_twice_the_same_space_costs_twice():
 
 
 def plain(spaces, k, params, seed):
-    """Read the specification, forget speed: modules, autograd, one row of losses."""
+    """Read the specification, forget speed: modules, autograd, a loss of each step."""
     draws, inner, order = (
         [torch.Generator().manual_seed(derive(seed, "head", what))]
         for what in ("weights", "classifiers", "order")
     )
-    rows = [torch.from_numpy(z) for z in spaces]
+    rows = [torch.from_numpy(z.astype(np.float32)) for z in spaces]
     wide = [turtle.with_ones(z, "cpu") for z in spaces]
 
     def layer(z, stream):
@@ -127,6 +127,31 @@ def test_it_is_a_plain_implementation(n_spaces, changes, monkeypatch):
     found = turtle.predict(ours.weights, inputs, params, device="cpu")
     assert np.abs(found - shares).max() < 1e-4
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def hard_spaces():
+    """Rows as they come: three widths, float16, long, constant columns, repeated."""
+    rng = np.random.default_rng(8)
+    wide, narrow = rng.standard_normal((60, 12)), rng.standard_normal((60, 2))
+    wide[:, 3], wide[:, 4] = 7, 0
+    long = 100 * rng.standard_normal((60, 5))
+    for rows in (wide, narrow, long):
+        rows[30:] = rows[:30]
+    kinds = (np.float32, np.float16, np.float32)
+    return tuple(z.astype(d) for z, d in zip((wide, narrow, long), kinds, strict=True))
+
+
+def test_hard_rows_are_those_of_a_plain_implementation():
+    """Equal rows have equal labels."""
+    spaces = hard_spaces()
+    params = turtle.Params(steps=30, inner_steps=4)
+    inputs = HeadInputs(spaces=spaces)
+    (ours,) = turtle.train(inputs, 4, params, seeds=[2], device="cpu")
+    losses, shares = plain(spaces, 4, params, 2)
+    assert [row["loss"] for row in ours.curve] == pytest.approx(losses, rel=1e-4)
+    found = turtle.predict(ours.weights, inputs, params, device="cpu")
+    assert np.abs(found - shares).max() < 1e-3
+    assert np.array_equal(found.argmax(1)[:30], found.argmax(1)[30:])
 
 
 def test_seeds_side_by_side_are_seeds_one_by_one():

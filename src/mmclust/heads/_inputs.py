@@ -264,7 +264,8 @@ def given_nouns(
         require_same_space(images.shape[1], rows.shape[1], "nouns")
         embedded.append(np.asarray(rows, np.float32)[first])
     count = n_centres(len(images), k, "", params.centres)
-    centres, _ = image_centres(images, count, params, seed=seed, device=device)
+    _, groups = image_centres(images, count, params, seed=seed, device=device)
+    centres = mean_directions(images, groups, int(groups.max()) + 1)
     return GivenNouns(distinct, np.asarray(place), centres, tuple(embedded))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -59,6 +59,39 @@ def n_centres(
     return max(int(n_images / IMAGES_PER_CENTRE + 0.5), 1)
 
 
+class KMeansCall(Protocol):
+    """What the released codes vary of their one call of k-means."""
+
+    @property
+    def n_init(self) -> int: ...
+    @property
+    def max_iter(self) -> int: ...
+    @property
+    def max_points_per_centroid(self) -> int | None: ...
+    @property
+    def faiss_seed(self) -> int | None: ...
+
+
+def spherical_kmeans(
+    rows: Array, k: int, call: KMeansCall, *, seed: int, device: str = "cpu"
+) -> Array:
+    """Cluster rows, float32 (n, d), as TAC, DXMC and GradNorm do: int32 (n,).
+
+    Every run starts at ``faiss_seed`` where there is one, else at its own ``seed``.
+    """
+    return kmeans(
+        rows,
+        k,
+        seed=seed if call.faiss_seed is None else call.faiss_seed,
+        n_init=call.n_init,
+        max_iter=call.max_iter,
+        spherical=True,
+        init="random",
+        max_points_per_centroid=call.max_points_per_centroid,
+        device=device,
+    ).labels
+
+
 def image_centres(
     images: Array,
     k: int,
@@ -73,18 +106,8 @@ def image_centres(
     int64 (n,): the centre of each image. A cluster that no image belongs to has no
     centre, so c may be below k.
     """
-    found = kmeans(
-        images,
-        k,
-        seed=seed if params.faiss_seed is None else params.faiss_seed,
-        n_init=params.n_init,
-        max_iter=params.max_iter,
-        spherical=True,
-        init="random",
-        max_points_per_centroid=params.max_points_per_centroid,
-        device=device,
-    )
-    _, labels = np.unique(found.labels, return_inverse=True)
+    found = spherical_kmeans(images, k, params, seed=seed, device=device)
+    _, labels = np.unique(found, return_inverse=True)
     n_found = int(labels.max()) + 1
     if params.noun_softmax_dtype == "float16":
         return _half_directions(images, labels, n_found), labels

@@ -155,26 +155,30 @@ def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
 
 
 def epoch(
-    draws: Sequence[torch.Generator], near: Sequence[torch.Tensor], batch: int
+    draws: Sequence[torch.Generator],
+    near: Sequence[torch.Tensor],
+    batch: int,
+    *,
+    drop_last: bool = True,
 ) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield the rows of each batch of an epoch, for s seeds, and neighbours of each.
 
-    All rows in random order, the last incomplete batch dropped; for each anchor one
-    neighbour by each table (``near``, int64 (n, j) each), uniformly, anew. int64
+    All rows in random order, the last incomplete batch dropped or not; for each anchor
+    one neighbour by each table (``near``, int64 (n, j) each), uniformly, anew. int64
     (s, batch): the rows, and one more for each table.
     """
     import torch
 
     n = len(near[0])
-    steps = n // batch
+    used = n - n % batch if drop_last else n
     streams = []
     for draw in draws:
-        rows = torch.randperm(n, generator=draw)[: steps * batch]
+        rows = torch.randperm(n, generator=draw)[:used]
         picks = [
             table[rows, torch.randint(table.shape[1], rows.shape, generator=draw)]
             for table in near
         ]
-        streams.append(torch.stack([rows, *picks]).view(-1, steps, batch))
-    together = torch.stack(streams, dim=2)  # (1 + tables, steps, s, batch)
-    for step in range(steps):
-        yield tuple(together[:, step])
+        streams.append(torch.stack([rows, *picks]))
+    together = torch.stack(streams, dim=1)  # (1 + tables, s, rows)
+    for start in range(0, used, batch):
+        yield tuple(together[:, :, start : start + batch])

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.kmeans import kmeans
+from mmclust.heads._space import spherical_kmeans
 
 if TYPE_CHECKING:
     from mmclust.core.types import HeadInputs
@@ -26,7 +26,7 @@ READS_OF = {"image": ("image",), "counterpart": ("text",), "concat": ("image", "
 
 @dataclass(frozen=True)
 class Params:
-    """The published call: see :func:`mmclust.kernels.kmeans.kmeans`."""
+    """The published call: see :func:`mmclust.heads._space.spherical_kmeans`."""
 
     view: Literal["concat", "image", "counterpart"] = "concat"
     """Images beside counterparts, or one of them alone."""
@@ -60,14 +60,5 @@ def cluster(
     device: str = "cpu",
 ) -> np.ndarray[Any, Any]:
     """Cluster n images into int32 (n,)."""
-    return kmeans(
-        np.hstack([getattr(inputs, name) for name in READS_OF[params.view]]),
-        n_clusters,
-        seed=seed if params.faiss_seed is None else params.faiss_seed,
-        n_init=params.n_init,
-        max_iter=params.max_iter,
-        spherical=True,
-        init="random",
-        max_points_per_centroid=params.max_points_per_centroid,
-        device=device,
-    ).labels
+    rows = np.hstack([getattr(inputs, name) for name in READS_OF[params.view]])
+    return spherical_kmeans(rows, n_clusters, params, seed=seed, device=device)

@@ -52,7 +52,7 @@ class Params:
     n_neighbors: Positive = 50
     """Nearest rows that a neighbour is drawn from, in each space."""
     hidden: Positive = 512
-    """Width of the cluster heads' hidden layer."""
+    """Width of the cluster heads' hidden layer; published: that of CLIP's features."""
     instance_hidden: Positive = 512
     """Width of the instance heads' hidden layer."""
     instance_dim: Positive = 1024

@@ -3,7 +3,8 @@
 Source: On the Provable Importance of Gradients for Language-Assisted Image Clustering
 (Peng, Lu, Zhang, Fang, ICCV 2025, arXiv 2510.16335), and its released code. It is
 training-free TAC with another ranking: the noun space's image centres are those of the
-stage ``nouns``, the nouns that are kept are this head's own.
+stage ``nouns``, the nouns that are kept are this head's own. All is float32, where the
+release has float16, in which many sizes are equal.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from msgspec import Meta
 from mmclust.core.features import normalised
 from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.heads._space import blocks_of, choose_nouns, counterparts
-from mmclust.kernels.kmeans import kmeans
+from mmclust.heads._space import (
+    blocks_of,
+    choose_nouns,
+    counterparts,
+    spherical_kmeans,
+)
 
 if TYPE_CHECKING:
     from mmclust.core.types import HeadInputs, Nouns
@@ -66,18 +71,14 @@ def gradient_norms(
     """
     import torch
 
-    classes, sizes = [], []
-    for block in blocks_of(nouns, len(centres)):
-        scores = torch.from_numpy(block @ centres.T) / temperature
-        best = scores.max(1, keepdim=True).values
-        lowest = (scores == best).float().argmax(1, keepdim=True)
-        others = (scores - best).exp_()
-        total = others.sum(1)
-        others.scatter_(1, lowest, 0.0)
-        squares = (others * others).sum(1) + others.sum(1) ** 2
-        classes.append(lowest[:, 0].numpy())
-        sizes.append(np.sqrt(squares.numpy()) / total.numpy())
-    return np.concatenate(classes), np.concatenate(sizes)
+    scores = (nouns @ centres.T) / np.float32(temperature)
+    lowest = scores.argmax(axis=1, keepdims=True)
+    best = torch.from_numpy(np.take_along_axis(scores, lowest, 1))
+    others = torch.from_numpy(scores).sub_(best).exp_()
+    total = others.sum(1)
+    others.scatter_(1, torch.from_numpy(lowest), 0.0)
+    squares = (others * others).sum(1) + others.sum(1) ** 2
+    return lowest[:, 0], np.sqrt(squares.numpy()) / total.numpy()
 
 
 def kept_nouns(nouns: Nouns, params: Params) -> tuple[Array, list[str]]:
@@ -86,14 +87,18 @@ def kept_nouns(nouns: Nouns, params: Params) -> tuple[Array, list[str]]:
     Of equals the lowest row of the vocabulary, as at a temperature near 0, where all
     sizes vanish.
     """
-    unit = normalised(nouns.embeddings())
-    classes, sizes = gradient_norms(unit, nouns.centres, params.temperature)
+    raw, centres = nouns.embeddings(), nouns.centres
+    parts = [
+        gradient_norms(normalised(block), centres, params.temperature)
+        for block in blocks_of(raw, len(centres))
+    ]
+    classes, sizes = (np.concatenate(each) for each in zip(*parts, strict=True))
     place = np.asarray(nouns.place)
     if params.deduplicate_nouns:
-        place = np.arange(len(unit))  # words stand in the order of first occurrence
+        place = np.arange(len(raw))  # words stand in the order of first occurrence
     chosen = choose_nouns(classes[place], -sizes[place], params.top)
     rows = place[chosen.rows]
-    return unit[rows], [nouns.words[row] for row in rows.tolist()]
+    return normalised(raw[rows]), [nouns.words[row] for row in rows.tolist()]
 
 
 def prepare(inputs: HeadInputs, params: Params, *, device: str) -> HeadInputs:
@@ -109,14 +114,5 @@ def cluster(
     inputs: HeadInputs, n_clusters: int, params: Params, *, seed: int, device: str
 ) -> Array:
     """Cluster n prepared images into int32 (n,)."""
-    return kmeans(
-        np.hstack([inputs.image, inputs.text]),
-        n_clusters,
-        seed=seed if params.faiss_seed is None else params.faiss_seed,
-        n_init=params.n_init,
-        max_iter=params.max_iter,
-        spherical=True,
-        init="random",
-        max_points_per_centroid=params.max_points_per_centroid,
-        device=device,
-    ).labels
+    rows = np.hstack([inputs.image, inputs.text])
+    return spherical_kmeans(rows, n_clusters, params, seed=seed, device=device)

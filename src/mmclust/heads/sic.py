@@ -3,7 +3,8 @@
 Source: Semantic-Enhanced Image Clustering (Cai, Qiu, Chen, Zhang, Chen, AAAI 2023,
 arXiv 2208.09849), and its released code, which keeps the epoch with the best accuracy
 on the test set: the published figures are chosen by labels. Here the number of epochs
-is fixed and the last one counts. All features are raw.
+is fixed and the last one counts; the rest is the release's, its last batch of fewer
+images included. All features are raw.
 
 Shapes: s seeds; n images; b of a batch; k clusters; u nouns; d features.
 """
@@ -24,7 +25,7 @@ from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs, Trained
-from mmclust.heads._rows import require_batch, require_same_space
+from mmclust.heads._rows import require_same_space
 from mmclust.heads._train import epoch
 from mmclust.kernels.kmeans import kmeans
 from mmclust.kernels.nearest_neighbors import nearest_by_distance
@@ -52,7 +53,7 @@ class Params:
     epochs: Positive = 100
     """Passes over the images; the release stops by accuracy, after 100 at most."""
     batch: Annotated[int, Meta(ge=2)] = 128
-    """Images in a batch."""
+    """Images in a batch, the last one of an epoch aside."""
     learning_rate: PositiveFloat = 0.0001
     """Of Adam."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0001
@@ -82,6 +83,8 @@ class Params:
 
 START = 0.05
 """The paper's α of a start from centres."""
+EPS = 1e-8
+"""Least mean share of a cluster, below which the entropy has no slope."""
 
 
 @dataclass(frozen=True)
@@ -104,23 +107,25 @@ def prepare(inputs: HeadInputs, params: Params, *, device: str) -> Prepared:
     assert inputs.nouns is not None
     nouns = np.asarray(inputs.nouns.embeddings(params.templates))
     require_same_space(images.shape[1], nouns.shape[1], "nouns")
-    require_batch(params.batch, len(images))
     near = nearest_by_distance(images, params.n_neighbors)
     own = np.arange(len(images))[:, None]
     return Prepared(images, nouns, np.hstack([own, near]))
 
 
-def kept_nouns(nouns: Array, centres: Array, nearest: int, uniqueness: float) -> Array:
+def kept_nouns(nouns: Array, centres: Array, params: Params) -> Array:
     """Return the rows of nouns that are near a centre and unlike the mean: int64 (m,).
 
-    ``nearest`` of each centre by cosine (the lowest row of equals), of which those
-    stay whose cosine with the mean noun is below 1 - ``uniqueness``.
+    ``nearest_nouns`` of each centre by cosine (the lowest row of equals), of which
+    those stay whose cosine with the mean noun is below 1 - ``uniqueness``. That mean is
+    the mean of the means of batches, the last of which may be small.
     """
     unit = normalised(nouns)
     cosines = normalised(centres) @ unit.T
-    near = np.argsort(-cosines, axis=1, kind="stable")[:, :nearest]
-    mean = normalised(nouns.mean(axis=0, dtype=np.float64, keepdims=True))
-    rare = np.flatnonzero(unit @ mean[0] < 1 - uniqueness)
+    near = np.argsort(-cosines, axis=1, kind="stable")[:, : params.nearest_nouns]
+    starts = range(0, len(nouns), params.batch)
+    means = [nouns[i : i + params.batch].mean(axis=0) for i in starts]
+    mean = normalised(np.mean(means, axis=0, keepdims=True))
+    rare = np.flatnonzero(unit @ mean[0] < 1 - params.uniqueness)
     kept = np.intersect1d(near, rare)
     if not len(kept):
         raise MmclustError(
@@ -139,8 +144,8 @@ def text_centres(
     """Return what nouns say of each cluster's surest images: float32 (k, d), unit norm.
 
     The images with the largest outputs of a cluster, ``confident`` of n / k, make its
-    image centre, their mean; the raw ``per_centre`` nouns nearest to it by cosine make
-    the text centre, theirs.
+    image centre, their mean (one image at least); the raw ``per_centre`` nouns nearest
+    to it by cosine make the text centre, theirs.
     """
     n, k = logits.shape
     size = max(math.floor(confident * (n // k)), 1)
@@ -171,7 +176,7 @@ def train(
     nouns = [inputs.nouns[kept] for _, kept in starts]
     images = np.pad(inputs.images, ((0, 0), (0, 1)), constant_values=1)
     z, near = torch.from_numpy(images).to(device), torch.from_numpy(inputs.near)
-    optimizer = Adam([layer], params.learning_rate)
+    optimizer = Adam([layer], params.learning_rate, penalty=params.weight_decay)
     draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
     curve = []
     for _ in track(range(params.epochs), "sic", params.epochs, "epochs"):
@@ -180,7 +185,7 @@ def train(
              for w, own in zip(layer, nouns, strict=True)]
         )  # fmt: skip
         sums: list[torch.Tensor] = []
-        for rows, partners, _ in epoch(draws, [near, near[:, :1]], params.batch):
+        for rows, partners in epoch(draws, [near], params.batch, drop_last=False):
             at, beside = rows.to(device), partners.to(device)
             target = said.gather(1, at)
             a, b = z[at].mT, z[beside].mT  # (s, d, b)
@@ -188,7 +193,6 @@ def train(
                 product(layer, a), product(layer, b), target, params
             )
             layer.grad = product(by_a, a.mT) + product(by_b, b.mT)
-            layer.grad += params.weight_decay * layer
             optimizer.step()
             sums.append(terms)
         curve.append(torch.stack(sums).mean(0).tolist())
@@ -210,7 +214,7 @@ def _start(inputs: Prepared, k: int, params: Params, seed: int) -> tuple[Array, 
         inputs.images, k, seed=derive(seed, "head", "centres"), n_init=params.n_init
     )
     centres = found.centroids
-    kept = kept_nouns(inputs.nouns, centres, params.nearest_nouns, params.uniqueness)
+    kept = kept_nouns(inputs.nouns, centres, params)
     if params.start_from_centres:
         bias = -START * (centres**2).sum(axis=1, keepdims=True)
         return np.hstack([2 * START * centres, bias]), kept
@@ -251,13 +255,14 @@ def losses(
 
     p, q, size = a.softmax(1), b.softmax(1), a.shape[2]
     same = (p * q).sum(1, keepdim=True).clamp(min=1e-37)
-    mean = p.mean(2, keepdim=True).clamp(min=1e-8)
+    mean = p.mean(2, keepdim=True)
+    log = mean.clamp(min=EPS).log()
     at = target[:, None]
     consistency = -same.log().mean((1, 2))
-    spread = -(mean * mean.log()).sum((1, 2))
+    spread = -(mean.clamp(min=EPS) * log).sum((1, 2))
     semantic = -a.log_softmax(1).gather(1, at).mean((1, 2))
     loss = consistency - params.balance * spread + params.semantic_weight * semantic
-    by_p = params.balance * mean.log() - q / same
+    by_p = params.balance * (log + 1) * (mean >= EPS) - q / same
     by_q = -p / same
     by_a = p * (by_p - (p * by_p).sum(1, keepdim=True))
     by_b = q * (by_q - (q * by_q).sum(1, keepdim=True))

@@ -46,7 +46,7 @@ class Params:
     n_neighbors: Positive = 50
     """Nearest rows that a neighbour is drawn from, in each space."""
     hidden: Positive = 512
-    """Width of the cluster heads' hidden layer."""
+    """Width of the cluster heads' hidden layer; published: that of CLIP's features."""
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
     """Which images are assigned: those of the benchmark's protocol, or, as DXMC's
     code does for several sets, those fitted on."""
