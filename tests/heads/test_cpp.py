@@ -32,6 +32,16 @@ def test_the_losses_of_the_specification():
     assert loss_of(z, alike) == pytest.approx(0.025, abs=1e-3)
 
 
+def test_a_group_is_a_column_of_the_memberships():
+    """Two codes at right angles, p = 2, by hand; columns are (1, .5) and (0, .5)."""
+    z = torch.eye(2, dtype=torch.float64)
+    members = torch.tensor([[1.0, 0.0], [0.5, 0.5]], dtype=torch.float64)
+    first = 1.5 / 4 * (math.log(1 + 20 / 1.5) + math.log(1 + 10 / 1.5))
+    second = 0.5 / 4 * math.log(1 + 20)
+    expected = first + second - math.log(1 + 10) + 0.025 * 1.5
+    assert loss_of(z, members) == pytest.approx(expected, abs=1e-5)
+
+
 def plain_plan(c, eta, halves=5):
     """Sinkhorn with exponentials in float64: rows, columns, … to shares of 1/m."""
     kernel = np.exp(np.abs(c @ c.T) / eta)
@@ -58,9 +68,9 @@ def plain_loss(z, members):
     m, p = z.shape
     eye = torch.eye(p)
     loss = -torch.logdet(eye + p / (m * 0.1) * z.T @ z) / 2
-    for row in members:
-        t = row.sum() + 1e-8
-        gram = z.T @ torch.diag(row) @ z
+    for column in members.T:
+        t = column.sum() + 1e-8
+        gram = z.T @ torch.diag(column) @ z
         loss = loss + t / (2 * m) * torch.logdet(eye + p / (t * 0.1) * gram)
     return loss + 0.05 * (members**2).sum() / 2
 

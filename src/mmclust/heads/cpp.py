@@ -182,8 +182,13 @@ def memberships(c: torch.Tensor, temperature: float) -> torch.Tensor:
 
 
 def objective(z: torch.Tensor, members: torch.Tensor, params: Params) -> torch.Tensor:
-    """Return -R(Z) + γ R_c(Z, Π) + the weighted half of ‖Π‖²."""
-    parts = params.gamma * rate_of_members(z, members, params.precision)
+    """Return -R(Z) + γ R_c(Z, Π) + the weighted half of ‖Π‖².
+
+    A group is a column of Π, as in the released code: rows are all in sum 1, columns
+    nearly so.
+    """
+    groups = members.T.contiguous()
+    parts = params.gamma * rate_of_members(z, groups, params.precision)
     size = params.sharpness * (members * members).sum() / 2
     return parts - rate(z, params.precision) + size
 
