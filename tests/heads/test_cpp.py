@@ -1,6 +1,7 @@
 """CPP: the specification's check values, a plain implementation, planted clusters."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import cpp
 from mmclust.kernels.kmeans import kmeans
+from mmclust.scoring.coding_length import coding_length
 from tests.heads.planted import K, accuracy, planted
 
 SMALL = {"hidden": 32, "dim": 8}
@@ -30,6 +32,16 @@ def test_the_losses_of_the_specification():
     assert found == pytest.approx(own - whole + 0.025 * 256, abs=1e-3)
     alike = torch.full((256, 256), 1 / 256)
     assert loss_of(z, alike) == pytest.approx(0.025, abs=1e-3)
+
+
+def test_a_group_is_a_column_of_the_memberships():
+    """Two codes at right angles, p = 2, by hand; columns are (1, .5) and (0, .5)."""
+    z = torch.eye(2, dtype=torch.float64)
+    members = torch.tensor([[1.0, 0.0], [0.5, 0.5]], dtype=torch.float64)
+    first = 1.5 / 4 * (math.log(1 + 20 / 1.5) + math.log(1 + 10 / 1.5))
+    second = 0.5 / 4 * math.log(1 + 20)
+    expected = first + second - math.log(1 + 10) + 0.025 * 1.5
+    assert loss_of(z, members) == pytest.approx(expected, abs=1e-5)
 
 
 def plain_plan(c, eta, halves=5):
@@ -58,9 +70,9 @@ def plain_loss(z, members):
     m, p = z.shape
     eye = torch.eye(p)
     loss = -torch.logdet(eye + p / (m * 0.1) * z.T @ z) / 2
-    for row in members:
-        t = row.sum() + 1e-8
-        gram = z.T @ torch.diag(row) @ z
+    for column in members.T:
+        t = column.sum() + 1e-8
+        gram = z.T @ torch.diag(column) @ z
         loss = loss + t / (2 * m) * torch.logdet(eye + p / (t * 0.1) * gram)
     return loss + 0.05 * (members**2).sum() / 2
 
@@ -152,6 +164,46 @@ def test_it_finds_what_kmeans_does_not():
         assert accuracy(kind, found.argmax(1)) > 0.95
 
 
+def test_it_finds_how_many_there_are():
+    """Eight, of a grid, by its own codes; whatever number is asked for."""
+    rows, kind = planted(400)
+    params = cpp.Params(hidden=128, dim=32, epochs=15, batch=100, warm_up=20,
+                        learning_rate=0.01, k_grid=(24, 4, 7, 8, 9, 300))  # fmt: skip
+    inputs = HeadInputs(spaces=(rows,))
+    for each in cpp.train(inputs, 2, params, seeds=[1, 2]):
+        assert each.weights["k_grid"].tolist() == [4, 7, 8, 9, 24]
+        assert each.weights["lengths"].argmin() == 2
+        found = cpp.predict(each.weights, inputs, params)
+        assert found.shape == (400, K)
+        assert accuracy(kind, found.argmax(1)) > 0.95
+    few, inputs = replace(params, k_grid=(51, 60)), HeadInputs(spaces=(rows[:100],))
+    with pytest.raises(MmclustError, match=r"No k can be chosen(.|\n)*2 to 50"):
+        cpp.train(inputs, 2, few, seeds=[1])
+
+
+def test_lengths_are_those_of_the_codes(monkeypatch):
+    """Of Z, not of the features or C; of a sample where there are too many images."""
+    rows, _ = planted(120)
+    params = cpp.Params(**SMALL, epochs=2, batch=50, warm_up=1, k_grid=(2, 5))
+    (ours,) = cpp.train(HeadInputs(spaces=(rows,)), 2, params, seeds=[1])
+    net = {name: torch.from_numpy(w) for name, w in ours.weights.items()}
+    z, c = cpp.codes(net, torch.from_numpy(rows), params, training=False)
+    members = cpp.memberships(c, params.temperature).numpy()
+    labels = cpp.spectral(members, (2, 5), 1, 10)
+    expected = [coding_length(z.numpy(), labels[k]) for k in (2, 5)]
+    assert ours.weights["lengths"] == pytest.approx(expected, rel=1e-5)
+    monkeypatch.setattr(cpp, "MOST", 60)
+    (fewer,) = cpp.train(HeadInputs(spaces=(rows,)), 2, params, seeds=[1])
+    assert (fewer.weights["lengths"] < ours.weights["lengths"]).all()
+
+
+def test_memberships_that_are_all_alike_can_be_parted():
+    """Every direction but one is as good as any: none is lost."""
+    for n in (60, 1200):
+        alike = np.full((n, n), 1 / n, np.float32)
+        assert cpp.spectral(alike, (4,), seed=1, n_init=2)[4].shape == (n,)
+
+
 def test_one_head_says_both():
     """As published for ImageNet: C is Z."""
     rows, _ = planted(100)
@@ -169,9 +221,10 @@ def test_clusters_are_the_blocks_of_the_memberships(n):
     rng = np.random.default_rng(0)
     blocks = (kind[:, None] == kind) * rng.random((n, n), np.float32)
     for members in (blocks, blocks + 0.02 * rng.random((n, n), np.float32)):
-        labels = cpp.spectral(members, 3, seed=1, n_init=10)
-        assert accuracy(kind, labels) == 1
-    assert cpp.spectral(blocks, 1, seed=1, n_init=1).tolist() == [0] * n
+        found = cpp.spectral(members, (2, 3), seed=1, n_init=10)
+        assert accuracy(kind, found[3]) == 1
+        assert set(found[2].tolist()) == {0, 1}
+    assert cpp.spectral(blocks, (1,), seed=1, n_init=1)[1].tolist() == [0] * n
 
 
 def test_what_cannot_be_trained_or_clustered_is_refused():

@@ -82,6 +82,18 @@ def test_no_label_reaches_any_head(ready):  # noqa: F811
             (built / name).unlink()
 
 
+def test_a_head_that_finds_k_is_recorded_with_none(ready):  # noqa: F811
+    """As clusterers that find k are; each seed has its own."""
+    params = params_for("cpp", k_grid=[2, 4])
+    found = head_of_benchmark(ready, "tiny", "cpp", params)
+    assert found.k == 0
+    facts = read_json(ready / "data/heads/tiny/cpp/head.json")
+    assert facts["k"] == 0
+    chosen = [len(np.unique(row)) for row in found.labels]
+    assert set(chosen) <= {2, 4}
+    assert {len(names) for names in facts["names"]} == {max(chosen)}
+
+
 def test_rows_that_are_asked_for(ready):  # noqa: F811
     """As the stage gives them: of every kind of head."""
     manifest = read_manifest(ready / "data/benchmarks/tiny/manifest.parquet")
@@ -211,6 +223,10 @@ def test_presets_named_after_papers_have_the_published_settings():
         ("sic-2023", "sic", {}),
         ("gradnorm-2025", "gradnorm",
          {"temperature": 0.06, "counterpart_temperature": 0.009}),
+        ("scan-2020", "scan", {}),
+        ("temi-2023", "temi", {}),
+        ("cpp-2024", "cpp", {}),
+        ("ntk-sc-2026", "ntk_sc", {}),
     ):  # fmt: skip
         params = read_params(ROOT / f"presets/{preset}.yaml")
         module = load("heads", head)

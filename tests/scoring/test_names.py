@@ -8,6 +8,7 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.names import (
     centres_of,
+    disjoint_cosine,
     disjoint_keywords,
     keywords,
     nearest_nouns,
@@ -105,3 +106,16 @@ def test_disjoint_scores_of_the_specification():
         "disjoint_subset": 0.5, "disjoint_exact": 0.5}  # fmt: skip
     assert score_disjoint(found, {}) == {
         "disjoint_subset": None, "disjoint_exact": None}  # fmt: skip
+
+
+def test_the_cosine_of_an_explanation_by_hand():
+    """Angles of 0 and 60 degrees, whatever the lengths; no class, no cosine."""
+    rows = {"dog, puppy": [2, 0], "dog": [3, 0], "": [1, 3**0.5], "fire truck": [1, 0]}
+
+    def embed(texts):
+        return np.array([rows[text] for text in texts], np.float32)
+
+    matched = {0: "Dog", 1: "fire_truck", 2: ""}
+    found = disjoint_cosine({0: ["Dog", "puppy"]}, matched, embed)
+    assert found == pytest.approx((1 + 0.5) / 2, abs=1e-6)
+    assert disjoint_cosine({}, {2: ""}, embed) is None

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from mmclust.core.labels import write_labels
 from mmclust.core.params import BaselineParams, ModelParams, Params, ScoreParams
 from mmclust.scoring.record import COLUMNS, read
 from mmclust.scoring.stage import reveal_benchmark, score_benchmark
+from tests.encoders import tiny as make
 
 IDS = [f"{i:012d}" for i in range(36)]
 TRUE = np.arange(36) % 3
@@ -208,6 +210,27 @@ def test_names_of_clusters_are_scored(clustered):
     assert found["keywords_exact"].mean == pytest.approx(2 / 3, abs=1e-6)
     assert found["keywords_n_matched"].mean == 3
     assert "nouns_exact" not in found
+
+
+def test_a_sentence_encoder_compares_explanations(clustered, tmp_path):
+    """With the words of each cluster and the name of its class; without one, not."""
+    model = str(make.sbert(tmp_path / "sbert"))
+    folder = clustered / "data/clusters/tiny"
+    for file in (folder / "names/hog.parquet", folder / "names/lsa.parquet"):
+        table = read_table(file)[0]
+        words = [["square"], ["bar"], ["bar", "square"]]
+        write_table(file, table.append_column("disjoint", [words]), {})
+    shutil.copy(folder / "lsa.parquet", folder / "read.parquet")
+    record, _ = score_benchmark("tiny", params(), clustered)
+    assert record.mean(BASE, "keywords_disjoint_subset") is not None
+    assert record.get(BASE, "keywords_disjoint_cosine") is None
+    block = {"is": "sbert", "model": model, "revision": ""}
+    asked = params()
+    asked = replace(asked, encoders={**asked.encoders, "read": block})
+    record, _ = score_benchmark("tiny", asked, clustered)
+    score = record.get(BASE, "keywords_disjoint_cosine")
+    assert -1 <= score.mean < 1
+    assert score.definition == "disjoint-cosine-1"
 
 
 def test_noise_is_no_cluster_of_names_and_confusion(clustered):

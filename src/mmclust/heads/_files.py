@@ -90,7 +90,7 @@ def head_on_files(
             facts: dict[str, Any] = {
                 "head": head,
                 "encoder": None,
-                "k": k,
+                "k": 0 if getattr(params, "k_grid", ()) else k,
                 "dim": int(_arrays(inputs)[0].shape[1]),
                 "seed": seed,
                 "fitted_on": len(inputs),

@@ -107,11 +107,14 @@ def head_of_benchmark(
         meta["skipped"] = [ids[row] for row in np.setdiff1d(asked, rows)]
     out = root / "data/heads" / benchmark / head
     folder = root / "data/features" / benchmark
+    named = k
+    if getattr(options, "k_grid", ()):  # each seed has found its own
+        k, named = 0, int(labels.max()) + 1
     facts = {
         "k": k,
         "dim": int(read.features.views["image"].shape[1]),
         "fitted_on": len(fit),
-        "names": _names(read, rows, labels, k),
+        "names": _names(read, rows, labels, named),
         **encoder_facts(read.features, folder / params.model.encoder, out),
     }
     if read.encoders:

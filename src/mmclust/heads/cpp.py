@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
@@ -31,6 +32,7 @@ from mmclust.heads._rows import require_at_most, require_batch, require_clusters
 from mmclust.kernels.kmeans import kmeans, require_k
 from mmclust.kernels.products import product
 from mmclust.kernels.rate_reduction import rate, rate_of_members
+from mmclust.scoring.coding_length import coding_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ MOST, ROWS = 15_000, 2048
 HALVES = 5
 """Half-steps of Sinkhorn's algorithm: rows first and last."""
 DENSE = 1000
-"""Rows up to which eigenvectors come from a dense solver."""
+"""Rows up to which all eigenvectors come from a dense solver."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class Params:
     """Whether codes say which images belong together, too; published for ImageNet."""
     n_init: Positive = 10
     """Starts of the k-means at the end."""
+    k_grid: tuple[Annotated[int, Meta(ge=2)], ...] = ()
+    """Numbers of clusters, of which each seed takes the one with the smallest coding
+    length of its codes, on the images fitted on; none: as many as asked. Published: 5,
+    8, 9, 10, 15, 20, 30, 50."""
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
     """Which images are clustered: those of the benchmark's protocol, or those fitted
     on."""
@@ -119,14 +125,48 @@ def predict(
     require_k(k, len(rows))
     require_at_most(MOST, len(rows), "cpp")
     net = {name: torch.tensor(w).to(device) for name, w in weights.items()}
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), ROWS):
-            block = torch.from_numpy(rows[start : start + ROWS]).to(device)
-            parts.append(codes(net, block, params, training=False)[1])
-        found = memberships(torch.cat(parts), params.temperature).cpu().numpy()
-    labels = spectral(found, k, seed, params.n_init)
+    _, found = _encoded(net, torch.from_numpy(rows).to(device), params)
+    labels = spectral(found, (k,), seed, params.n_init)[k]
     return np.asarray(np.eye(k, dtype=np.float32)[labels])
+
+
+def choose_k(
+    weights: Weights, images: torch.Tensor, params: Params, seed: int
+) -> dict[int, float]:
+    """Return the coding length of Z, in nats, with each k of the grid.
+
+    Of at most :data:`MOST` images, drawn by the seed.
+    """
+    kept = np.arange(len(images))
+    if len(kept) > MOST:
+        kept = generator(seed, "images").choice(len(images), MOST, replace=False)
+    tried = sorted({k for k in params.k_grid if k <= len(kept) // 2})
+    if not tried:
+        raise MmclustError(
+            f"No k can be chosen for {len(kept)} images",
+            where="k_grid (heads.cpp in params.yaml, or --set k_grid=…)",
+            expected=f"a k from 2 to {len(kept) // 2} (half the images)",
+            found=", ".join(map(str, params.k_grid)),
+        )
+    z, members = _encoded(weights, images[kept], params)
+    found = spectral(members, tried, seed, params.n_init)
+    return {k: coding_length(z, found[k], params.precision) for k in tried}
+
+
+def _encoded(
+    weights: Weights, images: torch.Tensor, params: Params
+) -> tuple[Array, Array]:
+    """Return Z and the memberships of all images together: (n, p), (n, n)."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [
+            codes(weights, block, params, training=False)
+            for block in torch.split(images, ROWS)
+        ]
+        z, c = (torch.cat(each) for each in zip(*parts, strict=True))
+        members = memberships(c, params.temperature)
+    return z.cpu().numpy(), members.cpu().numpy()
 
 
 def first_weights(dim: int, params: Params, draw: torch.Generator) -> Weights:
@@ -182,18 +222,30 @@ def memberships(c: torch.Tensor, temperature: float) -> torch.Tensor:
 
 
 def objective(z: torch.Tensor, members: torch.Tensor, params: Params) -> torch.Tensor:
-    """Return -R(Z) + γ R_c(Z, Π) + the weighted half of ‖Π‖²."""
-    parts = params.gamma * rate_of_members(z, members, params.precision)
+    """Return -R(Z) + γ R_c(Z, Π) + the weighted half of ‖Π‖².
+
+    A group is a column of Π, as in the released code: rows are all in sum 1, columns
+    nearly so.
+    """
+    groups = members.T.contiguous()
+    parts = params.gamma * rate_of_members(z, groups, params.precision)
     size = params.sharpness * (members * members).sum() / 2
     return parts - rate(z, params.precision) + size
 
 
-def spectral(members: Array, n_clusters: int, seed: int, n_init: int) -> Array:
-    """Cluster (n, n) memberships by the eigenvectors of their Laplacian: int32 (n,)."""
+def spectral(
+    members: Array, ks: Sequence[int], seed: int, n_init: int
+) -> dict[int, Array]:
+    """Cluster (n, n) memberships by the eigenvectors of their Laplacian: int32 (n,).
+
+    Into each of several numbers of clusters, ascending. The released code gives the
+    solver memberships as they are, not quite symmetric; here both halves' mean.
+    """
     n = len(members)
-    if n_clusters in (1, n):
-        return np.arange(n, dtype=np.int32) % n_clusters
-    from scipy.linalg import eigh
+    trivial = {k: np.arange(n, dtype=np.int32) % k for k in ks if k in (1, n)}
+    wanted = [k for k in ks if k not in trivial]
+    if not wanted:
+        return trivial
     from scipy.sparse.csgraph import laplacian
     from scipy.sparse.linalg import eigsh
 
@@ -201,11 +253,14 @@ def spectral(members: Array, n_clusters: int, seed: int, n_init: int) -> Array:
     shifted = -laplacian(graph, normed=True)
     shifted.flat[:: n + 1] += 2
     if n <= DENSE:
-        vectors = eigh(shifted, subset_by_index=(n - n_clusters, n - 1))[1]
+        vectors = np.linalg.eigh(shifted)[1]
     else:
         start = generator(seed, "eigenvectors").standard_normal(n)
-        vectors = eigsh(shifted, n_clusters, which="LA", v0=start)[1]
-    return kmeans(normalised(vectors), n_clusters, seed=seed, n_init=n_init).labels
+        vectors = eigsh(shifted, wanted[-1], which="LA", v0=start)[1]
+    return trivial | {
+        k: kmeans(normalised(vectors[:, -k:]), k, seed=seed, n_init=n_init).labels
+        for k in wanted
+    }
 
 
 @threads(1)
@@ -246,6 +301,13 @@ def _train(images: torch.Tensor, n_clusters: int, params: Params, seed: int) -> 
                 _copy(weights, "z", "c")
         curve.append({"loss": total / steps})
     kept = {name: w.detach().cpu().numpy().copy() for name, w in weights.items()}
+    if params.k_grid:
+        lengths = choose_k(weights, images, params, seed)
+        n_clusters = min(lengths, key=lambda k: lengths[k])
+        kept |= {
+            "k_grid": np.array([*lengths]),
+            "lengths": np.array([*lengths.values()]),
+        }
     kept |= {"n_clusters": np.array(n_clusters), "seed": np.array(seed)}
     return Trained(kept, curve)
 

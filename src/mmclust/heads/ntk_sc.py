@@ -27,7 +27,7 @@ from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.heads._rows import require_at_most
 from mmclust.heads._space import choose_nouns, classify_nouns
-from mmclust.kernels.diffusion import COLUMNS, diffused, normalised_graph, shared
+from mmclust.kernels.diffusion import Graph, diffused, normalised_graph, shared
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ VIEW = "image"
 READS = ("image", "nouns")
 MOST = 15_000
 """Images, of which all pairs are held several times: 0.9 GB each."""
+ROWS = 128
+"""Images whose similarities are taken at once."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ def chosen_nouns(nouns: Nouns, top: int, device: str = "cpu") -> Array:
     )
 
 
-def graphs_of(images: Array, nouns: Array, params: Params) -> list[Any]:
-    """Return each prompt's normalised graph: csr (n, n), float32.
+def graphs_of(images: Array, nouns: Array, params: Params) -> list[Graph]:
+    """Return each prompt's normalised graph, (n, n).
 
     ``images`` and ``nouns`` are float32 (n, d) and (P, m, d) at unit norm.
     """
@@ -112,7 +114,7 @@ def graphs_of(images: Array, nouns: Array, params: Params) -> list[Any]:
     n, wanted = len(images), min(params.n_neighbors, len(images))
 
     def part(start: int) -> list[tuple[Array, Array, Array]]:
-        rows = slice(start, start + COLUMNS)
+        rows = slice(start, start + ROWS)
         likeness = images[rows] @ images.T
         found = []
         for s in shares:
@@ -123,7 +125,7 @@ def graphs_of(images: Array, nouns: Array, params: Params) -> list[Any]:
             found.append((row + start, column, similar[row, column]))
         return found
 
-    blocks = list(shared(part, range(0, n, COLUMNS)))
+    blocks = list(shared(part, range(0, n, ROWS)))
     prompts = [list(zip(*each, strict=True)) for each in zip(*blocks, strict=True)]
     return [normalised_graph(parts, n) for parts in prompts]
 

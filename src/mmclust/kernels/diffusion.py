@@ -6,35 +6,67 @@ many there are.
 
 Source: the regularised diffusion of NTK-SC (Peng et al., ICLR 2026, arXiv 2602.09586).
 
-Shapes: n rows; P graphs.
+Shapes: n rows; P graphs; c columns of a block.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.numerics import in_thread
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-Array = np.ndarray[Any, Any]
+    import torch
 
-COLUMNS = 128
-"""Columns of an (n, n) matrix that are multiplied at once: they stay in a cache."""
+Array = np.ndarray[Any, Any]
+Blocks = list[Array]
+"""An (n, n) matrix of float32, as the (n, c) blocks of its columns."""
+
+COLUMNS = 64
+"""Columns of a block: they are multiplied at once, and stay in a cache."""
 OUTER, INNER, PASSES = 5, 8, 4
 """Turns of diffusion and weights; steps of a diffusion; passes over the weights."""
 STILL = 1e-4
 """Relative change below which a diffusion ends."""
 
 
-def normalised_graph(parts: Sequence[Sequence[Array]], n: int) -> Any:
+@dataclass(frozen=True)
+class Graph:
+    """A symmetric sparse (n, n) matrix: numbers by row, and where each row starts."""
+
+    columns: torch.Tensor
+    starts: torch.Tensor
+    weights: torch.Tensor
+
+    def times(self, dense: Array, first: int = 0) -> torch.Tensor:
+        """Return its rows from ``first`` on times (n, c) columns: float32.
+
+        Each entry is a chain of fused multiplications and additions, in the order of
+        the row: the same on every processor, three times as fast as scipy's.
+        """
+        import torch
+        from torch.nn.functional import embedding_bag
+
+        begin = int(self.starts[first])
+        return embedding_bag(
+            self.columns[begin:], torch.from_numpy(dense), self.starts[first:] - begin,
+            mode="sum", per_sample_weights=self.weights[begin:],
+            include_last_offset=True,
+        )  # fmt: skip
+
+
+def normalised_graph(parts: Sequence[Sequence[Array]], n: int) -> Graph:
     """Return D^-½ max(W, Wᵀ) D^-½, no degree below 1; negative edges are left out."""
+    import torch
     from scipy.sparse import csr_array, diags_array
 
     rows, columns, weights = (np.concatenate(each) for each in parts)
@@ -44,31 +76,38 @@ def normalised_graph(parts: Sequence[Sequence[Array]], n: int) -> Any:
     graph.eliminate_zeros()
     degrees = np.asarray(graph.sum(axis=1, dtype=np.float64)).ravel()
     scale = diags_array(1 / np.sqrt(np.maximum(degrees, 1)))
-    return (scale @ graph @ scale).tocsr().astype(np.float32)
+    graph = (scale @ graph @ scale).tocsr()
+    graph.sort_indices()
+    held = (graph.indices.astype(np.int32), graph.indptr.astype(np.int32))
+    return Graph(*map(torch.from_numpy, (*held, graph.data.astype(np.float32))))
 
 
 def diffused(
-    graphs: Sequence[Any], mu: float, smoothness: float
+    graphs: Sequence[Graph], mu: float, smoothness: float
 ) -> tuple[Array, Array]:
     """Return affinities that diffused over all graphs, and the graphs' weights.
 
     float32 (n, n), symmetric, none negative; float64 (P,), in sum 1.
     """
-    affinity = np.eye(graphs[0].shape[0], dtype=np.float32)
+    n = len(graphs[0].starts) - 1
+    affinity = [
+        np.eye(n, min(COLUMNS, n - start), -start, np.float32)
+        for start in range(0, n, COLUMNS)
+    ]
     weights = np.full(len(graphs), 1 / len(graphs))
     for _ in track(range(OUTER), "diffusion", OUTER, "turns"):
         shares = shares_of(weights, mu)
         for _ in range(INNER):
             following = step(affinity, graphs, shares)
-            moved, size = _length(following - affinity), _length(affinity)
+            moved, size = _moved(affinity, following)
             affinity = following
             if moved < STILL * size:
                 break
-        own = _length(affinity) ** 2
-        costs = [own - _across(affinity, graph) for graph in graphs]
+        # ‖A‖² is the same in each: only differences count.
+        costs = [-_across(affinity, graph) for graph in graphs]
         for _ in range(PASSES):
             weights = descended(weights, np.asarray(costs), smoothness)
-    return affinity, weights
+    return np.concatenate(affinity, axis=1), weights
 
 
 def shares_of(weights: Array, mu: float) -> Array:
@@ -76,27 +115,37 @@ def shares_of(weights: Array, mu: float) -> Array:
     return np.asarray(weights / (mu + weights.sum()))
 
 
-def step(affinity: Array, graphs: Sequence[Any], shares: Array) -> Array:
-    """Return Σ α T A Tᵀ + (1 - Σ α) I of symmetric A and T: float32 (n, n)."""
-    result = np.zeros_like(affinity)
-    half = np.empty_like(affinity)
+def step(affinity: Blocks, graphs: Sequence[Graph], shares: Array) -> Blocks:
+    """Return Σ α T A Tᵀ + (1 - Σ α) I of symmetric A and T."""
+    import torch
+
+    n = len(affinity[0])
+    result = [np.zeros_like(block) for block in affinity]
     for graph, share in zip(graphs, shares.tolist(), strict=True):
         if not share:
             continue
-        _times(graph, affinity, half)
+        half = _products(graph, affinity)
 
-        def add(start: int, graph: Any = graph, share: float = share) -> None:
+        def add(start: int, graph: Graph = graph, share: float = share,
+                half: Blocks = half) -> None:  # fmt: skip
             # The product is symmetric: its lower half is enough.
-            columns = slice(start, start + COLUMNS)
-            found = graph[start:] @ np.ascontiguousarray(half[columns].T)
-            found *= np.float32(share)
-            result[start:, columns] += found
+            found = graph.times(_turned(half, start), start)
+            own = torch.from_numpy(result[start // COLUMNS])
+            own[start:].add_(found, alpha=share)
 
-        list(shared(add, range(0, len(affinity), COLUMNS)))
-    own = np.arange(len(result))
-    result[own, own] += np.float32(1 - shares.sum())
-    lower = np.tril(result)
-    return np.asarray(lower + np.tril(result, -1).T)
+        _each_block(add, n)
+    rest = np.float32(1 - shares.sum())
+
+    def mirror(start: int) -> None:
+        number = start // COLUMNS
+        own = result[number]
+        own[:start] = _turned(result[:number], start) if number else 0
+        square = own[start : start + COLUMNS]
+        square[:] = np.tril(square) + np.tril(square, -1).T
+        square.flat[:: len(square) + 1] += rest
+
+    _each_block(mirror, n)
+    return result
 
 
 def descended(weights: Array, costs: Array, smoothness: float) -> Array:
@@ -117,28 +166,51 @@ def on_simplex(point: Array) -> Array:
     return np.asarray(np.maximum(point - over[ordered > over][-1], 0))
 
 
-def _times(graph: Any, dense: Array, out: Array) -> None:
-    """Multiply a sparse and a dense (n, n) matrix."""
+def _products(graph: Graph, dense: Blocks) -> Blocks:
+    """Multiply a graph and a matrix."""
 
-    def part(start: int) -> None:
-        columns = slice(start, start + COLUMNS)
-        out[:, columns] = graph @ np.ascontiguousarray(dense[:, columns])
+    def part(start: int) -> Array:
+        return np.asarray(graph.times(dense[start // COLUMNS]).numpy())
 
-    list(shared(part, range(0, len(dense), COLUMNS)))
+    return _each_block(part, len(dense[0]))
 
 
-def _across(affinity: Array, graph: Any) -> float:
+def _turned(blocks: Blocks, start: int) -> Array:
+    """Return the block of the transpose that begins at column ``start``."""
+    rows = [block[start : start + COLUMNS] for block in blocks]
+    return np.ascontiguousarray(np.concatenate(rows, axis=1).T)
+
+
+def _across(affinity: Blocks, graph: Graph) -> float:
     """Return ⟨A, T A Tᵀ⟩ of symmetric A and T, which is the trace of (T A)²."""
-    half = np.empty_like(affinity)
-    _times(graph, affinity, half)
-    return float(np.einsum("ij,ji->", half, half, dtype=np.float64))
+    half = _products(graph, affinity)
+
+    def part(start: int) -> float:
+        own = half[start // COLUMNS]
+        return float(np.einsum("ij,ij->", own, _turned(half, start), dtype=np.float64))
+
+    return float(sum(_each_block(part, len(affinity[0]))))
 
 
-def _length(matrix: Array) -> float:
-    return float(np.sqrt(np.einsum("ij,ij->", matrix, matrix, dtype=np.float64)))
+def _moved(before: Blocks, after: Blocks) -> tuple[float, float]:
+    """Return how far two matrices are apart, and how large the first is (Frobenius)."""
+
+    def part(start: int) -> list[float]:
+        one, other = (each[start // COLUMNS] for each in (before, after))
+        return [
+            float(np.einsum("ij,ij->", each, each, dtype=np.float64))
+            for each in (other - one, one)
+        ]
+
+    moved, size = np.sum(_each_block(part, len(before[0])), axis=0)
+    return float(np.sqrt(moved)), float(np.sqrt(size))
+
+
+def _each_block(run: Callable[[int], Any], n: int) -> list[Any]:
+    return list(shared(run, range(0, n, COLUMNS)))
 
 
 def shared(run: Callable[[int], Any], starts: Iterable[int]) -> Iterator[Any]:
     """Yield what a function gives of each start, in order, by all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count(), initializer=in_thread) as pool:
         yield from pool.map(run, starts)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.features import normalised
 from mmclust.core.io import read_array, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 Array = np.ndarray[Any, Any]
@@ -168,6 +169,28 @@ def score_disjoint(
             subset.append(any(each in text for each in names))
             exact.append(text in names)
     return {"disjoint_subset": _mean(subset), "disjoint_exact": _mean(exact)}
+
+
+def disjoint_cosine(
+    found: Mapping[int, Sequence[str]],
+    matched: Mapping[int, str],
+    embed: Callable[[list[str]], Array],
+) -> float | None:
+    """Return the mean cosine of :func:`disjoint_keywords` with the matched class.
+
+    Of the units joined by ", " and the class's name, in lower case, blanks for
+    underscores; ``embed`` gives the rows of n texts. None where no cluster has a class.
+    """
+    texts = [
+        text.lower()
+        for cluster, name in matched.items()
+        if name
+        for text in (", ".join(found.get(cluster, ())), name.replace("_", " "))
+    ]
+    if not texts:
+        return None
+    rows = normalised(np.asarray(embed(texts), np.float64))
+    return float((rows[::2] * rows[1::2]).sum(axis=1).mean())
 
 
 def centres_of(features: Array, labels: Array) -> tuple[Array, Array]:

@@ -188,6 +188,11 @@ DEFINITIONS = {
         "all of (exact), the five commonest words that no other cluster has among its "
         "own, joined by commas; case and underscores aside (Stephan et al., EACL 2024)"
     ),
+    "disjoint-cosine-1": (
+        "over clusters matched to a class: the cosine of the class's name with the "
+        "same words, joined by commas, as the run's first sentence encoder embeds both "
+        "(Stephan et al., EACL 2024)"
+    ),
     "internal-2": (
         "silhouette (Rousseeuw 1987) on a seeded sample of at most 2,000 images; "
         "davies_bouldin (1979, lower is better) and calinski_harabasz (1974) on all; "

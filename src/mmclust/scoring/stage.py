@@ -16,6 +16,7 @@ from mmclust.core.labels import HIDDEN, Labels, read_labels
 from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
+from mmclust.core.types import Fitted
 from mmclust.core.workers import in_order
 from mmclust.scoring.clustering import (
     COUNTED,
@@ -26,7 +27,7 @@ from mmclust.scoring.clustering import (
     score_runs,
 )
 from mmclust.scoring.intervals import adjusted, beside, scores_of
-from mmclust.scoring.names import score_disjoint, score_names
+from mmclust.scoring.names import disjoint_cosine, score_disjoint, score_names
 from mmclust.scoring.record import (
     Key,
     Record,
@@ -43,7 +44,7 @@ from mmclust.scoring.references import rank_correlations, reference_scores
 from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mmclust.core.features import Features
@@ -129,7 +130,10 @@ def score_benchmark(
     figures = _figures(benchmark, params, every, workers)
     names = root / "data/clusters" / benchmark / "names" / f"{main.encoder}.parquet"
     record = Record(
-        (*_rows(params, every, figures, why), *_name_scores(names, main, method))
+        (
+            *_rows(params, every, figures, why),
+            *_name_scores(names, main, method, _sentences(params, benchmark)),
+        )
     )
     references = _references(benchmark, params, root, record, free)
     paths = [
@@ -417,7 +421,22 @@ def _primary(runs: list[Clustering], params: Params) -> Clustering:
     return next((c for c in first if c.view == "concat"), first[0])
 
 
-def _name_scores(path: Path, runs: Runs, method: Clustering) -> list[Score]:
+def _sentences(params: Params, benchmark: str) -> Callable[[list[str]], Any] | None:
+    """Return what the first sentence encoder of the run makes of texts, if any is."""
+    for name in params.encoders:
+        made = params.instance("encoders", name, benchmark)
+        if made.plugin == "sbert":
+            encode = made.module.encode_captions
+            return partial(encode, params=made.options, fitted=Fitted(), device="cpu")
+    return None
+
+
+def _name_scores(
+    path: Path,
+    runs: Runs,
+    method: Clustering,
+    sentences: Callable[[list[str]], Any] | None,
+) -> list[Score]:
     """Score the keywords, and the nouns where there are any, of the main method."""
     if not len(runs.seen):
         return []
@@ -440,11 +459,20 @@ def _name_scores(path: Path, runs: Runs, method: Clustering) -> list[Score]:
             f"keywords_{metric}": value
             for metric, value in score_disjoint(names, matched).items()
         }
+        if sentences is not None:
+            cosine = disjoint_cosine(names, matched, sentences)
+            scored["keywords_disjoint_cosine"] = cosine
     return [
         Score(runs.encoder, method.view, method.clusterer, metric, value, k=method.k,
-              n_seeds=1, definition="disjoint-1" if "disjoint" in metric else "names-2")
+              n_seeds=1, definition=_definition(metric))
         for metric, value in scored.items()
     ]  # fmt: skip
+
+
+def _definition(metric: str) -> str:
+    if metric.endswith("_cosine"):
+        return "disjoint-cosine-1"
+    return "disjoint-1" if "disjoint" in metric else "names-2"
 
 
 def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
