@@ -42,7 +42,7 @@ def require_comparable(features: Array, method: str, cost: float = 1) -> None:
             expected=f"at most {int((_MOST / cost / d) ** 0.5):,} rows of {d:,} "
             "features",
             found=f"{n:,} rows",
-            do="take kmeans with a batch, or minibatch_kmeans; or cluster fewer rows",
+            do="take minibatch_kmeans, or cluster fewer rows",
         )
 
 
