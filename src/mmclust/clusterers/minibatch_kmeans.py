@@ -1,7 +1,7 @@
 """k-means on mini-batches, for features that memory does not hold (Sculley 2010).
 
 Features are read a batch at a time, where they lie. Batches are larger than the
-paper's, and of runs of rows from all over the file, since a file is read in pieces; each
+paper's, and of runs of rows from all over the file, since it is read in pieces; each
 start is tried on one batch, by k-means.
 
 Source: Sculley, Web-Scale k-Means Clustering, WWW 2010.
