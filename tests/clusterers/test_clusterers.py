@@ -1,12 +1,15 @@
 """Clusterers: right on easy cases, the same every time."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
+from mmclust.clusterers import dbscan
 from mmclust.clusterers import kmeans as kmeans_plugin
 from mmclust.clusterers._graph import (
     components,
@@ -67,6 +70,77 @@ def test_leading_eigenvectors_are_those_of_a_dense_solver():
         values = np.linalg.eigvalsh(affinity.toarray())[::-1][:9]
         assert vectors.T @ vectors == pytest.approx(np.eye(9), abs=1e-6)
         assert affinity @ vectors == pytest.approx(vectors * values, abs=1e-3)
+
+
+@pytest.mark.parametrize("held", [1, 60, 1 << 20])
+@pytest.mark.parametrize("seed", range(12))
+def test_dbscan_gives_the_labels_of_scikit_learn(seed, held, monkeypatch):
+    """Whatever block it holds at once; whole numbers lie on the radius itself."""
+    from sklearn.cluster import DBSCAN
+
+    monkeypatch.setattr(dbscan, "_NUMBERS", held)
+    rng = np.random.default_rng(seed)
+    n, d, least = (int(rng.integers(low, high)) for low, high in
+                   ((1, 200), (1, 12), (1, 9)))  # fmt: skip
+    whole = rng.integers(-2, 3, (n, d)), float(rng.integers(1, 4))
+    rows, eps = whole if seed % 2 else (rng.standard_normal((n, d)), d**0.5 * 0.6)
+    rows = rows.astype(np.float32)
+    found = dbscan.fit_predict(rows, 0, dbscan.Params(eps, least), seed=0)
+    expected = DBSCAN(eps=eps, min_samples=least).fit_predict(rows)
+    assert np.array_equal(found, expected)
+    assert found.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "most"),
+    [("spectral", 3_000_000, "1,048,576"), ("ward_graph", 3_000_000, "1,048,576"),
+     ("dbscan", 3_000_000, "1,482,910"), ("hdbscan", 100_000, "92,681")],
+)  # fmt: skip
+def test_what_would_take_hours_is_refused_at_once(name, n, most):
+    """With the number of rows that works; no row is looked at."""
+    rows = np.broadcast_to(np.float32(0.125), (n, 64))
+    with pytest.raises(MmclustError, match="would take hours") as caught:
+        run(name, rows, 10)
+    assert f"at most {most} rows of 64 features" in str(caught.value)
+
+
+def test_ward_along_a_graph_of_all_rows_is_plain_ward():
+    """With every other row among the neighbours there is nothing to leave out."""
+    features, _ = blobs(120, 7, spread=0.5)
+    for k in (2, 5, 40):
+        plain = run("agglomerative", features, k)
+        along = run("ward_graph", features, k, n_neighbors=119)
+        assert ari(contingency(plain, along)) == 1
+
+
+def merged(features, edges, k):
+    """Merge the two neighbouring clusters that add least to the squares within."""
+    groups = [{row} for row in range(len(features))]
+    while len(groups) > k:
+        costs = {}
+        for i, j in itertools.combinations(range(len(groups)), 2):
+            if any(edges[a, b] for a in groups[i] for b in groups[j]):
+                one, two = features[sorted(groups[i])], features[sorted(groups[j])]
+                share = len(one) * len(two) / (len(one) + len(two))
+                apart = one.mean(axis=0) - two.mean(axis=0)
+                costs[i, j] = share * float(apart @ apart)
+        i, j = min(costs, key=costs.__getitem__)
+        groups[i] |= groups.pop(j)
+    labels = np.empty(len(features), int)
+    for label, group in enumerate(groups):
+        labels[sorted(group)] = label
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ward_along_a_graph_merges_neighbours_only(seed):
+    """As brute force on the same graph."""
+    features = blobs(36, 4, d=3, spread=0.6, seed=seed)[0].astype(np.float64)
+    rows = features.astype(np.float32)
+    edges = neighbour_graph(rows, 5).toarray() > 0
+    assert connected_components(edges)[0] == 1
+    found = run("ward_graph", rows, 4, n_neighbors=5)
+    assert ari(contingency(merged(features, edges, 4), found)) == 1
 
 
 @pytest.mark.parametrize("name", known("clusterers"))

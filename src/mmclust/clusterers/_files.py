@@ -9,11 +9,13 @@ import numpy as np
 
 from mmclust.clusterers._runs import (
     BOTH,
+    Task,
     assign,
     auto_k,
     finds_k,
     require_several,
-    rows_for,
+    spool,
+    spooled,
     takes_both,
 )
 from mmclust.core.errors import MmclustError, some
@@ -24,7 +26,7 @@ from mmclust.core.features import (
     views_of,
 )
 from mmclust.core.instances import instance_of, parse_options
-from mmclust.core.io import read_array, read_ids, write_csv
+from mmclust.core.io import in_blocks, private, read_array, read_ids, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,19 +60,22 @@ def cluster_files(
     found = instance_of("clusterers", method, parse_options(options), "", "--set")
     views = _read_views({"image": image_features, "text": text_features})
     features = Features(views, {})
-    widest = view_of(features, views_of(features)[-1])
-    names = read_ids(ids, len(widest))
-    view = BOTH if takes_both(found) else views_of(features)[-1]
+    widest = views_of(features)[-1]
+    n = len(next(iter(views.values())))
+    names = read_ids(ids, n)
+    view = BOTH if takes_both(found) else widest
     if view == BOTH and len(views) == 1:
         raise MmclustError(
             f"{method} needs image and text features",
             found=f"{next(iter(views))} features alone",
             do=f"give --{'text' if 'image' in views else 'image'}-features, too",
         )
-    every = np.arange(len(widest))
-    rows = rows_for(features, view, found.options, every, every)
-    number, choice = _number(found, k, widest, seed)
-    labels, confidence = assign(found, rows, number, seed)
+    number, choice = _number(found, k, features, seed)
+    with private(out) as folder:  # the rows at unit norm lie there, and are mapped
+        task = Task(found, view, number, seed)
+        every = np.arange(n)
+        spool([task], features, every, every, folder)
+        labels, confidence = assign(found, spooled(folder, task), number, seed)
     columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
     if confidence is not None:
         columns["confidence"] = [f"{value:.4f}" for value in confidence]
@@ -81,20 +86,24 @@ def cluster_files(
 
 
 def _number(
-    method: Instance, k: int | str | None, rows: np.ndarray[Any, Any], seed: int
+    method: Instance, k: int | str | None, features: Features, seed: int
 ) -> tuple[int, Choice | None]:
     if finds_k(method):
         return 0, None
+    n = len(next(iter(features.views.values())))
     if k is None:
         raise MmclustError(
             f"{method.name} needs the number of clusters",
             where="--k",
-            expected=f"between 2 and {len(rows)}, or auto",
+            expected=f"between 2 and {n}, or auto",
             found="nothing",
         )
-    choice = auto_k(rows, seed, (), None) if k == "auto" else None
+    choice = None
+    if k == "auto":
+        rows = view_of(features, views_of(features)[-1])
+        choice = auto_k(rows, seed, (), None)
     number = choice.k if choice else int(k)
-    require_several(number, len(rows))
+    require_several(number, n)
     return number, choice
 
 
@@ -109,7 +118,10 @@ def _read_views(
         others = [len(other) for other in views.values()]
         check_features(array, path, others[0] if others else None)
         views[view] = np.asarray(array, np.float32)
-    empty = np.logical_and.reduce([~array.any(axis=1) for array in views.values()])
+    empty = np.logical_and.reduce([
+        np.concatenate([~part.any(axis=1) for part in in_blocks(array)])
+        for array in views.values()
+    ])  # fmt: skip
     if empty.any():
         rows = np.flatnonzero(empty)
         raise MmclustError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import generator
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
@@ -25,6 +26,24 @@ _LOOSE = 1e-3
 """Of the search for one that was missed."""
 _AWAY = 3.0
 """Subtracted from eigenvalues that are known, which puts them below all others."""
+_MOST = 1 << 46
+"""Products of two numbers that comparing rows may take: half an hour on one core."""
+
+
+def require_comparable(features: Array, method: str, cost: float = 1) -> None:
+    """Refuse more rows than can be compared two by two, before hours are spent.
+
+    ``cost``: of a pair, beside that of a product of all rows with all.
+    """
+    n, d = features.shape
+    if cost * n * n * d > _MOST:
+        raise MmclustError(
+            f"{method} compares every two rows, which would take hours",
+            expected=f"at most {int((_MOST / cost / d) ** 0.5):,} rows of {d:,} "
+            "features",
+            found=f"{n:,} rows",
+            do="take minibatch_kmeans, or cluster fewer rows",
+        )
 
 
 def neighbour_graph(features: Array, n_neighbors: int) -> Any:
@@ -36,6 +55,7 @@ def neighbour_graph(features: Array, n_neighbors: int) -> Any:
     """
     from scipy.sparse import csr_array
 
+    require_comparable(features, "A graph of nearest neighbours")
     n = len(features)
     wanted = min(n_neighbors, n - 1)
     columns = nearest_neighbors(features, wanted).ravel()

@@ -162,7 +162,7 @@ def run_tasks(
 
 def _run_one(folder: Path, seed: int, task: Task) -> tuple[Array, Array | None]:
     purpose = (task.method.name, task.view, task.k, task.seed)
-    rows = _spooled(folder, task)
+    rows = spooled(folder, task)
     return assign(task.method, rows, task.k, derive(seed, *purpose))
 
 
@@ -190,7 +190,8 @@ def spool(
     return {view: read_array(folder / f"{view}.npy") for view in views}
 
 
-def _spooled(folder: Path, task: Task) -> Rows:
+def spooled(folder: Path, task: Task) -> Rows:
+    """Return a task's rows, mapped, from where :func:`spool` wrote them."""
     if task.view == BOTH:
         return read_array(folder / "image.npy"), read_array(folder / "text.npy")
     rows, fit = (folder / f"{task.data}{end}" for end in (".npy", ".fit.npy"))

@@ -60,7 +60,8 @@ def agglomerate(
 
     A zero row is at cosine distance 1 from all others. With ``n_neighbors`` clusters
     merge only along the graph of so many neighbours, in memory that grows with n,
-    else any two, with n².
+    else any two, with n². Parts of a graph that no edge joins are joined where they
+    are nearest.
     """
     require_k(n_clusters, len(features))
     if linkage == "ward" and metric != "euclidean":
@@ -76,11 +77,13 @@ def agglomerate(
             where="agglomerative clustering",
             expected=f"at most {MOST_ROWS:,} rows, or n_neighbors",
             found=f"{len(features):,} rows",
-            do="set n_neighbors (10, say) among the clusterer's options: clusters "
-            "then merge along the neighbour graph only, which is another method",
+            do="take ward_graph, or set n_neighbors among the clusterer's options: "
+            "clusters then merge along the neighbour graph only, another method",
         )
     if len(features) == 1:
         return np.zeros(1, np.int32)
+    import warnings
+
     from sklearn.cluster import AgglomerativeClustering
 
     graph = None if n_neighbors is None else neighbour_graph(features, n_neighbors)
@@ -90,7 +93,10 @@ def agglomerate(
     model = AgglomerativeClustering(
         n_clusters, linkage=linkage, metric=metric, connectivity=graph
     )
-    return np.asarray(model.fit_predict(rows), np.int32)
+    with warnings.catch_warnings():
+        # A graph in parts is a result, not an accident.
+        warnings.filterwarnings("ignore", message=".*connected components")
+        return np.asarray(model.fit_predict(rows), np.int32)
 
 
 def _cosine_distances(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -3,25 +3,36 @@
 The defaults are those of the text-guided course protocol: eps 0.5, min_samples 10,
 Euclidean distance. On rows at unit norm a distance of 0.5 is a cosine of 0.875.
 
+Every two rows are compared once, a block at a time, and what is near is used at once:
+memory grows with n, whatever the radius holds. Labels are scikit-learn's: clusters by
+their first core, and a row at the edge of several in the first of them.
+
 Source: Ester et al., A Density-Based Algorithm for Discovering Clusters, KDD 1996.
+
+Shapes: n rows; d features.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
+from mmclust.clusterers._graph import require_comparable
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
+from mmclust.kernels.nearest_centroids import rounding, squared_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Array = np.ndarray[Any, Any]
 
 DETERMINISTIC = True
 FINDS_K = True
 
-MOST_NEIGHBOURS = 1 << 29
-"""Neighbours within eps that are held, in all: 4 GiB."""
-_BLOCK = 2048
+_NUMBERS = 1 << 24
+"""Distances held at once: 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +46,86 @@ class Params:
 
 
 def fit_predict(
-    features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
-) -> np.ndarray[Any, Any]:
+    features: Array, n_clusters: int, params: Params, *, seed: int
+) -> Array:
     """Cluster float32 (n, d) into int32 (n,); -1 is noise; k is not used."""
     del seed, n_clusters
-    from sklearn.cluster import DBSCAN
+    require_comparable(features, "DBSCAN", cost=0.5)
+    rows = np.ascontiguousarray(features, np.float32)
+    n = len(rows)
+    sizes = np.ones(n, np.int64)  # a row is its own neighbour
+    component = np.arange(n)
+    waiting = [np.zeros((2, 0), np.int64)]
+    for i, j in _near(rows, params.eps):
+        sizes += np.bincount(i, minlength=n)
+        sizes += np.bincount(j, minlength=n)
+        # Who is no core by now has few neighbours so far, and its pairs can wait.
+        core = sizes >= params.min_samples
+        both = core[i] & core[j]
+        component = _joined(component, i[both], j[both])
+        waiting.append(np.stack([i[~both], j[~both]]))
+    core = sizes >= params.min_samples
+    i, j = np.concatenate(waiting, axis=1)
+    both = core[i] & core[j]
+    component = _joined(component, i[both], j[both])
+    return _labels(component, core, i[~both], j[~both])
 
-    if len(features) ** 2 > MOST_NEIGHBOURS:
-        _refuse_dense(features, params.eps)
-    model = DBSCAN(eps=params.eps, min_samples=params.min_samples)
-    return np.asarray(model.fit_predict(features), np.int32)
+
+def _near(rows: Array, eps: float) -> Iterator[tuple[Array, Array]]:
+    """Yield all pairs within the radius, i < j, of some rows i after others.
+
+    Where rounding may put a pair on either side, its distance is computed again.
+    """
+    n, d = rows.shape
+    squares = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    lengths = np.sqrt(squares)
+    off = 3 * rounding(d, (lengths + lengths.max(initial=0)) ** 2, np.float32)
+    half = (squares / 2).astype(np.float32)
+    size = max(_NUMBERS // max(n, 1), 1)
+    for start in range(0, n, size):
+        part = slice(start, start + size)
+        scores = rows[part] @ rows[start:].T
+        scores -= half[start:]
+        bar = (squares[part] - eps**2) / 2
+        close = ~(scores < (bar - off[part]).astype(np.float32)[:, None])
+        i, j = np.divmod(np.flatnonzero(close), close.shape[1])
+        later = i < j
+        i, j = i[later], j[later]
+        kept = scores[i, j] > (bar + off[part])[i]
+        i, j = i + start, j + start
+        open_ = np.flatnonzero(~kept)
+        far = squared_distances(rows, i[open_], rows, j[open_])
+        kept[open_] = far <= eps**2
+        yield i[kept], j[kept]
 
 
-def _refuse_dense(features: np.ndarray[Any, Any], eps: float) -> None:
-    """Count neighbours block by block before scikit-learn lists them all."""
-    squares = np.einsum("ij,ij->i", features, features)
-    total = 0
-    for start in range(0, len(features), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        apart = squares[rows, None] + squares - 2 * (features[rows] @ features.T)
-        total += int(np.count_nonzero(apart <= eps**2))
-        if total > MOST_NEIGHBOURS:
-            raise MmclustError(
-                "DBSCAN's radius holds more neighbours than fit into 4 GiB",
-                where="clusterers.dbscan.eps",
-                expected=f"at most {MOST_NEIGHBOURS // len(features):,} neighbours "
-                "per row on average",
-                found=f"{total:,} in the first {start + _BLOCK:,} rows at eps {eps}",
-                do="lower eps; with so many neighbours all would be one cluster",
-            )
+def _joined(component: Array, i: Array, j: Array) -> Array:
+    """Return the component of each row, int (n,), with some pairs joined."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    a, b = component[i], component[j]
+    apart = a != b
+    a, b = a[apart], b[apart]
+    if not len(a):
+        return component
+    n = len(component)
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
+    found: Array = connected_components(graph, directed=False)[1]
+    return np.asarray(found[component])
+
+
+def _labels(component: Array, core: Array, i: Array, j: Array) -> Array:
+    """Give clusters numbers by their first core: int32 (n,).
+
+    ``i``, ``j`` are pairs within the radius of which one at most is a core.
+    """
+    n = len(core)
+    _, first, own = np.unique(component[core], return_index=True, return_inverse=True)
+    labels = np.full(n, len(first), np.int64)
+    labels[core] = np.argsort(np.argsort(first))[own]
+    inner, outer = np.concatenate([i, j]), np.concatenate([j, i])
+    some = core[inner]
+    np.minimum.at(labels, outer[some], labels[inner[some]])
+    labels[labels == len(first)] = -1
+    return labels.astype(np.int32)

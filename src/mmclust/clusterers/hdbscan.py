@@ -14,10 +14,14 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
+from mmclust.clusterers._graph import require_comparable
 from mmclust.core.params import Positive  # noqa: TC001
 
 DETERMINISTIC = True
 FINDS_K = True
+
+_COST = 128
+"""Of a pair of rows in its trees, beside a product of matrices: measured, rounded."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ def fit_predict(
     from sklearn.cluster import HDBSCAN
 
     n = len(features)
+    require_comparable(features, "HDBSCAN", cost=_COST)
     if max(params.min_cluster_size, params.min_samples or 0) > n:
         return np.full(n, -1, np.int32), np.zeros(n, np.float32)
     model = HDBSCAN(

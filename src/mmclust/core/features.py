@@ -10,8 +10,10 @@ import numpy as np
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import (
     file_digest,
+    in_blocks,
     read_array,
     read_record,
+    release,
     require_file,
     write_array,
     write_blocks,
@@ -231,7 +233,8 @@ def check_features(
             found=f"{len(array)} rows",
         )
     # A sum per row is finite only if every value is: no boolean copy of the array.
-    finite = np.isfinite(array.sum(axis=1, dtype=np.float64))
+    sums = [part.sum(axis=1, dtype=np.float64) for part in in_blocks(array)]
+    finite = np.isfinite(np.concatenate(sums))
     if skipped is not None:
         finite[skipped] = True
     if not finite.all():
@@ -289,8 +292,18 @@ def write_view(
     width = sum(features.views[name].shape[1] for name in names)
     step = max(_NUMBERS // width, 1)
     parts = (rows[start : start + step] for start in range(0, len(rows), step))
-    blocks = (view_of(features, view, part) for part in parts)
+    blocks = (_let_go(features, view, part) for part in parts)
     write_blocks(path, np.dtype(np.float32), (len(rows), width), blocks)
+
+
+def _let_go(
+    features: Features, view: str, rows: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Return :func:`view_of` some rows, and let go of what was read of their files."""
+    found = view_of(features, view, rows)
+    for array in features.views.values():
+        release(array)
+    return found
 
 
 def views_of(features: Features) -> list[str]:

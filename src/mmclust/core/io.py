@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import io
 import json
+import mmap
 import os
 import re
 import secrets
@@ -397,6 +398,25 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
             found="an archive, saved by numpy.savez",
         )
     return array
+
+
+def release(array: np.ndarray[Any, Any]) -> None:
+    """Let go of the memory that holds what was read of a mapped file."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def in_blocks(
+    array: np.ndarray[Any, Any], numbers: int = 1 << 22
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield some rows at a time; of a mapped file, what was read is let go."""
+    step = max(numbers // max(array[:1].size, 1), 1)
+    for start in range(0, len(array), step):
+        yield array[start : start + step]
+        release(array)
 
 
 def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:

@@ -95,6 +95,8 @@ KNOWN: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
             "agglomerative",
             {"linkage": "average", "metric": "cosine"},
         ),
+        # Ward's along the graph of 10 neighbours, for any number of rows.
+        "ward_graph": ("agglomerative", {"n_neighbors": 10}),
     },
     "heads": {
         # The baseline of TAC (ICML 2024): what the papers call CLIP (k-means).
