@@ -42,6 +42,7 @@ from mmclust.kernels.cooccurrence import occurrences, vectors
 from mmclust.scoring.columns import read_list
 from mmclust.scoring.intervals import Sampled, compared_rows
 from mmclust.scoring.record import (
+    CORRELATION,
     FLOORS,
     Record,
     Score,
@@ -72,7 +73,7 @@ NO_WORD = "the captions hold no word of the categories"
 MAE = "concreteness_prediction_mae"
 MEANS = {
     "nmi": ("categorization", "ignore_unknown", "v_measure_score"),
-    "r": ("concreteness", "", "prediction_correlation_over_10"),
+    "r": ("concreteness", "", CORRELATION),
     "mas": ("association", "", "mas"),
 }
 """What DVC lists: view, method and metric of each."""

@@ -28,6 +28,7 @@ from mmclust.scoring.clustering import (
 from mmclust.scoring.intervals import adjusted, beside, scores_of
 from mmclust.scoring.names import score_disjoint, score_names
 from mmclust.scoring.record import (
+    HEADLINES,
     Key,
     Record,
     Score,
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-HEADLINES = ("acc", "nmi", "ari")
-"""The metrics that DVC lists, and by which the best method is found."""
+MEANS = HEADLINES["score"][:1]
+"""What DVC lists of heads and of the primary method; the record has the rest."""
 PAIRS = (("text", "image"), ("concat", "image"), ("concat", "text"))
 """Views of one encoder that are compared: each, and the one it is held against."""
 WORTH_A_PROCESS = 50_000_000
@@ -114,7 +115,7 @@ def score_benchmark(
     -------
     record
         Every number. A method is compared with the baseline, with the same method on
-        other views (:data:`PAIRS`) and, by each of :data:`HEADLINES`, with the best
+        other views (:data:`PAIRS`) and, by each of its headlines, with the best
         method.
     paths
         What was written: the record, its means, the curve over k, the confusion
@@ -306,7 +307,7 @@ def _rows(
             for s in scores_of(ordered, key, n_seeds=n_seeds, baseline=other)
         ]
     first = [
-        replace(s, note=why[s.key]) if s.metric == HEADLINES[0] and s.key in why else s
+        replace(s, note=why[s.key]) if s.metric == MEANS[0] and s.key in why else s
         for s in adjusted(first)
     ]
     views = adjusted(
@@ -340,7 +341,7 @@ def _against_best(
     The best is chosen by these very scores, so that its lead is a little flattered.
     """
     found: list[Score] = []
-    for metric in HEADLINES if first else ():
+    for metric in HEADLINES["score"] if first else ():
         rows = [score for score in first if score.metric == metric]
         best = max(rows, key=lambda score: score.mean or 0.0).key
         found += adjusted(
@@ -385,7 +386,7 @@ def _means(
     names = [key[2] for key in shown]
     return {
         key[2] if names.count(key[2]) == 1 else f"{key[1]}.{key[2]}": {
-            metric: record.mean(key, metric) for metric in HEADLINES
+            metric: record.mean(key, metric) for metric in MEANS
         }
         for key in shown
     }
