@@ -63,7 +63,7 @@ def test_workers_do_not_matter(clustered, monkeypatch):
     monkeypatch.setattr("mmclust.scoring.stage.WORTH_A_PROCESS", 0)
     score_benchmark("tiny", params(), clustered, workers=2)
     assert [path.read_bytes() for path in paths if path.is_file()] == alone
-    assert len(alone) == 7
+    assert len(alone) == 8
 
 
 def test_all_methods_against_the_baseline(clustered):

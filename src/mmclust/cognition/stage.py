@@ -52,6 +52,7 @@ from mmclust.scoring.record import (
     write_csv,
     write_means,
 )
+from mmclust.scoring.resamples import write_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,6 +164,8 @@ def score_models(params: Params, root: Path) -> Record:
             if old.name.removesuffix(".csv") not in models:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
     write(path_of(root, "cognition", benchmark), record)
+    figures = {(m, *at): f for m, of in scored.items() for at, f in of.parts.items()}
+    write_resamples(root, "cognition", benchmark, figures, params.seed)
     means = {
         model: {
             name: record.mean((model, *key[:2]), key[2]) for name, key in MEANS.items()

@@ -41,6 +41,7 @@ from mmclust.scoring.record import (
     write_means,
 )
 from mmclust.scoring.references import rank_correlations, reference_scores
+from mmclust.scoring.resamples import write_resamples
 from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def score_benchmark(
     paths
         What was written: the record, its means, the curve over k, the confusion
         matrix, the outcome of each image, the scores of each seed, those of heads
-        without labels, and the references.
+        without labels, the references, and resamples.
     """
     every = _read_all(benchmark, params, root, reveal=False)
     main = next(runs for runs in every if runs.encoder == params.model.encoder)
@@ -143,6 +144,8 @@ def score_benchmark(
         path_of(root, "cluster", benchmark),
         path_of(root, "reference", benchmark),
     ]
+    drawn = {key: (params.seed, r.image_ids) for r in every for key in r.main()}
+    paths.append(write_resamples(root, "score", benchmark, figures, drawn))
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
