@@ -124,8 +124,9 @@ def diff_legend(diff: Diff) -> str:
             "or queries; interval and p count these and the seeds."
         )
     if apart:
+        some = f"{_of_all(apart, paired)} not" if paired else "No row is"
         told += (
-            f" {_of_all(apart, paired)} not paired, as a side has other images or "
+            f" {some} paired, as a side has other images or "
             "keeps no resamples: these count as independent, so that on the same "
             "images the interval is too wide."
         )
