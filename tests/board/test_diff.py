@@ -7,11 +7,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from mmclust.board.diff import compare, interval, p_of
 from mmclust.board.tables import diff_csv, diff_json, diff_markdown, verdict
 from mmclust.core.errors import MmclustError
+from mmclust.scoring.intervals import Sampled
 from mmclust.scoring.record import Score
+from mmclust.scoring.resamples import write_resamples
 from tests.board.boards import SCORES, Board, git, score, scores
 
 SUMMARY = "data/benchmarks/toy.json"
@@ -85,6 +88,43 @@ def test_what_moved_is_listed_and_the_rest_is_counted(board):
     assert "vanished: toy: hog image gone" in text
     assert "ward" not in text
     assert "ward" in diff_markdown(diff, every=True)
+
+
+def test_the_same_images_are_paired(board):
+    """By what both keep of the same resamples, if they do; else as independent."""
+    rng, kept = np.random.default_rng(0), "metrics/details/resamples/score/toy.csv"
+    drawn = 0.5 + 0.05 * rng.standard_normal((100, 1))
+    sides = {}
+    for mean, wobble in ((0.5, 0.0), (0.53, 0.01)):
+        moved = drawn + mean - 0.5 + wobble * rng.standard_normal((100, 1))
+        acc = Sampled(np.array([mean]), moved, 400)
+        key = ("hog", "image", "kmeans")
+        write_resamples(board.root, "score", "toy", {key: {"acc": acc}}, "images")
+        sides[mean] = {SCORES: [score(mean, sd=None, n_seeds=1)],
+                       kept: (board.root / kept).read_bytes()}  # fmt: skip
+    board.commit(sides[0.5])
+    board.write(sides[0.53])
+    board.lock()
+    diff = compare(board.root)
+    (change,) = diff.of("moved")
+    lines = [side[kept].decode().splitlines()[1] for side in sides.values()]
+    one, other = (np.array(line.split(",")[-1].split(), float) for line in lines)
+    sd = np.std((other - one) * 1e-5, ddof=1)
+    assert change.paired
+    assert change.high - change.diff == pytest.approx(t.ppf(0.975, 99) * sd, rel=1e-6)
+    assert change.p == pytest.approx(2 * t.sf(0.03 / sd, 99), rel=0.01)
+    assert "The row is paired" in diff_markdown(diff)
+    assert json.loads(diff_json(diff))["rows"][0]["paired"] is True
+    board.write({kept: sides[0.53][kept].replace(b",400,", b",400,other")})
+    diff = compare(board.root)
+    (change,) = diff.of("within")
+    assert not change.paired
+    assert change.high - change.diff == pytest.approx(math.hypot(0.1, 0.1))
+    (board.root / kept).unlink()
+    assert compare(board.root).of("within")
+    board.write({kept: b"nothing"})
+    with pytest.raises(MmclustError, match="no resamples of scores"):
+        compare(board.root)
 
 
 def test_formats_hold_the_same(board):

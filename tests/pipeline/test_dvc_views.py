@@ -1,7 +1,6 @@
 """What DVC shows of a run can be read: metrics, their differences, experiments.
 
-On the metrics of the default run as they are committed; before they are, on metrics of
-the same names.
+On the metrics of the default run as they are committed.
 """
 
 import json
@@ -12,14 +11,12 @@ import sys
 import pytest
 import yaml
 
-from mmclust.scoring.record import FLOORS, write_means
 from tests.board.boards import ENVIRONMENT, git
 from tests.conftest import ROOT
 
 STAGES = ("score", "retrieve", "cognition", "grounding")
 WIDTH, NUMBERS, ROWS = 120, 200, 130
-PARAMS, METRICS, HEADLINES = 12, 36, 12
-IS_RECORDED = (ROOT / "metrics/details").is_dir()
+PARAMS, METRICS = 12, 16
 
 
 def dvc(root, *arguments):
@@ -31,36 +28,6 @@ def dvc(root, *arguments):
     return done.stdout
 
 
-def write_metrics(root, params):
-    """Write the means of a run by its names: what each stage lists for DVC."""
-    model, metrics = params["model"], root / "metrics"
-    methods = [*model["heads"], *model["clusterers"]]
-    means = {
-        "score": {
-            name: {m: {"acc": 0.6102, "nmi": 0.4813, "ari": 0.3504}
-                   for m in methods if m not in FLOORS}
-            for name in model["benchmarks"]
-        },
-        "retrieve": {
-            name: {e: {"t2i_r1": 0.1234, "rsum": 212.3456}
-                   for e in params["retrieval"]["encoders"]}
-            for name in params["retrieval"]["benchmarks"]
-        },
-        "cognition": {
-            params["learning"]["benchmark"]: {
-                m: {"nmi": 0.3586, "r": 0.5328, "mas": 44.9132} for m in params["words"]
-            }
-        },
-        "grounding": {
-            name: {params["grounding"]["model"]: {"f1": 0.2931}}
-            for name in params["grounding"]["benchmarks"]
-        },
-    }  # fmt: skip
-    for stage, benchmarks in means.items():
-        for name, files in benchmarks.items():
-            write_means(metrics / stage / name, files)
-
-
 @pytest.fixture
 def repo(tmp_path):
     """The project's metrics, params and pipeline in a repository of their own."""
@@ -68,15 +35,10 @@ def repo(tmp_path):
     shutil.copytree(ROOT / ".dvc", root / ".dvc",
                     ignore=shutil.ignore_patterns("cache", "tmp"))  # fmt: skip
     shutil.copy(ROOT / "params.yaml", root)
-    if IS_RECORDED:
-        shutil.copytree(ROOT / "metrics", root / "metrics")
-        for name in ("dvc.yaml", "dvc.lock", "data/sources.yaml"):
-            (root / name).parent.mkdir(exist_ok=True)
-            shutil.copy(ROOT / name, root / name)
-    else:
-        write_metrics(root, yaml.safe_load((root / "params.yaml").read_text()))
-        shown = {"metrics": [f"metrics/{stage}" for stage in STAGES]}
-        (root / "dvc.yaml").write_text(yaml.safe_dump(shown))
+    shutil.copytree(ROOT / "metrics", root / "metrics")
+    for name in ("dvc.yaml", "dvc.lock", "data/sources.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "x")
@@ -118,7 +80,7 @@ def test_differences_are_few(repo):
 
 
 def test_experiments_have_few_columns(repo):
-    """One of `-S model.k=43`: its param, and the means; of ACC alone where asked."""
+    """One of `-S model.k=43`: its param, and ACC of the methods worth a column."""
     shown = {"metrics": [f"metrics/{stage}" for stage in STAGES]}
     shown |= {"params": ["params.yaml"]}
     (repo / "dvc.yaml").write_text(yaml.safe_dump(shown))  # without deps to be there
@@ -133,12 +95,9 @@ def test_experiments_have_few_columns(repo):
     git(repo, "checkout", "-q", ".")
     rows = json.loads(dvc(repo, "exp", "show", "--json"))
     assert "k43" in json.dumps(rows)
-    shown = ["exp", "show", "--only-changed", "--csv"]
-    for more, most in (([], METRICS), (["--drop", ".*(nmi|ari)"], HEADLINES)):
-        heads = dvc(repo, *shown, *more).splitlines()[0].split(",")
-        params = [head for head in heads if "model" in head or "params.yaml" in head]
-        means = [head for head in heads if head.startswith("metrics/score/")]
-        assert 1 <= len(params) <= PARAMS
-        assert 3 <= len(means) <= most
-        assert not [head for head in heads if head.startswith("metrics/")
-                    and head not in means]  # fmt: skip
+    heads = dvc(repo, "exp", "show", "--only-changed", "--csv").splitlines()[0]
+    params = [h for h in heads.split(",") if "model" in h or "params.yaml" in h]
+    means = [h for h in heads.split(",") if h.startswith("metrics/")]
+    assert 1 <= len(params) <= PARAMS
+    assert 3 <= len(means) <= METRICS
+    assert all(head.startswith("metrics/score/") for head in means)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.scoring.record import LOWER_IS_BETTER
+from mmclust.scoring.record import CORRELATION, HEADLINES, LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
 FEWEST_WORDS = 30
 """Of a correlation that is a headline."""
-CORRELATION = "prediction_correlation_over_10"
-"""The one that DVC lists, too: over words seen more than ten times."""
-HEADLINES: dict[str, tuple[str, ...]] = {
-    "score": ("acc", "nmi", "ari"),
-    "retrieve": ("rsum", "t2i_r1", "i2t_r1"),
-    "cognition": ("v_measure_score", CORRELATION, "mas"),
-    "grounding": ("f1",),
-    "cluster": (),
-}
-"""Of each stage; the first of a method's goes before the others."""
 
 
 def is_headline(stage: str, score: Score, record: Record) -> bool:

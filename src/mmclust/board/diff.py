@@ -1,16 +1,19 @@
 """Two sides of a change, number by number: what moved by more than its noise.
 
-Each side is a run of the whole pipeline, and its record holds no image by itself: the
-two cannot be paired. So the sides count as independent. With each mean's 95 % interval
-as recorded (images and seeds), the interval of the difference adds the squares of the
-arms that point at each other (Newcombe 1998; Zou and Donner 2008):
+Each side is a run of the whole pipeline. Where both scored the same images (words,
+queries), they are paired as two methods of one run are: the record keeps resamples of
+headline scores for it (:mod:`mmclust.scoring.resamples`).
+
+Other numbers count as independent. With each mean's 95 % interval as recorded (images
+and seeds), the interval of the difference adds the squares of the arms that point at
+each other (Newcombe 1998; Zou and Donner 2008):
 
     low  = diff - sqrt((after - after_low)^2 + (before_high - before)^2)
     high = diff + sqrt((after_high - after)^2 + (before - before_low)^2)
 
 p is that of a normal whose 95 % arm towards zero has this length, so that it is below
-.05 exactly where the interval leaves out zero. Both sides on the same images, or with
-the same seeds, vary together: their difference is surer than this says.
+.05 exactly where the interval leaves out zero. Sides on the same images vary together:
+where resamples are missing, their difference is surer than this says.
 """
 
 from __future__ import annotations
@@ -36,12 +39,14 @@ from mmclust.board.history import (
 )
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.yaml_file import maker, md5
+from mmclust.scoring.resamples import FOLDER, between, parse_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from mmclust.scoring.record import Score
+    from mmclust.scoring.resamples import Resamples
 
 SMALLEST_P = 1e-4
 Z = 1.959964
@@ -74,6 +79,7 @@ class Change:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    paired: bool = False  # over the same resampled images, words or queries
 
     @property
     def score(self) -> Score:
@@ -160,8 +166,9 @@ def compare(
     _require_common(reader, before, after)
     _require_metrics(reader, sides, metrics)
     old, new = (_numbers(reader, side.commit, metrics) for side in sides)
+    drawn = [_resamples(reader, side.commit) for side in sides]
     changes = [
-        _change(place, old.get(place), new.get(place))
+        _change(place, old.get(place), new.get(place), [d.get(place) for d in drawn])
         for place in dict.fromkeys([*old, *new])
     ]
     return Diff(
@@ -232,7 +239,26 @@ def _numbers(reader: Reader, commit: str, metrics: Sequence[str]) -> dict[Place,
     return found
 
 
-def _change(place: Place, before: Score | None, after: Score | None) -> Change:
+def _resamples(reader: Reader, commit: str) -> dict[Place, Resamples]:
+    """Return what is kept of each headline score's resamples on one side."""
+    under = f"{RECORDS}{FOLDER}/"
+    found: dict[Place, Resamples] = {}
+    for path in reader.tree(commit):
+        if path.startswith(under) and path.endswith(".csv"):
+            stage, benchmark = path.removeprefix(under).removesuffix(".csv").split("/")
+            where = f"{path} of {shown(commit)}"
+            every = parse_resamples(reader.file(commit, path) or b"", where)
+            for (key, metric), each in every.items():
+                found[stage, benchmark, *key, metric] = each
+    return found
+
+
+def _change(
+    place: Place,
+    before: Score | None,
+    after: Score | None,
+    drawn: Sequence[Resamples | None],
+) -> Change:
     stage, benchmark = place[:2]
     if before is None or after is None:
         kind = "appeared" if before is None else "vanished"
@@ -247,11 +273,13 @@ def _change(place: Place, before: Score | None, after: Score | None) -> Change:
     if ends is None:
         kind = "equal" if diff == 0 else "unsure"
         return Change(stage, benchmark, before, after, kind, diff)
-    low, high = ends
-    p = p_of(diff, low, high)
+    paired = between(before, after, *drawn)
+    (low, high), p = paired or (ends, p_of(diff, *ends))
     same = (before.mean, before.low, before.high) == (after.mean, after.low, after.high)
     kind = "equal" if same else "moved" if low > 0 or high < 0 else "within"
-    return Change(stage, benchmark, before, after, kind, diff, low, high, p)
+    return Change(
+        stage, benchmark, before, after, kind, diff, low, high, p, paired is not None
+    )
 
 
 def interval(before: Score, after: Score) -> tuple[float, float] | None:

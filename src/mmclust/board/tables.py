@@ -114,14 +114,29 @@ def diff_sentences(diff: Diff) -> list[str]:
 
 def diff_legend(diff: Diff) -> str:
     """Say what the columns mean, and how sure they are."""
-    n = diff.counts()
-    compared = n["moved"] + n["within"] + n["equal"]
-    return (
-        f"Before: {diff.base}; after: {diff.head}. The two are runs apart and count as "
-        "independent: the interval adds what both records say of images and seeds, "
-        "which on the same images is more than there is. p is of each row alone; "
-        f"{compared} were compared."
-    )
+    compared = diff.of("moved", "within", "equal")
+    paired = sum(change.paired for change in compared)
+    apart = len(compared) - paired
+    told = f"Before: {diff.base}; after: {diff.head}."
+    if paired:
+        told += (
+            f" {_of_all(paired, apart)} paired: both sides on the same images, words "
+            "or queries; interval and p count these and the seeds."
+        )
+    if apart:
+        some = f"{_of_all(apart, paired)} not" if paired else "No row is"
+        told += (
+            f" {some} paired, as a side has other images or "
+            "keeps no resamples: these count as independent, so that on the same "
+            "images the interval is too wide."
+        )
+    return f"{told} p is of each row alone; {len(compared)} were compared."
+
+
+def _of_all(n: int, others: int) -> str:
+    if not others:
+        return "All rows are" if n > 1 else "The row is"
+    return f"{_rows(n)} {'is' if n == 1 else 'are'}"
 
 
 def diff_markdown(diff: Diff, *, every: bool = False) -> str:
@@ -162,7 +177,7 @@ def diff_json(diff: Diff, *, every: bool = False) -> str:
 _FIELDS = (
     "kind", "stage", "benchmark", "encoder", "view", "method", "k", "metric", "before",
     "before_low", "before_high", "after", "after_low", "after_high", "diff",
-    "diff_low", "diff_high", "p", "definition", "note",
+    "diff_low", "diff_high", "p", "paired", "definition", "note",
 )  # fmt: skip
 
 
@@ -181,7 +196,8 @@ def _flat(change: Change) -> dict[str, Any]:
     return found | {
         "diff": _rounded(change.diff), "diff_low": _rounded(change.low),
         "diff_high": _rounded(change.high), "p": change.p,
-        "definition": " → ".join(filter(None, ids)), "note": score.note,
+        "paired": change.paired, "definition": " → ".join(filter(None, ids)),
+        "note": score.note,
     }  # fmt: skip
 
 

@@ -203,12 +203,11 @@ def diff(
     DVC experiments, or of one with the workspace. A row that moved less than its
     noise is counted, not listed. Nothing is checked out and nothing runs.
 
-    Each side is a run of its own; they are not paired over images. The 95 % interval
-    of a difference takes both sides as independent: it adds the squares of the
-    half-widths that both records have (images and seeds). Where both ran on the same
-    images this is wider than need be: what is listed is surer than its p says, and a
-    small gain may count as noise. `mmclust score clustering --baseline` pairs two
-    methods.
+    Headline metrics of two runs on the same images (words, queries) are paired by
+    resamples that both runs keep, as two methods of one run are. Others count as
+    independent: the 95 % interval of the difference adds the squares of the
+    half-widths that both records have, so that what is listed is surer than its p
+    says. `mmclust score clustering --baseline` pairs two methods by any metric.
     """
     from mmclust.board import tables
     from mmclust.board.diff import compare

@@ -42,6 +42,7 @@ from mmclust.kernels.cooccurrence import occurrences, vectors
 from mmclust.scoring.columns import read_list
 from mmclust.scoring.intervals import Sampled, compared_rows
 from mmclust.scoring.record import (
+    CORRELATION,
     FLOORS,
     Record,
     Score,
@@ -51,6 +52,7 @@ from mmclust.scoring.record import (
     write_csv,
     write_means,
 )
+from mmclust.scoring.resamples import write_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +74,7 @@ NO_WORD = "the captions hold no word of the categories"
 MAE = "concreteness_prediction_mae"
 MEANS = {
     "nmi": ("categorization", "ignore_unknown", "v_measure_score"),
-    "r": ("concreteness", "", "prediction_correlation_over_10"),
+    "r": ("concreteness", "", CORRELATION),
     "mas": ("association", "", "mas"),
 }
 """What DVC lists: view, method and metric of each."""
@@ -162,6 +164,8 @@ def score_models(params: Params, root: Path) -> Record:
             if old.name.removesuffix(".csv") not in models:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
     write(path_of(root, "cognition", benchmark), record)
+    figures = {(m, *at): f for m, of in scored.items() for at, f in of.parts.items()}
+    write_resamples(root, "cognition", benchmark, figures, params.seed)
     means = {
         model: {
             name: record.mean((model, *key[:2]), key[2]) for name, key in MEANS.items()

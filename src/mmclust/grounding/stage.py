@@ -50,6 +50,7 @@ from mmclust.scoring.record import (
     write_csv,
     write_means,
 )
+from mmclust.scoring.resamples import write_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,6 +129,9 @@ def ground(
         )
     )  # fmt: skip
     write(path_of(root, "grounding", benchmark), record)
+    drawn = params.seed, [manifest.image_ids[row] for row in rows.tolist()]
+    own = {(name, "", evaluation): each for evaluation, each in figures.items()}
+    write_resamples(root, "grounding", benchmark, own, drawn)
     means = {"f1": record.mean((name, "", HEADLINE), "f1")}
     write_means(root / "metrics/grounding" / benchmark, {name: means})
     _write_plots(root / "plots/grounding/scores.csv", figures)

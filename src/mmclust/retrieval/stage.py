@@ -22,6 +22,7 @@ from mmclust.scoring.record import (
     write_csv,
     write_means,
 )
+from mmclust.scoring.resamples import write_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,6 +85,10 @@ def retrieve_benchmark(
     seeds = dict.fromkeys(encoders, 1)
     record = Record(tuple(compared_rows(parts, encoders[0], seeds, views)))
     write(path_of(root, "retrieve", benchmark), record)
+    figures = {
+        (encoder, *at): f for encoder, of in parts.items() for at, f in of.items()
+    }
+    write_resamples(root, "retrieve", benchmark, figures, seed)
     write_means(
         root / "metrics/retrieve" / benchmark,
         {

@@ -46,14 +46,14 @@ def read_assignment(path: Path, column: str) -> dict[str, str]:
             )
         ids = [str(i) for i in range(len(array))]
         values = [text_of(value, path) for value in array.tolist()]
-        _refuse_gaps(path, column, ids, values)
+        _refuse_gaps(path, ("image_id", column), ids, values)
         return dict(zip(ids, values, strict=True))
     table = read_columns(path, ("image_id", column))
     ids, values = (
         [text_of(value, f"{path}, column {name}") for value in table[name].to_pylist()]
         for name in table.column_names
     )
-    _refuse_gaps(path, column, ids, values)
+    _refuse_gaps(path, ("image_id", column), ids, values)
     named = [same_form(value) for value in values]  # a class in two forms is one
     return dict(zip(ids, named, strict=True))
 
@@ -128,22 +128,29 @@ def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     return table.select(names)
 
 
-def _refuse_gaps(path: Path, column: str, ids: list[str], values: list[str]) -> None:
-    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
+def _refuse_gaps(
+    path: Path, names: tuple[str, str], keys: list[str], values: list[str], **more: str
+) -> None:
+    """Refuse a key twice, and rows without key or value; ``more`` is said of either."""
+    key, column = names
+    twice = sorted(k for k, count in Counter(keys).items() if count > 1 and k)
     if twice:
+        alike = more.get("alike")
         raise MmclustError(
-            f"{path.name} has an image twice",
+            f"{path.name} has {'an image' if key == 'image_id' else f'a {key}'} twice",
             where=path,
-            expected="each image_id once",
-            found=some(twice),
+            expected=f"each {key} once",
+            found=some(twice) + (f"; {alike}" if alike else ""),
         )
-    empty = [i for i, value in zip(ids, values, strict=True) if not value or not i]
+    empty = [k for k, value in zip(keys, values, strict=True) if not value or not k]
     if empty:
         raise MmclustError(
             f"{path.name} has an empty value",
             where=path,
-            expected=f"an image_id and a {column} in every row",
+            expected=f"{'an' if key == 'image_id' else 'a'} {key} and a {column} in "
+            "every row",
             found=f"nothing for {some(empty)}",
+            do=more.get("do"),
         )
 
 
@@ -161,24 +168,10 @@ def read_values(path: Path, column: str) -> dict[str, str]:
         text_of(value, f"{path}, column {column}")
         for value in table[column].to_pylist()
     ]
-    twice = sorted(w for w, n in Counter(words).items() if n > 1 and w)
-    if twice:
-        alike = look_alikes(written)
-        raise MmclustError(
-            f"{path.name} has a word twice",
-            where=path,
-            expected="each word once",
-            found=some(twice) + (f"; {alike}" if alike else ""),
-        )
-    empty = [w for w, value in zip(words, values, strict=True) if not w or not value]
-    if empty:
-        raise MmclustError(
-            f"{path.name} has an empty value",
-            where=path,
-            expected=f"a word and a {column} in every row",
-            found=f"nothing for {some(empty)}",
-            do="leave out the row of a word that the model does not know",
-        )
+    _refuse_gaps(
+        path, ("word", column), words, values, alike=look_alikes(written),
+        do="leave out the row of a word that the model does not know",
+    )  # fmt: skip
     return dict(zip(words, values, strict=True))
 
 

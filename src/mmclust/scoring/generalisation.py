@@ -22,7 +22,10 @@ from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Predict = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+    Learn = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], Predict]
 
 Array = np.ndarray[Any, Any]
 
@@ -69,18 +72,20 @@ def generalisation_score(
 
 
 def cross_predicted(
-    rows: Array, labels: Array, order: Array, folds: int = FOLDS
+    rows: Array, labels: Array, order: Array, learn: Learn | None = None
 ) -> list[tuple[Array, Array]]:
-    """Predict each fold by what the others teach: its rows, and their labels.
+    """Predict each of ten folds by what the others teach: its rows, and their labels.
 
-    ``order``, int (m,), are the rows that take part, permuted.
+    ``order``, int (m,), are the rows that take part, permuted; ``learn`` gives of rows
+    and labels what predicts other rows, without it :func:`fit_logistic`'s.
     """
-    parts = np.array_split(order, folds)
+    learn = learn or (lambda rows, labels: fit_logistic(rows, labels).predict)
+    parts = np.array_split(order, FOLDS)
     found = []
     for i, fold in enumerate(parts):
         others = np.concatenate([*parts[:i], *parts[i + 1 :]])
-        model = fit_logistic(rows[others], labels[others])
-        found.append((fold, model.predict(rows[fold])))
+        predict = learn(rows[others], labels[others])
+        found.append((fold, predict(rows[fold])))
     return found
 
 

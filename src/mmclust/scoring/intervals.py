@@ -107,7 +107,17 @@ def difference(
     mine, theirs = runs
     diff = float(mine.mean() - theirs.mean())
     sides = [(mine, resampled[0], 1.0), (theirs, resampled[1], -1.0)]
-    variance, df = _total(_parts(sides, n))
+    return tested(diff, _parts(sides, n), n)
+
+
+def tested(
+    diff: float, parts: Sequence[tuple[float, float]], n: int
+) -> dict[str, float | None]:
+    """Return interval and p of a difference whose variance has these parts.
+
+    See :func:`difference`; a part is a variance and its degrees of freedom.
+    """
+    variance, df = _total(parts)
     if not variance:
         return {"diff": diff, "diff_low": diff, "diff_high": diff, "diff_p": None}
     spread = math.sqrt(variance)
@@ -153,11 +163,19 @@ def _parts(
     for runs, drawn, _ in sides:
         s = len(runs)
         if s > 1:
-            # What is left without the means of rows and columns: each run's own.
-            own = drawn - drawn.mean(0) - drawn.mean(1, keepdims=True) + drawn.mean()
-            images -= float((own**2).sum() / ((s - 1) * (len(drawn) - 1))) / s
+            images -= own_part(drawn)
             seeds.append((float(np.var(runs, ddof=1)) / s, s - 1.0))
     return [(images, max(n - 1.0, 1.0)), *seeds]
+
+
+def own_part(drawn: Array) -> float:
+    """Return the variance of the mean over runs that is the runs' own; 0 of one."""
+    s = int(drawn.shape[1])
+    if s == 1:
+        return 0.0
+    # What is left without the means of rows and columns.
+    own = drawn - drawn.mean(0) - drawn.mean(1, keepdims=True) + drawn.mean()
+    return float((own**2).sum() / ((s - 1) * (len(drawn) - 1))) / s
 
 
 def _total(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:

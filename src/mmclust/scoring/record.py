@@ -40,6 +40,16 @@ NONE = "no_scores.json"
 LOWER_IS_BETTER = (
     "davies_bouldin", "coding_length", "mae", "median_rank", "mean_rank",
 )  # fmt: skip
+CORRELATION = "prediction_correlation_over_10"
+"""The headline of concreteness: over words seen more than ten times."""
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "score": ("acc", "nmi", "ari"),
+    "retrieve": ("rsum", "t2i_r1", "i2t_r1"),
+    "cognition": ("v_measure_score", CORRELATION, "mas"),
+    "grounding": ("f1",),
+    "cluster": (),
+}
+"""Metrics of each stage that are shown where not all can be, the first one first."""
 FLOORS = ("random",)
 """Methods and encoders that look at nothing: what others must be above."""
 SHOWN_P = 1e-3

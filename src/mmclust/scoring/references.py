@@ -21,21 +21,20 @@ from mmclust.core.labels import HIDDEN
 from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
 from mmclust.scoring.clustering import ari, nmi, resampled_tables
-from mmclust.scoring.generalisation import FOLDS, fit_logistic
+from mmclust.scoring.generalisation import FOLDS, cross_predicted, fit_logistic
 from mmclust.scoring.intervals import Sampled, scores_of
 from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from mmclust.core.features import Features
     from mmclust.core.labels import Labels
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+    from mmclust.scoring.generalisation import Learn, Predict
     from mmclust.scoring.record import Key, Record
-
-    Predict = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
 Array = np.ndarray[Any, Any]
 
@@ -104,7 +103,7 @@ def _predicted(
     asked: Array,
     fit: Array,
     order: Array,
-    learn: Callable[[Array, Array], Predict],
+    learn: Learn,
 ) -> Array | None:
     """Predict the class of each row that is asked for; None where none can be learned.
 
@@ -115,10 +114,8 @@ def _predicted(
     if len(order) < FOLDS:
         return None
     found = np.empty(len(classes), classes.dtype)
-    parts = np.array_split(order, FOLDS)
-    for i, fold in enumerate(parts):
-        others = np.concatenate([*parts[:i], *parts[i + 1 :]])
-        found[fold] = learn(rows[others], classes[others])(rows[fold])
+    for fold, predicted in cross_predicted(rows, classes, order, learn):
+        found[fold] = predicted
     return found[asked]
 
 

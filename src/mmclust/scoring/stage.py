@@ -29,6 +29,7 @@ from mmclust.scoring.clustering import (
 from mmclust.scoring.intervals import adjusted, beside, scores_of
 from mmclust.scoring.names import disjoint_cosine, score_disjoint, score_names
 from mmclust.scoring.record import (
+    HEADLINES,
     Key,
     Record,
     Score,
@@ -41,6 +42,7 @@ from mmclust.scoring.record import (
     write_means,
 )
 from mmclust.scoring.references import rank_correlations, reference_scores
+from mmclust.scoring.resamples import write_resamples
 from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
@@ -54,8 +56,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-HEADLINES = ("acc", "nmi", "ari")
-"""The metrics that DVC lists, and by which the best method is found."""
+MEANS = HEADLINES["score"][:1]
+"""What DVC lists of heads and of the primary method; the record has the rest."""
 PAIRS = (("text", "image"), ("concat", "image"), ("concat", "text"))
 """Views of one encoder that are compared: each, and the one it is held against."""
 WORTH_A_PROCESS = 50_000_000
@@ -115,12 +117,12 @@ def score_benchmark(
     -------
     record
         Every number. A method is compared with the baseline, with the same method on
-        other views (:data:`PAIRS`) and, by each of :data:`HEADLINES`, with the best
+        other views (:data:`PAIRS`) and, by each of its headlines, with the best
         method.
     paths
         What was written: the record, its means, the curve over k, the confusion
         matrix, the outcome of each image, the scores of each seed, those of heads
-        without labels, and the references.
+        without labels, the references, and resamples.
     """
     every = _read_all(benchmark, params, root, reveal=False)
     main = next(runs for runs in every if runs.encoder == params.model.encoder)
@@ -146,6 +148,8 @@ def score_benchmark(
         path_of(root, "cluster", benchmark),
         path_of(root, "reference", benchmark),
     ]
+    drawn = {key: (params.seed, r.image_ids) for r in every for key in r.main()}
+    paths.append(write_resamples(root, "score", benchmark, figures, drawn))
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
@@ -310,7 +314,7 @@ def _rows(
             for s in scores_of(ordered, key, n_seeds=n_seeds, baseline=other)
         ]
     first = [
-        replace(s, note=why[s.key]) if s.metric == HEADLINES[0] and s.key in why else s
+        replace(s, note=why[s.key]) if s.metric == MEANS[0] and s.key in why else s
         for s in adjusted(first)
     ]
     views = adjusted(
@@ -344,7 +348,7 @@ def _against_best(
     The best is chosen by these very scores, so that its lead is a little flattered.
     """
     found: list[Score] = []
-    for metric in HEADLINES if first else ():
+    for metric in HEADLINES["score"] if first else ():
         rows = [score for score in first if score.metric == metric]
         best = max(rows, key=lambda score: score.mean or 0.0).key
         found += adjusted(
@@ -389,7 +393,7 @@ def _means(
     names = [key[2] for key in shown]
     return {
         key[2] if names.count(key[2]) == 1 else f"{key[1]}.{key[2]}": {
-            metric: record.mean(key, metric) for metric in HEADLINES
+            metric: record.mean(key, metric) for metric in MEANS
         }
         for key in shown
     }
