@@ -218,7 +218,7 @@ ARCHIVE = "food-101.tar.gz"
 
 @dataclass(frozen=True)
 class ImageNetParams(Draw):
-    """The classes, and what :class:`Draw` fixes."""
+    """The classes, and what :class:`mmclust.benchmarks.thirty.Draw` fixes."""
 
     classes: tuple[str, ...] = tuple(_OF_IMAGENET)
     """WordNet ids; the default is this project's choice of well-known things."""
@@ -226,7 +226,7 @@ class ImageNetParams(Draw):
 
 @dataclass(frozen=True)
 class FoodParams(Draw):
-    """The classes, and what :class:`Draw` fixes."""
+    """The classes, and what :class:`mmclust.benchmarks.thirty.Draw` fixes."""
 
     classes: tuple[str, ...] = _OF_FOOD
     """Folders of Food-101; the default is this project's choice of common dishes."""
