@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import flickr30k_fg, mscoco_fg
+from mmclust.benchmarks import fine_grained
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._fine_grained import text_notes
+from mmclust.benchmarks.fine_grained import flickr30k_fg, mscoco_fg, text_notes
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.io import read_table
@@ -285,9 +286,9 @@ def test_a_pool_of_the_published_size_has_the_published_captions(tmp_path, monke
     assert mscoco_fg.expected(mscoco_fg.Params(), "test") == {"": 31_244}
     assert flickr30k_fg.expected(flickr30k_fg.Params(), "test") == {"": 6_867}
     raw = write_mscoco_fg(tmp_path / "raw")
-    monkeypatch.setattr(mscoco_fg, "IMAGES", 6)
     for n_queries, message in ((3, ""), (4, "published size, and the captions have n")):
-        monkeypatch.setattr(mscoco_fg, "QUERIES", n_queries)
+        small = replace(mscoco_fg, published=(n_queries, 6))
+        monkeypatch.setattr(fine_grained, "mscoco_fg", small)
         if not message:
             assert by_hand(raw, tmp_path / "out")["images"] == 6
             continue

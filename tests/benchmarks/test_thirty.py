@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import food30, imagenet30
 from mmclust.benchmarks._build import build_benchmark
+from mmclust.benchmarks.thirty import food30, imagenet30
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images

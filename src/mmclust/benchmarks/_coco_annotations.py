@@ -58,14 +58,10 @@ class ImageRecord(msgspec.Struct, gc=False):
 
 
 class Category(msgspec.Struct):
-    """An entry of ``categories``; one name in two Unicode forms is one."""
+    """An entry of ``categories``."""
 
     id: Id
     name: str
-
-    def __post_init__(self) -> None:
-        """Bring the name into one form."""
-        self.name = same_form(self.name)
 
 
 class _Instance(msgspec.Struct, gc=False):
@@ -115,10 +111,11 @@ def read_instances(found: Found) -> Instances:
     _refuse_shared_files(images, found)
     image_rows = positions(column(images, "id"), image_ids, "image", found)
     category_rows = positions(column(categories, "id"), category_ids, "category", found)
-    # The rule goes by name, should two ids ever share one.
-    names = sorted({category.name for category in categories})
+    # The rule goes by name, should two ids ever share one, if in two Unicode forms.
+    forms = [same_form(category.name) for category in categories]
+    names = sorted(set(forms))
     position = {name: row for row, name in enumerate(names)}
-    name_of = np.array([position[c.name] for c in categories], np.int64)
+    name_of = np.array([position[form] for form in forms], np.int64)
     name_rows = name_of[category_rows]
     return Instances(images, names, image_rows, name_rows, digest)
 
@@ -214,25 +211,28 @@ class _Pieces(Generic[T, R]):
         """Take a piece of the file; decode the entries that are complete."""
         while self.fill + len(piece) > len(self.data):
             self.data += bytes(len(self.data))
-        start = self.fill
+        at = self.fill
         self.fill += len(piece)
-        memoryview(self.data)[start : self.fill] = piece  # in one copy
+        memoryview(self.data)[at : self.fill] = piece  # in one copy
+        opening = 0  # where the bracket is
         if self.head is None:
             found = _LIST.search(self.data, self.looked, self.fill)
             self.looked = max(1, self.fill - 1024)
             if found is None:
                 return
             self.head = self.part.decode(self.data[1 : found.end()] + b"]}")
-            self._drop(found.end())
-        if not self.ended and (end := _last_entry(self.data, self.fill)):
+            opening = found.end() - 1
+        done = opening + 1
+        if not self.ended and (end := _last_entry(self.data, done, self.fill)):
             after, self.data[end] = self.data[end], ord("]")
             try:
-                entries = self.entries.decode(memoryview(self.data)[: end + 1])
+                whole = memoryview(self.data)[opening : end + 1]
+                self.taken.append(self.take(self.entries.decode(whole)))
+                done = end + 1
             except msgspec.DecodeError:  # the list may have ended before
                 self.data[end], self.ended = after, True
-            else:
-                self.taken.append(self.take(entries))
-                self._drop(end + 1)
+        self.data[1 : 1 + self.fill - done] = self.data[done : self.fill]
+        self.fill -= done - 1
 
     def end(self, lists: Sequence[str]) -> dict[str, Any] | None:
         """Decode the rest; return the other lists, if each was there once."""
@@ -250,20 +250,14 @@ class _Pieces(Generic[T, R]):
             named[name] = given[0]
         return named
 
-    def _drop(self, start: int) -> None:
-        """Move what begins at ``start`` to behind the bracket."""
-        end = 1 + self.fill - start
-        self.data[1:end] = self.data[start : self.fill]
-        self.fill = end
 
-
-def _last_entry(data: bytearray, fill: int) -> int:
+def _last_entry(data: bytearray, start: int, fill: int) -> int:
     """Return where a comma parts the last two objects, or 0."""
     at = fill
-    while (at := data.rfind(b"{", 0, at)) > 0:
-        before = bytes(data[max(0, at - 64) : at]).rstrip()
+    while (at := data.rfind(b"{", start, at)) > 0:
+        before = bytes(data[max(start, at - 64) : at]).rstrip()
         if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
-            return data.rindex(b",", 0, at)
+            return data.rindex(b",", start, at)
     return 0
 
 
@@ -357,7 +351,7 @@ def read_coco_objects(found: Found, *, outlines: bool) -> CocoObjects:
     positions(column(images, "id"), image_ids, "image", found)
     return CocoObjects(
         {image.id: image for image in images},
-        tuple(category.name for category in categories),
+        tuple(same_form(category.name) for category in categories),
         image_ids,
         positions(column(categories, "id"), category_ids, "category", found),
         boxes,

@@ -23,10 +23,10 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mmclust.benchmarks._coco_annotations import ImageRecord, Instances
+    from mmclust.benchmarks._coco_annotations import ImageRecord
     from mmclust.core.manifest import Row
 
 
@@ -114,10 +114,12 @@ class SingleCategory:
         facts = Counter[str]()
         for part in parts:
             facts.update(part.facts)
+        ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
         notes = {
             "split": split,
             **facts,
-            **_count_notes(counts, kept),
+            "single_category_per_class": ordered,
+            "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
             **rule.notes,
             "empty_captions_dropped": n_empty,
             "image_files": container_notes(raw, containers)
@@ -171,7 +173,9 @@ def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
     member = f"annotations/instances_{split}.json"
     instances = read_instances(require(raw, ANNOTATIONS, member))
     sources[member] = instances.digest
-    seen = categories_seen(instances)
+    seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
+    # Every annotation counts, those of crowds included.
+    seen[instances.image_rows, instances.name_rows] = True
     per_image = seen.sum(axis=1)
     rows = np.flatnonzero(per_image == 1)
     names = seen[rows].argmax(axis=1) if len(rows) else rows
@@ -186,16 +190,6 @@ def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
         "images_single_category": len(singles),
     }
     return _Part(split, singles, facts)
-
-
-def categories_seen(instances: Instances) -> np.ndarray[Any, Any]:
-    """Return which image shows which category: bool (n_images, n_categories).
-
-    Every annotation counts, those of crowds included.
-    """
-    seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
-    seen[instances.image_rows, instances.name_rows] = True
-    return seen
 
 
 def _attach_captions(
@@ -241,15 +235,6 @@ def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[P
             )
         ]
     return rows, containers
-
-
-def _count_notes(counts: Mapping[str, int], kept: Collection[str]) -> dict[str, Any]:
-    """Return the single-category counts and what fell to the rule."""
-    ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
-    return {
-        "single_category_per_class": ordered,
-        "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
-    }
 
 
 def _ten(raw: Path, params: NoParams) -> Rule:

@@ -113,8 +113,12 @@ SHARED: dict[str, dict[str, str]] = {
         "cifar20": "cifar",
         "coco_all": "coco_single_category",
         "coco_cross": "coco_single_category",
+        "flickr30k_fg": "fine_grained",
+        "food30": "thirty",
         "imagenet10": "imagenet_subsets",
+        "imagenet30": "thirty",
         "imagenet_dogs": "imagenet_subsets",
+        "mscoco_fg": "fine_grained",
     },
 }
 """By kind and name: the file of plugins that share one, as classes of their names."""

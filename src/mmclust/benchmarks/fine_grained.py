@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.benchmarks._caption_files import captions_and_splits
+from mmclust.benchmarks._coco_annotations import read_captions
 from mmclust.benchmarks._image_places import captioned_rows, locate_files
 from mmclust.benchmarks._source_files import lacking, look_for, source_folders
+from mmclust.benchmarks._splits import NoParams, splits_of
+from mmclust.benchmarks.flickr30k import FOLDER as FLICKR30K
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_array
 from mmclust.core.text import json_value, shown, utf8, whole
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 
 CAPTIONS = 5
+COCO = "COCO_val2014_"
 FOLDERS = ("Annotations", "Images")
 """Where the two files lie in a clone of the publisher's repository."""
 DISTRACTOR = re.compile(r"\d{12}\.jpg")  # COCO's name of an image of unlabeled2017
@@ -196,48 +201,65 @@ class Originals:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def build_fine_grained(
-    raw: Path,
-    sources: Sequence[str],
-    read: Callable[[Sequence[Path]], FineGrained],
-    folder: str,
-    read_originals: Callable[[Sequence[Path], Sequence[str]], Originals],
-    published: tuple[int, int],
-    *,
-    images: bool,
-) -> Built:
-    """Make the whole pool into rows: queries have captions, distractors none."""
-    folders = source_folders(raw, sources)
-    fine = read(folders)
-    originals = read_originals(folders, list(fine.captions))
-    _check_published(fine, published)
-    _check_originals(fine, originals)
-    stems = [name.removesuffix(".jpg") for name in fine.pool]
-    files = {
-        stem: f"{folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
-        for stem in stems
-    }
-    places = locate_files(folders, files) if images else {}
-    splits = dict.fromkeys(stems, "test")
-    rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
-    found = originals.captions
-    notes = {
-        "pool": pool_notes(fine),
-        "text": text_notes(fine.captions),
-        "original_captions": originals.notes or None,
-        "original_text": text_notes(found) if found else None,
-        "image_files": image_files,
-    }
-    return Built(
-        rows,
-        {},
-        protocol="1",
-        sources=fine.digests,
-        notes=notes,
-        fit=("train",),
-        evaluate=("test",),
-        alternatives={"original": found} if found else {},
-    )
+@dataclass(frozen=True)
+class Enlarged:
+    """A benchmark of fine-grained captions with an enlarged pool."""
+
+    about: str
+    SOURCES: tuple[str, ...]
+    stem: str  # of the names of its two files
+    query: re.Pattern[str]  # the stem of an image that has captions
+    folder: str  # of these images
+    originals: Callable[[Sequence[Path], Sequence[str]], Originals]
+    published: tuple[int, int]  # images with captions, images of the pool
+    LISTS: tuple[str, ...] = ("fine_grained",)
+    DEFAULT_SPLIT: str = "test"
+    Params: type = NoParams
+
+    def __post_init__(self) -> None:
+        """Say what it is, as a module does."""
+        object.__setattr__(self, "__doc__", self.about)
+
+    def expected(self, params: NoParams, split: str) -> dict[str, int] | None:
+        """Return the size of the pool, as published."""
+        del params, split
+        return {"": self.published[1]}
+
+    def build(self, raw: Path, params: NoParams, *, split: str, images: bool) -> Built:
+        """Make the whole pool into rows: queries have captions, distractors none."""
+        del params
+        splits_of(split, ["test"])
+        folders = source_folders(raw, self.SOURCES)
+        fine = read_fine_grained(self.stem, self.query, folders)
+        originals = self.originals(folders, list(fine.captions))
+        _check_published(fine, self.published)
+        _check_originals(fine, originals)
+        stems = [name.removesuffix(".jpg") for name in fine.pool]
+        files = {
+            stem: f"{self.folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
+            for stem in stems
+        }
+        places = locate_files(folders, files) if images else {}
+        splits = dict.fromkeys(stems, "test")
+        rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
+        found = originals.captions
+        notes = {
+            "pool": pool_notes(fine),
+            "text": text_notes(fine.captions),
+            "original_captions": originals.notes or None,
+            "original_text": text_notes(found) if found else None,
+            "image_files": image_files,
+        }
+        return Built(
+            rows,
+            {},
+            protocol="1",
+            sources=fine.digests,
+            notes=notes,
+            fit=("train",),
+            evaluate=("test",),
+            alternatives={"original": found} if found else {},
+        )
 
 
 def first_five(
@@ -335,3 +357,68 @@ def pool_notes(fine: FineGrained) -> dict[str, Any]:
 def _spread(values: np.ndarray[Any, Any]) -> dict[str, Any]:
     mean = round(float(values.mean()), 2)
     return {"min": int(values.min()), "mean": mean, "max": int(values.max())}
+
+
+_ANNOTATIONS = "annotations_trainval2014.zip"
+_COCO_CAPTIONS = "annotations/captions_val2014.json"
+
+
+def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
+    found = look_for(folders, _ANNOTATIONS, _COCO_CAPTIONS)
+    if found is None:
+        return Originals(None)
+    by_id = {int(stem.removeprefix(COCO)): stem for stem in stems}
+    read, _, digest = read_captions(found, set(by_id))
+    captions = {stem: read[i] for i, stem in by_id.items() if i in read}
+    return first_five(captions, _COCO_CAPTIONS, digest)
+
+
+def _of_flickr30k(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
+    """Read Flickr30K's own captions of the query images, whichever file has them."""
+    files = captions_and_splits(folders)
+    if not files:
+        return Originals(None)
+    texts = files[0]
+    captions = {stem: texts.captions[stem] for stem in stems if stem in texts.captions}
+    return first_five(captions, texts.name, texts.digest)
+
+
+mscoco_fg = Enlarged(
+    """MSCOCO-FG: fine-grained captions of COCO's 5,000 test images, an enlarged pool.
+
+25,000 captions; 31,244 images, of which 26,244 are distractors without captions. The
+original captions, where COCO 2014's annotations are there, go beside the manifest.
+
+Source: Chen, Yao and Jin, SIGIR 2023 (arXiv 2304.10824).
+""",
+    ("fine_grained", "coco2014", "coco2017_unlabeled"),
+    "MSCOCO",
+    re.compile(COCO + r"\d{12}"),
+    "val2014",
+    _of_coco,
+    (5_000, 31_244),
+)
+
+flickr30k_fg = Enlarged(
+    """Flickr30K-FG: fine-grained captions of Flickr30K's 1,000 test images, a
+larger pool.
+
+5,000 captions; 6,867 images, of which 5,867 are distractors without captions, taken
+from COCO's unlabeled images: they differ from the queries in source and style. The
+original captions, where a file of Flickr30K is there, go beside the manifest.
+
+Source: Chen, Yao and Jin, SIGIR 2023 (arXiv 2304.10824).
+""",
+    (
+        "fine_grained",
+        "flickr30k",
+        "flickr30k_publisher",
+        "karpathy_splits",
+        "coco2017_unlabeled",
+    ),
+    "Flickr30K",
+    re.compile(r"\d+"),
+    FLICKR30K,
+    _of_flickr30k,
+    (1_000, 6_867),
+)
