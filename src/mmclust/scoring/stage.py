@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from mmclust.core.clusters import NOISE, Clustering, read_clusters
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import file_digest, read_table, write_table
 from mmclust.core.labels import HIDDEN, Labels, read_labels
 from mmclust.core.manifest import read_manifest, summary_path
@@ -44,9 +46,9 @@ from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mmclust.core.features import Features
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.scoring.clustering import Figures
@@ -132,16 +134,7 @@ def score_benchmark(
         (*_rows(params, every, figures, why), *_name_scores(names, main, method))
     )
     references = _references(benchmark, params, root, record, free)
-    paths = [
-        path_of(root, "score", benchmark),
-        root / "metrics/score" / benchmark,
-        root / "plots/k" / f"{benchmark}.csv",
-        root / "plots/confusion" / f"{benchmark}.csv",
-        root / "data/scores" / f"{benchmark}.parquet",
-        root / "plots/seeds" / f"{benchmark}.csv",
-        path_of(root, "cluster", benchmark),
-        path_of(root, "reference", benchmark),
-    ]
+    paths = _paths(benchmark, root)
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
@@ -158,6 +151,56 @@ def score_benchmark(
     write(paths[6], free.heads)
     write(paths[7], references)
     return record, paths
+
+
+def _paths(benchmark: str, root: Path) -> list[Path]:
+    """Return what the stage writes, in this order."""
+    return [
+        path_of(root, "score", benchmark),
+        root / "metrics/score" / benchmark,
+        root / "plots/k" / f"{benchmark}.csv",
+        root / "plots/confusion" / f"{benchmark}.csv",
+        root / "data/scores" / f"{benchmark}.parquet",
+        root / "plots/seeds" / f"{benchmark}.csv",
+        path_of(root, "cluster", benchmark),
+        path_of(root, "reference", benchmark),
+    ]
+
+
+def fingerprint_of_scores(benchmark: str, params: Params) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`score_benchmark`.
+
+    References embed the names of classes with the encoder whose features they score.
+    """
+    root, encoder = Path("data"), params.model.encoder
+    built = root / "benchmarks" / benchmark
+    shared = params.instance("encoders", encoder, benchmark)
+    kinds = {"clusterers": params.model.clusterers, "heads": params.model.heads}
+    methods = [
+        params.instance(kind, each) for kind, own in kinds.items() for each in own
+    ]
+    return fingerprint(
+        ("score", benchmark),
+        _paths(benchmark, Path()),
+        modules=[__name__, *shared.modules],
+        inputs=[
+            *(built / f"{name}.parquet" for name in ("labels", "manifest")),
+            summary_path(built),
+            root / "clusters" / benchmark,
+            root / "features" / benchmark,
+            path_of(Path(), "cluster", benchmark).with_suffix(""),
+        ],
+        options={
+            "seed": params.seed,
+            "score": params.score,
+            "model": params.model,
+            "templates": params.nouns.templates,
+            "encoders": [*params.encoders],
+            "encoder": shared,
+            "methods": methods,
+        },
+        weights=getattr(shared.module, "identity", lambda _: None)(shared.options),
+    )
 
 
 def reveal_benchmark(
