@@ -61,8 +61,8 @@ def repo(tmp_path_factory):
     return root
 
 
-def edit(repo, old, new):
-    path = repo / "src/mmclust/encoders/color_histogram.py"
+def edit(repo, old, new, file="encoders/color_histogram.py"):
+    path = repo / "src/mmclust" / file
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
@@ -97,6 +97,34 @@ def test_an_edit_in_an_encoder_computes_its_features(repo):
     assert "changed: code: mmclust.encoders.color_histogram\n" in output
     back(repo)
     assert stages_run(dvc(repo, "repro", *TARGETS)) == set()
+
+
+def test_an_edit_in_a_helper_computes_what_imports_it(repo):
+    """miniclip's network: its features, and nouns, which it embeds; no other's."""
+    edit(repo, "\nimport ", "\nUNUSED = 1\nimport ", "encoders/_miniclip.py")
+    output = dvc(repo, "repro", *TARGETS)
+    assert stages_run(output) == set(LOOKING)  # what came out is as it was
+    again = {"encode folder miniclip", "nouns folder"}
+    assert as_before(output) == set(LOOKING.values()) - again
+    assert output.count("changed: code: mmclust.encoders._miniclip\n") == len(again)
+    back(repo)
+
+
+CLUSTERS = {f"cluster@folder-{encoder}" for encoder in ("color_histogram", "miniclip")}
+
+
+def test_clusters_are_computed_again_for_their_own_clusterers_alone(repo):
+    """Neither for one that does not run, nor for a comment in one that does."""
+    edit(repo, "eps=params", "eps=2 * params", "clusterers/dbscan.py")
+    edit(repo, "DETERMINISTIC", "# a remark\nDETERMINISTIC", "clusterers/kmeans.py")
+    output = dvc(repo, "repro", *TARGETS)
+    assert stages_run(output) == CLUSTERS
+    assert len(as_before(output)) == len(CLUSTERS)
+    edit(repo, "DETERMINISTIC", "UNUSED = 1\nDETERMINISTIC", "clusterers/kmeans.py")
+    output = dvc(repo, "repro", *TARGETS)
+    assert stages_run(output) == CLUSTERS
+    assert output.count("changed: code: mmclust.clusterers.kmeans\n") == len(CLUSTERS)
+    back(repo)
 
 
 def test_fewer_seeds_leave_none_of_the_others(repo):
@@ -164,4 +192,4 @@ def test_records_are_of_the_deps_and_outs_that_dvc_knows(repo):
             }  # fmt: skip
             assert found == outs - records
             seen.add(name.partition("@")[0])
-    assert seen == {"encode", "nouns", "head", "learn"}
+    assert seen == {"encode", "nouns", "cluster", "head", "learn"}

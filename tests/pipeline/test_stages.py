@@ -53,7 +53,7 @@ HIDDEN = LABELS.with_name("hidden.parquet")
 OBJECTS = LABELS.with_name("objects.parquet")
 
 
-KEPT = ("caption", "encode", "nouns", "head", "embed", "learn")
+KEPT = ("caption", "encode", "nouns", "cluster", "head", "embed", "learn", "score")
 """Stages with a fingerprint."""
 
 

@@ -45,6 +45,24 @@ def test_more_features_than_rows_have_the_same_minimum():
     assert ours.predict(rows).tolist() == theirs.predict(rows).tolist()
 
 
+@pytest.mark.parametrize("shape", [(90, 12), (60, 100)])
+def test_folds_share_their_axes_and_nothing_else(shape):
+    """Each is predicted as a fit of its own predicts; rows of any length."""
+    rng = np.random.default_rng(3)
+    rows = 20 * np.maximum(rng.standard_normal(shape) + 1, 0)
+    labels = rows[:, :4].argmax(axis=1)
+    order = rng.permutation(len(rows))
+    found = cross_predicted(rows, labels, order)
+    assert [*np.concatenate([fold for fold, _ in found])] == [*order]
+    for fold, predicted in found:
+        others = np.setdiff1d(order, fold)
+        alone = fit_logistic(rows[others], labels[others], tol=1e-8)
+        theirs = LogisticRegression(C=1, max_iter=50_000, tol=1e-9)
+        theirs.fit(rows[others], labels[others])
+        expected = theirs.predict(rows[fold]).tolist()
+        assert predicted.tolist() == alone.predict(rows[fold]).tolist() == expected
+
+
 def test_two_separate_blobs_are_learned_whole():
     """The specification's check value: 1; in two spaces the mean of both."""
     rows, labels = blobs()

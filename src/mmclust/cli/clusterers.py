@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmclust.cli._options import Built, MaxClusters, Workers, require_plugins
+from mmclust.cli._options import Built, MaxClusters, Workers, as_before, require_plugins
 from mmclust.cli._show import tell_zero_rows
 
 
@@ -23,12 +23,16 @@ def cluster(
     docs/clusterers.md has the clusterers and their options. For features of your own:
     mmclust fit METHOD.
     """
-    from mmclust.clusterers._stage import cluster_benchmark
+    from mmclust.clusterers._stage import cluster_benchmark, fingerprint_of_clusters
     from mmclust.core.params import read_params
 
     params = read_params()
     require_plugins(params, benchmark, encoder)
+    made = fingerprint_of_clusters(benchmark, encoder, params)
+    if as_before(made):
+        return
     clusterings = cluster_benchmark(benchmark, encoder, params, Path(), workers=workers)
+    made.write()
     runs = sum(len(c.labels) for c in clusterings)
     k = next((c.k for c in clusterings if c.k), 0)
     chosen = " (chosen without labels)" if params.model.k == "auto" else ""

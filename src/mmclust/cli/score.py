@@ -13,6 +13,7 @@ from mmclust.cli._options import (
     NamesCommand,
     ResampleSeed,
     Workers,
+    as_before,
 )
 from mmclust.cli._show import clustering_table, score_line
 from mmclust.cli.cognition import association, categorization, concreteness
@@ -79,7 +80,11 @@ def benchmark(
     """
     from mmclust.core.params import read_params
     from mmclust.scoring.record import write
-    from mmclust.scoring.stage import reveal_benchmark, score_benchmark
+    from mmclust.scoring.stage import (
+        fingerprint_of_scores,
+        reveal_benchmark,
+        score_benchmark,
+    )
 
     if reveal is (out is None):
         raise typer.BadParameter("--reveal and --out go together")
@@ -89,7 +94,11 @@ def benchmark(
         paths = [out]
         write(out, record)
     else:
+        made = fingerprint_of_scores(name, params)
+        if as_before(made):
+            return
         record, paths = score_benchmark(name, params, Path(), workers=workers)
+        made.write()
     wrote = f"wrote {', '.join(map(str, paths))}"
     if not record:
         typer.echo(

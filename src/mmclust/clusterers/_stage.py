@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from mmclust.core.features import (
     view_of,
     views_of,
 )
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import (
     private,
     read_array,
@@ -40,7 +42,7 @@ from mmclust.core.io import (
     write_json,
     write_table,
 )
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.numerics import threads
 from mmclust.core.seeds import derive, generator
 from mmclust.scoring.label_free import (
@@ -62,9 +64,9 @@ from mmclust.scoring.record import Score, path_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from mmclust.core.features import Features
+    from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
 
@@ -132,6 +134,43 @@ def cluster_benchmark(
             raw=raw, seed=seed, workers=workers,
         )  # fmt: skip
     return clusterings
+
+
+def fingerprint_of_clusters(
+    benchmark: str, encoder: str, params: Params
+) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`cluster_benchmark`."""
+    built, made, model = Path("data/benchmarks") / benchmark, Path("data"), params.model
+    # k: auto runs k-means, whoever else clusters.
+    methods = [
+        params.instance("clusterers", name)
+        for name in dict.fromkeys([*model.clusterers, "kmeans"])
+    ]
+    clusters = made / "clusters" / benchmark
+    return fingerprint(
+        ("cluster", benchmark, encoder),
+        [
+            clusters / f"{encoder}.parquet",
+            clusters / "k" / f"{encoder}.json",
+            clusters / "names" / f"{encoder}.parquet",
+            path_of(Path(), "cluster", benchmark, encoder),
+            Path("plots/auto_k") / f"{benchmark}_{encoder}.csv",
+        ],
+        modules=[__name__, *(name for each in methods for name in each.modules)],
+        inputs=[
+            built / "manifest.parquet",
+            summary_path(built),
+            made / "features" / benchmark / encoder,
+            made / "nouns" / benchmark,
+        ],
+        options={
+            "seed": params.seed,
+            "clusterers": methods,
+            "named": model.clusterers,
+            "k": [model.k, model.k_by, model.k_grid, model.k_sweep],
+            "n_seeds": model.n_seeds,
+        },
+    )
 
 
 def cluster_rows(

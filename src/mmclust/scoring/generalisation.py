@@ -22,10 +22,7 @@ from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Predict = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
-    Learn = Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], Predict]
+    from collections.abc import Sequence
 
 Array = np.ndarray[Any, Any]
 
@@ -33,8 +30,11 @@ FOLDS = 10
 ROWS = 5000
 """Rows that the score looks at, at most: a seeded sample of them."""
 MAX_ITER = 1000
-TOL = 1e-3
-"""Of the gradient's largest entry; the objective is a sum over rows."""
+PENALTY = 1.0
+"""scikit-learn's C is 1."""
+TOL = 1e-5
+"""Of the gradient's largest entry; the objective is a sum over rows. At 1e-3 the score
+of features with rows of length 50 was off by .01."""
 
 
 def generalisation_score(
@@ -72,21 +72,53 @@ def generalisation_score(
 
 
 def cross_predicted(
-    rows: Array, labels: Array, order: Array, learn: Learn | None = None
+    rows: Array, labels: Array, order: Array, *, tol: float = TOL
 ) -> list[tuple[Array, Array]]:
-    """Predict each of ten folds by what the others teach: its rows, and their labels.
+    """Predict each fold by what the others teach: its rows, and their labels.
 
-    ``order``, int (m,), are the rows that take part, permuted; ``learn`` gives of rows
-    and labels what predicts other rows, without it :func:`fit_logistic`'s.
+    ``order``, int (m,), are the rows that take part, permuted.
     """
-    learn = learn or (lambda rows, labels: fit_logistic(rows, labels).predict)
-    parts = np.array_split(order, FOLDS)
+    axes = principal_axes(rows[order])
     found = []
-    for i, fold in enumerate(parts):
-        others = np.concatenate([*parts[:i], *parts[i + 1 :]])
-        predict = learn(rows[others], labels[others])
-        found.append((fold, predict(rows[fold])))
+    for held in np.array_split(np.arange(len(order)), FOLDS):
+        others = np.delete(np.arange(len(order)), held)
+        model = _fit(axes, others, labels[order[others]], PENALTY, tol)
+        found.append((order[held], model.predict(axes.rows[held])))
     return found
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Rows in their principal axes, from their mean.
+
+    Parameters
+    ----------
+    rows
+        float64 (n, r), with r the smaller of n and d.
+    squares
+        Their sums of squares, float64 (r,).
+    axes, mean
+        float64 (d, r) and (d,): ``rows = (given - mean) @ axes``.
+    """
+
+    rows: Array
+    squares: Array
+    axes: Array
+    mean: Array
+
+
+@threads(1)
+def principal_axes(rows: Array) -> Axes:
+    """Turn float (n, d) rows; where d > n they are turned in their own span."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean
+    span = None
+    if len(mean) > len(rows):  # any minimum below lies in it
+        span = np.linalg.qr(centred.T)[0]
+        centred = centred @ span
+    squares, axes = np.linalg.eigh(centred.T @ centred)
+    turned = axes if span is None else span @ axes
+    return Axes(centred @ axes, np.maximum(squares, 0), turned, mean)
 
 
 @dataclass(frozen=True)
@@ -103,9 +135,8 @@ class Logistic:
         return np.asarray(self.classes[scores.argmax(axis=1)])
 
 
-@threads(1)
 def fit_logistic(
-    rows: Array, labels: Array, *, penalty: float = 1.0, tol: float = TOL
+    rows: Array, labels: Array, *, penalty: float = PENALTY, tol: float = TOL
 ) -> Logistic:
     """Fit multinomial logistic regression, as scikit-learn's objective with C has it.
 
@@ -125,22 +156,30 @@ def fit_logistic(
     tol
         Of the gradient's largest entry, in the scaled axes.
     """
+    axes = principal_axes(rows)
+    model = _fit(axes, np.arange(len(rows)), labels, penalty, tol)
+    weights = axes.axes @ model.weights
+    intercepts = model.intercepts - axes.mean @ weights
+    return Logistic(weights, intercepts, model.classes)
+
+
+@threads(1)
+def _fit(
+    axes: Axes, among: Array, labels: Array, penalty: float, tol: float
+) -> Logistic:
+    """Fit the rows ``among``, int (n,), of all that the axes are of, in these axes.
+
+    Axes of more rows than are fitted are as good: they change the way to the minimum
+    and not where it lies. So folds share one factorisation.
+    """
     from scipy.optimize import minimize
 
     classes, codes = np.unique(labels, return_inverse=True)
-    n, k = len(rows), len(classes)
-    mean = rows.mean(axis=0, dtype=np.float64)
+    n, k = len(labels), len(classes)
     if k == 1:
-        return Logistic(np.zeros((len(mean), 1)), np.zeros(1), classes)
-    centred = rows - mean
-    basis = None
-    if len(mean) > n:  # the minimum lies in the span of the rows
-        basis = np.linalg.qr(centred.T)[0]
-        centred = centred @ basis
-    squares, axes = np.linalg.eigh(centred.T @ centred)
-    scale = 1 / np.sqrt(np.maximum(squares, 0) / k + penalty)
-    axes = axes * scale
-    z = centred @ axes
+        return Logistic(np.zeros((len(axes.squares), 1)), np.zeros(1), classes)
+    scale = 1 / np.sqrt(axes.squares * (n / len(axes.rows)) / k + penalty)
+    z = axes.rows[among] * scale
     weight = penalty * scale[:, None] ** 2
     free = np.sqrt(k / n)
     at = np.arange(n)
@@ -167,7 +206,4 @@ def fit_logistic(
     start = np.zeros((z.shape[1] + 1) * k)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     w = found.x.reshape(-1, k)
-    weights = axes @ w[:-1]
-    if basis is not None:
-        weights = basis @ weights
-    return Logistic(weights, free * w[-1] - mean @ weights, classes)
+    return Logistic(scale[:, None] * w[:-1], free * w[-1], classes)

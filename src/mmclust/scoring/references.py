@@ -26,15 +26,16 @@ from mmclust.scoring.intervals import Sampled, scores_of
 from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from mmclust.core.features import Features
     from mmclust.core.labels import Labels
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.scoring.generalisation import Learn, Predict
     from mmclust.scoring.record import Key, Record
+
+    Predict = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 
 Array = np.ndarray[Any, Any]
 
@@ -42,6 +43,8 @@ NAMES = "uses the classes' names"
 LABELS = "uses labels"
 RANKED = ("generalisation", "silhouette", "coding_length", "stability")
 """Label-free scores that are held against ACC."""
+PROBE_TOL = 1e-8
+"""Of the linear probe; see :func:`mmclust.scoring.generalisation.fit_logistic`."""
 FEWEST = 3
 """Methods below which nothing is said of ranks."""
 
@@ -72,10 +75,19 @@ def reference_scores(
     name, benchmark = str(features.meta["encoder"]), manifest.benchmark
     order = generator(params.seed, "references", benchmark).permutation(asked)
     found: dict[str, tuple[Array, str]] = {}
-    for method, learn in (("true_means", _means), ("linear_probe", _probe)):
-        predicted = _predicted(rows, classes, asked, fit, order, learn)
-        if predicted is not None:
-            found[method] = predicted, LABELS
+    if len(fit) and not np.isin(fit, asked).any():  # others to learn from
+        for method, learn in (("true_means", _means), ("linear_probe", _probe)):
+            found[method] = learn(rows[fit], classes[fit])(rows[asked]), LABELS
+    elif len(order) >= FOLDS:
+        folds = {
+            "true_means": _means_over_folds(rows, classes, order),
+            "linear_probe": cross_predicted(rows, classes, order, tol=PROBE_TOL),
+        }
+        for method, parts in folds.items():
+            predicted = np.empty(len(classes), classes.dtype)
+            for fold, own in parts:
+                predicted[fold] = own
+            found[method] = predicted[asked], LABELS
     names = dict(zip(labels.labels.tolist(), labels.names, strict=True))
     known = sorted(each for each in names if each != HIDDEN)
     words = [names[each] for each in known]
@@ -97,26 +109,16 @@ def reference_scores(
     ]  # fmt: skip
 
 
-def _predicted(
-    rows: Array,
-    classes: Array,
-    asked: Array,
-    fit: Array,
-    order: Array,
-    learn: Learn,
-) -> Array | None:
-    """Predict the class of each row that is asked for; None where none can be learned.
-
-    From other images where there are, else over folds.
-    """
-    if len(fit) and not np.isin(fit, asked).any():
-        return learn(rows[fit], classes[fit])(rows[asked])
-    if len(order) < FOLDS:
-        return None
-    found = np.empty(len(classes), classes.dtype)
-    for fold, predicted in cross_predicted(rows, classes, order, learn):
-        found[fold] = predicted
-    return found[asked]
+def _means_over_folds(
+    rows: Array, classes: Array, order: Array
+) -> list[tuple[Array, Array]]:
+    """Predict each fold by the means of the others: its rows, and their classes."""
+    found = []
+    for held in np.array_split(np.arange(len(order)), FOLDS):
+        others = np.delete(order, held)
+        fold = order[held]
+        found.append((fold, _means(rows[others], classes[others])(rows[fold])))
+    return found
 
 
 def _means(rows: Array, classes: Array) -> Predict:
@@ -129,7 +131,7 @@ def _means(rows: Array, classes: Array) -> Predict:
 
 
 def _probe(rows: Array, classes: Array) -> Predict:
-    return fit_logistic(rows, classes, tol=1e-8).predict
+    return fit_logistic(rows, classes, tol=PROBE_TOL).predict
 
 
 def _class_vectors(

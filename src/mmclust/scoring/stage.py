@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from mmclust.core.clusters import NOISE, Clustering, read_clusters
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.features import read_features
+from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import file_digest, read_table, write_table
 from mmclust.core.labels import HIDDEN, Labels, read_labels
 from mmclust.core.manifest import read_manifest, summary_path
@@ -47,9 +49,10 @@ from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from mmclust.core.features import Features
+    from mmclust.core.fingerprint import Fingerprint
+    from mmclust.core.instances import Instance
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.scoring.clustering import Figures
@@ -138,18 +141,9 @@ def score_benchmark(
         )
     )
     references = _references(benchmark, params, root, record, free)
-    paths = [
-        path_of(root, "score", benchmark),
-        root / "metrics/score" / benchmark,
-        root / "plots/k" / f"{benchmark}.csv",
-        root / "plots/confusion" / f"{benchmark}.csv",
-        root / "data/scores" / f"{benchmark}.parquet",
-        root / "plots/seeds" / f"{benchmark}.csv",
-        path_of(root, "cluster", benchmark),
-        path_of(root, "reference", benchmark),
-    ]
+    paths = _paths(benchmark, root)
     drawn = {key: (params.seed, r.image_ids) for r in every for key in r.main()}
-    paths.append(write_resamples(root, "score", benchmark, figures, drawn))
+    write_resamples(root, "score", benchmark, figures, drawn)
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
@@ -166,6 +160,64 @@ def score_benchmark(
     write(paths[6], free.heads)
     write(paths[7], references)
     return record, paths
+
+
+def _paths(benchmark: str, root: Path) -> list[Path]:
+    """Return what the stage writes, in this order."""
+    return [
+        path_of(root, "score", benchmark),
+        root / "metrics/score" / benchmark,
+        root / "plots/k" / f"{benchmark}.csv",
+        root / "plots/confusion" / f"{benchmark}.csv",
+        root / "data/scores" / f"{benchmark}.parquet",
+        root / "plots/seeds" / f"{benchmark}.csv",
+        path_of(root, "cluster", benchmark),
+        path_of(root, "reference", benchmark),
+        path_of(root, "resamples/score", benchmark),
+    ]
+
+
+def fingerprint_of_scores(benchmark: str, params: Params) -> Fingerprint:
+    """Take the fingerprint of a run here; see :func:`score_benchmark`.
+
+    References embed the names of classes with the encoder whose features they score;
+    explanations are compared with them by a sentence encoder.
+    """
+    root, encoder = Path("data"), params.model.encoder
+    built = root / "benchmarks" / benchmark
+    texts = [
+        params.instance("encoders", encoder, benchmark),
+        *_sentence_encoders(params, benchmark)[:1],
+    ]
+    kinds = {"clusterers": params.model.clusterers, "heads": params.model.heads}
+    methods = [
+        params.instance(kind, each) for kind, own in kinds.items() for each in own
+    ]
+    return fingerprint(
+        ("score", benchmark),
+        _paths(benchmark, Path()),
+        modules=[__name__, *(module for each in texts for module in each.modules)],
+        inputs=[
+            *(built / f"{name}.parquet" for name in ("labels", "manifest")),
+            summary_path(built),
+            root / "clusters" / benchmark,
+            root / "features" / benchmark,
+            path_of(Path(), "cluster", benchmark).with_suffix(""),
+        ],
+        options={
+            "seed": params.seed,
+            "score": params.score,
+            "model": params.model,
+            "templates": params.nouns.templates,
+            "encoders": [*params.encoders],
+            "texts": texts,
+            "methods": methods,
+        },
+        weights=[
+            getattr(each.module, "identity", lambda _: None)(each.options)
+            for each in texts
+        ],
+    )
 
 
 def reveal_benchmark(
@@ -427,12 +479,15 @@ def _primary(runs: list[Clustering], params: Params) -> Clustering:
 
 def _sentences(params: Params, benchmark: str) -> Callable[[list[str]], Any] | None:
     """Return what the first sentence encoder of the run makes of texts, if any is."""
-    for name in params.encoders:
-        made = params.instance("encoders", name, benchmark)
-        if made.plugin == "sbert":
-            encode = made.module.encode_captions
-            return partial(encode, params=made.options, fitted=Fitted(), device="cpu")
+    for made in _sentence_encoders(params, benchmark):
+        encode = made.module.encode_captions
+        return partial(encode, params=made.options, fitted=Fitted(), device="cpu")
     return None
+
+
+def _sentence_encoders(params: Params, benchmark: str) -> list[Instance]:
+    made = (params.instance("encoders", name, benchmark) for name in params.encoders)
+    return [each for each in made if each.plugin == "sbert"]
 
 
 def _name_scores(
