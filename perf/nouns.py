@@ -6,8 +6,8 @@
 From ready embeddings and centre labels (k-means is measured by perf/kmeans.py):
 centres, classes of the nouns, the five best of each, and counterparts. Plain: masks in
 a Python loop, the dense centre-by-noun matrix, half precision as released. Each runs in
-a process of its own, which prints its peak. Targets: a quarter of the time, half the
-memory. gradnorm: its own choice of nouns, from raw embeddings; target: 1 s.
+a process of its own, which prints its peak. Targets: a quarter of the processor time,
+half the memory. gradnorm: its own choice of nouns, from raw embeddings; target: 1 s.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def main() -> None:
 
         made = inputs(args.images, args.nouns, args.centres)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        start = time.perf_counter()
+        start = time.process_time()
         {"ours": ours, "gradnorm": gradnorm, "plain": plain}[args.one](
             *made, args.centres
         )
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(seconds, (peak - before) / 1024)
         return

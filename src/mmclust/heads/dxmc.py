@@ -16,13 +16,12 @@ from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.heads._networks import (
     cluster_head,
     contrast,
-    distillation,
     entropy,
     instance_head,
     instances,
-    probabilities,
 )
 from mmclust.heads._train import Items, Recipe
+from mmclust.heads.tac import assignments
 
 if TYPE_CHECKING:
     import torch
@@ -81,12 +80,7 @@ def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
         return normalize(found, dim=2) if params.normalise_instances else found
 
     def objective(weights: Weights, items: Items) -> Weights:
-        p = probabilities(weights, "text", items.text)
-        q = probabilities(weights, "image", items.image)
-        p_near = probabilities(weights, "text", items.text_neighbour)
-        q_near = probabilities(weights, "image", items.image_neighbour)
-        tau = params.temperature
-        distil = distillation(q, p_near, tau) + distillation(p, q_near, tau)
+        p, q, distil = assignments(weights, items, params.temperature)
         x = vectors(weights, "text_instance", items.text)
         y = vectors(weights, "image_instance", items.image)
         same = contrast(x, y, params.instance_temperature)

@@ -52,6 +52,20 @@ class Params:
     code does for several sets, those fitted on."""
 
 
+def assignments(
+    weights: Weights, items: Items, tau: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the heads' assignments of counterparts and images, and the distillation.
+
+    (s, k, n) twice, and (s,). DXMC has the same.
+    """
+    p = probabilities(weights, "text", items.text)
+    q = probabilities(weights, "image", items.image)
+    p_near = probabilities(weights, "text", items.text_neighbour)
+    q_near = probabilities(weights, "image", items.image_neighbour)
+    return p, q, distillation(q, p_near, tau) + distillation(p, q_near, tau)
+
+
 def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
     """Return what is trained for rows of ``dim`` features and k clusters."""
 
@@ -60,12 +74,7 @@ def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:
         return cluster_head("text", *sizes, draw) | cluster_head("image", *sizes, draw)
 
     def objective(weights: Weights, items: Items) -> Weights:
-        p = probabilities(weights, "text", items.text)
-        q = probabilities(weights, "image", items.image)
-        p_near = probabilities(weights, "text", items.text_neighbour)
-        q_near = probabilities(weights, "image", items.image_neighbour)
-        tau = params.temperature
-        distil = distillation(q, p_near, tau) + distillation(p, q_near, tau)
+        p, q, distil = assignments(weights, items, params.temperature)
         agree = confidence(p, q)
         spread = entropy(p) + entropy(q)
         loss = distil + agree - params.balance * spread
