@@ -65,6 +65,15 @@ def test_memberships_are_sinkhorns():
     assert found.sum(1) == pytest.approx(np.ones(30))
 
 
+def test_one_half_step_is_a_softmax_of_rows(monkeypatch):
+    """As PRO-DSC has it by default: equal to 1e-15."""
+    monkeypatch.setattr(cpp, "HALVES", 1)
+    draw = torch.Generator().manual_seed(0)
+    c = torch.randn(20, 4, generator=draw, dtype=torch.float64)
+    expected = ((c @ c.T).abs() / 0.175).softmax(1)
+    assert float((cpp.memberships(c, 0.175) - expected).abs().max()) < 1e-15
+
+
 def plain_loss(z, members):
     """Determinants one after the other."""
     m, p = z.shape

@@ -62,7 +62,8 @@ class Params:
     batch: Annotated[int, Meta(ge=2)] = 1024
     """Images in a batch, each of which is a cluster's member to all others."""
     warm_up: Annotated[int, Meta(ge=0)] = 50
-    """Steps in which codes are spread out before there are clusters."""
+    """Steps in which codes are spread out before there are clusters; the released code
+    takes one more than it is told."""
     learning_rate: PositiveFloat = 0.0001
     """Of gradient descent with a momentum of 0.9."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0001
