@@ -110,6 +110,7 @@ def train(
     rows = np.array(inputs.spaces[0], np.float32)
     require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
+    _require_clusters_learned(params, len(rows))
     images = torch.from_numpy(rows).to(device)
     return [_train(images, n_clusters, params, seed) for seed in seeds]
 
@@ -168,6 +169,19 @@ def _encoded(
         z, c = (torch.cat(each) for each in zip(*parts, strict=True))
         members = memberships(c, params.temperature)
     return z.cpu().numpy(), members.cpu().numpy()
+
+
+def _require_clusters_learned(params: Params, n_images: int) -> None:
+    """Refuse a warm-up that never ends: the layer of clusters would stay random."""
+    steps = params.epochs * (n_images // params.batch)
+    if steps < params.warm_up and not params.one_head:
+        raise MmclustError(
+            f"All {steps} steps of cpp are warm-up: it would learn no clusters",
+            where="warm_up (heads.cpp in params.yaml, or --set warm_up=…)",
+            expected=f"at most {steps}, better a tenth of it",
+            found=params.warm_up,
+            do="lower warm_up or batch, or raise epochs",
+        )
 
 
 def first_weights(dim: int, params: Params, draw: torch.Generator) -> Weights:
