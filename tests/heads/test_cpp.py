@@ -65,6 +65,15 @@ def test_memberships_are_sinkhorns():
     assert found.sum(1) == pytest.approx(np.ones(30))
 
 
+def test_one_half_step_is_a_softmax_of_rows(monkeypatch):
+    """As PRO-DSC has it by default: equal to 1e-15."""
+    monkeypatch.setattr(cpp, "HALVES", 1)
+    draw = torch.Generator().manual_seed(0)
+    c = torch.randn(20, 4, generator=draw, dtype=torch.float64)
+    expected = ((c @ c.T).abs() / 0.175).softmax(1)
+    assert float((cpp.memberships(c, 0.175) - expected).abs().max()) < 1e-15
+
+
 def plain_loss(z, members):
     """Determinants one after the other."""
     m, p = z.shape
@@ -176,7 +185,10 @@ def test_it_finds_how_many_there_are():
         found = cpp.predict(each.weights, inputs, params)
         assert found.shape == (400, K)
         assert accuracy(kind, found.argmax(1)) > 0.95
-    few, inputs = replace(params, k_grid=(51, 60)), HeadInputs(spaces=(rows[:100],))
+    few, inputs = (
+        replace(params, warm_up=1, k_grid=(51, 60)),
+        HeadInputs(spaces=(rows[:100],)),
+    )
     with pytest.raises(MmclustError, match=r"No k can be chosen(.|\n)*2 to 50"):
         cpp.train(inputs, 2, few, seeds=[1])
 
@@ -234,6 +246,9 @@ def test_what_cannot_be_trained_or_clustered_is_refused():
         cpp.train(inputs, K, cpp.Params(), seeds=[1])
     with pytest.raises(MmclustError, match="single cluster"):
         cpp.train(inputs, 1, cpp.Params(), seeds=[1])
+    short = cpp.Params(batch=50, epochs=4, warm_up=9)
+    with pytest.raises(MmclustError, match=r"All 8 steps of cpp are warm-up(.|\n)*9"):
+        cpp.train(inputs, K, short, seeds=[1])
     weights = {"n_clusters": np.array(2), "seed": np.array(1)}
     many = HeadInputs(spaces=(np.zeros((15_001, 1), np.float32),))
     with pytest.raises(MmclustError, match="at most 15,000 images"):

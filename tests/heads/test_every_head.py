@@ -68,8 +68,8 @@ def test_no_label_reaches_any_head(ready):  # noqa: F811
     assert not (built / "labels.parquet").exists()
     heads = names("heads")
     assert len(heads) >= 8
-    for head in heads:
-        params = params_for(head)
+    for head, options in (*((each, {}) for each in heads), ("cpp", {"k_grid": [2, 3]})):
+        params = params_for(head, **options)
         found = head_of_benchmark(ready, "tiny", head, params)
         assert found.labels.shape == (2, 36)
         assert set(np.unique(found.labels)) <= {0, 1, 2}

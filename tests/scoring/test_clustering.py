@@ -149,6 +149,21 @@ def test_check_values_of_the_specification(pred, expected):
             assert 100 * scores(table)[score] == pytest.approx(percent, abs=0.005)
 
 
+def test_what_chance_gives():
+    """Ten classes of equal size: ACC from 1/k upwards, more for few rows; ARI 0."""
+    rng, found = np.random.default_rng(0), {}
+    for n in (100, 10_000):
+        tables = [contingency(np.arange(n) % 10, rng.integers(0, 10, n))
+                  for _ in range(20)]  # fmt: skip
+        each = [scores(table) for table in tables]
+        assert min(own["acc"] for own in each) > 0.1
+        found[n] = [np.mean([own[name] for own in each]) for name in ("acc", "ari")]
+    assert found[100][0] > 0.17
+    assert found[10_000][0] < 0.12
+    assert abs(found[100][1]) < 0.01
+    assert abs(found[10_000][1]) < 0.0005
+
+
 @given(LABELS)
 def test_f1_is_that_of_relabelled_predictions(labels):
     """Equal to scikit-learn's macro F1 once clusters carry their classes' names."""

@@ -62,7 +62,8 @@ class Params:
     batch: Annotated[int, Meta(ge=2)] = 1024
     """Images in a batch, each of which is a cluster's member to all others."""
     warm_up: Annotated[int, Meta(ge=0)] = 50
-    """Steps in which codes are spread out before there are clusters."""
+    """Steps in which codes are spread out before there are clusters; the released code
+    takes one more than it is told."""
     learning_rate: PositiveFloat = 0.0001
     """Of gradient descent with a momentum of 0.9."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0001
@@ -109,6 +110,7 @@ def train(
     rows = np.array(inputs.spaces[0], np.float32)
     require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
+    _require_clusters_learned(params, len(rows))
     images = torch.from_numpy(rows).to(device)
     return [_train(images, n_clusters, params, seed) for seed in seeds]
 
@@ -167,6 +169,19 @@ def _encoded(
         z, c = (torch.cat(each) for each in zip(*parts, strict=True))
         members = memberships(c, params.temperature)
     return z.cpu().numpy(), members.cpu().numpy()
+
+
+def _require_clusters_learned(params: Params, n_images: int) -> None:
+    """Refuse a warm-up that never ends: the layer of clusters would stay random."""
+    steps = params.epochs * (n_images // params.batch)
+    if steps < params.warm_up and not params.one_head:
+        raise MmclustError(
+            f"All {steps} steps of cpp are warm-up: it would learn no clusters",
+            where="warm_up (heads.cpp in params.yaml, or --set warm_up=…)",
+            expected=f"at most {steps}, better a tenth of it",
+            found=params.warm_up,
+            do="lower warm_up or batch, or raise epochs",
+        )
 
 
 def first_weights(dim: int, params: Params, draw: torch.Generator) -> Weights:

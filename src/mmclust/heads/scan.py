@@ -45,7 +45,7 @@ GROUP = 5
 EPS = 1e-8
 """Below which a mean probability is not taken, as the released code has it."""
 NEAR = 5
-"""Neighbours that what decides looks at."""
+"""Neighbours that what decides looks at; the released code adds the image itself."""
 
 
 @dataclass(frozen=True)
