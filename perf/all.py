@@ -1,10 +1,13 @@
 """Run every benchmark of this folder and print one table, with aims.
 
-    PYTHONPATH=src python perf/all.py [--only kmeans,heads] [--small]
+    PYTHONPATH=src python perf/all.py [--only kmeans,heads] [--runs 3] [--write]
 
-A row is a script and a figure that it prints; a figure is a ratio in one run. Where the
-machine is shared, run it several times and take the median. ``--small`` takes sizes
-that try the scripts themselves. docs/performance.md has the table as it was measured.
+A row is a script and a figure that it prints. A figure is a ratio in one run where
+there is something to compare with; of several runs of a script the median is taken,
+and least and most stand beside it. Runs go round: if the machine slows down, it does
+so for all.
+``--quick`` takes sizes that try the scripts themselves. ``--write`` puts the table
+between the markers of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs/performance.md"
+MARKERS = ("<!-- perf/all.py: begin -->", "<!-- perf/all.py: end -->")
 
 
 class Figure(NamedTuple):
@@ -30,11 +36,16 @@ class Figure(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A script with its options, those for a small run, and its figures."""
+    """A script with its options, those for a quick run, and its figures.
+
+    A script that takes minutes runs once; none runs for longer than ``limit`` seconds.
+    """
 
     command: str
-    small: str
+    quick: str
     figures: tuple[Figure, ...]
+    runs: int = 5
+    limit: int = 300
 
 
 SCRIPTS = (
@@ -42,7 +53,7 @@ SCRIPTS = (
         Figure("COCO-all, captions and annotations, against json.load",
                r"([\d.]+)x as fast \(whole", "at least 15"),
         Figure("… share of its memory", r"([\d.]+) of the memory", "at most 0.2"),
-    )),
+    ), runs=1),
     Script("encode.py --only reading", "--images 50", (
         Figure("reading by offset against files", r": ([\d.]+)   \(target 1\)",
                "at least 1"),
@@ -52,19 +63,37 @@ SCRIPTS = (
                "at least 1.8"),
         Figure("… against the model alone", r"model alone +([\d.]+)   ",
                "at least 0.97"),
-    )),
+    ), runs=1),
     Script("encoders_classical.py", "", (
         Figure("HOG, LBP against scikit-image", r"square: .*?([\d.]+) times",
                "at least 3"),
     )),
     Script("kmeans.py --n 23189 --k 43 --starts 10", "--n 2000 --starts 2", (
-        Figure("k-means, 23,189 x 512, k 43, 10 starts", r"faster: ([\d.]+)",
-               "at most 0.8"),
-    )),
+        Figure("k-means, 23,189 x 512, k 43, 10 starts, against the faster of faiss "
+               "and scikit-learn", r"faster: ([\d.]+)", "at most 0.8"),
+        Figure("… objective over the best of theirs", r"best of theirs: ([\d.]+)",
+               "at most 1"),
+    ), runs=3),
     Script("kmeans.py --n 200000 --d 128 --k 1000 --starts 1",
            "--n 2000 --k 20 --steps 5", (
         Figure("k-means, 200,000 x 128, k 1,000", r"faster: ([\d.]+)", "at most 0.8"),
-    )),
+    ), runs=1),
+    Script("kmeans.py --n 1000000 --d 128 --k 1000 --starts 1 --steps 5",
+           "--n 2000 --k 20", (
+        Figure("k-means, 1,000,000 x 128, k 1,000, 5 iterations", r"faster: ([\d.]+)",
+               "at most 0.8"),
+        Figure("… memory over the features", r"ours holds ([\d.]+)", "at most 1.2"),
+    ), runs=1, limit=600),
+    Script("clusterers.py --only spectral,dbscan,ward_graph", "--n 2000", (
+        Figure("spectral, DBSCAN, Ward along a graph of 100,000 x 64: seconds",
+               r": ([\d.]+) s,", "at most 300, 180"),
+        Figure("… MiB", r"s, (\d+) MiB", ""),
+    ), runs=1, limit=600),
+    Script("clusterers.py --only minibatch_kmeans --n 2000000", "--n 2000", (
+        Figure("k-means by mini-batches, 2,000,000 x 64, k 43: seconds",
+               r": ([\d.]+) s,", ""),
+        Figure("… MiB", r"s, (\d+) MiB", "at most 2048 at 10,000,000"),
+    ), runs=1),
     Script("neighbors.py", "--n 500", (
         Figure("50 neighbours of 8,000 x 512 against faiss", r"ratio ([\d.]+)",
                "at most 1"),
@@ -74,17 +103,17 @@ SCRIPTS = (
                "at most 1.05"),
         Figure("… a plain loop against ours", r"plain .*?\(ratio ([\d.]+)\)",
                "at least 1.6, 1.5"),
-    )),
+    ), runs=3),
     Script("retrieval.py --queries 5000 --pool 25000", "--queries 200 --pool 1000", (
         Figure("ranks, 5,000 x 25,000, against the product", r"\(([\d.]+) of it\)",
                "at most 1.25"),
         Figure("… an argsort a query against ours", r"\(([\d.]+) times ours\)",
                "at least 20"),
-    )),
+    ), runs=3),
     Script("retrieval.py --queries 25000", "--queries 200 --pool 1000", (
         Figure("ranks, 25,000 x 31,244, against the product", r"\(([\d.]+) of it\)",
                "at most 1.2"),
-    )),
+    ), runs=1),
     Script("cognition.py", "", (
         Figure("association, 480,000 rows, reading included, against dictionaries",
                r"arrays: ([\d.]+) times", "at least 12"),
@@ -93,45 +122,112 @@ SCRIPTS = (
         Figure("a step's text side against dictionaries", r"ratio: +([\d.]+)",
                "at least 50"),
     )),
-    Script("near_duplicates.py", "", (
+    Script("near_duplicates.py", "--images 500", (
         Figure("two groups of equal hashes, seconds", r"the same +([\d.]+) s",
                "at most 5"),
     )),
     Script("startup.py", "", (
         Figure("mmclust --help, seconds", r"--help +([\d.]+) s", "at most 0.4"),
     )),
-    Script("growth.py", "--n 500 --factors 1 2", (
-        Figure("cluster, score: exponent of time over images", r"exponent ([\d.]+)",
-               "about 1"),
-    )),
+    Script("nouns.py", "--images 500 --nouns 2000", (
+        Figure("nouns near 50,000 images, plain against ours", r"ratio ([\d.]+) in",
+               "at least 4"),
+    ), runs=1),
+    Script("turtle.py", "--n 500 --steps 3", (
+        Figure("TURTLE: a step of one seed, and of three, against its products",
+               r"\(([\d.]+) x\)", "at most 1.15, 2"),
+    ), runs=1),
+    Script("page.py", "--images 400 --clusters 4", (
+        Figure("page of 23,000 images: loaded, seconds", r"loaded in ([\d.]+)",
+               "at most 2"),
+        Figure("… written, seconds", r"written in (\d+)", ""),
+    ), runs=1),
+    Script("growth.py", "--n 3000 --factors 1 2", (
+        Figure("{}: exponent of time over images, 7,000 to 112,000",
+               r"^(\w+): .*exponent ([\d.-]+)", "about 1"),
+        Figure("{}: seconds and MiB of each size", r"^(\w+): (.*); exponent", ""),
+    ), runs=1, limit=900),
 )  # fmt: skip
 
 
-def main() -> None:
-    """Run what is asked for, one script after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="parts of scripts' names: a,b")
-    parser.add_argument("--small", action="store_true")
-    args = parser.parse_args()
-    wanted = args.only.split(",")
-    print("| work | measured | aim | script |\n|---|---|---|---|")
-    for script in SCRIPTS:
-        if not any(part in script.command for part in wanted):
-            continue
-        name, *options = script.command.split()
-        options += script.small.split() if args.small else []
-        start = time.monotonic()
+def run(script: Script, *, quick: bool) -> str:
+    """Return what a script prints; say so where it fails."""
+    name, *options = script.command.split()
+    options += script.quick.split() if quick else []
+    start = time.monotonic()
+    try:
         done = subprocess.run(
             [sys.executable, str(HERE / name), *options],
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, timeout=script.limit,
             env={**os.environ, "PYTHONPATH": str(HERE.parent / "src")},
         )  # fmt: skip
-        if done.returncode:
-            print(f"{name} failed:\n{done.stderr}", file=sys.stderr)
-        for figure in script.figures:
-            found = ", ".join(re.findall(figure.pattern, done.stdout)) or "no figure"
-            print(f"| {figure.work} | {found} | {figure.aim} | `{name}` |", flush=True)
-        print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    except subprocess.TimeoutExpired:
+        print(f"{script.command}: over {script.limit} s", file=sys.stderr)
+        return ""
+    if done.returncode:
+        print(f"{script.command} failed:\n{done.stderr[-2000:]}", file=sys.stderr)
+    print(f"{script.command}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+    return done.stdout
+
+
+def rows_of(script: Script, printed: list[str]) -> list[str]:
+    """Return the table's rows of a script: each figure's median over its runs."""
+    rows = []
+    name = script.command.split()[0]
+    for figure in script.figures:
+        found = [re.findall(figure.pattern, text, re.MULTILINE) for text in printed]
+        if "{}" in figure.work:  # a row for each that is named
+            rows += [
+                f"| {figure.work.format(what)} | {value} | {figure.aim} | `{name}` |"
+                for what, value in found[0]
+            ]
+            continue
+        full = [each for each in found if each]
+        shown = ", ".join(map(_middle, zip(*full, strict=False))) or "no figure"
+        rows.append(f"| {figure.work} | {shown} | {figure.aim} | `{name}` |")
+    return rows
+
+
+def _middle(values: tuple[str, ...]) -> str:
+    """Return the median, and least and most where they differ."""
+    numbers = sorted(map(float, values))
+    middle = f"{statistics.median(numbers):g}"
+    if numbers[0] == numbers[-1]:
+        return middle
+    return f"{middle} ({numbers[0]:g} to {numbers[-1]:g})"
+
+
+def write(table: str) -> None:
+    """Put the table between the markers of docs/performance.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKERS[0])
+    _, _, after = rest.partition(MARKERS[1])
+    PAGE.write_text(
+        f"{before}{MARKERS[0]}\n{table}\n{MARKERS[1]}{after}", encoding="utf-8"
+    )
+
+
+def main() -> None:
+    """Run what is asked for, in rounds, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="parts of commands: a,b")
+    parser.add_argument("--runs", type=int, default=5, help="of a script, at most")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    wanted = args.only.split(",")
+    scripts = [s for s in SCRIPTS if any(part in s.command for part in wanted)]
+    printed: list[list[str]] = [[] for _ in scripts]
+    for number in range(1 if args.quick else args.runs):
+        for script, texts in zip(scripts, printed, strict=True):
+            if number < script.runs:
+                texts.append(run(script, quick=args.quick))
+    rows = ["| work | measured | aim | script |", "|---|---|---|---|"]
+    for script, texts in zip(scripts, printed, strict=True):
+        rows += rows_of(script, texts)
+    print("\n".join(rows))
+    if args.write:
+        write("\n".join(rows))
 
 
 if __name__ == "__main__":

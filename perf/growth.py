@@ -2,9 +2,11 @@
 
     PYTHONPATH=src python perf/growth.py [--n 7000 --factors 1 4 16]
 
-Each size is a synthetic benchmark (perf/synthetic.py) and each stage a command of its
-own: processor seconds and peak resident memory are of the whole process and its
-children. The exponent is of time from the smallest to the largest size: 1 is linear.
+Each size is a synthetic benchmark (perf/synthetic.py; for ``build`` the annotations of
+perf/build.py) without pixels, so that ``encode`` is of captions. Each stage is a
+command of its own: processor seconds and peak resident memory are of the whole process
+and its children. The exponent is of time from the smallest to the largest size: 1 is
+linear.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from build import N_IMAGES, write_captions, write_synthetic
 from synthetic import make
 
 STAGES = {
+    "build": [
+        "build", "coco_all", "--raw", "raw", "--out", "built", "--annotations-only"
+    ],
+    "encode": ["encode", "folder", "lsa"],
     "cluster": ["cluster", "--benchmark", "folder", "--encoder", "random"],
     "score": ["score", "benchmark", "folder"],
-}
+}  # fmt: skip
 MEASURE = """
 import json, resource, subprocess, sys
 done = subprocess.run([sys.executable, "-m", "mmclust", *sys.argv[1:]],
@@ -61,7 +68,16 @@ def main() -> None:
     for factor in args.factors:
         with tempfile.TemporaryDirectory() as name:
             make(Path(name), n=args.n * factor, seeds=args.seeds)
+            path = Path(name, "raw/annotations/instances_train2017.json")
+            write_synthetic(path, args.n * factor / N_IMAGES)
+            write_captions(
+                path.with_name("captions_train2017.json"), args.n * factor / N_IMAGES
+            )
+            params = Path(name, "params.yaml")
+            text = params.read_text()
             for stage, command in STAGES.items():
+                other = text.replace("random", "lsa")
+                params.write_text(other if stage == "encode" else text)
                 found[stage].append(measured(Path(name), command))
     for stage, costs in found.items():
         span = args.factors[-1] / args.factors[0]

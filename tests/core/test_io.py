@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import textwrap
 import unicodedata
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -338,3 +340,31 @@ def test_ids_that_are_not_utf8_are_refused(tmp_path):
     with pytest.raises(MmclustError, match="1 different"):
         read_ids(path, 2)
     assert read_ids(None, 2) == ["0", "1"]
+
+
+def test_blocks_of_a_mapped_file_are_let_go(tmp_path):
+    """All rows come once, in order, and few of their pages stay in memory."""
+    rows = np.arange(1 << 23, dtype=np.float32).reshape(-1, 64)  # 32 MiB
+    io.write_array(tmp_path / "rows.npy", rows)
+
+    def held():
+        found = re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(found[1]) / 1024
+
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("reads memory from /proc")
+    mapped, before = io.read_array(tmp_path / "rows.npy"), held()
+    place = 0
+    for block in io.in_blocks(mapped, 1 << 18):  # 1 MiB
+        assert np.array_equal(block, rows[place : place + len(block)])
+        place += len(block)
+    assert place == len(rows)
+    assert held() - before < 8
+    assert mapped.sum(dtype=np.float64) == rows.sum(dtype=np.float64)
+    assert held() - before > 24
+
+
+def test_blocks_of_little():
+    """Of no rows none; rows longer than a block come one at a time."""
+    assert list(io.in_blocks(np.zeros((0, 3)))) == []
+    assert [len(block) for block in io.in_blocks(np.zeros((3, 9)), 4)] == [1, 1, 1]
