@@ -82,6 +82,8 @@ def test_what_has_no_interval_or_is_of_pairs_is_left_out(tmp_path):
     with pytest.raises(MmclustError, match="no resamples of scores") as caught:
         parse_resamples(path.read_bytes().replace(b"gaps", b"draws"), path)
     assert "score again: dvc repro" in str(caught.value)
+    with pytest.raises(MmclustError, match=r"no resamples[\s\S]*line 2"):
+        parse_resamples(path.read_bytes().replace(b",20,", b",many,"), path)
 
 
 @pytest.mark.parametrize("design", DESIGNS)

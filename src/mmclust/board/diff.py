@@ -245,7 +245,7 @@ def _resamples(reader: Reader, commit: str) -> dict[Place, Resamples]:
     found: dict[Place, Resamples] = {}
     for path in reader.tree(commit):
         if path.startswith(under) and path.endswith(".csv"):
-            stage, benchmark = path.removeprefix(under).removesuffix(".csv").split("/")
+            stage, _, benchmark = path[len(under) : -len(".csv")].partition("/")
             where = f"{path} of {shown(commit)}"
             every = parse_resamples(reader.file(commit, path) or b"", where)
             for (key, metric), each in every.items():

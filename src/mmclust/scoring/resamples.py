@@ -94,22 +94,28 @@ def write_resamples(
 def parse_resamples(data: bytes, where: object) -> dict[tuple[Key, str], Resamples]:
     """Read a file of :func:`write_resamples`."""
     rows = csv.DictReader(io.StringIO(data.decode(errors="replace"), newline=""))
-    found = rows.fieldnames or ()
-    if tuple(found) != COLUMNS:
-        raise MmclustError(
-            "These are no resamples of scores of this version of mmclust",
-            where=where,
-            expected=f"a table with the columns {', '.join(COLUMNS)}",
-            found=f"the columns {', '.join(found) or '-'}",
-            do="score again: dvc repro",
-        )
-    return {
-        ((row["encoder"], row["view"], row["method"]), row["metric"]): Resamples(
-            int(row["n"]), row["of"], float(row["own"]),
-            UNIT * np.array(row["gaps"].split(), np.float64),
-        )
-        for row in rows
-    }  # fmt: skip
+    if tuple(rows.fieldnames or ()) != COLUMNS:
+        raise _no_resamples(where, f"the columns {', '.join(rows.fieldnames or '-')}")
+    try:
+        return {
+            ((row["encoder"], row["view"], row["method"]), row["metric"]): Resamples(
+                int(row["n"]), row["of"], float(row["own"]),
+                UNIT * np.array(row["gaps"].split(), np.float64),
+            )
+            for row in rows
+        }  # fmt: skip
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _no_resamples(where, f"line {rows.line_num}: {error}") from error
+
+
+def _no_resamples(where: object, found: str) -> MmclustError:
+    return MmclustError(
+        "These are no resamples of scores of this version of mmclust",
+        where=where,
+        expected=f"a table with the columns {', '.join(COLUMNS)}",
+        found=found,
+        do="score again: dvc repro",
+    )
 
 
 def between(
