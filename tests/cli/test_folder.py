@@ -211,6 +211,9 @@ def test_what_is_not_used_is_told(tmp_path, folder):
     assert "8 pictures in 2 clusters of 4 to 4, where 5 were asked for" in told
     assert "words of words.txt are NOT used" in told
     assert "--captions FILE, --labels FILE" in told
+    told = run("--method", "dbscan", "--set", "min_samples=8")
+    assert "0 pictures in 0 clusters of 0 to 0, 8 in none (-1)" in told
+    assert {row["cluster"] for row in results(tmp_path)[0]} == {"-1"}
     assert "words.tx is missing" in run("--vocabulary", "words.tx", code=1)
 
 
@@ -251,6 +254,13 @@ def test_where_it_cannot_write(folder, tmp_path):
     assert "Results cannot be written there" in told
     assert (tmp_path / "mine/clusters.csv").read_text() == "mine"
     assert "Did you mean 'kmeans'" in run("--method", "kmean", code=1)
+    told = run("--set", "n_ini=3", code=1)
+    assert "params.yaml" not in told
+    told = run("--method", "tac", code=1)
+    assert "tac reads words near the pictures" in told
+    assert "lie in no class folder" in run("--labels", "folders", code=1)
+    assert "say folders or none" in run("--labels", "classes", code=1)
+    assert "no such checkpoint" in run(encoder="clip=./absent", code=1)
     told = run("--captions", "absent.csv", code=1)
     assert "absent.csv is missing" in told
     assert "dvc repro" not in told

@@ -145,7 +145,10 @@ def _usable(
     """Read the pictures; return those to take, and why others are left out."""
     strays: dict[str, list[str]] = {}
     if params.strays == "leave_out" and params.labels == "folders":
-        strays["pictures in no class folder"] = class_folders(files)[1]
+        found, loose, _ = class_folders(files)
+        if not found:
+            folder_labels(files)  # refuses it
+        strays["pictures in no class folder"] = loose
         files = without(files, *strays.values())
     pictures, bad = read_pictures(files, params.strays) if images else ({}, [])
     if bad:

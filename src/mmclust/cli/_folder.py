@@ -66,8 +66,9 @@ class Asked:
     vocabulary: Path | None
 
 
-def require_method(method: str) -> str:
-    """Return a method, if there is one of this name."""
+def require_method(asked: Asked) -> None:
+    """Refuse an unknown method, options it has not, and a head without its words."""
+    method = asked.method
     methods = {*known("clusterers"), *known("heads")}
     if method not in methods:
         raise MmclustError(
@@ -77,7 +78,22 @@ def require_method(method: str) -> str:
             found=method,
             do="correct the name",
         )
-    return method
+    kind = "clusterers" if method in known("clusterers") else "heads"
+    module = instance_of(kind, method, dict(asked.options), "", "--set").module
+    words = {"text", "nouns"} & {*getattr(module, "READS", ())}
+    if kind == "clusterers" or not words:
+        return
+    from mmclust.heads._embeddings import shares_space as shares
+
+    shared = shares(asked.image.instance)
+    if not (shared and asked.vocabulary):
+        raise MmclustError(
+            f"{method} reads words near the pictures",
+            where="--method",
+            expected="an encoder of pictures and words, such as clip, and --vocabulary",
+            found="no list of words" if shared else f"{asked.image.name}, of pictures",
+            do="give both, or another method, such as kmeans",
+        )
 
 
 def named_after(pictures: Path) -> str:
@@ -428,8 +444,8 @@ def _nouns(params: Params, device: str) -> None:
         made.write()
 
 
-def write_clusters(asked: Asked, params: Params, out: Path) -> list[int]:
-    """Write ``file,cluster,name,closeness``; return the sizes of the clusters.
+def write_clusters(asked: Asked, params: Params, out: Path) -> tuple[list[int], int]:
+    """Write ``file,cluster,name,closeness``; return sizes of clusters, and of noise.
 
     Closeness is the cosine of a picture's features with the mean of its cluster's. The
     record beside lets `mmclust assign` do the same with other pictures.
@@ -463,7 +479,8 @@ def write_clusters(asked: Asked, params: Params, out: Path) -> list[int]:
     facts = {"image": asked.image.name, "folder": str(asked.pictures)}
     write_json(RECORD, facts | chosen)
     kept = method.clusters[method.clusters >= 0]
-    return [int(size) for size in np.unique(kept, return_counts=True)[1]]
+    sizes = [int(size) for size in np.unique(kept, return_counts=True)[1]]
+    return sizes, len(table) - 1 - len(kept)
 
 
 def _files(manifest: Any, pictures: Path) -> list[str]:

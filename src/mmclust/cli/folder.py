@@ -91,14 +91,17 @@ def folder(
     asked = _folder.Asked(
         pictures,
         captions=_table(captions),
-        labels=_table(labels),
+        labels=labels
+        if labels in ("folders", "none")
+        else _table(labels, column=False),
         image=_folder.image_coder(_coder(encoder)),
         text=_coder(text_encoder),
         k=number,
-        method=_folder.require_method(method),
+        method=method,
         options=parse_options(settings or []),
         vocabulary=_words(vocabulary),
     )
+    _folder.require_method(asked)
     work = _made(out / "run")
     with contextlib.chdir(work):
         found = _cluster(asked, _folder.Run(seed, device, workers), out)
@@ -125,17 +128,19 @@ def _cluster(asked: Asked, run: Run, out: Path) -> str:
     params = _folder.params_for(name, coded, asked, k, run.seed, labelled=labelled)
     record = _folder.cluster(params, device=run.device, workers=run.workers)
     clusters, page = out / "clusters.csv", out / "page/index.html"
-    sizes = _folder.write_clusters(asked, params, clusters)
+    sizes, noise = _folder.write_clusters(asked, params, clusters)
     make_report(Path(), params, page, workers=run.workers, kept=Path("data/maps"))
     if record:
         clustering_table(asked.pictures.name, record)
     shared = _folder.shares_space(params)
     _tell_names(shared=shared, captioned=bool(text), vocabulary=asked.vocabulary)
-    fewer = isinstance(k, int) and k > len(sizes)
+    fewer = isinstance(k, int) and k > len(sizes) and not noise
     few = f", where {k} were asked for" if fewer else ""
+    few += f", {noise:,} in none (-1)" if noise else ""
     return (
         f"{counted(sum(sizes), 'picture')} in {counted(len(sizes), 'cluster')} of "
-        f"{min(sizes)} to {max(sizes)}{few}; wrote {clusters} and {page}"
+        f"{min(sizes, default=0)} to {max(sizes, default=0)}{few}; wrote {clusters} "
+        f"and {page}"
     )
 
 
@@ -239,18 +244,29 @@ def _coder(asked: str | None) -> str | None:
     """Return NAME=MODEL with the full path of a MODEL that lies here."""
     name, _, model = (asked or "").partition("=")
     path = Path(model).expanduser()
+    if model.startswith((".", "/", "~")) and not path.is_dir():
+        from mmclust.core.errors import MmclustError
+
+        raise MmclustError(
+            "There is no such checkpoint",
+            where=f"{name}={model}",
+            expected="a folder as save_pretrained writes it, or a name on the hub",
+            found="no such folder",
+            do="correct the path",
+        )
     return f"{name}={path.resolve()}" if model and path.is_dir() else asked
 
 
-def _table(given: str | None) -> str | None:
-    """Return the full path of a file; other text as it is."""
+def _table(given: str | None, *, column: bool = True) -> str | None:
+    """Return the full path of a file; the name of a column as it is."""
     if given is None:
         return None
     path = Path(given).expanduser()
-    if not path.is_file() and (path.suffix or "/" in given):
+    if not path.is_file() and (path.suffix or "/" in given or not column):
         from mmclust.core.io import require_file
 
-        require_file(path, "give the path of a table, or the name of a column")
+        other = "the name of a column" if column else "say folders or none"
+        require_file(path, f"give the path of a table, or {other}")
     return str(path.resolve()) if path.is_file() else given
 
 
