@@ -399,3 +399,44 @@ def test_a_table_is_looked_up_in_time_that_grows_with_it(pictures, monkeypatch):
     raw = pictures(*names, **{"metadata.csv": f"file_name,caption\n{rows}".encode()})
     build_folder(raw, images=False)
     assert len(calls) < 10 * len(names)
+
+
+FLICKR30K = (
+    b"image_name| comment_number| comment\n"
+    b'a.jpg| 0| "One" , she says .\na.jpg| 1| two\nb.jpg| 0| three\n'
+)
+
+
+def test_flickr30ks_own_table(pictures):
+    """results.csv is read by its columns; quotes are characters of a caption."""
+    raw = pictures("a.jpg", "b.jpg", **{"results.csv": FLICKR30K})
+    _, captions, _ = build_folder(raw)
+    assert captions == {"a": ['"One" , she says .', "two"], "b": ["three"]}
+
+
+def test_rows_of_pictures_that_are_not_there(pictures):
+    """Counted where strays may be left out; refused if they are all rows."""
+    table = b"file_name,caption\na.jpg,one\nc.jpg,three\nd.jpg,four\n"
+    raw = pictures("a.jpg", "b.jpg", **{"metadata.csv": table})
+    with pytest.raises(MmclustError, match=r"not there[\s\S]*2 others: c\.jpg"):
+        build_folder(raw)
+    summary, captions, _ = build_folder(raw, {"strays": "leave_out"})
+    assert captions == {"a": ["one"], "b": []}
+    (told, bare) = summary["notes"]["told"]
+    assert told.endswith("NOT used: rows of pictures that are not there: 2")
+    assert bare == "images without caption: 1"
+    (raw / "metadata.csv").write_bytes(b"file_name,caption\nc.jpg,three\n")
+    with pytest.raises(MmclustError, match="not there"):
+        build_folder(raw, {"strays": "leave_out"})
+
+
+def test_classes_of_some_pictures_are_not_said_to_be_used(pictures):
+    """Each line tells the same of a column that is not used."""
+    table = b"file_name,caption,label\na.jpg,one,x\nb.jpg,two,\n"
+    raw = pictures("a.jpg", "b.jpg", **{"metadata.csv": table})
+    summary, _, labels = build_folder(raw, {"strays": "leave_out"})
+    assert labels == {}
+    assert summary["notes"]["told"] == [
+        "classes are known of 1 of 2 pictures, and NOT used",
+        "read metadata.csv (rows: 2): captions from caption; NOT used: columns label",
+    ]

@@ -157,6 +157,66 @@ def test_tables(tmp_path, folder, kind):
     assert "No table has the column of captions" in told
 
 
+def test_labels_that_changed_are_read_again(tmp_path, folder):
+    """The features stay, and count for the labels that there are now."""
+    pictures, run = folder
+    fill(pictures, lambda n: f"{n:03d}.jpg")
+    run("--k", "4")
+    table = tmp_path / "classes.csv"
+    for classes in (4, 2):
+        rows = [f"{n:03d}.jpg,c{n % classes}" for n in range(40)]
+        table.write_text("\n".join(["file,label", *rows]))
+        assert f"{classes} classes (for the scores)" in run("--labels", "classes.csv")
+        assert len({row["cluster"] for row in results(tmp_path)[0]}) == classes
+
+
+def test_linked_pictures_that_changed_are_read_again(tmp_path, folder):
+    """images/ may be a link to a folder elsewhere."""
+    pictures, run = folder
+    fill(tmp_path / "elsewhere", lambda n: f"{n:03d}.jpg")
+    pictures.mkdir()
+    (pictures / "images").symlink_to(tmp_path / "elsewhere")
+    run("--k", "2")
+    (tmp_path / "elsewhere/000.jpg").unlink()
+    assert "39 pictures" in run("--k", "2")
+
+
+def test_too_few_pictures(folder):
+    """Said before anything is encoded, and what can be done."""
+    pictures, run = folder
+    save_jpeg(pictures / "0.jpg", picture(0))
+    assert "at least 4 pictures" in run(code=1)
+    for number in (1, 2):
+        save_jpeg(pictures / f"{number}.jpg", picture(number))
+    told = run(code=1)
+    assert "say --k 3 or fewer" in told
+    assert "params.yaml" not in told
+    told = run("--k", "4", code=1)
+    assert "at least 4 pictures" in told
+    assert "pictures by" not in told
+    assert "3 pictures in 3 clusters" in run("--k", "3")
+
+
+def test_what_is_not_used_is_told(tmp_path, folder):
+    """Fewer clusters than asked for, a picture cut short, words, a table."""
+    pictures, run = folder
+    for number in range(8):
+        save_jpeg(pictures / f"{number}.jpg", picture(number % 2))
+    (pictures / "half.jpg").write_bytes((pictures / "0.jpg").read_bytes()[:900])
+    (pictures / "what.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "words.txt").write_text("cat\n")
+    told = run("--k", "5", "--vocabulary", "words.txt")
+    assert "9 pictures" in told
+    assert "1 images have no image features and are left out" in told
+    assert "8 pictures in 2 clusters of 4 to 4, where 5 were asked for" in told
+    assert "words of words.txt are NOT used" in told
+    assert "--captions FILE, --labels FILE" in told
+    told = run("--method", "dbscan", "--set", "min_samples=8")
+    assert "0 pictures in 0 clusters of 0 to 0, 8 in none (-1)" in told
+    assert {row["cluster"] for row in results(tmp_path)[0]} == {"-1"}
+    assert "words.tx is missing" in run("--vocabulary", "words.tx", code=1)
+
+
 @pytest.mark.skipif(not REAL, reason="the extra weights is not installed")
 def test_tiny_pictures_with_real_weights(tmp_path, folder, monkeypatch, cli):
     """32 × 32 pixels, as CIFAR's; by default real weights, named on the terminal."""
@@ -186,9 +246,38 @@ def test_where_it_cannot_write(folder, tmp_path):
     fill(pictures, lambda n: f"{n:03d}.jpg")
     told = run("--out", str(pictures / "out"), code=1)
     assert "would be taken for pictures" in told
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/clusters.csv").write_text("mine")
+    told = run("--out", "mine", code=1)
+    assert "this command did not write" in told
+    told = run("--out", "mine/clusters.csv/out", code=1)
+    assert "Results cannot be written there" in told
+    assert (tmp_path / "mine/clusters.csv").read_text() == "mine"
+    assert "Did you mean 'kmeans'" in run("--method", "kmean", code=1)
+    told = run("--set", "n_ini=3", code=1)
+    assert "params.yaml" not in told
+    told = run("--method", "tac", code=1)
+    assert "tac reads words near the pictures" in told
+    assert "lie in no class folder" in run("--labels", "folders", code=1)
+    assert "say folders or none" in run("--labels", "classes", code=1)
+    assert "no such checkpoint" in run(encoder="clip=./absent", code=1)
     told = run("--captions", "absent.csv", code=1)
     assert "absent.csv is missing" in told
     assert "dvc repro" not in told
+
+
+def test_a_checkpoint_lies_where_one_is(tmp_path, monkeypatch):
+    """The command works in a folder of its own; a name of the hub stays one."""
+    from mmclust.cli.folder import _coder
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tuned").mkdir()
+    assert _coder("clip=tuned") == f"clip={tmp_path / 'tuned'}"
+    assert _coder("clip=openai/clip-vit-large-patch14") == (
+        "clip=openai/clip-vit-large-patch14"
+    )
+    assert _coder("hog") == "hog"
+    assert _coder(None) is None
 
 
 def test_real_weights_stand_before_gradients(monkeypatch):

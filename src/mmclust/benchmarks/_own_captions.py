@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from mmclust.benchmarks._own_folder import split_named, written
 from mmclust.benchmarks._own_tables import (
     NAMES,
-    TABLE,
     file_text,
+    is_table,
     listed,
     plain_name,
     read_table_file,
@@ -49,21 +49,30 @@ class Metadata:
 
 
 def read_metadata(
-    files: Files, *, labels: bool, captions: str = "", tables: Sequence[Path] = ()
+    files: Files,
+    *,
+    labels: bool,
+    captions: str = "",
+    tables: Sequence[Path] = (),
+    strict: bool = True,
 ) -> Metadata:
-    """Read the tables of a directory, and others; ``captions`` names their column."""
+    """Read the tables of a directory, and others; ``captions`` names their column.
+
+    Rows of pictures that are not there are refused, or counted: ``strict``.
+    """
     metadata = Metadata()
     pictures = _Pictures(files)
+    how = {"labels": labels, "column": captions, "strict": strict}
     sidecars = {name for names in _sidecars(files).values() for name in names}
     for name in files.others:
-        if TABLE.fullmatch(posixpath.basename(name)) and name not in sidecars:
-            path = files.raw / name
-            _read_table(path, name, metadata, pictures, labels=labels, column=captions)
+        path = files.raw / name
+        if name not in sidecars and is_table(path):
+            _read_table(path, name, metadata, pictures, **how)
     for path in tables:
         require_file(path, "give a table: .csv, .jsonl, .parquet, or Flickr's lines")
         name = os.path.relpath(path, files.raw)
         if name not in metadata.tables:
-            _read_table(path, name, metadata, pictures, labels=labels, column=captions)
+            _read_table(path, name, metadata, pictures, **how)
     known = [c for table in metadata.tables.values() for c in table.get("captions", ())]
     if captions and captions not in known:
         raise MmclustError(
@@ -86,6 +95,7 @@ def _read_table(
     *,
     labels: bool,
     column: str,
+    strict: bool,
 ) -> None:
     columns, entries, digest = read_table_file(path, column)
     if columns is None or not entries:
@@ -115,7 +125,7 @@ def _read_table(
             captions[picture] = captions.get(picture, ()) + texts
             taken = [_take_value(entry, *value, picture, where) for value in values]
             silent += not (texts or any(taken))
-    if absent:
+    if absent and (strict or len(absent) == len(entries)):
         raise _absent(absent, pictures)
     for picture, texts in captions.items():
         _add_captions(metadata.captions, picture, texts)
@@ -129,6 +139,7 @@ def _read_table(
         "split": columns.split,
         "not_used": [written(column) for column in unused],
         "rows_of_files_left_out": left_out,
+        "rows_of_absent_pictures": len(absent),
         "rows_that_say_nothing": silent,
     }
 

@@ -153,7 +153,7 @@ def _refuse_none(root: Path, pictures: list[str], others: list[str]) -> None:
             found=f"{len(others):,} others: {some(map(written, others))}"
             if others
             else "no file",
-            do="give the directory that holds the pictures with --raw",
+            do="give the directory that holds the pictures",
         )
     names = (str(root), *pictures)
     odd = [

@@ -28,6 +28,9 @@ TABLE = re.compile(
     r"(metadata|images|captions)\.(csv|tsv|txt|json|jsonl|parquet)|.+\.token(\.txt)?",
     re.IGNORECASE,
 )  # names of the files that are read as tables
+_FLICKR30K = "results.csv"
+"""Flickr30K's captions bear a name that many tables do: its columns tell."""
+_FLICKR_HEAD = re.compile(r"\s*image_name\s*\|\s*comment_number\s*\|\s*comment\s")
 NAMES = (
     "file_name", "filename", "file", "image_file", "image_name", "image_path",
     "file_path", "filepath", "path", "image", "img", "image_id", "id",
@@ -59,6 +62,14 @@ class Columns:
     image_id: str
     split: str
     unused: tuple[str, ...]
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether a file of the directory is read as a table, by its name."""
+    if path.name.lower() != _FLICKR30K:
+        return bool(TABLE.fullmatch(path.name))
+    with path.open("rb") as file:
+        return bool(_FLICKR_HEAD.match(file.read(99).decode("utf-8-sig", "replace")))
 
 
 Entries = list[tuple[str, dict[str, Any]]]  # rows, each with its place for messages
@@ -155,6 +166,8 @@ def _csv(
         strict=True,
         delimiter=delimiter,
         skipinitialspace=delimiter != "\t",
+        # Flickr30K's captions have quotes that are just characters.
+        quoting=csv.QUOTE_NONE if _FLICKR_HEAD.match(text) else csv.QUOTE_MINIMAL,
     )
     entries: Entries = []
     header: list[str] = []

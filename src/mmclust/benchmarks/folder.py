@@ -49,6 +49,7 @@ LABELS = ("auto", "folders", "none")
 SPLITTING = ("auto", "none")
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 ROWS = (
+    ("rows_of_absent_pictures", "rows of pictures that are not there"),
     ("rows_of_files_left_out", "rows of files that are taken for no picture"),
     ("rows_that_say_nothing", "rows that say nothing of their picture"),
 )  # keys of a table's note, and what they count
@@ -76,7 +77,8 @@ class Params:
     """Tables that lie elsewhere, or are named otherwise than metadata."""
     strays: Literal["fail", "leave_out"] = "fail"
     """What is done with pictures beside class folders, and with files that end like
-    pictures and cannot be read as one; those left out are counted."""
+    pictures and cannot be read as one, and rows of tables whose pictures are not there;
+    what is left out is counted."""
 
 
 def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
@@ -88,6 +90,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         labels=params.labels == "auto",
         captions=params.captions,
         tables=[Path(name).expanduser() for name in params.tables],
+        strict=params.strays == "fail",
     )
     labels = _labels(files, metadata, params)
     ids = usable_ids(metadata, files.pictures) or identities(files)
@@ -142,7 +145,10 @@ def _usable(
     """Read the pictures; return those to take, and why others are left out."""
     strays: dict[str, list[str]] = {}
     if params.strays == "leave_out" and params.labels == "folders":
-        strays["pictures in no class folder"] = class_folders(files)[1]
+        found, loose, _ = class_folders(files)
+        if not found:
+            folder_labels(files)  # refuses it
+        strays["pictures in no class folder"] = loose
         files = without(files, *strays.values())
     pictures, bad = read_pictures(files, params.strays) if images else ({}, [])
     if bad:
@@ -210,7 +216,7 @@ def _notes(
             f"{why}, NOT used: {len(names):,} ({some(map(written, names), 3)})"
             for why, names in strays.items()
         ),
-        *_told_of_tables(files, metadata, params),
+        *_told_of_tables(files, metadata, params, labelled=bool(labels)),
         *([f"images without caption: {bare:,}"] if captions and bare else []),
         *_told_of_files(files, endings),
     ]
@@ -243,7 +249,9 @@ def _told_of_classes(
     return [f"{what}: labels=folders takes them for such"]
 
 
-def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[str]:
+def _told_of_tables(
+    files: Files, metadata: Metadata, params: Params, *, labelled: bool
+) -> list[str]:
     """Say what of each table was used, and loudly if nothing."""
     ids = bool(usable_ids(metadata, files.pictures))
     splits = params.splits == "auto" and not files.splits
@@ -257,7 +265,8 @@ def _told_of_tables(files: Files, metadata: Metadata, params: Params) -> list[st
         if table["captions"]:
             used.append(f"captions from {', '.join(table['captions'])}")
         if table["label"]:
-            used.append(f"classes from {table['label']}")
+            known = f"classes from {table['label']}" if labelled else table["label"]
+            (used if labelled else unused).append(known)
         for what, usable in (("image_id", ids), ("split", splits)):
             column = table[what]
             if column and usable:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.instances import Instance, instance_of
 from mmclust.core.plugins import known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
@@ -49,6 +49,51 @@ class Coder:
     def instance(self) -> Instance:
         """The plugin with its options."""
         return instance_of("encoders", self.name, self.block, self.name, "--encoder")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user said; paths are whole."""
+
+    pictures: Path
+    captions: str | None
+    labels: str | None
+    image: Coder
+    text: str | None
+    k: int | str | None
+    method: str
+    options: Mapping[str, Any]
+    vocabulary: Path | None
+
+
+def require_method(asked: Asked) -> None:
+    """Refuse an unknown method, options it has not, and a head without its words."""
+    method = asked.method
+    methods = {*known("clusterers"), *known("heads")}
+    if method not in methods:
+        raise MmclustError(
+            f"Unknown method {method!r}",
+            where="--method",
+            expected=nearest(method, methods),
+            found=method,
+            do="correct the name",
+        )
+    kind = "clusterers" if method in known("clusterers") else "heads"
+    module = instance_of(kind, method, dict(asked.options), "", "--set").module
+    words = {"text", "nouns"} & {*getattr(module, "READS", ())}
+    if kind == "clusterers" or not words:
+        return
+    from mmclust.heads._embeddings import shares_space as shares
+
+    shared = shares(asked.image.instance)
+    if not (shared and asked.vocabulary):
+        raise MmclustError(
+            f"{method} reads words near the pictures",
+            where="--method",
+            expected="an encoder of pictures and words, such as clip, and --vocabulary",
+            found="no list of words" if shared else f"{asked.image.name}, of pictures",
+            do="give both, or another method, such as kmeans",
+        )
 
 
 def named_after(pictures: Path) -> str:
@@ -94,7 +139,7 @@ def text_coder(asked: str | None, image: Coder) -> Coder:
 
 
 def _asked(asked: str) -> Coder:
-    """Read ``NAME`` or ``NAME=MODEL``."""
+    """Read ``NAME`` or ``NAME=MODEL``, where MODEL may be a folder."""
     name, _, model = asked.partition("=")
     block: dict[str, Any] = {}
     name = SHORT.get(name, name)
@@ -153,22 +198,25 @@ def better(image: Coder) -> list[str]:
     return told
 
 
-def build(
-    name: str, pictures: Path, captions: str | None, labels: str | None, *, workers: int
-) -> dict[str, Any]:
+def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
     """Build the benchmark, unless the folder is as it was; return its summary."""
     from mmclust.benchmarks._build import build_benchmark
     from mmclust.core.fingerprint import fingerprint
     from mmclust.core.manifest import read_summary, summary_path
 
     out = Path("data/benchmarks") / name
-    block = _options(pictures, captions, labels)
+    pictures = asked.pictures
+    block = _options(pictures, asked.captions, asked.labels)
     made = fingerprint(
         ("build", name),
         [out, summary_path(out)],
         modules=["mmclust.benchmarks._build", "mmclust.benchmarks.folder"],
         inputs=[],
-        options={"files": _stamps(pictures), "folder": str(pictures), "block": block},
+        options={
+            "files": _stamps(pictures, block.get("tables", ())),
+            "folder": str(pictures),
+            "block": block,
+        },
     )
     if made.holds():
         return read_summary(out)
@@ -208,23 +256,32 @@ def _in_classes(pictures: Path) -> bool:
     several = len(set(found.values())) > 1
     if not several or len(loose) > LOOSE * len(files.pictures):
         return False
-    return not read_metadata(files, labels=True).labels
+    return not read_metadata(files, labels=True, strict=False).labels
 
 
-def _stamps(pictures: Path) -> str:
-    """Return a digest of names, sizes and times of all files, which are not read."""
+def _stamps(pictures: Path, tables: Iterable[str]) -> str:
+    """Return a digest of names, sizes and times of all files, which are not read.
+
+    Of a link, those of what it leads to count; the folder ``images`` may be one.
+    """
     from mmclust.core.io import digest_of
 
     found = []
-    for folder, folders, files in os.walk(pictures):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                stat = Path(folder, name).lstat()
-                found.append(
-                    [folder, name, stat.st_ino, stat.st_size, stat.st_mtime_ns]
-                )
-    return digest_of(found)
+    roots = [
+        pictures,
+        *([images] if (images := pictures / "images").is_symlink() else []),
+    ]
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            names = sorted(name for name in files if not name.startswith("."))
+            found += [_stamp(Path(folder, name)) for name in names]
+    return digest_of([*found, *(_stamp(Path(table)) for table in tables)])
+
+
+def _stamp(path: Path) -> list[Any]:
+    stat = path.stat() if path.exists() else path.lstat()
+    return [str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
 
 
 def encode(
@@ -257,7 +314,8 @@ def encode(
         block = {"is": "fuse", "members": members, "views": list(VIEWS)}
     found = {v: read_features(folder, manifest) for v, folder in parts.items()}
     out = features / joined
-    origin = digest_of({v: each.meta["sha256"] for v, each in found.items()})
+    files = {v: each.meta["sha256"] for v, each in found.items()}
+    origin = digest_of({"manifest": manifest.digest, "files": files})
     if (out / "features.json").is_file() and read_meta(out).get("origin") == origin:
         return joined, block
     views = {v: np.array(found[v].views[v]) for v in VIEWS if v in found}
@@ -317,12 +375,13 @@ def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) ->
 
 
 def params_for(
-    name: str, encoder: tuple[str, dict[str, Any]], method: str, k: int | str | None,
-    seed: int, *, labelled: bool, vocabulary: Path | None, options: Mapping[str, Any],
+    name: str, encoder: tuple[str, dict[str, Any]], asked: Asked, k: int | str | None,
+    seed: int, *, labelled: bool,
 ) -> Params:  # fmt: skip
     """Return the params of the rest, as a params.yaml would have them."""
     from mmclust.core import params as sections
 
+    method, options = asked.method, asked.options
     head = method in known("heads") and method not in known("clusterers")
     first = "kmeans" if head else method
     clusterers = tuple(dict.fromkeys((first, *(("random",) if labelled else ()))))
@@ -335,7 +394,7 @@ def params_for(
         clusterers={} if head else own,
         heads=own if head else {},
         nouns=sections.NounsParams(
-            vocabulary=str(vocabulary or "data/vocabulary/none.csv"),
+            vocabulary=str(asked.vocabulary or "data/vocabulary/none.csv"),
             underscores="blank",
         ),
         model=sections.ModelParams(
@@ -385,10 +444,8 @@ def _nouns(params: Params, device: str) -> None:
         made.write()
 
 
-def write_clusters(
-    pictures: Path, params: Params, out: Path, facts: dict[str, Any]
-) -> list[int]:
-    """Write ``file,cluster,name,closeness``; return the sizes of the clusters.
+def write_clusters(asked: Asked, params: Params, out: Path) -> tuple[list[int], int]:
+    """Write ``file,cluster,name,closeness``; return sizes of clusters, and of noise.
 
     Closeness is the cosine of a picture's features with the mean of its cluster's. The
     record beside lets `mmclust assign` do the same with other pictures.
@@ -409,7 +466,7 @@ def write_clusters(
     named = {c: ", ".join((nouns or words)[:3]) for c, (words, nouns) in
              method.names.items()}  # fmt: skip
     table: list[list[Any]] = [["file", "cluster", "name", "closeness"]]
-    files = _files(run.manifest, pictures)
+    files = _files(run.manifest, asked.pictures)
     for row, (file, label) in enumerate(zip(files, method.clusters, strict=True)):
         cluster = int(label)
         if cluster == ABSENT:
@@ -419,9 +476,11 @@ def write_clusters(
     write_csv(out, table)
     chosen = {"benchmark": run.name, "encoder": run.encoder, "view": method.key[1],
               "method": method.key[2], "head": method.head}  # fmt: skip
+    facts = {"image": asked.image.name, "folder": str(asked.pictures)}
     write_json(RECORD, facts | chosen)
     kept = method.clusters[method.clusters >= 0]
-    return [int(size) for size in np.unique(kept, return_counts=True)[1]]
+    sizes = [int(size) for size in np.unique(kept, return_counts=True)[1]]
+    return sizes, len(table) - 1 - len(kept)
 
 
 def _files(manifest: Any, pictures: Path) -> list[str]:

@@ -65,20 +65,25 @@ def titled_table(
 
 
 def clustering_table(benchmark: str, record: Record) -> None:
-    """Print a benchmark's scores, one row per encoder, view and method."""
+    """Print a benchmark's scores, one row per encoder, view and method.
+
+    A single encoder goes into the title: the table then fits on 80 columns.
+    """
     from rich.console import Console
     from rich.text import Text
 
+    encoders = list(dict.fromkeys(key[0] for key in record.methods()))
+    first = 1 if len(encoders) == 1 else 0
     table = titled_table(
-        Text(visible(benchmark)),
-        ("encoder", "view", "method", "k"),
+        Text(visible(": ".join([benchmark, *encoders[:first]]))),
+        ("encoder", "view", "method", "k")[first:],
         ("ACC", "NMI", "ARI"),
         "mean over seeds ± half of the 95 % interval, of images and seeds",
     )
     for key in record.methods():
         scores = record.of(key)
         if "acc" in scores:
-            names = (*key, str(scores["acc"].k))
+            names = (*key[first:], str(scores["acc"].k))
             own = [scores[name] for name in ("acc", "nmi", "ari")]
             cells = [f"{score.mean:.3f} ± {score.half or 0:.3f}" for score in own]
             table.add_row(*(Text(visible(name)) for name in names), *cells)

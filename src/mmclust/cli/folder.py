@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmclust.cli._options import Device, Seed, Settings, Workers
-from mmclust.cli._show import clustering_table
+from mmclust.cli._show import clustering_table, tell_left_out
 
 if TYPE_CHECKING:
-    from mmclust.cli._folder import Coder
+    from mmclust.cli._folder import Asked, Coder, Run
 
 VOCABULARY = Path("data/vocabulary/WordNetNouns.csv")
+AUTO = 4
+"""Pictures of which a number of clusters can be found: half of them, at least 2."""
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 
 
 def folder(
@@ -85,41 +88,65 @@ def folder(
 
     number = _number(k)
     pictures, out = _places(path, out)
-    tables = [_table(captions), _table(labels)]
-    vocabulary = vocabulary or (VOCABULARY if VOCABULARY.is_file() else None)
-    vocabulary = vocabulary and vocabulary.expanduser().resolve()
-    work = out / "run"
-    work.mkdir(parents=True, exist_ok=True)
+    asked = _folder.Asked(
+        pictures,
+        captions=_table(captions),
+        labels=labels
+        if labels in ("folders", "none")
+        else _table(labels, column=False),
+        image=_folder.image_coder(_coder(encoder)),
+        text=_coder(text_encoder),
+        k=number,
+        method=method,
+        options=parse_options(settings or []),
+        vocabulary=_words(vocabulary),
+    )
+    _folder.require_method(asked)
+    work = _made(out / "run")
     with contextlib.chdir(work):
-        name = _folder.named_after(pictures)
-        run = _folder.Run(seed, device, workers)
-        summary = _folder.build(name, pictures, *tables, workers=workers)
-        _tell_built(summary, pictures)
-        image = _folder.image_coder(encoder)
-        text = _folder.text_coder(text_encoder, image) if summary["captions"] else None
-        _tell_coders(image, text)
-        coded = _folder.encode(name, image, text, run)
-        labelled = summary["n_classes"] > 1
-        params = _folder.params_for(
-            name, coded, method, number or (None if labelled else "auto"), seed,
-            labelled=labelled, vocabulary=vocabulary,
-            options=parse_options(settings or []),
-        )  # fmt: skip
-        record = _folder.cluster(params, device=device, workers=workers)
-        facts = {"image": image.name, "folder": str(pictures)}
-        sizes = _folder.write_clusters(pictures, params, out / "clusters.csv", facts)
-        page = out / "page/index.html"
-        from mmclust.report.page import make_report
-
-        make_report(Path(), params, page, workers=workers, kept=Path("data/maps"))
-    if record:
-        clustering_table(pictures.name, record)
-    _tell_names(shared=_folder.shares_space(params), captioned=bool(text),
-                vocabulary=vocabulary)  # fmt: skip
-    for line in [] if encoder else _folder.better(image):
+        found = _cluster(asked, _folder.Run(seed, device, workers), out)
+    for line in [] if encoder else _folder.better(asked.image):
         typer.echo(line, err=True)
-    typer.echo(f"{sum(sizes):,} pictures in {len(sizes)} clusters of {min(sizes)} to "
-               f"{max(sizes)}; wrote {out / 'clusters.csv'} and {page}")  # fmt: skip
+    typer.echo(found)
+
+
+def _cluster(asked: Asked, run: Run, out: Path) -> str:
+    """Build, encode, cluster and show; return what was found."""
+    from mmclust.cli import _folder
+    from mmclust.report.page import make_report
+
+    name = _folder.named_after(asked.pictures)
+    summary = _folder.build(name, asked, workers=run.workers)
+    _tell_built(summary, asked.pictures)
+    labelled = summary["n_classes"] > 1
+    k = asked.k or (None if labelled else "auto")
+    _require_enough(summary["images"], k)
+    text = _folder.text_coder(asked.text, asked.image) if summary["captions"] else None
+    _tell_coders(asked.image, text)
+    coded = _folder.encode(name, asked.image, text, run)
+    tell_left_out(Path("data/features") / name / coded[0])
+    params = _folder.params_for(name, coded, asked, k, run.seed, labelled=labelled)
+    record = _folder.cluster(params, device=run.device, workers=run.workers)
+    clusters, page = out / "clusters.csv", out / "page/index.html"
+    sizes, noise = _folder.write_clusters(asked, params, clusters)
+    make_report(Path(), params, page, workers=run.workers, kept=Path("data/maps"))
+    if record:
+        clustering_table(asked.pictures.name, record)
+    shared = _folder.shares_space(params)
+    _tell_names(shared=shared, captioned=bool(text), vocabulary=asked.vocabulary)
+    fewer = isinstance(k, int) and k > len(sizes) and not noise
+    few = f", where {k} were asked for" if fewer else ""
+    few += f", {noise:,} in none (-1)" if noise else ""
+    return (
+        f"{counted(sum(sizes), 'picture')} in {counted(len(sizes), 'cluster')} of "
+        f"{min(sizes, default=0)} to {max(sizes, default=0)}{few}; wrote {clusters} "
+        f"and {page}"
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: ``1 picture``, ``2 pictures``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _number(k: str | None) -> int | str | None:
@@ -128,6 +155,26 @@ def _number(k: str | None) -> int | str | None:
     if not k.isdecimal() or int(k) < 2:  # noqa: PLR2004
         raise typer.BadParameter(f"--k is a number from 2, or auto, not {k!r}")
     return int(k)
+
+
+def _require_enough(n_pictures: int, k: int | str | None) -> None:
+    """Refuse, before anything is encoded, what cannot be clustered."""
+    from mmclust.core.errors import MmclustError
+
+    least = AUTO if k == "auto" else k if isinstance(k, int) else 2
+    if n_pictures >= least:
+        return
+    raise MmclustError(
+        "There are too few pictures",
+        where="--k auto, the default where there are no classes"
+        if k == "auto"
+        else f"--k {k}",
+        expected=f"at least {counted(least, 'picture')}",
+        found=n_pictures,
+        do="add pictures"
+        if n_pictures < 2  # noqa: PLR2004
+        else f"say --k {n_pictures} or fewer, or add pictures",
+    )
 
 
 def _places(path: Path, out: Path | None) -> tuple[Path, Path]:
@@ -156,29 +203,85 @@ def _places(path: Path, out: Path | None) -> tuple[Path, Path]:
             found=out,
             do=f"leave --out away, or say --out {pictures}-clusters",
         )
+    if (out / "clusters.csv").exists() and not (out / "run").is_dir():
+        raise MmclustError(
+            "There is a clusters.csv that this command did not write",
+            where=out / "clusters.csv",
+            expected="a new folder, or one of `mmclust folder`",
+            do="give another --out, or move the file",
+        )
     return pictures, out
 
 
-def _table(given: str | None) -> str | None:
-    """Return the full path of a file; other text as it is."""
+def _made(folder: Path) -> Path:
+    """Make a folder, or say why not."""
+    from mmclust.core.errors import MmclustError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MmclustError(
+            "Results cannot be written there",
+            where=folder,
+            expected="a folder that can be made and written to",
+            found=error.strerror,
+            do="give a place of your own: --out FOLDER",
+        ) from error
+    return folder
+
+
+def _words(path: Path | None) -> Path | None:
+    """Return the list of words, if one is given or lies where the pipeline has it."""
+    from mmclust.core.io import require_file
+
+    if path is None:
+        return VOCABULARY.resolve() if VOCABULARY.is_file() else None
+    do = "give a list of words: .txt, one a line, or .csv with a column word"
+    return require_file(path.expanduser(), do).resolve()
+
+
+def _coder(asked: str | None) -> str | None:
+    """Return NAME=MODEL with the full path of a MODEL that lies here."""
+    name, _, model = (asked or "").partition("=")
+    path = Path(model).expanduser()
+    if model.startswith((".", "/", "~")) and not path.is_dir():
+        from mmclust.core.errors import MmclustError
+
+        raise MmclustError(
+            "There is no such checkpoint",
+            where=f"{name}={model}",
+            expected="a folder as save_pretrained writes it, or a name on the hub",
+            found="no such folder",
+            do="correct the path",
+        )
+    return f"{name}={path.resolve()}" if model and path.is_dir() else asked
+
+
+def _table(given: str | None, *, column: bool = True) -> str | None:
+    """Return the full path of a file; the name of a column as it is."""
     if given is None:
         return None
     path = Path(given).expanduser()
-    if not path.is_file() and (path.suffix or "/" in given):
+    if not path.is_file() and (path.suffix or "/" in given or not column):
         from mmclust.core.io import require_file
 
-        require_file(path, "give the path of a table, or the name of a column")
+        other = "the name of a column" if column else "say folders or none"
+        require_file(path, f"give the path of a table, or {other}")
     return str(path.resolve()) if path.is_file() else given
 
 
 def _tell_built(summary: dict[str, Any], pictures: Path) -> None:
     classes, n_captions = summary["n_classes"], summary["captions"]
-    parts = [f"{summary['images']:,} pictures"]
+    parts = [counted(summary["images"], "picture")]
     parts += [f"{classes} classes (for the scores)"] if classes > 1 else []
     parts += [f"{n_captions:,} captions" if n_captions else "no captions"]
     typer.echo(f"{pictures.name}: {', '.join(parts)}", err=True)
     for line in summary.get("notes", {}).get("told", ()):
         typer.echo(f"  {line}", err=True)
+    if TABLES & summary.get("notes", {}).get("left_out", {}).keys():
+        typer.echo(
+            "  a table is read if given: --captions FILE, --labels FILE", err=True
+        )
 
 
 def _tell_coders(image: Coder, text: Coder | None) -> None:
@@ -189,6 +292,9 @@ def _tell_coders(image: Coder, text: Coder | None) -> None:
 
 
 def _tell_names(*, shared: bool, captioned: bool, vocabulary: Path | None) -> None:
+    if vocabulary and not shared:
+        typer.echo(f"words of {vocabulary.name} are NOT used: the encoder knows no "
+                   "words", err=True)  # fmt: skip
     if shared and vocabulary:
         said = f"nouns of {vocabulary.name}"
     elif captioned:
