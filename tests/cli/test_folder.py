@@ -14,6 +14,7 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.models.packaged import PACKAGES, is_installed
 from tests.conftest import save_jpeg
+from tests.encoders import tiny
 
 KINDS = ("red", "green", "blue", "grey")
 REAL = all(map(is_installed, PACKAGES))
@@ -197,7 +198,7 @@ def test_too_few_pictures(folder):
     assert "3 pictures in 3 clusters" in run("--k", "3")
 
 
-def test_what_is_not_used_is_told(tmp_path, folder):
+def test_what_is_not_used_is_told(tmp_path, folder, cli):
     """Fewer clusters than asked for, a picture cut short, words, a table."""
     pictures, run = folder
     for number in range(8):
@@ -214,7 +215,46 @@ def test_what_is_not_used_is_told(tmp_path, folder):
     told = run("--method", "dbscan", "--set", "min_samples=8")
     assert "0 pictures in 0 clusters of 0 to 0, 8 in none (-1)" in told
     assert {row["cluster"] for row in results(tmp_path)[0]} == {"-1"}
+    done = cli("assign", pictures / "0.jpg", "--clusters",
+               "my pictures-clusters/clusters.csv")  # fmt: skip
+    assert "There is no cluster: all pictures are noise" in done.output
     assert "words.tx is missing" in run("--vocabulary", "words.tx", code=1)
+
+
+def test_nouns_name_clusters_where_the_encoder_knows_words(tmp_path, folder, cli):
+    """A checkpoint of CLIP's form, a list of words; a head that reads them."""
+    pictures, run = folder
+    fill(pictures, lambda n: f"{n:03d}.jpg", (32, 32))
+    tiny.clip(tmp_path / "tuned")
+    words = [*KINDS, "dog", "cat", "house", "tree", "boat", "cup", "sky", "road"]
+    (tmp_path / "words.txt").write_text("\n".join(words))
+    told = run(encoder="clip=tuned", code=1)
+    assert "crop: 32" in told
+    size = ("--set", "encoder.short_side=32", "--set", "encoder.crop=32")
+    shared = ("--vocabulary", "words.txt", "--k", "3", *size)
+    told = run(*shared, encoder="clip=tuned")
+    assert "named by nouns of words.txt" in told
+    rows, page = results(tmp_path)
+    names = {row["name"] for row in rows}
+    assert "" not in names
+    assert {word for name in names for word in name.split(", ")} <= {*words}
+    assert all(name.split(", ")[0] in page for name in names)
+    told = run("--method", "tac", "--set", "epochs=2", "--set", "batch=20", "--set",
+               "n_neighbors=10", *shared,
+               encoder="clip=tuned")  # fmt: skip
+    assert "40 pictures in " in told
+    first = results(tmp_path)[0][0]
+    done = cli("assign", pictures / first["file"], "--clusters",
+               "my pictures-clusters/clusters.csv")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (pictures / "bad.jpg").write_bytes(b"no picture")
+    done = cli("assign", pictures / "bad.jpg", "--clusters",
+               "my pictures-clusters/clusters.csv")  # fmt: skip
+    assert "A picture cannot be opened" in done.output
+    assert "publisher" not in done.output
+    assert "give words with --vocabulary" in run(
+        "--k", "3", *size, encoder="clip=tuned"
+    )
 
 
 @pytest.mark.skipif(not REAL, reason="the extra weights is not installed")

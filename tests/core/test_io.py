@@ -108,6 +108,13 @@ def test_arrays_come_back_and_are_never_pickled(tmp_path):
         io.read_array(tmp_path / "c.npy")
 
 
+def test_another_kind_of_file_is_called_that(tmp_path):
+    """Numpy would take it for a pickle."""
+    (tmp_path / "a.csv").write_text("1,2\n")
+    with pytest.raises(MmclustError, match=r"a file of another kind, named \.csv"):
+        io.read_array(tmp_path / "a.csv")
+
+
 def test_an_archive_of_arrays_is_no_array(tmp_path):
     """An .npz file under an .npy name is refused."""
     np.savez(tmp_path / "a.npz", x=np.zeros(3))

@@ -10,6 +10,7 @@ import math
 import os
 import posixpath
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._own_folder import split_named, written
@@ -62,17 +63,24 @@ def read_metadata(
     """
     metadata = Metadata()
     pictures = _Pictures(files)
-    how = {"labels": labels, "column": captions, "strict": strict}
+    read = partial(
+        _read_table,
+        metadata=metadata,
+        pictures=pictures,
+        labels=labels,
+        column=captions,
+        strict=strict,
+    )
     sidecars = {name for names in _sidecars(files).values() for name in names}
     for name in files.others:
         path = files.raw / name
         if name not in sidecars and is_table(path):
-            _read_table(path, name, metadata, pictures, **how)
+            read(path, name)
     for path in tables:
         require_file(path, "give a table: .csv, .jsonl, .parquet, or Flickr's lines")
         name = os.path.relpath(path, files.raw)
         if name not in metadata.tables:
-            _read_table(path, name, metadata, pictures, **how)
+            read(path, name)
     known = [c for table in metadata.tables.values() for c in table.get("captions", ())]
     if captions and captions not in known:
         raise MmclustError(

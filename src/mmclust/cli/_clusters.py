@@ -37,6 +37,8 @@ class Made:
     rows: Array
     labels: Array
     names: dict[int, list[str]]
+    again: str
+    """What makes them anew."""
 
 
 def nearest_clusters(
@@ -46,6 +48,14 @@ def nearest_clusters(
     made = _made(clusters)
     image = normalised(np.asarray(made.features.views["image"])[made.rows])
     known, centres = centres_of(image, made.labels)
+    if not len(known):
+        raise MmclustError(
+            "There is no cluster: all pictures are noise",
+            where=clusters,
+            expected="clusters to which a picture can belong",
+            found=f"{len(made.labels):,} pictures in none",
+            do="cluster by another method or options",
+        )
     if features:
         from mmclust.heads._rows import read_rows
 
@@ -53,7 +63,7 @@ def nearest_clusters(
     else:
         facts = encoder_facts(made.features, made.folder, clusters.parent)
         facts |= {"encoder": made.features.meta["encoder"], "head": clusters.name}
-        facts |= {"benchmark": made.manifest.benchmark}
+        facts |= {"benchmark": made.manifest.benchmark, "again": made.again}
         rows = normalised(encode_pictures(pictures, clusters.parent, facts, device))
     if rows.shape[1] != centres.shape[1]:
         raise MmclustError(
@@ -85,6 +95,7 @@ def cluster_names(path: Path) -> dict[str, tuple[int, str]]:
 def _made(path: Path) -> Made:
     """Find what belongs to a file of clusters."""
     record = path.parent / "run/folder.json"
+    again = "run `mmclust folder` on the pictures again"
     if path.suffix == ".csv":
         facts = read_record(
             record,
@@ -103,6 +114,7 @@ def _made(path: Path) -> Made:
         path = clusters / f"{encoder}.parquet"
     else:
         benchmark, encoder = path.parent.name, path.stem
+        again = f"make them again: mmclust cluster {benchmark} {encoder}"
         root = path.absolute().parents[3]
         folder = root / "data/features" / benchmark / encoder
         key = ("", "")
@@ -122,4 +134,6 @@ def _made(path: Path) -> Made:
         for row in told
         if (row["clusterer"], row["view"], row["k"]) == (one.clusterer, one.view, one.k)
     }
-    return Made(features, folder, manifest, rows[kept], one.labels[0][kept], names)
+    return Made(
+        features, folder, manifest, rows[kept], one.labels[0][kept], names, again
+    )

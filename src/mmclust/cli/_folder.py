@@ -102,14 +102,17 @@ def named_after(pictures: Path) -> str:
     return name if name and name not in known("benchmarks") else f"{name}-pictures"
 
 
-def image_coder(asked: str | None) -> Coder:
+def image_coder(asked: str | None, options: Mapping[str, Any] | None = None) -> Coder:
     """Return the encoder of pictures: the one asked for, or the best that is here.
 
     Weights are looked for in the hub's and torch's caches and among the packages of the
     extra ``weights``; nothing is downloaded.
     """
-    if asked:
-        return _asked(asked)
+    coder = _asked(asked) if asked else _best()
+    return replace(coder, block={**coder.block, **(options or {})})
+
+
+def _best() -> Coder:
     for name, about in (
         ("clip", "CLIP, from the hub's cache"),
         ("dinov2", "DINOv2, from the hub's cache"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mmclust.cli._folder import Asked, Coder, Run
 
 VOCABULARY = Path("data/vocabulary/WordNetNouns.csv")
+ENCODER = "encoder."
+"""Before options of the pictures' encoder, among those of the method."""
 AUTO = 4
 """Pictures of which a number of clusters can be found: half of them, at least 2."""
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
@@ -82,23 +84,30 @@ def folder(
     run/, so that the same command with another --k takes seconds. Where there are
     captions, they are clustered as well, alone and with the pictures. Classes are read
     by the scores alone, and for the number of clusters where --k does not say it.
+
+    --set key=value sets an option of the method, --set encoder.key=value one of the
+    pictures' encoder: encoder.short_side=336 and encoder.crop=336 for a checkpoint of
+    that size.
     """
     from mmclust.cli import _folder
     from mmclust.core.instances import parse_options
 
     number = _number(k)
     pictures, out = _places(path, out)
+    options = parse_options(settings or [])
+    own = {name.removeprefix(ENCODER): options.pop(name)
+           for name in list(options) if name.startswith(ENCODER)}  # fmt: skip
     asked = _folder.Asked(
         pictures,
         captions=_table(captions),
         labels=labels
         if labels in ("folders", "none")
         else _table(labels, column=False),
-        image=_folder.image_coder(_coder(encoder)),
+        image=_folder.image_coder(_coder(encoder), own),
         text=_coder(text_encoder),
         k=number,
         method=method,
-        options=parse_options(settings or []),
+        options=options,
         vocabulary=_words(vocabulary),
     )
     _folder.require_method(asked)

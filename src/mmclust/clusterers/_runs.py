@@ -307,7 +307,7 @@ def require_several(k: int, n_samples: int) -> None:
     if k == 1:
         raise MmclustError(
             "One cluster holds everything: there is nothing to find",
-            where="k (model.k in params.yaml)",
+            where="k (model.k in params.yaml, or --k)",
             expected=f"between 2 and {n_samples}, or auto",
             found=k,
             do="choose a larger k",

@@ -384,6 +384,9 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
         unsafe = re.search(
             "pickle|Python objects|max_header_size|not be safe", str(error)
         )
+        with path.open("rb") as file:  # numpy takes any other file for a pickle
+            if file.read(6) != b"\x93NUMPY":
+                unsafe, found = None, f"a file of another kind, named {path.suffix}"
         raise MmclustError(
             f"{path.name} is not a readable .npy array",
             where=path,

@@ -264,7 +264,8 @@ def encode_pictures(
         block = {IS: facts["encoder_is"], **block}
     instance = instance_of("encoders", name, block, f"encoders.{name}")
     module, params = instance.module, instance.options
-    again = f"train it again: mmclust head {facts['benchmark']} {facts['head']}"
+    trained = f"train it again: mmclust head {facts['benchmark']} {facts['head']}"
+    again = facts.get("again", trained)
     made = {"params": facts["encoder_params"], "model": facts["model"]}
     require_maker(instance, made, "The head's images", head, again)
     fitted = _fitted(head, facts, again)
@@ -273,7 +274,7 @@ def encode_pictures(
     for start in track(starts, "pictures", len(starts), "blocks"):
         paths = pictures[start : start + BLOCK]
         files = [require_file(p, "give image files").read_bytes() for p in paths]
-        decoded = (decode(f, str(p)) for f, p in zip(files, paths, strict=True))
+        decoded = (_decoded(f, p) for f, p in zip(files, paths, strict=True))
         ready = np.stack([module.prepare(rgb, params) for rgb in decoded])
         batch = Batch([str(p) for p in paths], [()] * len(paths), ready)
         encode = getattr(module, "encode_image", None)
@@ -281,6 +282,19 @@ def encode_pictures(
             ready if encode is None else encode(batch, params, fitted, device=device)
         )
     return np.concatenate(blocks)
+
+
+def _decoded(data: bytes, path: Path) -> np.ndarray[Any, Any]:
+    """Decode a picture of the user's own, which no publisher can mend."""
+    try:
+        return decode(data, str(path))
+    except MmclustError as error:
+        raise MmclustError(
+            "A picture cannot be opened",
+            where=path,
+            found=error.parts["found"],
+            do="leave it out, or save it again",
+        ) from error
 
 
 def _fitted(head: Path, facts: dict[str, Any], again: str) -> Fitted:
@@ -291,7 +305,7 @@ def _fitted(head: Path, facts: dict[str, Any], again: str) -> Fitted:
     for name, digest in learned.items():
         path = folder / name
         encode = f"encode again: mmclust encode {facts['benchmark']} {facts['encoder']}"
-        found = file_digest(require_file(path, encode))
+        found = file_digest(require_file(path, facts.get("again", encode)))
         if found != digest:
             raise MmclustError(
                 "The head was trained on another fit of its encoder",

@@ -171,7 +171,7 @@ def noun_space(
                 where="nouns.centres",
                 expected=f"at least {k} {name}",
                 found=count,
-                do="lower nouns.centres (by hand: --centres), or give more " + name,
+                do=f"give more {name}, or lower nouns.centres (--set nouns.centres=N)",
             )
     centres, groups = image_centres(images, k, params, seed=seed, device=device)
     classes, confidence = classify_nouns(

@@ -102,7 +102,7 @@ def require_batch(batch: int, n_images: int) -> None:
     if not 2 <= batch <= n_images:  # noqa: PLR2004
         raise MmclustError(
             f"A batch of {batch} cannot be drawn from {n_images} images",
-            where="batch (heads in params.yaml, or --batch)",
+            where="batch (heads in params.yaml, or --set batch=…)",
             expected=f"between 2 and {n_images}",
             found=batch,
             do=f"lower the batch, for instance to {max(n_images // 4, 2)} "

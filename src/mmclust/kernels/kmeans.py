@@ -158,7 +158,7 @@ def require_k(n_clusters: int, n_samples: int) -> None:
     if not 1 <= n_clusters <= n_samples:
         raise MmclustError(
             f"Cannot make {n_clusters} clusters of {n_samples} images",
-            where="k (model.k in params.yaml)",
+            where="k (model.k in params.yaml, or --k)",
             expected=f"between 1 and {n_samples}",
             found=n_clusters,
             do="choose a smaller k, or build the benchmark with more images",

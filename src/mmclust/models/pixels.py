@@ -129,7 +129,7 @@ def require_published(
     if wrong:
         raise MmclustError(
             f"The weights of {params.model} expect other pixels",
-            where="the encoder's options in params.yaml",
+            where="the encoder's options: params.yaml, or --set encoder.KEY",
             expected=", ".join(f"{name}: {value}" for name, value in wrong.items()),
             found=", ".join(f"{name}: {getattr(params, name)}" for name in wrong),
             do="set these, or `published: false` to differ on purpose",
