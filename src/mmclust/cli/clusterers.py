@@ -15,7 +15,7 @@ def cluster(
     benchmark: Built,
     encoder: Annotated[str, typer.Argument(help="One that has run, such as hog.")],
     workers: Workers = 0,
-) -> None:
+) -> list[str] | None:
     """Cluster a benchmark's features: every clusterer, view and seed of params.yaml.
 
     mmclust cluster coco_cross hog
@@ -30,7 +30,7 @@ def cluster(
     require_plugins(params, benchmark, encoder)
     made = fingerprint_of_clusters(benchmark, encoder, params)
     if as_before(made):
-        return
+        return []
     clusterings = cluster_benchmark(benchmark, encoder, params, Path(), workers=workers)
     made.write()
     runs = sum(len(c.labels) for c in clusterings)
@@ -39,6 +39,7 @@ def cluster(
     typer.echo(f"{benchmark} {encoder}: {runs} runs, k = {k}{chosen}")
     typer.echo(f"wrote data/clusters/{benchmark}/{encoder}.parquet")
     tell_zero_rows(Path("data/features") / benchmark / encoder)
+    return None
 
 
 def submit(
