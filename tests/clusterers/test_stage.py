@@ -14,7 +14,7 @@ from mmclust.core.features import normalised, sealed
 from mmclust.core.io import read_json, read_table, write_array, write_json, write_table
 from mmclust.core.params import ModelParams, Params
 from mmclust.core.seeds import derive
-from mmclust.scoring.coding_length import coding_length
+from mmclust.kernels.coding_length import coding_length
 from mmclust.scoring.generalisation import generalisation_score
 from mmclust.scoring.label_free import CRITERIA
 from mmclust.scoring.record import path_of, read

@@ -13,8 +13,8 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import cpp
+from mmclust.kernels.coding_length import coding_length
 from mmclust.kernels.kmeans import kmeans
-from mmclust.scoring.coding_length import coding_length
 from tests.heads.planted import K, accuracy, planted
 
 SMALL = {"hidden": 32, "dim": 8}

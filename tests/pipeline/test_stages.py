@@ -9,6 +9,7 @@ import grimp
 import pytest
 import yaml
 
+from mmclust.core.known_names import SHARED
 from mmclust.core.plugins import names
 from mmclust.scoring.record import STAGES as RECORDED
 from tests.conftest import ROOT
@@ -23,7 +24,8 @@ PLUGINS = ("benchmarks", "encoders", "clusterers", "heads", "words")
 
 
 def plugins(kind):
-    return [f"{kind}.{name}" for name in names(kind)]
+    shared = SHARED.get(kind, {})
+    return sorted({f"{kind}.{shared.get(name, name)}" for name in names(kind)})
 
 
 # What each stage's command runs. Plugins are loaded by name, so they are named here.

@@ -7,8 +7,8 @@ from sklearn import metrics
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.seeds import generator
+from mmclust.kernels.coding_length import coding_length
 from mmclust.scoring import label_free
-from mmclust.scoring.coding_length import coding_length
 from mmclust.scoring.label_free import (
     CRITERIA,
     SAMPLE,

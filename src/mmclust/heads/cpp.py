@@ -29,10 +29,10 @@ from mmclust.core.seeds import derive, generator
 from mmclust.core.types import HeadInputs, Trained
 from mmclust.heads._networks import EPS, MOMENTUM, is_buffer, uniform
 from mmclust.heads._rows import require_at_most, require_batch, require_clusters
+from mmclust.kernels.coding_length import coding_length
 from mmclust.kernels.kmeans import kmeans, require_k
 from mmclust.kernels.products import product
 from mmclust.kernels.rate_reduction import rate, rate_of_members
-from mmclust.scoring.coding_length import coding_length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.progress import track
+from mmclust.kernels.coding_length import coding_length
 from mmclust.scoring.clustering import ari, contingency
-from mmclust.scoring.coding_length import coding_length
 from mmclust.scoring.generalisation import generalisation_score
 from mmclust.scoring.record import Score
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
-from mmclust.scoring.coding_length import coding_length
+from mmclust.kernels.coding_length import coding_length
 
 
 def test_rows_that_fill_all_dimensions_alike():
