@@ -161,6 +161,9 @@ def test_params_are_compared_with_those_here(board):
     before, after = gather(board.root).rows
     assert before.params == ("encoders.hog.c=8", "model.k=3", "encoders.lsa.d=1")
     assert after.params == ()
+    board.commit({SCORES: scores(kmeans=0.7)})  # params.yaml stays: it is read once
+    told = [row.params for row in gather(board.root).rows]
+    assert told == [before.params, (), ()]
 
 
 def test_what_cannot_be_read_is_told(board):

@@ -216,7 +216,7 @@ def test_words_of_one_cluster_lie_together(tmp_path):
     table[12:23, 2:] = np.random.default_rng(2).integers(5, 9, (11, 2))
     clusters = np.r_[np.zeros(12), np.full(11, 2), -1]
     made = learner(tmp_path, clusters, np.arange(24)[::-1] + 1, table)
-    drawn = word_map(made, tmp_path, 7)
+    drawn = word_map(made, tmp_path)
     assert (drawn["n"], drawn["size"]) == (23, MAP)
     assert [w[2] for w in drawn["words"]] == list(WORDS[:23])
     assert [w[3] for w in drawn["words"]] == list(range(24, 1, -1))
@@ -226,7 +226,7 @@ def test_words_of_one_cluster_lie_together(tmp_path):
     nearest = (far + np.eye(23) * 1e9).argmin(axis=1)
     assert same[np.arange(23), nearest].all()
     assert ((places >= 0) & (places <= MAP)).all()
-    assert word_map(made, tmp_path, 7) == drawn
+    assert word_map(made, tmp_path) == drawn
 
 
 def test_words_are_not_written_over_each_other(tmp_path):
@@ -234,7 +234,7 @@ def test_words_are_not_written_over_each_other(tmp_path):
     table = np.zeros((24, 4), np.int64)
     table[:, 0] = 5  # all alike: all in one place
     made = learner(tmp_path, np.zeros(24), np.arange(24)[::-1] + 1, table)
-    words = word_map(made, tmp_path, 7)["words"]
+    words = word_map(made, tmp_path)["words"]
     assert words[0][6]
     written = [(x, y, len(word)) for x, y, word, *_, clear in words if clear]
     for i, (x, y, n) in enumerate(written):
@@ -245,9 +245,9 @@ def test_words_are_not_written_over_each_other(tmp_path):
 def test_few_words_and_models_without_counts_have_no_map(tmp_path):
     """Nothing is drawn rather than something that says nothing."""
     made = learner(tmp_path, np.full(24, -1), np.ones(24, int), np.ones((24, 4), int))
-    assert word_map(made, tmp_path, 7) is None
+    assert word_map(made, tmp_path) is None
     (tmp_path / "data/words/m/seed_0/counts.npy").unlink()
-    assert word_map(made, tmp_path, 7) is None
+    assert word_map(made, tmp_path) is None
 
 
 def test_the_gallery_is_on_the_page(tmp_path, run):

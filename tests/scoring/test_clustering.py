@@ -15,12 +15,14 @@ from sklearn.metrics import (
 )
 
 from mmclust.core.errors import MmclustError
+from mmclust.scoring import clustering
 from mmclust.scoring.clustering import (
     ami,
     ari,
     contingency,
     matching,
     nmi,
+    resampled_tables,
     scores,
 )
 
@@ -196,3 +198,21 @@ def test_everything_noise():
     """No cluster at all: nothing is right."""
     found = scores(contingency(np.array([0, 1, 1]), np.array([-1, -1, -1])), noise=True)
     assert [found[m] for m in ("acc", "purity", "f1")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("cells", [1, 60, 1_000_000])
+def test_resampled_tables_are_those_of_images_drawn_one_by_one(monkeypatch, cells):
+    """Counted image by image, the same ones for each seed, however many at a time."""
+    monkeypatch.setattr(clustering, "_CELLS", cells)
+    rng = np.random.default_rng(0)
+    placed = rng.integers(12, size=(3, 40))
+    found = np.concatenate(
+        list(resampled_tables(placed, (4, 3), 7, np.random.default_rng(1)))
+    )
+    again, expected = np.random.default_rng(1), np.zeros((7, 3, 12), np.int64)
+    for table in expected:
+        for image in again.integers(40, size=40):
+            for seed in range(3):
+                table[seed, placed[seed, image]] += 1
+    np.testing.assert_array_equal(found, expected.reshape(7, 3, 4, 3))
+    assert found.dtype == np.int64

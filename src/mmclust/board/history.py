@@ -347,6 +347,8 @@ def changed_params(
     then: Mapping[str, Any], now: Mapping[str, Any], about: Sequence[str] = ()
 ) -> dict[str, tuple[str | None, str | None]]:
     """Return the params that differ: key → before and after; None: unset."""
+    if then is now:  # one file, as that of most commits
+        return {}
     names = {name for name in about if name}
 
     def far(key: str) -> tuple[bool, str]:

@@ -139,10 +139,11 @@ class Snapshots:
         return self._seen[commit]
 
     def params(self, commit: str) -> dict[str, Any]:
-        """Return the flat params of a commit."""
-        if commit not in self._params:
-            self._params[commit] = flat_params(self.reader.file(commit, "params.yaml"))
-        return self._params[commit]
+        """Return the flat params of a commit: one object where the file is the same."""
+        blob = self.reader.tree(commit).get("params.yaml", "")
+        if blob not in self._params:
+            self._params[blob] = flat_params(self.reader.file(commit, "params.yaml"))
+        return self._params[blob]
 
     def _read(self, commit: str) -> Snapshot:
         held: Snapshot = {}

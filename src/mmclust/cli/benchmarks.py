@@ -263,7 +263,7 @@ def _points(benchmark: str, view: str | None) -> Points:
         view = own if own in known else known[0]
     if view not in known:
         raise typer.BadParameter(f"--view is {' or '.join(known)}")
-    places = lay_out_view(run, view, params)
+    places = lay_out_view(run, view)
     method = run.primary
     ids = run.manifest.image_ids
     return Points(ids, places, method.clusters, method.confidence)

@@ -214,7 +214,7 @@ def _shown(learner: Learner, given: Given) -> dict[str, Any]:
         "per_query": bool(learned.meta.get("per_query")),
         "selected": learned.meta.get("params", {}).get("select") == BY_NORMS,
         "clusters": clusters,
-        "map": word_map(learner, given.root, given.params.seed),
+        "map": word_map(learner, given.root),
         "rated": len(learner.rated),
         "drawn": min(DOTS, len(learner.rated)),
         "scatter": _scatter(learner.rated),
@@ -384,7 +384,7 @@ def _round(i: int, n: int, size: tuple[int, int]) -> tuple[float, float, str]:
     return x, y, "start" if across > 0 else "end"
 
 
-def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
+def word_map(learner: Learner, root: Path) -> dict[str, Any] | None:
     """Lay out the most frequent words of a model's first run by p(cluster | word).
 
     Function words, which say nothing of a cluster, are left out.
@@ -403,7 +403,7 @@ def word_map(learner: Learner, root: Path, seed: int) -> dict[str, Any] | None:
     often = known[np.argsort(-learner.words.counts[known], kind="stable")][:ON_MAP]
     shares = given_cluster[often]
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    places = lay_out(np.sqrt(shares).astype(np.float32), seed)
+    places = lay_out(np.sqrt(shares).astype(np.float32))
     scale = np.array([side - 2 * MARGIN for side in MAP]) / GRID
     spots = np.rint(places * scale + MARGIN).astype(int).tolist()
     named = [learner.words.words[row] for row in often.tolist()]

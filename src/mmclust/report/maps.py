@@ -16,8 +16,9 @@ from mmclust.core.fingerprint import code, libraries
 from mmclust.core.io import digest_of, read_array, write_array
 from mmclust.core.numerics import threads
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive, generator
+from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
+from mmclust.kernels import tsne
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,11 +31,8 @@ Array = np.ndarray[Any, Any]
 
 COMPONENTS = 50
 """Of the PCA before t-SNE, as its authors do."""
-PERPLEXITY = 30.0
 FEWEST = 3
 """Below this there is no neighbourhood to keep."""
-STEPS = 750
-"""Of t-SNE's descent: a quarter less than scikit-learn's, as trustworthy to .001."""
 GRID = 1000
 """Positions are whole numbers from 0 to this: a screen shows no more."""
 
@@ -56,7 +54,7 @@ def make_maps(
         for view in views_of(run.features)
         if len(run.manifest) >= FEWEST
     ]
-    tasks = [_task(run, view, params, rows[run.name]) for run, view in todo]
+    tasks = [view_of(run.features, view)[rows[run.name]] for run, view in todo]
     placed: dict[str, dict[str, Any]] = {}
     for (run, view), xy in zip(todo, lay_out_all(tasks, workers, kept), strict=True):
         drawn = placed.setdefault(run.name, {})
@@ -69,14 +67,9 @@ def make_maps(
     ]
 
 
-def lay_out_view(run: Run, view: str, params: Params) -> Array:
+def lay_out_view(run: Run, view: str) -> Array:
     """Lay out all of a benchmark's images, as the page does where it draws them all."""
-    return lay_out(*_task(run, view, params, np.arange(len(run.manifest))))
-
-
-def _task(run: Run, view: str, params: Params, rows: Array) -> tuple[Array, int]:
-    seed = derive(params.seed, "report", "map", run.name, run.encoder, view)
-    return view_of(run.features, view)[rows], seed
+    return lay_out(np.asarray(view_of(run.features, view)))
 
 
 def _sample(run: Run, params: Params) -> Array:
@@ -88,16 +81,16 @@ def _sample(run: Run, params: Params) -> Array:
 
 
 def lay_out_all(
-    tasks: list[tuple[Array, int]], workers: int, kept: Path | None = None
+    views: list[Array], workers: int, kept: Path | None = None
 ) -> Iterator[Array]:
-    """Yield the positions of each task (arguments of :func:`lay_out`), in order."""
-    paths = [kept and kept / f"{_key(task)}.npy" for task in tasks]
+    """Yield the positions of each view, features (p, d), in order."""
+    paths = [kept and kept / f"{_key(each)}.npy" for each in views]
     todo = [
-        task
-        for task, path in zip(tasks, paths, strict=True)
+        each
+        for each, path in zip(views, paths, strict=True)
         if not (path and path.is_file())
     ]
-    made = in_order(_lay_out, todo, workers, describe=_describe)
+    made = in_order(lay_out, todo, workers, describe=_describe)
     placed = track(made, "maps", len(todo), unit="views")
     for path in paths:
         if path and path.is_file():
@@ -109,52 +102,33 @@ def lay_out_all(
         yield xy
 
 
-def _key(task: tuple[Array, int]) -> str:
+def _key(features: Array) -> str:
     """Return a digest of all that decides a map."""
-    rows, seed = task
-    data = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+    data = hashlib.sha256(np.ascontiguousarray(features).tobytes()).hexdigest()
     own = code(__name__)
-    return digest_of([data, seed, own, libraries(own), numerics.in_use()])[:20]
+    made = [data, features.shape, own, libraries(own), numerics.in_use()]
+    return digest_of(made)[:20]
 
 
-def _lay_out(task: tuple[Array, int]) -> Array:
-    return lay_out(*task)
+def _describe(features: Array) -> str:
+    return f"the map of {len(features):,} points"
 
 
-def _describe(task: tuple[Array, int]) -> str:
-    return f"the map of {len(task[0]):,} points"
-
-
-def lay_out(features: Array, seed: int) -> Array:
+def lay_out(features: Array) -> Array:
     """Lay float32 (p, d), p ≥ 3, out in the plane: PCA to 50 dimensions, then t-SNE.
 
-    Positions are int (p, 2) from 0 to :data:`GRID`, one scale for both axes. van der
-    Maaten & Hinton, Visualizing Data using t-SNE, JMLR 2008; Barnes–Hut and the PCA
-    start as in scikit-learn. One thread: sums over threads would come out in another
-    order, and t-SNE amplifies the last bit.
+    Positions are int (p, 2) from 0 to :data:`GRID`, one scale for both axes. Nothing is
+    drawn at random: points start at their first two components. One thread: sums over
+    threads would come out in another order, and t-SNE amplifies the last bit.
     """
     with threads(1):
         reduced, start = _principal(features)
-        xy = _tsne(reduced, start, seed % 2**32)
+        xy = tsne.lay_out(reduced, start)
     low = xy.min(axis=0)
     extent = max(float((xy - low).max()), 1e-12)
     margin = (extent - (xy.max(axis=0) - low)) / 2  # the short axis is centred
     placed: Array = np.rint((xy - low + margin) / extent * GRID)
     return placed.astype(int)
-
-
-def _tsne(reduced: Array, start: Array, seed: int) -> Array:
-    from sklearn.manifold import TSNE
-
-    tsne = TSNE(
-        perplexity=min(PERPLEXITY, max(1.0, (len(reduced) - 1) / 3)),
-        init=start,
-        random_state=seed,
-        max_iter=STEPS,
-        n_jobs=1,
-    )
-    placed: Array = tsne.fit_transform(reduced)
-    return placed
 
 
 def _principal(features: Array) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import read_features, view_of, views_of
 from mmclust.core.io import read_json, write_bytes
 from mmclust.core.manifest import read_manifest, read_summary
-from mmclust.core.seeds import derive, generator
+from mmclust.core.seeds import generator
 from mmclust.report.budget import figure, models_of, read_budget
 from mmclust.report.maps import FEWEST, lay_out_all
 from mmclust.report.provenance import of_sample, revision, uncommitted
@@ -303,8 +303,7 @@ def _maps(given: Given, run: Run, hues: dict[str, int]) -> list[dict[str, Any]]:
         kept = features.kept(rows)
         names = [name_of[everything.image_ids[row]] for row in kept]
         for view in views_of(features) if len(kept) >= FEWEST else ():
-            seed = derive(params.seed, "report", "track", run.name, encoder, view)
-            tasks.append((view_of(features, view)[kept], seed))
+            tasks.append(view_of(features, view)[kept])
             told.append((encoder, view, names))
     return [
         {"encoder": encoder, "view": view, "classes": _dots(xy, names, hues)}
