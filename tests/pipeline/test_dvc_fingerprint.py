@@ -115,7 +115,7 @@ CLUSTERS = {f"cluster@folder-{encoder}" for encoder in ("color_histogram", "mini
 
 def test_clusters_are_computed_again_for_their_own_clusterers_alone(repo):
     """Neither for one that does not run, nor for a comment in one that does."""
-    edit(repo, "eps=params", "eps=2 * params", "clusterers/dbscan.py")
+    edit(repo, "params.eps", "2 * params.eps", "clusterers/dbscan.py")
     edit(repo, "DETERMINISTIC", "# a remark\nDETERMINISTIC", "clusterers/kmeans.py")
     output = dvc(repo, "repro", *TARGETS)
     assert stages_run(output) == CLUSTERS
