@@ -219,12 +219,17 @@ def main() -> None:
         for script, texts in zip(scripts, printed, strict=True):
             if number < script.runs:
                 texts.append(run(script, quick=args.quick))
+        table = _table(scripts, printed)
+        if args.write:  # after each round: what was measured stays if it is stopped
+            write(table)
+    print(table)
+
+
+def _table(scripts: list[Script], printed: list[list[str]]) -> str:
     rows = ["| work | measured | aim | script |", "|---|---|---|---|"]
     for script, texts in zip(scripts, printed, strict=True):
         rows += rows_of(script, texts)
-    print("\n".join(rows))
-    if args.write:
-        write("\n".join(rows))
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":
