@@ -74,10 +74,13 @@ def supervised(
     norms: Annotated[Path, typer.Option(help="Ratings of concreteness.")],
     out: Json,
     wordnet: Annotated[
-        Path | None, typer.Option(help="Folder with WordNet's index.noun, …")
+        Path | None,
+        typer.Option(
+            help="Folder with WordNet's index.noun, …; without, no parts of speech."
+        ),
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="fastText's vectors, as text.")
+        Path | None, typer.Option(help="fastText's vectors, as text; without, none.")
     ] = None,
     suffixes: Annotated[
         int, typer.Option(min=0, help="The most frequent endings; 0: none.")
@@ -174,7 +177,7 @@ def concreteness(
     ],
     norms: Annotated[
         Path,
-        typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt."),
+        typer.Option(help="Brysbaert's ratings of concreteness, as published (.txt)."),
     ],
     out: Json,
     counts: Annotated[

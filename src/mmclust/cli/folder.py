@@ -49,7 +49,10 @@ def folder(
     ] = None,
     text_encoder: Annotated[
         str | None,
-        typer.Option(help="Of captions: minilm, sbert=MODEL, lsa, …"),
+        typer.Option(
+            help="Of captions: minilm, lsa, sbert=MODEL, …; default: --encoder if it "
+            "reads text, else the best whose weights are here."
+        ),
     ] = None,
     k: Annotated[
         str | None,
@@ -63,7 +66,10 @@ def folder(
     ] = "kmeans",
     vocabulary: Annotated[
         Path | None,
-        typer.Option(help="Words that may name clusters: .txt, or .csv with word."),
+        typer.Option(
+            help="Words that may name clusters: .txt, or .csv with a column word; "
+            "default: the pipeline's list, where there is one."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default: NAME-clusters.")

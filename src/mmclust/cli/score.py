@@ -129,13 +129,22 @@ def clustering(
         typer.Option(help="Another method's runs, to compare with, paired."),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="Of a file of data/clusters: the clusterer.")
+        str | None,
+        typer.Option(
+            help="Of a file of data/clusters: the clusterer; default: its only one."
+        ),
     ] = None,
     view: Annotated[
-        str | None, typer.Option(help="Likewise: image, text, concat, …")
+        str | None,
+        typer.Option(
+            help="Likewise, the view: image, text, concat, …; default: the only one."
+        ),
     ] = None,
     k: Annotated[
-        int | None, typer.Option(min=0, help="Likewise: clusters asked for.")
+        int | None,
+        typer.Option(
+            min=0, help="Likewise, the clusters asked for; default: the only number."
+        ),
     ] = None,
     baseline_method: Annotated[
         str | None,
