@@ -67,6 +67,12 @@ def test_every_stage_has_help(run_mmclust, tmp_path):
         assert places == sorted(places)
 
 
+def test_clusters_are_the_first_that_score_names():
+    """What is wanted every day stands before what the pipeline calls."""
+    names = ["clustering", "retrieval", "categorization", "concreteness", "association"]
+    assert list(COMMANDS["score",].commands)[:5] == names
+
+
 def test_help_shows_brackets_and_wraps(run_mmclust, tmp_path, monkeypatch):
     """What stands in brackets is text, and a paragraph fills the terminal's width."""
     monkeypatch.setenv("COLUMNS", "160")
