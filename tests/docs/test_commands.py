@@ -164,4 +164,4 @@ def test_the_readme_says_what_every_folder_of_the_code_is():
     listed = (ROOT / "README.md").read_text().partition("## What is where")[2]
     folders = [path.parent.name for path in ROOT.glob("src/mmclust/*/__init__.py")]
     assert len(folders) > 15
-    assert [each for each in folders if f" {each}/ " not in listed] == []
+    assert [each for each in folders if f" {each}/" not in listed] == []
