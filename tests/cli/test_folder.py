@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -304,6 +305,20 @@ def test_where_it_cannot_write(folder, tmp_path):
     told = run("--captions", "absent.csv", code=1)
     assert "absent.csv is missing" in told
     assert "dvc repro" not in told
+
+
+def test_a_read_only_place_is_refused_before_pictures_are_read(folder, monkeypatch):
+    """Also where a run lies already, as on a disk that was mounted again."""
+    pictures, run = folder
+    fill(pictures, lambda n: f"{n:03d}.jpg")
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda p, mode: mode != os.W_OK and access(p, mode)
+    )
+    told = run(code=1)
+    assert "Results cannot be written there" in told
+    assert "it is read-only" in told
+    assert "pictures," not in told
 
 
 def test_a_checkpoint_lies_where_one_is(tmp_path, monkeypatch):

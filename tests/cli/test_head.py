@@ -97,7 +97,8 @@ def test_what_does_not_fit(own, run_mmclust):
     )
     assert "tac reads one array of --image-features" in done.stderr
     done = run_mmclust("nouns", "--image-features", "x.npy", cwd=own)
-    assert done.returncode == 2
+    assert done.returncode == 1
+    assert "mmclust fit METHOD --features" in done.stderr
 
 
 def test_options_of_the_papers_by_hand(own, run_mmclust):

@@ -162,6 +162,13 @@ def test_the_sample_downloads_nothing(repo, run_mmclust):
     assert not (repo / "params.yaml.bak").exists()
 
 
+def test_what_packages_carry_is_no_download(repo, run_mmclust):
+    """EfficientNet-Lite0 comes with set-up; no source is named: nothing is fetched."""
+    out = run_mmclust("preset", "folder", cwd=repo).stdout
+    assert "downloads nothing" in out
+    assert "weights of" not in out
+
+
 def test_list_and_unknown_names(repo, run_mmclust):
     """Without a name they are listed, one line each."""
     out = run_mmclust("preset", cwd=repo).stdout.splitlines()

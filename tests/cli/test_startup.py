@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from mmclust.cli import app
 from mmclust.cli._options import require_plugins
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import LIBRARIES, possible
@@ -64,12 +67,54 @@ def test_every_stage_has_help(run_mmclust, tmp_path):
         assert places == sorted(places)
 
 
+def test_clusters_are_the_first_that_score_names():
+    """What is wanted every day stands before what the pipeline calls."""
+    names = ["clustering", "retrieval", "categorization", "concreteness", "association"]
+    assert list(COMMANDS["score",].commands)[:5] == names
+
+
 def test_help_shows_brackets_and_wraps(run_mmclust, tmp_path, monkeypatch):
     """What stands in brackets is text, and a paragraph fills the terminal's width."""
     monkeypatch.setenv("COLUMNS", "160")
     done = run_mmclust("fit", "--help", cwd=tmp_path)
-    assert "image_id,cluster[,confidence]" in done.stdout
+    assert "cluster [and confidence]" in done.stdout
     assert "words.txt --k" in done.stdout
+
+
+def _commands(command, path=()):
+    """Yield every command that the help shows, with its words."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        if not inner.hidden:
+            yield from _commands(inner, (*path, name))
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+def test_there_are_commands():
+    assert len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_nothing_of_the_help_is_cut(path):
+    """At 80 columns each … of a help text is one that its author wrote."""
+    shown = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "80"}).output
+    command = COMMANDS[path]
+    inner = getattr(command, "commands", {}).values()
+    firsts = [each.help.split("\n\n")[0] for each in inner if not each.hidden]
+    written = [command.help or "", *(p.help or "" for p in command.params), *firsts]
+    assert shown.count("…") == "".join(written).count("…")
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_options_say_what_holds_without_them(path):
+    """A default is shown, or the text says what goes without, or with what it goes."""
+    said = re.compile(r"default|without|with --|in place of|compare with|zero_shot:")
+    for option in COMMANDS[path].params:
+        silent = option.default is None and not option.required
+        if silent and not getattr(option, "is_flag", False):
+            assert said.search(option.help.lower()), option.opts
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,11 @@ def test_slow_commands_run(reproduced, page):
 def test_pages_that_are_made_are_not_kept_twice():
     """The start page is README.md itself."""
     assert not Path(ROOT / "docs/index.md").exists()
+
+
+def test_the_readme_says_what_every_folder_of_the_code_is():
+    """Under "What is where"."""
+    listed = (ROOT / "README.md").read_text().partition("## What is where")[2]
+    folders = [path.parent.name for path in ROOT.glob("src/mmclust/*/__init__.py")]
+    assert len(folders) > 15
+    assert [each for each in folders if f" {each}/" not in listed] == []

@@ -22,7 +22,7 @@ from mmclust.cli import (
     words,
 )
 from mmclust.cli._costs import costed
-from mmclust.cli._options import NamesCommand
+from mmclust.cli._options import ArraysCommand, NamesCommand
 from mmclust.cli.benchmarks import build, export
 from mmclust.cli.board import diff, leaderboard, reproduce
 from mmclust.cli.clusterers import cluster, submit
@@ -45,6 +45,10 @@ ORDER = (
     "retrieve", "learn", "cognition", "grounding",
 )  # fmt: skip
 """Of the help: what is wanted every day, then the stages; the rest as added."""
+
+
+KINDS = {"Path": "PATH", "str": "TEXT", "int": "N", "float": "X"}
+"""Of options in the help, by their type."""
 
 
 class StoppedError(Exception):
@@ -81,8 +85,18 @@ def _make_plain(command: Any) -> None:
     for each in (command, *command.params):
         if getattr(each, "help", None):
             each.help = escape(each.help)
+        if getattr(each, "metavar", "") is None and each.param_type_name == "option":
+            each.metavar = _kind(each)
     for inner in getattr(command, "commands", {}).values():
         _make_plain(inner)
+
+
+def _kind(option: Any) -> str | None:
+    """Return what an option's value is, shorter and plainer than its Python type."""
+    if option.is_flag:
+        return ""
+    name = option.bare_type().removeprefix("list[").removesuffix("]")
+    return KINDS.get(name)
 
 
 app = typer.Typer(
@@ -110,7 +124,9 @@ def _add(panel: str, *commands: Callable[..., Any], names: bool = True) -> None:
         )
 
 
-_add(EVERYDAY, folder, fit, assign, names=False)
+_add(EVERYDAY, folder, names=False)
+for _command in (fit, assign):
+    app.command(rich_help_panel=EVERYDAY, cls=ArraysCommand)(_command)
 app.add_typer(score.app, name="score", rich_help_panel=EVERYDAY)
 _add(EVERYDAY, diff, names=False)
 _add(EVERYDAY, preset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +59,16 @@ class NamesCommand(TyperCommand):
         return rest
 
 
+class ArraysCommand(TyperCommand):
+    """Takes ``--image-features``, as `score retrieval` has it, for ``--features``."""
+
+    def parse_args(self, ctx: Any, args: Sequence[str]) -> list[str]:
+        """Parse words; see :class:`ArraysCommand`."""
+        image = re.compile(r"--(test-)?image-features(?==|$)")
+        named = [image.sub(r"--\1features", word) for word in args]
+        return super().parse_args(ctx, named)
+
+
 def usable(device: str) -> str:
     """Return a device's name if it can be computed on; refuse it at once if not."""
     if device == "cpu":
@@ -110,7 +121,9 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every random number of the ru
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="key=value: an option, its value as in YAML; repeatable."
+        "--set",
+        help="key=value: an option, its value as in YAML; repeatable. Without: the "
+        "defaults.",
     ),
 ]
 Ids = Annotated[

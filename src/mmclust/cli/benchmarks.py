@@ -38,7 +38,11 @@ def build(
         ),
     ] = None,
     min_images: Annotated[
-        int | None, typer.Option(help="Images a class needs, where that is a rule.")
+        int | None,
+        typer.Option(
+            help="Images a class needs, where that is a rule; default: as params or "
+            "protocol have it."
+        ),
     ] = None,
     options: Settings = None,
     annotations_only: Annotated[
@@ -195,9 +199,9 @@ def export(
     clusters: Annotated[
         Path | None,
         typer.Option(
-            help="data/clusters/BENCHMARK/ENCODER.parquet, or clusters.csv of `mmclust "
-            "folder`: clusters take the place of classes, so that raw sorts pictures "
-            "into a folder for each."
+            help="clusters.csv of `mmclust folder`, or a file in data/clusters: "
+            "clusters take the place of classes, so that raw sorts pictures into a "
+            "folder for each. Without: classes."
         ),
     ] = None,
     benchmark_dir: Annotated[

@@ -32,20 +32,23 @@ Names = list[str] | None
 
 def leaderboard(
     benchmark: Annotated[
-        Names, typer.Option(help="Only this benchmark; can be given again.")
+        Names,
+        typer.Option(help="Only this benchmark; can be given again. Default: all."),
     ] = None,
     metric: Annotated[
         Names,
         typer.Option(
-            help="Only this metric, such as nmi or i2t_r1; can be given again. "
-            "Without: acc; rsum of retrieval; v_measure_score, "
-            "prediction_correlation_over_10 and mas of words; f1 of grounding. "
-            "all: every one."
+            help="Only this metric, such as nmi or i2t_r1; can be given again; all: "
+            "every one. Default: the headline metrics."
         ),
     ] = None,
-    encoder: Annotated[Names, typer.Option(help="Only this encoder.")] = None,
-    view: Annotated[Names, typer.Option(help="Only this view.")] = None,
-    method: Annotated[Names, typer.Option(help="Only this method.")] = None,
+    encoder: Annotated[
+        Names, typer.Option(help="Only this encoder; default: all.")
+    ] = None,
+    view: Annotated[Names, typer.Option(help="Only this view; default: all.")] = None,
+    method: Annotated[
+        Names, typer.Option(help="Only this method; default: all.")
+    ] = None,
     every: Annotated[
         bool,
         typer.Option(
@@ -65,7 +68,9 @@ def leaderboard(
     ] = True,
     max_commits: Annotated[
         int | None,
-        typer.Option(min=1, help="Only numbers of the last so many commits."),
+        typer.Option(
+            min=1, help="Only numbers of the last so many commits; default: all."
+        ),
     ] = None,
     sort: Annotated[
         Sort, typer.Option(help="Best first, latest first, or by name.")
@@ -82,7 +87,7 @@ def leaderboard(
         Format, typer.Option("--format", "-f", help="How to write it.")
     ] = Format.table,
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; else it is printed.")
+        Path | None, typer.Option(help="The file to write; without, it is printed.")
     ] = None,
 ) -> None:
     """Show the scores that stand here, committed or not, and since when they do.
@@ -91,6 +96,9 @@ def leaderboard(
     out and needs no data and no network. A number that stays the same from commit to
     commit is one row, also where it went and came back. `mmclust reproduce ROW` makes
     it again and compares.
+
+    Headline metrics: acc; rsum of retrieval; v_measure_score,
+    prediction_correlation_over_10 and mas of words; f1 of grounding.
     """
     from mmclust.board.choice import choose
     from mmclust.board.rows import gather
@@ -188,9 +196,8 @@ def diff(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this metric; can be given again; all: every one. Without: acc, "
-            "nmi, ari; rsum, t2i_r1, i2t_r1; of words v_measure_score, "
-            "prediction_correlation_over_10, mas; f1 of grounding."
+            help="Only this metric; can be given again; all: every one. Default: the "
+            "headline metrics."
         ),
     ] = None,
     format_: Annotated[
@@ -203,11 +210,13 @@ def diff(
     DVC experiments, or of one with the workspace. A row that moved less than its
     noise is counted, not listed. Nothing is checked out and nothing runs.
 
-    Headline metrics of two runs on the same images (words, queries) are paired by
-    resamples that both runs keep, as two methods of one run are. Others count as
-    independent: the 95 % interval of the difference adds the squares of the
-    half-widths that both records have, so that what is listed is surer than its p
-    says. `mmclust score clustering --baseline` pairs two methods by any metric.
+    Headline metrics: acc, nmi, ari; rsum, t2i_r1, i2t_r1; v_measure_score,
+    prediction_correlation_over_10 and mas of words; f1 of grounding. Of two runs on the
+    same images (words, queries) they are paired by resamples that both runs keep, as
+    two methods of one run are. Others count as independent: the 95 % interval of the
+    difference adds the squares of the half-widths that both records have, so that what
+    is listed is surer than its p says. `mmclust score clustering --baseline` pairs two
+    methods by any metric.
     """
     from mmclust.board import tables
     from mmclust.board.diff import compare

@@ -57,7 +57,7 @@ def submit(
         str | None, typer.Option(help="Default: the first of model.clusterers.")
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="In place of a clusterer: one of model.heads.")
+        str | None, typer.Option(help="One of model.heads; without: the clusterer.")
     ] = None,
     run: Annotated[int, typer.Option(min=0, help="Which of the runs (seeds).")] = 0,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
@@ -66,7 +66,7 @@ def submit(
     max_clusters: MaxClusters = None,
     check: Annotated[
         Path | None,
-        typer.Option(help="Write nothing: say what is wrong with this file."),
+        typer.Option(help="Say what is wrong with this file; without: write one."),
     ] = None,
 ) -> None:
     """Write id,cluster for the hidden test images, or check such a file.

@@ -74,10 +74,13 @@ def supervised(
     norms: Annotated[Path, typer.Option(help="Ratings of concreteness.")],
     out: Json,
     wordnet: Annotated[
-        Path | None, typer.Option(help="Folder with WordNet's index.noun, …")
+        Path | None,
+        typer.Option(
+            help="Folder with WordNet's index.noun, …; without, no parts of speech."
+        ),
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="fastText's vectors, as text.")
+        Path | None, typer.Option(help="fastText's vectors, as text; without, none.")
     ] = None,
     suffixes: Annotated[
         int, typer.Option(min=0, help="The most frequent endings; 0: none.")
@@ -137,6 +140,9 @@ def categorization(
 ) -> None:
     """Score word clusters against taxonomic categories (Berger et al., NAACL 2022).
 
+    mmclust score categorization --clusters words.csv --categories typicality.yaml
+    --out m.json
+
     V-measure, purity, collocation, their F1 and SemEval's F-score, each twice:
     ignore_unknown (words of the list that have a cluster) and include_unknown (all
     words of the categories; those without a cluster share one).
@@ -174,7 +180,7 @@ def concreteness(
     ],
     norms: Annotated[
         Path,
-        typer.Option(help="Concreteness_ratings_Brysbaert_et_al_BRM.txt."),
+        typer.Option(help="Brysbaert's ratings of concreteness, as published (.txt)."),
     ],
     out: Json,
     counts: Annotated[
@@ -192,6 +198,9 @@ def concreteness(
     seed: ResampleSeed = 782,
 ) -> None:
     """Score estimates of concreteness against people's ratings.
+
+    mmclust score concreteness --predictions words.csv --norms concreteness.txt
+    --out m.json
 
     Mean absolute error, and Pearson's and Spearman's correlation over words with more
     than 0, 1, 5, … 10,000 occurrences, with the number of words of each.
@@ -234,6 +243,8 @@ def association(
     seed: ResampleSeed = 782,
 ) -> None:
     """Score word clusters by how strongly people associate their words.
+
+    mmclust score association --clusters words.csv --norms swow.en.csv --out m.json
 
     MAS is the mean strength of the pairs of a cluster that the norms have; pairs
     that they lack are counted, and coverage says how many that are.

@@ -19,28 +19,30 @@ def fit(
         str, typer.Argument(help="A clusterer or a head, such as kmeans or tac.")
     ],
     out: Annotated[
-        Path, typer.Option(help="The CSV to write: image_id,cluster[,confidence].")
+        Path,
+        typer.Option(help="The CSV to write, with image_id, cluster [and confidence]."),
     ],
     features: Annotated[
         list[Path] | None,
         typer.Option(
             "--features",
-            "--image-features",
             help="An .npy array, one row per image; repeated for a method that reads "
-            "several encoders (turtle).",
+            "several encoders (turtle). Without: --text-features alone.",
         ),
     ] = None,
     text_features: Annotated[
         Path | None,
         typer.Option(
             help="An .npy array, rows in the same order: texts, or each image's text "
-            "counterpart; for zero_shot the embedding of each class name."
+            "counterpart; for zero_shot the embedding of each class name. "
+            "Without: --features alone."
         ),
     ] = None,
     k: Annotated[
         str | None,
         typer.Option(
-            help="Clusters; auto, for clusterers: largest mean silhouette.",
+            help="Clusters; auto, for clusterers: largest mean silhouette. Default: "
+            "the method's own, where it has one.",
             metavar="N|auto",
         ),
     ] = None,
@@ -52,15 +54,15 @@ def fit(
         list[Path] | None,
         typer.Option(
             "--test-features",
-            "--test-image-features",
-            help="Images to assign, in place of those fitted on.",
+            help="Images to assign; without, those fitted on.",
             rich_help_panel=_ONLY,
         ),
     ] = None,
     save: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for a trained head, for `mmclust assign`.",
+            help="Folder for a trained head, for `mmclust assign`; without, it is not "
+            "kept.",
             rich_help_panel=_ONLY,
         ),
     ] = None,
@@ -68,21 +70,23 @@ def fit(
         list[Path] | None,
         typer.Option(
             help="An .npy array, one row per word: heads choose nouns, and make the "
-            "text counterparts themselves.",
+            "text counterparts themselves; in place of --text-features.",
             rich_help_panel=_ONLY,
         ),
     ] = None,
     words: Annotated[
         Path | None,
         typer.Option(
-            help="Their words: .txt, one a line, or .csv with a column word.",
+            help="Their words, with --nouns-features: .txt, one a line, or .csv with a "
+            "column word.",
             rich_help_panel=_ONLY,
         ),
     ] = None,
     nouns: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the chosen nouns and counterparts.", rich_help_panel=_ONLY
+            help="Folder for the chosen nouns and counterparts, with --nouns-features.",
+            rich_help_panel=_ONLY,
         ),
     ] = None,
     panels: Annotated[
@@ -306,26 +310,27 @@ def _zero_shot(
 
 def assign(
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Image files.", metavar="IMAGES…")
+        list[Path] | None,
+        typer.Argument(help="Image files; without: --features.", metavar="IMAGES"),
     ] = None,
     head: Annotated[
         Path | None,
         typer.Option(
-            help="A trained head: data/heads/BENCHMARK/HEAD, or what --save wrote."
+            help="A trained head: what --save wrote, or one in data/heads. Without: "
+            "--clusters."
         ),
     ] = None,
     clusters: Annotated[
         Path | None,
         typer.Option(
-            help="In its place: clusters.csv of `mmclust folder`, or "
-            "data/clusters/BENCHMARK/ENCODER.parquet."
+            help="In its place: clusters.csv of `mmclust folder`, or a file in "
+            "data/clusters. Without: --head."
         ),
     ] = None,
     features: Annotated[
         list[Path] | None,
         typer.Option(
             "--features",
-            "--image-features",
             help="An .npy array in place of pictures, one row per image; for a head "
             "of several encoders once for each.",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +50,10 @@ def folder(
     ] = None,
     text_encoder: Annotated[
         str | None,
-        typer.Option(help="Of captions: minilm, sbert=MODEL, lsa, …"),
+        typer.Option(
+            help="Of captions: minilm, lsa, sbert=MODEL, …; default: --encoder if it "
+            "reads text, else the best whose weights are here."
+        ),
     ] = None,
     k: Annotated[
         str | None,
@@ -63,7 +67,10 @@ def folder(
     ] = "kmeans",
     vocabulary: Annotated[
         Path | None,
-        typer.Option(help="Words that may name clusters: .txt, or .csv with word."),
+        typer.Option(
+            help="Words that may name clusters: .txt, or .csv with a column word; "
+            "default: the pipeline's list, where there is one."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; default: NAME-clusters.")
@@ -223,19 +230,22 @@ def _places(path: Path, out: Path | None) -> tuple[Path, Path]:
 
 
 def _made(folder: Path) -> Path:
-    """Make a folder, or say why not."""
+    """Make a folder that can be written to, or say why not."""
     from mmclust.core.errors import MmclustError
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(folder, os.W_OK) else "it is read-only"
     except OSError as error:
+        why = str(error.strerror)
+    if why:
         raise MmclustError(
             "Results cannot be written there",
             where=folder,
             expected="a folder that can be made and written to",
-            found=error.strerror,
+            found=why,
             do="give a place of your own: --out FOLDER",
-        ) from error
+        )
     return folder
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mmclust.core.params import Params
     from mmclust.core.registry import Source
@@ -164,6 +164,10 @@ def _say_downloads(params: Params) -> None:
         return
     path = require_file(Path("data/sources.yaml"))
     registry = read_registry(path)
+    weights = _weights(params)
+    if not params.data.sources and not weights:
+        typer.echo("downloads nothing")
+        return
     typer.echo("`dvc repro` will download:")
     for name in params.data.sources:
         source = find_source(registry, name, path)
@@ -175,28 +179,36 @@ def _say_downloads(params: Params) -> None:
             typer.echo(f"    first: mmclust sources accept {name}")
     if params.data.images != "all":
         typer.echo("  of pictures, only those of " + ", ".join(params.data.images))
-    _say_weights(params)
+    _say_weights(weights)
 
 
-def _say_weights(params: Params) -> None:
-    """Name the checkpoints of encoders and captioners, each once, with their sizes."""
+def _say_weights(models: Iterable[str]) -> None:
+    """Name checkpoints with their sizes."""
     from mmclust.models.hub import SIZES
 
-    blocks = [
-        asdict(params.instance(kind, name).options)
-        for kind in ("encoders", "captioners")
-        for name in getattr(params, kind)
-    ]
-    for model in dict.fromkeys(each for block in blocks for each in _models(block)):
+    for model in models:
         size = SIZES.get(model)
         typer.echo(f"  weights of {model}: " + (f"about {size}" if size else
                    "size not stated") + "; licence: see its publisher")  # fmt: skip
 
 
+def _weights(params: Params) -> list[str]:
+    """Return the checkpoints of encoders and captioners, each once."""
+    blocks = [
+        asdict(params.instance(kind, name).options)
+        for kind in ("encoders", "captioners")
+        for name in getattr(params, kind)
+    ]
+    return [*dict.fromkeys(each for block in blocks for each in _models(block))]
+
+
 def _models(options: dict[str, Any]) -> Iterator[str]:
-    """Yield the models that a plugin's options name: its own, or its members'."""
+    """Yield what a plugin's options would download: its own model, or its members'."""
+    from mmclust.models.packaged import PREFIX
+
+    packaged = str(options.get("weights", options.get("model"))).startswith(PREFIX)
     for key, value in options.items():
-        if key == "model":
+        if key == "model" and not packaged:
             yield value
         elif isinstance(value, dict):
             yield from _models(value)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Published numbers, and ours beside them.")
 _FOLDER = Path("docs/published")
-_TABLE = "A table as it is printed, such as dxmc-1; its id stands in docs/published."
+_TABLE = "A table by its id in docs/published, such as dxmc-1; default: all."
 _Table = Annotated[str | None, typer.Option("--table", help=_TABLE)]
 
 

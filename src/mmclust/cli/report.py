@@ -44,7 +44,10 @@ def track_report(
     ),
     test: Annotated[
         Path | None,
-        typer.Option(help="What `mmclust score submission --out` wrote, to be shown."),
+        typer.Option(
+            help="What `mmclust score submission --out` wrote; without, no test "
+            "score is shown."
+        ),
     ] = None,
 ) -> None:
     """Write a report on image, text and fused clustering, filled from the metrics.

@@ -69,7 +69,8 @@ def rerank(
         ),
     ],
     revision: Annotated[
-        str | None, typer.Option(help="Commit of the hub's repository.")
+        str | None,
+        typer.Option(help="Commit of the hub's repository; a folder goes without."),
     ] = None,
     top_k: Annotated[
         int, typer.Option(min=1, help="Candidates of each query to score again.")
@@ -133,7 +134,7 @@ def _tell(title: str, scores: Mapping[str, Score]) -> None:
 
 def retrieval(
     benchmark: Annotated[
-        Path, typer.Option(help="A built benchmark: data/benchmarks/mscoco_fg.")
+        Path, typer.Option(help="The folder of a built benchmark, such as fg.")
     ],
     out: Json,
     image_ids: Annotated[
@@ -147,10 +148,14 @@ def retrieval(
         ),
     ],
     image_features: Annotated[
-        Path | None, typer.Option(help="An .npy array, one row per image of the pool.")
+        Path | None,
+        typer.Option(
+            help="An .npy array, one row per image of the pool; without: --scores."
+        ),
     ] = None,
     text_features: Annotated[
-        Path | None, typer.Option(help="An .npy array, one row per caption.")
+        Path | None,
+        typer.Option(help="An .npy array, one row per caption; without: --scores."),
     ] = None,
     scores: Annotated[
         Path | None,
@@ -160,10 +165,15 @@ def retrieval(
         ),
     ] = None,
     original_text_features: Annotated[
-        Path | None, typer.Option(help="Of the captions before they were made finer.")
+        Path | None,
+        typer.Option(
+            help="Of the captions before they were made finer; without, these are not "
+            "scored."
+        ),
     ] = None,
     original_text_ids: Annotated[
-        Path | None, typer.Option(help="Their names, likewise.")
+        Path | None,
+        typer.Option(help="Their names, likewise; with --original-text-features."),
     ] = None,
     baseline: Annotated[
         list[Path] | None,

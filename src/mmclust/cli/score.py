@@ -24,10 +24,96 @@ app = typer.Typer(
     help="Score clusters against classes: ACC, NMI, ARI, purity and F1, with intervals "
     "and paired differences; retrieval; and words against people's norms.",
 )
-app.command()(retrieval)
-app.command()(categorization)
-app.command()(concreteness)
-app.command()(association)
+
+
+@app.command()
+def clustering(
+    labels: Annotated[
+        Path, typer.Option(help="image_id,label as .csv or .parquet; or .npy.")
+    ],
+    clusters: Annotated[
+        list[Path],
+        typer.Option(
+            help="image_id,cluster likewise, once for each run (seed); or a file of "
+            "data/clusters. Cluster -1 is noise."
+        ),
+    ],
+    out: Json,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another method's runs, to compare with, paired."),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a file of data/clusters: the clusterer; default: its only one."
+        ),
+    ] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(
+            help="Likewise, the view: image, text, concat, …; default: the only one."
+        ),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Likewise, the clusters asked for; default: the only number."
+        ),
+    ] = None,
+    baseline_method: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the baseline's file, or without one of the same; default --method."
+        ),
+    ] = None,
+    baseline_view: Annotated[
+        str | None, typer.Option(help="Likewise; default --view.")
+    ] = None,
+    baseline_k: Annotated[
+        int | None, typer.Option(min=0, help="Likewise; default --k.")
+    ] = None,
+    reveal: Annotated[
+        bool,
+        typer.Option("--reveal", help="Read a benchmark's labels that are kept aside."),
+    ] = False,
+    resamples: Annotated[
+        int, typer.Option(min=100, help="Bootstrap resamples of the images.")
+    ] = 1000,
+    seed: ResampleSeed = 782,
+) -> None:
+    """Score your own clusters against labels, joined by image_id.
+
+    mmclust score clustering --labels labels.csv --clusters mine.csv --out m.json
+
+    Classes and clusters may be any text or numbers, and their numbers may differ.
+    A label of -1 means hidden: the image is left out and counted.
+    """
+    from mmclust.core.io import write_json
+    from mmclust.scoring.clustering import METRICS
+    from mmclust.scoring.own_files import Choice, score_files
+
+    record = score_files(
+        labels,
+        clusters,
+        n_resamples=resamples,
+        seed=seed,
+        choice=Choice(method, view, k),
+        baseline=baseline or (),
+        baseline_choice=Choice(baseline_method, baseline_view, baseline_k),
+        reveal=reveal,
+    )
+    write_json(out, record)
+    for name in METRICS:
+        typer.echo(score_line(record, name, name, 7))
+    what = f"{record['n_samples']} images"
+    if record["n_seeds"] > 1:
+        what += f" and {record['n_seeds']} runs"
+    typer.echo(f"95 % intervals over {what}; wrote {out}")
+
+
+for _command in (retrieval, categorization, concreteness, association):
+    app.command()(_command)
 
 
 @app.command(cls=NamesCommand)
@@ -109,78 +195,3 @@ def benchmark(
     clustering_table(name, record)
     base = next((score.versus for score in record if score.versus), "no baseline")
     typer.echo(f"compared with {base}; {wrote}")
-
-
-@app.command()
-def clustering(
-    labels: Annotated[
-        Path, typer.Option(help="image_id,label as .csv or .parquet; or .npy.")
-    ],
-    clusters: Annotated[
-        list[Path],
-        typer.Option(
-            help="image_id,cluster likewise, once for each run (seed); or a file of "
-            "data/clusters. Cluster -1 is noise."
-        ),
-    ],
-    out: Json,
-    baseline: Annotated[
-        list[Path] | None,
-        typer.Option(help="Another method's runs, to compare with, paired."),
-    ] = None,
-    method: Annotated[
-        str | None, typer.Option(help="Of a file of data/clusters: the clusterer.")
-    ] = None,
-    view: Annotated[
-        str | None, typer.Option(help="Likewise: image, text, concat, …")
-    ] = None,
-    k: Annotated[
-        int | None, typer.Option(min=0, help="Likewise: clusters asked for.")
-    ] = None,
-    baseline_method: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the baseline's file, or without one of the same; default --method."
-        ),
-    ] = None,
-    baseline_view: Annotated[
-        str | None, typer.Option(help="Likewise; default --view.")
-    ] = None,
-    baseline_k: Annotated[
-        int | None, typer.Option(min=0, help="Likewise; default --k.")
-    ] = None,
-    reveal: Annotated[
-        bool,
-        typer.Option("--reveal", help="Read a benchmark's labels that are kept aside."),
-    ] = False,
-    resamples: Annotated[
-        int, typer.Option(min=100, help="Bootstrap resamples of the images.")
-    ] = 1000,
-    seed: ResampleSeed = 782,
-) -> None:
-    """Score your own clusters against labels, joined by image_id.
-
-    Classes and clusters may be any text or numbers, and their numbers may differ.
-    A label of -1 means hidden: the image is left out and counted.
-    """
-    from mmclust.core.io import write_json
-    from mmclust.scoring.clustering import METRICS
-    from mmclust.scoring.own_files import Choice, score_files
-
-    record = score_files(
-        labels,
-        clusters,
-        n_resamples=resamples,
-        seed=seed,
-        choice=Choice(method, view, k),
-        baseline=baseline or (),
-        baseline_choice=Choice(baseline_method, baseline_view, baseline_k),
-        reveal=reveal,
-    )
-    write_json(out, record)
-    for name in METRICS:
-        typer.echo(score_line(record, name, name, 7))
-    what = f"{record['n_samples']} images"
-    if record["n_seeds"] > 1:
-        what += f" and {record['n_seeds']} runs"
-    typer.echo(f"95 % intervals over {what}; wrote {out}")

@@ -60,7 +60,10 @@ def fetch(
     source: Annotated[str, typer.Argument(help="A source; see `sources list`.")],
     from_dir: Annotated[
         Path | None,
-        typer.Option("--from", help="A folder with the archives, or unpacked files."),
+        typer.Option(
+            "--from",
+            help="A folder with the archives, or unpacked files; default: --mirror.",
+        ),
     ] = None,
     mirror: Annotated[
         str | None,
@@ -72,7 +75,10 @@ def fetch(
     ] = None,
     images: Annotated[
         str | None,
-        typer.Option(help="all, or benchmarks (a,b): only the pictures they take."),
+        typer.Option(
+            help="all, or benchmarks (a,b): only the pictures they take; default: "
+            "data.images."
+        ),
     ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="From where it was fetched before.")
@@ -308,7 +314,10 @@ def verify(
 def vocabulary(
     archive: Annotated[
         Path | None,
-        typer.Option("--from", help="WordNet's archive, or its fetched folder."),
+        typer.Option(
+            "--from",
+            help="WordNet's archive, or its fetched folder; default: data/raw/wordnet.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
         "data/vocabulary/WordNetNouns.csv"

@@ -105,7 +105,8 @@ def word_list(
         "data/raw/norms/mcrae_typicality.yaml"
     ),
     out: Annotated[
-        Path | None, typer.Option(help="Another text file to write.")
+        Path | None,
+        typer.Option(help="The text file to write; default: data/word-list/NAME.txt."),
     ] = None,
 ) -> None:
     """Write the words that k-means is fitted on, a word per line.
@@ -135,7 +136,7 @@ def import_(
     ],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     name: Annotated[
-        str | None, typer.Option(help="Of the model, where there are several.")
+        str | None, typer.Option(help="Of the model; default: the only one there.")
     ] = None,
 ) -> None:
     """Make a trained model of the original release (NAACL 2022) ours.
