@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from mmclust.board.history import (
     Commit,
     Reader,
     experiments,
+    git,
     history,
     is_shallow,
-    lines,
     require_repository,
     shown,
 )
@@ -105,8 +106,8 @@ def gather(
     head = require_repository(root)
     commits = history(root, branches=branches)
     tried = experiments(root) if with_experiments else []
-    (folder,) = lines(root, "rev-parse", "--git-common-dir")
-    kept = Cache(root / folder / cache.NAME)
+    folder = os.fsdecode(git(root, "rev-parse", "--git-common-dir"))
+    kept = Cache(root / folder.removesuffix("\n") / cache.NAME)
     with Reader(root, kept) as reader:
         board = _gather(reader, head, commits, tried, max_commits)
     kept.save()
