@@ -7,7 +7,7 @@ import subprocess
 
 import yaml
 
-from mmclust.board.history import summaries_of
+from mmclust.board.contents import summaries_of
 from mmclust.scoring.record import Score, write
 
 ENVIRONMENT = {

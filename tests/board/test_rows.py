@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from mmclust.board.choice import choose
-from mmclust.board.history import summaries_of
+from mmclust.board.contents import summaries_of
 from mmclust.board.rows import gather
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.record import parse

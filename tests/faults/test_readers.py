@@ -14,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from mmclust.benchmarks._source_files import source_facts
-from mmclust.board.history import manifest_of
+from mmclust.board.contents import manifest_of
 from mmclust.cli import app
 from mmclust.cli._show import clustering_table, tell_left_out
 from mmclust.clusterers._stage import nouns_for

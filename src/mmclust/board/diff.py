@@ -24,18 +24,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmclust.board.choice import is_headline
+from mmclust.board.contents import RECORDS, changed_params, manifest_of, summarised
 from mmclust.board.history import (
-    RECORDS,
     WORKSPACE,
     Reader,
-    changed_params,
-    flat_params,
     lines,
-    manifest_of,
     require_repository,
     resolve,
     shown,
-    summarised,
 )
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.yaml_file import maker, md5
@@ -158,9 +154,15 @@ def compare(
     require_repository(root)
     before = Side(base, resolve(root, base))
     after = Side(head, resolve(root, head)) if head is not None else Side("", WORKSPACE)
-    reader = Reader(root)
     sides = (before, after)
-    reader.load(side.commit for side in sides if side.commit != WORKSPACE)
+    with Reader(root) as reader:
+        return _compare(root, reader, sides, metrics)
+
+
+def _compare(
+    root: Path, reader: Reader, sides: tuple[Side, Side], metrics: Sequence[str]
+) -> Diff:
+    before, after = sides
     for side in sides:
         _require_results(reader, side)
     _require_common(reader, before, after)
@@ -319,10 +321,7 @@ def _differences(root: Path, reader: Reader, before: Side, after: Side) -> list[
     if code:
         found.append(f"code differs: {_files(code)} under src")
     found += _data(reader, before, after)
-    then, now = (
-        flat_params(reader.file(side.commit, "params.yaml")) for side in (before, after)
-    )
-    changed = changed_params(then, now)
+    changed = changed_params(*(reader.params(s.commit) for s in (before, after)))
     numerics = changed.pop("numerics", None)
     if changed:
         told = "; ".join(

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
-import re
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
+from mmclust.board.cache import Cache
+from mmclust.board.contents import (
+    DATA,
+    RECORDS,
+    flat_params,
+    origins_of,
+    place_of,
+    record_of,
+    stages_of,
+    texts_of,
+)
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.numerics import as_given
-from mmclust.core.text import json_value
-from mmclust.core.yaml_file import Stage, parse_lock, parse_yaml
-from mmclust.scoring.record import STAGES, Record, parse
+from mmclust.core.yaml_file import md5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-RECORDS = "metrics/details/"
-"""Where the records of scores are."""
-DATA = "data/benchmarks/"
-"""Where the summaries are."""
-READ = ("metrics", DATA, "params.yaml", "dvc.lock")
-"""What is read of a commit."""
+    from mmclust.core.yaml_file import Stage
+    from mmclust.scoring.record import Record, Score
+
 WORKSPACE = ""
 """Stands for the files as they are here, committed or not, where a commit's id does."""
 SHORT = 7
 """Digits of a commit that people see."""
 
-_SUMMARY = re.compile(rf"{DATA}([^/]+?)(/summary)?\.json")
 _EXPERIMENTS = "refs/exps/"
 _PARTS = 5  # refs/exps/<2 of the baseline>/<38 of it>/<name>
 _SHA1 = 40
-_COMMON = ("seed", "numerics", "data", "model", "score")
+_FACTS = 3  # of an object that is there: id, type, size
+_FOLDERS = ("metrics/", DATA)
+_FILES = ("params.yaml", "dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,8 @@ def environment() -> dict[str, str]:
 
 def git(root: Path, *arguments: str, feed: bytes | None = None) -> bytes:
     """Return what git prints."""
-    program = shutil.which("git")
-    if program is None:
-        raise MmclustError("git is not installed", do="install git")
     done = subprocess.run(  # noqa: S603 (fixed arguments, no shell)
-        [program, "-C", str(root), *arguments],
+        [_program(), "-C", str(root), *arguments],
         input=feed,
         env=environment(),
         capture_output=True,
@@ -78,6 +80,13 @@ def git(root: Path, *arguments: str, feed: bytes | None = None) -> bytes:
             found=done.stderr.decode(errors="replace").strip(),
         )
     return done.stdout
+
+
+def _program() -> str:
+    program = shutil.which("git")
+    if program is None:
+        raise MmclustError("git is not installed", do="install git")
+    return program
 
 
 def lines(root: Path, *arguments: str) -> list[str]:
@@ -174,28 +183,82 @@ def experiments(root: Path) -> list[Commit]:
 
 @dataclass
 class Reader:
-    """Files of commits and of the workspace; each content is read once."""
+    """Files of commits and of the workspace; used with ``with``.
+
+    What is derived of a content is derived once, or taken from the cache.
+    """
 
     root: Path
+    cache: Cache = field(default_factory=Cache)
+    _git: subprocess.Popen[bytes] | None = None  # answers as long as it is asked
+    _here: dict[str, bytes] = field(default_factory=dict)  # of the workspace, by blob
     _trees: dict[str, dict[str, str]] = field(default_factory=dict)
-    _blobs: dict[str, bytes] = field(default_factory=dict)
-    _records: dict[str, Record] = field(default_factory=dict)
-    _locks: dict[str, list[Stage]] = field(default_factory=dict)
+    _folders: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    _records: dict[str, tuple[Record, str] | MmclustError] = field(default_factory=dict)
+    _lines: dict[bytes, Score] = field(default_factory=dict)
+    _origins: dict[str, dict[str, list[str | None]]] = field(default_factory=dict)
+    _blocks: dict[bytes, list[Stage]] = field(default_factory=dict)
+    _params: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the program that was asked."""
+        if self._git is not None:
+            self._git.communicate()
+            self._git = None
 
     def tree(self, commit: str) -> dict[str, str]:
-        """Return the paths under :data:`READ`, each with its blob."""
+        """Return the paths that are read of a commit, each with its blob."""
         if commit not in self._trees:
             self._trees[commit] = (
-                self._listed(commit) if commit != WORKSPACE else self._here()
+                self._workspace()
+                if commit == WORKSPACE
+                else self._folder("", f"{commit}^{{tree}}")
             )
         return self._trees[commit]
 
-    def _listed(self, commit: str) -> dict[str, str]:
-        listed = git(self.root, "ls-tree", "-rz", commit, "--", *READ).decode()
-        entries = [line.partition("\t") for line in listed.split("\0") if line]
-        return {path: facts.split()[2] for facts, _, path in entries}
+    def _folder(self, under: str, tree: str) -> dict[str, str]:
+        """Return what is read of a folder of git; most are those of other commits."""
+        if (under, tree) not in self._folders:
+            found: dict[str, str] = {}
+            data, at = self._object(tree), 0
+            while at < len(data):
+                end = data.index(b"\0", at)
+                mode, _, name = data[at:end].partition(b" ")
+                at = end + 1 + _SHA1 // 2
+                blob, path = data[end + 1 : at].hex(), under + os.fsdecode(name)
+                if mode == b"40000":
+                    if f"{path}/".startswith(("data/", *_FOLDERS)):
+                        found |= self._folder(f"{path}/", blob)
+                elif path in _FILES or path.startswith(_FOLDERS):
+                    found[path] = blob
+            self._folders[under, tree] = found
+        return self._folders[under, tree]
 
-    def _here(self) -> dict[str, str]:
+    def _object(self, name: str) -> bytes:
+        """Ask git for an object."""
+        if self._git is None:
+            self._git = subprocess.Popen(  # noqa: S603 (fixed arguments, no shell)
+                [_program(), "-C", str(self.root), "cat-file", "--batch"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(),
+            )  # fmt: skip
+        asked, answer = self._git.stdin, self._git.stdout
+        assert asked is not None
+        assert answer is not None
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer
+            asked.write(f"{name}\n".encode())
+            asked.flush()
+        facts = answer.readline().split()
+        if len(facts) != _FACTS:
+            raise MmclustError(
+                "git has no such object", where=self.root.absolute(), found=name
+            )
+        return answer.read(int(facts[2]) + 1)[:-1]
+
+    def _workspace(self) -> dict[str, str]:
         found = {}
         files = [
             *(self.root / "metrics").rglob("*.*"),
@@ -209,39 +272,14 @@ class Reader:
             blob = hashlib.sha1(
                 b"blob %d\0%b" % (len(data), data), usedforsecurity=False
             ).hexdigest()
-            self._blobs[blob] = data
+            self._here[blob] = data
             found[path.relative_to(self.root).as_posix()] = blob
         return found
 
-    def load(self, commits: Iterable[str]) -> None:
-        """Read the records, summaries, params and locks of commits in one go."""
-        blobs = {
-            blob
-            for commit in commits
-            for path, blob in self.tree(commit).items()
-            if path.startswith(RECORDS)
-            or path.endswith(("params.yaml", "dvc.lock"))
-            or summarised(path)
-        }
-        self._load(blobs)
-
-    def _load(self, blobs: Iterable[str]) -> None:
-        wanted = sorted(set(blobs) - set(self._blobs))
-        if not wanted:
-            return
-        feed = "".join(f"{blob}\n" for blob in wanted).encode()
-        answer = git(self.root, "cat-file", "--batch", feed=feed)
-        at = 0
-        for blob in wanted:
-            end = answer.index(b"\n", at)
-            size = int(answer[at:end].split()[2])
-            self._blobs[blob] = answer[end + 1 : end + 1 + size]
-            at = end + size + 2
-
     def blob(self, blob: str) -> bytes:
         """Return the bytes of one blob."""
-        self._load([blob])
-        return self._blobs[blob]
+        known = self._here.get(blob)
+        return self._object(blob) if known is None else known
 
     def file(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit, None where it has none of that name."""
@@ -258,21 +296,55 @@ class Reader:
 
     def record(self, commit: str, path: str) -> Record:
         """Return one record."""
+        return self._record(commit, path)[0]
+
+    def digest(self, commit: str, path: str) -> str:
+        """Return DVC's digest of a record."""
+        return self._record(commit, path)[1]
+
+    def _record(self, commit: str, path: str) -> tuple[Record, str]:
         blob = self.tree(commit)[path]
         if blob not in self._records:
-            where = f"{path} of {shown(commit)}"
-            self._records[blob] = parse(self.blob(blob), where)
-        return self._records[blob]
+            data = self.blob(blob)
+            try:
+                record = record_of(data, self._lines, f"{path} of {shown(commit)}")
+                self._records[blob] = record, md5(data)
+            except MmclustError as error:
+                self._records[blob] = error
+        found = self._records[blob]
+        if isinstance(found, MmclustError):
+            raise found
+        return found
 
     def stages(self, commit: str) -> list[Stage]:
         """Return what dvc.lock says of each stage; of a damaged one, nothing."""
+        return self._stages(self.tree(commit).get("dvc.lock", ""))
+
+    def _stages(self, blob: str) -> list[Stage]:
+        data = self.blob(blob) if blob else b""
+        try:
+            return stages_of(data, self._blocks)
+        except MmclustError:
+            return []
+
+    def origins(self, commit: str) -> dict[str, list[str | None]]:
+        """Return what dvc.lock says of each record; see :func:`origins_of`."""
         blob = self.tree(commit).get("dvc.lock", "")
-        if blob not in self._locks:
-            try:
-                self._locks[blob] = parse_lock(self.blob(blob) if blob else None)
-            except MmclustError:
-                self._locks[blob] = []
-        return self._locks[blob]
+        if blob not in self._origins:
+            self._origins[blob] = self.cache.of(
+                "lock", blob, lambda: origins_of(self._stages(blob))
+            )
+        return self._origins[blob]
+
+    def params(self, commit: str) -> dict[str, str]:
+        """Return the flat params of a commit as texts."""
+        blob = self.tree(commit).get("params.yaml", "")
+        if blob not in self._params:
+            self._params[blob] = self.cache.of(
+                "params", blob,
+                lambda: texts_of(flat_params(self.blob(blob) if blob else b"")),
+            )  # fmt: skip
+        return self._params[blob]
 
     def is_before_records(self, commit: str) -> bool:
         """Whether a commit has scores, but in the files of earlier versions."""
@@ -285,87 +357,6 @@ class Reader:
         return bool(old) and not any(path.startswith(RECORDS) for path in old)
 
 
-def place_of(path: str) -> tuple[str, str] | None:
-    """Return stage and benchmark of a record's path, None where it is none."""
-    if not path.startswith(RECORDS) or not path.endswith(".csv"):
-        return None
-    stage, *rest = PurePosixPath(path).with_suffix("").parts[2:]
-    return (stage, rest[0]) if stage in STAGES and rest else None
-
-
-def summaries_of(benchmark: str) -> tuple[str, str]:
-    """Return where a benchmark's summary is, and where earlier versions had it."""
-    return f"{DATA}{benchmark}.json", f"{DATA}{benchmark}/summary.json"
-
-
-def summarised(path: str) -> str:
-    """Return the benchmark whose summary a path is; empty where it is none."""
-    found = _SUMMARY.fullmatch(path)
-    return found[1] if found else ""
-
-
 def shown(commit: str) -> str:
     """Return a commit as people see it."""
     return commit[:SHORT] if commit != WORKSPACE else "the workspace"
-
-
-def manifest_of(summary: bytes | None) -> str:
-    """Return the digest of the manifest that a summary names; empty for none."""
-    try:
-        value = json_value(summary or b"{}")
-    except ValueError:
-        return ""
-    digest = value.get("manifest", "") if isinstance(value, dict) else ""
-    return digest if isinstance(digest, str) else ""
-
-
-def flat_params(data: bytes | None) -> dict[str, Any]:
-    """Return ``{"model.k": 43}`` of a params.yaml; empty where it cannot be read.
-
-    Lists are values, and so are empty mappings.
-    """
-    try:
-        value = parse_yaml(data or b"", "params.yaml")
-    except MmclustError:
-        return {}
-    flat: dict[str, Any] = {}
-    if isinstance(value, dict):
-        _flatten(value, "", flat)
-    return flat
-
-
-def _flatten(value: Mapping[Any, Any], under: str, flat: dict[str, Any]) -> None:
-    for name, inner in value.items():
-        key = f"{under}.{name}" if under else str(name)
-        if isinstance(inner, dict) and inner:
-            _flatten(inner, key, flat)
-        else:
-            flat[key] = inner
-
-
-def changed_params(
-    then: Mapping[str, Any], now: Mapping[str, Any], about: Sequence[str] = ()
-) -> dict[str, tuple[str | None, str | None]]:
-    """Return the params that differ: key → before and after; None: unset."""
-    if then is now:  # one file, as that of most commits
-        return {}
-    names = {name for name in about if name}
-
-    def far(key: str) -> tuple[bool, str]:
-        parts = key.split(".")
-        return not (parts[0] in _COMMON or names & set(parts)), key
-
-    told = {
-        key: tuple(_text(side[key]) if key in side else None for side in (then, now))
-        for key in {*then, *now}
-    }
-    differ = {key for key, (old, new) in told.items() if old != new}
-    # An empty block that the other side fills is told by its keys.
-    differ -= {key for key in differ if any(k.startswith(f"{key}.") for k in differ)}
-    return {key: (told[key][0], told[key][1]) for key in sorted(differ, key=far)}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)

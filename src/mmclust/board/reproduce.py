@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
-from mmclust.board.history import environment, flat_params, git, lines, shown
+from mmclust.board.contents import flat_params
+from mmclust.board.history import environment, git, lines, shown
 from mmclust.board.rows import gather
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, some
