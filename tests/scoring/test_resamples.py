@@ -104,3 +104,9 @@ def test_false_positives_between_runs(design):
         _, p = between(sides[0][0], sides[1][0], *kept)
         below += p is not None and p < 0.05
     assert 0.02 <= below / 400 <= 0.085
+
+
+def test_runs_without_a_score_have_no_spread():
+    """A record holds a number or nothing."""
+    assert Sampled(np.array([np.nan, 0.5, 0.7]), None, 20).sd is None
+    assert Sampled(np.array([0.5, 0.7]), None, 20).sd == pytest.approx(0.02**0.5)

@@ -392,6 +392,7 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
             where=path,
             expected="a complete array of numbers, saved by numpy.save",
             found="Python objects or an oversized header" if unsafe else found,
+            do="save the rows as one array of numbers, by numpy.save",
         ) from error
     if not isinstance(array, np.ndarray):
         raise MmclustError(

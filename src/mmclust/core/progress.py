@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -33,18 +34,31 @@ def meter(
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with _bar("{task.fields[rate]}") as bar:
+    with _bar("{task.fields[rate]}", time_left=False) as bar:
         task = bar.add_task(label, total=total, completed=done, rate=unit)
 
         def advance(n: int) -> None:
             bar.advance(task, n)
-            speed = bar.tasks[0].speed
-            bar.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else unit)
+            now = bar.tasks[0]
+            rate = pace(now.completed - done, total - done, now.elapsed or 0, unit)
+            bar.update(task, rate=rate)
 
         yield advance
 
 
-def _bar(unit: str) -> Progress:
+def pace(done: float, total: float, seconds: float, unit: str) -> str:
+    """Say how many were done a second since the start, and what time the rest takes.
+
+    rich counts between the last steps; here several workers step at the same moment.
+    """
+    if not (done and seconds):
+        return unit
+    speed = done / seconds
+    left = timedelta(seconds=round((total - done) / speed))
+    return f"{float(f'{speed:.2g}'):,g} {unit}/s, {left} left"
+
+
+def _bar(unit: str, *, time_left: bool = True) -> Progress:
     from rich import progress
     from rich.console import Console
 
@@ -53,7 +67,7 @@ def _bar(unit: str) -> Progress:
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TextColumn(unit),
-        progress.TimeRemainingColumn(),
+        *([progress.TimeRemainingColumn()] if time_left else []),
         console=Console(stderr=True),
         transient=True,
     )

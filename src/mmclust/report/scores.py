@@ -325,7 +325,7 @@ def ranks(run: Run) -> list[dict[str, Any]]:
     rows = []
     for of in (run.encoder, ""):
         own = [known.get((of, "", ""), f"{m}_rank_correlation") for m in LABEL_FREE]
-        if any(own):
+        if any(score is not None and score.mean is not None for score in own):
             whose = f"methods of {of}" if of else "methods of all encoders"
             rows.append({"name": whose, "cells": own})
     return rows

@@ -247,8 +247,9 @@ class Sampled:
 
     @property
     def sd(self) -> float | None:
-        """Standard deviation of one run."""
-        return float(self.runs.std(ddof=1)) if len(self.runs) > 1 else None
+        """Standard deviation of one run; None where some run has none."""
+        known = len(self.runs) > 1 and self.mean is not None
+        return float(self.runs.std(ddof=1)) if known else None
 
     def range(self) -> tuple[float | None, float | None]:
         """Return the 95 % interval; nothing where too few resamples have the score."""

@@ -24,7 +24,7 @@ function startGallery(view) {
     if (wrong) figure.classList.add("wrong");
     words(data, j).then(({ id, captions }) => {
       if ("alt" in picture) picture.alt = `image ${id}`;
-      caption.replaceChildren(make("span", { className: "caption" }, captions[0] ?? "(no caption)"));
+      caption.replaceChildren(make("span", { className: "caption" }, captions[0] ?? id));
       caption.title = [id, ...captions].join("\n");
       if (wrong) caption.append(make("span", { className: "class", dir: "auto" }, data.classes[data.label[j]]));
       if (change) caption.append(make("span", { className: "moved", title: `${view.method.name} → ${view.other.name}` }, change));

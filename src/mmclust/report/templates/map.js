@@ -172,8 +172,7 @@ function startMap(view) {
     words(data, j).then(({ id, captions }) => {
       if (state.at !== p) return;
       title.append(` · ${id}`);
-      const said = captions.length ? captions : ["(no caption)"];
-      list.append(...said.map((text) => make("li", { dir: "auto" }, text)));
+      list.append(...captions.map((text) => make("li", { dir: "auto" }, text)));
     }, () => missing(data));
   }
 
