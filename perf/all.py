@@ -217,18 +217,18 @@ def main() -> None:
     printed: list[list[str]] = [[] for _ in scripts]
     for number in range(1 if args.quick else args.runs):
         for script, texts in zip(scripts, printed, strict=True):
-            if number < script.runs:
-                texts.append(run(script, quick=args.quick))
-        table = _table(scripts, printed)
-        if args.write:  # after each round: what was measured stays if it is stopped
-            write(table)
-    print(table)
+            if number >= script.runs:
+                continue
+            texts.append(run(script, quick=args.quick))
+            if args.write:  # at once: what was measured stays if this is stopped
+                write(_table(scripts, printed))
+    print(_table(scripts, printed))
 
 
 def _table(scripts: list[Script], printed: list[list[str]]) -> str:
     rows = ["| work | measured | aim | script |", "|---|---|---|---|"]
     for script, texts in zip(scripts, printed, strict=True):
-        rows += rows_of(script, texts)
+        rows += rows_of(script, texts) if texts else []
     return "\n".join(rows)
 
 

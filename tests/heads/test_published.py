@@ -98,6 +98,8 @@ def test_the_defaults_are_those_of_the_papers_preset(head):
     (path,) = (ROOT / "presets").glob(f"{head.replace('_', '-')}-20*.yaml")
     preset = yaml.safe_load(path.read_text())
     expected = defaults(f"heads.{head}")
-    assert preset["heads"][head] | {"evaluate_on": "evaluate"} == expected
+    stated = preset["heads"][head] | {"evaluate_on": "evaluate"}
+    assert {**stated, "k_grid": ()} == {**expected, "k_grid": ()}
+    assert stated.get("k_grid", []) == list(expected.get("k_grid", ()))
     assert head in preset["model"]["heads"]
     assert preset["encoders"]["clip"]["normalise"] is False

@@ -190,7 +190,7 @@ def test_assigning_pictures(ready):
     with pytest.raises(MmclustError, match="no trained head of seed 2"):
         assign_images(pictures, head, seed=2)
     (ready / "note.jpg").write_text("not a picture")
-    with pytest.raises(MmclustError, match="An image cannot be decoded"):
+    with pytest.raises(MmclustError, match="A picture cannot be opened"):
         assign_images([ready / "note.jpg"], head)
     manifest = ready / "data/benchmarks/tiny/manifest.parquet"
     out = ready / "data/features/tiny/miniclip"

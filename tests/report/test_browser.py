@@ -45,8 +45,10 @@ def test_maps_are_drawn_and_pointing_tells_of_an_image(page):
     assert len(drawn) == 3
     assert min(drawn) > 100
     at = page.spot("canvas")
-    for step in range(0, 200, 8):  # the middle is not always near a point
-        page.mouse("mouseMoved", at[0] - 100 + step, at[1] - 100 + step)
+    for step in range(625):  # the middle is not always near a point
+        page.mouse(
+            "mouseMoved", at[0] - 96 + step % 25 * 8, at[1] - 96 + step // 25 * 8
+        )
         if page.run("document.querySelector('.hover li') !== null"):
             break
     page.wait("document.querySelector('.hover img.tile')?.complete")
