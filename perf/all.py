@@ -52,7 +52,8 @@ SCRIPTS = (
     Script("build.py", "--scale 0.02", (
         Figure("COCO-all, captions and annotations, against json.load",
                r" (?!1\.0x)([\d.]+)x as fast \(whole", "at least 15"),
-        Figure("… share of its memory", r"\), (?!1\.00)([\d.]+) of the memory", "at most 0.2"),
+        Figure("… share of its memory", r"\), (?!1\.00)([\d.]+) of the memory",
+               "at most 0.2"),
     ), runs=1),
     Script("encode.py --only reading", "--images 50", (
         Figure("reading by offset against files", r": ([\d.]+)   \(target 1\)",
