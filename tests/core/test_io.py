@@ -111,8 +111,11 @@ def test_arrays_come_back_and_are_never_pickled(tmp_path):
 def test_another_kind_of_file_is_called_that(tmp_path):
     """Numpy would take it for a pickle."""
     (tmp_path / "a.csv").write_text("1,2\n")
-    with pytest.raises(MmclustError, match=r"a file of another kind, named \.csv"):
+    with pytest.raises(
+        MmclustError, match=r"a file of another kind, named \.csv"
+    ) as caught:
         io.read_array(tmp_path / "a.csv")
+    assert "by numpy.save" in str(caught.value)
 
 
 def test_an_archive_of_arrays_is_no_array(tmp_path):
