@@ -185,6 +185,7 @@ def test_labels_are_opened_by_scoring_and_export_alone():
         "export/stage.py",  # lays out folders by class, for people
         "scoring/own_files.py",  # the hidden ones, when revealed
         "scoring/references.py",  # what uses labels, apart from every method
+        "scoring/runs.py",
         "scoring/stage.py",
     }
 

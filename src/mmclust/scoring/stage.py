@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.clusters import NOISE, Clustering, read_clusters
-from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import read_features
 from mmclust.core.fingerprint import fingerprint
-from mmclust.core.io import file_digest, read_table, write_table
-from mmclust.core.labels import HIDDEN, Labels, read_labels
+from mmclust.core.io import file_digest
+from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest, summary_path
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
@@ -23,13 +22,16 @@ from mmclust.core.workers import in_order
 from mmclust.scoring.clustering import (
     COUNTED,
     METRICS,
-    contingency,
-    matching,
     per_run,
     score_runs,
 )
 from mmclust.scoring.intervals import adjusted, beside, scores_of
-from mmclust.scoring.names import disjoint_cosine, score_disjoint, score_names
+from mmclust.scoring.outcomes import (
+    confusion,
+    match_clusters,
+    name_scores,
+    write_outcomes,
+)
 from mmclust.scoring.record import (
     HEADLINES,
     Key,
@@ -45,17 +47,20 @@ from mmclust.scoring.record import (
 )
 from mmclust.scoring.references import rank_correlations, reference_scores
 from mmclust.scoring.resamples import write_resamples
+from mmclust.scoring.runs import read_all
 from mmclust.scoring.selection import head_scores, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mmclust.core.clusters import Clustering
     from mmclust.core.features import Features
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.instances import Instance
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.scoring.clustering import Figures
+    from mmclust.scoring.runs import Runs
 
 Array = np.ndarray[Any, Any]
 
@@ -70,41 +75,6 @@ DEFINITION_OF = {
     "ami": "ami-1",
     **dict.fromkeys(("n_clusters", "largest", "smallest", "noise"), "use-2"),
 }
-
-
-@dataclass(frozen=True)
-class Runs:
-    """One file of clusters, and the labels of its images, in the clusters' order.
-
-    Parameters
-    ----------
-    encoder
-        Whose features were clustered; of a head, those that it read.
-    clusterings
-        Each method at its main k comes before the same at other k.
-    seen, truth
-        Rows whose label is not hidden, int64 (m,); their classes, 0 … c-1. Both are
-        empty where the benchmark has no classes.
-    """
-
-    encoder: str
-    head: bool
-    clusterings: list[Clustering]
-    labels: Labels
-    seen: Array
-    truth: Array
-
-    @property
-    def image_ids(self) -> list[str]:
-        """The images that are scored."""
-        return [self.labels.image_ids[row] for row in self.seen]
-
-    def main(self) -> dict[Key, Clustering]:
-        """Return every method at its main k."""
-        found: dict[Key, Clustering] = {}
-        for one in self.clusterings:
-            found.setdefault((self.encoder, one.view, one.clusterer), one)
-        return found
 
 
 def score_benchmark(
@@ -127,7 +97,7 @@ def score_benchmark(
         matrix, the outcome of each image, the scores of each seed, those of heads
         without labels, the references, and resamples.
     """
-    every = _read_all(benchmark, params, root, reveal=False)
+    every = read_all(benchmark, params, root, reveal=False)
     main = next(runs for runs in every if runs.encoder == params.model.encoder)
     method = _primary(main.clusterings, params)
     free = _label_free(benchmark, params, root, every, workers)
@@ -137,7 +107,7 @@ def score_benchmark(
     record = Record(
         (
             *_rows(params, every, figures, why),
-            *_name_scores(names, main, method, _sentences(params, benchmark)),
+            *name_scores(names, main, method, _sentences(params, benchmark)),
         )
     )
     references = _references(benchmark, params, root, record, free)
@@ -153,8 +123,8 @@ def score_benchmark(
     meta = {"encoder": main.encoder, "summary": file_digest(summary)}
     matched = match_clusters(main, method)
     head = ["class", "cluster", "count"]
-    write_csv(paths[3], head, _confusion(main, method, matched))
-    _write_outcomes(paths[4], main, method, matched, meta)
+    write_csv(paths[3], head, confusion(main, method, matched))
+    write_outcomes(paths[4], main, method, matched, meta)
     head = ["encoder", "view", "clusterer", "seed", "metric", "score"]
     write_csv(paths[5], head, _seeds(figures))
     write(paths[6], free.heads)
@@ -227,7 +197,7 @@ def reveal_benchmark(
 
     Writes nothing: what the pipeline tracks never holds such scores.
     """
-    every = _read_all(benchmark, params, root, reveal=True)
+    every = read_all(benchmark, params, root, reveal=True)
     free = _label_free(benchmark, params, root, every, workers)
     why = _add_selected(params, every, free.all)
     figures = _figures(benchmark, params, every, workers)
@@ -488,194 +458,3 @@ def _sentences(params: Params, benchmark: str) -> Callable[[list[str]], Any] | N
 def _sentence_encoders(params: Params, benchmark: str) -> list[Instance]:
     made = (params.instance("encoders", name, benchmark) for name in params.encoders)
     return [each for each in made if each.plugin == "sbert"]
-
-
-def _name_scores(
-    path: Path,
-    runs: Runs,
-    method: Clustering,
-    sentences: Callable[[list[str]], Any] | None,
-) -> list[Score]:
-    """Score the keywords, and the nouns where there are any, of the main method."""
-    if not len(runs.seen):
-        return []
-    of = (method.clusterer, method.view, str(method.k))
-    rows = [
-        row
-        for row in read_table(path)[0].to_pylist()
-        if (row["clusterer"], row["view"], str(row["k"])) == of
-    ]
-    matched = match_clusters(runs, method)
-    scored: dict[str, Any] = {}
-    for kind in ("keywords", "nouns"):
-        names = {row["cluster"]: row[kind] for row in rows}
-        if any(names.values()):
-            own = score_names(names, matched)
-            scored |= {f"{kind}_{metric}": value for metric, value in own.items()}
-    names = {row["cluster"]: row.get("disjoint") or () for row in rows}
-    if any(names.values()):
-        scored |= {
-            f"keywords_{metric}": value
-            for metric, value in score_disjoint(names, matched).items()
-        }
-        if sentences is not None:
-            cosine = disjoint_cosine(names, matched, sentences)
-            scored["keywords_disjoint_cosine"] = cosine
-    return [
-        Score(runs.encoder, method.view, method.clusterer, metric, value, k=method.k,
-              n_seeds=1, definition=_definition(metric))
-        for metric, value in scored.items()
-    ]  # fmt: skip
-
-
-def _definition(metric: str) -> str:
-    if metric.endswith("_cosine"):
-        return "disjoint-cosine-1"
-    return "disjoint-1" if "disjoint" in metric else "names-2"
-
-
-def match_clusters(runs: Runs, method: Clustering) -> dict[int, str]:
-    """Match the clusters of a method's first run to classes, by their names.
-
-    A cluster without a class has an empty name; noise is no cluster and not there.
-    """
-    if not len(runs.seen):
-        return {}
-    classes, clusters, table = _counted(runs, method)
-    matched = matching(table, noise=bool(clusters[0] == NOISE))
-    return {
-        int(cluster): str(classes[m]) if m >= 0 else ""
-        for cluster, m in zip(clusters, matched, strict=True)
-        if cluster != NOISE
-    }
-
-
-def _write_outcomes(
-    path: Path,
-    runs: Runs,
-    method: Clustering,
-    matched: dict[int, str],
-    meta: dict[str, Any],
-) -> None:
-    """Write what became of each image in the first run of the main method."""
-    import pyarrow as pa
-
-    predicted, labels = method.labels[0], runs.labels
-    visible = set(runs.seen.tolist())
-    # The number of clusters may exceed those that hold a visible image.
-    text = [matched.get(int(cluster), "") for cluster in predicted]
-    columns = {
-        "image_id": pa.array(labels.image_ids, pa.string()),
-        "label": pa.array(labels.labels, pa.int32()),
-        "label_name": pa.array(labels.names, pa.string()),
-        "cluster": pa.array(predicted, pa.int32()),
-        "matched": pa.array(text, pa.string()),
-        "correct": pa.array(
-            [row in visible and text[row] == n for row, n in enumerate(labels.names)]
-        ),
-    }
-    of = {"clusterer": method.clusterer, "view": method.view, "k": method.k}
-    write_table(path, pa.table(columns), meta | of)
-
-
-def _confusion(
-    runs: Runs, method: Clustering, matched: dict[int, str]
-) -> list[list[Any]]:
-    """Count the images of each class in each cluster, clusters by their titles."""
-    if not len(runs.seen):
-        return []
-    classes, clusters, table = _counted(runs, method)
-    title = {c: f"{m or 'unmatched'} (c{c})" for c, m in matched.items()}
-    title[NOISE] = "in no cluster"
-    return [
-        [str(classes[j]), title[int(clusters[i])], int(table[i, j])]
-        for j in range(len(classes))
-        for i in np.argsort([title[int(c)] for c in clusters], kind="stable")
-    ]
-
-
-def _counted(runs: Runs, method: Clustering) -> tuple[Array, Array, Array]:
-    """Return class names, cluster numbers, and the table of what is seen of a run."""
-    names = np.array([runs.labels.names[row] for row in runs.seen], dtype=str)
-    assigned = method.labels[0][runs.seen]
-    return np.unique(names), np.unique(assigned), contingency(names, assigned)
-
-
-def _read_all(
-    benchmark: str, params: Params, root: Path, *, reveal: bool
-) -> list[Runs]:
-    """Read the clusters of every encoder and head that params name, and labels.
-
-    Encoders are clustered on the same images, but for those that one says it skipped.
-    """
-    labels = root / "data/benchmarks" / benchmark / "labels.parquet"
-    folder = root / "data/clusters" / benchmark
-    known = read_labels(labels, reveal=reveal)
-    main = folder / f"{params.model.encoder}.parquet"
-    wanted = _asked(main)
-    files = {encoder: folder / f"{encoder}.parquet" for encoder in params.encoders}
-    for path in files.values():
-        differ = _asked(path) ^ wanted
-        if differ:
-            raise _other_images(
-                path, f"the {len(wanted)} images of {main.name}", differ
-            )
-    every = [_read(benchmark, each, path, known) for each, path in files.items()]
-    # Heads may be evaluated on what they are fitted on, as some papers do.
-    for head in params.model.heads:
-        path = folder / "heads" / f"{head}.parquet"
-        runs = _read(benchmark, params.model.encoder, path, known, head=True)
-        for key in runs.main():
-            if any(key in one.main() for one in every):
-                raise MmclustError(
-                    "A head and another method have the same name",
-                    where="params.yaml",
-                    expected="one method of each name on a view of an encoder",
-                    found=named(key),
-                    do="take it out of model.heads or of model.clusterers",
-                )
-        every.append(runs)
-    return every
-
-
-def _asked(path: Path) -> set[str]:
-    _, ids, meta = read_clusters(path)
-    return {*ids, *meta.get("skipped", ())}
-
-
-def _read(
-    benchmark: str, encoder: str, path: Path, every: Labels, *, head: bool = False
-) -> Runs:
-    clusterings, ids, _ = read_clusters(path)
-    if not every.image_ids:  # a benchmark without classes
-        hidden = np.full(len(ids), HIDDEN, np.int32)
-        none = np.zeros(0, np.int64)
-        labels = Labels(ids, hidden, [""] * len(ids))
-        return Runs(encoder, head, clusterings, labels, none, none)
-    row = {image_id: i for i, image_id in enumerate(every.image_ids)}
-    unknown = {i for i in ids if i not in row}
-    if unknown:
-        expected = f"images among the {len(row)} of the labels"
-        raise _other_images(path, expected, unknown)
-    rows = [row[i] for i in ids]
-    labels = Labels(ids, every.labels[rows], [every.names[i] for i in rows])
-    seen = np.flatnonzero(labels.labels != HIDDEN)
-    if not len(seen):
-        raise MmclustError(
-            f"All labels of {benchmark} are hidden, so nothing can be scored",
-            expected="at least one image with a class",
-            do="take the benchmark out of params.yaml, or give it labels; "
-            "`mmclust score benchmark --reveal` reads those that are kept aside",
-        )
-    truth = np.unique(labels.labels[seen], return_inverse=True)[1]
-    return Runs(encoder, head, clusterings, labels, seen, truth)
-
-
-def _other_images(path: Path, expected: str, differ: set[str]) -> MmclustError:
-    return MmclustError(
-        "Clusters and labels are not of the same images",
-        where=path,
-        expected=expected,
-        found=f"{len(differ)} others: {some(sorted(differ))}",
-        do="cluster again: `dvc repro`, or `mmclust cluster BENCHMARK ENCODER`",
-    )
