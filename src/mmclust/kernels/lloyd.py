@@ -24,6 +24,7 @@ PART = np.float32(1 / 1024)
 _FEATURES = 8  # to a bound: those of all rows take an eighth of the rows' memory
 _MOST = 0.5  # share of the rows from which all are computed, without a copy of them
 _FAR = 2  # assignments after which centroids move too far for any bound
+_SMALL = 2**17  # scores (n, k) up to which bounds cost more than they save
 _SLACK = 1e-6  # what bounds lose when they are moved, in shares of the longest
 
 
@@ -90,6 +91,7 @@ class Members:
         self._sizes = np.zeros(k, np.int64)
         self._before = centroids
         self._steps = 0
+        self._pays = n * k > _SMALL
 
     def assign(self, centroids: Array) -> bool:
         """Give each row to its nearest centroid, of equals the lowest.
@@ -99,14 +101,21 @@ class Members:
         """
         again = _repeated(centroids)
         self._steps += 1
-        bounded = self._steps > _FAR and not len(again) and self._comparable(centroids)
+        bounded = (
+            self._pays
+            and self._steps > _FAR
+            and not len(again)
+            and self._comparable(centroids)
+        )
+        everything, total = True, len(self.labels)
+        unsure = np.zeros(0, np.int64)
         if bounded:
             self._move(centroids)
+            unsure = np.flatnonzero(self._upper >= self._lower.min(axis=1))
+            everything = len(unsure) > _MOST * total
+            total = total if everything else len(unsure)
         else:
             self._upper[:] = np.inf
-        unsure = np.flatnonzero(self._upper >= self._lower.min(axis=1))
-        everything = len(unsure) > _MOST * len(self.labels)
-        total = len(self.labels) if everything else len(unsure)
         size = max(min(ROWS, SCORES // self.k), 1)
         changed = False
         for start in range(0, total, size):
@@ -177,16 +186,19 @@ class Members:
         """Move rows from one cluster to another, -1 for none, in the sums."""
         from scipy.sparse import csc_array
 
-        there = old >= 0
-        for sign, labels, some in (
-            (1, new, rows),
-            (-1, old[there], rows if there.all() else rows[there]),
-        ):
-            m = len(some)
-            ends = np.arange(m + 1, dtype=np.int32)
-            member = csc_array((np.ones(m, np.float32), labels, ends), (self.k, m))
-            self._sums += sign * (member @ some)
-            self._sizes += sign * np.bincount(labels, minlength=self.k)
+        # A column a row: into its new cluster, and into those k below, its old one.
+        both = np.stack([new, np.where(old < 0, -1, old + self.k)], axis=1)
+        there = both >= 0
+        ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+        labels = both[there]
+        member = csc_array(
+            (np.ones(len(labels), np.float32), labels, ends), (2 * self.k, len(rows))
+        )
+        came, went = np.split(member @ rows, 2)
+        self._sums += came
+        self._sums -= went
+        more, fewer = np.split(np.bincount(labels, minlength=2 * self.k), 2)
+        self._sizes += more - fewer
 
     def objective(self, centroids: Array) -> float:
         """Return the sum of -(x·c) or, not spherical, of |c|²/2 - x·c."""
