@@ -172,7 +172,7 @@ def test_coco_counts_are_the_specs():
     assert sum(coco_all.expected(every, "train2017").values()) == 23_189
     assert len(coco_all.PUBLISHED) == 43
     assert min(coco_all.PUBLISHED.values()) == 109
-    assert {n: coco_all.PUBLISHED[n] for n in coco_cross.CLASSES} == (
+    assert {n: coco_all.PUBLISHED[n] for n in coco_cross.PUBLISHED} == (
         coco_cross.PUBLISHED
     )
     assert coco_cross.expected(cross, "val2017") is None

@@ -15,8 +15,7 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest
-from mmclust.export import csv as feature_csv
-from mmclust.export import hf, mat
+from mmclust.export import pictures, tables
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
@@ -224,7 +223,7 @@ def test_arrays_beyond_the_format_are_refused(
     """MATLAB v5 has four bytes for a length."""
 
     encode(build(), "both", "image", "text")
-    monkeypatch.setattr(mat, "MOST", 70)
+    monkeypatch.setattr(tables, "MOST", 70)
     with pytest.raises(MmclustError, match=r"too large[\s\S]*X1[\s\S]*72 bytes"):
         export("mat", both=tmp_path / "both")
 
@@ -237,8 +236,7 @@ def test_skipped_images_are_left_out(build, export, encode, tmp_path, monkeypatc
         assert list(features)
         return [0, 1, 3, 4, 5]
 
-    for module in (feature_csv, mat):
-        monkeypatch.setattr(module, "kept_rows", all_but_one)
+    monkeypatch.setattr(tables, "kept_rows", all_but_one)
     (done,) = export("mat", both=tmp_path / "both")
     assert loadmat(done.target)["X1"].shape == (5, 3)
     (done,) = export("csv", both=tmp_path / "both")
@@ -363,8 +361,8 @@ def test_parquet_is_written_in_files_and_groups(build, export, tmp_path, monkeyp
     """Several files and row groups of a split keep their order."""
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(hf, "ROWS", 2)
-    monkeypatch.setattr(hf, "GROUP", 1)
+    monkeypatch.setattr(pictures, "ROWS", 2)
+    monkeypatch.setattr(pictures, "GROUP", 1)
     build(splits={})
     (done,) = export("hf")
     paths = sorted((done.target / "data").iterdir())

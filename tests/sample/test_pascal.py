@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmclust.sample.pascal import CLASSES
+from mmclust.sample.coco import CLASSES
 from mmclust.sample.world import CATEGORIES
 from mmclust.sources.fetch import listed_members
 

@@ -3,7 +3,7 @@
 Read in this order: ``world`` (which categories, how often, in which colours and
 places; its tables are in ``data``), ``shapes`` (how a drawing becomes polygons),
 ``scene`` (what stands where), ``captions`` (what people would say), ``draw`` (pixels,
-masks, boxes), ``coco`` (COCO's pictures and files). Then the other sources:
-``pascal``, ``fine_grained`` (near copies, and captions that tell them apart),
-``flickr``, ``norms`` (and nouns); last ``make``.
+masks, boxes), ``coco`` (COCO's pictures and files, Pascal Sentences'). Then the other
+sources: ``fine_grained`` (near copies, and captions that tell them apart), ``flickr``,
+``norms`` (and nouns); last ``make``.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -10,7 +9,7 @@ import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmclust.core.io import write_bytes, writing
+from mmclust.core.io import write_csv, writing
 from mmclust.core.seeds import generator
 from mmclust.sample.captions import pick
 from mmclust.sample.coco import write_archive
@@ -74,17 +73,14 @@ def _scene(rng: np.random.Generator) -> Scene:
 
 def write_hub(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the hub's layout."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["raw", "sentids", "split", "filename", "img_id"])
+    rows = []
     first = 0
     for number, picture in enumerate(drawn):
-        sentids = list(range(first, first + len(picture.captions)))
+        sentids = list(range(first, first := first + len(picture.captions)))
         raw, name = json.dumps(picture.captions), f"{picture.image_id}.jpg"
-        rows.writerow([raw, json.dumps(sentids), picture.split, name, number])
-        first += len(picture.captions)
+        rows.append((raw, json.dumps(sentids), picture.split, name, number))
     table = out / "flickr_annotations_30k.csv"
-    write_bytes(table, text.getvalue().encode())
+    write_csv(table, [("raw", "sentids", "split", "filename", "img_id"), *rows])
     return [write_archive(out / f"{FOLDER}.zip", _images(drawn), stored=True), table]
 
 
