@@ -53,7 +53,10 @@ def plan(seed: int, n_images: int | None = None) -> list[Picture]:
 
 
 def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]]:
-    for category in _alone(rng, split):
+    alone = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
+    if split != TRAIN:
+        alone = rng.choice(alone, VAL_ALONE, replace=False).tolist()
+    for category in alone:
         yield (Wanted(category, crowd=bool(rng.random() < CROWD_ALONE)),)
     everyone = list(CATEGORIES)
     for number in range(MIXED[split]):
@@ -65,13 +68,6 @@ def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]
         beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
         yield (Wanted(subject), *beside)
     yield from ((),) * EMPTY[split]
-
-
-def _alone(rng: np.random.Generator, split: str) -> list[int]:
-    by_count = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
-    if split == TRAIN:
-        return by_count
-    return [int(i) for i in rng.choice(by_count, VAL_ALONE, replace=False)]
 
 
 def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
@@ -105,7 +101,8 @@ def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the distractors' pictures."""
     name = f"image_info_{UNLABELED}"
-    info = {**_head(seed, UNLABELED, drawn), "categories": _categories()}
+    categories = [category.facts() for category in CATEGORIES.values()]
+    info = _head(seed, UNLABELED, drawn) | {"categories": categories}
     members = {f"annotations/{name}.json": json.dumps(info).encode()}
     return [
         write_archive(out / f"{name}.zip", members, stored=False),
@@ -123,6 +120,7 @@ def _write_annotations(
     path: Path, seed: int, drawn: Mapping[str, Sequence[Drawn]]
 ) -> Path:
     """Write two annotation files of each split: boxes, and captions."""
+    categories = [category.facts() for category in CATEGORIES.values()]
     members = {}
     for split, pictures in drawn.items():
         order = generator(seed, "sample", "order", split)
@@ -131,12 +129,10 @@ def _write_annotations(
         captions = [
             {"image_id": p.image_id, "caption": c} for p in pictures for c in p.captions
         ]
-        members[f"instances_{split}"] = {
-            **head, "annotations": _numbered(boxes, order), "categories": _categories(),
-        }  # fmt: skip
-        members[f"captions_{split}"] = {
-            **head, "annotations": _numbered(captions, order),
-        }  # fmt: skip
+        annotations = {"annotations": _numbered(boxes, order)}
+        members[f"instances_{split}"] = head | annotations | {"categories": categories}
+        annotations = {"annotations": _numbered(captions, order)}
+        members[f"captions_{split}"] = head | annotations
     files = {
         f"annotations/{name}.json": json.dumps(members[name]).encode()
         for name in sorted(members)
@@ -170,10 +166,6 @@ def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
             for picture in drawn
         ],
     }  # fmt: skip
-
-
-def _categories() -> list[dict[str, Any]]:
-    return [category.facts() for category in CATEGORIES.values()]
 
 
 def _numbered(

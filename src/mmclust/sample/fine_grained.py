@@ -170,7 +170,7 @@ def _far(colour: str) -> list[str]:
 
 
 def finer(
-    rng: np.random.Generator, scene: Scene, taken: AbstractSet[str] = frozenset()
+    rng: np.random.Generator, scene: Scene, taken: AbstractSet[str]
 ) -> tuple[str, ...]:
     """Return five captions that tell a scene from its near copies."""
     # The writers of one picture agree on its nouns.
@@ -199,19 +199,21 @@ def _caption(rng: np.random.Generator, scene: Scene, nouns: list[str]) -> str:
 
 def _thing(rng: np.random.Generator, group: Group, noun: str) -> str:
     """Return for instance ``"two spotted red buses"``."""
-    colour = [group.colour] if rng.random() < COLOUR else []
-    before, after = "", ""
+    words = [group.colour] if rng.random() < COLOUR else []
+    after = ""
     if group.texture != "plain" and rng.random() < PATTERN:
         before, after = PATTERNS[group.texture]
-        before, after = (before, "") if rng.random() < 0.7 else ("", after)  # noqa: PLR2004
+        if rng.random() < 0.7:  # noqa: PLR2004
+            words, after = [before, *words], ""
     if group.category.name == "person":
-        return _dressed(
-            rng, group, noun, [*([before] if before else []), *colour], after
-        )
-    words = [*([before] if before else []), *colour]
-    thing = " ".join([*words, noun if group.number == 1 else plural(noun)])
-    counted = article(thing) if group.number == 1 else f"{_many(rng, group)} {thing}"
-    return f"{counted} {after}".strip()
+        return _dressed(rng, group, noun, words, after)
+    return f"{_counted(rng, group, ' '.join([*words, noun]))} {after}".strip()
+
+
+def _counted(rng: np.random.Generator, group: Group, noun: str) -> str:
+    if group.number == 1:
+        return article(noun)
+    return f"{pick(rng, EXACT_NUMBERS[group.number])} {plural(noun)}"
 
 
 def _dressed(
@@ -219,7 +221,7 @@ def _dressed(
 ) -> str:
     """Return for instance ``"a man in a striped red shirt and blue trousers"``."""
     one = group.number == 1
-    who = article(noun) if one else f"{_many(rng, group)} {plural(noun)}"
+    who = _counted(rng, group, noun)
     wear = []
     if shirt or after:
         top = " ".join([*shirt, "shirt"])
@@ -227,10 +229,6 @@ def _dressed(
     if rng.random() < SECOND:
         wear.append(f"{group.second} {pick(rng, ('trousers', 'pants'))}")
     return f"{who} in {' and '.join(wear)}" if wear else who
-
-
-def _many(rng: np.random.Generator, group: Group) -> str:
-    return pick(rng, EXACT_NUMBERS[group.number])
 
 
 QUERIES = 120  # of COCO-FG; those of Flickr30K-FG are Flickr30K's test images
@@ -357,14 +355,13 @@ def _reordered(rng: np.random.Generator, fine: Fine) -> Fine:
 
 def write_fine_grained(out: Path, plan: Enlarged) -> list[Path]:
     """Write the publisher's four files: captions and pools, no images."""
-    paths = []
+    captions, pools = [], []
     for name, fine in (("MSCOCO", plan.coco), ("Flickr30K", plan.flickr)):
-        paths.append(out / f"{name}_FG_ann.json")
-        write_bytes(paths[-1], json.dumps(fine.captions).encode())
-    for name, fine in (("MSCOCO", plan.coco), ("Flickr30K", plan.flickr)):
-        paths.append(out / f"{name}_FG_img_filenames.npy")
-        write_array(paths[-1], np.array(fine.pool))
-    return paths
+        captions.append(out / f"{name}_FG_ann.json")
+        write_bytes(captions[-1], json.dumps(fine.captions).encode())
+        pools.append(out / f"{name}_FG_img_filenames.npy")
+        write_array(pools[-1], np.array(fine.pool))
+    return [*captions, *pools]
 
 
 def write_karpathy(

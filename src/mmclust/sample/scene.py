@@ -69,12 +69,13 @@ def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:
     """Decide what a picture shows."""
     width, height = SIZES[rng.integers(len(SIZES))]
     categories = [CATEGORIES[w.category] for w in wanted]
+    odds = (0.74, 0.15, 0.07, 0.04) if len(wanted) == 1 else (0.75, 0.25, 0, 0)
     groups = tuple(
         Group(
             category,
             str(_usual(rng, category.colours, list(RGB), OWN_COLOUR)),
             OWN_TEXTURE.get(category.name) or TEXTURES[rng.integers(len(TEXTURES))],
-            CROWD if w.crowd else _number(rng, len(wanted)),
+            CROWD if w.crowd else 1 + at_odds(rng, odds),
             w.crowd,
         )
         for w, category in zip(wanted, categories, strict=True)
@@ -90,11 +91,6 @@ def _usual(
     """Pick one of ``preferred`` in ``often`` of the cases, any at all otherwise."""
     options = preferred if preferred and rng.random() < often else others
     return options[int(rng.integers(len(options)))]
-
-
-def _number(rng: np.random.Generator, n_groups: int) -> int:
-    odds = (0.74, 0.15, 0.07, 0.04) if n_groups == 1 else (0.75, 0.25, 0, 0)
-    return 1 + at_odds(rng, odds)
 
 
 def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:
@@ -114,45 +110,22 @@ def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:
             # Its lower edge is on the ground, or in the air.
             above = min(max(place.horizon + 0.1, size * 0.9), 0.92)
             foot = float(rng.uniform(above, 0.97))
-            thing = _thing(rng, scene, index, group, (x, foot), size)
-            things.append((foot, thing))
+            at, shape = (x * scene.width, foot * scene.height), group.category.name
+            parts = placed(SHAPES[shape], rng, at=at, size=size * scene.height)
+            second = list(RGB)[rng.integers(len(RGB))]
+            colours = (group.colour, group.second or second)
+            things.append((foot, Thing(index, parts, colours, group.texture)))
     things.sort(key=lambda pair: pair[0])
-    return [*_decor(rng, scene), *(t for _, t in things), *_in_the_way(rng, scene)]
-
-
-def _thing(
-    rng: np.random.Generator,
-    scene: Scene,
-    index: int,
-    group: Group,
-    at: tuple[float, float],
-    size: float,
-) -> Thing:
-    parts = placed(
-        SHAPES[group.category.name],
-        rng,
-        at=(at[0] * scene.width, at[1] * scene.height),
-        size=size * scene.height,
-    )
-    second = list(RGB)[rng.integers(len(RGB))]
-    colours = (group.colour, group.second or second)
-    return Thing(index, parts, colours, group.texture)
-
-
-def _decor(rng: np.random.Generator, scene: Scene) -> list[Thing]:
-    place = PLACES[scene.place]
-    return [
+    decor = [
         _piece(rng, scene, name, float(rng.uniform(-0.05, 0.06)) + place.horizon)
         for name in rng.choice(place.decor, rng.integers(2, 5))
     ]
-
-
-def _in_the_way(rng: np.random.Generator, scene: Scene) -> list[Thing]:
-    """Return, now and then, something between the viewer and the objects."""
-    if not scene.groups or rng.random() > 0.2:  # noqa: PLR2004
-        return []
-    name = ("bush", "lamp", "rock")[rng.integers(3)]
-    return [_piece(rng, scene, name, 1.1, edge=True)]
+    in_the_way = []
+    # Now and then, something is between the viewer and the objects.
+    if scene.groups and rng.random() <= 0.2:  # noqa: PLR2004
+        name = ("bush", "lamp", "rock")[rng.integers(3)]
+        in_the_way.append(_piece(rng, scene, name, 1.1, edge=True))
+    return [*decor, *(thing for _, thing in things), *in_the_way]
 
 
 def _piece(
