@@ -83,9 +83,7 @@ def test_the_samples_nouns_are_taken_as_they_are(project):
     assert out.read_bytes() == made
     (raw / "WordNetNouns.csv").write_bytes(made + b"one_more,a word\n")
     repair = r"not those of the built-in[\s\S]*mmclust fetch wordnet --repair"
-    with pytest.raises(
-        MmclustError, match=repair
-    ):  # held to the digest that was fetched
+    with pytest.raises(MmclustError, match=repair):
         write_nouns(raw, out)
     (raw / "source.json").write_text('{"mirror": "upstream", "files": {}}')
     with pytest.raises(MmclustError, match=r"WordNet-3\.0\.tar\.gz is missing"):
