@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import random
-import tarfile
 from collections import Counter
 
 import numpy as np
@@ -18,6 +16,7 @@ from mmclust.core.images import read_images
 from mmclust.core.labels import HIDDEN, read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks import toy_imagenet as toy
+from tests.benchmarks.toy_captions import pack
 
 DISHES = ("apple_pie", "pizza", "sushi")
 BLOCK = {"classes": list(DISHES), "images_per_class": 10}
@@ -35,18 +34,12 @@ def write_food(raw, packing="unpacked", files=None, order=0):
     """Write Food-101 in some order of files."""
     files = list((dishes() if files is None else files).items())
     random.Random(order).shuffle(files)
-    raw.mkdir()
     if packing == "unpacked":
-        for name, data in files:
-            path = raw / "food-101" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        return
-    with tarfile.open(raw / "food-101.tar.gz", "w:gz") as tar:
-        for name, data in [*files, ("meta/classes.txt", b"apple_pie\n")]:
-            info = tarfile.TarInfo(f"food-101/{name}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+        pack(raw / "food-101", "", dict(files), "unpacked")
+    else:
+        listed = {f"food-101/{name}": data for name, data in files}
+        listed["food-101/meta/classes.txt"] = b"apple_pie\n"
+        pack(raw, "food-101", listed, "tar.gz")
 
 
 def drawn(out):

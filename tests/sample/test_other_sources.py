@@ -14,7 +14,6 @@ import pytest
 
 from mmclust.benchmarks import pascal_sentences
 from mmclust.cognition.norms import read_categories, read_ratings, read_strengths
-from mmclust.sample.coco import CLASSES
 from mmclust.sample.norms import (
     NOTICE,
     RATINGS,
@@ -23,7 +22,7 @@ from mmclust.sample.norms import (
     TYPICALITY,
     write_norms,
 )
-from mmclust.sample.world import CATEGORIES, RGB, SYNONYMS
+from mmclust.sample.world import CATEGORIES, RGB, SYNONYMS, VOC
 from mmclust.sources.fetch import listed_members
 
 
@@ -41,7 +40,7 @@ def test_pascals_page_lists_twenty_classes_of_twelve(world):
     assert encoding == "utf-8"
     counts = Counter(picture.name for picture in pictures)
     assert counts == dict.fromkeys(pascal_sentences.CLASSES, 12)
-    assert list(counts) == list(CLASSES) == list(pascal_sentences.CLASSES)
+    assert list(counts) == list(VOC) == list(pascal_sentences.CLASSES)
     assert {len(picture.captions) for picture in pictures} == {5}
     listed = listed_members(page)
     assert listed == sorted(f"{picture.name}/{picture.file}" for picture in pictures)
@@ -51,7 +50,7 @@ def test_pascals_page_lists_twenty_classes_of_twelve(world):
             image = cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), 1)
             assert image.shape[2] == 3
     names = {category.name for category in CATEGORIES.values()}
-    assert len(names & set(CLASSES.values())) == 20
+    assert len(names & set(VOC.values())) == 20
 
 
 @pytest.fixture(scope="module")

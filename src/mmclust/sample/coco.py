@@ -15,7 +15,7 @@ from mmclust.core.io import write_bytes, writing
 from mmclust.core.seeds import generator
 from mmclust.sample.draw import Picture
 from mmclust.sample.scene import Wanted, compose
-from mmclust.sample.world import CATEGORIES
+from mmclust.sample.world import CATEGORIES, VOC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -188,14 +188,6 @@ def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> 
     return path
 
 
-# The classes of PASCAL VOC, and what COCO calls those that it calls differently.
-CLASSES = {
-    "aeroplane": "airplane", "bicycle": "bicycle", "bird": "bird", "boat": "boat",
-    "bottle": "bottle", "bus": "bus", "car": "car", "cat": "cat", "chair": "chair",
-    "cow": "cow", "diningtable": "dining table", "dog": "dog", "horse": "horse",
-    "motorbike": "motorcycle", "person": "person", "pottedplant": "potted plant",
-    "sheep": "sheep", "sofa": "couch", "train": "train", "tvmonitor": "tv",
-}  # fmt: skip
 EACH = 12  # pictures of a class of Pascal Sentences
 BESIDE = 0.3  # how often something else is in the picture, too
 YEAR = 2008
@@ -229,9 +221,9 @@ def plan_pascal(seed: int, each: int = EACH) -> list[Picture]:
     """List the pictures: ``each`` of the 20 classes, in the order of the page."""
     rng = generator(seed, "sample", "plan", "pascal_sentences")
     by_name = {category.name: category.id for category in CATEGORIES.values()}
-    ids = iter(rng.choice(LAST, len(CLASSES) * each, replace=False) + 1)
+    ids = iter(rng.choice(LAST, len(VOC) * each, replace=False) + 1)
     pictures = []
-    for name, cocos in CLASSES.items():
+    for name, cocos in VOC.items():
         mine = sorted(int(next(ids)) for _ in range(each))
         for number in mine:
             subject = by_name[cocos]

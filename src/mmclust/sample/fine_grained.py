@@ -30,7 +30,11 @@ from mmclust.sample.draw import Picture
 from mmclust.sample.scene import SIZES, Group, Scene
 from mmclust.sample.world import (
     CATEGORIES,
+    EXACT_ALONE,
     EXACT_NOUNS,
+    EXACT_NUMBERS,
+    EXACT_PAIRS,
+    EXACT_PATTERNS,
     EXACT_PLACES,
     RGB,
     article,
@@ -62,16 +66,6 @@ NUMBER = 5  # captions of a picture
 TRIES = 40
 # What the writer of a caption cares to mention.
 COLOUR, PATTERN, SECOND, PLACE, BOTH = 0.93, 0.85, 0.7, 0.9, 0.9
-PATTERNS = {
-    "stripes": ("striped", "with stripes"), "bands": ("banded", "with bands"),
-    "spots": ("spotted", "with spots"), "speckles": ("speckled", "with speckles"),
-}  # fmt: skip
-EXACT_NUMBERS = {2: ("two", "two", "a pair of"), 3: ("three",), 4: ("four",)}
-ALONE = ("{a} {place}", "{a} seen {place}", "there {is_} {a} {place}",
-         "a picture of {a} {place}", "{a} can be seen {place}")  # fmt: skip
-PAIRS = ("{a} and {b} {place}", "{a} next to {b} {place}", "{a} {place} beside {b}",
-         "there {is_} {a} {place} with {b}", "{b} and {a} {place}",
-         "{a} with {b} {place}", "{b} near {a} {place}")  # fmt: skip
 
 
 def fine_scene(rng: np.random.Generator, subjects: Sequence[str] = ()) -> Scene:
@@ -98,7 +92,7 @@ def _group(rng: np.random.Generator, name: str, most: int) -> Group:
     category = COLOURED[name]
     own = [c for c in category.colours if rng.random() < OWN_COLOUR]
     colour = pick(rng, own or list(RGB))
-    texture = pick(rng, list(PATTERNS)) if rng.random() < PATTERNED else "plain"
+    texture = pick(rng, list(EXACT_PATTERNS)) if rng.random() < PATTERNED else "plain"
     number = min(most, 1 + int(rng.choice(len(COUNTS), p=COUNTS)))
     second = pick(rng, _far(colour)) if name == "person" else ""
     return Group(category, colour, texture, number, second=second)
@@ -151,7 +145,7 @@ def _moved(rng: np.random.Generator, scene: Scene) -> Scene:
 def _patterned(rng: np.random.Generator, scene: Scene) -> Scene:
     at = int(rng.integers(len(scene.groups)))
     group = scene.groups[at]
-    texture = pick(rng, list(PATTERNS)) if group.texture == "plain" else "plain"
+    texture = pick(rng, list(EXACT_PATTERNS)) if group.texture == "plain" else "plain"
     return _with(scene, at, replace(group, texture=texture))
 
 
@@ -192,7 +186,7 @@ def _caption(rng: np.random.Generator, scene: Scene, nouns: list[str]) -> str:
     things = [_thing(rng, scene.groups[i], nouns[i]) for i in order]
     place = pick(rng, EXACT_PLACES[scene.place]) if rng.random() < PLACE else ""
     a, b = things[0], things[-1]
-    text = pick(rng, ALONE if len(things) == 1 else PAIRS)
+    text = pick(rng, EXACT_ALONE if len(things) == 1 else EXACT_PAIRS)
     said = text.format(a=a, b=b, place=place, is_="is" if a[0] == "a" else "are")
     return " ".join(said.split()).removesuffix(" seen").removesuffix(" can be")
 
@@ -202,7 +196,7 @@ def _thing(rng: np.random.Generator, group: Group, noun: str) -> str:
     words = [group.colour] if rng.random() < COLOUR else []
     after = ""
     if group.texture != "plain" and rng.random() < PATTERN:
-        before, after = PATTERNS[group.texture]
+        before, after = EXACT_PATTERNS[group.texture]
         if rng.random() < 0.7:  # noqa: PLR2004
             words, after = [before, *words], ""
     if group.category.name == "person":

@@ -15,6 +15,7 @@ from mmclust.sample.captions import pick
 from mmclust.sample.coco import write_archive
 from mmclust.sample.draw import Picture
 from mmclust.sample.fine_grained import facts, fine_scene
+from mmclust.sample.world import STREET_THINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,11 +35,6 @@ PEOPLE = 0.92  # how many pictures show people
 GROUPS = (0.2, 0.2, 0.6)  # people alone, two groups of them, people and things
 ELSEWHERE = 0.6  # how often people are not where they usually are
 PLACES = ("street", "field", "beach", "snow", "water", "savanna", "room")
-THINGS = (
-    "dog", "dog", "horse", "car", "motorcycle", "bus", "truck", "boat", "bench",
-    "backpack", "umbrella", "suitcase", "handbag", "frisbee", "kite", "surfboard",
-    "snowboard", "chair", "couch", "cow", "sheep", "bird", "cat", "book",
-)  # fmt: skip
 
 
 def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
@@ -62,9 +58,9 @@ def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
 def _scene(rng: np.random.Generator) -> Scene:
     kind = rng.choice(len(GROUPS), p=GROUPS)
     who = ["person", "person"][: 1 + int(kind == 1)]
-    things = [pick(rng, THINGS)] if kind > 1 else []
+    things = [pick(rng, STREET_THINGS)] if kind > 1 else []
     if rng.random() > PEOPLE:
-        who, things = [], [pick(rng, THINGS)]
+        who, things = [], [pick(rng, STREET_THINGS)]
     scene = fine_scene(rng, [*who, *things])
     if who and rng.random() < ELSEWHERE:
         scene = replace(scene, place=pick(rng, PLACES))
