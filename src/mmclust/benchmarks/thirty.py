@@ -212,10 +212,6 @@ class FoodParams(Draw):
     """Folders of Food-101; the default is this project's choice of common dishes."""
 
 
-def _of_imagenet(raw: Path, params: Draw) -> Listing:
-    return class_images(raw, "train", params.classes)
-
-
 def _of_food(raw: Path, params: Draw) -> Listing:
     """List the images of all classes: unpacked, or else in the archive."""
     check_folder(raw)
@@ -268,7 +264,7 @@ so that these are this project's choice. Drawn from ImageNet's train part alone.
     "train",
     ImageNetParams,
     _OF_IMAGENET,
-    _of_imagenet,
+    lambda raw, draw: class_images(raw, "train", draw.classes),
 )
 
 food30 = Thirty(
