@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 
 import numpy as np
@@ -272,27 +271,6 @@ def test_a_failed_export_leaves_nothing(build, export, tmp_path):
     with pytest.raises(MmclustError, match=r"is taken[\s\S]*1 differ"):
         export("csv")
     assert (tmp_path / "out/csv/images.csv").read_text() == "mine"
-
-
-def test_pictures_of_tar_archives_are_exported(tmp_path, build, export):
-    """By offset, as they are read for encoding."""
-    import tarfile
-
-    from mmclust.core.labels import write_labels
-    from mmclust.core.manifest import Row, write_manifest
-
-    build()
-    data = jpeg(picture(1))
-    with tarfile.open(tmp_path / "p.tar", "w") as archive:
-        info = tarfile.TarInfo("x/p.jpg")
-        info.size = len(data)
-        archive.addfile(info, io.BytesIO(data))
-    row = Row("p", tmp_path / "p.tar", "x/p.jpg", 512, len(data), 1, 1, (), "train")
-    path = tmp_path / "built/manifest.parquet"
-    write_manifest(path, [row], benchmark=NAME, protocol="1", sources={})
-    write_labels(tmp_path / "built/labels.parquet", {"p": "a"})
-    export("raw")
-    assert (tmp_path / "out/raw/images/a/p.jpg").read_bytes() == data
 
 
 def test_hf_files_are_as_described(build, export, tmp_path):
