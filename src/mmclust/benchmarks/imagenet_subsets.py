@@ -62,11 +62,7 @@ def class_images(
     split (for val with the development kit, and so for ``val/`` without folders).
     """
     check_folder(raw)
-    listing: Listing = {}
-    for base in dict.fromkeys((raw / subset, raw)):
-        listing = _look(base, split, wnids)
-        if listing:
-            break
+    listing = _look(raw / subset, split, wnids) or _look(raw, split, wnids)
     tar = TRAIN_TAR if split == "train" else f"{VAL_TAR} and {DEVKIT.archive}"
     places = f"{split}/<wnid>/*.JPEG, {split}.zip, or {tar}"
     require_classes(listing, wnids, raw, places)
