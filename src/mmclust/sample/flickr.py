@@ -15,7 +15,7 @@ from mmclust.sample.captions import pick
 from mmclust.sample.coco import write_archive
 from mmclust.sample.draw import Picture
 from mmclust.sample.fine_grained import facts, fine_scene
-from mmclust.sample.world import STREET_THINGS
+from mmclust.sample.world import PHRASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,9 +58,9 @@ def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
 def _scene(rng: np.random.Generator) -> Scene:
     kind = rng.choice(len(GROUPS), p=GROUPS)
     who = ["person", "person"][: 1 + int(kind == 1)]
-    things = [pick(rng, STREET_THINGS)] if kind > 1 else []
+    things = [pick(rng, PHRASES["street_things"])] if kind > 1 else []
     if rng.random() > PEOPLE:
-        who, things = [], [pick(rng, STREET_THINGS)]
+        who, things = [], [pick(rng, PHRASES["street_things"])]
     scene = fine_scene(rng, [*who, *things])
     if who and rng.random() < ELSEWHERE:
         scene = replace(scene, place=pick(rng, PLACES))

@@ -108,7 +108,6 @@ NUMBERS, EXACT_NUMBERS = (
     {int(number): words for number, words in lists(_WORDS[name]).items()}
     for name in ("numbers", "exact_numbers")
 )
-STREET_THINGS = _WORLD["street_things"]  # what Flickr30K shows beside people
 VOC = named(_WORLD["voc"])  # the classes of PASCAL VOC, and what COCO calls them
 
 
