@@ -113,12 +113,10 @@ class SingleCategory:
             n_empty += n_without
             captioned &= bool(captions or not chosen)
             places = locate_images(raw, part, files) if images else {}
-            for (image, name), (image_id, file) in zip(
-                chosen, files.items(), strict=True
-            ):
+            for image, name in chosen:
+                image_id, size = image.image_id, (image.width, image.height)
                 labels[image_id] = name
-                where, size = f"{part}/{file}", (image.width, image.height)
-                texts = captions.get(image.id, ())
+                where, texts = f"{part}/{image.file}", captions.get(image.id, ())
                 place = places.get(image_id)
                 rows.append(row_at(image_id, place, where, SPLITS[part], texts, size))
         ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
