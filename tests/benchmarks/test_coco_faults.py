@@ -74,26 +74,20 @@ def test_invalid_json_is_explained(coco, tmp_path, packing, data, found):
     assert "instances_train2017.json" in str(error.value)
 
 
-def test_empty_file_is_invalid_json(coco, tmp_path):
+def test_a_file_that_is_empty_or_may_not_be_read_is_named(coco, tmp_path, monkeypatch):
     """A file of no bytes cannot be mapped, and is still told as what it is."""
     raw = coco()
-    (raw / "annotations/instances_train2017.json").write_bytes(b"")
+    path = raw / "annotations/instances_train2017.json"
+    path.write_bytes(b"")
     with pytest.raises(MmclustError, match=r"not valid JSON[\s\S]*0 bytes"):
         build_benchmark("coco_cross", raw, tmp_path / "out")
-
-
-def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
-    """Permissions are the user's to change."""
 
     def refuse(path, mode):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(tmp_path), "open", refuse)
-    with (
-        pytest.raises(MmclustError, match=r"x\.json cannot be opened[\s\S]*denied"),
-        archives.opened_file(archives.Found(tmp_path / "x.json")),
-    ):
-        pass
+    with pytest.raises(MmclustError, match=r"2017\.json cannot be opened[\s\S]*denied"):
+        build_benchmark("coco_cross", raw, tmp_path / "out")
 
 
 @pytest.mark.parametrize("images", [True, False])
@@ -103,11 +97,9 @@ def test_images_without_captions_are_named(coco, tmp_path, images):
     kept = [entry for entry in entries if entry["image_id"] not in (7, 900)]
     blank = {"image_id": 900, "caption": "  "}
     raw = coco(captions={"annotations": [*kept, blank]})
-    with pytest.raises(
-        MmclustError, match="2 without: 000000000007, 000000000900"
-    ) as error:
+    message = r"no caption[\s\S]*2 without: 000000000007, 000000000900"
+    with pytest.raises(MmclustError, match=message):
         build_benchmark("coco_cross", raw, tmp_path / "out", images=images)
-    assert "no caption" in str(error.value)
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -135,24 +127,19 @@ def test_file_names_with_folders_are_refused(coco, tmp_path):
         build_benchmark("coco_cross", coco(instances=content), tmp_path / "out")
 
 
-def test_missing_annotations_name_the_places_looked_at(tmp_path):
+def test_missing_annotations_name_the_places_looked_at(coco, tmp_path):
     """Both the unpacked file and the archive are named; so is what is there."""
     with pytest.raises(MmclustError, match="folder is missing"):
         build_benchmark("coco_cross", tmp_path / "raw", tmp_path / "out")
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/notes.txt").touch()
-    with pytest.raises(
-        MmclustError, match=r"instances_train2017\.json is mis"
-    ) as error:
+    message = (
+        r"instances_train2017\.json is missing[\s\S]*raw/annotations/instances_train"
+        r"2017\.json, [\s\S]*raw/annotations_trainval2017\.zip[\s\S]*notes\.txt"
+    )
+    with pytest.raises(MmclustError, match=message):
         build_benchmark("coco_cross", tmp_path / "raw", tmp_path / "out")
-    text = str(error.value)
-    assert str(tmp_path / "raw/annotations/instances_train2017.json") in text
-    assert str(tmp_path / "raw/annotations_trainval2017.zip") in text
-    assert "notes.txt" in text
-
-
-def test_captions_are_needed_with_images(coco, tmp_path):
-    """Only --annotations-only does without a captions file."""
+    # Only --annotations-only does without a captions file.
     with pytest.raises(MmclustError, match=r"captions_train2017\.json is missing"):
         build_benchmark("coco_cross", coco(captions=b""), tmp_path / "out")
 
@@ -164,10 +151,9 @@ def test_truncated_archives_are_named(coco, tmp_path, packing, archive):
     raw = coco(packing)
     data = (raw / archive).read_bytes()[:-40]
     (raw / archive).write_bytes(data)
-    with pytest.raises(MmclustError, match="truncated or damaged") as error:
+    message = rf"truncated or damaged[\s\S]*{archive}[\s\S]*{len(data):,} bytes"
+    with pytest.raises(MmclustError, match=message):
         build_benchmark("coco_cross", raw, tmp_path / "out")
-    assert archive in str(error.value)
-    assert f"{len(data):,} bytes" in str(error.value)
 
 
 @pytest.mark.parametrize("packing", ["stored", "deflated"])

@@ -48,16 +48,9 @@ def write_captions2014(raw, captions):
         for stem, texts in captions.items()
         for n, text in enumerate(texts)
     ]
-    pack(
-        raw,
-        "annotations_trainval2014",
-        {
-            "annotations/captions_val2014.json": json.dumps(
-                {"annotations": entries}
-            ).encode()
-        },
-        "deflated",
-    )
+    content = json.dumps({"annotations": entries}).encode()
+    files = {"annotations/captions_val2014.json": content}
+    pack(raw, "annotations_trainval2014", files, "deflated")
 
 
 def alternatives(out):
@@ -188,9 +181,7 @@ def test_pickled_pools_are_refused(tmp_path):
     raw = write_mscoco_fg(tmp_path / "raw")
     path = raw / "MSCOCO_FG_img_filenames.npy"
     np.save(path, np.array(POOL, object), allow_pickle=True)
-    with pytest.raises(
-        MmclustError, match=r"not a readable \.npy[\s\S]*Python objects"
-    ):
+    with pytest.raises(MmclustError, match=r"readable \.npy[\s\S]*Python objects"):
         by_hand(raw, tmp_path / "out")
     path.write_bytes(path.read_bytes()[:90])
     with pytest.raises(MmclustError, match=r"not a readable \.npy"):
@@ -202,9 +193,9 @@ def test_missing_files_and_images_are_named(tmp_path):
     with pytest.raises(MmclustError, match=r"MSCOCO_FG_ann\.json is missing"):
         by_hand(tmp_path / "raw", tmp_path / "out")
     raw = write_mscoco_fg(tmp_path / "raw")
-    with pytest.raises(MmclustError, match=r"6 missing: 000000000003") as error:
+    message = r"such as [\s\S]*unlabeled2017.zip or .tar\(.gz\) or val2014.zip or .tar"
+    with pytest.raises(MmclustError, match=message + r"[\s\S]*6 missing: 000000000003"):
         build(raw, tmp_path / "out")
-    assert "unlabeled2017.zip or .tar(.gz) or val2014.zip" in str(error.value)
     (raw / "MSCOCO_FG_img_filenames.npy").unlink()
     with pytest.raises(MmclustError, match=r"img_filenames\.npy is missing"):
         by_hand(raw, tmp_path / "out")
@@ -286,11 +277,8 @@ def test_a_pool_of_the_published_size_has_the_published_captions(tmp_path, monke
     assert mscoco_fg.expected(mscoco_fg.Params(), "test") == {"": 31_244}
     assert flickr30k_fg.expected(flickr30k_fg.Params(), "test") == {"": 6_867}
     raw = write_mscoco_fg(tmp_path / "raw")
-    for n_queries, message in ((3, ""), (4, "published size, and the captions have n")):
-        small = replace(mscoco_fg, published=(n_queries, 6))
-        monkeypatch.setattr(fine_grained, "mscoco_fg", small)
-        if not message:
-            assert by_hand(raw, tmp_path / "out")["images"] == 6
-            continue
-        with pytest.raises(MmclustError, match=message):
-            by_hand(raw, tmp_path / "out")
+    monkeypatch.setattr(fine_grained, "mscoco_fg", replace(mscoco_fg, published=(3, 6)))
+    assert by_hand(raw, tmp_path / "out")["images"] == 6
+    monkeypatch.setattr(fine_grained, "mscoco_fg", replace(mscoco_fg, published=(4, 6)))
+    with pytest.raises(MmclustError, match="published size, and the captions have not"):
+        by_hand(raw, tmp_path / "out")

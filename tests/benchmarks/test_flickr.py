@@ -11,7 +11,6 @@ from mmclust.benchmarks.flickr30k import Params, expected
 from mmclust.clusterers._runs import decide_k
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
-from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import Params as AllParams
 from tests.benchmarks.toy_captions import (
@@ -81,9 +80,8 @@ def test_parts_of_the_split(tmp_path):
     both = build(raw, tmp_path / "out", split="val+test", images=False)
     assert both["splits"] == {"test": 1, "val": 1}
     for wrong in ("restval", "test+test", "all+test", ""):
-        with pytest.raises(MmclustError, match="Unknown split") as error:
+        with pytest.raises(MmclustError, match=r"Unknown split[\s\S]*all, test, tra"):
             build(raw, tmp_path / "out", split=wrong)
-        assert "all, test, train, val" in str(error.value)
 
 
 def test_published_counts():
@@ -94,34 +92,26 @@ def test_published_counts():
 
 
 def test_there_are_no_classes(tmp_path):
-    """Nothing is labelled, and clustering asks for a number of clusters."""
+    """Clustering asks for a number of clusters."""
     build(write_hub(tmp_path / "raw"), tmp_path / "out")
-    assert set(read_labels(tmp_path / "out/labels.parquet").image_ids) in (
-        set(),
-        set(FLICKR),
-    )
     with pytest.raises(MmclustError, match=r"has no classes, so k must be given"):
         decide_k(AllParams(), np.eye(3), tmp_path / "out", 0)
 
 
 def test_captions_without_splits_are_refused(tmp_path):
-    """With where to get them."""
+    """With where to get them; of nothing at all the three files that would do."""
+    with pytest.raises(
+        MmclustError,
+        match=r"caption file is missing[\s\S]*token or flickr_annotations_30k\.csv or "
+        r"dataset_flickr30k",
+    ):
+        build(tmp_path / "bare", tmp_path / "out")
     raw = write_publisher(tmp_path / "raw")
     with pytest.raises(MmclustError, match="splits are in none of the files") as error:
         build(raw, tmp_path / "out")
     assert "dataset_flickr30k.json, or caption_datasets.zip" in str(error.value)
     assert "mmclust fetch karpathy_splits" in str(error.value)
     assert "captions of 5 images" in str(error.value)
-
-
-def test_nothing_at_all_is_refused(tmp_path):
-    """The three files that would do are named."""
-    raw = tmp_path / "raw"
-    with pytest.raises(MmclustError, match="caption file is missing") as error:
-        build(raw, tmp_path / "out")
-    assert "token or flickr_annotations_30k.csv or dataset_flickr30k" in str(
-        error.value
-    )
 
 
 LINE = b"36979.jpg#0\tcaption 0 of 36979 .\n"
@@ -188,29 +178,30 @@ def test_a_line_break_in_a_table_or_json_is_kept_and_told(tmp_path):
     assert notes["captions_with_line_break"] == 1
 
 
-def without(line):
-    return token_file().replace(line, b"", 1)
-
-
-def test_images_without_five_captions_are_refused(tmp_path):
-    """Too few, none, too many, an empty one; unless fewer are asked for."""
-    for token, message in (
-        (
-            without(b"36979.jpg#2\tcaption 2 of 36979 .\n"),
-            r"few captions[\s\S]*36979 \(4\)",
-        ),
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        (token_file().replace(b"36979.jpg#2\tcaption 2 of 36979 .\n", b"", 1),
+         r"few captions[\s\S]*36979 \(4\)"),
         (token_file(["36979"]), r"3 with fewer: 1000092795 \(0\)"),
-        (
-            token_file() + b"36979.jpg#5\tsixth\n",
-            r"too many captions[\s\S]*36979 has 6",
-        ),
+        (token_file() + b"36979.jpg#5\tsixth\n", r"too many capt[\s\S]*36979 has 6"),
         (token_file().replace(b"\tcaption 0 of 36979 .", b"\t "), r"36979 \(4\)"),
-    ):
-        raw = write_publisher(tmp_path / "raw", token=token)
-        write_karpathy(raw, flickr=flickr_entries())
-        with pytest.raises(MmclustError, match=message):
-            build(raw, tmp_path / "out", images=False)
+    ],
+)  # fmt: skip
+def test_images_without_five_captions_are_refused(tmp_path, token, message):
+    """Too few, none, too many, an empty one."""
+    raw = write_publisher(tmp_path / "raw", token=token)
+    write_karpathy(raw, flickr=flickr_entries())
+    with pytest.raises(MmclustError, match=message):
+        build(raw, tmp_path / "out", images=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_fewer_captions_can_be_asked_for(tmp_path):
+    """Then at least one that is not empty."""
+    token = token_file().replace(b"\tcaption 0 of 36979 .", b"\t ")
+    raw = write_publisher(tmp_path / "raw", token=token)
+    write_karpathy(raw, flickr=flickr_entries())
     summary = build(raw, tmp_path / "out", {"captions_per_image": None})
     assert summary["captions"] == 19
     assert summary["notes"]["empty_captions_dropped"] == 1

@@ -13,8 +13,8 @@ import zipfile
 import pytest
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._imagenet import _synsets
 from mmclust.benchmarks._pixel_arrays import _label_list, read_batch
+from mmclust.benchmarks.imagenet_subsets import _synsets
 from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError

@@ -39,9 +39,8 @@ def test_the_profile_is_exponential():
     assert sorted(sizes_of(build).values()) == [10, 18, 32, 56, 100]
     note = build.notes["imbalance"]
     assert (note["ratio"], note["ratio_found"], note["images_before"]) == (10, 10, 500)
-    assert (
-        thin(built({"a": 7, "b": 7}), Imbalance(1)).rows == built({"a": 7, "b": 7}).rows
-    )
+    even = built({"a": 7, "b": 7})
+    assert thin(even, Imbalance(1)).rows == even.rows
 
 
 def test_the_order_of_sizes_stays():
@@ -70,9 +69,7 @@ def test_every_split_has_the_profile():
 def test_the_seed_draws_and_ratios_nest():
     """The same seed the same images, a larger ratio a part of them; another, others."""
     whole = built(dict.fromkeys("abcd", 40))
-    one, again, other = (
-        thin(whole, Imbalance(r, s)) for r, s in ((3, 1), (3, 1), (3, 2))
-    )
+    one, again, other = (thin(whole, Imbalance(3, seed)) for seed in (1, 1, 2))
     assert one.rows == again.rows != other.rows
     few = thin(whole, Imbalance(10, 1))
     assert few.labels.keys() < one.labels.keys() < whole.labels.keys()

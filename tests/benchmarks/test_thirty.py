@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import random
-import tarfile
 from collections import Counter
 
 import numpy as np
@@ -18,6 +16,7 @@ from mmclust.core.images import read_images
 from mmclust.core.labels import HIDDEN, read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks import toy_imagenet as toy
+from tests.benchmarks.toy_captions import pack
 
 DISHES = ("apple_pie", "pizza", "sushi")
 BLOCK = {"classes": list(DISHES), "images_per_class": 10}
@@ -35,18 +34,12 @@ def write_food(raw, packing="unpacked", files=None, order=0):
     """Write Food-101 in some order of files."""
     files = list((dishes() if files is None else files).items())
     random.Random(order).shuffle(files)
-    raw.mkdir()
     if packing == "unpacked":
-        for name, data in files:
-            path = raw / "food-101" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        return
-    with tarfile.open(raw / "food-101.tar.gz", "w:gz") as tar:
-        for name, data in [*files, ("meta/classes.txt", b"apple_pie\n")]:
-            info = tarfile.TarInfo(f"food-101/{name}")
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
+        pack(raw / "food-101", "", dict(files), "unpacked")
+    else:
+        listed = {f"food-101/{name}": data for name, data in files}
+        listed["food-101/meta/classes.txt"] = b"apple_pie\n"
+        pack(raw, "food-101", listed, "tar.gz")
 
 
 def drawn(out):
@@ -55,29 +48,40 @@ def drawn(out):
 
 
 @pytest.mark.parametrize("packing", ["unpacked", "archive"])
-def test_pictures_come_back_from_folder_and_archive(tmp_path, packing):
-    """Those of a .tar.gz are put beside the manifest, byte by byte."""
+def test_a_build_deals_every_class_the_same_shares(tmp_path, packing):
+    """60/20/20 of each class; fitted on train, reported on val, test labels hidden.
+
+    The pictures of a .tar.gz are put beside the manifest, byte by byte.
+    """
     write_food(tmp_path / "raw", packing)
     summary = build_benchmark("food30", tmp_path / "raw", tmp_path / "out", BLOCK)
+    assert summary["per_class"] == dict.fromkeys(DISHES, 10)
+    assert (summary["fit"], summary["evaluate"]) == (["train"], ["val"])
     manifest = read_manifest(tmp_path / "out/manifest.parquet")
-    assert summary["images"] == 30
     assert (tmp_path / "out/images.zip").exists() == (packing == "archive")
     files = dishes()
     for image_id, rgb in read_images(manifest, range(30)):
         dish, _, number = image_id.rpartition("_")
         data = files[f"images/{dish}/{number}.jpg"]
         assert np.array_equal(rgb, decode(data, image_id))
+    split = drawn(tmp_path / "out")
+    dealt = Counter((i.rpartition("_")[0], part) for i, part in split.items())
+    shares = {"train": 6, "val": 2, "test": 2}
+    assert dealt == {(d, s): n for d in DISHES for s, n in shares.items()}
+    path = tmp_path / "out/labels.parquet"
+    shown, revealed = read_labels(path), read_labels(path, reveal=True)
+    for i, label, name in zip(shown.image_ids, shown.labels, shown.names, strict=True):
+        assert (label == HIDDEN) == (name == "") == (split[i] == "test")
+    assert revealed.names == [i.rpartition("_")[0] for i in revealed.image_ids]
+    assert set(revealed.labels.tolist()) == {0, 1, 2}
 
 
 def test_the_draw_does_not_depend_on_the_order_of_files(tmp_path):
     """Nor on the packing, nor on which other classes are drawn."""
-    for order in (0, 1):
-        write_food(
-            tmp_path / f"raw{order}", ["unpacked", "archive"][order], order=order
-        )
-        build_benchmark(
-            "food30", tmp_path / f"raw{order}", tmp_path / f"o{order}", BLOCK
-        )
+    for order, packing in enumerate(("unpacked", "archive")):
+        raw = tmp_path / f"raw{order}"
+        write_food(raw, packing, order=order)
+        build_benchmark("food30", raw, tmp_path / f"o{order}", BLOCK)
     assert drawn(tmp_path / "o0") == drawn(tmp_path / "o1")
     alone = BLOCK | {"classes": ["sushi"]}
     build_benchmark("food30", tmp_path / "raw0", tmp_path / "alone", alone)
@@ -88,37 +92,6 @@ def test_the_draw_does_not_depend_on_the_order_of_files(tmp_path):
     again = BLOCK | {"seed": 783}
     build_benchmark("food30", tmp_path / "raw0", tmp_path / "again", again)
     assert drawn(tmp_path / "again") != every
-
-
-def test_every_class_is_dealt_the_same_shares(tmp_path):
-    """60/20/20 of each class; fitted on train, reported on val."""
-    write_food(tmp_path / "raw")
-    summary = build_benchmark("food30", tmp_path / "raw", tmp_path / "out", BLOCK)
-    counts = Counter(
-        (i.rpartition("_")[0], split) for i, split in drawn(tmp_path / "out").items()
-    )
-    shares = {"train": 6, "val": 2, "test": 2}
-    assert counts == {(d, s): n for d in DISHES for s, n in shares.items()}
-    assert summary["per_class"] == dict.fromkeys(DISHES, 10)
-    assert (summary["fit"], summary["evaluate"]) == (["train"], ["val"])
-
-
-def test_test_labels_are_in_a_file_of_their_own(tmp_path):
-    """-1 and no name in labels.parquet; the class only when it is revealed."""
-    write_food(tmp_path / "raw")
-    build_benchmark("food30", tmp_path / "raw", tmp_path / "out", BLOCK)
-    split = drawn(tmp_path / "out")
-    path = tmp_path / "out/labels.parquet"
-    shown, revealed = read_labels(path), read_labels(path, reveal=True)
-    for image_id, label, name in zip(
-        shown.image_ids, shown.labels, shown.names, strict=True
-    ):
-        is_hidden = split[image_id] == "test"
-        assert (label == HIDDEN, name == "") == (is_hidden, is_hidden)
-    assert [n == i.rpartition("_")[0] for i, n in zip(
-        revealed.image_ids, revealed.names, strict=True
-    )] == [True] * 30  # fmt: skip
-    assert set(revealed.labels.tolist()) == {0, 1, 2}
 
 
 def test_imagenet30_draws_from_train(tmp_path):
@@ -140,11 +113,7 @@ def test_defaults_are_the_sheet_s(module):
     """Thirty classes of 500: 9,000, 3,000 and 3,000, seed 782."""
     params = module.Params()
     assert len(set(params.classes)) == 30
-    assert {s: 30 * n for s, n in params.sizes.items()} == {
-        "train": 9_000,
-        "val": 3_000,
-        "test": 3_000,
-    }
+    assert params.sizes == {"train": 300, "val": 100, "test": 100}
     assert params.seed == 782
     counts = module.expected(params, module.DEFAULT_SPLIT)
     assert counts == dict.fromkeys(params.classes, 500)

@@ -11,6 +11,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from tests.benchmarks.toy_imagenet import add
+
 
 def picture(shade):
     buffer = io.BytesIO()
@@ -45,9 +47,7 @@ def pack(raw, stem, files, packing):
         mode = "w:gz" if packing == "tar.gz" else "w"
         with tarfile.open(raw / f"{stem}.{packing}", mode) as archive:
             for name, data in files.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                archive.addfile(info, io.BytesIO(data))
+                add(archive, name, data)
 
 
 # --- Pascal Sentences ---------------------------------------------------------------

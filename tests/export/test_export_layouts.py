@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 
 import numpy as np
@@ -15,8 +14,7 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest
-from mmclust.export import csv as feature_csv
-from mmclust.export import hf, mat
+from mmclust.export import pictures, tables
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
@@ -44,12 +42,14 @@ def build(tmp_path, monkeypatch):
 
 @pytest.fixture
 def export(tmp_path):
-    """Export what was built."""
+    """Export what was built, with features of these encoders."""
 
-    def run(layout, **features):
-        return export_benchmark(
+    def run(layout, *encoders):
+        features = {name: tmp_path / name for name in encoders}
+        (done,) = export_benchmark(
             NAME, tmp_path / "built", layout, tmp_path / "out", features
         )
+        return done
 
     return run
 
@@ -79,7 +79,7 @@ def rows_of(path):
 def test_csv_is_a_table_of_all_rows(build, export, tmp_path):
     """Captions are JSON, so that anything in them comes back."""
     build(hidden=HIDDEN)
-    (done,) = export("csv")
+    done = export("csv")
     assert (done.target, done.written) == (tmp_path / "out/csv/images.csv", True)
     rows = rows_of(done.target)
     assert list(rows[0]) == ["image_id", "split", "label", "label_name", "captions"]
@@ -93,13 +93,13 @@ def test_csv_is_a_table_of_all_rows(build, export, tmp_path):
         ("p5", "test", "", ""),
     ]
     assert all(json.loads(row["captions"]) == CAPTIONS for row in rows)
-    assert export("csv")[0].written is False
+    assert export("csv").written is False
 
 
 def test_csv_without_classes_has_empty_labels(build, export):
     """And needs no images."""
     build(labels={})
-    rows = rows_of(export("csv")[0].target)
+    rows = rows_of(export("csv").target)
     assert {row["label"] for row in rows} == {""}
 
 
@@ -107,7 +107,7 @@ def test_feature_csv_reads_back_bit_by_bit(build, export, encode, tmp_path):
     """A file for each view and split; hidden labels have no column."""
     manifest = build(hidden=HIDDEN)
     arrays = encode(manifest, "both", "image", "text")
-    (done,) = export("csv", both=tmp_path / "both")
+    done = export("csv", "both")
     assert done.target == tmp_path / "out/csv/both"
     files = sorted(
         p.relative_to(done.target).as_posix() for p in done.target.rglob("*.*")
@@ -130,7 +130,7 @@ def test_feature_csv_reads_back_bit_by_bit(build, export, encode, tmp_path):
     assert [(r["id"], r["label"]) for r in train] == [
         ("p0", "2"), ("p2", "0"), ("p3", "1"),
     ]  # fmt: skip
-    assert export("csv", both=tmp_path / "both")[0].written is False
+    assert export("csv", "both").written is False
 
 
 def test_feature_csv_shows_single_hidden_labels_as_empty(
@@ -140,7 +140,7 @@ def test_feature_csv_shows_single_hidden_labels_as_empty(
     files = {"a,b": jpeg(picture(9))}
     manifest = build(hidden={"p0": "ape"}, files=files)
     encode(manifest, "one", "image")
-    (done,) = export("csv", one=tmp_path / "one")
+    done = export("csv", "one")
     rows = rows_of(done.target / "image/train.csv")
     labels = {row["id"]: row["label"] for row in rows}
     assert labels["p0"] == ""
@@ -152,7 +152,7 @@ def test_mat_is_as_the_spec_says(build, export, encode, tmp_path):
     """Rows by class folder, then id; Y from 1; label_mapping rows [id, name]."""
     manifest = build()
     arrays = encode(manifest, "both", "image", "text")
-    (done,) = export("mat", both=tmp_path / "both")
+    done = export("mat", "both")
     assert done.target == tmp_path / f"out/{NAME}_both.mat"
     content = loadmat(done.target)
     assert {k for k in content if not k.startswith("__")} == {
@@ -180,7 +180,7 @@ def test_mat_has_no_line_for_an_id_of_two(build, export, encode, tmp_path):
     manifest = build(files={"a\nb": jpeg(picture(9))}, labels=LABELS | {"a\nb": "ape"})
     encode(manifest, "pixels", "image", "text")
     with pytest.raises(MmclustError, match=r"line breaks[\s\S]*'a\\nb'"):
-        export("mat", pixels=tmp_path / "pixels")
+        export("mat", "pixels")
 
 
 def test_mat_takes_a_view_from_each_of_two_encoders(build, export, encode, tmp_path):
@@ -190,28 +190,26 @@ def test_mat_takes_a_view_from_each_of_two_encoders(build, export, encode, tmp_p
         "pixels": encode(manifest, "pixels", "image"),
         "words": encode(manifest, "words", "text"),
     }
-    folders = {name: tmp_path / name for name in arrays}
-    (done,) = export("mat", **folders)
+    done = export("mat", *arrays)
     assert done.target.name == f"{NAME}_pixels_words.mat"
     rows = [2, 4, 1, 3, 0, 5]
     content = loadmat(done.target)
     assert (content["X2"] == arrays["words"]["text"][rows]).all()
     with pytest.raises(MmclustError, match=r"one encoder for the text[\s\S]*none"):
-        export("mat", pixels=tmp_path / "pixels")
+        export("mat", "pixels")
     encode(manifest, "both", "image", "text")
     with pytest.raises(MmclustError, match="image: pixels, both"):
-        export("mat", pixels=tmp_path / "pixels", both=tmp_path / "both")
+        export("mat", "pixels", "both")
 
 
 def test_mat_and_raw_need_every_class(build, export, encode, tmp_path):
     """Hidden classes and no classes: refused, with what to use instead."""
     manifest = build(hidden=HIDDEN)
     encode(manifest, "both", "image", "text")
-    for layout, features in (("mat", {"both": tmp_path / "both"}), ("raw", {})):
-        with pytest.raises(
-            MmclustError, match=r"class of every image[\s\S]*2 of 6 images[\s\S]*csv"
-        ):
-            export(layout, **features)
+    refusal = r"class of every image[\s\S]*2 of 6 images[\s\S]*csv"
+    for asked in (("mat", "both"), ("raw",)):
+        with pytest.raises(MmclustError, match=refusal):
+            export(*asked)
     build(labels={})
     with pytest.raises(MmclustError, match="6 of 6 images without"):
         export("raw")
@@ -224,9 +222,9 @@ def test_arrays_beyond_the_format_are_refused(
     """MATLAB v5 has four bytes for a length."""
 
     encode(build(), "both", "image", "text")
-    monkeypatch.setattr(mat, "MOST", 70)
+    monkeypatch.setattr(tables, "MOST", 70)
     with pytest.raises(MmclustError, match=r"too large[\s\S]*X1[\s\S]*72 bytes"):
-        export("mat", both=tmp_path / "both")
+        export("mat", "both")
 
 
 def test_skipped_images_are_left_out(build, export, encode, tmp_path, monkeypatch):
@@ -237,11 +235,10 @@ def test_skipped_images_are_left_out(build, export, encode, tmp_path, monkeypatc
         assert list(features)
         return [0, 1, 3, 4, 5]
 
-    for module in (feature_csv, mat):
-        monkeypatch.setattr(module, "kept_rows", all_but_one)
-    (done,) = export("mat", both=tmp_path / "both")
+    monkeypatch.setattr(tables, "kept_rows", all_but_one)
+    done = export("mat", "both")
     assert loadmat(done.target)["X1"].shape == (5, 3)
-    (done,) = export("csv", both=tmp_path / "both")
+    done = export("csv", "both")
     assert [r["id"] for r in rows_of(done.target / "text/train.csv")] == ["p0", "p3"]
 
 
@@ -250,11 +247,11 @@ def test_options_that_make_no_sense_are_refused(build, export, encode, tmp_path)
     manifest = build()
     encode(manifest, "one", "image")
     with pytest.raises(MmclustError, match=r"hf has no place[\s\S]*--as csv or --as m"):
-        export("hf", one=tmp_path / "one")
+        export("hf", "one")
     with pytest.raises(MmclustError, match=r"mat needs features[\s\S]*miniclip"):
         export("mat")
     with pytest.raises(MmclustError, match=r"features\.json is missing"):
-        export("csv", other=tmp_path / "other")
+        export("csv", "other")
     (tmp_path / "built/README.md").unlink()
     with pytest.raises(
         MmclustError, match=r"README\.md is missing[\s\S]*build it again"
@@ -276,33 +273,12 @@ def test_a_failed_export_leaves_nothing(build, export, tmp_path):
     assert (tmp_path / "out/csv/images.csv").read_text() == "mine"
 
 
-def test_pictures_of_tar_archives_are_exported(tmp_path, build, export):
-    """By offset, as they are read for encoding."""
-    import tarfile
-
-    from mmclust.core.labels import write_labels
-    from mmclust.core.manifest import Row, write_manifest
-
-    build()
-    data = jpeg(picture(1))
-    with tarfile.open(tmp_path / "p.tar", "w") as archive:
-        info = tarfile.TarInfo("x/p.jpg")
-        info.size = len(data)
-        archive.addfile(info, io.BytesIO(data))
-    row = Row("p", tmp_path / "p.tar", "x/p.jpg", 512, len(data), 1, 1, (), "train")
-    path = tmp_path / "built/manifest.parquet"
-    write_manifest(path, [row], benchmark=NAME, protocol="1", sources={})
-    write_labels(tmp_path / "built/labels.parquet", {"p": "a"})
-    export("raw")
-    assert (tmp_path / "out/raw/images/a/p.jpg").read_bytes() == data
-
-
 def test_hf_files_are_as_described(build, export, tmp_path):
     """Folders by split, captions and labels beside; parquet with the same bytes."""
     import pyarrow.parquet as pq
 
     build(hidden=HIDDEN)
-    (done,) = export("hf")
+    done = export("hf")
     folder = done.target / "imagefolder"
     rows = pq.read_table(folder / "test/metadata.parquet").to_pylist()
     assert rows == [
@@ -318,36 +294,32 @@ def test_hf_files_are_as_described(build, export, tmp_path):
     card = (done.target / "README.md").read_text(encoding="utf-8")
     assert "path: data/validation-*" in card
     assert "thumbnails" not in card
-    assert export("hf")[0].written is False
-
-
-def load(*arguments, **options):
-    datasets = pytest.importorskip("datasets")
-    return datasets.load_dataset(*arguments, **options)
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A cache of its own, and no network."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return {"cache_dir": str(tmp_path / "cache")}
+    assert export("hf").written is False
 
 
 @pytest.mark.parametrize("classes", [True, False])
-def test_the_datasets_library_reads_it_back(build, export, tmp_path, cache, classes):
+def test_the_datasets_library_reads_it_back(
+    build, export, tmp_path, monkeypatch, classes
+):
     """As an image folder, as parquet, and as a repository."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
     build(**({"hidden": HIDDEN} if classes else {"labels": {}}))
-    (done,) = export("hf")
-    images = load("imagefolder", data_dir=str(done.target / "imagefolder"), **cache)
-    parquet = load("parquet", data_dir=str(done.target / "data"), **cache)
-    repository = load(str(done.target), **cache)
+    done = export("hf")
+    images, parquet, repository = (
+        datasets.load_dataset(*read, cache_dir=str(tmp_path / "cache"))
+        for read in (
+            ("imagefolder", None, str(done.target / "imagefolder")),
+            ("parquet", None, str(done.target / "data")),
+            (str(done.target),),
+        )
+    )
     for each in (images, parquet, repository):
         assert {split: len(rows) for split, rows in each.items()} == {
             "train": 3, "validation": 1, "test": 2,
         }  # fmt: skip
         row = each["validation"][0]
-        assert row["image_id"] == "p1"
-        assert row["captions"] == CAPTIONS
+        assert (row["image_id"], row["captions"]) == ("p1", CAPTIONS)
         with Image.open(tmp_path / "raw/pictures/p1.jpg") as original:
             assert (np.asarray(row["image"]) == np.asarray(original)).all()
         assert ("label" in row) is classes
@@ -363,10 +335,10 @@ def test_parquet_is_written_in_files_and_groups(build, export, tmp_path, monkeyp
     """Several files and row groups of a split keep their order."""
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(hf, "ROWS", 2)
-    monkeypatch.setattr(hf, "GROUP", 1)
+    monkeypatch.setattr(pictures, "ROWS", 2)
+    monkeypatch.setattr(pictures, "GROUP", 1)
     build(splits={})
-    (done,) = export("hf")
+    done = export("hf")
     paths = sorted((done.target / "data").iterdir())
     assert [p.name for p in paths][:2] == [
         "train-00000-of-00003.parquet", "train-00001-of-00003.parquet",

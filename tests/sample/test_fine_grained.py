@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmclust.benchmarks._build import build_benchmark
 from mmclust.sample.draw import draw
 from mmclust.sample.fine_grained import facts
 from mmclust.sample.world import RGB
@@ -37,67 +38,38 @@ def val(world):
         }
 
 
-def _stems(pool, n):
-    return [name.removesuffix(".jpg") for name in pool[:n].tolist()]
-
-
 @pytest.mark.parametrize(
-    ("name", "n", "size", "dtype"),
-    [("MSCOCO", 120, 750, "<U29"), ("Flickr30K", 60, 412, "<U16")],
+    ("name", "stem", "n", "size", "dtype"),
+    [
+        ("mscoco_fg", "MSCOCO", 120, 750, "<U29"),
+        ("flickr30k_fg", "Flickr30K", 60, 412, "<U16"),
+    ],
 )
-def test_structure(fine, world, name, n, size, dtype):
-    """Five captions of a query; pools of unique names, 5.25 and 5.87 more of each."""
-    captions, pool = fine[name]
-    assert (len(captions), pool.shape, pool.dtype.str) == (n, (size,), dtype)
-    assert len(set(pool.tolist())) == size
-    assert set(_stems(pool, n)) == set(captions)
-    factor = {"MSCOCO": 5.25, "Flickr30K": 5.87}[name]
-    assert (size - n) / n == pytest.approx(factor, abs=0.01)
-    assert all(re.fullmatch(r"\d{12}\.jpg", each) for each in pool[n:].tolist())
+def test_structure(fine, world, tmp_path, name, stem, n, size, dtype):
+    """Five captions of a query; 5.25 and 5.87 distractors of each; all have pictures.
+
+    Flickr's two files have one order, COCO's do not. A few of COCO's captions are said
+    of two images, none of Flickr's.
+    """
+    pool = fine[stem][1]
+    assert pool.dtype.str == dtype
     assert pool[n:].tolist() != sorted(pool[n:].tolist())
-    for five in captions.values():
-        assert len(five) == 5
-        assert all(text == text.lower() and text[-1] != "." for text in five)
-    header = (world / f"fine_grained/{name}_FG_img_filenames.npy").read_bytes()[:8]
+    summary = build_benchmark(name, world, tmp_path / "out", allow_different=True)
+    notes = summary["notes"]
+    assert notes["pool"] == {
+        "images": size,
+        "queries": n,
+        "distractors": size - n,
+        "distractors_per_query": {"MSCOCO": 5.25, "Flickr30K": 5.87}[stem],
+        "queries_first": True,
+        "same_order": stem == "Flickr30K",
+    }
+    text = notes["text"]
+    shared = {"MSCOCO": 4, "Flickr30K": 0}[stem]
+    assert (text["shared_strings"], text["shared_captions"]) == (shared, 2 * shared)
+    assert text["with_upper_case"] == text["with_final_full_stop"] == 0
+    header = (world / f"fine_grained/{stem}_FG_img_filenames.npy").read_bytes()[:8]
     assert header == b"\x93NUMPY\x01\x00"
-
-
-def test_order(fine):
-    """Flickr's two files have one order, COCO's do not."""
-    captions, pool = fine["Flickr30K"]
-    assert _stems(pool, 60) == list(captions)
-    captions, pool = fine["MSCOCO"]
-    assert _stems(pool, 120) != list(captions)
-    assert all(re.fullmatch(r"COCO_val2014_\d{12}", stem) for stem in captions)
-
-
-def test_shared_strings(fine):
-    """A few of COCO's captions are said of two images, none of Flickr's."""
-    owners = {name: defaultdict(set) for name in fine}
-    for name, (captions, _) in fine.items():
-        for stem, five in captions.items():
-            for text in five:
-                owners[name][text].add(stem)
-    shared = [len(each) for each in owners["MSCOCO"].values() if len(each) > 1]
-    assert shared == [2] * 4
-    assert all(len(each) == 1 for each in owners["Flickr30K"].values())
-
-
-def test_every_name_has_its_picture(fine, world):
-    """Stored in the archives that hold them upstream; those hold a few others, too."""
-    where = {
-        "coco2014/val2014.zip": fine["MSCOCO"][1][:120],
-        "flickr30k/flickr30k-images.zip": fine["Flickr30K"][1][:60],
-        "coco2017_unlabeled/unlabeled2017.zip": [
-            *fine["MSCOCO"][1][120:], *fine["Flickr30K"][1][60:],
-        ],
-    }  # fmt: skip
-    for path, names in where.items():
-        with zipfile.ZipFile(world / path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-            held = {info.filename.partition("/")[2] for info in infos}
-            assert {info.compress_type for info in infos} == {zipfile.ZIP_STORED}
-        assert {str(name) for name in names} < held
     both = set(fine["MSCOCO"][1].tolist()) & set(fine["Flickr30K"][1].tolist())
     assert len(both) == 14  # distractors of both pools
 

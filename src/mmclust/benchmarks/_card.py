@@ -95,11 +95,11 @@ def _counts(summary: Mapping[str, Any]) -> str:
     if summary["captions"]:
         captions += f" ({each['min']} to {each['max']} an image, mean {each['mean']:g})"
     expected = summary["expected"]
-    verdict = (
-        "equal, class by class" if expected["matches"] else "**different**, allowed"
-    )
-    if expected["matches"] is None:
-        verdict = f"not compared: {expected['why']}"
+    verdict = {
+        True: "equal, class by class",
+        False: "**different**, allowed",
+        None: f"not compared: {expected.get('why')}",
+    }[expected["matches"]]
     rows = [
         ("version of the protocol", summary["protocol"]),
         ("images", f"{summary['images']:,}"),
@@ -111,12 +111,11 @@ def _counts(summary: Mapping[str, Any]) -> str:
 
 
 def _splits(summary: Mapping[str, Any]) -> str:
-    def role(split: str) -> str:
-        roles = [("fitted on", "fit"), ("clustered and scored", "evaluate")]
-        held = [words for words, key in roles if split in summary[key]]
-        return ", ".join(held) or "neither fitted on nor scored"
-
-    rows = [(s, f"{n:,}", role(s)) for s, n in summary["splits"].items()]
+    roles = {"fit": "fitted on", "evaluate": "clustered and scored"}
+    rows = []
+    for split, n in summary["splits"].items():
+        held = ", ".join(words for key, words in roles.items() if split in summary[key])
+        rows.append((split, f"{n:,}", held or "neither fitted on nor scored"))
     return _table(("split", "images", "role"), rows)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._caption_files import (
     ARCHIVE,
@@ -29,10 +29,6 @@ from mmclust.core.types import Built
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from mmclust.benchmarks._caption_files import KarpathyImage
-    from mmclust.core.archives import Found
-    from mmclust.core.manifest import Row
 
 SOURCES = ("karpathy_splits", "coco2014")
 LISTS = ("karpathy_splits",)
@@ -66,7 +62,17 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         raise lacking(folders, FILE, [FILE, f"{ARCHIVE} with it"])
     listed, digest = read_karpathy(found)
     chosen = [image for image in listed if image.split in parts]
-    _check_folders(chosen, found)
+    odd = [
+        f"{i.filename} in {i.filepath!r}" for i in chosen if i.filepath not in FOLDERS
+    ]
+    if odd:
+        raise MmclustError(
+            "An image is in no folder of COCO 2014",
+            where=found,
+            expected=" or ".join(FOLDERS),
+            found=some(odd),
+            do="fetch karpathy_splits again",
+        )
     number = params.captions_per_image
     captions = {image.image_id: image.captions for image in chosen}
     require_captions(captions, number, found)
@@ -75,12 +81,22 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     kept = {image_id: texts[:number] for image_id, texts in captions.items()}
     splits = {image.image_id: ROLES[image.split] for image in chosen}
     rows, image_files = captioned_rows(raw, files, places, kept, splits)
+    n_listed = sum(map(len, captions.values()))
+    notes = {
+        "split": split,
+        "parts": dict(sorted(Counter(image.split for image in chosen).items())),
+        "captions_listed": n_listed,
+        "captions_left_out": n_listed - sum(len(row.captions) for row in rows),
+        "empty_captions_dropped": sum(len(i.sentences) for i in chosen) - n_listed,
+        "folds": f"{FOLDS} blocks of the test images in the order of {FILE}",
+        "image_files": image_files,
+    }
     return Built(
         rows,
         {},
         protocol="1",
         sources={FILE: digest},
-        notes=_notes(split, chosen, captions, rows) | {"image_files": image_files},
+        notes=notes,
         fit=("train",),
         evaluate=("test",),
         folds=folds([i.image_id for i in chosen if i.split == "test"]),
@@ -91,33 +107,3 @@ def folds(image_ids: Sequence[str]) -> dict[str, int]:
     """Return the fold of each image: five blocks of the order given, 0 to 4."""
     n = len(image_ids)
     return {image_id: at * FOLDS // n for at, image_id in enumerate(image_ids)}
-
-
-def _check_folders(chosen: Sequence[KarpathyImage], found: Found) -> None:
-    wrong = [f"{i.filename} in {i.filepath!r}" for i in chosen
-             if i.filepath not in FOLDERS]  # fmt: skip
-    if wrong:
-        raise MmclustError(
-            "An image is in no folder of COCO 2014",
-            where=found,
-            expected=" or ".join(FOLDERS),
-            found=some(wrong),
-            do="fetch karpathy_splits again",
-        )
-
-
-def _notes(
-    split: str,
-    chosen: Sequence[KarpathyImage],
-    captions: dict[str, tuple[str, ...]],
-    rows: Sequence[Row],
-) -> dict[str, Any]:
-    n_listed = sum(map(len, captions.values()))
-    return {
-        "split": split,
-        "parts": dict(sorted(Counter(image.split for image in chosen).items())),
-        "captions_listed": n_listed,
-        "captions_left_out": n_listed - sum(len(row.captions) for row in rows),
-        "empty_captions_dropped": sum(len(i.sentences) for i in chosen) - n_listed,
-        "folds": f"{FOLDS} blocks of the test images in the order of {FILE}",
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,17 +18,17 @@ from mmclust.benchmarks._source_files import (
     source_facts,
 )
 from mmclust.benchmarks._splits import NoParams, splits_of
-from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import ImageRecord
     from mmclust.core.manifest import Row
 
+    Single = list[tuple[ImageRecord, str]]
+    """Images that show one category, and its name."""
 
 PROTOCOL = "1"
 SPLITS = {"train2017": "train", "val2017": "val"}
@@ -38,15 +38,6 @@ DEFAULT_SPLIT = "train2017"
 MIN_IMAGES = 100
 ANNOTATED_UPSTREAM = 117_266
 """Images of the published train2017 that have at least one annotation."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Which categories are kept, by their counts of single-category images."""
-
-    what: str
-    keep: Callable[[Mapping[str, int]], set[str]]
-    notes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class SingleCategory:
 
     about: str
     Params: type
-    rule: Callable[[Path, Any], Rule]
+    """With ``min_images``, categories are kept by count; else the published ones."""
     PUBLISHED: dict[str, int]  # images of each class in train2017
     SOURCE: str = SOURCE
     DEFAULT_SPLIT: str = DEFAULT_SPLIT
@@ -72,11 +63,6 @@ class SingleCategory:
     def __post_init__(self) -> None:
         """Say what it is, as a module does."""
         object.__setattr__(self, "__doc__", self.about)
-
-    @property
-    def CLASSES(self) -> tuple[str, ...]:  # noqa: N802 - as of a module
-        """The published classes."""
-        return tuple(self.PUBLISHED)
 
     def expected(self, params: Any, split: str) -> dict[str, int] | None:
         """Return the published counts where options and split are the protocol's."""
@@ -91,9 +77,8 @@ class SingleCategory:
         user's own, if as many images are annotated as in the published train2017.
         """
         n_annotated = built.notes["images_annotated"]
-        if source_facts(raw).get("mirror") == "upstream":
-            return None
-        if n_annotated == ANNOTATED_UPSTREAM:
+        published = source_facts(raw).get("mirror") == "upstream"
+        if published or n_annotated == ANNOTATED_UPSTREAM:
             return None
         return (
             f"not the published train2017, which has {ANNOTATED_UPSTREAM:,} annotated "
@@ -101,148 +86,59 @@ class SingleCategory:
         )
 
     def build(self, raw: Path, params: Any, *, split: str, images: bool) -> Built:
-        """Choose the images that show one category, of those that the rule keeps."""
-        rule = self.rule(raw, params)
-        check_folder(raw)
+        """Choose the images that show one category, of those that are kept."""
+        least = _least(raw, params) if isinstance(params, AllParams) else None
         sources: dict[str, str] = {}
-        parts = [
-            _single_category(raw, name, sources) for name in splits_of(split, SPLITS)
-        ]
-        counts, kept = _choose(raw, parts, rule)
-        n_empty = sum(_attach_captions(raw, part, sources, images) for part in parts)
-        rows, containers = _rows(raw, parts, images)
         facts = Counter[str]()
-        for part in parts:
-            facts.update(part.facts)
+        singles = {
+            part: _single_category(raw, part, sources, facts)
+            for part in splits_of(split, SPLITS)
+        }
+        counts = Counter(name for single in singles.values() for _, name in single)
+        if least is None:
+            kept = counts.keys() & self.PUBLISHED.keys()
+        else:
+            kept = {name for name, n in counts.items() if n >= least}
+        if not kept:
+            raise _nothing_kept(raw, least, counts)
+        rows: list[Row] = []
+        labels: dict[str, str] = {}
+        n_empty = 0
+        captioned = True
+        for part, single in singles.items():
+            chosen = [(image, name) for image, name in single if name in kept]
+            files = {image.image_id: image.file for image, _ in chosen}
+            ids = {image.id for image, _ in chosen}
+            captions, n_without = _captions(raw, part, ids, sources, images)
+            n_empty += n_without
+            captioned &= bool(captions or not chosen)
+            places = locate_images(raw, part, files) if images else {}
+            for image, name in chosen:
+                image_id, size = image.image_id, (image.width, image.height)
+                labels[image_id] = name
+                where, texts = f"{part}/{image.file}", captions.get(image.id, ())
+                place = places.get(image_id)
+                rows.append(row_at(image_id, place, where, SPLITS[part], texts, size))
         ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
+        containers = {row.container for row in rows if row.container}
         notes = {
             "split": split,
             **facts,
             "single_category_per_class": ordered,
             "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
-            **rule.notes,
+            **({} if least is None else {"min_images": least}),
             "empty_captions_dropped": n_empty,
-            "image_files": container_notes(raw, containers)
-            if images
-            else "not looked for",
+            "image_files": container_notes(raw, containers) or "not looked for",
         }
-        if not all(part.captions for part in parts if part.chosen):
+        if not captioned:
             notes["captions"] = (
                 "none: no captions file, and --annotations-only was given"
             )
-        labels = {i.image_id: name for part in parts for i, name in part.chosen}
         return Built(rows, labels, PROTOCOL, sources, notes)
 
 
-@dataclass
-class _Part:
-    """One split on its way through the protocol."""
-
-    split: str
-    singles: list[tuple[ImageRecord, str]]
-    """Images with exactly one category, and its name."""
-    facts: dict[str, int]
-    chosen: list[tuple[ImageRecord, str]] = field(default_factory=list)
-    captions: dict[int, tuple[str, ...]] = field(default_factory=dict)
-
-
-def _choose(
-    raw: Path,
-    parts: list[_Part],
-    rule: Rule,
-) -> tuple[Counter[str], set[str]]:
-    """Set each part's chosen images; return all categories' counts, and the kept."""
-    counts = Counter(name for part in parts for _, name in part.singles)
-    kept = rule.keep(counts)
-    for part in parts:
-        part.chosen = [(image, name) for image, name in part.singles if name in kept]
-    if not kept:
-        top = some(f"{name} {count}" for name, count in counts.most_common())
-        raise MmclustError(
-            f"No image of {rule.what}",
-            where=raw,
-            expected="images with annotations of exactly one category",
-            found=f"{counts.total():,} single-category images: {top or 'none'}",
-            do="give the publisher's own annotations, or lower min_images where that "
-            "is an option",
-        )
-    return counts, kept
-
-
-def _single_category(raw: Path, split: str, sources: dict[str, str]) -> _Part:
-    member = f"annotations/instances_{split}.json"
-    instances = read_instances(require(raw, ANNOTATIONS, member))
-    sources[member] = instances.digest
-    seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
-    # Every annotation counts, those of crowds included.
-    seen[instances.image_rows, instances.name_rows] = True
-    per_image = seen.sum(axis=1)
-    rows = np.flatnonzero(per_image == 1)
-    names = seen[rows].argmax(axis=1) if len(rows) else rows
-    singles = [
-        (instances.images[row], instances.names[name])
-        for row, name in zip(rows.tolist(), names.tolist(), strict=True)
-    ]
-    facts = {
-        "annotations": len(instances.image_rows),
-        "images_listed": len(instances.images),
-        "images_annotated": int(np.count_nonzero(per_image)),
-        "images_single_category": len(singles),
-    }
-    return _Part(split, singles, facts)
-
-
-def _attach_captions(
-    raw: Path, part: _Part, sources: dict[str, str], images: bool
-) -> int:
-    """Read the chosen images' captions; return how many were empty."""
-    member = f"annotations/captions_{part.split}.json"
-    found = (require if images else find)(raw, ANNOTATIONS, member)
-    if found is None:
-        return 0
-    wanted = {image.id for image, _ in part.chosen}
-    part.captions, n_empty, sources[member] = read_captions(found, wanted)
-    bare = sorted(wanted - part.captions.keys())
-    if bare:
-        raise MmclustError(
-            "Selected images have no caption",
-            where=found,
-            expected="at least one caption that is not empty for each image",
-            found=f"{len(bare):,} without: {some(f'{i:012d}' for i in bare)}",
-            do="give the captions file that belongs to these instances",
-        )
-    return n_empty
-
-
-def _rows(raw: Path, parts: list[_Part], images: bool) -> tuple[list[Row], set[Path]]:
-    rows = []
-    containers = set()
-    for part in parts:
-        files = {image.image_id: image.file for image, _ in part.chosen}
-        places = locate_images(raw, part.split, files) if images else {}
-        containers |= {place.container for place in places.values()}
-        rows += [
-            row_at(
-                image_id,
-                places.get(image_id),
-                f"{part.split}/{file}",
-                SPLITS[part.split],
-                part.captions.get(image.id, ()),
-                (image.width, image.height),
-            )
-            for (image, _), (image_id, file) in zip(
-                part.chosen, files.items(), strict=True
-            )
-        ]
-    return rows, containers
-
-
-def _ten(raw: Path, params: NoParams) -> Rule:
-    del raw, params
-    return Rule("the ten classes", lambda counts: counts.keys() & set(_TEN), {})
-
-
-def _frequent(raw: Path, params: AllParams) -> Rule:
+def _least(raw: Path, params: AllParams) -> int:
+    """Return the images that a category of COCO-all needs."""
     least = params.min_images
     if least is None:
         least = protocol_value(raw, "coco_all.min_images", MIN_IMAGES)
@@ -254,18 +150,67 @@ def _frequent(raw: Path, params: AllParams) -> Rule:
             found=least,
             do="give another min_images, or leave it out for the protocol's 100",
         )
-    return Rule(
-        f"a category with at least {least} single-category images",
-        lambda counts: {name for name, n in counts.items() if n >= least},
-        {"min_images": least},
+    return least
+
+
+def _single_category(
+    raw: Path, split: str, sources: dict[str, str], facts: Counter[str]
+) -> Single:
+    """Read a split's images with exactly one category; count what there is."""
+    member = f"annotations/instances_{split}.json"
+    instances = read_instances(require(raw, ANNOTATIONS, member))
+    sources[member] = instances.digest
+    seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
+    # Every annotation counts, those of crowds included.
+    seen[instances.image_rows, instances.name_rows] = True
+    per_image = seen.sum(axis=1)
+    rows = np.flatnonzero(per_image == 1)
+    names = seen[rows].argmax(axis=1) if len(rows) else rows
+    facts["annotations"] += len(instances.image_rows)
+    facts["images_listed"] += len(instances.images)
+    facts["images_annotated"] += int(np.count_nonzero(per_image))
+    facts["images_single_category"] += len(rows)
+    return [
+        (instances.images[row], instances.names[name])
+        for row, name in zip(rows.tolist(), names.tolist(), strict=True)
+    ]
+
+
+def _nothing_kept(raw: Path, least: int | None, counts: Counter[str]) -> MmclustError:
+    what = "the ten classes"
+    if least is not None:
+        what = f"a category with at least {least} single-category images"
+    top = some(f"{name} {count}" for name, count in counts.most_common())
+    return MmclustError(
+        f"No image of {what}",
+        where=raw,
+        expected="images with annotations of exactly one category",
+        found=f"{counts.total():,} single-category images: {top or 'none'}",
+        do="give the publisher's own annotations, or lower min_images where that "
+        "is an option",
     )
 
 
-_TEN = {
-    "stop sign": 546, "airplane": 1_470, "suitcase": 187, "pizza": 393,
-    "cell phone": 120, "person": 354, "giraffe": 1_723, "kite": 125, "toilet": 1_075,
-    "clock": 1_436,
-}  # fmt: skip
+def _captions(
+    raw: Path, split: str, wanted: set[int], sources: dict[str, str], images: bool
+) -> tuple[dict[int, tuple[str, ...]], int]:
+    """Read the chosen images' captions; count those that were empty."""
+    member = f"annotations/captions_{split}.json"
+    found = (require if images else find)(raw, ANNOTATIONS, member)
+    if found is None:
+        return {}, 0
+    captions, n_empty, sources[member] = read_captions(found, wanted)
+    bare = sorted(wanted - captions.keys())
+    if bare:
+        raise MmclustError(
+            "Selected images have no caption",
+            where=found,
+            expected="at least one caption that is not empty for each image",
+            found=f"{len(bare):,} without: {some(f'{i:012d}' for i in bare)}",
+            do="give the captions file that belongs to these instances",
+        )
+    return captions, n_empty
+
 
 coco_cross = SingleCategory(
     """COCO-cross: single-category images of ten categories, one per supercategory.
@@ -278,21 +223,12 @@ The reference code skips an image whose file is missing without a word; here
 that is an error, so that an incomplete download cannot pass for the benchmark.
 """,
     NoParams,
-    _ten,
-    _TEN,
-)
-
-_OF_43 = {
-    "giraffe": 1_723, "airplane": 1_470, "clock": 1_436, "zebra": 1_432, "bird": 1_330,
-    "train": 1_291, "elephant": 1_089, "toilet": 1_075, "cow": 962, "sheep": 847,
-    "bear": 776, "horse": 658, "stop sign": 546, "vase": 509, "traffic light": 506,
-    "boat": 496, "fire hydrant": 492, "bench": 483, "cat": 471, "teddy bear": 434,
-    "pizza": 393, "dog": 374, "person": 354, "truck": 353, "bed": 337, "broccoli": 304,
-    "banana": 289, "sink": 287, "motorcycle": 280, "bus": 266, "donut": 232,
-    "scissors": 206, "suitcase": 187, "cake": 167, "orange": 149, "car": 149,
-    "kite": 125, "refrigerator": 125, "oven": 124, "sandwich": 123, "cell phone": 120,
-    "hot dog": 110, "umbrella": 109,
-}  # fmt: skip
+    {
+        "stop sign": 546, "airplane": 1_470, "suitcase": 187, "pizza": 393,
+        "cell phone": 120, "person": 354, "giraffe": 1_723, "kite": 125,
+        "toilet": 1_075, "clock": 1_436,
+    },
+)  # fmt: skip
 
 coco_all = SingleCategory(
     """COCO-all: single-category images of every category that has at least 100.
@@ -305,6 +241,16 @@ Source: the JECL data sets (arXiv 1901.01860), train2017 alone: 23,189 images
 of 43 categories.
 """,
     AllParams,
-    _frequent,
-    _OF_43,
-)
+    {
+        "giraffe": 1_723, "airplane": 1_470, "clock": 1_436, "zebra": 1_432,
+        "bird": 1_330, "train": 1_291, "elephant": 1_089, "toilet": 1_075, "cow": 962,
+        "sheep": 847, "bear": 776, "horse": 658, "stop sign": 546, "vase": 509,
+        "traffic light": 506, "boat": 496, "fire hydrant": 492, "bench": 483,
+        "cat": 471, "teddy bear": 434, "pizza": 393, "dog": 374, "person": 354,
+        "truck": 353, "bed": 337, "broccoli": 304, "banana": 289, "sink": 287,
+        "motorcycle": 280, "bus": 266, "donut": 232, "scissors": 206, "suitcase": 187,
+        "cake": 167, "orange": 149, "car": 149, "kite": 125, "refrigerator": 125,
+        "oven": 124, "sandwich": 123, "cell phone": 120, "hot dog": 110,
+        "umbrella": 109,
+    },
+)  # fmt: skip

@@ -29,7 +29,7 @@ from mmclust.benchmarks._splits import splits_of
 from mmclust.core.decoding import size_of
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_files
-from mmclust.core.manifest import Manifest, Row
+from mmclust.core.manifest import Manifest
 from mmclust.core.progress import track
 from mmclust.core.types import Built, Objects
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import CocoObjects
-    from mmclust.core.archives import Found, Place
+    from mmclust.core.archives import Place
     from mmclust.core.manifest import Row
 
 
@@ -86,6 +86,18 @@ class Part:
         """Return the name of an image's file without its ending."""
         return PurePosixPath(self.file(image)).stem
 
+    def row(self, image: int) -> Row:
+        """Return an image's row of the manifest."""
+        record = self.objects.images.get(image)
+        return row_at(
+            self.image_id(image),
+            self.places.get(image),
+            f"{self.folder}/{self.file(image)}",
+            self.name,
+            self.captions[image],
+            (record.width, record.height) if record else (None, None),
+        )
+
 
 def sources(params: Params) -> tuple[str, ...]:
     """Return the one source that is read."""
@@ -118,7 +130,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             part.places = {int(i): place for i, place in found.items()}
         if params.filter == "published":
             _drop(part, raw)
-    rows = [_row(part, i) for part in parts for i in sorted(part.chosen)]
+    rows = [part.row(i) for part in parts for i in sorted(part.chosen)]
     if not rows:
         raise MmclustError(
             "No image is left to learn words from",
@@ -146,55 +158,31 @@ def _parts(
 ) -> list[Part]:
     """Read the parts; chosen are the images whose files are to be looked at."""
     year = params.source.removeprefix("coco")
-    names = splits_of(split, IMAGES[params.source])
-    parts = [_read(folders, name, year, params, digests) for name in names]
-    if params.filter == "published":
-        for part in parts:
+    archive = f"annotations_trainval{year}.zip"
+    parts = []
+    for name in splits_of(split, IMAGES[params.source]):
+        for kind in ("captions", "instances"):
+            member = f"annotations/{kind}_{name}{year}.json"
+            where = look_for(folders, archive, member)
+            if where is None:
+                raise lacking(folders, member, [member, f"{archive} with it"])
+            if kind == "captions":
+                captions, n_empty, digest = read_captions(where, None, strip=False)
+            else:
+                outlines = params.masks and name == "val"
+                objects = read_coco_objects(where, outlines=outlines)
+                digest = objects.digest
+            digests[member] = digest
+        chosen = set(captions)
+        dropped: dict[str, int] = {}
+        if params.filter == "published":
             # The first rule needs no picture; crowds are objects.
-            bare = part.chosen - set(part.objects.image_ids.tolist())
-            part.dropped["no_object"] = len(bare)
-            part.chosen -= bare
+            chosen &= set(objects.image_ids.tolist())
+            dropped["no_object"] = len(captions) - len(chosen)
+        folder = f"{name}{year}"
+        part = Part(name, folder, captions, objects, chosen, n_empty, dropped=dropped)
+        parts.append(part)
     return parts
-
-
-def _read(
-    folders: Sequence[Path],
-    name: str,
-    year: str,
-    params: Params,
-    digests: dict[str, str],
-) -> Part:
-    def annotations(kind: str) -> Found:
-        archive = f"annotations_trainval{year}.zip"
-        member = f"annotations/{kind}_{name}{year}.json"
-        found = look_for(folders, archive, member)
-        if found is None:
-            raise lacking(folders, member, [member, f"{archive} with it"])
-        return found
-
-    captions, n_empty, digest = read_captions(
-        annotations("captions"), None, strip=False
-    )
-    digests[f"annotations/captions_{name}{year}.json"] = digest
-    objects = read_coco_objects(
-        annotations("instances"), outlines=params.masks and name == "val"
-    )
-    digests[f"annotations/instances_{name}{year}.json"] = objects.digest
-    return Part(
-        name, f"{name}{year}", captions, objects, chosen=set(captions), n_empty=n_empty
-    )
-
-
-def _row(part: Part, image: int) -> Row:
-    record = part.objects.images.get(image)
-    return row_at(
-        part.image_id(image),
-        part.places.get(image),
-        f"{part.folder}/{part.file(image)}",
-        part.name,
-        part.captions[image],
-        (record.width, record.height) if record else (None, None),
-    )
 
 
 def _objects(parts: Sequence[Part]) -> Objects:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    Originals = tuple[str, str, dict[str, tuple[str, ...]]]
+    """A file's name and digest, and the captions that the fine ones were made from."""
+
 
 CAPTIONS = 5
 COCO = "COCO_val2014_"
 FOLDERS = ("Annotations", "Images")
 """Where the two files lie in a clone of the publisher's repository."""
-DISTRACTOR = re.compile(r"\d{12}\.jpg")  # COCO's name of an image of unlabeled2017
+DISTRACTOR = re.compile(r"\d{12}")  # COCO's stem of an image of unlabeled2017
 
 
 @dataclass(frozen=True)
@@ -44,35 +47,51 @@ class FineGrained:
 
     captions: dict[str, tuple[str, ...]]
     """The five of each query image, as they are, by the image's stem."""
-    pool: list[str]  # all file names, in the order of the array
-    where: str
+    pool: list[str]  # stems of all images, in the order of the array
+    where: Path
     digests: dict[str, str]
-
-    @property
-    def distractors(self) -> list[str]:
-        """Stems of the pool's images that have no captions."""
-        stems = (name.removesuffix(".jpg") for name in self.pool)
-        return [stem for stem in stems if stem not in self.captions]
 
 
 def read_fine_grained(
     stem: str, query: re.Pattern[str], folders: Sequence[Path]
 ) -> FineGrained:
     """Read captions and pool, and check that they belong together."""
-    names = [f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"]
     places = [folder / part for folder in folders for part in ("", *FOLDERS)]
-    found = [look_for(places, f"{name}.zip", name) for name in names]
-    for name, each in zip(names, found, strict=True):
-        if each is None or each.member is not None:
-            clone = f"{FOLDERS[names.index(name)]}/{name}, as in the repository"
+    paths = []
+    for part, name in zip(
+        FOLDERS, (f"{stem}_FG_ann.json", f"{stem}_FG_img_filenames.npy"), strict=True
+    ):
+        path = next((p / name for p in places if (p / name).is_file()), None)
+        if path is None:
+            clone = f"{part}/{name}, as in the repository"
             raise lacking(folders, name, [name, clone])
-    annotations, array = (each.path for each in found if each)
-    captions = _captions(annotations)
-    pool = _pool(array)
-    digests = {path.name: file_digest(path) for path in (annotations, array)}
-    fine = FineGrained(captions, pool, str(annotations), digests)
-    _check_names(fine, array, query)
-    return fine
+        paths.append(path)
+    annotations, array = paths
+    captions, pool = _captions(annotations), _pool(array)
+    held, distractors = set(pool), [stem for stem in pool if stem not in captions]
+    _refuse(
+        [stem for stem in captions if not query.fullmatch(stem)],
+        "Captions are of images that are not the data set's",
+        annotations,
+        f"stems such as {query.pattern}",
+        "others",
+    )
+    _refuse(
+        [stem for stem in captions if stem not in held],
+        "The pool lacks images that have captions",
+        array,
+        f"all {len(captions):,} images of {annotations}",
+        "missing",
+    )
+    _refuse(
+        [stem for stem in distractors if not DISTRACTOR.fullmatch(stem)],
+        "The pool has images without captions that are no distractors",
+        array,
+        "names of COCO's unlabeled2017, twelve digits",
+        "others",
+    )
+    digests = {path.name: file_digest(path) for path in paths}
+    return FineGrained(captions, pool, annotations, digests)
 
 
 def _captions(path: Path) -> dict[str, tuple[str, ...]]:
@@ -83,10 +102,10 @@ def _captions(path: Path) -> dict[str, tuple[str, ...]]:
         expected = "a complete JSON document in UTF-8"
         what = "The fine-grained captions are not JSON"
         raise _refusal(what, path, expected, error) from error
-    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+    if odd := _odd_entry(entries):
         what = "The fine-grained captions have an unexpected shape"
         expected = "an object of image stems, each with a list of strings"
-        raise _refusal(what, path, expected, _first_odd(entries))
+        raise _refusal(what, path, expected, odd)
     twice = _repeated(stem for stem, _ in entries)
     _refuse(twice, "An image has two entries", path, "each image once")
     if not entries:
@@ -96,35 +115,30 @@ def _captions(path: Path) -> dict[str, tuple[str, ...]]:
         whole(stem, path): tuple(whole(text, f"{path}, {stem}") for text in texts)
         for stem, texts in entries
     }
+    counts = {s: sum(bool(t.strip()) for t in texts) for s, texts in captions.items()}
     wrong = [
-        f"{stem} ({n})"
+        f"{stem} ({counts[stem]})"
         for stem, texts in captions.items()
-        if (n := sum(bool(text.strip()) for text in texts)) != CAPTIONS
-        or len(texts) != CAPTIONS
+        if not counts[stem] == len(texts) == CAPTIONS
     ]
     expected = f"{CAPTIONS} for each image, none of them empty"
     _refuse(wrong, "Images have not five captions", path, expected, "with others")
     return captions
 
 
-def _is_entry(entry: Any) -> bool:
-    if not isinstance(entry, tuple):
-        return False
-    stem, texts = entry
-    is_list = bool(stem) and isinstance(texts, list)
-    return is_list and all(isinstance(text, str) for text in texts)
-
-
-def _first_odd(entries: Any) -> str:
+def _odd_entry(entries: Any) -> str:
+    """Return what is no image stem with a list of strings; empty where all are."""
     if not isinstance(entries, list):
         return type(entries).__name__
-    odd = next(entry for entry in entries if not _is_entry(entry))
-    if not isinstance(odd, tuple):
-        return shown(odd)
-    stem, texts = odd
-    parts = texts if isinstance(texts, list) else [texts]
-    strange = [part for part in parts if not isinstance(part, str)] or parts
-    return f"{shown(stem)}: {some(map(shown, strange), 2)}"
+    for entry in entries:
+        if not isinstance(entry, tuple):
+            return shown(entry)
+        stem, texts = entry
+        parts = texts if isinstance(texts, list) else [texts]
+        strange = [part for part in parts if not isinstance(part, str)]
+        if strange or not stem or parts is not texts:
+            return f"{shown(stem)}: {some(map(shown, strange or parts), 2)}"
+    return ""
 
 
 def _pool(path: Path) -> list[str]:
@@ -133,38 +147,13 @@ def _pool(path: Path) -> list[str]:
         what = "The pool is no list of file names"
         expected = "an array of text with one axis, such as <U29 (31244,)"
         raise _refusal(what, path, expected, f"{array.dtype.str} {array.shape}")
-    pool: list[str] = array.tolist()
-    twice = _repeated(pool)
+    names: list[str] = array.tolist()
+    twice = _repeated(names)
     _refuse(twice, "The pool lists images twice", path, "each image once", "twice")
-    odd = [n for n in pool if not n.endswith(".jpg") or PurePosixPath(n).name != n]
+    odd = [n for n in names if not n.endswith(".jpg") or PurePosixPath(n).name != n]
     what = "The pool has names that are no file names"
     _refuse(list(map(repr, odd)), what, path, "<name>.jpg, without folders")
-    return pool
-
-
-def _check_names(fine: FineGrained, pool: Path, query: re.Pattern[str]) -> None:
-    held = set(fine.pool)
-    _refuse(
-        [stem for stem in fine.captions if not query.fullmatch(stem)],
-        "Captions are of images that are not the data set's",
-        fine.where,
-        f"stems such as {query.pattern}",
-        "others",
-    )
-    _refuse(
-        [stem for stem in fine.captions if f"{stem}.jpg" not in held],
-        "The pool lacks images that have captions",
-        pool,
-        f"all {len(fine.captions):,} images of {fine.where}",
-        "missing",
-    )
-    _refuse(
-        [s for s in fine.distractors if not DISTRACTOR.fullmatch(f"{s}.jpg")],
-        "The pool has images without captions that are no distractors",
-        pool,
-        "names of COCO's unlabeled2017, twelve digits",
-        "others",
-    )
+    return [name.removesuffix(".jpg") for name in names]
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
@@ -172,7 +161,7 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def _refuse(
-    wrong: Sequence[str], what: str, where: object, expected: str, words: str = ""
+    wrong: Sequence[str], what: str, where: Path, expected: str, words: str = ""
 ) -> None:
     """Refuse files of which something is wrong; ``words`` say what, after a number."""
     if wrong:
@@ -180,7 +169,7 @@ def _refuse(
         raise _refusal(what, where, expected, number + some(wrong))
 
 
-def _refusal(what: str, where: object, expected: str, found: object) -> MmclustError:
+def _refusal(what: str, where: Path, expected: str, found: object) -> MmclustError:
     return MmclustError(
         what,
         where=where,
@@ -194,14 +183,6 @@ UNLABELED = "unlabeled2017"
 
 
 @dataclass(frozen=True)
-class Originals:
-    """Captions that the fine-grained ones were made from, if their file is there."""
-
-    captions: dict[str, tuple[str, ...]] | None
-    notes: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Enlarged:
     """A benchmark of fine-grained captions with an enlarged pool."""
 
@@ -210,7 +191,7 @@ class Enlarged:
     stem: str  # of the names of its two files
     query: re.Pattern[str]  # the stem of an image that has captions
     folder: str  # of these images
-    originals: Callable[[Sequence[Path], Sequence[str]], Originals]
+    originals: Callable[[Sequence[Path], Sequence[str]], Originals | None]
     published: tuple[int, int]  # images with captions, images of the pool
     LISTS: tuple[str, ...] = ("fine_grained",)
     DEFAULT_SPLIT: str = "test"
@@ -232,21 +213,19 @@ class Enlarged:
         folders = source_folders(raw, self.SOURCES)
         fine = read_fine_grained(self.stem, self.query, folders)
         originals = self.originals(folders, list(fine.captions))
-        _check_published(fine, self.published)
-        _check_originals(fine, originals)
-        stems = [name.removesuffix(".jpg") for name in fine.pool]
+        self._check_published(fine)
+        found, told = _first_five(fine, *originals) if originals else (None, None)
         files = {
             stem: f"{self.folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
-            for stem in stems
+            for stem in fine.pool
         }
         places = locate_files(folders, files) if images else {}
-        splits = dict.fromkeys(stems, "test")
+        splits = dict.fromkeys(fine.pool, "test")
         rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
-        found = originals.captions
         notes = {
             "pool": pool_notes(fine),
             "text": text_notes(fine.captions),
-            "original_captions": originals.notes or None,
+            "original_captions": told,
             "original_text": text_notes(found) if found else None,
             "image_files": image_files,
         }
@@ -261,47 +240,42 @@ class Enlarged:
             alternatives={"original": found} if found else {},
         )
 
+    def _check_published(self, fine: FineGrained) -> None:
+        n_queries, n_images = self.published
+        if len(fine.pool) == n_images and len(fine.captions) != n_queries:
+            raise MmclustError(
+                "The pool has the published size, and the captions have not",
+                where=fine.where,
+                expected=f"{n_queries:,} images with 5 captions, {5 * n_queries:,} in "
+                "all",
+                found=f"{len(fine.captions):,} images with 5 captions, "
+                f"{5 * len(fine.captions):,} in all",
+                do="fetch fine_grained again",
+            )
 
-def first_five(
-    captions: dict[str, tuple[str, ...]], file: str, digest: str
-) -> Originals:
-    """Return the first five captions of each image, as the usual protocol takes them.
+
+def _first_five(
+    fine: FineGrained, file: str, digest: str, captions: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Any]]:
+    """Return the first five original captions of each query, as the usual protocol.
 
     The file's digest goes into the notes, not into the manifest: with or without the
     originals it is the same benchmark.
     """
-    kept = {image_id: texts[:5] for image_id, texts in captions.items()}
-    n_all, n_kept = (sum(map(len, each.values())) for each in (captions, kept))
-    notes = {"file": file, "sha256": digest, "captions": n_kept}
-    return Originals(kept, notes | {"left_out": n_all - n_kept})
-
-
-def _check_published(fine: FineGrained, published: tuple[int, int]) -> None:
-    n_queries, n_images = published
-    if len(fine.pool) == n_images and len(fine.captions) != n_queries:
-        raise MmclustError(
-            "The pool has the published size, and the captions have not",
-            where=fine.where,
-            expected=f"{n_queries:,} images with 5 captions, {5 * n_queries:,} in all",
-            found=f"{len(fine.captions):,} images with 5 captions, "
-            f"{5 * len(fine.captions):,} in all",
-            do="fetch fine_grained again",
-        )
-
-
-def _check_originals(fine: FineGrained, originals: Originals) -> None:
-    if originals.captions is None:
-        return
-    bare = [stem for stem in fine.captions if not originals.captions.get(stem)]
+    bare = [stem for stem in fine.captions if not captions.get(stem)]
     if bare:
         raise MmclustError(
             "Query images have no original caption",
-            where=originals.notes["file"],
+            where=file,
             expected=f"captions of all {len(fine.captions):,} query images",
             found=f"{len(bare):,} without: {some(bare)}",
             do="fetch the source of the original captions again, or take it away to "
             "build without them",
         )
+    kept = {image_id: texts[:5] for image_id, texts in captions.items()}
+    n_all, n_kept = (sum(map(len, each.values())) for each in (captions, kept))
+    notes = {"file": file, "sha256": digest, "captions": n_kept}
+    return kept, notes | {"left_out": n_all - n_kept}
 
 
 PATTERNS = {
@@ -342,7 +316,7 @@ def text_notes(captions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 def pool_notes(fine: FineGrained) -> dict[str, Any]:
     """Count the pool, and say how its order relates to that of the captions."""
     n_queries = len(fine.captions)
-    first = [name.removesuffix(".jpg") for name in fine.pool[:n_queries]]
+    first = fine.pool[:n_queries]
     n_distractors = len(fine.pool) - n_queries
     return {
         "images": len(fine.pool),
@@ -363,24 +337,24 @@ _ANNOTATIONS = "annotations_trainval2014.zip"
 _COCO_CAPTIONS = "annotations/captions_val2014.json"
 
 
-def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
+def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Originals | None:
     found = look_for(folders, _ANNOTATIONS, _COCO_CAPTIONS)
     if found is None:
-        return Originals(None)
+        return None
     by_id = {int(stem.removeprefix(COCO)): stem for stem in stems}
     read, _, digest = read_captions(found, set(by_id))
     captions = {stem: read[i] for i, stem in by_id.items() if i in read}
-    return first_five(captions, _COCO_CAPTIONS, digest)
+    return _COCO_CAPTIONS, digest, captions
 
 
-def _of_flickr30k(folders: Sequence[Path], stems: Sequence[str]) -> Originals:
+def _of_flickr30k(folders: Sequence[Path], stems: Sequence[str]) -> Originals | None:
     """Read Flickr30K's own captions of the query images, whichever file has them."""
     files = captions_and_splits(folders)
     if not files:
-        return Originals(None)
-    texts = files[0]
-    captions = {stem: texts.captions[stem] for stem in stems if stem in texts.captions}
-    return first_five(captions, texts.name, texts.digest)
+        return None
+    known = files[0].captions
+    captions = {stem: known[stem] for stem in stems if stem in known}
+    return files[0].name, files[0].digest, captions
 
 
 mscoco_fg = Enlarged(

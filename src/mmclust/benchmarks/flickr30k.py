@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._caption_files import (
     ARCHIVE,
     KARPATHY,
     TABLE,
     TOKEN,
-    Captioned,
     captions_and_splits,
     require_captions,
 )
@@ -30,8 +29,6 @@ from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mmclust.core.manifest import Row
 
 SOURCES = ("flickr30k", "flickr30k_publisher", "karpathy_splits")
 DEFAULT_SPLIT = "all"
@@ -63,32 +60,41 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         raise lacking(folders, "Flickr30K's caption file", names)
     texts, splits = files[0], files[-1]
     if not splits.splits:
-        raise _no_splits(texts)
+        raise MmclustError(
+            "Flickr30K's splits are in none of the files",
+            where=texts.where,
+            expected=f"{TABLE}, {KARPATHY}, or {ARCHIVE} with it",
+            found=f"captions of {len(texts.captions):,} images, without splits",
+            do="run `mmclust fetch karpathy_splits --mirror upstream`, or put one of "
+            "these files beside the captions",
+        )
     chosen = {i: part for i, part in splits.splits.items() if part in parts}
     captions = {image_id: texts.captions.get(image_id, ()) for image_id in chosen}
     _check_captions(captions, params.captions_per_image, texts.where)
     paths = {image_id: f"{FOLDER}/{image_id}.jpg" for image_id in chosen}
     places = locate_files(folders, paths) if images else {}
     rows, image_files = captioned_rows(raw, paths, places, captions, chosen)
+    n_parts = Counter(splits.splits.values())
+    kept = [text for row in rows for text in row.captions]
+    notes = {
+        "split": split,
+        "captions_from": texts.name,
+        "splits_from": splits.name,
+        "splits_listed": dict(sorted(n_parts.items())),
+        "splits_as_published": n_parts == IMAGES,
+        "images_without_split": len(texts.captions.keys() - splits.splits.keys()),
+        "empty_captions_dropped": texts.n_empty,
+        "captions_with_line_break": sum("\n" in text for text in kept),
+        "image_files": image_files,
+    }
     return Built(
         rows,
         {},
         protocol="1",
         sources={each.name: each.digest for each in files},
-        notes=_notes(split, texts, splits, rows) | {"image_files": image_files},
+        notes=notes,
         fit=("train",),
         evaluate=("test",),
-    )
-
-
-def _no_splits(texts: Captioned) -> MmclustError:
-    return MmclustError(
-        "Flickr30K's splits are in none of the files",
-        where=texts.where,
-        expected=f"{TABLE}, {KARPATHY}, or {ARCHIVE} with it",
-        found=f"captions of {len(texts.captions):,} images, without splits",
-        do="run `mmclust fetch karpathy_splits --mirror upstream`, or put one of "
-        "these files beside the captions",
     )
 
 
@@ -107,20 +113,3 @@ def _check_captions(
             found=f"{len(long):,} with more: {long[0]} has {len(captions[long[0]])}",
             do="fetch the source again, or set captions_per_image to null",
         )
-
-
-def _notes(
-    split: str, texts: Captioned, splits: Captioned, rows: list[Row]
-) -> dict[str, Any]:
-    captions = [text for row in rows for text in row.captions]
-    n_parts = Counter(splits.splits.values())
-    return {
-        "split": split,
-        "captions_from": texts.name,
-        "splits_from": splits.name,
-        "splits_listed": dict(sorted(n_parts.items())),
-        "splits_as_published": n_parts == IMAGES,
-        "images_without_split": len(texts.captions.keys() - splits.splits.keys()),
-        "empty_captions_dropped": texts.n_empty,
-        "captions_with_line_break": sum("\n" in text for text in captions),
-    }

@@ -12,7 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._image_places import captioned_rows, locate_files
 from mmclust.benchmarks._source_files import lacking
@@ -125,7 +125,16 @@ def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
     It is of 2010 and need not close its cells: it is read as a browser's lenient parser
     would read it (libxml2), and rows and cells are then found by their place.
     """
-    text, encoding = _decoded(data, where)
+    declared = _CHARSET.search(data)
+    tried = ["utf-8", declared[1].decode() if declared else "windows-1252"]
+    for encoding in tried:
+        try:
+            text = data.decode(encoding).removeprefix("\ufeff")
+            break
+        except (UnicodeError, LookupError) as error:
+            why = error
+    else:
+        raise _refusal("The page is not text", where, " or ".join(tried), why)
     pictures = list(_rows(text, where))
     if not pictures:
         raise _refusal(
@@ -138,20 +147,17 @@ def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
     return pictures, encoding
 
 
-def _decoded(data: bytes, where: str) -> tuple[str, str]:
-    declared = _CHARSET.search(data)
-    tried = ["utf-8", declared[1].decode() if declared else "windows-1252"]
-    for encoding in tried:
-        try:
-            return data.decode(encoding).removeprefix("\ufeff"), encoding
-        except (UnicodeError, LookupError) as error:
-            why = error
-    raise _refusal("The page is not text", where, " or ".join(tried), why)
-
-
 def _rows(text: str, where: str) -> Iterator[Sentences]:
     """Yield what the rows hold that show a picture; others, nested ones too, do not."""
-    for row in _parsed(text, where).xpath("//body//tr"):
+    from lxml import etree, html
+
+    # As bytes: lxml refuses text that declares an encoding of its own.
+    parser = html.HTMLParser(encoding="utf-8", no_network=True)
+    try:
+        parsed = html.document_fromstring(text.encode(), parser=parser)
+    except (etree.LxmlError, ValueError) as error:
+        raise _refusal("The page is not HTML", where, "an HTML page", error) from error
+    for row in parsed.xpath("//body//tr"):
         image = row.find(".//img")
         source = (image.get("src") or "").strip() if image is not None else ""
         path = PurePosixPath(source)
@@ -168,17 +174,6 @@ def _rows(text: str, where: str) -> Iterator[Sentences]:
         # In HTML a line break is a blank.
         captions = tuple(_BREAK.sub(" ", cell) for cell in cells if cell)
         yield Sentences(path.parts[0], path.parts[1], captions)
-
-
-def _parsed(text: str, where: str) -> Any:
-    from lxml import etree, html
-
-    # As bytes: lxml refuses text that declares an encoding of its own.
-    parser = html.HTMLParser(encoding="utf-8", no_network=True)
-    try:
-        return html.document_fromstring(text.encode(), parser=parser)
-    except (etree.LxmlError, ValueError) as error:
-        raise _refusal("The page is not HTML", where, "an HTML page", error) from error
 
 
 def _check(pictures: Sequence[Sentences], where: str) -> None:

@@ -42,7 +42,17 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     needed = tuple(f"{part}_{kind}.bin" for part in role.parts for kind in "Xy")
     layout = Layout("stl10_binary.tar.gz", "stl10_binary", needed, (NAMES,))
     _, files, where = read_layout(raw, [layout])
-    _check_names(files.get(NAMES), f"{where}, {NAMES}")
+    names: tuple[str, ...] = CLASSES
+    if NAMES in files:
+        names = tuple(files[NAMES].decode("utf-8", "replace").split())
+    if names != CLASSES:
+        raise MmclustError(
+            "STL-10's class names are others",
+            where=f"{where}, {NAMES}",
+            expected=", ".join(CLASSES),
+            found=", ".join(names) or "an empty file",
+            do="fetch the source again",
+        )
     parts = {
         part: _pixels(files[f"{part}_X.bin"], files[f"{part}_y.bin"], part, where)
         for part in role.parts
@@ -71,20 +81,6 @@ def _pixels(pictures: bytes, labels: bytes, part: str, where: str) -> Pixels:
     positions = np.frombuffer(labels, np.uint8).astype(np.int64) - 1
     check_range(positions, len(CLASSES), f"{where}, {part}_y.bin (less 1)")
     return Pixels(planes.transpose(0, 3, 2, 1), positions)
-
-
-def _check_names(data: bytes | None, where: str) -> None:
-    if data is None:
-        return
-    found = tuple(data.decode("utf-8", "replace").split())
-    if found != CLASSES:
-        raise MmclustError(
-            "STL-10's class names are others",
-            where=where,
-            expected=", ".join(CLASSES),
-            found=", ".join(found) or "an empty file",
-            do="fetch the source again",
-        )
 
 
 def expected(params: Params, split: str) -> dict[str, int]:

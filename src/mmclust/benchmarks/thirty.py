@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._image_places import in_folder, in_tar, row_at
-from mmclust.benchmarks._imagenet import class_images
 from mmclust.benchmarks._source_files import contents
 from mmclust.benchmarks._splits import unknown_split
+from mmclust.benchmarks.imagenet_subsets import class_images
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import digest_of
@@ -23,7 +23,7 @@ from mmclust.core.seeds import generator
 from mmclust.core.types import SPLITS, Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.benchmarks._image_places import Listing
@@ -77,19 +77,6 @@ class Draw:
         second = int((self.fractions[0] + self.fractions[1]) * n + 0.5)
         return dict(zip(SPLITS, (first, second - first, n - second), strict=True))
 
-    def sheet(self) -> dict[str, int] | None:
-        """Return the images of each class if the sheet's sizes are asked for."""
-        sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
-        asked = (len(self.classes), self.images_per_class, self.fractions)
-        return dict.fromkeys(self.classes, N_IMAGES) if asked == sheet else None
-
-
-def _check_part(split: str, known: str) -> None:
-    """Refuse another part than the one that is drawn from."""
-    if split != known:
-        do = "leave --split out; the shares are an option, fractions"
-        raise unknown_split(split, [known], do)
-
 
 @dataclass(frozen=True)
 class Thirty:
@@ -108,89 +95,82 @@ class Thirty:
         object.__setattr__(self, "__doc__", self.about)
 
     def build(self, raw: Path, params: Draw, *, split: str, images: bool) -> Built:
-        """Draw the images; of ImageNet, class names are WordNet ids."""
-        _check_part(split, self.DEFAULT_SPLIT)
+        """Draw images of each class and deal them to train, val and test.
+
+        A class's draw depends on the seed, its name and its sorted file names alone:
+        not on the order of a directory, nor on the other classes. Of ImageNet, class
+        names are WordNet ids.
+        """
+        self._check_part(split)
         notes: dict[str, Any] = {"split": split}
         if isinstance(self.CLASSES, dict):
             named = {c: self.CLASSES[c] for c in params.classes if c in self.CLASSES}
             notes["class_names"] = named
         listing = self.listing(raw, params)
-        return draw_built(raw, listing, params, self.name, notes, images=images)
-
-    def expected(self, params: Draw, split: str) -> dict[str, int] | None:
-        """Return the images of each class, if classes and sizes are the sheet's."""
-        _check_part(split, self.DEFAULT_SPLIT)
-        return params.sheet()
-
-
-def draw_built(
-    raw: Path,
-    listing: Listing,
-    draw: Draw,
-    name: str,
-    notes: dict[str, Any],
-    *,
-    images: bool,
-) -> Built:
-    """Draw images of each class and deal them to train, val and test.
-
-    A class's draw depends on the seed, its name and its sorted file names alone: not
-    on the order of a directory, nor on the other classes.
-    """
-    need = draw.images_per_class
-    few = {c: len(listing.get(c, {})) for c in draw.classes}
-    few = {c: n for c, n in few.items() if n < need}
-    if few:
-        raise MmclustError(
-            "Classes have too few images",
-            where=raw,
-            expected=f"at least {need:,} each",
-            found=some(f"{c} {n:,}" for c, n in few.items()),
-            do="fetch the source again, or change classes or images_per_class",
-        )
-    rows: list[Row] = []
-    labels: dict[str, str] = {}
-    hidden: dict[str, str] = {}
-    for kind in draw.classes:
-        for split, chosen in _deal(sorted(listing[kind]), draw, name, kind).items():
-            for file in chosen:
+        need = params.images_per_class
+        few = {c: len(listing.get(c, {})) for c in params.classes}
+        few = {c: n for c, n in few.items() if n < need}
+        if few:
+            raise MmclustError(
+                "Classes have too few images",
+                where=raw,
+                expected=f"at least {need:,} each",
+                found=some(f"{c} {n:,}" for c, n in few.items()),
+                do="fetch the source again, or change classes or images_per_class",
+            )
+        rows: list[Row] = []
+        labels: dict[str, str] = {}
+        hidden: dict[str, str] = {}
+        for kind in params.classes:
+            for part, file in _dealt(sorted(listing[kind]), params, self.name, kind):
                 # The file's name, under its class's where it does not begin with it.
                 stem = PurePosixPath(file).stem
                 image_id = stem if stem.startswith(f"{kind}_") else f"{kind}_{stem}"
                 place = listing[kind][file]
-                (hidden if split == "test" else labels)[image_id] = kind
+                (hidden if part == "test" else labels)[image_id] = kind
                 found = place if images else None
-                rows.append(row_at(image_id, found, place.member, split))
-    names = {kind: sorted(listing[kind]) for kind in sorted(draw.classes)}
-    notes |= {
-        "seed": draw.seed,
-        "images_per_class": need,
-        "per_class_split": draw.sizes,
-        "hidden_split": "test",
-    }
-    return Built(
-        rows,
-        labels,
-        f"{PROTOCOL}, seed {draw.seed}: fit train, evaluate {'+'.join(draw.evaluate)}",
-        {"names": digest_of(names)},
-        notes,
-        fit=("train",),
-        evaluate=draw.evaluate,
-        hidden=hidden,
-    )
+                rows.append(row_at(image_id, found, place.member, part))
+        names = {kind: sorted(listing[kind]) for kind in sorted(params.classes)}
+        notes |= {
+            "seed": params.seed,
+            "images_per_class": need,
+            "per_class_split": params.sizes,
+            "hidden_split": "test",
+        }
+        scored = "+".join(params.evaluate)
+        return Built(
+            rows,
+            labels,
+            f"{PROTOCOL}, seed {params.seed}: fit train, evaluate {scored}",
+            {"names": digest_of(names)},
+            notes,
+            fit=("train",),
+            evaluate=params.evaluate,
+            hidden=hidden,
+        )
+
+    def expected(self, params: Draw, split: str) -> dict[str, int] | None:
+        """Return the images of each class, if classes and sizes are the sheet's."""
+        self._check_part(split)
+        sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
+        asked = (len(params.classes), params.images_per_class, params.fractions)
+        return dict.fromkeys(params.classes, N_IMAGES) if asked == sheet else None
+
+    def _check_part(self, split: str) -> None:
+        """Refuse another part than the one that is drawn from."""
+        if split != self.DEFAULT_SPLIT:
+            do = "leave --split out; the shares are an option, fractions"
+            raise unknown_split(split, [self.DEFAULT_SPLIT], do)
 
 
-def _deal(
+def _dealt(
     names: Sequence[str], draw: Draw, benchmark: str, kind: str
-) -> dict[str, list[str]]:
+) -> Iterator[tuple[str, str]]:
+    """Yield the drawn names of a class, each with its split."""
     rng = generator(draw.seed, "benchmarks", benchmark, kind)
     order = rng.permutation(len(names))[: draw.images_per_class].tolist()
-    dealt: dict[str, list[str]] = {}
-    start = 0
-    for split, size in draw.sizes.items():
-        dealt[split] = [names[i] for i in order[start : start + size]]
-        start += size
-    return dealt
+    splits = (split for split, size in draw.sizes.items() for _ in range(size))
+    return zip(splits, (names[i] for i in order), strict=True)
 
 
 _OF_IMAGENET = {
@@ -232,12 +212,23 @@ class FoodParams(Draw):
     """Folders of Food-101; the default is this project's choice of common dishes."""
 
 
-def _of_imagenet(raw: Path, params: Draw) -> Listing:
-    return class_images(raw, "train", params.classes)
-
-
 def _of_food(raw: Path, params: Draw) -> Listing:
-    listing = _listing(raw)
+    """List the images of all classes: unpacked, or else in the archive."""
+    check_folder(raw)
+    unpacked = [raw / "food-101/images", raw / "images"]
+    folder = next((each for each in unpacked if each.is_dir()), None)
+    if folder is not None:
+        listing = in_folder(folder)
+    elif (raw / ARCHIVE).is_file():
+        listing = in_tar(raw / ARCHIVE, "food-101/images")
+    else:
+        raise MmclustError(
+            "The pictures of Food-101 are missing",
+            where=raw,
+            expected=f"{ARCHIVE}, or unpacked food-101/images/<class>/*.jpg",
+            found=contents([raw]),
+            do="fetch the source again, or give its folder with --raw",
+        )
     unknown = [name for name in params.classes if name not in listing]
     if unknown:
         raise MmclustError(
@@ -250,30 +241,13 @@ def _of_food(raw: Path, params: Draw) -> Listing:
     return listing
 
 
-def _listing(raw: Path) -> Listing:
-    """List the images of all classes: unpacked, or else in the archive."""
-    check_folder(raw)
-    for folder in (raw / "food-101/images", raw / "images"):
-        if folder.is_dir():
-            return in_folder(folder)
-    if (raw / ARCHIVE).is_file():
-        return in_tar(raw / ARCHIVE, "food-101/images")
-    raise MmclustError(
-        "The pictures of Food-101 are missing",
-        where=raw,
-        expected=f"{ARCHIVE}, or unpacked food-101/images/<class>/*.jpg",
-        found=contents([raw]),
-        do="fetch the source again, or give its folder with --raw",
-    )
-
-
 @dataclass(frozen=True)
 class Wnids(Thirty):
     """Of ImageNet single pictures can be had."""
 
     def pictures(self, raw: Path, params: Draw, *, split: str) -> list[str]:
         """Return all pictures of the classes: the draw depends on what there is."""
-        _check_part(split, self.DEFAULT_SPLIT)
+        self._check_part(split)
         listing = self.listing(raw, params)
         return [f"train/{c}/{name}" for c in params.classes for name in listing[c]]
 
@@ -290,7 +264,7 @@ so that these are this project's choice. Drawn from ImageNet's train part alone.
     "train",
     ImageNetParams,
     _OF_IMAGENET,
-    _of_imagenet,
+    lambda raw, draw: class_images(raw, "train", draw.classes),
 )
 
 food30 = Thirty(

@@ -10,7 +10,7 @@ import typer
 from mmclust.cli._options import Settings, Workers
 
 if TYPE_CHECKING:
-    from mmclust.export.map import Points
+    from mmclust.export.pictures import Points
 
 REGISTRY = Path("data/sources.yaml")
 SHOWN = 10
@@ -255,7 +255,7 @@ def _points(benchmark: str, view: str | None) -> Points:
     """Lay out the scored images as the page does, with the clusters it shows first."""
     from mmclust.core.features import views_of
     from mmclust.core.params import read_params
-    from mmclust.export.map import Points
+    from mmclust.export.pictures import Points
     from mmclust.report.maps import lay_out_view
     from mmclust.report.read import read_run
 

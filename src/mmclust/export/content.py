@@ -118,7 +118,9 @@ def require_distinct(paths: Iterable[str], where: Path) -> None:
         parts = path.split("/")
         for depth in range(1, len(parts) + 1):
             name = "/".join(parts[:depth])
-            key = "/".join(map(_elsewhere, parts[:depth]))
+            # On a system that is blind to case and form.
+            blind = (same_form(same_form(part).casefold()) for part in parts[:depth])
+            key = "/".join(part.rstrip(". ") for part in blind)
             new = key not in known
             other = known.setdefault(key, name)
             if other != name or (depth == len(parts) and not new):
@@ -134,11 +136,6 @@ def require_distinct(paths: Iterable[str], where: Path) -> None:
             do="rename classes or images in the source and build again, or export as "
             "csv",
         )
-
-
-def _elsewhere(name: str) -> str:
-    """Return what equals a name on a system that is blind to case and form."""
-    return same_form(same_form(name).casefold()).rstrip(". ")
 
 
 def told_of_names(paths: Iterable[str]) -> list[str]:

@@ -13,15 +13,20 @@ from mmclust.core.io import require_file
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 from mmclust.export.content import HIDDEN, Content, told_of_names
-from mmclust.export.csv import export_features, export_table
-from mmclust.export.hf import export_hf, hf_paths
-from mmclust.export.map import Points, export_map
-from mmclust.export.mat import export_mat
-from mmclust.export.raw import export_raw, raw_paths
+from mmclust.export.pictures import (
+    export_hf,
+    export_map,
+    export_raw,
+    hf_paths,
+    raw_paths,
+)
+from mmclust.export.tables import export_features, export_mat, export_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from mmclust.export.pictures import Points
 
 
 LAYOUTS = ("raw", "csv", "mat", "hf", "map")
@@ -72,14 +77,15 @@ def export_benchmark(
         assert points is not None
         done = [export_map(content, points, out)]
     elif layout == "hf":
-        content.require_images()
+        paths = hf_paths(content)
         again = f"build it again: mmclust build {benchmark}"
         card = require_file(folder / "README.md", again).read_text(encoding="utf-8")
-        done = [export_hf(content, card, out)]
-        told = told_of_names(hf_paths(content))
+        done = [export_hf(content, paths, card, out)]
+        told = told_of_names(paths)
     else:
-        done = [export_raw(content, out)]
-        told = told_of_names(path for paths in raw_paths(content) for path in paths)
+        images, texts = raw_paths(content)
+        done = [export_raw(content, images, texts, out)]
+        told = told_of_names([*images, *texts])
     n_images = len(manifest) if points is None else len(points.image_ids)
     return [Exported(path, n_images, new, tuple(told)) for path, new in done]
 
@@ -91,12 +97,10 @@ def name_of(folder: Path) -> str:
 
 def of_both_views(folder: Path) -> list[Path]:
     """Return the encoders' folders that hold features of both views, by name."""
-    found = sorted(path.parent for path in folder.glob("*/features.json"))
-    views = [[path / f"{view}.npy" for view in VIEWS] for path in found]
     return [
-        p
-        for p, files in zip(found, views, strict=True)
-        if all(file.is_file() for file in files)
+        path.parent
+        for path in sorted(folder.glob("*/features.json"))
+        if all(path.with_name(f"{view}.npy").is_file() for view in VIEWS)
     ]
 
 

@@ -15,6 +15,7 @@ from mmclust.sample.world import (
     PHRASES,
     PLACES,
     SYNONYMS,
+    TEMPLATES,
     article,
     plural,
 )
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
 
     from mmclust.sample.scene import Group, Scene
 
-TEMPLATES = (
-    "{thing} {doing} {place}",
-    "{thing} {doing} {place}",
-    "{thing} {place}",
-    "{thing} {place} with {other} in the background",
-    "{thing} {doing} next to {other}",
-    "{thing} with {other} {place}",
-    "a {quality} photo of {thing} {place}",
-    "there is {thing} {place} near {other}",
-    "a picture of {thing} {doing}",
-    "{thing} can be seen {place} behind {other}",
-    "a {quality} view of {thing} and {other}",
-)
 # How often people name a thing exactly, by another word, by a general one, wrongly.
 ATTENTIVE = (0.46, 0.32, 0.14, 0.08)
 VAGUE = (0.05, 0.10, 0.40, 0.45)

@@ -1,19 +1,24 @@
-"""COCO: which pictures it has, a list that strains the protocols' rules; its files."""
+"""COCO: which pictures it has, a list that strains the protocols' rules; its files.
+
+Pascal Sentences, too, which shows COCO's categories: a page of tables, and pictures in
+class folders.
+"""
 
 from __future__ import annotations
 
+import html
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.io import writing
+from mmclust.core.io import write_bytes, writing
 from mmclust.core.seeds import generator
 from mmclust.sample.draw import Picture
-from mmclust.sample.scene import Wanted
-from mmclust.sample.world import CATEGORIES
+from mmclust.sample.scene import Wanted, compose
+from mmclust.sample.world import CATEGORIES, VOC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -48,7 +53,10 @@ def plan(seed: int, n_images: int | None = None) -> list[Picture]:
 
 
 def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]]:
-    for category in _alone(rng, split):
+    alone = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
+    if split != TRAIN:
+        alone = rng.choice(alone, VAL_ALONE, replace=False).tolist()
+    for category in alone:
         yield (Wanted(category, crowd=bool(rng.random() < CROWD_ALONE)),)
     everyone = list(CATEGORIES)
     for number in range(MIXED[split]):
@@ -60,13 +68,6 @@ def _scenes(rng: np.random.Generator, split: str) -> Iterator[tuple[Wanted, ...]
         beside = (Wanted(c, crowd=bool(rng.random() < CROWD_BESIDE)) for c in others)
         yield (Wanted(subject), *beside)
     yield from ((),) * EMPTY[split]
-
-
-def _alone(rng: np.random.Generator, split: str) -> list[int]:
-    by_count = [c.id for c in CATEGORIES.values() for _ in range(c.alone)]
-    if split == TRAIN:
-        return by_count
-    return [int(i) for i in rng.choice(by_count, VAL_ALONE, replace=False)]
 
 
 def companions(rng: np.random.Generator, subject: int, number: int) -> list[int]:
@@ -100,7 +101,8 @@ def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the distractors' pictures."""
     name = f"image_info_{UNLABELED}"
-    info = {**_head(seed, UNLABELED, drawn), "categories": _categories()}
+    categories = [category.facts() for category in CATEGORIES.values()]
+    info = _head(seed, UNLABELED, drawn) | {"categories": categories}
     members = {f"annotations/{name}.json": json.dumps(info).encode()}
     return [
         write_archive(out / f"{name}.zip", members, stored=False),
@@ -118,6 +120,7 @@ def _write_annotations(
     path: Path, seed: int, drawn: Mapping[str, Sequence[Drawn]]
 ) -> Path:
     """Write two annotation files of each split: boxes, and captions."""
+    categories = [category.facts() for category in CATEGORIES.values()]
     members = {}
     for split, pictures in drawn.items():
         order = generator(seed, "sample", "order", split)
@@ -126,12 +129,10 @@ def _write_annotations(
         captions = [
             {"image_id": p.image_id, "caption": c} for p in pictures for c in p.captions
         ]
-        members[f"instances_{split}"] = {
-            **head, "annotations": _numbered(boxes, order), "categories": _categories(),
-        }  # fmt: skip
-        members[f"captions_{split}"] = {
-            **head, "annotations": _numbered(captions, order),
-        }  # fmt: skip
+        annotations = {"annotations": _numbered(boxes, order)}
+        members[f"instances_{split}"] = head | annotations | {"categories": categories}
+        annotations = {"annotations": _numbered(captions, order)}
+        members[f"captions_{split}"] = head | annotations
     files = {
         f"annotations/{name}.json": json.dumps(members[name]).encode()
         for name in sorted(members)
@@ -167,10 +168,6 @@ def _head(seed: int, split: str, drawn: Sequence[Drawn]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _categories() -> list[dict[str, Any]]:
-    return [category.facts() for category in CATEGORIES.values()]
-
-
 def _numbered(
     annotations: list[dict[str, Any]], order: np.random.Generator
 ) -> list[dict[str, Any]]:
@@ -189,3 +186,62 @@ def write_archive(path: Path, members: Mapping[str, bytes], *, stored: bool) -> 
             info.external_attr = (0o40755 if name.endswith("/") else 0o100644) << 16
             archive.writestr(info, content, method)
     return path
+
+
+EACH = 12  # pictures of a class of Pascal Sentences
+BESIDE = 0.3  # how often something else is in the picture, too
+YEAR = 2008
+LAST = 8_773  # the highest number of that year's pictures
+
+PAGE = """<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">
+<html>
+<head>
+<meta http-equiv="Content-Type" content="text/html; charset=utf-8">
+<title>Pascal Sentences (the built-in sample)</title>
+</head>
+<body>
+<h1>Pascal Sentences (the built-in sample)</h1>
+<p>Drawn by mmclust, seed {seed}: no photograph, no human caption.</p>
+<table>
+{rows}
+</table>
+</body>
+</html>
+"""
+ROW = """<tr>
+<td><img src="{src}"></td>
+<td><table>
+{captions}
+</table></td>
+</tr>"""
+CAPTION = "<tr><td> {} </td></tr>"
+
+
+def plan_pascal(seed: int, each: int = EACH) -> list[Picture]:
+    """List the pictures: ``each`` of the 20 classes, in the order of the page."""
+    rng = generator(seed, "sample", "plan", "pascal_sentences")
+    by_name = {category.name: category.id for category in CATEGORIES.values()}
+    ids = iter(rng.choice(LAST, len(VOC) * each, replace=False) + 1)
+    pictures = []
+    for name, cocos in VOC.items():
+        mine = sorted(int(next(ids)) for _ in range(each))
+        for number in mine:
+            subject = by_name[cocos]
+            others = companions(rng, subject, 1) if rng.random() < BESIDE else []
+            scene = compose(rng, [Wanted(subject), *map(Wanted, others)])
+            pictures.append(Picture(name, YEAR * 10**6 + number, scene=scene))
+    return pictures
+
+
+def write_pascal(out: Path, seed: int, drawn: Iterable[Drawn]) -> list[Path]:
+    """Write the page and its pictures."""
+    rows, members = [], {}
+    for picture in drawn:
+        src = f"{picture.split}/{YEAR}_{picture.image_id % 10**6:06d}.jpg"
+        captions = "\n".join(CAPTION.format(html.escape(c)) for c in picture.captions)
+        rows.append(ROW.format(src=src, captions=captions))
+        members[src] = picture.jpeg
+    page = PAGE.format(seed=seed, rows="\n".join(rows))
+    write_bytes(out / "index.html", page.encode())
+    images = dict(sorted(members.items()))
+    return [out / "index.html", write_archive(out / "images.zip", images, stored=True)]

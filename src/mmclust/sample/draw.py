@@ -16,15 +16,13 @@ from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
 from mmclust.sample.captions import describe
-from mmclust.sample.scene import arrange, compose
-from mmclust.sample.shapes import regrouped
+from mmclust.sample.scene import arrange, compose, regrouped
 from mmclust.sample.world import PAINT, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mmclust.sample.scene import Scene, Thing, Wanted
-    from mmclust.sample.shapes import Part
+    from mmclust.sample.scene import Part, Scene, Thing, Wanted
 
 Array = np.ndarray[Any, Any]
 

@@ -30,7 +30,11 @@ from mmclust.sample.draw import Picture
 from mmclust.sample.scene import SIZES, Group, Scene
 from mmclust.sample.world import (
     CATEGORIES,
+    EXACT_ALONE,
     EXACT_NOUNS,
+    EXACT_NUMBERS,
+    EXACT_PAIRS,
+    EXACT_PATTERNS,
     EXACT_PLACES,
     RGB,
     article,
@@ -62,16 +66,6 @@ NUMBER = 5  # captions of a picture
 TRIES = 40
 # What the writer of a caption cares to mention.
 COLOUR, PATTERN, SECOND, PLACE, BOTH = 0.93, 0.85, 0.7, 0.9, 0.9
-PATTERNS = {
-    "stripes": ("striped", "with stripes"), "bands": ("banded", "with bands"),
-    "spots": ("spotted", "with spots"), "speckles": ("speckled", "with speckles"),
-}  # fmt: skip
-EXACT_NUMBERS = {2: ("two", "two", "a pair of"), 3: ("three",), 4: ("four",)}
-ALONE = ("{a} {place}", "{a} seen {place}", "there {is_} {a} {place}",
-         "a picture of {a} {place}", "{a} can be seen {place}")  # fmt: skip
-PAIRS = ("{a} and {b} {place}", "{a} next to {b} {place}", "{a} {place} beside {b}",
-         "there {is_} {a} {place} with {b}", "{b} and {a} {place}",
-         "{a} with {b} {place}", "{b} near {a} {place}")  # fmt: skip
 
 
 def fine_scene(rng: np.random.Generator, subjects: Sequence[str] = ()) -> Scene:
@@ -98,7 +92,7 @@ def _group(rng: np.random.Generator, name: str, most: int) -> Group:
     category = COLOURED[name]
     own = [c for c in category.colours if rng.random() < OWN_COLOUR]
     colour = pick(rng, own or list(RGB))
-    texture = pick(rng, list(PATTERNS)) if rng.random() < PATTERNED else "plain"
+    texture = pick(rng, list(EXACT_PATTERNS)) if rng.random() < PATTERNED else "plain"
     number = min(most, 1 + int(rng.choice(len(COUNTS), p=COUNTS)))
     second = pick(rng, _far(colour)) if name == "person" else ""
     return Group(category, colour, texture, number, second=second)
@@ -151,7 +145,7 @@ def _moved(rng: np.random.Generator, scene: Scene) -> Scene:
 def _patterned(rng: np.random.Generator, scene: Scene) -> Scene:
     at = int(rng.integers(len(scene.groups)))
     group = scene.groups[at]
-    texture = pick(rng, list(PATTERNS)) if group.texture == "plain" else "plain"
+    texture = pick(rng, list(EXACT_PATTERNS)) if group.texture == "plain" else "plain"
     return _with(scene, at, replace(group, texture=texture))
 
 
@@ -170,7 +164,7 @@ def _far(colour: str) -> list[str]:
 
 
 def finer(
-    rng: np.random.Generator, scene: Scene, taken: AbstractSet[str] = frozenset()
+    rng: np.random.Generator, scene: Scene, taken: AbstractSet[str]
 ) -> tuple[str, ...]:
     """Return five captions that tell a scene from its near copies."""
     # The writers of one picture agree on its nouns.
@@ -192,26 +186,28 @@ def _caption(rng: np.random.Generator, scene: Scene, nouns: list[str]) -> str:
     things = [_thing(rng, scene.groups[i], nouns[i]) for i in order]
     place = pick(rng, EXACT_PLACES[scene.place]) if rng.random() < PLACE else ""
     a, b = things[0], things[-1]
-    text = pick(rng, ALONE if len(things) == 1 else PAIRS)
+    text = pick(rng, EXACT_ALONE if len(things) == 1 else EXACT_PAIRS)
     said = text.format(a=a, b=b, place=place, is_="is" if a[0] == "a" else "are")
     return " ".join(said.split()).removesuffix(" seen").removesuffix(" can be")
 
 
 def _thing(rng: np.random.Generator, group: Group, noun: str) -> str:
     """Return for instance ``"two spotted red buses"``."""
-    colour = [group.colour] if rng.random() < COLOUR else []
-    before, after = "", ""
+    words = [group.colour] if rng.random() < COLOUR else []
+    after = ""
     if group.texture != "plain" and rng.random() < PATTERN:
-        before, after = PATTERNS[group.texture]
-        before, after = (before, "") if rng.random() < 0.7 else ("", after)  # noqa: PLR2004
+        before, after = EXACT_PATTERNS[group.texture]
+        if rng.random() < 0.7:  # noqa: PLR2004
+            words, after = [before, *words], ""
     if group.category.name == "person":
-        return _dressed(
-            rng, group, noun, [*([before] if before else []), *colour], after
-        )
-    words = [*([before] if before else []), *colour]
-    thing = " ".join([*words, noun if group.number == 1 else plural(noun)])
-    counted = article(thing) if group.number == 1 else f"{_many(rng, group)} {thing}"
-    return f"{counted} {after}".strip()
+        return _dressed(rng, group, noun, words, after)
+    return f"{_counted(rng, group, ' '.join([*words, noun]))} {after}".strip()
+
+
+def _counted(rng: np.random.Generator, group: Group, noun: str) -> str:
+    if group.number == 1:
+        return article(noun)
+    return f"{pick(rng, EXACT_NUMBERS[group.number])} {plural(noun)}"
 
 
 def _dressed(
@@ -219,7 +215,7 @@ def _dressed(
 ) -> str:
     """Return for instance ``"a man in a striped red shirt and blue trousers"``."""
     one = group.number == 1
-    who = article(noun) if one else f"{_many(rng, group)} {plural(noun)}"
+    who = _counted(rng, group, noun)
     wear = []
     if shirt or after:
         top = " ".join([*shirt, "shirt"])
@@ -227,10 +223,6 @@ def _dressed(
     if rng.random() < SECOND:
         wear.append(f"{group.second} {pick(rng, ('trousers', 'pants'))}")
     return f"{who} in {' and '.join(wear)}" if wear else who
-
-
-def _many(rng: np.random.Generator, group: Group) -> str:
-    return pick(rng, EXACT_NUMBERS[group.number])
 
 
 QUERIES = 120  # of COCO-FG; those of Flickr30K-FG are Flickr30K's test images
@@ -357,14 +349,13 @@ def _reordered(rng: np.random.Generator, fine: Fine) -> Fine:
 
 def write_fine_grained(out: Path, plan: Enlarged) -> list[Path]:
     """Write the publisher's four files: captions and pools, no images."""
-    paths = []
+    captions, pools = [], []
     for name, fine in (("MSCOCO", plan.coco), ("Flickr30K", plan.flickr)):
-        paths.append(out / f"{name}_FG_ann.json")
-        write_bytes(paths[-1], json.dumps(fine.captions).encode())
-    for name, fine in (("MSCOCO", plan.coco), ("Flickr30K", plan.flickr)):
-        paths.append(out / f"{name}_FG_img_filenames.npy")
-        write_array(paths[-1], np.array(fine.pool))
-    return paths
+        captions.append(out / f"{name}_FG_ann.json")
+        write_bytes(captions[-1], json.dumps(fine.captions).encode())
+        pools.append(out / f"{name}_FG_img_filenames.npy")
+        write_array(pools[-1], np.array(fine.pool))
+    return [*captions, *pools]
 
 
 def write_karpathy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -10,12 +9,13 @@ import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mmclust.core.io import write_bytes, writing
+from mmclust.core.io import write_csv, writing
 from mmclust.core.seeds import generator
 from mmclust.sample.captions import pick
 from mmclust.sample.coco import write_archive
 from mmclust.sample.draw import Picture
 from mmclust.sample.fine_grained import facts, fine_scene
+from mmclust.sample.world import PHRASES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,11 +35,6 @@ PEOPLE = 0.92  # how many pictures show people
 GROUPS = (0.2, 0.2, 0.6)  # people alone, two groups of them, people and things
 ELSEWHERE = 0.6  # how often people are not where they usually are
 PLACES = ("street", "field", "beach", "snow", "water", "savanna", "room")
-THINGS = (
-    "dog", "dog", "horse", "car", "motorcycle", "bus", "truck", "boat", "bench",
-    "backpack", "umbrella", "suitcase", "handbag", "frisbee", "kite", "surfboard",
-    "snowboard", "chair", "couch", "cow", "sheep", "bird", "cat", "book",
-)  # fmt: skip
 
 
 def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
@@ -63,9 +58,9 @@ def plan_flickr(seed: int, splits: dict[str, int]) -> list[Picture]:
 def _scene(rng: np.random.Generator) -> Scene:
     kind = rng.choice(len(GROUPS), p=GROUPS)
     who = ["person", "person"][: 1 + int(kind == 1)]
-    things = [pick(rng, THINGS)] if kind > 1 else []
+    things = [pick(rng, PHRASES["street_things"])] if kind > 1 else []
     if rng.random() > PEOPLE:
-        who, things = [], [pick(rng, THINGS)]
+        who, things = [], [pick(rng, PHRASES["street_things"])]
     scene = fine_scene(rng, [*who, *things])
     if who and rng.random() < ELSEWHERE:
         scene = replace(scene, place=pick(rng, PLACES))
@@ -74,17 +69,14 @@ def _scene(rng: np.random.Generator) -> Scene:
 
 def write_hub(out: Path, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the hub's layout."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["raw", "sentids", "split", "filename", "img_id"])
+    rows = []
     first = 0
     for number, picture in enumerate(drawn):
-        sentids = list(range(first, first + len(picture.captions)))
+        sentids = list(range(first, first := first + len(picture.captions)))
         raw, name = json.dumps(picture.captions), f"{picture.image_id}.jpg"
-        rows.writerow([raw, json.dumps(sentids), picture.split, name, number])
-        first += len(picture.captions)
+        rows.append((raw, json.dumps(sentids), picture.split, name, number))
     table = out / "flickr_annotations_30k.csv"
-    write_bytes(table, text.getvalue().encode())
+    write_csv(table, [("raw", "sentids", "split", "filename", "img_id"), *rows])
     return [write_archive(out / f"{FOLDER}.zip", _images(drawn), stored=True), table]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import file_digest, write_bytes
 from mmclust.core.progress import track
-from mmclust.sample import coco, fine_grained, flickr, pascal
+from mmclust.sample import coco, fine_grained, flickr
 from mmclust.sample.draw import draw_all
 from mmclust.sample.norms import write_norms, write_nouns
 from mmclust.sample.world import MIN_IMAGES
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The sources of the world, in the registry's order.
 ALL = (
-    "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", pascal.SOURCE,
+    "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
     flickr.HUB, flickr.PUBLISHER, "fine_grained", "wordnet", "norms",
 )  # fmt: skip
 SHOWN_BY = {
@@ -38,14 +38,14 @@ def make_sample(
 ) -> int:
     """Write the built-in mirror: the sources' files, and their registry."""
     part = 1.0 if n_images is None else min(1.0, n_images / len(coco.plan(seed)))
-    pages = pascal.plan_pascal(seed, _some(pascal.EACH, part))
+    pages = coco.plan_pascal(seed, _some(coco.EACH, part))
     splits = {split: _some(n, part) for split, n in flickr.SPLITS.items()}
     streets = flickr.plan_flickr(seed, splits)
     tests = [picture for picture in streets if picture.split == "test"]
     fine = fine_grained.plan_enlarged(seed, tests, _some(fine_grained.QUERIES, part))
     plans = {
         "coco2017": coco.plan(seed, n_images),
-        pascal.SOURCE: pages,
+        "pascal_sentences": pages,
         flickr.HUB: streets,
         "coco2014": fine.val,
         "coco2017_unlabeled": fine.unlabeled,
@@ -66,7 +66,9 @@ def make_sample(
         "karpathy_splits": lambda to: fine_grained.write_karpathy(
             to, of["coco2014"], of[flickr.HUB], fine.n_queries
         ),
-        pascal.SOURCE: lambda to: pascal.write_pascal(to, seed, of[pascal.SOURCE]),
+        "pascal_sentences": lambda to: coco.write_pascal(
+            to, seed, of["pascal_sentences"]
+        ),
         flickr.HUB: lambda to: flickr.write_hub(to, of[flickr.HUB]),
         flickr.PUBLISHER: lambda to: flickr.write_publisher(to, of[flickr.HUB]),
         "fine_grained": lambda to: fine_grained.write_fine_grained(to, fine),

@@ -18,7 +18,7 @@ def tables(name: str) -> dict[str, list[str]]:
     text = (Path(__file__).parent / "data" / name).read_text(encoding="utf-8")
     _, *parts = re.split(r"^\[(\w+)\]$", re.sub(r"\n +", " ", text), flags=re.MULTILINE)
     return {
-        title: [row for row in rows.splitlines() if row]
+        title: [row for row in rows.splitlines() if row and row[0] != "#"]
         for title, rows in zip(parts[::2], parts[1::2], strict=True)
     }
 
@@ -101,8 +101,14 @@ PHRASES = lists(_WORDS["phrases"])
 PLURALS = named(_WORDS["plurals"])
 EXACT_NOUNS = lists(_WORDS["exact_nouns"])
 EXACT_PLACES = lists(_WORDS["exact_places"])
-NUMBERS = {2: ("two", "a pair of", "a couple of"), 3: ("three", "several", "some"),
-           4: ("four", "several", "a few")}  # fmt: skip
+EXACT_PATTERNS = lists(_WORDS["exact_patterns"])
+EXACT_ALONE, EXACT_PAIRS = _WORDS["exact_alone"], _WORDS["exact_pairs"]
+TEMPLATES = _WORDS["templates"]
+NUMBERS, EXACT_NUMBERS = (
+    {int(number): words for number, words in lists(_WORDS[name]).items()}
+    for name in ("numbers", "exact_numbers")
+)
+VOC = named(_WORLD["voc"])  # the classes of PASCAL VOC, and what COCO calls them
 
 
 def plural(noun: str) -> str:
