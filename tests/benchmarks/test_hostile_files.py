@@ -14,7 +14,8 @@ import pytest
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._imagenet import _synsets
-from mmclust.benchmarks._pixel_arrays import _label_list, read_batch
+from mmclust.benchmarks._pixel_arrays import read_batch
+from mmclust.benchmarks.cifar import label_list
 from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
@@ -314,7 +315,7 @@ def test_labels_that_nest_without_end_are_refused(tmp_path):
     nested: list = []
     nested.append(nested)
     with pytest.raises(MmclustError, match=r"whole numbers[\s\S]*list"):
-        _label_list({"labels": [nested]}, "labels", 1, "x")
+        label_list({"labels": [nested]}, "labels", 1, "x")
 
 
 def mat_file(version, rest):
