@@ -94,7 +94,7 @@ class Cifar:
         stated, fine = labels.T
         check_range(fine, len(self.COARSE), f"{where}, fine_labels")
         check_range(stated, len(self.CLASSES), f"{where}, coarse_labels")
-        table = np.array(self.COARSE)[fine]
+        table: Array = np.array(self.COARSE)[fine]
         wrong = np.flatnonzero(table != stated)
         if len(wrong):
             first = wrong[0]
