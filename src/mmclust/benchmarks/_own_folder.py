@@ -74,28 +74,32 @@ def find_files(raw: Path) -> Files:
     if images.is_symlink() and images.is_dir():
         del found[IMAGES]
         found |= {f"{IMAGES}/{name}": kind for name, kind in _walk(images)}
-    pictures = [n for n, kind in found.items() if kind != "folder" and _taken(n)]
-    top = _pictures_folder(raw, pictures)
-    below = {
-        n.removeprefix(top): kind for n, kind in found.items() if n.startswith(top)
-    }
-    kept = sorted(n for n, kind in below.items() if kind != "folder" and _taken(n))
-    taken = {f"{top}{name}" for name in kept}
-    others = sorted(n for n, k in found.items() if k == "file" and n not in taken)
-    _refuse_none(raw / top, kept, others)
-    splits = _splits(kept)
-    depth = 2 if splits else 1
+    named = sorted(
+        name
+        for name, kind in found.items()
+        if kind != "folder" and is_image(name) and not not_decoded_here(name)
+    )
+    top = _pictures_folder(raw, named)
+    taken = {name for name in named if name.startswith(top)}
+    pictures = [name.removeprefix(top) for name in named if name in taken]
+    rest = sorted(found.keys() - taken)
+    others = [name for name in rest if found[name] == "file"]
+    _refuse_none(raw / top, pictures, others)
+    splits = _splits(pictures)
+    depth = top.count("/") + (2 if splits else 1)
     return Files(
         raw,
         raw / top,
-        tuple(kept),
+        tuple(pictures),
         tuple(name for name in others if name != "source.json"),
-        tuple(sorted(n for n, k in found.items() if k == "special" and n not in taken)),
+        tuple(name for name in rest if found[name] == "special"),
         splits,
         tuple(
-            sorted(
-                n for n, k in below.items() if k == "folder" and n.count("/") < depth
-            )
+            name.removeprefix(top)
+            for name in rest
+            if found[name] == "folder"
+            and name.startswith(top)
+            and name.count("/") < depth
         ),
     )
 
@@ -122,11 +126,6 @@ def _walk(raw: Path) -> Iterator[tuple[str, str]]:
                 yield name, "folder"
             else:
                 yield name, "file" if entry.is_file() else "special"
-
-
-def _taken(name: str) -> bool:
-    """Return whether a file is taken for a picture; a hidden name never gets here."""
-    return is_image(name) and not not_decoded_here(name)
 
 
 def _pictures_folder(raw: Path, pictures: Iterable[str]) -> str:
