@@ -15,12 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here, row_at
-from mmclust.benchmarks._own_captions import (
-    read_metadata,
-    read_sidecars,
-    usable_ids,
-    usable_splits,
-)
+from mmclust.benchmarks._own_captions import read_metadata
 from mmclust.benchmarks._own_folder import (
     class_folders,
     find_files,
@@ -93,16 +88,15 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         strict=params.strays == "fail",
     )
     labels = _labels(files, metadata, params)
-    ids = usable_ids(metadata, files.pictures) or identities(files)
+    ids = metadata.ids or identities(files)
     splits = _splits(files, metadata, params.splits)
-    captions, used = read_sidecars(files, metadata.captions)
     rows = [
         row_at(
             ids[name],
             Place(files.root, name) if images else None,
             name,
             splits.get(name, "train"),
-            captions.get(name, ()),
+            metadata.captions.get(name, ()),
             (pictures[name].width, pictures[name].height) if images else (None, None),
         )
         for name in files.pictures
@@ -117,7 +111,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
         {"files": digest_of(sources)},  # one, as there may be many files
-        _notes(files, metadata, captions, used, labels, params, strays),
+        _notes(files, metadata, labels, params, strays),
         fit=("train",) if "train" in there else tuple(there),
         evaluate=(reported,),
     )
@@ -182,14 +176,12 @@ def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
         return {}
     if files.splits:
         return {n: files.splits[n.partition("/")[0]] for n in files.pictures}
-    return usable_splits(metadata, files.pictures)
+    return metadata.splits
 
 
 def _notes(
     files: Files,
     metadata: Metadata,
-    captions: Mapping[str, tuple[str, ...]],
-    used: set[str],
     labels: Mapping[str, str],
     params: Params,
     strays: Mapping[str, list[str]],
@@ -197,7 +189,7 @@ def _notes(
     """Say where captions and labels are from, and what was left out."""
     top = files.root.relative_to(files.raw)
     gone = {(top / name).as_posix() for names in strays.values() for name in names}
-    read, classes = {*used, *metadata.tables, *gone}, set(labels.values())
+    read, classes = {*metadata.sidecars, *metadata.tables, *gone}, set(labels.values())
     out = [name for name in files.others if name not in read]
     endings: dict[str, list[str]] = {}
     for name in out:
@@ -206,7 +198,7 @@ def _notes(
         written(ending): {"files": len(names), "first": some(names, 3)}
         for ending, names in sorted(endings.items())
     }
-    bare = len(files.pictures) - len(captions)
+    bare = len(files.pictures) - len(metadata.captions)
     one = "".join(classes) if len(classes) == 1 else ""
     told = [
         *(told_of_folders(files) if params.splits == "auto" else []),
@@ -217,14 +209,14 @@ def _notes(
             for why, names in strays.items()
         ),
         *_told_of_tables(files, metadata, params, labelled=bool(labels)),
-        *([f"images without caption: {bare:,}"] if captions and bare else []),
+        *([f"images without caption: {bare:,}"] if metadata.captions and bare else []),
         *_told_of_files(files, endings),
     ]
     return {
         "labels": params.labels,
         "splits": params.splits,
         "metadata": metadata.tables,
-        "caption_files": len(used),
+        "caption_files": len(metadata.sidecars),
         "images_without_caption": bare,
         "left_out": left_out,
         "special_files": [written(name) for name in files.special],
@@ -253,9 +245,8 @@ def _told_of_tables(
     files: Files, metadata: Metadata, params: Params, *, labelled: bool
 ) -> list[str]:
     """Say what of each table was used, and loudly if nothing."""
-    ids = bool(usable_ids(metadata, files.pictures))
-    splits = params.splits == "auto" and not files.splits
-    splits = splits and bool(usable_splits(metadata, files.pictures))
+    ids = bool(metadata.ids)
+    splits = params.splits == "auto" and bool(metadata.splits) and not files.splits
     told = []
     for name, table in metadata.tables.items():
         if not table["rows"]:
