@@ -48,40 +48,39 @@ if TYPE_CHECKING:
 _PILLOW = """
     apng bmp dds dib gif ico jfif jpe jpeg jpg mpo pbm pcx pgm png pnm ppm psd qoi sgi
     tga tif tiff"""
+# What Pillow must have been built with, for some endings.
 _NEEDS = {"avif": "avif avifs", "jpg_2000": "j2c j2k jp2 jpc jpf jpx", "webp": "webp"}
+# Pictures that it does not decode.
 _OTHERS = """
     arw cr2 cr3 dng emf eps exr hdr heic heics heif hif jxl nef orf raf raw rw2 svg svgz
     wmf xcf"""
 
 
-def _endings(names: str) -> frozenset[str]:
-    return frozenset(f".{name}" for name in names.split())
-
-
-SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
-"""Endings of files that are taken for images, in lower case: what Pillow decodes."""
-NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
-"""What Pillow must have been built with, for some of them."""
-UNDECODED = _endings(_OTHERS)  # endings of pictures that Pillow does not decode
+_NEEDED = {ending: need for need, names in _NEEDS.items() for ending in names.split()}
+_IMAGES = {*_PILLOW.split(), *_NEEDED}
 
 
 def is_image(name: str) -> bool:
     """Return whether a file is taken for an image by its name."""
-    return not name.startswith(".") and splitext(name)[1].lower() in SUFFIXES
+    return not name.startswith(".") and _ending(name) in _IMAGES
 
 
 def not_decoded_here(name: str) -> bool:
     """Return whether a name is that of a picture which Pillow here cannot decode."""
-    suffix = splitext(name)[1].lower()
-    needed = next((n for n, suffixes in NEEDS.items() if suffix in suffixes), "")
-    return suffix in UNDECODED or not _pillow_has(needed)
+    ending = _ending(name)
+    lacking = ending in _NEEDED and not _pillow_has(_NEEDED[ending])
+    return lacking or ending in _OTHERS.split()
+
+
+def _ending(name: str) -> str:
+    return splitext(name)[1].lower().removeprefix(".")
 
 
 @lru_cache
 def _pillow_has(feature: str) -> bool:
     from PIL import features
 
-    return not feature or bool(features.check(feature))
+    return bool(features.check(feature))
 
 
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
@@ -246,18 +245,18 @@ def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
     """List ``folder/<class>/*``; other files than images are passed over."""
     listing: Listing = {}
     empty: list[str] = []
-    there = sorted(path.name for path in folder.iterdir()) if classes is None else []
-    for name in there if classes is None else classes:
+    if classes is None:
+        classes = sorted(path.name for path in folder.iterdir())
+    for name in classes:
         if not (folder / name).is_dir():
             continue
-        places = listing.setdefault(name, {})
+        listing[name] = {}
         with os.scandir(folder / name) as entries:
-            for entry in entries:
-                if not is_image(entry.name) or not entry.is_file():
-                    continue
-                places[entry.name] = Place(folder, f"{name}/{entry.name}")
-                if entry.stat().st_size == 0:
-                    empty.append(f"{name}/{entry.name}")
+            images = [e for e in entries if is_image(e.name) and e.is_file()]
+        for entry in images:
+            listing[name][entry.name] = Place(folder, f"{name}/{entry.name}")
+            if entry.stat().st_size == 0:
+                empty.append(f"{name}/{entry.name}")
     refuse_empty(folder, empty)
     return listing
 
@@ -279,11 +278,7 @@ def in_tar(
     archive: Path, prefix: str, classes: Collection[str] | None = None
 ) -> Listing:
     """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
-
-    def wanted(name: str) -> bool:
-        return _fits(name, [prefix], classes)
-
-    places = locate_members(archive, wanted)
+    places = locate_members(archive, lambda name: _fits(name, [prefix], classes))
     refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
     return _by_class(places)
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from posixpath import splitext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here
 from mmclust.core.archives import check_folder
@@ -21,7 +21,7 @@ from mmclust.core.progress import track
 from mmclust.core.text import look_alikes, same_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 IMAGES = "images"  # the folder of pictures, where there is one of this name
@@ -57,12 +57,10 @@ class Files:
     """Of the first level below ``root``, and where these are splits of the second."""
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """What reading a picture tells."""
 
-    width: int
-    height: int
+    size: tuple[int, int]
     sha256: str
 
 
@@ -212,9 +210,8 @@ def identities(files: Files) -> dict[str, str]:
     return ids
 
 
-def without(files: Files, *groups: Iterable[str]) -> Files:
+def without(files: Files, gone: Collection[str]) -> Files:
     """Return the files with some pictures among the others."""
-    gone = {name for names in groups for name in names}
     kept = tuple(name for name in files.pictures if name not in gone)
     _refuse_none(files.root, list(kept), sorted(gone))
     top = files.root.relative_to(files.raw)
@@ -277,7 +274,7 @@ def read_pictures(
         path = files.root / name
         try:
             data = _bytes(path)
-            width, height = size_of(data, str(path))
+            size = size_of(data, str(path))
         except OSError as error:
             bad.append(f"{name} ({error.strerror})")
         except MemoryError:
@@ -285,7 +282,7 @@ def read_pictures(
         except MmclustError as error:
             bad.append(f"{name} ({error.parts['found']})")
         else:
-            read[name] = Picture(width, height, hashlib.sha256(data).hexdigest())
+            read[name] = Picture(size, hashlib.sha256(data).hexdigest())
     if bad and strays == "fail":
         raise MmclustError(
             "Files with the ending of an image cannot be read as one",

@@ -89,7 +89,11 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     )
     labels = _labels(files, metadata, params)
     ids = metadata.ids or identities(files)
-    splits = _splits(files, metadata, params.splits)
+    splits = metadata.splits
+    if files.splits:
+        splits = {n: files.splits[n.partition("/")[0]] for n in files.pictures}
+    if params.splits == "none":
+        splits = {}
     rows = [
         row_at(
             ids[name],
@@ -97,7 +101,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             name,
             splits.get(name, "train"),
             metadata.captions.get(name, ()),
-            (pictures[name].width, pictures[name].height) if images else (None, None),
+            pictures[name].size if images else (None, None),
         )
         for name in files.pictures
     ]
@@ -143,7 +147,7 @@ def _usable(
         if not found:
             folder_labels(files)  # refuses it
         strays["pictures in no class folder"] = loose
-        files = without(files, *strays.values())
+        files = without(files, loose)
     pictures, bad = read_pictures(files, params.strays) if images else ({}, [])
     if bad:
         strays["files that cannot be read as a picture"] = bad
@@ -158,9 +162,9 @@ def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
     if params.labels == "folders":
         return folder_labels(files, strict=params.strays == "fail")
     bare = [name for name in files.pictures if name not in metadata.labels]
-    if metadata.labels and bare and params.strays == "leave_out":
-        return {}
     if metadata.labels and bare:
+        if params.strays == "leave_out":
+            return {}
         raise MmclustError(
             "Some pictures have no label",
             where=files.root,
@@ -169,14 +173,6 @@ def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
             do="complete the column label, or set benchmarks.folder.labels to none",
         )
     return metadata.labels
-
-
-def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
-    if kind == "none":
-        return {}
-    if files.splits:
-        return {n: files.splits[n.partition("/")[0]] for n in files.pictures}
-    return metadata.splits
 
 
 def _notes(
@@ -234,9 +230,9 @@ def _told_of_classes(
         n, of = f"{len(known):,}", f"{len(files.pictures):,}"
         return [f"classes are known of {n} of {of} pictures, and NOT used"]
     found, loose, _ = class_folders(files)
-    if loose or len(set(found.values())) < 2:  # noqa: PLR2004
-        return []
     names = sorted(set(found.values()))
+    if loose or len(names) < 2:  # noqa: PLR2004
+        return []
     what = f"its {len(names)} folders ({some(names, 3)}) may be classes"
     return [f"{what}: labels=folders takes them for such"]
 
@@ -295,8 +291,6 @@ def _told_of_files(files: Files, endings: Mapping[str, list[str]]) -> list[str]:
         hint = TABLES_HINT if TABLES & kind.keys() else ""
         told.append(f"{what}, NOT used: {counts} ({first}){hint}")
     if files.special:
-        told.append(
-            "links to folders, fifos and the like, NOT used: "
-            f"{some(map(written, files.special), 3)}"
-        )
+        first = some(map(written, files.special), 3)
+        told.append(f"links to folders, fifos and the like, NOT used: {first}")
     return told
