@@ -40,9 +40,8 @@ from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from types import ModuleType
-    from typing import Any
 
     from mmclust.core.types import Built
 
@@ -65,12 +64,10 @@ def build_benchmark(
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
     taken = taken_from(plugin, params, raw)
     sample = "sample" in taken.values()
-    wanted, why = _published(plugin, params, split, raw, built, sample=sample)
-    expected: dict[str, Any] = {"matches": None, "why": why}
-    if wanted is not None:
-        allow = own.allow_different or allow_different
-        sources = getattr(plugin, "SOURCES", ())
-        expected = _compared(name, raw, built, wanted, sources, allow=allow)
+    allow = own.allow_different or allow_different
+    expected = _compared(
+        name, plugin, params, split, raw, built, sample=sample, allow=allow
+    )
     if own.imbalance is not None:
         built = thin(built, own.imbalance)
         why = f"classes were thinned to a ratio of {own.imbalance.ratio:g}"
@@ -262,13 +259,27 @@ def _opened(
 
 def _compared(
     name: str,
+    plugin: ModuleType,
+    params: Any,
+    split: str,
     raw: Path,
     built: Built,
-    wanted: Mapping[str, int],
-    sources: Sequence[str],
     *,
+    sample: bool,
     allow: bool,
 ) -> dict[str, Any]:
+    """Hold a build to the published counts, or say why there are none."""
+    why, wanted = "", None
+    if not hasattr(plugin, "expected"):
+        why = "the benchmark has no published counts"
+    elif sample:
+        why = "the source is the built-in sample"
+    elif (wanted := plugin.expected(params, split)) is None:
+        why = "split or options are not the protocol's"
+    elif hasattr(plugin, "incomparable"):
+        why = plugin.incomparable(raw, built)
+    if wanted is None or why:
+        return {"matches": None, "why": why}
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
     different = {
         key: {"expected": wanted.get(key, 0), "found": found.get(key, 0)}
@@ -284,7 +295,7 @@ def _compared(
             do="fetch the source again, or record the difference: --allow-different, "
             f"or benchmarks.{name}.{ALLOW}: true in params.yaml",
         )
-    verified = verified_by(raw, sources)
+    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
     return {
         "matches": not different,
         "images": sum(wanted.values()),
@@ -299,34 +310,13 @@ def per_class(built: Built) -> Counter[str]:
     return Counter([*built.labels.values(), *built.hidden.values()])
 
 
-def told(different: Mapping[str, Mapping[str, int]], limit: int = SHOWN) -> str:
+def told(different: Mapping[str, Mapping[str, int]]) -> str:
     """Return differences in words, for instance ``kite 124 (not 125)``."""
     each = (
         f"{key or 'images'} {count['found']:,} (not {count['expected']:,})"
         for key, count in different.items()
     )
-    return some(each, limit)
-
-
-def _published(
-    plugin: ModuleType,
-    params: Any,
-    split: str,
-    raw: Path,
-    built: Built,
-    *,
-    sample: bool,
-) -> tuple[dict[str, int] | None, str]:
-    """Return the counts to hold the build to, or why there are none."""
-    if not hasattr(plugin, "expected"):
-        return None, "the benchmark has no published counts"
-    if sample:
-        return None, "the source is the built-in sample"
-    counts: dict[str, int] | None = plugin.expected(params, split)
-    if counts is None:
-        return None, "split or options are not the protocol's"
-    reason = plugin.incomparable(raw, built) if hasattr(plugin, "incomparable") else ""
-    return (None, reason) if reason else (counts, "")
+    return some(each, SHOWN)
 
 
 def _sums(counts: Mapping[str, int]) -> str:

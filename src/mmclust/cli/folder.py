@@ -21,7 +21,6 @@ ENCODER = "encoder."
 """Before options of the pictures' encoder, among those of the method."""
 AUTO = 4
 """Pictures of which a number of clusters can be found: half of them, at least 2."""
-TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
 
 
 Captions = Annotated[
@@ -285,6 +284,8 @@ def _table(given: str | None, words: tuple[str, ...] = ()) -> str | None:
 
 
 def _tell_built(summary: dict[str, Any], pictures: Path) -> None:
+    from mmclust.benchmarks.folder import TABLES
+
     classes, n_captions = summary["n_classes"], summary["captions"]
     parts = [counted(summary["images"], "picture")]
     parts += [f"{classes} classes (for the scores)"] if classes > 1 else []
