@@ -8,6 +8,7 @@ import os
 import pickle
 import tarfile
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -64,48 +65,21 @@ def records(seed, n=N):
     return np.stack(planes), rgb
 
 
+class Python2Pickler(pickle._Pickler):
+    """Writes text as Python 2 did: strings of bytes."""
+
+    def save_text(self, text):
+        data = text.encode("latin1") if isinstance(text, str) else text
+        self.write(b"T" + len(data).to_bytes(4, "little") + data)
+
+    dispatch: ClassVar = pickle._Pickler.dispatch | {str: save_text, bytes: save_text}
+
+
 def python2_batch(values):
     """Pickle a batch as Python 2 and old numpy wrote it: protocol 2, byte strings."""
     out = io.BytesIO()
-
-    def text(data):
-        out.write(b"T" + len(data).to_bytes(4, "little") + data)
-
-    def integer(value):
-        out.write(b"J" + value.to_bytes(4, "little", signed=True))
-
-    def array(value):
-        out.write(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n")
-        out.write(b"(K\0tU\x01b\x87R(")
-        integer(1)
-        for size in value.shape:
-            integer(size)
-        out.write(b"\x86cnumpy\ndtype\n")
-        text(b"u1")
-        out.write(b"K\0K\1\x87R(")
-        integer(3)
-        text(b"|")
-        out.write(b"NNN")
-        integer(-1)
-        integer(-1)
-        out.write(b"K\0tb\x89")
-        text(value.tobytes())
-        out.write(b"tb")
-
-    out.write(b"\x80\2}(")
-    for key, value in values.items():
-        text(key.encode())
-        if isinstance(value, np.ndarray):
-            array(value)
-        elif isinstance(value, str):
-            text(value.encode())
-        else:
-            out.write(b"](")
-            for item in value:
-                integer(item) if isinstance(item, int) else text(item.encode())
-            out.write(b"e")
-    out.write(b"u.")
-    return out.getvalue()
+    Python2Pickler(out, 2).dump(values)
+    return out.getvalue().replace(b"numpy._core.", b"numpy.core.")
 
 
 def batch(version, pixels, labels):

@@ -68,7 +68,7 @@ INSTANCES = "annotations/instances_train2017.json"
         ("folder", "metadata.json", "NEST"),
     ],
 )
-def test_json_that_nests_is_refused(source, benchmark, file, text, depth):
+def test_json_that_nests_without_end_is_refused(source, benchmark, file, text, depth):
     """Deeper than Python follows, or just so deep that showing it would be."""
     text = text.replace("NEST", "[" * depth + "]" * depth)
     raw = source(**{file: text, "a.jpg": "x", "MSCOCO_FG_img_filenames.npy": "x"})

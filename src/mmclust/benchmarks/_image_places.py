@@ -111,7 +111,7 @@ def locate_files(
     for form in (str, same_form):
         # Names that look the same join, where they are not the same.
         wanted = {form(path): path for path in absent}
-        if form is same_form and not any(not path.isascii() for path in absent):
+        if form is same_form and all(path.isascii() for path in absent):
             break
         for found in _found(folders, wanted, stems, below, form):
             for path, (place, size) in found.items():
