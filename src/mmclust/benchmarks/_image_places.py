@@ -203,7 +203,7 @@ def _shortest(
     for name in sorted(names, key=lambda name: (name.count("/"), name)):
         if (path := form(_tail(name))) in absent:
             chosen.setdefault(path, name)
-    return chosen
+    return {path: chosen[path] for path in absent if path in chosen}
 
 
 _NOWHERE = {"container": None, "offset": None, "length": None}
