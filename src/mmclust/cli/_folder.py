@@ -74,6 +74,9 @@ class Asked:
     method: str
     options: Mapping[str, Any]
     vocabulary: Path | None
+    seed: int
+    device: str
+    workers: int
 
 
 def require_method(asked: Asked) -> None:
@@ -200,7 +203,7 @@ def better(image: Coder) -> list[str]:
     return told
 
 
-def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
+def build(name: str, asked: Asked) -> dict[str, Any]:
     """Build the benchmark, unless the folder is as it was; return its summary."""
     from mmclust.benchmarks._build import build_benchmark
     from mmclust.core.fingerprint import fingerprint
@@ -222,7 +225,7 @@ def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
     )
     if made.holds():
         return read_summary(out)
-    summary = build_benchmark(name, pictures, out, block, workers=workers)
+    summary = build_benchmark(name, pictures, out, block, workers=asked.workers)
     made.write()
     return summary
 
@@ -280,9 +283,7 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
 
 
-def encode(
-    name: str, image: Coder, text: Coder | None, run: Run
-) -> tuple[str, dict[str, Any]]:
+def encode(name: str, asked: Asked, text: Coder | None) -> tuple[str, dict[str, Any]]:
     """Encode the views, each kept by itself; return both together: name and options.
 
     Pictures without a caption get a text of zeros where others have one: they count by
@@ -294,14 +295,15 @@ def encode(
 
     manifest = read_manifest(Path("data/benchmarks") / name / "manifest.parquet")
     features = Path("data/features") / name
+    image = asked.image
     offered = image.instance.module
     if hasattr(offered, "fit") and "text" in offered.VIEWS:
-        _encode(image, "", features / image.name, manifest, run)
+        _encode(image, "", features / image.name, manifest, asked)
         return image.name, image.block
     coders = {"image": image} if text is None else {"image": image, "text": text}
     parts = {
         view: _encode(
-            coder, view, Path("data/parts") / f"{view}-{coder.name}", manifest, run
+            coder, view, Path("data/parts") / f"{view}-{coder.name}", manifest, asked
         )
         for view, coder in coders.items()
     }
@@ -330,16 +332,9 @@ def encode(
     return joined, block
 
 
-@dataclass(frozen=True)
-class Run:
-    """What holds for every part."""
-
-    seed: int
-    device: str
-    workers: int
-
-
-def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) -> Path:
+def _encode(
+    coder: Coder, view: str, out: Path, manifest: Manifest, asked: Asked
+) -> Path:
     """Encode one view, or all, unless that is done; return where it lies."""
     from mmclust.core.params import EncodeParams
     from mmclust.encode.engine import Options
@@ -351,9 +346,9 @@ def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) ->
         manifest.folder / "manifest.parquet",
         {coder.name: coder.block},
         {coder.name: out},
-        seed=run.seed,
+        seed=asked.seed,
         policy=EncodeParams(corrupt="skip", missing_captions="skip"),
-        options=Options(devices=(run.device,), workers=run.workers),
+        options=Options(devices=(asked.device,), workers=asked.workers),
     )
     work = replace(planned.works[0], only=(view,) if view else ())
     if view == "image":
@@ -369,9 +364,13 @@ def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) ->
 
 
 def params_for(
-    name: str, encoder: tuple[str, dict[str, Any]], asked: Asked, k: int | str | None,
-    seed: int, *, labelled: bool,
-) -> Params:  # fmt: skip
+    name: str,
+    encoder: tuple[str, dict[str, Any]],
+    asked: Asked,
+    k: int | str | None,
+    *,
+    labelled: bool,
+) -> Params:
     """Return the params of the rest, as a params.yaml would have them."""
     from mmclust.core import params as sections
 
@@ -381,7 +380,7 @@ def params_for(
     clusterers = tuple(dict.fromkeys((first, *(("random",) if labelled else ()))))
     own: dict[str, dict[str, Any] | None] = {method: dict(options)} if options else {}
     return sections.Params(
-        seed=seed,
+        seed=asked.seed,
         data=sections.DataParams(mirror="", sources=()),
         benchmarks={name: {"is": "folder"}},
         encoders={encoder[0]: encoder[1]},
@@ -405,13 +404,14 @@ def params_for(
     )
 
 
-def cluster(params: Params, *, device: str, workers: int) -> Record:
+def cluster(params: Params, asked: Asked) -> Record:
     """Name, cluster and score what was encoded; return the scores, if any."""
     from mmclust.clusterers._stage import cluster_benchmark
     from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
     from mmclust.heads._stage import head_of_benchmark
     from mmclust.scoring.stage import score_benchmark
 
+    device, workers = asked.device, asked.workers
     (name,), encoder = params.clustered, params.model.encoder
     shared = shares_space(params.instance("encoders", encoder))
     if shared and Path(params.nouns.vocabulary).is_file():

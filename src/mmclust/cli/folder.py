@@ -14,7 +14,7 @@ from mmclust.cli._show import clustering_table, tell_left_out
 from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
-    from mmclust.cli._folder import Asked, Coder, Run
+    from mmclust.cli._folder import Asked, Coder
 
 VOCABULARY = Path("data/vocabulary/WordNetNouns.csv")
 ENCODER = "encoder."
@@ -118,36 +118,39 @@ def folder(
         method=method,
         options=options,
         vocabulary=_words(vocabulary),
+        seed=seed,
+        device=device,
+        workers=workers,
     )
     _folder.require_method(asked)
     work = _made(out / "run")
     with contextlib.chdir(work):
-        found = _cluster(asked, _folder.Run(seed, device, workers), out)
+        found = _cluster(asked, out)
     for line in [] if encoder else _folder.better(asked.image):
         typer.echo(line, err=True)
     typer.echo(found)
 
 
-def _cluster(asked: Asked, run: Run, out: Path) -> str:
+def _cluster(asked: Asked, out: Path) -> str:
     """Build, encode, cluster and show; return what was found."""
     from mmclust.cli import _folder
     from mmclust.report.page import make_report
 
     name = _folder.named_after(asked.pictures)
-    summary = _folder.build(name, asked, workers=run.workers)
+    summary = _folder.build(name, asked)
     _tell_built(summary, asked.pictures)
     labelled = summary["n_classes"] > 1
     k = asked.k or (None if labelled else "auto")
     _require_enough(summary["images"], k)
     text = _folder.text_coder(asked.text, asked.image) if summary["captions"] else None
     _tell_coders(asked.image, text)
-    coded = _folder.encode(name, asked.image, text, run)
+    coded = _folder.encode(name, asked, text)
     tell_left_out(Path("data/features") / name / coded[0])
-    params = _folder.params_for(name, coded, asked, k, run.seed, labelled=labelled)
-    record = _folder.cluster(params, device=run.device, workers=run.workers)
+    params = _folder.params_for(name, coded, asked, k, labelled=labelled)
+    record = _folder.cluster(params, asked)
     clusters, page = out / "clusters.csv", out / "page/index.html"
     sizes, noise = _folder.write_clusters(asked, params, clusters)
-    make_report(Path(), params, page, workers=run.workers, kept=Path("data/maps"))
+    make_report(Path(), params, page, workers=asked.workers, kept=Path("data/maps"))
     if record:
         clustering_table(asked.pictures.name, record)
     shared = _folder.shares_space(params.instance("encoders", coded[0]))
