@@ -20,7 +20,7 @@ from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_captions import write_mscoco_fg
-from tests.benchmarks.toy_folder import build_folder, jsonl
+from tests.benchmarks.toy_folder import build_folder, jsonl, write_folder
 
 DEEP = "[" * 100_000 + "]" * 100_000
 HALF = "happy birthday \\ud83c"
@@ -39,11 +39,8 @@ def source(tmp_path):
     """Write the files of a source."""
 
     def write(**files):
-        raw = tmp_path / "source"
-        for name, text in files.items():
-            (raw / name).parent.mkdir(parents=True, exist_ok=True)
-            (raw / name).write_text(text)
-        return raw
+        texts = {name: text.encode() for name, text in files.items()}
+        return write_folder(tmp_path / "source", texts)
 
     return write
 

@@ -274,11 +274,9 @@ def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> 
     return _by_class(places)
 
 
-def in_tar(
-    archive: Path, prefix: str, classes: Collection[str] | None = None
-) -> Listing:
+def in_tar(archive: Path, prefix: str) -> Listing:
     """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
-    places = locate_members(archive, lambda name: _fits(name, [prefix], classes))
+    places = locate_members(archive, lambda name: _fits(name, [prefix], None))
     refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
     return _by_class(places)
 
