@@ -40,12 +40,11 @@ def read_layout(
     for layout in layouts:
         if (raw / layout.archive).is_file():
             return layout, _unpack(raw / layout.archive, layout), layout.archive
-    incomplete = [n for n in layouts if (raw / n.folder).is_dir()]
     found = contents([raw])
-    if incomplete:
-        folder, names = incomplete[0].folder, incomplete[0].names
-        absent = [name for name in names if not (raw / folder / name).is_file()]
-        found = f"{folder}/ without {some(absent)}"
+    if begun := [each for each in layouts if (raw / each.folder).is_dir()]:
+        top = begun[0].folder
+        absent = [n for n in begun[0].names if not (raw / top / n).is_file()]
+        found = f"{top}/ without {some(absent)}"
     raise MmclustError(
         f"The files of {layouts[0].folder} are missing",
         where=raw,
