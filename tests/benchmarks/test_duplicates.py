@@ -14,10 +14,8 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks._duplicates import (
     DISTANCE,
     Fingerprints,
-    equal_pairs,
     find_duplicates,
     fingerprints,
-    near_values,
     perceptual_hashes,
     small_picture,
 )
@@ -27,48 +25,15 @@ from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
 
-def as_set(pairs):
-    listed = [
-        pair for a, b in pairs for pair in zip(a.tolist(), b.tolist(), strict=True)
-    ]
-    assert len(listed) == len(set(listed))
-    assert all(a < b for a, b in listed)
-    return set(listed)
-
-
-@given(st.lists(st.integers(0, 5), max_size=30))
-def test_equal_pairs_are_all_pairs_of_equals(keys):
-    """Against two loops."""
-    n = len(keys)
-    expected = {(a, b) for a in range(n) for b in range(a + 1, n) if keys[a] == keys[b]}
-    assert as_set(equal_pairs(np.array(keys, np.int64))) == expected
-
-
-@given(st.data())
-def test_near_values_are_those_within_the_distance(data):
-    """Against two loops, on hashes a few bits apart; each pair once."""
-    n = data.draw(st.integers(2, 14))
-    base = data.draw(st.integers(0, 2**64 - 1))
-    flips = st.sets(st.integers(0, 63), max_size=4)
-    drawn = {base ^ sum(1 << bit for bit in data.draw(flips)) for _ in range(n)}
-    hashes = sorted(drawn)
-    n = len(hashes)
-    expected = {
-        (a, b)
-        for a in range(n)
-        for b in range(a + 1, n)
-        if (hashes[a] ^ hashes[b]).bit_count() <= DISTANCE
-    }
-    assert as_set(near_values(np.array(hashes, np.uint64))) == expected
-
-
 @given(st.data())
 def test_counts_and_lists_are_those_of_two_loops(data):
-    """Files, hashes, splits and classes at random: every number of the summary."""
-    n = data.draw(st.integers(1, 16))
-    kinds = [data.draw(st.integers(0, 5)) for _ in range(n)]
-    hash_of = [data.draw(st.sampled_from([0, 1, 7, 15, 255, 3])) for _ in range(6)]
-    readable = [data.draw(st.booleans()) for _ in range(6)]
+    """Files, hashes a few bits apart, splits, classes: every number of the summary."""
+    n = data.draw(st.integers(1, 20))
+    kinds = [data.draw(st.integers(0, 9)) for _ in range(n)]
+    base = data.draw(st.integers(0, 2**64 - 1))
+    flips = st.sets(st.integers(0, 63), max_size=4)
+    hash_of = [base ^ sum(1 << bit for bit in data.draw(flips)) for _ in range(10)]
+    readable = [data.draw(st.integers(0, 4)) > 0 for _ in range(10)]
     splits = np.array([data.draw(st.sampled_from(["train", "test"])) for _ in range(n)])
     ids = [f"i{row:02d}" for row in range(n)]
     drawn = {i: data.draw(st.sampled_from(["a", "b", ""])) for i in ids}

@@ -40,29 +40,78 @@ def test_pictures_alone_are_enough(pictures):
     assert len(list(read_images(manifest, [0, 1]))) == 2
 
 
-def test_an_images_folder_is_taken_where_there_is_one(pictures):
-    """What lies beside it is not."""
-    raw = pictures("images/x/a.jpg", "other/b.jpg")
-    assert list(build(raw)[1]) == ["x/a"]
+LABELS = {"labels": "folders"}
+SPLITS = "train/cat/a.jpg train/dog/b.jpg test/cat/a.jpg test/dog/x/c.jpg"
+TAKEN = "folders taken for splits, not for classes: test/ (test), train/ (train)"
+BESIDE = "folders NOT taken for splits: test/, train/; beside them lie "
+MAY_BE = "its 2 folders (c, d) may be classes: labels=folders takes them for such"
+ONE_CLASS = "all pictures are of ONE class, roses"
+OUTSIDE = "PICTURES outside images/, NOT used: 1 .jpg, 1 .png (masks/b.jpg, c.png)"
+UNDECODED = "PICTURES that Pillow cannot decode, NOT used: 2 .heic (b.heic, c.HEIC)"
+OTHERS = "other files, NOT used: 2 .pdf (d.pdf, e.PDF)"
+CAFES = f"{DECOMPOSED}/a.jpg {COMPOSED}/b.jpg x/{DECOMPOSED}.jpg"
 
 
-def test_two_files_of_one_name_keep_their_endings(pictures):
-    """Only those two; other ids stay as they are."""
-    raw = pictures("a.jpg", "a.png", "b.jpg")
-    assert list(build(raw)[1]) == ["a.jpg", "a.png", "b"]
+@pytest.mark.parametrize(
+    ("names", "block", "found"),
+    [
+        # Other folders than images/, where there is one, are passed over.
+        ("images/a.jpg masks/b.jpg c.png", {}, {"ids": ["a"], "told": [OUTSIDE]}),
+        # Two files of one name keep their endings; so does one whose id another has.
+        ("a.jpg a.png b.jpg", {}, {"ids": ["a.jpg", "a.png", "b"]}),
+        ("a.jpg a.png a.jpg.png", {}, {"ids": ["a.jpg", "a.jpg.png", "a.png"]}),
+        # Other files are counted by ending, pictures that cannot be decoded apart.
+        ("a.jpg b.heic c.HEIC d.pdf e.PDF", {}, {"told": [UNDECODED, OTHERS]}),
+        ("a.jpg README", {}, {"left_out": {"": {"files": 1, "first": "README"}}}),
+        # Folders are classes when asked for; by default it is told that they may be.
+        ("c/a.jpg d/x/b.jpg", {}, {"per_class": {}, "told": [MAY_BE]}),
+        ("c/a.jpg d/x/b.jpg", {"labels": "none"}, {"told": []}),
+        ("c/a.jpg d/x/b.jpg", LABELS, {"labels": {"c/a": "c", "d/x/b": "d"}}),
+        ("roses/a/1.jpg roses/b/2.jpg", LABELS, {"told": [ONE_CLASS]}),
+        # Ids and classes are in NFC, so that other systems' names join.
+        (CAFES, LABELS, {"per_class": {COMPOSED: 2, "x": 1}}),
+        (CAFES, LABELS, {"ids": [f"{COMPOSED}/a", f"{COMPOSED}/b", f"x/{COMPOSED}"]}),
+        # First folders named like splits are splits, and classes the folders below.
+        (SPLITS, LABELS, {"parts": {"test": 2, "train": 2}, "told": [TAKEN]}),
+        (SPLITS, LABELS, {"fit": ["train"], "evaluate": ["test"]}),
+        (SPLITS, LABELS, {"per_class": {"cat": 2, "dog": 2}}),
+        (SPLITS, LABELS | {"splits": "none"}, {"parts": {"train": 4}, "n_classes": 2}),
+        # A folder or picture beside them makes them folders, as the terminal says.
+        ("train/1.jpg test/2.jpg cats/x.jpg", LABELS, {"told": [BESIDE + "cats/"]}),
+        ("train/1.jpg test/2.jpg cats/x.jpg", LABELS, {"n_classes": 3}),
+        ("train/1.jpg test/2.jpg x.jpg", {}, {"parts": {"train": 3}}),
+        ("train/1.jpg test/2.jpg x.jpg", {}, {"told": [BESIDE + "x.jpg"]}),
+    ],
+)
+def test_what_is_taken_of_a_folder(pictures, names, block, found):
+    """Pictures, classes and splits, and what the terminal says of them."""
+    summary, captions, labels = build(pictures(*names.split()), block)
+    facts = {**summary, **summary["notes"], "parts": summary["splits"]}
+    facts |= {"ids": list(captions), "labels": labels}
+    assert {key: facts[key] for key in found} == found
 
 
-def test_other_files_are_listed(pictures):
-    """By ending; captions and metadata are not among them."""
-    raw = pictures("a.jpg", **{
-        "a.txt": b"one", "b.pdf": b"", "c.PDF": b"", "README": b"", "z.txt": b"",
-    })  # fmt: skip
-    left = build(raw)[0]["notes"]["left_out"]
-    assert left == {
-        "": {"files": 1, "first": "README"},
-        ".pdf": {"files": 2, "first": "b.pdf, c.PDF"},
-        ".txt": {"files": 1, "first": "z.txt"},
-    }
+@pytest.mark.parametrize(
+    ("folders", "splits", "evaluate"),
+    [
+        ("Training Validation Testing", {"train", "val", "test"}, "test"),
+        ("TRAIN_images dev", {"train", "val"}, "val"),
+        ("train2017 val2017", {"train", "val"}, "val"),
+        ("training_set eval", {"train", "test"}, "test"),
+        ("test", {"test"}, "test"),
+        ("train", {"train"}, "train"),
+        # An archive may have been unpacked into one folder, or two.
+        ("cifar/train cifar/test", {"train", "test"}, "test"),
+        ("Images/cifar/train Images/cifar/test", {"train", "test"}, "test"),
+    ],
+)
+def test_splits_have_many_names(pictures, folders, splits, evaluate):
+    """Any case, with what people put after them; the classes are below."""
+    raw = pictures(*(f"{name}/a/{n}.jpg" for n, name in enumerate(folders.split())))
+    summary, _, labels = build(raw, LABELS)
+    assert set(summary["splits"]) == splits
+    assert summary["evaluate"] == [evaluate]
+    assert set(labels.values()) == {"a"}
 
 
 def test_sidecar_captions_are_one_per_line(pictures):
@@ -130,13 +179,6 @@ def test_metadata_beside_the_images_folder_may_name_it(pictures):
     assert build(raw)[1:] == ({"a": ["x"]}, {"a": "3"})
 
 
-def test_folders_are_classes_when_asked(pictures):
-    """The first folder on the way; by default they are folders only."""
-    raw = pictures("cat/a.jpg", "dog/x/b.jpg")
-    assert build(raw)[2] == {}
-    assert build(raw, {"labels": "folders"})[2] == {"cat/a": "cat", "dog/x/b": "dog"}
-
-
 def test_another_picture_is_another_benchmark(pictures):
     """Contents count, and captions; where the directory lies does not."""
     raw = pictures("a.jpg", **{"metadata.csv": b"file_name,caption\na.jpg,one\n"})
@@ -184,6 +226,11 @@ def test_annotations_only_reads_no_picture(pictures):
          r"no class folder[\s\S]*b\.jpg"),
         ({"c/a.jpg": None, "d/b.txt": b""}, {"labels": "folders"},
          r"Class folders are empty[\s\S]*found: +d"),
+        ({"train/a/1.jpg": None, "test/2.jpg": None}, {"labels": "folders"},
+         r"no class folder[\s\S]*below test, train"),
+        ({f"{DECOMPOSED}.jpg": None, f"{COMPOSED}.jpg": None}, {},
+         "look the same and differ in Unicode form"),
+        ({"a.jpg": None, "b\udcff.jpg": None}, {}, r"not UTF-8[\s\S]*\\udcff"),
         ({"a.jpg": None}, {"labels": "folder"},
          r"Unknown value 'folder'[\s\S]*Did you mean 'folders'"),
     ],
@@ -193,107 +240,9 @@ def test_bad_input_is_explained(pictures, contents, block, message):
     raw = pictures(**contents)
     with pytest.raises(MmclustError, match=message):
         build(raw, block)
-    assert not (raw.parent / "out").exists()
-
-
-def test_names_that_are_not_utf8_are_refused(pictures):
-    """A manifest is text."""
-    raw = pictures("a.jpg")
-    (raw / "b\udcff.jpg").write_bytes(jpeg(0))
-    with pytest.raises(MmclustError, match=r"not UTF-8[\s\S]*\\udcff"):
-        build(raw)
-
-
-def test_a_directory_that_is_not_there_is_refused(tmp_path):
-    """Before anything else."""
     with pytest.raises(MmclustError, match="folder is missing"):
-        build(tmp_path / "mine")
-
-
-def test_first_folders_named_like_splits_are_splits(pictures):
-    """Their classes are the folders below; what is fitted on and reported is told."""
-    raw = pictures(
-        "train/cat/a.jpg", "train/dog/b.jpg", "test/cat/a.jpg", "test/dog/x/c.jpg"
-    )
-    summary, captions, labels = build(raw, {"labels": "folders"})
-    assert labels == {
-        "train/cat/a": "cat",
-        "train/dog/b": "dog",
-        "test/cat/a": "cat",
-        "test/dog/x/c": "dog",
-    }
-    assert summary["splits"] == {"test": 2, "train": 2}
-    assert (summary["fit"], summary["evaluate"]) == (["train"], ["test"])
-    assert summary["notes"]["told"] == [
-        "folders taken for splits, not for classes: test/ (test), train/ (train)"
-    ]
-    assert set(captions) == set(labels)
-
-
-@pytest.mark.parametrize(
-    ("folders", "splits", "evaluate"),
-    [
-        (("Training", "Validation", "Testing"), ("train", "val", "test"), ["test"]),
-        (("TRAIN_images", "dev"), ("train", "val"), ["val"]),
-        (("train2017", "val2017"), ("train", "val"), ["val"]),
-        (("training_set", "eval"), ("train", "test"), ["test"]),
-        (("test",), ("test",), ["test"]),
-        (("train",), ("train",), ["train"]),
-    ],
-)
-def test_splits_have_many_names(pictures, folders, splits, evaluate):
-    """Any case, with what people put after them."""
-    raw = pictures(*(f"{folder}/a/{n}.jpg" for n, folder in enumerate(folders)))
-    summary, _, labels = build(raw, {"labels": "folders"})
-    assert set(summary["splits"]) == set(splits)
-    assert summary["evaluate"] == evaluate
-    assert set(labels.values()) == {"a"}
-
-
-@pytest.mark.parametrize("wrapper", ["cifar/", "cifar/png/", "Images/cifar/"])
-def test_a_folder_around_the_splits_is_passed(pictures, wrapper):
-    """As an unpacked archive has it: one folder that holds train and test."""
-    raw = pictures(f"{wrapper}train/cat/1.jpg", f"{wrapper}test/dog/2.jpg")
-    summary, _, labels = build(raw, {"labels": "folders"})
-    assert labels == {"train/cat/1": "cat", "test/dog/2": "dog"}
-    assert summary["splits"] == {"test": 1, "train": 1}
-
-
-def test_one_class_is_told(pictures):
-    """As where a folder lies around those of the classes."""
-    raw = pictures("flowers/rose/1.jpg", "flowers/tulip/2.jpg")
-    summary, _, labels = build(raw, {"labels": "folders"})
-    assert set(labels.values()) == {"flowers"}
-    assert summary["notes"]["told"] == ["all pictures are of ONE class, flowers"]
-
-
-@pytest.mark.parametrize("beside", ["cats/x.jpg", "x.jpg"])
-def test_a_folder_or_picture_beside_split_names_makes_them_folders(pictures, beside):
-    """They are classes then, as before, and the terminal says so."""
-    raw = pictures("train/a/1.jpg", "test/a/2.jpg", beside)
-    kind = "folders" if "/" in beside else "none"
-    summary, _, labels = build(raw, {"labels": kind})
-    assert summary["splits"] == {"train": 3}
-    (told,) = summary["notes"]["told"]
-    assert "NOT taken for splits: test/, train/" in told
-    assert beside.split("/")[0] in told
-    if kind == "folders":
-        assert set(labels.values()) == {"train", "test", "cats"}
-
-
-def test_splits_can_be_turned_off(pictures):
-    """All pictures are one part; the classes stay those below."""
-    raw = pictures("train/a/1.jpg", "test/b/2.jpg")
-    summary, _, labels = build(raw, {"labels": "folders", "splits": "none"})
-    assert summary["splits"] == {"train": 2}
-    assert set(labels.values()) == {"a", "b"}
-
-
-def test_pictures_in_a_split_without_a_class_are_refused(pictures):
-    """The message says where classes are looked for."""
-    raw = pictures("train/a/1.jpg", "test/2.jpg")
-    with pytest.raises(MmclustError, match=r"no class folder[\s\S]*below test, train"):
-        build(raw, {"labels": "folders"})
+        build(raw / "not there")
+    assert not (raw.parent / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -315,54 +264,11 @@ def test_what_pillow_decodes_is_a_picture(pictures, ending, kind):
     assert rgb.shape == (6, 8, 3)
 
 
-def test_pictures_that_cannot_be_decoded_are_counted(pictures):
-    """By ending, apart from other files, on the terminal."""
-    raw = pictures(
-        "a.jpg", **{"b.heic": b"x", "c.HEIC": b"x", "d.svg": b"", "e.pdf": b""}
-    )
-    told = build(raw)[0]["notes"]["told"]
-    first = "PICTURES that Pillow cannot decode, NOT used: 2 .heic, 1 .svg"
-    assert told == [
-        f"{first} (b.heic, c.HEIC, d.svg)",
-        "other files, NOT used: 1 .pdf (e.pdf)",
-    ]
-
-
 def test_avif_is_left_out_where_pillow_lacks_it(pictures, monkeypatch):
     """A Pillow without the library: named, not a failure of the build."""
     monkeypatch.setattr(_image_places, "_pillow_has", lambda feature: feature != "avif")
     told = build(pictures("a.jpg", "b.avif"))[0]["notes"]["told"]
     assert told == ["PICTURES that Pillow cannot decode, NOT used: 1 .avif (b.avif)"]
-
-
-def test_pictures_outside_the_images_folder_are_counted(pictures):
-    """They are not taken, and that is said."""
-    summary, captions, _ = build(pictures("images/a.jpg", "masks/b.jpg", "c.png"))
-    assert list(captions) == ["a"]
-    assert summary["notes"]["told"] == [
-        "PICTURES outside images/, NOT used: 1 .jpg, 1 .png (masks/b.jpg, c.png)"
-    ]
-
-
-def test_names_in_two_unicode_forms_are_one(pictures):
-    """Ids and classes are in NFC, so that other systems' names join."""
-    raw = pictures(f"{DECOMPOSED}/a.jpg", f"{COMPOSED}/b.jpg", f"x/{DECOMPOSED}.jpg")
-    _, captions, labels = build(raw, {"labels": "folders"})
-    assert set(captions) == {f"{COMPOSED}/a", f"{COMPOSED}/b", f"x/{COMPOSED}"}
-    assert set(labels.values()) == {COMPOSED, "x"}
-
-
-def test_pictures_that_differ_in_unicode_form_alone_are_refused(pictures):
-    """Their ids would be one."""
-    raw = pictures(f"{DECOMPOSED}.jpg", f"{COMPOSED}.jpg", "b.jpg")
-    with pytest.raises(MmclustError, match="look the same and differ in Unicode form"):
-        build(raw)
-
-
-def test_an_id_that_another_picture_has_as_its_name_is_kept_apart(pictures):
-    """a.jpg keeps its ending for a.png's sake, and then a.jpg.png must, too."""
-    raw = pictures("a.jpg", "a.png", "a.jpg.png")
-    assert list(build(raw)[1]) == ["a.jpg", "a.jpg.png", "a.png"]
 
 
 def test_a_folder_that_cannot_be_listed_is_no_empty_folder(pictures, monkeypatch):
@@ -407,15 +313,6 @@ def test_strays_may_be_left_out(pictures):
     assert "other files, NOT used: 1 .txt (e/notes.txt)" in told
     with pytest.raises(MmclustError, match="cannot be read as one"):
         build(raw, {"labels": "folders"})
-
-
-def test_folders_that_may_be_classes_are_told(pictures):
-    """With the option that takes them for such; not where it was said."""
-    raw = pictures("c/a.jpg", "d/b.jpg")
-    hint = "its 2 folders (c, d) may be classes: labels=folders takes them for such"
-    assert hint in build(raw)[0]["notes"]["told"]
-    assert hint not in build(raw, {"labels": "none"})[0]["notes"]["told"]
-    assert hint not in build(raw, {"labels": "folders"})[0]["notes"]["told"]
 
 
 def test_tables_and_columns_of_any_name(pictures, tmp_path):

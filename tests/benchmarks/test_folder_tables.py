@@ -43,19 +43,32 @@ COLUMNS = [
 ]
 
 
-def test_columns_without_a_name_are_told(pictures):
-    """What pandas writes for its index, and Excel after the last column."""
-    data = b",file_name,caption,,\n0,a.jpg,one,,\n"
-    summary, captions, _ = build_folder(pictures("a.jpg", **{"metadata.csv": data}))
-    assert captions == {"a": ["one"]}
-    assert told_of(summary).endswith("NOT used: columns (no name)")
+LONG = "word " * 60_000 + "word"  # more than the 131,072 that Python's reader takes
+FLICKR30K = (
+    b"image_name| comment_number| comment\n"
+    b'a.jpg| 0| "One" , she says .\na.jpg| 1| two\n'
+)
 
 
-def test_a_caption_that_is_a_columns_name_is_a_caption(pictures):
-    """The first line of Flickr's form is no header, whatever it says."""
-    data = b"a.jpg#0\tpath\na.jpg#1\timage\n"
-    raw = pictures("a.jpg", **{"captions.txt": data})
-    assert build_folder(raw)[1] == {"a": ["path", "image"]}
+@pytest.mark.parametrize(
+    ("name", "data", "captions"),
+    [
+        # The first line of Flickr's form is no header, whatever it says.
+        ("captions.txt", b"a.jpg#0\tpath\na.jpg#1\timage\n", ["path", "image"]),
+        # A text that bears the picture's name is a sidecar, not a table.
+        ("a.txt", b"one\ntwo\n", ["one", "two"]),
+        # Flickr30K's own table is known by its columns; quotes are characters.
+        ("results.csv", FLICKR30K, ['"One" , she says .', "two"]),
+        ("metadata.csv", f"file_name,caption\na.jpg,{LONG}\n".encode(), [LONG]),
+        ("metadata.csv", b",file_name,caption,,\n0,a.jpg,one,,\n", ["one"]),
+    ],
+)
+def test_captions_of_one_picture(pictures, name, data, captions):
+    """Odd tables, and what is no table."""
+    summary, found, _ = build_folder(pictures("a.jpg", **{name: data}))
+    assert found == {"a": captions}
+    if data.startswith(b","):  # as pandas writes its index, Excel columns without name
+        assert told_of(summary).endswith("NOT used: columns (no name)")
 
 
 @pytest.mark.parametrize("data", COLUMNS)
@@ -95,24 +108,45 @@ def test_parquet_is_read_also_where_its_text_is_binary(
     assert f"captions from {column}" in told_of(summary)
 
 
-def test_a_binary_column_that_is_no_text_is_named(pictures):
-    """File and column; it is not written as ``b'...'``."""
-    raw = pictures("a.jpg")
-    parquet(raw, {"file_name": ["a.jpg"], "caption": [b"a\xff"]})
-    with pytest.raises(MmclustError, match=r"binary column[\s\S]*column caption"):
-        build_folder(raw)
-
-
-def test_numbers_and_gaps_of_parquet_are_labels(pictures):
-    """A class 3.0 is the class 3; NaN is no label."""
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [([3.0, 4.0], ["3", "4"]), ([COMPOSED, DECOMPOSED], [COMPOSED, COMPOSED])],
+)
+def test_labels_of_parquet(pictures, values, labels):
+    """A class 3.0 is the class 3; what looks the same is the same class."""
     raw = pictures("a.jpg", "b.jpg")
-    parquet(raw, {"file_name": ["a.jpg", "b.jpg"], "label": [3.0, 4.0]})
-    assert build_folder(raw)[2] == {"a": "3", "b": "4"}
-    parquet(raw, {"file_name": ["a.jpg", "b.jpg"], "label": [3.0, float("nan")]})
-    with pytest.raises(MmclustError, match=r"no label[\s\S]*b\.jpg"):
+    parquet(raw, {"file_name": ["a.jpg", "b.jpg"], "label": values})
+    assert list(build_folder(raw)[2].values()) == labels
+
+
+PICTURE = {"file_name": ["a.jpg", "b.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (PICTURE | {"label": [3.0, float("nan")]}, r"no label[\s\S]*b\.jpg"),
+        (PICTURE | {"caption": [b"a\xff", b""]}, r"binary column[\s\S]*column caption"),
+        (b"", r"metadata\.parquet is not a readable"),
+        (b"PAR1 cut", r"metadata\.parquet is not a readable"),
+        (b"PAR1xxxxPAR1", r"metadata\.parquet is not a readable"),
+    ],
+)
+def test_parquet_that_cannot_be_used(pictures, columns, message):
+    """NaN is no label, bytes that are no text no caption; or the file is damaged."""
+    raw = pictures("a.jpg", "b.jpg")
+    if isinstance(columns, bytes):
+        (raw / "metadata.parquet").write_bytes(columns)
+    else:
+        parquet(raw, columns)
+    with pytest.raises(MmclustError, match=message):
         build_folder(raw)
 
 
+LISTED = [
+    {"file_name": "a.jpg", "caption": "one"},
+    {"file_name": "b.jpg", "caption": ["two", "two, too"]},
+]
 FLICKR = b"a.jpg#0\tone\nb.jpg#1\ttwo, too\nb.jpg#0\ttwo\n"
 
 
@@ -128,15 +162,9 @@ FLICKR = b"a.jpg#0\tone\nb.jpg#1\ttwo, too\nb.jpg#0\ttwo\n"
         ("captions.txt", b'image,caption\na.jpg,one\nb.jpg,two\nb.jpg,"two, too"\n'),
         ("captions.csv", b"image_name|comment\na.jpg|one\nb.jpg|two\nb.jpg|two, too"),
         ("Captions.CSV", b'image,caption\na.jpg,one\nb.jpg,two\nb.jpg,"two, too"\n'),
-        (
-            "metadata.json",
-            json.dumps([
-                {"file_name": "a.jpg", "caption": "one"},
-                {"file_name": "b.jpg", "caption": ["two", "two, too"]},
-            ]).encode(),
-        ),
+        ("metadata.json", json.dumps(LISTED).encode()),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("folder", ["", "Images/"])
 def test_files_as_flickr_has_them(pictures, name, data, folder):
     """Beside the pictures, or beside the folder that alone has them."""
@@ -144,12 +172,6 @@ def test_files_as_flickr_has_them(pictures, name, data, folder):
     summary, captions, _ = build_folder(raw)
     assert captions == ONE_AND_TWO
     assert told_of(summary).startswith(f"read {name}")
-
-
-def test_a_text_beside_a_picture_is_that_pictures(pictures):
-    """captions.txt beside captions.jpg is a sidecar, not a table."""
-    raw = pictures("captions.jpg", **{"captions.txt": b"one\ntwo\n"})
-    assert build_folder(raw)[1] == {"captions": ["one", "two"]}
 
 
 @pytest.mark.parametrize(
@@ -173,9 +195,7 @@ def test_a_table_of_which_nothing_is_used_is_loud(pictures, name, data, said):
 
 def test_what_else_is_not_used_of_a_table_is_counted(pictures):
     """Columns by name, rows by number; labels that are not asked for."""
-    data = (
-        b"file_name,caption,label,url\na.jpg,one,x,u\nb.jpg,,,u\nc.heic,two,x,u\n"
-    )  # fmt: skip
+    data = b"file_name,caption,label,url\na.jpg,one,x,u\nb.jpg,,,u\nc.heic,two,x,u\n"
     raw = pictures("a.jpg", "b.jpg", **{"metadata.csv": data, "c.heic": b"x"})
     notes = build_folder(raw, {"labels": "none"})[0]["notes"]
     assert notes["told"][0] == (
@@ -244,67 +264,41 @@ def test_names_join_whatever_their_unicode_form(pictures, name, written, kind):
     assert captions[f"x/{COMPOSED}"] == ["one"]
 
 
-def test_classes_in_two_unicode_forms_are_one(pictures):
-    """What looks the same is the same class."""
-    data = f"file_name,label\na.jpg,{COMPOSED}\nb.jpg,{DECOMPOSED}\n".encode()
-    raw = pictures("a.jpg", "b.jpg", **{"metadata.csv": data})
-    assert build_folder(raw)[0]["per_class"] == {COMPOSED: 2}
+CSV = "metadata.csv"
+HEAD = b"file_name,caption\n"
+NOBODY = jsonl({"file_name": " ", "caption": "orphan"})
+CAPITALS = "not there.*line 2.*in other capitals there are a.jpg"
+BRACKETS = "begins as a list.*line 2, column caption"
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("name", "data", "message"),
     [
+        (CSV, HEAD + b"a.jpg,x\n,orphan,\n", "no picture.*line 3, col.*empty.*orphan"),
         (
-            {"metadata.csv": b"file_name,caption\na.jpg,x\n,orphan,\n"},
-            r"names no picture[\s\S]*line 3, column file_name[\s\S]*empty.*orphan",
+            "metadata.jsonl",
+            NOBODY,
+            "no picture.*line 1, column file_name.*orphan",
         ),
         (
-            {"metadata.jsonl": jsonl({"file_name": " ", "caption": "orphan"})},
-            r"names no picture[\s\S]*line 1, column file_name[\s\S]*orphan",
+            CSV,
+            HEAD + b"a.jpg,one, two\n",
+            "cells.*line 2.*file_name, caption.*quotes",
         ),
-        (
-            {"metadata.csv": b"file_name,caption\na.jpg,one, two\n"},
-            r"more cells[\s\S]*line 2[\s\S]*2: file_name, caption[\s\S]*quotes",
-        ),
-        (
-            {"metadata.csv": b"file_name,caption\na.jpg,\"['one', two]\"\n"},
-            r"begins as a list[\s\S]*line 2, column caption",
-        ),
-        (
-            {"metadata.csv": b"file_name,caption\na.jpg,\"['\\x']\"\n"},
-            r"begins as a list[\s\S]*line 2, column caption[\s\S]*escape",
-        ),
-        (
-            {"metadata.csv": b"file_name,caption,caption\na.jpg,one,two\n"},
-            r"caption twice",
-        ),
-        (
-            {"metadata.csv": b"file_name,caption\nA.JPG,one\n"},
-            r"not there[\s\S]*line 2[\s\S]*in other capitals there are a\.jpg",
-        ),
-        (
-            {"captions.txt": b"a.jpg#0\tone\nand a second line\n"},
-            r"cannot be used[\s\S]*line 2[\s\S]*second line",
-        ),
-        (
-            {"captions.txt": b"a.jpg#0\tone\na.jpg#0\ttwo\n"},
-            r"each caption once[\s\S]*a\.jpg#0 again",
-        ),
-        (
-            {"metadata.csv": b"file_name,caption\nc.jpg,one\n", "x/c.jpg": None,
-             "y/c.jpg": None},
-            r"several pictures[\s\S]*c\.jpg: x/c\.jpg, y/c\.jpg",
-        ),
-        (
-            {"metadata.csv": b"file_name,split\na.jpg,train\na.jpg,test\n"},
-            r"in two splits[\s\S]*train, test",
-        ),
+        (CSV, HEAD + b"a.jpg,\"['one', two]\"\n", BRACKETS),
+        (CSV, HEAD + b"a.jpg,\"['\\x']\"\n", BRACKETS + ".*escape"),
+        (CSV, b"file_name,caption,caption\na.jpg,one,two\n", "caption twice"),
+        (CSV, HEAD + b"A.JPG,one\n", CAPITALS),
+        (CSV, HEAD + b"c.jpg,one\n", "several pictures.*c.jpg: x/c.jpg, y/c.jpg"),
+        (CSV, b"file_name,split\na.jpg,train\na.jpg,test\n", "two splits.*train, test"),
+        ("captions.txt", b"a.jpg#0\tone\na second line\n", "line 2.*second line"),
+        ("captions.txt", b"a.jpg#0\tone\na.jpg#0\ttwo\n", "once.*a.jpg#0 again"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_used_is_explained(pictures, files, message):
+)
+def test_what_cannot_be_used_is_explained(pictures, name, data, message):
     """Line and column, and what was found there."""
-    raw = pictures("a.jpg", **files)
-    with pytest.raises(MmclustError, match=message):
+    raw = pictures("a.jpg", "x/c.jpg", "y/c.jpg", **{name: data})
+    with pytest.raises(MmclustError, match=f"(?s){message}"):
         build_folder(raw)
 
 
@@ -357,13 +351,6 @@ def test_lists_read_back_as_python_and_json_write_them(texts):
     assert listed(repr(texts)) == ast.literal_eval(repr(texts)) == texts
 
 
-def test_a_cell_may_be_long(pictures):
-    """Longer than the 131,072 characters that Python's own reader takes."""
-    long = ("word " * 60_000).strip()
-    data = f"file_name,caption\na.jpg,{long}\n".encode()
-    assert build_folder(pictures("a.jpg", **{"metadata.csv": data}))[1] == {"a": [long]}
-
-
 def test_too_little_memory_is_no_damaged_file(pictures, monkeypatch):
     """pyarrow's own error of memory is told apart from one of the file."""
     raw = pictures("a.jpg")
@@ -379,14 +366,6 @@ def test_too_little_memory_is_no_damaged_file(pictures, monkeypatch):
     assert "not a readable" not in str(e.value)
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR1 cut", b"PAR1xxxxPAR1"])
-def test_a_damaged_parquet_file_is_named(pictures, data):
-    """Empty, cut short, or of another kind."""
-    raw = pictures("a.jpg", **{"metadata.parquet": data})
-    with pytest.raises(MmclustError, match=r"metadata\.parquet is not a readable"):
-        build_folder(raw)
-
-
 def test_a_table_is_looked_up_in_time_that_grows_with_it(pictures, monkeypatch):
     """No row walks over all pictures: forms are compared once for each name."""
     calls = []
@@ -399,19 +378,6 @@ def test_a_table_is_looked_up_in_time_that_grows_with_it(pictures, monkeypatch):
     raw = pictures(*names, **{"metadata.csv": f"file_name,caption\n{rows}".encode()})
     build_folder(raw, images=False)
     assert len(calls) < 10 * len(names)
-
-
-FLICKR30K = (
-    b"image_name| comment_number| comment\n"
-    b'a.jpg| 0| "One" , she says .\na.jpg| 1| two\nb.jpg| 0| three\n'
-)
-
-
-def test_flickr30ks_own_table(pictures):
-    """results.csv is read by its columns; quotes are characters of a caption."""
-    raw = pictures("a.jpg", "b.jpg", **{"results.csv": FLICKR30K})
-    _, captions, _ = build_folder(raw)
-    assert captions == {"a": ['"One" , she says .', "two"], "b": ["three"]}
 
 
 def test_rows_of_pictures_that_are_not_there(pictures):

@@ -321,20 +321,6 @@ def test_a_read_only_place_is_refused_before_pictures_are_read(folder, monkeypat
     assert "pictures," not in told
 
 
-def test_a_checkpoint_lies_where_one_is(tmp_path, monkeypatch):
-    """The command works in a folder of its own; a name of the hub stays one."""
-    from mmclust.cli.folder import _coder
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tuned").mkdir()
-    assert _coder("clip=tuned") == f"clip={tmp_path / 'tuned'}"
-    assert _coder("clip=openai/clip-vit-large-patch14") == (
-        "clip=openai/clip-vit-large-patch14"
-    )
-    assert _coder("hog") == "hog"
-    assert _coder(None) is None
-
-
 def test_real_weights_stand_before_gradients(monkeypatch):
     """What is taken by default where only some weights are here; else it is said."""
     from mmclust.cli import _folder

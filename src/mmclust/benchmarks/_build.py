@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,8 @@ from mmclust.core.registry import Source, read_registry
 from mmclust.core.text import same_form, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from types import ModuleType
-    from typing import Any
 
     from mmclust.core.types import Built
 
@@ -66,19 +64,14 @@ def build_benchmark(
     built = _plain_text(name, plugin.build(raw, params, split=split, images=images))
     taken = taken_from(plugin, params, raw)
     sample = "sample" in taken.values()
-    wanted, why = _wanted(plugin, params, split, raw, built, sample=sample)
-    expected: dict[str, Any] = {"matches": None, "why": why}
-    if wanted is not None:
-        allow = own.allow_different or allow_different
-        sources = getattr(plugin, "SOURCES", ())
-        expected = _compared(name, raw, built, wanted, sources, allow=allow)
+    allow = own.allow_different or allow_different
+    expected = _compared(
+        name, plugin, params, split, raw, built, sample=sample, allow=allow
+    )
     if own.imbalance is not None:
         built = thin(built, own.imbalance)
-        ratio = f"{own.imbalance.ratio:g}"
-        expected = {
-            "matches": None,
-            "why": f"classes were thinned to a ratio of {ratio}",
-        }
+        why = f"classes were thinned to a ratio of {own.imbalance.ratio:g}"
+        expected = {"matches": None, "why": why}
     known = read_registry(registry) if registry and taken else {}
     origins = [known.get(source, Source({}, name=source)) for source in taken]
     # The summary gets its place last: it says that all is there.
@@ -89,14 +82,15 @@ def build_benchmark(
     ):
         digest = _write_rows(name, built, raw, folder)
         found = _look_at_pictures(folder, built, workers) if images else None
-        summary = summarise(name, built, digest, expected, found)
+        summary = _summary(name, built, digest, expected, found)
         summary["taken_from"] = taken
         # Who reads these depends on the summary, as they are not there everywhere.
         others = sorted(path for each in OTHERS for path in folder.glob(each))
         summary["sha256"] = {path.name: file_digest(path) for path in others}
         strip = (folder / "thumbnails.jpg").exists()
-        about = plugin.__doc__
-        card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
+        card = data_card(
+            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
+        )
         write_bytes(folder / "README.md", card.encode())
         write_json(beside, summary)
     return summary
@@ -104,22 +98,17 @@ def build_benchmark(
 
 def _plain_text(name: str, built: Built) -> Built:
     """Bring class names into one Unicode form; refuse text that cannot be written."""
+    for row in built.rows:
+        whole(row.image_id, f"{name}, the id of an image")
+        whole(row.member, f"{name}, the file of {row.image_id}")
     captions = {row.image_id: row.captions for row in built.rows}
-    others = [t for each in built.alternatives.values() for t in each.values()]
-    texts = chain(*((r.image_id, r.member, *r.captions) for r in built.rows), *others)
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:  # of so many texts, which one is it?
-        for row in built.rows:
-            whole(row.image_id, f"{name}, the id of an image")
-            whole(row.member, f"{name}, the file of {row.image_id}")
-        for each in (captions, *built.alternatives.values()):
-            for image_id, of_image in each.items():
-                for text in of_image:
-                    whole(text, f"{name}, a caption of {image_id}")
+    for each in (captions, *built.alternatives.values()):
+        for image_id, texts in each.items():
+            for text in texts:
+                whole(text, f"{name}, a caption of {image_id}")
     classes = {c: i for i, c in [*built.labels.items(), *built.hidden.items()]}
     plain = {
-        c: same_form(whole(c, f"{name}, the class of {classes[c]}")) for c in classes
+        c: same_form(whole(c, f"{name}, the class of {i}")) for c, i in classes.items()
     }
     labels, hidden = (
         {i: plain[c] for i, c in each.items()} for each in (built.labels, built.hidden)
@@ -142,8 +131,25 @@ def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
         containers=container_notes(raw, containers),
     )
     write_labels(folder / "labels.parquet", built.labels, built.hidden)
-    _write_beside(folder, built)
+    for kind, captions in built.alternatives.items():
+        _write_column(folder / f"captions_{kind}.parquet", "captions", captions)
+    if built.folds:
+        _write_column(folder / "folds.parquet", "fold", built.folds)
+    if built.objects:
+        write_objects(folder / "objects.parquet", built.objects)
     return digest
+
+
+def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+
+    kinds = {"captions": pa.list_(pa.string()), "fold": pa.int32()}
+    ids = sorted(values)
+    columns = {
+        "image_id": pa.array(ids, pa.string()),
+        column: pa.array([values[i] for i in ids], kinds[column]),
+    }
+    write_table(path, pa.table(columns), {})
 
 
 def _look_at_pictures(folder: Path, built: Built, workers: int) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _look_at_pictures(folder: Path, built: Built, workers: int) -> dict[str, Any
     return found
 
 
-def summarise(
+def _summary(
     name: str,
     built: Built,
     digest: str,
@@ -191,27 +197,6 @@ def summarise(
         "sources": dict(sorted(built.sources.items())),
         "manifest": digest,
     }
-
-
-def _write_beside(out: Path, built: Built) -> None:
-    for kind, captions in built.alternatives.items():
-        _write_column(out / f"captions_{kind}.parquet", "captions", captions)
-    if built.folds:
-        _write_column(out / "folds.parquet", "fold", built.folds)
-    if built.objects:
-        write_objects(out / "objects.parquet", built.objects)
-
-
-def _write_column(path: Path, column: str, values: Mapping[str, Any]) -> None:
-    import pyarrow as pa
-
-    kinds = {"captions": pa.list_(pa.string()), "fold": pa.int32()}
-    ids = sorted(values)
-    columns = {
-        "image_id": pa.array(ids, pa.string()),
-        column: pa.array([values[i] for i in ids], kinds[column]),
-    }
-    write_table(path, pa.table(columns), {})
 
 
 OTHERS = ("captions_*.parquet", "folds.parquet", "objects.parquet")
@@ -274,19 +259,28 @@ def _opened(
 
 def _compared(
     name: str,
+    plugin: ModuleType,
+    params: Any,
+    split: str,
     raw: Path,
     built: Built,
-    wanted: Mapping[str, int],
-    sources: Sequence[str],
     *,
+    sample: bool,
     allow: bool,
 ) -> dict[str, Any]:
+    """Hold a build to the published counts, or say why there are none."""
+    why, wanted = "", None
+    if not hasattr(plugin, "expected"):
+        why = "the benchmark has no published counts"
+    elif sample:
+        why = "the source is the built-in sample"
+    elif (wanted := plugin.expected(params, split)) is None:
+        why = "split or options are not the protocol's"
+    elif hasattr(plugin, "incomparable"):
+        why = plugin.incomparable(raw, built)
+    if wanted is None or why:
+        return {"matches": None, "why": why}
     found = dict(per_class(built)) if wanted.keys() != {""} else {"": len(built.rows)}
-    record: dict[str, Any] = {
-        "matches": found == wanted,
-        "images": sum(wanted.values()),
-        "classes": len(wanted.keys() - {""}),
-    }
     different = {
         key: {"expected": wanted.get(key, 0), "found": found.get(key, 0)}
         for key in sorted(wanted.keys() | found.keys())
@@ -301,9 +295,14 @@ def _compared(
             do="fetch the source again, or record the difference: --allow-different, "
             f"or benchmarks.{name}.{ALLOW}: true in params.yaml",
         )
-    verified = verified_by(raw, sources)
-    record |= {"verified": verified} if verified else {}
-    return record | ({"different": different} if different else {})
+    verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
+    return {
+        "matches": not different,
+        "images": sum(wanted.values()),
+        "classes": len(wanted.keys() - {""}),
+        **({"verified": verified} if verified else {}),
+        **({"different": different} if different else {}),
+    }
 
 
 def per_class(built: Built) -> Counter[str]:
@@ -311,36 +310,13 @@ def per_class(built: Built) -> Counter[str]:
     return Counter([*built.labels.values(), *built.hidden.values()])
 
 
-def told(different: Mapping[str, Mapping[str, int]], limit: int = SHOWN) -> str:
+def told(different: Mapping[str, Mapping[str, int]]) -> str:
     """Return differences in words, for instance ``kite 124 (not 125)``."""
     each = (
         f"{key or 'images'} {count['found']:,} (not {count['expected']:,})"
         for key, count in different.items()
     )
-    return some(each, limit)
-
-
-def _wanted(
-    plugin: ModuleType,
-    params: Any,
-    split: str,
-    raw: Path,
-    built: Built,
-    *,
-    sample: bool,
-) -> tuple[dict[str, int] | None, str]:
-    """Return the counts to hold the build to, or why there are none."""
-    expected = getattr(plugin, "expected", None)
-    if expected is None:
-        return None, "the benchmark has no published counts"
-    if sample:
-        return None, "the source is the built-in sample"
-    counts: dict[str, int] | None = expected(params, split)
-    if counts is None:
-        return None, "split or options are not the protocol's"
-    incomparable = getattr(plugin, "incomparable", None)
-    reason = incomparable(raw, built) if incomparable else None
-    return (None, reason) if reason else (counts, "")
+    return some(each, SHOWN)
 
 
 def _sums(counts: Mapping[str, int]) -> str:

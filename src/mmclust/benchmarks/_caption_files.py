@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -144,9 +144,8 @@ class Captioned:
 
 def captions_and_splits(folders: Sequence[Path]) -> list[Captioned]:
     """Read captions, and splits where the file with the captions has none."""
-    token = _token(folders)
-    split = _table(folders) or _karpathy(folders)
-    return [each for each in (token, split) if each is not None]
+    found = _token(folders), _table(folders) or _karpathy(folders)
+    return [each for each in found if each is not None]
 
 
 def _token(folders: Sequence[Path]) -> Captioned | None:
@@ -198,44 +197,39 @@ def parse_table(
     captions: dict[str, tuple[str, ...]] = {}
     splits: dict[str, str] = {}
     n_empty = 0
-    for line, row in _rows(data, where):
-        try:
-            image_id, texts, split = _parse(row, f"{where}, line {line:,}")
-        except ValueError as error:
-            raise _bad(f"{where}, line {line:,}", error) from error
-        if image_id in captions:
-            raise _bad(f"{where}, line {line:,}", f"{image_id}.jpg, a second time")
-        captions[image_id] = tuple(t for text in texts if (t := text.strip()))
-        n_empty += len(texts) - len(captions[image_id])
-        splits[image_id] = split
+    text = utf8(data, where, "Flickr30K's table")
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        if missing := COLUMNS - set(rows.fieldnames or ()):
+            raise _bad(where, f"no column {some(sorted(missing))}")
+        for row in rows:
+            at = f"{where}, line {rows.line_num:,}"
+            name, split = row["filename"] or "", row["split"] or ""
+            image_id = name.removesuffix(".jpg")
+            if not name.endswith(".jpg") or PurePosixPath(name).name != name:
+                raise _bad(at, f"filename {name!r}, which is not <id>.jpg")
+            if split not in ROLES:
+                raise _bad(at, f"split {split!r}, not {nearest(split, ROLES)}")
+            texts = _texts(row["raw"] or "", name, at)
+            if image_id in captions:
+                raise _bad(at, f"{image_id}.jpg, a second time")
+            captions[image_id] = tuple(t for text in texts if (t := text.strip()))
+            n_empty += len(texts) - len(captions[image_id])
+            splits[image_id] = split
+    except csv.Error as error:
+        raise _bad(where, error) from error
     return captions, splits, n_empty
 
 
-def _rows(data: bytes, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows, with the number of the line that each ends on."""
+def _texts(cell: str, name: str, where: str) -> list[str]:
+    """Return the captions that a cell lists as JSON."""
     try:
-        text = utf8(data, where, "Flickr30K's table")
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        missing = COLUMNS - set(rows.fieldnames or ())
-        if missing:
-            raise _bad(where, f"no column {some(sorted(missing))}")
-        for row in rows:
-            yield rows.line_num, row
-    except csv.Error as error:
+        texts = json_value(cell)
+    except ValueError as error:
         raise _bad(where, error) from error
-
-
-def _parse(row: dict[str, Any], where: str) -> tuple[str, list[str], str]:
-    """Return the image, captions and split of a row, or say what is wrong."""
-    name, split = row["filename"] or "", row["split"] or ""
-    if not name.endswith(".jpg") or PurePosixPath(name).name != name:
-        raise ValueError(f"filename {name!r}, which is not <id>.jpg")
-    if split not in ROLES:
-        raise ValueError(f"split {split!r}, not {nearest(split, ROLES)}")
-    texts = json_value(row["raw"] or "")
     if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-        raise ValueError(f"raw of {name}, which is no list of texts")
-    return name.removesuffix(".jpg"), [whole(text, where) for text in texts], split
+        raise _bad(where, f"raw of {name}, which is no list of texts")
+    return [whole(text, where) for text in texts]
 
 
 def _bad(where: str, found: object) -> MmclustError:
@@ -255,16 +249,25 @@ _LINE = re.compile(r"([^\s/#]+)\.jpg#(\d+)\t([^\r]*)")
 def parse_token(data: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], int]:
     """Read the publisher's captions, ``<id>.jpg#<n>``, a tab, the caption."""
     numbered: dict[str, dict[int, str]] = {}
-    for at, line in _lines(data, where):
+    for at, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        try:
+            line = raw.removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            found = f"{raw[error.start]:#04x} at byte {error.start + 1}"
+            do = "convert the file to UTF-8"
+            raise _bad_line(where, at, "text in UTF-8", found, do) from error
+        if not line.strip():
+            continue
         match = _LINE.fullmatch(line)
         if match is None:
-            raise _bad_line(where, at, "<id>.jpg#<n>, a tab, the caption",
-                            repr(line[:60]), "a caption must be on one line: if it "
-                            "has a line break, join the two")  # fmt: skip
+            do = "a caption must be on one line: if it has a line break, join the two"
+            form = "<id>.jpg#<n>, a tab, the caption"
+            raise _bad_line(where, at, form, repr(line[:60]), do)
         image_id, number, text = match[1], int(match[2]), match[3].strip()
         if number in numbered.setdefault(image_id, {}):
-            raise _bad_line(where, at, "each caption once", f"{image_id}.jpg#{number} "
-                            "for the second time", "remove one of the two")  # fmt: skip
+            again = f"{image_id}.jpg#{number} for the second time"
+            do = "remove one of the two"
+            raise _bad_line(where, at, "each caption once", again, do)
         numbered[image_id][number] = text
     captions = {
         image_id: tuple(text for _, text in sorted(texts.items()) if text)
@@ -272,19 +275,6 @@ def parse_token(data: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], in
     }
     n_lines = sum(map(len, numbered.values()))
     return captions, n_lines - sum(map(len, captions.values()))
-
-
-def _lines(data: bytes, where: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not blank, with their numbers."""
-    for at, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            text = line.removesuffix(b"\r").decode()
-        except UnicodeDecodeError as error:
-            found = f"{error.object[error.start]:#04x} at byte {error.start + 1}"
-            raise _bad_line(where, at, "text in UTF-8", found,
-                            "convert the file to UTF-8") from error  # fmt: skip
-        if text.strip():
-            yield at, text
 
 
 def _bad_line(where: str, at: int, expected: str, found: str, do: str) -> MmclustError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from posixpath import splitext
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import (
         Callable,
         Collection,
+        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -46,40 +48,39 @@ if TYPE_CHECKING:
 _PILLOW = """
     apng bmp dds dib gif ico jfif jpe jpeg jpg mpo pbm pcx pgm png pnm ppm psd qoi sgi
     tga tif tiff"""
+# What Pillow must have been built with, for some endings.
 _NEEDS = {"avif": "avif avifs", "jpg_2000": "j2c j2k jp2 jpc jpf jpx", "webp": "webp"}
+# Pictures that it does not decode.
 _OTHERS = """
     arw cr2 cr3 dng emf eps exr hdr heic heics heif hif jxl nef orf raf raw rw2 svg svgz
     wmf xcf"""
 
 
-def _endings(names: str) -> frozenset[str]:
-    return frozenset(f".{name}" for name in names.split())
-
-
-SUFFIXES = _endings(" ".join([_PILLOW, *_NEEDS.values()]))
-"""Endings of files that are taken for images, in lower case: what Pillow decodes."""
-NEEDS = {feature: _endings(names) for feature, names in _NEEDS.items()}
-"""What Pillow must have been built with, for some of them."""
-UNDECODED = _endings(_OTHERS)  # endings of pictures that Pillow does not decode
+_NEEDED = {ending: need for need, names in _NEEDS.items() for ending in names.split()}
+_IMAGES = {*_PILLOW.split(), *_NEEDED}
 
 
 def is_image(name: str) -> bool:
     """Return whether a file is taken for an image by its name."""
-    return not name.startswith(".") and splitext(name)[1].lower() in SUFFIXES
+    return not name.startswith(".") and _ending(name) in _IMAGES
 
 
 def not_decoded_here(name: str) -> bool:
     """Return whether a name is that of a picture which Pillow here cannot decode."""
-    suffix = splitext(name)[1].lower()
-    needed = next((n for n, suffixes in NEEDS.items() if suffix in suffixes), "")
-    return suffix in UNDECODED or not _pillow_has(needed)
+    ending = _ending(name)
+    lacking = ending in _NEEDED and not _pillow_has(_NEEDED[ending])
+    return lacking or ending in _OTHERS.split()
+
+
+def _ending(name: str) -> str:
+    return splitext(name)[1].lower().removeprefix(".")
 
 
 @lru_cache
 def _pillow_has(feature: str) -> bool:
     from PIL import features
 
-    return not feature or bool(features.check(feature))
+    return bool(features.check(feature))
 
 
 def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
@@ -90,20 +91,6 @@ def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str,
         i: Place(inside, p.member.partition("/")[2]) if p.container == raw else p
         for i, p in places.items()
     }
-
-
-def _refuse_missing(
-    where: str, expected: str, missing: Sequence[str], empty: Sequence[str]
-) -> None:
-    if missing:
-        raise MmclustError(
-            "Selected images have no file",
-            where=where,
-            expected=expected,
-            found=f"{len(missing):,} missing: {some(missing)}",
-            do="fetch the source again, or count without images: --annotations-only",
-        )
-    refuse_empty(where, empty, "fetch the source again")
 
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -124,7 +111,7 @@ def locate_files(
     for form in (str, same_form):
         # Names that look the same join, where they are not the same.
         wanted = {form(path): path for path in absent}
-        if form is same_form and not any(not path.isascii() for path in absent):
+        if form is same_form and all(path.isascii() for path in absent):
             break
         for found in _found(folders, wanted, stems, below, form):
             for path, (place, size) in found.items():
@@ -134,11 +121,18 @@ def locate_files(
                     empty.append(image_id)
             if not wanted:
                 break
-    missing, expected = sorted(absent.values()), f"{len(files):,} image files"
-    if missing:
+    where = ", ".join(map(str, folders))
+    if missing := sorted(absent.values()):
         packed = " or ".join(f"{stem}.zip or .tar(.gz)" for stem in stems)
-        expected += f", such as {files[missing[0]]}, in folders or in {packed}"
-    _refuse_missing(", ".join(map(str, folders)), expected, missing, empty)
+        raise MmclustError(
+            "Selected images have no file",
+            where=where,
+            expected=f"{len(files):,} image files, such as {files[missing[0]]}, in "
+            f"folders or in {packed}",
+            found=f"{len(missing):,} missing: {some(missing)}",
+            do="fetch the source again, or count without images: --annotations-only",
+        )
+    refuse_empty(where, empty, "fetch the source again")
     return places
 
 
@@ -155,15 +149,10 @@ def _found(
         if below:
             for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
                 yield _found_in_folder(inner, absent, form)
-    for folder in folders:
-        for stem in stems:
-            for ending in ARCHIVES:
-                archives = (
-                    path for path in folder.glob(stem + ending) if path.is_file()
-                )
-                for archive in sorted(archives):
-                    kind = _found_in_zip if ending == ".zip" else _found_in_tar
-                    yield kind(archive, absent, form)
+    for folder, stem, ending in product(folders, stems, ARCHIVES):
+        for archive in sorted(p for p in folder.glob(stem + ending) if p.is_file()):
+            kind = _found_in_zip if ending == ".zip" else _found_in_tar
+            yield kind(archive, absent, form)
 
 
 def _found_in_folder(
@@ -188,11 +177,8 @@ def _found_in_zip(
     archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
 ) -> dict[str, tuple[Place, int]]:
     with opened(archive) as packed:
-        infos = packed.NameToInfo
-        chosen = {path: path for path in absent if form is str and path in infos}
-        if len(chosen) < len(absent):
-            chosen = _shortest(list(infos), absent, form)
-        infos = {path: infos[name] for path, name in chosen.items()}
+        chosen = _shortest(packed.NameToInfo, absent, form)
+        infos = {path: packed.NameToInfo[name] for path, name in chosen.items()}
         places = archive_places(archive, packed, infos)
     return {path: (places[path], info.file_size) for path, info in infos.items()}
 
@@ -201,7 +187,7 @@ def _found_in_tar(
     archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
 ) -> dict[str, tuple[Place, int]]:
     members = locate_members(archive, lambda name: form(_tail(name)) in absent)
-    chosen = _shortest(list(members), absent, form)
+    chosen = _shortest(members, absent, form)
     return {p: (members[name], members[name].length or 0) for p, name in chosen.items()}
 
 
@@ -210,14 +196,17 @@ def _tail(name: str) -> str:
 
 
 def _shortest(
-    names: Sequence[str], absent: Mapping[str, str], form: Callable[[str], str]
+    names: Iterable[str], absent: Mapping[str, str], form: Callable[[str], str]
 ) -> dict[str, str]:
     """Return the member of each path; of several, the one least deep, by name."""
     chosen: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (name.count("/"), name)):
         if (path := form(_tail(name))) in absent:
             chosen.setdefault(path, name)
-    return chosen
+    return {path: chosen[path] for path in absent if path in chosen}
+
+
+_NOWHERE = {"container": None, "offset": None, "length": None}
 
 
 def row_at(
@@ -229,10 +218,11 @@ def row_at(
     size: tuple[int | None, int | None] = (None, None),
 ) -> Row:
     """Return the row of an image, and where its bytes are."""
-    if place is None:
-        return Row(image_id, None, member, None, None, *size, captions, split)
-    where = place.container, place.member, place.offset, place.length
-    return Row(image_id, *where, *size, captions, split, place.crc32)
+    width, height = size
+    where = vars(place) if place else dict(_NOWHERE, member=member)
+    return Row(
+        image_id, width=width, height=height, captions=captions, split=split, **where
+    )
 
 
 def captioned_rows(
@@ -255,18 +245,18 @@ def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
     """List ``folder/<class>/*``; other files than images are passed over."""
     listing: Listing = {}
     empty: list[str] = []
-    there = sorted(path.name for path in folder.iterdir()) if classes is None else []
-    for name in there if classes is None else classes:
+    if classes is None:
+        classes = sorted(path.name for path in folder.iterdir())
+    for name in classes:
         if not (folder / name).is_dir():
             continue
-        places = listing.setdefault(name, {})
+        listing[name] = {}
         with os.scandir(folder / name) as entries:
-            for entry in entries:
-                if not is_image(entry.name) or not entry.is_file():
-                    continue
-                places[entry.name] = Place(folder, f"{name}/{entry.name}")
-                if entry.stat().st_size == 0:
-                    empty.append(f"{name}/{entry.name}")
+            images = [e for e in entries if is_image(e.name) and e.is_file()]
+        for entry in images:
+            listing[name][entry.name] = Place(folder, f"{name}/{entry.name}")
+            if entry.stat().st_size == 0:
+                empty.append(f"{name}/{entry.name}")
     refuse_empty(folder, empty)
     return listing
 
@@ -284,15 +274,9 @@ def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> 
     return _by_class(places)
 
 
-def in_tar(
-    archive: Path, prefix: str, classes: Collection[str] | None = None
-) -> Listing:
+def in_tar(archive: Path, prefix: str) -> Listing:
     """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
-
-    def wanted(name: str) -> bool:
-        return _fits(name, [prefix], classes)
-
-    places = locate_members(archive, wanted)
+    places = locate_members(archive, lambda name: _fits(name, [prefix], None))
     refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
     return _by_class(places)
 
@@ -353,7 +337,7 @@ def store_pictures(built: Built, out: Path) -> list[Row]:
         return built.rows
     pictures = track(built.pictures, f"writing {STORE}", len(built.rows), "images")
     places = write_stored(out / STORE, pictures)
-    return [_moved(row, places[row.member]) for row in built.rows]
+    return [replace(row, **vars(places[row.member])) for row in built.rows]
 
 
 def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
@@ -364,35 +348,19 @@ def readable_rows(rows: Sequence[Row], out: Path) -> list[Row]:
     if not packed:
         return list(rows)
 
-    def name(container: Path, member: str) -> str:
-        return member if len(packed) == 1 else f"{container.name}/{member}"
-
-    wanted: dict[Path, set[str]] = {container: set() for container in packed}
-    for row in rows:
-        if row.container in wanted:
-            wanted[row.container].add(row.member)
-    read = (
-        (name(container, member), data)
-        for container in packed
-        for member, data in read_members(container, wanted[container])
-    )
-    n_images = sum(map(len, wanted.values()))
-    images = track(read, f"writing {STORE}", n_images, "images")
-    places = write_stored(out / STORE, images)
-    return [
-        _moved(row, places[name(row.container, row.member)])
-        if row.container in wanted
-        else row
+    names: dict[tuple[Path | None, str], str] = {
+        (row.container, row.member): f"{row.container.name}/{row.member}"
+        if len(packed) > 1
+        else row.member
         for row in rows
-    ]
-
-
-def _moved(row: Row, p: Place) -> Row:
-    return replace(
-        row,
-        container=p.container,
-        member=p.member,
-        offset=p.offset,
-        length=p.length,
-        crc32=p.crc32,
+        if row.container in packed
+    }
+    read = (
+        (names[archive, member], data)
+        for archive in packed
+        for member, data in read_members(archive, {m for c, m in names if c == archive})
     )
+    images = track(read, f"writing {STORE}", len(names), "images")
+    places = write_stored(out / STORE, images)
+    moved = {key: vars(places[name]) for key, name in names.items()}
+    return [replace(row, **moved.get((row.container, row.member), {})) for row in rows]

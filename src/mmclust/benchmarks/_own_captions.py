@@ -10,7 +10,6 @@ import math
 import os
 import posixpath
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmclust.benchmarks._own_folder import split_named, written
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._own_folder import Files
+    from mmclust.benchmarks._own_tables import Columns, Entries
 
 TEXTS = ("texts", "captions", "text")
 """Folders beside that of the pictures which may hold a text for each of them."""
@@ -39,14 +39,17 @@ TEXTS = ("texts", "captions", "text")
 
 @dataclass
 class Metadata:
-    """What the tables say, by picture; sha256 and use of each table."""
+    """What tables and sidecars say, by picture; use and sha256 of each table."""
 
     captions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
+    """Of the column ``image_id``; empty unless each picture has one of its own."""
     splits: dict[str, str] = field(default_factory=dict)
+    """Of the column ``split``; empty unless each picture has a known one."""
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    sidecars: set[str] = field(default_factory=set)
 
 
 def read_metadata(
@@ -57,30 +60,33 @@ def read_metadata(
     tables: Sequence[Path] = (),
     strict: bool = True,
 ) -> Metadata:
-    """Read the tables of a directory, and others; ``captions`` names their column.
+    """Read the texts and tables of a directory, and tables that lie elsewhere.
 
-    Rows of pictures that are not there are refused, or counted: ``strict``.
+    ``captions`` names their column. Rows of pictures that are not there are refused,
+    or counted: ``strict``.
     """
     metadata = Metadata()
     pictures = _Pictures(files)
-    read = partial(
-        _read_table,
-        metadata=metadata,
-        pictures=pictures,
-        labels=labels,
-        column=captions,
-        strict=strict,
-    )
-    sidecars = {name for names in _sidecars(files).values() for name in names}
-    for name in files.others:
-        path = files.raw / name
-        if name not in sidecars and is_table(path):
-            read(path, name)
+    sidecars = _sidecars(files)
+    metadata.sidecars.update(*sidecars.values())
+    found = {
+        name: files.raw / name
+        for name in files.others
+        if name not in metadata.sidecars and is_table(files.raw / name)
+    }
     for path in tables:
         require_file(path, "give a table: .csv, .jsonl, .parquet, or Flickr's lines")
-        name = os.path.relpath(path, files.raw)
-        if name not in metadata.tables:
-            read(path, name)
+        found.setdefault(os.path.relpath(path, files.raw), path)
+    for name, path in found.items():
+        columns, entries, digest = read_table_file(path, captions)
+        if columns is None or not entries:
+            form = "neither a line that names columns nor lines of name, tab, caption"
+            why = "it has no row" if columns else f"it has {form}"
+            metadata.tables[name] = {"rows": 0, "not_used": why}
+            continue
+        metadata.sources[f"metadata {name}"] = digest
+        use = _take_table(columns, entries, name, metadata, pictures, labels, strict)
+        metadata.tables[name] = use
     known = [c for table in metadata.tables.values() for c in table.get("captions", ())]
     if captions and captions not in known:
         raise MmclustError(
@@ -92,26 +98,29 @@ def read_metadata(
             else "no table; one is named metadata.csv, captions.txt or the like",
             do="give the table's path, or correct the column",
         )
+    ids = {name: i for name in files.pictures if (i := metadata.ids.get(name))}
+    metadata.ids = ids if len(set(ids.values())) == len(files.pictures) else {}
+    named = {n: split_named(metadata.splits.get(n, "")) for n in files.pictures}
+    splits = {name: split for name, split in named.items() if split}
+    metadata.splits = splits if len(splits) == len(named) else {}
+    for picture, names in sidecars.items():
+        for path in (files.raw / name for name in names):
+            lines = io.StringIO(file_text(path.read_bytes(), path), newline=None)
+            texts = tuple(text for line in lines if (text := line.strip()))
+            _add_captions(metadata.captions, picture, texts)
     return metadata
 
 
-def _read_table(
-    path: Path,
+def _take_table(
+    columns: Columns,
+    entries: Entries,
     name: str,
     metadata: Metadata,
     pictures: _Pictures,
-    *,
     labels: bool,
-    column: str,
     strict: bool,
-) -> None:
-    columns, entries, digest = read_table_file(path, column)
-    if columns is None or not entries:
-        form = "neither a line that names columns nor lines of name, tab, caption"
-        why = "it has no row" if columns else f"it has {form}"
-        metadata.tables[name] = {"rows": 0, "not_used": why}
-        return
-    metadata.sources[f"metadata {name}"] = digest
+) -> dict[str, Any]:
+    """Take over what a table says; return what was used of it."""
     label = columns.label if labels else ""
     values = (
         (label, metadata.labels),
@@ -138,7 +147,7 @@ def _read_table(
     for picture, texts in captions.items():
         _add_captions(metadata.captions, picture, texts)
     unused = [*columns.unused, *([columns.label] if columns.label != label else [])]
-    metadata.tables[name] = {
+    return {
         "rows": len(entries),
         "pictures": columns.name,
         "captions": list(columns.captions),
@@ -152,27 +161,11 @@ def _read_table(
     }
 
 
-def read_sidecars(
-    files: Files, known: Mapping[str, tuple[str, ...]]
-) -> tuple[dict[str, tuple[str, ...]], set[str]]:
-    """Read ``a.txt`` beside ``a.jpg``, or in ``texts/`` beside the pictures' folder.
+def _sidecars(files: Files) -> dict[str, list[str]]:
+    """Return ``a.txt`` beside ``a.jpg``, or in ``texts/`` beside the pictures' folder.
 
     One caption per line, empty lines left out.
     """
-    captions = dict(known)
-    used: set[str] = set()
-    for picture, names in _sidecars(files).items():
-        for name in names:
-            used.add(name)
-            text = file_text((files.raw / name).read_bytes(), files.raw / name)
-            lines = io.StringIO(text, newline=None)
-            found = tuple(each for line in lines if (each := line.strip()))
-            _add_captions(captions, picture, found)
-    return captions, used
-
-
-def _sidecars(files: Files) -> dict[str, list[str]]:
-    """Return the texts that bear the name of a picture, by picture."""
     texts: dict[str, list[str]] = {}
     for name in files.others:
         if name.lower().endswith(".txt"):
@@ -349,20 +342,6 @@ def _take_value(
 def _missing(value: Any) -> bool:
     """Return whether a cell is empty; NaN is what pandas puts for nothing."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def usable_ids(metadata: Metadata, pictures: Iterable[str]) -> dict[str, str]:
-    """Return the ids of the column ``image_id``, if each picture has one of its own."""
-    names = list(pictures)
-    ids = {name: i for name in names if (i := metadata.ids.get(name))}
-    return ids if len(set(ids.values())) == len(names) else {}
-
-
-def usable_splits(metadata: Metadata, pictures: Iterable[str]) -> dict[str, str]:
-    """Return the splits of the column ``split``, if each picture has a known one."""
-    named = {n: split_named(metadata.splits.get(n, "")) for n in pictures}
-    splits = {name: split for name, split in named.items() if split}
-    return splits if len(splits) == len(named) else {}
 
 
 def _absent(absent: list[tuple[str, str]], pictures: _Pictures) -> MmclustError:

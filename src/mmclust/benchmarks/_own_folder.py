@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from posixpath import splitext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here
 from mmclust.core.archives import check_folder
@@ -21,7 +21,7 @@ from mmclust.core.progress import track
 from mmclust.core.text import look_alikes, same_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 IMAGES = "images"  # the folder of pictures, where there is one of this name
@@ -57,12 +57,10 @@ class Files:
     """Of the first level below ``root``, and where these are splits of the second."""
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """What reading a picture tells."""
 
-    width: int
-    height: int
+    size: tuple[int, int]
     sha256: str
 
 
@@ -74,28 +72,32 @@ def find_files(raw: Path) -> Files:
     if images.is_symlink() and images.is_dir():
         del found[IMAGES]
         found |= {f"{IMAGES}/{name}": kind for name, kind in _walk(images)}
-    pictures = [n for n, kind in found.items() if kind != "folder" and _taken(n)]
-    top = _pictures_folder(raw, pictures)
-    below = {
-        n.removeprefix(top): kind for n, kind in found.items() if n.startswith(top)
-    }
-    kept = sorted(n for n, kind in below.items() if kind != "folder" and _taken(n))
-    taken = {f"{top}{name}" for name in kept}
-    others = sorted(n for n, k in found.items() if k == "file" and n not in taken)
-    _refuse_none(raw / top, kept, others)
-    splits = _splits(kept)
-    depth = 2 if splits else 1
+    named = sorted(
+        name
+        for name, kind in found.items()
+        if kind != "folder" and is_image(name) and not not_decoded_here(name)
+    )
+    top = _pictures_folder(raw, named)
+    taken = {name for name in named if name.startswith(top)}
+    pictures = [name.removeprefix(top) for name in named if name in taken]
+    rest = sorted(found.keys() - taken)
+    others = [name for name in rest if found[name] == "file"]
+    _refuse_none(raw / top, pictures, others)
+    splits = _splits(pictures)
+    depth = top.count("/") + (2 if splits else 1)
     return Files(
         raw,
         raw / top,
-        tuple(kept),
+        tuple(pictures),
         tuple(name for name in others if name != "source.json"),
-        tuple(sorted(n for n, k in found.items() if k == "special" and n not in taken)),
+        tuple(name for name in rest if found[name] == "special"),
         splits,
         tuple(
-            sorted(
-                n for n, k in below.items() if k == "folder" and n.count("/") < depth
-            )
+            name.removeprefix(top)
+            for name in rest
+            if found[name] == "folder"
+            and name.startswith(top)
+            and name.count("/") < depth
         ),
     )
 
@@ -122,11 +124,6 @@ def _walk(raw: Path) -> Iterator[tuple[str, str]]:
                 yield name, "folder"
             else:
                 yield name, "file" if entry.is_file() else "special"
-
-
-def _taken(name: str) -> bool:
-    """Return whether a file is taken for a picture; a hidden name never gets here."""
-    return is_image(name) and not not_decoded_here(name)
 
 
 def _pictures_folder(raw: Path, pictures: Iterable[str]) -> str:
@@ -213,9 +210,8 @@ def identities(files: Files) -> dict[str, str]:
     return ids
 
 
-def without(files: Files, *groups: Iterable[str]) -> Files:
+def without(files: Files, gone: Collection[str]) -> Files:
     """Return the files with some pictures among the others."""
-    gone = {name for names in groups for name in names}
     kept = tuple(name for name in files.pictures if name not in gone)
     _refuse_none(files.root, list(kept), sorted(gone))
     top = files.root.relative_to(files.raw)
@@ -278,7 +274,7 @@ def read_pictures(
         path = files.root / name
         try:
             data = _bytes(path)
-            width, height = size_of(data, str(path))
+            size = size_of(data, str(path))
         except OSError as error:
             bad.append(f"{name} ({error.strerror})")
         except MemoryError:
@@ -286,7 +282,7 @@ def read_pictures(
         except MmclustError as error:
             bad.append(f"{name} ({error.parts['found']})")
         else:
-            read[name] = Picture(width, height, hashlib.sha256(data).hexdigest())
+            read[name] = Picture(size, hashlib.sha256(data).hexdigest())
     if bad and strays == "fail":
         raise MmclustError(
             "Files with the ending of an image cannot be read as one",

@@ -94,7 +94,7 @@ def read_table_file(
     delimiter = _delimiter(text)
     if delimiter:
         return *_csv(text, path, delimiter, captions), digest
-    if entries := list(_token_rows(text, path)):
+    if entries := _token_rows(text, path):
         return Columns("name", ("caption",), "", "", "", ()), entries, digest
     if kind in {".csv", ".tsv"} and text.strip():
         raise _no_names(path, text.strip().split("\n", 1)[0][:80])
@@ -210,24 +210,25 @@ def _json_rows(
         values = [value] if lines or not isinstance(value, list) else value
         for number, entry in enumerate(values, 1):
             here = where if lines else f"{where}, entry {number}"
-            if not isinstance(entry, dict):
-                raise unusable(here, part[:60])
-            if lines and not any(plain_name(key) in NAMES for key in entry):
+            named = isinstance(entry, dict) and (
+                not lines or any(plain_name(key) in NAMES for key in entry)
+            )
+            if not named:
                 raise unusable(here, part[:60])
             yield here, entry
 
 
-def _token_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield rows of ``name.jpg#0``, a tab, a caption; none if the first is no such."""
+def _token_rows(text: str, path: Path) -> Entries:
+    """Return rows of ``name.jpg#0``, a tab, a caption; none if the first is no such."""
     seen: set[tuple[str, str]] = set()
-    rows: list[tuple[str, int, str, dict[str, Any]]] = []
+    rows: dict[str, list[tuple[int, str, dict[str, Any]]]] = {}
     for at, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path}, line {at}"
         match = _TOKEN.fullmatch(line.removesuffix("\r"))
         if match is None and not rows:
-            return
+            return []
         if match is None:
             raise unusable(where, line[:60], "a name, #, a number, a tab, a caption")
         name, number = match["name"], match["number"]
@@ -235,10 +236,9 @@ def _token_rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise unusable(where, f"{name}#{number} again", "each caption once")
         seen.add((name, number or ""))
         entry = {"name": name, "caption": match["caption"]}
-        rows.append((name, int(number or at), where, entry))
-    place = {name: n for n, name in enumerate(dict.fromkeys(row[0] for row in rows))}
-    rows.sort(key=lambda row: (place[row[0]], row[1]))
-    yield from ((where, entry) for _, _, where, entry in rows)
+        rows.setdefault(name, []).append((int(number or at), where, entry))
+    numbered = (sorted(of, key=lambda row: row[0]) for of in rows.values())
+    return [(where, entry) for of in numbered for _, where, entry in of]
 
 
 def _parquet(path: Path, captions: str) -> tuple[Columns, Entries]:
@@ -249,9 +249,9 @@ def _parquet(path: Path, captions: str) -> tuple[Columns, Entries]:
     try:
         with pq.ParquetFile(path) as file:
             columns = _columns(list(file.schema_arrow.names), path, captions)
-            chosen = [columns.name, *columns.captions]
-            chosen += [columns.label, columns.image_id, columns.split]
-            wanted = list(dict.fromkeys(name for name in chosen if name))
+            chosen = [columns.name, *columns.captions, columns.label]
+            chosen += [columns.image_id, columns.split]
+            wanted = list(dict.fromkeys(filter(None, chosen)))
             rows = file.read(columns=wanted).to_pylist()
     except MemoryError as error:
         raise MmclustError(
@@ -286,23 +286,17 @@ def listed(cell: str) -> list[str]:
         return [cell]
     if _NESTED.match(inner) or (ends == "{}" and inner[0] in "\"'"):
         raise ValueError(written(text)[:80])
-    found = _json_texts(text)
-    if found is None and any(quote in inner for quote in "\"'"):
-        found = _quoted_texts(inner)
-    return [cell] if found is None else found
-
-
-def _json_texts(text: str) -> list[str] | None:
-    """Return the texts of a list in JSON; nothing where there are none in it."""
     try:
         value = json_value(text)
     except ValueError:
-        return None
-    if isinstance(value, list) and all(v is None or isinstance(v, str) for v in value):
-        return [v for v in value if v is not None]
-    if isinstance(value, list) and any(isinstance(v, str) for v in value):
-        raise ValueError(written(text)[:80])
-    return None
+        value = None
+    if isinstance(value, list):
+        if all(v is None or isinstance(v, str) for v in value):
+            return [v for v in value if v is not None]
+        if any(isinstance(v, str) for v in value):
+            raise ValueError(written(text)[:80])
+    found = _quoted_texts(inner) if any(quote in inner for quote in "\"'") else None
+    return [cell] if found is None else found
 
 
 def _quoted_texts(inner: str) -> list[str] | None:

@@ -1,15 +1,13 @@
-"""Data sets that are arrays of pixels: CIFAR's files, and pictures made of rows.
+"""Data sets that are arrays of pixels: pictures made of rows, and CIFAR's batches.
 
-CIFAR comes as the Python version's batches or the binary version's records. The former
-are read without running what a pickle may ask for: a pickle is a program, which names
-functions and has them called. The published files name three, which rebuild one numpy
-array. Here even those are stand-ins that hold bytes; any other name is refused before
-anything runs.
+The batches of CIFAR's Python version are read without running what a pickle may ask
+for: a pickle is a program, which names functions and has them called. The published
+files name three, which rebuild one numpy array. Here even those are stand-ins that hold
+bytes; any other name is refused before anything runs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import struct
@@ -19,15 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mmclust.benchmarks._source_files import Layout, read_layout
-from mmclust.core.errors import MmclustError, some
+from mmclust.core.errors import MmclustError
 from mmclust.core.manifest import Row
-from mmclust.core.text import shown
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mmclust.benchmarks._splits import Roles
 
@@ -54,15 +49,15 @@ def pixels_built(
     labels: dict[str, str] = {}
     counts: dict[str, dict[str, int]] = {}
     for split, part in parts.items():
-        of = Counter(part.labels.tolist())
-        counts[split] = {name: of[i] for i, name in enumerate(classes)}
+        names = [classes[label] for label in part.labels.tolist()]
+        of = Counter(names)
+        counts[split] = {name: of[name] for name in classes}
         _, height, width, _ = part.rgb.shape
-        for i, label in enumerate(part.labels.tolist()):
-            name = f"{split}_{i:05d}"
-            labels[name] = classes[label]
-            rows.append(
-                Row(name, None, f"{name}.png", None, None, width, height, (), split)
-            )
+        for i, name in enumerate(names):
+            image_id = f"{split}_{i:05d}"
+            labels[image_id] = name
+            where = (None, f"{image_id}.png", None, None)
+            rows.append(Row(image_id, *where, width, height, (), split))
     return Built(
         rows,
         labels,
@@ -83,66 +78,12 @@ def _pngs(parts: Mapping[str, Pixels]) -> Iterator[tuple[str, bytes]]:
     for split, part in parts.items():
         for i, rgb in enumerate(part.rgb):
             bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-            yield (
-                f"{split}_{i:05d}.png",
-                cv2.imencode(".png", bgr, options)[1].tobytes(),
-            )
+            png = cv2.imencode(".png", bgr, options)[1].tobytes()
+            yield f"{split}_{i:05d}.png", png
 
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
-
-
-@dataclass(frozen=True)
-class Version:
-    """Where a data set's splits and labels lie in one of the two versions."""
-
-    archive: str
-    folder: str
-    files: Mapping[str, tuple[str, ...]]  # of each split, in order
-    labels: tuple[str, ...]
-    """Kinds of labels of a record, in the order of the binary version's bytes; in the
-    Python version, the keys."""
-
-    @property
-    def binary(self) -> bool:
-        """Whether files are records of bytes, not Python batches."""
-        return self.folder.endswith(("-bin", "-binary"))
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split as read: pictures (n, 32, 32, 3), labels of each kind (n,)."""
-
-    rgb: np.ndarray[Any, Any]
-    labels: dict[str, np.ndarray[Any, Any]]
-    where: str
-
-    def pixels(self, labels: np.ndarray[Any, Any]) -> Pixels:
-        """Return the pictures under these labels."""
-        return Pixels(self.rgb, labels)
-
-
-def read_splits(
-    raw: Path, versions: Sequence[Version], parts: Sequence[str]
-) -> tuple[dict[str, Split], dict[str, str]]:
-    """Read splits from the first version that is there."""
-    of = {
-        Layout(v.archive, v.folder, tuple(n for p in parts for n in v.files[p])): v
-        for v in versions
-    }
-    layout, files, where = read_layout(raw, list(of))
-    version = of[layout]
-    splits = {
-        part: _join([_read(files[n], version, f"{where}, {n}") for n in names])
-        for part in parts
-        for names in (version.files[part],)
-    }
-    sources = {
-        f"{version.folder}/{name}": hashlib.sha256(data).hexdigest()
-        for name, data in files.items()
-    }
-    return splits, sources
 
 
 def check_range(labels: np.ndarray[Any, Any], n: int, where: str) -> None:
@@ -171,57 +112,6 @@ def check_records(size: int, record: int, where: str) -> int:
             do="fetch the source again; see that it is the version of this data set",
         )
     return count
-
-
-def _read(data: bytes, version: Version, where: str) -> Split:
-    if version.binary:
-        n_labels = len(version.labels)
-        count = check_records(len(data), n_labels + PIXELS, where)
-        records = np.frombuffer(data, np.uint8).reshape(count, n_labels + PIXELS)
-        columns = records[:, :n_labels].astype(np.int64).T
-        labels = dict(zip(version.labels, columns, strict=True))
-        return Split(_rgb(records[:, n_labels:]), labels, where)
-    batch = read_batch(data, where)
-    labels = {
-        kind: _label_list(batch, kind, len(batch["data"]), where)
-        for kind in version.labels
-    }
-    return Split(_rgb(batch["data"]), labels, where)
-
-
-def _rgb(planes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Turn (n, 3072), the red plane first, into (n, 32, 32, 3)."""
-    return planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-
-
-def _label_list(
-    batch: Mapping[str, Any], kind: str, n: int, where: str
-) -> np.ndarray[Any, Any]:
-    values = batch.get(kind)
-    values = values if isinstance(values, list) else []
-    odd = [shown(v) for v in values if type(v) is not int]
-    if odd or len(values) != n:
-        raise MmclustError(
-            "A batch file's labels do not fit its pictures",
-            where=f"{where}, {kind}",
-            expected=f"a list of {n:,} whole numbers",
-            found=some(odd, 3) if odd else f"{len(values):,}",
-            do="fetch the source again",
-        )
-    try:
-        return np.array(values, np.int64)
-    except OverflowError:
-        return np.full(n, -1)
-
-
-def _join(parts: Sequence[Split]) -> Split:
-    if len(parts) == 1:
-        return parts[0]
-    return Split(
-        np.concatenate([part.rgb for part in parts]),
-        {k: np.concatenate([p.labels[k] for p in parts]) for k in parts[0].labels},
-        some(part.where for part in parts),
-    )
 
 
 # What a stream of bytes that is no pickle, or not this one, raises.
@@ -324,28 +214,26 @@ class _Reader(pickle._Unpickler):  # noqa: SLF001
         pickle.FROZENSET[0]: _refuse_set,
     }
 
+    where: str
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ADMITTED:
-            raise _RefusedError(f"{module}.{name}")
+            raise MmclustError(
+                "A batch file asks for what no published one does; it was not run",
+                where=self.where,
+                expected="a dict of lists and one array of bytes",
+                found=f"the name {module}.{name}",
+                do="do not trust this file: fetch the source again",
+            )
         return ADMITTED[module, name]
-
-
-class _RefusedError(Exception):
-    """A name that no published file has."""
 
 
 def read_batch(data: bytes, where: str) -> dict[str, Any]:
     """Read a batch file of CIFAR's Python version."""
+    reader = _Reader(io.BytesIO(data), encoding="bytes")
+    reader.where = where
     try:
-        content = _Reader(io.BytesIO(data), encoding="bytes").load()
-    except _RefusedError as error:
-        raise MmclustError(
-            "A batch file asks for what no published one does; it was not run",
-            where=where,
-            expected="a dict of lists and one array of bytes",
-            found=f"the name {error}",
-            do="do not trust this file: fetch the source again",
-        ) from error
+        content = reader.load()
     except MemoryError as error:
         raise MmclustError(
             "There is too little memory to read a batch file",

@@ -10,7 +10,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -40,6 +40,11 @@ def read_layout(
     for layout in layouts:
         if (raw / layout.archive).is_file():
             return layout, _unpack(raw / layout.archive, layout), layout.archive
+    found = contents([raw])
+    if begun := [each for each in layouts if (raw / each.folder).is_dir()]:
+        top = begun[0].folder
+        absent = [n for n in begun[0].names if not (raw / top / n).is_file()]
+        found = f"{top}/ without {some(absent)}"
     raise MmclustError(
         f"The files of {layouts[0].folder} are missing",
         where=raw,
@@ -47,16 +52,9 @@ def read_layout(
             f"{n.archive}, or unpacked {n.folder}/ with {', '.join(n.names)}"
             for n in layouts
         ),
-        found=next(_incomplete(raw, layouts), contents([raw])),
+        found=found,
         do="fetch the source again, or give its folder with --raw",
     )
-
-
-def _incomplete(raw: Path, layouts: Sequence[Layout]) -> Iterator[str]:
-    for layout in layouts:
-        absent = [n for n in layout.names if not (raw / layout.folder / n).is_file()]
-        if (raw / layout.folder).is_dir():
-            yield f"{layout.folder}/ without {some(absent)}"
 
 
 def contents(folders: Sequence[Path]) -> str:
@@ -90,19 +88,20 @@ def source_facts(raw: Path) -> dict[str, Any]:
 
 def taken_from(plugin: ModuleType, params: Any, raw: Path) -> dict[str, str]:
     """Return where fetching took each source of a benchmark from."""
-    names: tuple[str, ...] = getattr(plugin, "SOURCES", ())
-    names = names or (getattr(plugin, "SOURCE", "source"),)
-    chosen = str(getattr(params, "source", ""))
+    names = getattr(plugin, "SOURCES", ()) or (getattr(plugin, "SOURCE", "source"),)
+    chosen = getattr(params, "source", "")
     names = (chosen,) if chosen in names else names
+    shared = (raw / "source.json").is_file()
     found = {}
     for name in names:
-        own, shared = raw / name, (raw / "source.json").is_file()
+        own = raw / name
         if len(names) > 1 and not own.is_dir() and not shared:
             continue
         folder = own if (own / "source.json").is_file() or not shared else raw
-        mirror = str(source_facts(folder).get("mirror", "by hand"))
-        known = mirror in ("sample", "upstream", "by hand")
-        found[name] = mirror if known else "folder"
+        mirror = source_facts(folder).get("mirror", "by hand")
+        found[name] = (
+            mirror if mirror in ("sample", "upstream", "by hand") else "folder"
+        )
     return found
 
 
@@ -112,8 +111,8 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
     Empty where nothing says so: they were not fetched.
     """
     folders = [raw, *(raw / name for name in sources if name)]
-    held = [source_facts(folder).get("files") for folder in folders]
-    files = [file for each in held if isinstance(each, dict) for file in each.values()]
+    held = [source_facts(folder).get("files") or {} for folder in folders]
+    files = [file for each in held for file in each.values()]
     return sorted({str(f.get("verified")) for f in files if isinstance(f, dict)})
 
 
@@ -148,13 +147,8 @@ def require(raw: Path, archive: str, member: str) -> Found:
     check_folder(raw)
     found = find(raw, archive, member)
     if found is None:
-        raise MmclustError(
-            f"{member} is missing",
-            where=raw,
-            expected=f"{raw / member}, or {member} inside {raw / archive}",
-            found=contents([raw]),
-            do="fetch the source again, or give its folder with --raw",
-        )
+        expected = f"{raw / member}, or {member} inside {raw / archive}"
+        raise lacking([raw], member, [expected])
     return found
 
 
@@ -166,10 +160,8 @@ def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
 
 def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None:
     """Return the first of a publisher's file, unpacked or in its archive."""
-    for folder in folders:
-        if found := find(folder, archive, member):
-            return found
-    return None
+    found = (find(folder, archive, member) for folder in folders)
+    return next(filter(None, found), None)
 
 
 def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
@@ -190,10 +182,9 @@ def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
         if path.is_dir():
             notes[f"{path.name}/"] = "a folder"
             continue
+        notes[path.name] = {"bytes": path.stat().st_size}
         facts = source_facts(path.parent) or source_facts(raw)
-        recorded = facts.get("files", {})
-        known = recorded.get(path.name) if isinstance(recorded, dict) else None
-        sha256 = known.get("sha256") if isinstance(known, dict) else None
-        size = {"bytes": path.stat().st_size}
-        notes[path.name] = size | ({"sha256": sha256} if sha256 else {})
+        recorded = (facts.get("files") or {}).get(path.name)
+        if isinstance(recorded, dict) and recorded.get("sha256"):
+            notes[path.name]["sha256"] = recorded["sha256"]
     return notes

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.benchmarks._pixel_arrays import (
+    PIXELS,
+    SIDE,
     Pixels,
-    Split,
-    Version,
     check_range,
+    check_records,
     pixels_built,
-    read_splits,
+    read_batch,
 )
+from mmclust.benchmarks._source_files import Layout, read_layout
 from mmclust.benchmarks._splits import Params as SplitParams
 from mmclust.benchmarks._splits import roles
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.text import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.types import Built
+
+    Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,13 @@ class Cifar:
     about: str
     SOURCE: str
     CLASSES: tuple[str, ...]
-    versions: tuple[Version, ...]
+    archive: str  # what its archives are called, before -python or -binary
+    folders: tuple[str, str]  # in the Python version's archive, and in the binary's
+    files: Mapping[str, tuple[str, ...]]
+    """Of each split, in order; the binary version's end in ``.bin``."""
+    kinds: tuple[str, ...]
+    """Kinds of labels of a record, in the order of the binary version's bytes; in the
+    Python version, the keys."""
     per_class: dict[str, int]
     COARSE: tuple[int, ...] = ()  # the coarse label of each fine one
     DEFAULT_SPLIT: str = "train+test"
@@ -47,8 +60,24 @@ class Cifar:
     ) -> Built:
         """Take the official pictures; ids are ``train_00000`` … in file order."""
         role = roles(split, params.split_policy, report="test")
-        splits, sources = read_splits(raw, self.versions, role.parts)
-        parts = {part: self._pixels(read) for part, read in splits.items()}
+        names = tuple(name for part in role.parts for name in self.files[part])
+        bins = tuple(f"{name}.bin" for name in names)
+        python = Layout(f"{self.archive}-python.tar.gz", self.folders[0], names)
+        binary = Layout(f"{self.archive}-binary.tar.gz", self.folders[1], bins)
+        layout, files, where = read_layout(raw, [python, binary])
+        read, ending = (_batch, "") if layout is python else (_records, ".bin")
+        parts = {}
+        for part in role.parts:
+            at = {f"{where}, {n}{ending}": files[n + ending] for n in self.files[part]}
+            held = [read(data, self.kinds, place) for place, data in at.items()]
+            planes, labels = map(np.concatenate, zip(*held, strict=True))
+            # The red plane comes first.
+            rgb = planes.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+            parts[part] = Pixels(rgb, self._positions(labels, some(at)))
+        sources = {
+            f"{layout.folder}/{name}": hashlib.sha256(data).hexdigest()
+            for name, data in files.items()
+        }
         notes = {"split": split, "split_policy": params.split_policy}
         return pixels_built(parts, self.CLASSES, role, sources, notes, images=images)
 
@@ -57,31 +86,62 @@ class Cifar:
         role = roles(split, params.split_policy, report="test")
         return role.expected(self.CLASSES, self.per_class)
 
-    def _pixels(self, read: Split) -> Pixels:
-        """Return the pictures under their labels; a table's must be the file's."""
+    def _positions(self, labels: Array, where: str) -> Array:
+        """Return positions among the classes; a table's must be the file's."""
         if not self.COARSE:
-            check_range(read.labels["labels"], len(self.CLASSES), read.where)
-            return read.pixels(read.labels["labels"])
-        fine, stated = read.labels["fine_labels"], read.labels["coarse_labels"]
-        check_range(fine, len(self.COARSE), f"{read.where}, fine_labels")
-        check_range(stated, len(self.CLASSES), f"{read.where}, coarse_labels")
-        table = np.array(self.COARSE)[fine]
+            check_range(labels[:, 0], len(self.CLASSES), where)
+            return labels[:, 0]
+        stated, fine = labels.T
+        check_range(fine, len(self.COARSE), f"{where}, fine_labels")
+        check_range(stated, len(self.CLASSES), f"{where}, coarse_labels")
+        table: Array = np.array(self.COARSE)[fine]
         wrong = np.flatnonzero(table != stated)
         if len(wrong):
             first = wrong[0]
             raise MmclustError(
                 "The file's coarse labels are not those of the table",
-                where=read.where,
+                where=where,
                 expected=f"fine label {fine[first]} under coarse label {table[first]}",
                 found=f"under {stated[first]} in record {first:,}; "
                 f"{len(wrong):,} such records",
                 do="fetch the source again",
             )
-        return read.pixels(table)
+        return table
 
 
-_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
-_KINDS = ("coarse_labels", "fine_labels")
+def _records(data: bytes, kinds: tuple[str, ...], where: str) -> tuple[Array, Array]:
+    """Return pixels (n, 3072) and labels (n, kinds) of the binary version."""
+    count = check_records(len(data), len(kinds) + PIXELS, where)
+    records = np.frombuffer(data, np.uint8).reshape(count, -1)
+    return records[:, len(kinds) :], records[:, : len(kinds)].astype(np.int64)
+
+
+def _batch(data: bytes, kinds: tuple[str, ...], where: str) -> tuple[Array, Array]:
+    """Return pixels and labels as :func:`_records` does, of the Python version."""
+    batch = read_batch(data, where)
+    pixels = batch["data"]
+    columns = [label_list(batch, kind, len(pixels), where) for kind in kinds]
+    return pixels, np.stack(columns, axis=1)
+
+
+def label_list(batch: Mapping[str, Any], kind: str, n: int, where: str) -> Array:
+    """Return a batch's labels of one kind, int64 (n,)."""
+    values = batch.get(kind)
+    values = values if isinstance(values, list) else []
+    odd = [shown(v) for v in values if type(v) is not int]
+    if odd or len(values) != n:
+        raise MmclustError(
+            "A batch file's labels do not fit its pictures",
+            where=f"{where}, {kind}",
+            expected=f"a list of {n:,} whole numbers",
+            found=some(odd, 3) if odd else f"{len(values):,}",
+            do="fetch the source again",
+        )
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        return np.full(n, -1)
+
 
 cifar10 = Cifar(
     """CIFAR-10: 60,000 pictures of 32 × 32 pixels in ten classes.
@@ -95,17 +155,10 @@ pictures in the same order.
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
         "truck",
     ),
-    (
-        Version(
-            "cifar-10-python.tar.gz", "cifar-10-batches-py",
-            {"train": _BATCHES, "test": ("test_batch",)}, ("labels",),
-        ),
-        Version(
-            "cifar-10-binary.tar.gz", "cifar-10-batches-bin",
-            {"train": tuple(f"{n}.bin" for n in _BATCHES), "test": ("test_batch.bin",)},
-            ("labels",),
-        ),
-    ),
+    "cifar-10",
+    ("cifar-10-batches-py", "cifar-10-batches-bin"),
+    {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
+    ("labels",),
     {"train": 5_000, "test": 1_000},
 )  # fmt: skip
 
@@ -126,16 +179,10 @@ a table; the files also state the coarse label of each picture, and the two must
         "non-insect invertebrates", "people", "reptiles", "small mammals", "trees",
         "vehicles 1", "vehicles 2",
     ),
-    (
-        Version(
-            "cifar-100-python.tar.gz", "cifar-100-python",
-            {"train": ("train",), "test": ("test",)}, _KINDS,
-        ),
-        Version(
-            "cifar-100-binary.tar.gz", "cifar-100-binary",
-            {"train": ("train.bin",), "test": ("test.bin",)}, _KINDS,
-        ),
-    ),
+    "cifar-100",
+    ("cifar-100-python", "cifar-100-binary"),
+    {"train": ("train",), "test": ("test",)},
+    ("coarse_labels", "fine_labels"),
     {"train": 2_500, "test": 500},
     (
         4, 1, 14, 8, 0, 6, 7, 7, 18, 3,

@@ -15,12 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here, row_at
-from mmclust.benchmarks._own_captions import (
-    read_metadata,
-    read_sidecars,
-    usable_ids,
-    usable_splits,
-)
+from mmclust.benchmarks._own_captions import read_metadata
 from mmclust.benchmarks._own_folder import (
     class_folders,
     find_files,
@@ -93,17 +88,20 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         strict=params.strays == "fail",
     )
     labels = _labels(files, metadata, params)
-    ids = usable_ids(metadata, files.pictures) or identities(files)
-    splits = _splits(files, metadata, params.splits)
-    captions, used = read_sidecars(files, metadata.captions)
+    ids = metadata.ids or identities(files)
+    splits = metadata.splits
+    if files.splits:
+        splits = {n: files.splits[n.partition("/")[0]] for n in files.pictures}
+    if params.splits == "none":
+        splits = {}
     rows = [
         row_at(
             ids[name],
             Place(files.root, name) if images else None,
             name,
             splits.get(name, "train"),
-            captions.get(name, ()),
-            (pictures[name].width, pictures[name].height) if images else (None, None),
+            metadata.captions.get(name, ()),
+            pictures[name].size if images else (None, None),
         )
         for name in files.pictures
     ]
@@ -117,7 +115,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         {ids[name]: label for name, label in labels.items()},
         PROTOCOL,
         {"files": digest_of(sources)},  # one, as there may be many files
-        _notes(files, metadata, captions, used, labels, params, strays),
+        _notes(files, metadata, labels, params, strays),
         fit=("train",) if "train" in there else tuple(there),
         evaluate=(reported,),
     )
@@ -149,7 +147,7 @@ def _usable(
         if not found:
             folder_labels(files)  # refuses it
         strays["pictures in no class folder"] = loose
-        files = without(files, *strays.values())
+        files = without(files, loose)
     pictures, bad = read_pictures(files, params.strays) if images else ({}, [])
     if bad:
         strays["files that cannot be read as a picture"] = bad
@@ -164,9 +162,9 @@ def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
     if params.labels == "folders":
         return folder_labels(files, strict=params.strays == "fail")
     bare = [name for name in files.pictures if name not in metadata.labels]
-    if metadata.labels and bare and params.strays == "leave_out":
-        return {}
     if metadata.labels and bare:
+        if params.strays == "leave_out":
+            return {}
         raise MmclustError(
             "Some pictures have no label",
             where=files.root,
@@ -177,19 +175,9 @@ def _labels(files: Files, metadata: Metadata, params: Params) -> dict[str, str]:
     return metadata.labels
 
 
-def _splits(files: Files, metadata: Metadata, kind: str) -> dict[str, str]:
-    if kind == "none":
-        return {}
-    if files.splits:
-        return {n: files.splits[n.partition("/")[0]] for n in files.pictures}
-    return usable_splits(metadata, files.pictures)
-
-
 def _notes(
     files: Files,
     metadata: Metadata,
-    captions: Mapping[str, tuple[str, ...]],
-    used: set[str],
     labels: Mapping[str, str],
     params: Params,
     strays: Mapping[str, list[str]],
@@ -197,7 +185,7 @@ def _notes(
     """Say where captions and labels are from, and what was left out."""
     top = files.root.relative_to(files.raw)
     gone = {(top / name).as_posix() for names in strays.values() for name in names}
-    read, classes = {*used, *metadata.tables, *gone}, set(labels.values())
+    read, classes = {*metadata.sidecars, *metadata.tables, *gone}, set(labels.values())
     out = [name for name in files.others if name not in read]
     endings: dict[str, list[str]] = {}
     for name in out:
@@ -206,7 +194,7 @@ def _notes(
         written(ending): {"files": len(names), "first": some(names, 3)}
         for ending, names in sorted(endings.items())
     }
-    bare = len(files.pictures) - len(captions)
+    bare = len(files.pictures) - len(metadata.captions)
     one = "".join(classes) if len(classes) == 1 else ""
     told = [
         *(told_of_folders(files) if params.splits == "auto" else []),
@@ -217,14 +205,14 @@ def _notes(
             for why, names in strays.items()
         ),
         *_told_of_tables(files, metadata, params, labelled=bool(labels)),
-        *([f"images without caption: {bare:,}"] if captions and bare else []),
+        *([f"images without caption: {bare:,}"] if metadata.captions and bare else []),
         *_told_of_files(files, endings),
     ]
     return {
         "labels": params.labels,
         "splits": params.splits,
         "metadata": metadata.tables,
-        "caption_files": len(used),
+        "caption_files": len(metadata.sidecars),
         "images_without_caption": bare,
         "left_out": left_out,
         "special_files": [written(name) for name in files.special],
@@ -242,9 +230,9 @@ def _told_of_classes(
         n, of = f"{len(known):,}", f"{len(files.pictures):,}"
         return [f"classes are known of {n} of {of} pictures, and NOT used"]
     found, loose, _ = class_folders(files)
-    if loose or len(set(found.values())) < 2:  # noqa: PLR2004
-        return []
     names = sorted(set(found.values()))
+    if loose or len(names) < 2:  # noqa: PLR2004
+        return []
     what = f"its {len(names)} folders ({some(names, 3)}) may be classes"
     return [f"{what}: labels=folders takes them for such"]
 
@@ -253,9 +241,8 @@ def _told_of_tables(
     files: Files, metadata: Metadata, params: Params, *, labelled: bool
 ) -> list[str]:
     """Say what of each table was used, and loudly if nothing."""
-    ids = bool(usable_ids(metadata, files.pictures))
-    splits = params.splits == "auto" and not files.splits
-    splits = splits and bool(usable_splits(metadata, files.pictures))
+    ids = bool(metadata.ids)
+    splits = params.splits == "auto" and bool(metadata.splits) and not files.splits
     told = []
     for name, table in metadata.tables.items():
         if not table["rows"]:
@@ -304,8 +291,6 @@ def _told_of_files(files: Files, endings: Mapping[str, list[str]]) -> list[str]:
         hint = TABLES_HINT if TABLES & kind.keys() else ""
         told.append(f"{what}, NOT used: {counts} ({first}){hint}")
     if files.special:
-        told.append(
-            "links to folders, fifos and the like, NOT used: "
-            f"{some(map(written, files.special), 3)}"
-        )
+        first = some(map(written, files.special), 3)
+        told.append(f"links to folders, fifos and the like, NOT used: {first}")
     return told

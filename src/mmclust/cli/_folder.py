@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,15 @@ class Coder:
         return instance_of("encoders", self.name, self.block, self.name, "--encoder")
 
 
+BEST = (
+    Coder("clip", {}, "CLIP, from the hub's cache"),
+    Coder("dinov2", {}, "DINOv2, from the hub's cache"),
+    Coder("efficientnet_lite0", {}, "EfficientNet-Lite0, trained on ImageNet"),
+    Coder("resnet50", {}, "ResNet-50, trained on ImageNet, from torch's cache"),
+)
+GRADIENTS = Coder("hog", {}, "gradients: NO pretrained weights are here")
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the user said; paths are whole."""
@@ -64,6 +74,9 @@ class Asked:
     method: str
     options: Mapping[str, Any]
     vocabulary: Path | None
+    seed: int
+    device: str
+    workers: int
 
 
 def require_method(asked: Asked) -> None:
@@ -83,9 +96,7 @@ def require_method(asked: Asked) -> None:
     words = {"text", "nouns"} & {*getattr(module, "READS", ())}
     if kind == "clusterers" or not words:
         return
-    from mmclust.heads._embeddings import shares_space as shares
-
-    shared = shares(asked.image.instance)
+    shared = shares_space(asked.image.instance)
     if not (shared and asked.vocabulary):
         raise MmclustError(
             f"{method} reads words near the pictures",
@@ -94,6 +105,13 @@ def require_method(asked: Asked) -> None:
             found="no list of words" if shared else f"{asked.image.name}, of pictures",
             do="give both, or another method, such as kmeans",
         )
+
+
+def shares_space(instance: Instance) -> bool:
+    """Tell whether an encoder embeds words in the space of its images."""
+    from mmclust.heads._embeddings import shares_space as shares
+
+    return shares(instance)
 
 
 def named_after(pictures: Path) -> str:
@@ -108,20 +126,9 @@ def image_coder(asked: str | None, options: Mapping[str, Any] | None = None) -> 
     Weights are looked for in the hub's and torch's caches and among the packages of the
     extra ``weights``; nothing is downloaded.
     """
-    coder = _asked(asked) if asked else _best()
+    best = (coder for coder in BEST if _is_here(coder.name))
+    coder = _asked(asked) if asked else next(best, GRADIENTS)
     return replace(coder, block={**coder.block, **(options or {})})
-
-
-def _best() -> Coder:
-    for name, about in (
-        ("clip", "CLIP, from the hub's cache"),
-        ("dinov2", "DINOv2, from the hub's cache"),
-        ("efficientnet_lite0", "EfficientNet-Lite0, trained on ImageNet"),
-        ("resnet50", "ResNet-50, trained on ImageNet, from torch's cache"),
-    ):
-        if _is_here(name):
-            return Coder(name, {}, about)
-    return Coder("hog", {}, "gradients: NO pretrained weights are here")
 
 
 def text_coder(asked: str | None, image: Coder) -> Coder:
@@ -170,16 +177,11 @@ def _is_here(name: str) -> bool:
     params = Coder(name, {}).instance.options
     weights = getattr(params, "weights", "")
     if weights.startswith(PREFIX):
-        return _timm_is_here() and is_installed(weights.removeprefix(PREFIX))
+        timm = find_spec("timm") is not None
+        return timm and is_installed(weights.removeprefix(PREFIX))
     if name == "resnet50":
         return (torch_cache() / "resnet50-0676ba61.pth").is_file()
     return is_here(params.model, params.revision)
-
-
-def _timm_is_here() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("timm") is not None
 
 
 def better(image: Coder) -> list[str]:
@@ -201,7 +203,7 @@ def better(image: Coder) -> list[str]:
     return told
 
 
-def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
+def build(name: str, asked: Asked) -> dict[str, Any]:
     """Build the benchmark, unless the folder is as it was; return its summary."""
     from mmclust.benchmarks._build import build_benchmark
     from mmclust.core.fingerprint import fingerprint
@@ -209,7 +211,7 @@ def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
 
     out = Path("data/benchmarks") / name
     pictures = asked.pictures
-    block = _options(pictures, asked.captions, asked.labels)
+    block = _options(asked)
     made = fingerprint(
         ("build", name),
         [out, summary_path(out)],
@@ -223,27 +225,24 @@ def build(name: str, asked: Asked, *, workers: int) -> dict[str, Any]:
     )
     if made.holds():
         return read_summary(out)
-    summary = build_benchmark(name, pictures, out, block, workers=workers)
+    summary = build_benchmark(name, pictures, out, block, workers=asked.workers)
     made.write()
     return summary
 
 
-def _options(
-    pictures: Path, captions: str | None, labels: str | None
-) -> dict[str, Any]:
+def _options(asked: Asked) -> dict[str, Any]:
     """Return the benchmark's options: what the user said, or what the folder shows."""
     block: dict[str, Any] = {"is": "folder", "splits": "none", "strays": "leave_out"}
-    tables = []
-    if captions is not None:
-        if Path(captions).is_file():
-            tables.append(captions)
-        else:
-            block["captions"] = captions
-    if labels is not None and labels not in ("folders", "none"):
+    captions, labels, tables = asked.captions, asked.labels, []
+    if captions is not None and Path(captions).is_file():
+        tables.append(captions)
+    elif captions is not None:
+        block["captions"] = captions
+    if labels is None:
+        labels = "folders" if _in_classes(asked.pictures) else "auto"
+    elif labels not in ("folders", "none"):
         tables.append(labels)
         labels = "auto"
-    if labels is None:
-        labels = "folders" if _in_classes(pictures) else "auto"
     if tables:
         block["tables"] = list(dict.fromkeys(tables))
     return block | {"labels": labels}
@@ -269,12 +268,9 @@ def _stamps(pictures: Path, tables: Iterable[str]) -> str:
     """
     from mmclust.core.io import digest_of
 
+    images = pictures / "images"
     found = []
-    roots = [
-        pictures,
-        *([images] if (images := pictures / "images").is_symlink() else []),
-    ]
-    for root in roots:
+    for root in [pictures, *([images] if images.is_symlink() else [])]:
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             names = sorted(name for name in files if not name.startswith("."))
@@ -287,9 +283,7 @@ def _stamp(path: Path) -> list[Any]:
     return [str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns]
 
 
-def encode(
-    name: str, image: Coder, text: Coder | None, run: Run
-) -> tuple[str, dict[str, Any]]:
+def encode(name: str, asked: Asked, text: Coder | None) -> tuple[str, dict[str, Any]]:
     """Encode the views, each kept by itself; return both together: name and options.
 
     Pictures without a caption get a text of zeros where others have one: they count by
@@ -301,13 +295,16 @@ def encode(
 
     manifest = read_manifest(Path("data/benchmarks") / name / "manifest.parquet")
     features = Path("data/features") / name
+    image = asked.image
     offered = image.instance.module
     if hasattr(offered, "fit") and "text" in offered.VIEWS:
-        _encode(image, "", features / image.name, manifest, run)
+        _encode(image, "", features / image.name, manifest, asked)
         return image.name, image.block
     coders = {"image": image} if text is None else {"image": image, "text": text}
     parts = {
-        view: _encode(coder, view, _part(coder, view), manifest, run)
+        view: _encode(
+            coder, view, Path("data/parts") / f"{view}-{coder.name}", manifest, asked
+        )
         for view, coder in coders.items()
     }
     joined, block = image.name, image.block
@@ -335,20 +332,9 @@ def encode(
     return joined, block
 
 
-def _part(coder: Coder, view: str) -> Path:
-    return Path("data/parts") / f"{view}-{coder.name}"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What holds for every part."""
-
-    seed: int
-    device: str
-    workers: int
-
-
-def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) -> Path:
+def _encode(
+    coder: Coder, view: str, out: Path, manifest: Manifest, asked: Asked
+) -> Path:
     """Encode one view, or all, unless that is done; return where it lies."""
     from mmclust.core.params import EncodeParams
     from mmclust.encode.engine import Options
@@ -360,9 +346,9 @@ def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) ->
         manifest.folder / "manifest.parquet",
         {coder.name: coder.block},
         {coder.name: out},
-        seed=run.seed,
+        seed=asked.seed,
         policy=EncodeParams(corrupt="skip", missing_captions="skip"),
-        options=Options(devices=(run.device,), workers=run.workers),
+        options=Options(devices=(asked.device,), workers=asked.workers),
     )
     work = replace(planned.works[0], only=(view,) if view else ())
     if view == "image":
@@ -378,9 +364,13 @@ def _encode(coder: Coder, view: str, out: Path, manifest: Manifest, run: Run) ->
 
 
 def params_for(
-    name: str, encoder: tuple[str, dict[str, Any]], asked: Asked, k: int | str | None,
-    seed: int, *, labelled: bool,
-) -> Params:  # fmt: skip
+    name: str,
+    encoder: tuple[str, dict[str, Any]],
+    asked: Asked,
+    k: int | str | None,
+    *,
+    labelled: bool,
+) -> Params:
     """Return the params of the rest, as a params.yaml would have them."""
     from mmclust.core import params as sections
 
@@ -390,7 +380,7 @@ def params_for(
     clusterers = tuple(dict.fromkeys((first, *(("random",) if labelled else ()))))
     own: dict[str, dict[str, Any] | None] = {method: dict(options)} if options else {}
     return sections.Params(
-        seed=seed,
+        seed=asked.seed,
         data=sections.DataParams(mirror="", sources=()),
         benchmarks={name: {"is": "folder"}},
         encoders={encoder[0]: encoder[1]},
@@ -414,37 +404,25 @@ def params_for(
     )
 
 
-def cluster(params: Params, *, device: str, workers: int) -> Record:
+def cluster(params: Params, asked: Asked) -> Record:
     """Name, cluster and score what was encoded; return the scores, if any."""
     from mmclust.clusterers._stage import cluster_benchmark
+    from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
     from mmclust.heads._stage import head_of_benchmark
     from mmclust.scoring.stage import score_benchmark
 
+    device, workers = asked.device, asked.workers
     (name,), encoder = params.clustered, params.model.encoder
-    if shares_space(params) and Path(params.nouns.vocabulary).is_file():
-        _nouns(params, device)
+    shared = shares_space(params.instance("encoders", encoder))
+    if shared and Path(params.nouns.vocabulary).is_file():
+        made = fingerprint_of_nouns(name, params, device=device)
+        if not made.holds():
+            nouns_of_benchmark(Path(), name, params, device=device)
+            made.write()
     cluster_benchmark(name, encoder, params, Path(), workers=workers)
     for head in params.model.heads:
         head_of_benchmark(Path(), name, head, params, device=device, workers=workers)
     return score_benchmark(name, params, Path(), workers=workers)[0]
-
-
-def shares_space(params: Params) -> bool:
-    """Tell whether the encoder embeds words in the space of its images."""
-    from mmclust.heads._embeddings import shares_space as shares
-
-    return shares(params.instance("encoders", params.model.encoder))
-
-
-def _nouns(params: Params, device: str) -> None:
-    """Choose nouns, unless that is done."""
-    from mmclust.heads._nouns import fingerprint_of_nouns, nouns_of_benchmark
-
-    (name,) = params.clustered
-    made = fingerprint_of_nouns(name, params, device=device)
-    if not made.holds():
-        nouns_of_benchmark(Path(), name, params, device=device)
-        made.write()
 
 
 def write_clusters(asked: Asked, params: Params, out: Path) -> tuple[list[int], int]:
@@ -488,13 +466,11 @@ def write_clusters(asked: Asked, params: Params, out: Path) -> tuple[list[int], 
 
 def _files(manifest: Any, pictures: Path) -> list[str]:
     """Return the path of each picture below the folder that was given."""
-    folder, table = manifest.folder.resolve(), manifest.table
+    places = manifest.table.select(["container", "member"]).to_pylist()
     found = []
-    for container, member in zip(
-        table["container"].to_pylist(), table["member"].to_pylist(), strict=True
-    ):
-        place = (folder / container).resolve() if container else pictures
-        inside = place.is_relative_to(pictures)
-        path = place / member if inside else Path(member)
-        found.append(path.relative_to(pictures).as_posix() if inside else member)
+    for container, member in (place.values() for place in places):
+        folder = (manifest.folder / container).resolve() if container else pictures
+        inside = folder.is_relative_to(pictures)
+        path = (folder / member).relative_to(pictures) if inside else None
+        found.append(path.as_posix() if path else member)
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmclust.cli._options import Settings, Workers
+from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
     from mmclust.export.pictures import Points
@@ -70,9 +71,17 @@ def build(
     params = Params() if by_hand else read_params()
     block = params.benchmarks.get(benchmark) or {}
     given = _given(benchmark, block, options or [], min_images)
+    own = Path("data/benchmarks") / benchmark
     if raw is not None and out is None:
-        raise _no_out(benchmark)
-    out = out or Path("data/benchmarks") / benchmark
+        raise MmclustError(
+            "--raw needs --out",
+            where="--out",
+            expected="a folder for the benchmark",
+            found="nothing; without --raw that would be the pipeline's own folder, "
+            f"{own}",
+            do=f"say where to write, for instance --out {benchmark}",
+        )
+    out = out or own
     summary = build_benchmark(
         benchmark,
         raw or raw_of(benchmark, {**block, **given}),
@@ -89,26 +98,12 @@ def build(
         typer.echo("  with options of this command: `dvc repro` builds it without them")
 
 
-def _no_out(benchmark: str) -> Exception:
-    from mmclust.core.errors import MmclustError
-
-    return MmclustError(
-        "--raw needs --out",
-        where="--out",
-        expected="a folder for the benchmark",
-        found="nothing; without --raw that would be the pipeline's own folder, "
-        f"data/benchmarks/{benchmark}",
-        do=f"say where to write, for instance --out {benchmark}",
-    )
-
-
 def _given(
     benchmark: str, block: dict[str, Any], options: list[str], min_images: int | None
 ) -> dict[str, Any]:
     """Return the options of the command line, each checked by itself."""
     from dataclasses import fields
 
-    from mmclust.core.errors import MmclustError
     from mmclust.core.instances import IS, instance_of, parse_options
 
     given = parse_options(options)
@@ -136,26 +131,15 @@ def _tell(summary: dict[str, Any], out: Path) -> None:
     histogram = ", ".join(f"{name} {count:,}" for name, count in shown)
     lines = [histogram + (f" and {rest} more" if rest else "")] if shown else []
     lines += summary.get("notes", {}).get("told", ())
-    lines += _duplicates(summary.get("duplicates"))
+    found = summary.get("duplicates", {})
+    for kind in ("exact", "near"):
+        if found and (pairs := found[kind]["pairs"]):
+            across = f"{found[kind]['across_splits']:,} of them across splits"
+            lines.append(f"{kind} duplicates: {pairs:,} pairs, {across}")
+    if found and (bad := found["not_decoded"])["images"]:
+        lines.append(f"no readable picture: {bad['images']:,} ({some(bad['first'])})")
     for line in (*lines, _verdict(summary["expected"]), f"written to {out}"):
         typer.echo(f"  {line}")
-
-
-def _duplicates(found: dict[str, Any] | None) -> list[str]:
-    from mmclust.core.errors import some
-
-    if found is None:
-        return []
-    lines = [
-        f"{kind} duplicates: {found[kind]['pairs']:,} pairs, "
-        f"{found[kind]['across_splits']:,} of them across splits"
-        for kind in ("exact", "near")
-        if found[kind]["pairs"]
-    ]
-    bad = found["not_decoded"]
-    if bad["images"]:
-        lines.append(f"no readable picture: {bad['images']:,} ({some(bad['first'])})")
-    return lines
 
 
 def _verdict(expected: dict[str, Any]) -> str:
@@ -259,15 +243,11 @@ def _points(benchmark: str, view: str | None) -> Points:
     from mmclust.report.maps import lay_out_view
     from mmclust.report.read import read_run
 
-    params = read_params()
-    run = read_run(Path(), benchmark, params)
-    known = views_of(run.features)
+    run = read_run(Path(), benchmark, read_params())
+    method, known = run.primary, views_of(run.features)
     if view is None:
-        own = run.primary.key[1]
-        view = own if own in known else known[0]
+        view = method.key[1] if method.key[1] in known else known[0]
     if view not in known:
         raise typer.BadParameter(f"--view is {' or '.join(known)}")
     places = lay_out_view(run, view)
-    method = run.primary
-    ids = run.manifest.image_ids
-    return Points(ids, places, method.clusters, method.confidence)
+    return Points(run.manifest.image_ids, places, method.clusters, method.confidence)

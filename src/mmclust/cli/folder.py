@@ -11,36 +11,40 @@ import typer
 
 from mmclust.cli._options import Device, Seed, Settings, Workers
 from mmclust.cli._show import clustering_table, tell_left_out
+from mmclust.core.errors import MmclustError
 
 if TYPE_CHECKING:
-    from mmclust.cli._folder import Asked, Coder, Run
+    from mmclust.cli._folder import Asked, Coder
 
 VOCABULARY = Path("data/vocabulary/WordNetNouns.csv")
 ENCODER = "encoder."
 """Before options of the pictures' encoder, among those of the method."""
 AUTO = 4
 """Pictures of which a number of clusters can be found: half of them, at least 2."""
-TABLES = {".csv", ".tsv", ".json", ".jsonl", ".parquet"}
+
+
+Captions = Annotated[
+    str | None,
+    typer.Option(
+        help="A table of captions, or the column that holds them; default: what "
+        "lies in the folder, such as captions.txt or metadata.csv.",
+        metavar="FILE|COLUMN",
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="folders, a table with a column label, or none; default: the "
+        "column, or folders that look like classes.",
+        metavar="folders|FILE|none",
+    ),
+]
 
 
 def folder(
     path: Annotated[Path, typer.Argument(help="The folder of pictures.")],
-    captions: Annotated[
-        str | None,
-        typer.Option(
-            help="A table of captions, or the column that holds them; default: what "
-            "lies in the folder, such as captions.txt or metadata.csv.",
-            metavar="FILE|COLUMN",
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            help="folders, a table with a column label, or none; default: the "
-            "column, or folders that look like classes.",
-            metavar="folders|FILE|none",
-        ),
-    ] = None,
+    captions: Captions = None,
+    labels: Labels = None,
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -107,48 +111,49 @@ def folder(
     asked = _folder.Asked(
         pictures,
         captions=_table(captions),
-        labels=labels
-        if labels in ("folders", "none")
-        else _table(labels, column=False),
+        labels=_table(labels, ("folders", "none")),
         image=_folder.image_coder(_coder(encoder), own),
         text=_coder(text_encoder),
         k=number,
         method=method,
         options=options,
         vocabulary=_words(vocabulary),
+        seed=seed,
+        device=device,
+        workers=workers,
     )
     _folder.require_method(asked)
     work = _made(out / "run")
     with contextlib.chdir(work):
-        found = _cluster(asked, _folder.Run(seed, device, workers), out)
+        found = _cluster(asked, out)
     for line in [] if encoder else _folder.better(asked.image):
         typer.echo(line, err=True)
     typer.echo(found)
 
 
-def _cluster(asked: Asked, run: Run, out: Path) -> str:
+def _cluster(asked: Asked, out: Path) -> str:
     """Build, encode, cluster and show; return what was found."""
     from mmclust.cli import _folder
     from mmclust.report.page import make_report
 
     name = _folder.named_after(asked.pictures)
-    summary = _folder.build(name, asked, workers=run.workers)
+    summary = _folder.build(name, asked)
     _tell_built(summary, asked.pictures)
     labelled = summary["n_classes"] > 1
     k = asked.k or (None if labelled else "auto")
     _require_enough(summary["images"], k)
     text = _folder.text_coder(asked.text, asked.image) if summary["captions"] else None
     _tell_coders(asked.image, text)
-    coded = _folder.encode(name, asked.image, text, run)
+    coded = _folder.encode(name, asked, text)
     tell_left_out(Path("data/features") / name / coded[0])
-    params = _folder.params_for(name, coded, asked, k, run.seed, labelled=labelled)
-    record = _folder.cluster(params, device=run.device, workers=run.workers)
+    params = _folder.params_for(name, coded, asked, k, labelled=labelled)
+    record = _folder.cluster(params, asked)
     clusters, page = out / "clusters.csv", out / "page/index.html"
     sizes, noise = _folder.write_clusters(asked, params, clusters)
-    make_report(Path(), params, page, workers=run.workers, kept=Path("data/maps"))
+    make_report(Path(), params, page, workers=asked.workers, kept=Path("data/maps"))
     if record:
         clustering_table(asked.pictures.name, record)
-    shared = _folder.shares_space(params)
+    shared = _folder.shares_space(params.instance("encoders", coded[0]))
     _tell_names(shared=shared, captioned=bool(text), vocabulary=asked.vocabulary)
     fewer = isinstance(k, int) and k > len(sizes) and not noise
     few = f", where {k} were asked for" if fewer else ""
@@ -175,8 +180,6 @@ def _number(k: str | None) -> int | str | None:
 
 def _require_enough(n_pictures: int, k: int | str | None) -> None:
     """Refuse, before anything is encoded, what cannot be clustered."""
-    from mmclust.core.errors import MmclustError
-
     least = AUTO if k == "auto" else k if isinstance(k, int) else 2
     if n_pictures >= least:
         return
@@ -195,8 +198,6 @@ def _require_enough(n_pictures: int, k: int | str | None) -> None:
 
 def _places(path: Path, out: Path | None) -> tuple[Path, Path]:
     """Return the folder and where to write, which is not inside it."""
-    from mmclust.core.errors import MmclustError
-
     pictures = path.expanduser().resolve()
     if not pictures.is_dir():
         raise MmclustError(
@@ -231,8 +232,6 @@ def _places(path: Path, out: Path | None) -> tuple[Path, Path]:
 
 def _made(folder: Path) -> Path:
     """Make a folder that can be written to, or say why not."""
-    from mmclust.core.errors import MmclustError
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         why = "" if os.access(folder, os.W_OK) else "it is read-only"
@@ -264,8 +263,6 @@ def _coder(asked: str | None) -> str | None:
     name, _, model = (asked or "").partition("=")
     path = Path(model).expanduser()
     if model.startswith((".", "/", "~")) and not path.is_dir():
-        from mmclust.core.errors import MmclustError
-
         raise MmclustError(
             "There is no such checkpoint",
             where=f"{name}={model}",
@@ -276,31 +273,31 @@ def _coder(asked: str | None) -> str | None:
     return f"{name}={path.resolve()}" if model and path.is_dir() else asked
 
 
-def _table(given: str | None, *, column: bool = True) -> str | None:
-    """Return the full path of a file; the name of a column as it is."""
-    if given is None:
-        return None
-    path = Path(given).expanduser()
-    if not path.is_file() and (path.suffix or "/" in given or not column):
-        from mmclust.core.io import require_file
+def _table(given: str | None, words: tuple[str, ...] = ()) -> str | None:
+    """Return the full path of a file; one of the words, or else a column, as it is."""
+    from mmclust.core.io import require_file
 
-        other = "the name of a column" if column else "say folders or none"
-        require_file(path, f"give the path of a table, or {other}")
-    return str(path.resolve()) if path.is_file() else given
+    if given is None or given in words:
+        return given
+    path = Path(given).expanduser()
+    if not path.is_file() and not words and not path.suffix and "/" not in given:
+        return given
+    other = f"say {' or '.join(words)}" if words else "the name of a column"
+    return str(require_file(path, f"give the path of a table, or {other}").resolve())
 
 
 def _tell_built(summary: dict[str, Any], pictures: Path) -> None:
+    from mmclust.benchmarks.folder import TABLES
+
     classes, n_captions = summary["n_classes"], summary["captions"]
     parts = [counted(summary["images"], "picture")]
     parts += [f"{classes} classes (for the scores)"] if classes > 1 else []
     parts += [f"{n_captions:,} captions" if n_captions else "no captions"]
-    typer.echo(f"{pictures.name}: {', '.join(parts)}", err=True)
-    for line in summary.get("notes", {}).get("told", ()):
-        typer.echo(f"  {line}", err=True)
-    if TABLES & summary.get("notes", {}).get("left_out", {}).keys():
-        typer.echo(
-            "  a table is read if given: --captions FILE, --labels FILE", err=True
-        )
+    lines = [f"{pictures.name}: {', '.join(parts)}"]
+    lines += [f"  {line}" for line in summary["notes"]["told"]]
+    if TABLES & summary["notes"]["left_out"].keys():
+        lines += ["  a table is read if given: --captions FILE, --labels FILE"]
+    typer.echo("\n".join(lines), err=True)
 
 
 def _tell_coders(image: Coder, text: Coder | None) -> None:
@@ -312,8 +309,8 @@ def _tell_coders(image: Coder, text: Coder | None) -> None:
 
 def _tell_names(*, shared: bool, captioned: bool, vocabulary: Path | None) -> None:
     if vocabulary and not shared:
-        typer.echo(f"words of {vocabulary.name} are NOT used: the encoder knows no "
-                   "words", err=True)  # fmt: skip
+        unread = f"words of {vocabulary.name} are NOT used: the encoder knows no words"
+        typer.echo(unread, err=True)
     if shared and vocabulary:
         said = f"nouns of {vocabulary.name}"
     elif captioned:
