@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from mmclust.__main__ import main
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.http_request import Patience, Timeouts
+from mmclust.sources.http_request import Network
 from tests.faults.misbehaving import serving
 from tests.faults.toy import tree, write_registry
 
-QUICK = Network(
-    Timeouts(connect=2, read=0.5), Patience(attempts=3, first=0.02, asked=5)
-)
+QUICK = Network(connect=2, read=0.5, attempts=3, first=0.02, asked=5)
 
 
 @dataclass(frozen=True)

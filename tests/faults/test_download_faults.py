@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.http_request import Timeouts, failure, retry_after
+from mmclust.sources.http_request import Network, failure, retry_after
 from tests.faults.misbehaving import BODY, DATE, FAULTS
 from tests.faults.toy import tree
 
@@ -218,7 +218,7 @@ def test_a_server_that_is_not_there(server, fetch, before, tmp_path):
 
 def test_a_server_that_does_not_answer():
     """A connection that is never accepted names the limit."""
-    error = failure("http://x/", httpx.ConnectTimeout("timed out"), Timeouts())
+    error = failure("http://x/", httpx.ConnectTimeout("timed out"), Network())
     assert "The server does not answer" in str(error)
     assert "expected: a connection within 10 s" in str(error)
     assert "found:    timed out" in str(error)

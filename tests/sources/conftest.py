@@ -6,13 +6,12 @@ import zipfile
 import pytest
 import yaml
 
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import Choice, fetch_source
-from mmclust.sources.http_request import Patience, Timeouts
+from mmclust.sources.http_request import Network
 from tests.sources.pictures import PICTURES, SOME
 from tests.sources.toy import ARCHIVES
 
-QUICK = Network(Timeouts(read=2), Patience(attempts=2, first=0.01), 3)
+QUICK = Network(3, read=2, attempts=2, first=0.01)
 
 
 @pytest.fixture

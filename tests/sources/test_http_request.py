@@ -9,19 +9,16 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources import download
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.http_request import (
     Ask,
     FetchError,
     Http,
-    Patience,
-    Timeouts,
+    Network,
     Version,
     connecting,
     headers_of,
     opening,
-    pause,
     persistently,
 )
 from mmclust.sources.stopping import Stop
@@ -49,7 +46,7 @@ def fetch(root, connections):
         mirror="upstream",
         out=root / "out",
         root=root,
-        network=Network(Timeouts(), Patience(first=0.01), connections),
+        network=Network(connections, first=0.01),
     )
 
 
@@ -95,7 +92,7 @@ def test_a_token_goes_to_its_own_host_over_https_alone(monkeypatch):
     """Not to other hosts, not in the clear, and not when the variable is unset."""
     tokens = {"huggingface.co": "HF_TOKEN"}
     ours, other = "https://huggingface.co/a", "https://example.org/a"
-    with connecting(Timeouts(), tokens) as http:
+    with connecting(Network(), tokens) as http:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         assert "Authorization" not in headers_of(http, Ask(ours))
         monkeypatch.setenv("HF_TOKEN", SECRET)
@@ -117,7 +114,7 @@ def test_a_token_does_not_follow_a_redirect_to_another_host(monkeypatch):
         return httpx.Response(200, stream=httpx.ByteStream(b"data"))
 
     client = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
-    http = Http(client, Timeouts(), {"huggingface.co": "HF_TOKEN"})
+    http = Http(client, Network(), {"huggingface.co": "HF_TOKEN"})
     with opening(http, Ask("https://huggingface.co/a")) as stream:
         assert b"".join(stream.chunks) == b"data"
     assert seen == {"huggingface.co": f"Bearer {SECRET}", "store.example": None}
@@ -128,7 +125,7 @@ def test_ranges_carry_the_strongest_validator():
     both = Version("u", '"a"', "Sat, 21 Nov 2026 12:00:00 GMT")
     weak = Version("u", 'W/"a"', "Sat, 21 Nov 2026 12:00:00 GMT")
     assert (both.validator, weak.validator) == ('"a"', weak.modified)
-    with connecting(Timeouts()) as http:
+    with connecting(Network(), {}) as http:
         headers = headers_of(http, Ask("http://x/", 5, 9, both))
     assert headers["Range"] == "bytes=5-8"
     assert headers["If-Range"] == '"a"'
@@ -151,9 +148,9 @@ def attempts(troubles, reached=lambda: 0):
         def wait(self, seconds):
             waits.append(seconds)
 
-    patience = Patience(attempts=4, first=1, longest=3, asked=20)
+    network = Network(attempts=4, first=1, longest=3, asked=20)
     try:
-        persistently(attempt, patience, Clock(), reached)
+        persistently(attempt, Http(httpx.Client(), network, {}, Clock()), reached)
     except FetchError as error:
         return len(calls), waits, str(error)
     return len(calls), waits, ""
@@ -182,6 +179,6 @@ def test_progress_starts_the_count_again():
 
 def test_pauses_are_jittered():
     """Two clients that fail together do not come back together."""
-    pauses = {pause(3, Patience()) for _ in range(20)}
+    pauses = {attempts([failing()] * 3)[1][2] for _ in range(20)}
     assert len(pauses) > 10
-    assert all(2 <= each <= 4 for each in pauses)
+    assert all(1.5 <= each <= 3 for each in pauses)

@@ -178,28 +178,30 @@ def test_what_is_chosen_is_enough_and_only_that(benchmark, fetch):
 
 
 @pytest.mark.parametrize("fetch", ["upstream"], indirect=True)
-def test_lists_stay_while_another_fetch_reads_them(fetch, monkeypatch):
-    """Two runs at once share them; the one that ends first leaves them."""
-    looking, ended = threading.Barrier(2), threading.Event()
-    side_by_side = fetch_module._side_by_side
+def test_two_fetches_that_choose_differently(fetch, monkeypatch):
+    """One waits for the other, so that the record is of the archive beside it."""
+    source = "coco2017_unlabeled"
+    out = fetch.root / "data/raw" / source
+    packed, ended = threading.Event(), threading.Event()
+    write_json = fetch_module.write_json
 
-    def late(folders, *rest):
-        if looking.wait():
-            ended.wait(20)
-        return side_by_side(folders, *rest)
+    def late(path, value):
+        if path == out / "source.json" and not packed.is_set():
+            packed.set()
+            ended.wait(3)
+        write_json(path, value)
 
-    monkeypatch.setattr(fetch_module, "_side_by_side", late)
-
-    def run(_):
-        try:
-            return fetch({"mscoco_fg": {}}, "coco2014")
-        finally:
-            ended.set()
-
+    monkeypatch.setattr(fetch_module, "write_json", late)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(run, range(2))
-    assert first == second
-    assert not (fetch.root / "data/raw/coco2014.work").exists()
+        first = pool.submit(fetch, {"mscoco_fg": {}}, source)
+        assert packed.wait(20)
+        second = pool.submit(fetch, {"flickr30k_fg": {}}, source).result()
+        ended.set()
+        assert first.result() != second
+    assert json.loads((out / "source.json").read_text()) == second
+    for name, file in second["files"].items():
+        assert file["sha256"] == file_digest(out / name)
+    assert not out.with_name(f"{source}.work").exists()
 
 
 def test_several_benchmarks_of_several_sources(fetch):

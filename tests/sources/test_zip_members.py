@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +13,6 @@ import yaml
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources.fetch import Choice, fetch_source
-from mmclust.sources.parts import shared
 from mmclust.sources.zip_members import batches, keep
 from tests.faults.files import WHOLE, serving_files
 from tests.faults.toy import tree
@@ -180,39 +177,6 @@ def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
     assert got == {name: (MINI / name).read_bytes() for name in wanted}
     own = sum(map(len, got.values())) + files["annotations_trainval2017.zip"]["size"]
     assert sent < 1.1 * own
-
-
-def test_a_shared_folder_goes_with_the_last_who_holds_it(tmp_path):
-    """A file in it is never taken from one who still needs it."""
-    folder = tmp_path / "work/p.zip.members"
-    lost = []
-
-    def hold(_):
-        for number in range(300):
-            with shared(folder):
-                file = folder / f"{threading.get_ident()}.{number}"
-                file.touch()
-                if number % 3:
-                    time.sleep(0)
-                lost.extend([] if file.is_file() else [file])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(hold, range(4)))
-    assert not lost
-    assert not folder.parent.exists()
-
-
-def test_a_shared_folder_stays_after_an_error(tmp_path):
-    folder = tmp_path / "work/p.zip.members"
-
-    def fail():
-        with shared(folder):
-            (folder / "a").touch()
-            raise ValueError("stop")
-
-    with pytest.raises(ValueError, match="stop"):
-        fail()
-    assert (folder / "a").is_file()
 
 
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path):

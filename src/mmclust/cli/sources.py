@@ -16,8 +16,8 @@ from mmclust.cli._options import Workers
 if TYPE_CHECKING:
     from mmclust.core.params import Params
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.download import Network
     from mmclust.sources.fetch import Choice
+    from mmclust.sources.http_request import Network
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
 _RAW = Path("data/raw")
@@ -177,10 +177,9 @@ def _how(file: dict[str, Any]) -> str:
 
 
 def _network(connections: int, timeout: float, attempts: int) -> Network:
-    from mmclust.sources.download import Network
-    from mmclust.sources.http_request import Patience, Timeouts
+    from mmclust.sources.http_request import Network
 
-    return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)
+    return Network(connections, read=timeout, attempts=attempts)
 
 
 def selection(
@@ -292,22 +291,21 @@ def verify(
     from mmclust.sources.verify import audit
 
     on_disk = [name for name in _sources() if (_RAW / name).is_dir()]
-    bad = []
+    bad: dict[str, list[Path]] = {}
     for name in names or on_disk:
         for found in audit(_find(name), _RAW / name, Path(), deep=deep):
             how = "" if found.read else ", unchanged since it was read"
-            where = _RAW / name / found.name
-            typer.echo(f"{where}: {found.state}{how} ({found.note})")
+            typer.echo(f"{found.path}: {found.state}{how} ({found.note})")
             if found.state != "right":
-                bad.append(found)
+                bad.setdefault(name, []).append(found.path)
     if bad:
-        sources = list(dict.fromkeys(found.source for found in bad))
+        paths = [path for of_source in bad.values() for path in of_source]
         raise MmclustError(
-            f"{len(bad)} of the raw files cannot be trusted",
-            where=some(f"{_RAW / found.source / found.name}" for found in bad),
+            f"{len(paths)} of the raw files cannot be trusted",
+            where=some(paths),
             expected="the bytes that were fetched",
             found="others; `dvc status` says which stages read them",
-            do=" and ".join(f"`mmclust fetch {name} --repair`" for name in sources),
+            do=" and ".join(f"`mmclust fetch {name} --repair`" for name in bad),
         )
 
 
