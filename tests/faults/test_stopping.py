@@ -93,7 +93,6 @@ def test_a_members_failure_ends_the_others(tmp_path, monkeypatch):
                 replace(file, urls=(f"{url}/p.zip",)),
                 names[::2],
                 tmp_path / "out",
-                tmp_path / "work",
                 PATIENT,
                 tokens={},
             )

@@ -8,6 +8,7 @@ says.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, wait
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from mmclust.sources.http_request import (
     read_range,
     refuse_page,
 )
-from mmclust.sources.parts import TakenAwayError, part_of, require_space
+from mmclust.sources.parts import TakenAwayError, part_of, require_space, work_folder
 from mmclust.sources.stopping import Threads
 from mmclust.sources.verify import difference, forget, verify
 
@@ -51,12 +52,12 @@ def fetch_files(
     source: Source,
     wanted: list[SourceFile],
     out: Path,
-    work: Path,
     network: Network,
     *,
     alone: bool,
 ) -> list[Part]:
     """Fetch files, all verified before the first is put in place."""
+    work = work_folder(out)
     for attempt in range(_TRIES if wanted else 0):
         try:
             # Who was robbed robs nobody: a run takes over once, so that all end.
@@ -152,6 +153,10 @@ def _receive_and_verify(part: Part, url: str, http: Http, connections: int) -> N
             part.doubts += 1
             part.restart(None)
         raise
+    except MmclustError as error:
+        if os.path.lexists(part.path):
+            raise
+        raise TakenAwayError from error
     try:
         verify(part.source, part.hashed, part.file, url, do=DELETED)
     except MmclustError as error:

@@ -94,12 +94,12 @@ def fetch_source(
         # Its files may be of another registry, or another mirror's.
         before = note["files"] if isinstance(note.get("files"), dict) else {}
         if folder is not None:
-            files = _from_folder(source, _inner(folder, name), out, work, choose)
+            files = _from_folder(source, _inner(folder, name), out, choose)
         else:
             noted = before if note.get("mirror") == kind else {}
             drop = root / "data/drop" / name if kind == "upstream" else None
             files, clear = _from_upstream(
-                source, noted, out, work, drop, network, choose, alone=alone
+                source, noted, out, drop, network, choose, alone=alone
             )
             for each in clear:
                 on_clear(each)
@@ -125,9 +125,9 @@ def _record(
             forget(out)
             (out / gone).unlink(missing_ok=True)
     if kind == "upstream":
-        for entry in record(root / LOCK, source, files):
+        for name in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
-            files[entry.partition("/")[2]]["verified"] = "first seen"
+            files[name]["verified"] = "first seen"
     facts = {
         "source": source.name,
         "mirror": kind,
@@ -143,7 +143,6 @@ def _from_upstream(
     source: Source,
     noted: dict[str, Entry],
     out: Path,
-    work: Path,
     drop: Path | None,
     network: Network,
     choose: Choose | None,
@@ -168,11 +167,11 @@ def _from_upstream(
     files = {name: entry for name, entry in files.items() if name not in in_part}
     wanted = [file for name, file in source.files.items() if name not in files]
     if drop is not None:
-        files |= _dropped(source, wanted, out, work, drop, choose)
+        files |= _dropped(source, wanted, out, drop, choose)
         wanted = [file for file in wanted if file.name not in files]
     whole = [file for file in wanted if file.urls and file.name not in in_part]
     clear = []
-    for part in fetch_files(source, whole, out, work, network, alone=alone):
+    for part in fetch_files(source, whole, out, network, alone=alone):
         files[part.source.name] = _whole(part.source, part.hashed)
         clear += [part.source.name] if part.over_http else []
     for name, names in _members(wanted, out, choose).items():
@@ -180,9 +179,7 @@ def _from_upstream(
         if names and _is_noted(out / name, names, noted.get(name)):
             files[name] = noted[name]
         elif names and _is_had(file):
-            how, over_http = fetch_members(
-                file, names, out, work, network, source.tokens
-            )
+            how, over_http = fetch_members(file, names, out, network, source.tokens)
             files[name] = _made(file, out / name, how, "members", names)
             clear += [name] if over_http else []
     in_order = {name: files[name] for name in source.files if name in files}
@@ -217,7 +214,6 @@ def _dropped(
     source: Source,
     wanted: list[SourceFile],
     out: Path,
-    work: Path,
     folder: Path,
     choose: Choose | None,
 ) -> dict[str, Entry]:
@@ -238,7 +234,7 @@ def _dropped(
             "again: what you dropped is verified and copied",
         )
     names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
-    return _from_folder(source, folder, out, work, choose, names) if names else {}
+    return _from_folder(source, folder, out, choose, names) if names else {}
 
 
 def _members(
@@ -266,7 +262,6 @@ def _from_folder(
     source: Source,
     folder: Path,
     out: Path,
-    work: Path,
     choose: Choose | None,
     only: list[str] | None = None,
 ) -> dict[str, Entry]:
@@ -300,7 +295,7 @@ def _from_folder(
             # Its members are held to its directory, so that not all of it is read.
             here = replace(file, urls=(found[0].absolute().as_uri(),), size=None)
             inside = _as_in(found[0], names)
-            how, _ = fetch_members(here, inside, out, work, Network(), {})
+            how, _ = fetch_members(here, inside, out, Network(), {})
             files[name] = _made(file, path, how, "members", names)
     return files
 

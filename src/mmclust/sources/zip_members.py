@@ -39,7 +39,7 @@ from mmclust.sources.http_request import (
     refuse_page,
 )
 from mmclust.sources.own_files import pack
-from mmclust.sources.parts import cannot_write, require_space
+from mmclust.sources.parts import cannot_write, require_space, work_folder
 from mmclust.sources.stopping import Threads
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ def fetch_members(
     file: SourceFile,
     names: Iterable[str],
     out: Path,
-    work: Path,
     network: Network,
     tokens: Mapping[str, str],
 ) -> tuple[str, bool]:
@@ -74,7 +73,7 @@ def fetch_members(
 
     Return how they were verified, and whether they came in the clear.
     """
-    folder = work / f"{file.name}.members"
+    folder = work_folder(out) / f"{file.name}.members"
     names = plain_paths(file.name, names)
     fetch = _fetch_by_ranges if file.urls else _fetch_by_url
     with connecting(network, tokens) as http:
