@@ -156,50 +156,34 @@ def test_a_work_folder_that_cannot_be_made(
     assert before == tree(tmp_path / "out")
 
 
-def test_a_kill_while_downloading(server, fetch, before, tmp_path):
-    """SIGKILL leaves the old file; the next run asks for the rest alone."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    kill("while_downloading", tmp_path)
-    assert tree(tmp_path / "out") == before
-    fetch({"a.bin": f"{server[1]}/good"})
-    assert server[0].seen[-1][1]["Range"].startswith("bytes=9")
-    assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
-    assert (tmp_path / "out/a.bin").read_bytes() == BODY
-    assert not (tmp_path / "out.work").exists()
+KILLS = {
+    "while_downloading": None,  # all is as before
+    "between_verify_and_rename": None,
+    "between_two_renames": ["a.bin"],  # whole files, and no note of others
+    "before_the_note": ["a.bin", "b.bin"],
+}
 
 
-def test_a_kill_between_verify_and_rename(server, fetch, before, tmp_path):
-    """The old file is still there; the next run asks the server for nothing."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    kill("between_verify_and_rename", tmp_path)
-    assert tree(tmp_path / "out") == before
-    assert server[0].requests["/good"] == 1
-    fetch({"a.bin": f"{server[1]}/good"})
-    assert server[0].requests["/good"] == 1
-    assert (tmp_path / "out/a.bin").read_bytes() == BODY
-    assert not (tmp_path / "out.work").exists()
-
-
-def test_a_kill_between_two_renames(server, fetch, before, tmp_path):
-    """Whole files only, and no note that describes others; then all is well."""
+@pytest.mark.parametrize("point", KILLS)
+def test_a_kill(point, server, fetch, before, tmp_path):
+    """SIGKILL leaves whole files; the next run asks for what is missing alone."""
     urls = {name: f"{server[1]}/good-for-{name}" for name in ("a.bin", "b.bin")}
     write_registry(tmp_path, urls)
-    kill("between_two_renames", tmp_path)
-    assert tree(tmp_path / "out") == {"a.bin": BODY}
+    kill(point, tmp_path)
+    left = KILLS[point]
+    expected = before if left is None else dict.fromkeys(left, BODY)
+    assert tree(tmp_path / "out") == expected
+    n_before = len(server[0].seen)
     fetch(urls)
-    assert server[0].requests == {"/good-for-a.bin": 1, "/good-for-b.bin": 1}
-    assert set(tree(tmp_path / "out")) == {"a.bin", "b.bin", "source.json"}
-
-
-def test_a_kill_before_the_note(server, fetch, tmp_path):
-    """Files without source.json are checked and kept by the next run."""
-    urls = {"a.bin": f"{server[1]}/good"}
-    write_registry(tmp_path, urls)
-    kill("before_the_note", tmp_path)
-    assert tree(tmp_path / "out") == {"a.bin": BODY}
-    fetch(urls)
-    assert server[0].requests["/good"] == 1
-    assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
+    asked = [headers.get("Range", "") for _, headers in server[0].seen[n_before:]]
+    if point == "while_downloading":
+        assert any(each.startswith("bytes=9") for each in asked)
+    else:
+        assert asked == []
+    got = tree(tmp_path / "out")
+    assert got.pop("source.json")
+    assert got == dict.fromkeys(urls, BODY)
+    assert not (tmp_path / "out.work").exists()
 
 
 @pytest.mark.parametrize("locks", ["work", "are granted to all", "do not exist"])

@@ -1,15 +1,9 @@
-"""How servers are used: ranges in parallel, tokens, proxies, waits."""
+"""How servers are asked: tokens, validators, waits."""
 
 from __future__ import annotations
 
-import hashlib
-
 import httpx
-import pytest
 
-from mmclust.core.errors import MmclustError
-from mmclust.sources import download
-from mmclust.sources.fetch import fetch_source
 from mmclust.sources.http_request import (
     Ask,
     FetchError,
@@ -22,70 +16,8 @@ from mmclust.sources.http_request import (
     persistently,
 )
 from mmclust.sources.stopping import Stop
-from tests.faults.misbehaving import BODY, serving
-from tests.faults.toy import write_registry
 
 SECRET = "hf_not_to_be_seen"
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as (running, url):
-        yield running, url
-
-
-@pytest.fixture
-def small_pieces(monkeypatch):
-    monkeypatch.setattr(download, "PIECE", 1 << 18)
-
-
-def fetch(root, connections):
-    return fetch_source(
-        "toy",
-        mirror="upstream",
-        out=root / "out",
-        root=root,
-        network=Network(connections, first=0.01),
-    )
-
-
-@pytest.mark.parametrize("connections", [1, 2, 7])
-def test_ranges_in_parallel_give_the_same_file(
-    connections, server, small_pieces, tmp_path
-):
-    """Any number of connections: the right bytes; ranges only with several."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    facts = fetch(tmp_path, connections)
-    assert facts["files"]["a.bin"]["sha256"] == hashlib.sha256(BODY).hexdigest()
-    asked = [headers.get("Range") for _, headers in server[0].seen]
-    assert (len(asked) > 1) == (connections > 1)
-    assert asked[0] is None
-    assert all(one is not None for one in asked[1:])
-
-
-@pytest.mark.parametrize("way", ["says-another-range", "sends-another-range"])
-def test_ranges_that_lie_are_given_up(way, server, small_pieces, tmp_path):
-    """The file is then fetched whole, over one connection."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/{way}"})
-    assert fetch(tmp_path, 4)["files"]["a.bin"]["size"] == len(BODY)
-
-
-def test_several_files_at_once(server, tmp_path):
-    """More files than connections: all arrive."""
-    urls = {f"{i}.bin": f"{server[1]}/good-for-{i}" for i in range(9)}
-    write_registry(tmp_path, urls)
-    assert len(fetch(tmp_path, 3)["files"]) == 9
-    assert len(server[0].requests) == 9
-
-
-def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
-    """HTTP_PROXY is asked for a host that does not exist."""
-    monkeypatch.setenv("HTTP_PROXY", server[1])
-    write_registry(tmp_path, {"a.bin": "http://nowhere.invalid/good"})
-    with pytest.raises(MmclustError):
-        fetch(tmp_path, 1)
-    assert server[0].seen[0][1]["Host"] == "nowhere.invalid"
 
 
 def test_a_token_goes_to_its_own_host_over_https_alone(monkeypatch):

@@ -24,6 +24,7 @@ from tests.benchmarks import toy_imagenet as imagenet
 from tests.conftest import ROOT
 from tests.faults.files import serving_files
 from tests.sources.conftest import QUICK
+from tests.sources.toy import register
 
 REGISTRY = yaml.safe_load((ROOT / "data/sources.yaml").read_text())
 # The sources of pictures come first, so that their lists are not there yet.
@@ -108,8 +109,7 @@ def fetch(request, site, tmp_path, monkeypatch):
     (tmp_path / "data/sample").symlink_to(packed)
     mirrors = {"packed": str(packed), "unpacked": str(unpacked)}
     with serving_files(packed) as (server, url):
-        registry = yaml.safe_dump(registered(packed, url), sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
+        register(tmp_path, **registered(packed, url))
 
         def run(blocks, source, *, images=None):
             params = Params(benchmarks=blocks)
@@ -228,7 +228,6 @@ def test_several_benchmarks_of_several_sources(fetch):
 def test_by_command(site, tmp_path, run_mmclust, monkeypatch):
     """As params.yaml says, or the command line; words that mean nothing are refused."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    (tmp_path / "data").mkdir()
     values = {"data": {"mirror": "upstream", "images": ["coco_cross"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
 
@@ -238,8 +237,7 @@ def test_by_command(site, tmp_path, run_mmclust, monkeypatch):
         return done.stdout + done.stderr
 
     with serving_files(site[0]) as (_, url):
-        registry = yaml.safe_dump(registered(site[0], url), sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
+        register(tmp_path, **registered(site[0], url))
         part = run()
         assert "train2017.zip" in part.partition("crc32 verified, ")[0]
         assert "val2017.zip: not fetched, or not among the pictures" in part
@@ -273,13 +271,11 @@ def test_archives_that_cannot_be_taken_apart_come_whole(benchmark, tmp_path):
     """Tars whole; of ImageNet's folders only the classes."""
     block, source = OWN[benchmark]
     write_own(benchmark, tmp_path / "mine")
-    (tmp_path / "data").mkdir()
     files = {
         name: {k: known[k] for k in ("contains", "optional") if k in known}
         for name, known in REGISTRY[source]["files"].items()
     }
-    registry = {source: {"manual": "by hand", "files": files}}
-    (tmp_path / "data/sources.yaml").write_text(yaml.safe_dump(registry))
+    register(tmp_path, **{source: {"manual": "by hand", "files": files}})
     params = Params(benchmarks={benchmark: block})
     fetch_source(
         source, mirror=str(tmp_path / "mine"), root=tmp_path,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
+import yaml
+
 JPEG = b"\xff\xd8\xff\xe0 a picture "
 
 
@@ -22,6 +24,15 @@ MEMBERS = {
     "val.zip": {"val/3.jpg": JPEG + b"3"},
 }
 ARCHIVES = {name: zipped(members) for name, members in MEMBERS.items()}
+
+
+def register(root, **sources):
+    """Write a registry, unless it is the one that is there: others may be reading."""
+    path = root / "data/sources.yaml"
+    path.parent.mkdir(exist_ok=True)
+    text = yaml.safe_dump(sources, sort_keys=False)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
 
 
 def fill(folder, *, archives=(), unpacked=()):

@@ -150,19 +150,12 @@ def changed(url: str, expected: object, found: object) -> FetchError:
 
 @contextlib.contextmanager
 def connecting(network: Network, tokens: Mapping[str, str]) -> Iterator[Http]:
-    """Give a client; the usual proxy variables of the environment are honoured.
-
-    What is still under way at the end of the block is stopped.
-    """
+    """Give a client; the usual proxy variables of the environment are honoured."""
     import httpx
 
     limits = httpx.Timeout(network.read, connect=network.connect)
     with httpx.Client(timeout=limits, follow_redirects=True) as client:
-        http = Http(client, network, tokens)
-        try:
-            yield http
-        finally:
-            http.stop.set()
+        yield Http(client, network, tokens)
 
 
 def headers_of(http: Http, ask: Ask) -> dict[str, str]:

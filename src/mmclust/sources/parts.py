@@ -157,9 +157,13 @@ def part_of(source: SourceFile, work: Path, *, fresh: bool) -> Iterator[Part]:
     path = work / f".{source.name}.{secrets.token_hex(6)}.part"
     try:
         work.mkdir(parents=True, exist_ok=True)
-        if not fresh:
-            _take_over(source.name, path)
-        file = path.open("r+b" if path.exists() else "x+b", buffering=0)
+        parts = [] if fresh else list(work.glob(f".{source.name}.*.part"))
+        if parts:
+            largest = max(parts, key=lambda each: each.stat().st_size)
+            largest.rename(path)
+            with contextlib.suppress(FileNotFoundError):
+                largest.with_suffix(".json").rename(path.with_suffix(".json"))
+        file = path.open("r+b" if parts else "x+b", buffering=0)
     except FileNotFoundError as error:
         raise TakenAwayError from error
     except OSError as error:
@@ -174,15 +178,6 @@ def part_of(source: SourceFile, work: Path, *, fresh: bool) -> Iterator[Part]:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
                     part.note.unlink(missing_ok=True)
-
-
-def _take_over(name: str, path: Path) -> None:
-    """Rename the largest part of a file, if there is one."""
-    parts = path.parent.glob(f".{name}.*.part")
-    for largest in sorted(parts, key=lambda each: each.stat().st_size)[-1:]:
-        largest.rename(path)
-        with contextlib.suppress(FileNotFoundError):
-            largest.with_suffix(".json").rename(path.with_suffix(".json"))
 
 
 def tidy(work: Path, names: Iterable[str], whole: Iterable[str]) -> None:
