@@ -8,8 +8,7 @@ import yaml
 
 from mmclust.sources.fetch import Choice, fetch_source
 from mmclust.sources.http_request import Network
-from tests.sources.pictures import PICTURES, SOME
-from tests.sources.toy import ARCHIVES, register
+from tests.sources.toy import ARCHIVES, PICTURES, SOME, register
 
 QUICK = Network(3, read=2, attempts=2, first=0.01)
 

@@ -16,8 +16,7 @@ from tests.conftest import ROOT
 from tests.faults.files import WHOLE, serving_files
 from tests.faults.toy import tree
 from tests.sources.conftest import QUICK
-from tests.sources.pictures import PICTURES, SOME, members
-from tests.sources.toy import register
+from tests.sources.toy import PICTURES, SOME, members, register
 
 MINI = ROOT / "../shared/data/coco_mini"
 
