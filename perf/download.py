@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import fetch_source
+from mmclust.sources.http_request import Network
 
 SIZE = 1 << 30
 BLOCK = os.urandom(1 << 20)

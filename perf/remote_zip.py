@@ -15,8 +15,8 @@ import time
 import zipfile
 from pathlib import Path
 
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import Choice, fetch_source
+from mmclust.sources.http_request import Network
 from tests.faults.files import serving_files
 
 N_MEMBERS, N_WANTED, SIZE = 20_000, 1_000, 40_000

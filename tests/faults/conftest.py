@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import importlib
 import sys
 from dataclasses import dataclass
 
 import pytest
 
 from mmclust.__main__ import main
-from mmclust.sources.download import Network
+from mmclust.sources import http_request
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.http_request import Patience, Timeouts
 from tests.faults.misbehaving import serving
 from tests.faults.toy import tree, write_registry
 
-QUICK = Network(
-    Timeouts(connect=2, read=0.5), Patience(attempts=3, first=0.02, asked=5)
-)
+QUICK = http_request.Network(connect=2, read=0.5, attempts=3, first=0.02, asked=5)
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,7 @@ def mmclust(tmp_path, monkeypatch, capsys):
     """Return mmclust(*arguments), the command line in this process, impatient."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    module = importlib.import_module("mmclust.cli.sources")
-    monkeypatch.setattr(module, "_network", lambda *_: QUICK)
+    monkeypatch.setattr(http_request, "Network", lambda *_, **__: QUICK)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["mmclust", *map(str, arguments)])

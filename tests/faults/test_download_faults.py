@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.http_request import Timeouts, failure, retry_after
+from mmclust.sources import download
+from mmclust.sources.http_request import Network, failure, retry_after
 from tests.faults.misbehaving import BODY, DATE, FAULTS
 from tests.faults.toy import tree
 
@@ -183,17 +184,6 @@ def test_nothing_is_fetched_twice(server, fetch, tmp_path):
     assert tree(tmp_path / "out") == first
 
 
-def test_a_damaged_file_alone_is_fetched_again(server, fetch, tmp_path):
-    """One byte changed on disk, size unchanged: that file comes back."""
-    urls = {name: f"{server[1]}/good-for-{name}" for name in ("a.bin", "b.bin")}
-    fetch(urls)
-    first = tree(tmp_path / "out")
-    (tmp_path / "out/b.bin").write_bytes(BODY[:-1] + b"!")
-    fetch(urls)
-    assert server[0].requests == {"/good-for-a.bin": 1, "/good-for-b.bin": 2}
-    assert tree(tmp_path / "out") == first
-
-
 def test_no_file_changes_before_all_are_there(server, fetch, before, tmp_path):
     """When the second file fails, the first waits beside `out`, complete."""
     with pytest.raises(MmclustError):
@@ -204,6 +194,40 @@ def test_no_file_changes_before_all_are_there(server, fetch, before, tmp_path):
     fetch(urls)
     assert server[0].requests["/good"] <= 1
     assert (tmp_path / "out/b.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("connections", [1, 2, 7])
+def test_ranges_in_parallel_give_the_same_file(connections, server, fetch, monkeypatch):
+    """Any number of connections: the right bytes; ranges only with several."""
+    monkeypatch.setattr(download, "PIECE", 1 << 18)
+    facts = fetch({"a.bin": f"{server[1]}/good"}, network=Network(connections))
+    assert facts["files"]["a.bin"]["sha256"] == DIGEST
+    asked = [headers.get("Range") for _, headers in server[0].seen]
+    assert (len(asked) > 1) == (connections > 1)
+    assert asked[0] is None
+    assert all(one is not None for one in asked[1:])
+
+
+@pytest.mark.parametrize("way", ["says-another-range", "sends-another-range"])
+def test_ranges_that_lie_are_given_up(way, server, fetch, monkeypatch):
+    """The file is then fetched whole, over one connection."""
+    monkeypatch.setattr(download, "PIECE", 1 << 18)
+    assert fetch({"a.bin": f"{server[1]}/{way}"})["files"]["a.bin"]["sha256"] == DIGEST
+
+
+def test_several_files_at_once(server, fetch):
+    """More files than connections: all arrive."""
+    urls = {f"{i}.bin": f"{server[1]}/good-for-{i}" for i in range(9)}
+    assert len(fetch(urls, network=Network(3))["files"]) == 9
+    assert len(server[0].requests) == 9
+
+
+def test_a_proxy_of_the_environment_is_used(server, fetch, monkeypatch):
+    """HTTP_PROXY is asked for a host that does not exist."""
+    monkeypatch.setenv("HTTP_PROXY", server[1])
+    with pytest.raises(MmclustError):
+        fetch({"a.bin": "http://nowhere.invalid/good"}, network=Network(1, first=0.01))
+    assert server[0].seen[0][1]["Host"] == "nowhere.invalid"
 
 
 def test_a_server_that_is_not_there(server, fetch, before, tmp_path):
@@ -218,7 +242,7 @@ def test_a_server_that_is_not_there(server, fetch, before, tmp_path):
 
 def test_a_server_that_does_not_answer():
     """A connection that is never accepted names the limit."""
-    error = failure("http://x/", httpx.ConnectTimeout("timed out"), Timeouts())
+    error = failure("http://x/", httpx.ConnectTimeout("timed out"), Network())
     assert "The server does not answer" in str(error)
     assert "expected: a connection within 10 s" in str(error)
     assert "found:    timed out" in str(error)

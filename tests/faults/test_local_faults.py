@@ -156,50 +156,34 @@ def test_a_work_folder_that_cannot_be_made(
     assert before == tree(tmp_path / "out")
 
 
-def test_a_kill_while_downloading(server, fetch, before, tmp_path):
-    """SIGKILL leaves the old file; the next run asks for the rest alone."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    kill("while_downloading", tmp_path)
-    assert tree(tmp_path / "out") == before
-    fetch({"a.bin": f"{server[1]}/good"})
-    assert server[0].seen[-1][1]["Range"].startswith("bytes=9")
-    assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
-    assert (tmp_path / "out/a.bin").read_bytes() == BODY
-    assert not (tmp_path / "out.work").exists()
+KILLS = {
+    "while_downloading": None,  # all is as before
+    "between_verify_and_rename": None,
+    "between_two_renames": ["a.bin"],  # whole files, and no note of others
+    "before_the_note": ["a.bin", "b.bin"],
+}
 
 
-def test_a_kill_between_verify_and_rename(server, fetch, before, tmp_path):
-    """The old file is still there; the next run asks the server for nothing."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    kill("between_verify_and_rename", tmp_path)
-    assert tree(tmp_path / "out") == before
-    assert server[0].requests["/good"] == 1
-    fetch({"a.bin": f"{server[1]}/good"})
-    assert server[0].requests["/good"] == 1
-    assert (tmp_path / "out/a.bin").read_bytes() == BODY
-    assert not (tmp_path / "out.work").exists()
-
-
-def test_a_kill_between_two_renames(server, fetch, before, tmp_path):
-    """Whole files only, and no note that describes others; then all is well."""
+@pytest.mark.parametrize("point", KILLS)
+def test_a_kill(point, server, fetch, before, tmp_path):
+    """SIGKILL leaves whole files; the next run asks for what is missing alone."""
     urls = {name: f"{server[1]}/good-for-{name}" for name in ("a.bin", "b.bin")}
     write_registry(tmp_path, urls)
-    kill("between_two_renames", tmp_path)
-    assert tree(tmp_path / "out") == {"a.bin": BODY}
+    kill(point, tmp_path)
+    left = KILLS[point]
+    expected = before if left is None else dict.fromkeys(left, BODY)
+    assert tree(tmp_path / "out") == expected
+    n_before = len(server[0].seen)
     fetch(urls)
-    assert server[0].requests == {"/good-for-a.bin": 1, "/good-for-b.bin": 1}
-    assert set(tree(tmp_path / "out")) == {"a.bin", "b.bin", "source.json"}
-
-
-def test_a_kill_before_the_note(server, fetch, tmp_path):
-    """Files without source.json are checked and kept by the next run."""
-    urls = {"a.bin": f"{server[1]}/good"}
-    write_registry(tmp_path, urls)
-    kill("before_the_note", tmp_path)
-    assert tree(tmp_path / "out") == {"a.bin": BODY}
-    fetch(urls)
-    assert server[0].requests["/good"] == 1
-    assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
+    asked = [headers.get("Range", "") for _, headers in server[0].seen[n_before:]]
+    if point == "while_downloading":
+        assert any(each.startswith("bytes=9") for each in asked)
+    else:
+        assert asked == []
+    got = tree(tmp_path / "out")
+    assert got.pop("source.json")
+    assert got == dict.fromkeys(urls, BODY)
+    assert not (tmp_path / "out.work").exists()
 
 
 @pytest.mark.parametrize("locks", ["work", "are granted to all", "do not exist"])
@@ -224,6 +208,8 @@ def test_two_fetchers_at_once(locks, server, fetch, before, tmp_path, monkeypatc
     assert [each["files"]["a.bin"]["sha256"] for each in facts] == [DIGEST] * 3
     assert (tmp_path / "out/a.bin").read_bytes() == BODY
     assert set(tree(tmp_path / "out")) == {"a.bin", "source.json"}
+    if locks == "work":
+        assert server[0].requests["/slow"] == 1
 
 
 def test_parts_taken_away_at_the_worst_moment(server, fetch, tmp_path, monkeypatch):
@@ -251,34 +237,14 @@ def test_parts_taken_away_again_and_again(server, fetch, before, tmp_path, monke
     from mmclust.sources import download
 
     def robbed(*_):
-        raise download._TakenAwayError
+        raise download.TakenAwayError
 
     monkeypatch.setattr(download, "_publish", robbed)
     with pytest.raises(MmclustError, match="Another run keeps taking away"):
         fetch({"a.bin": f"{server[1]}/good"})
     assert tree(tmp_path / "out") == before
-
-
-def test_who_was_robbed_robs_nobody(server, fetch, tmp_path, monkeypatch):
-    """Where locks are granted to all, runs do not take parts in turn for ever."""
-    from mmclust.sources import download, parts
-
-    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
-    looks, take_over = [], parts._take_over
-    monkeypatch.setattr(
-        parts, "_take_over", lambda *given: looks.append(1) or take_over(*given)
-    )
-    publish = download._publish
-
-    def robbed_once(part, path):
-        if len(looks) == 1:
-            looks.append(2)
-            raise download._TakenAwayError
-        publish(part, path)
-
-    monkeypatch.setattr(download, "_publish", robbed_once)
-    fetch({"a.bin": f"{server[1]}/good"})
-    assert looks == [1, 2]
+    # Where locks are granted to all, runs do not take parts in turn for ever.
+    assert server[0].requests["/good"] == 8
 
 
 def test_a_clock_that_jumps_back(server, fetch, before, tmp_path, monkeypatch):
@@ -291,19 +257,6 @@ def test_a_clock_that_jumps_back(server, fetch, before, tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: float(next(now)))
     fetch({"a.bin": f"{server[1]}/busy-until"})
     assert server[0].requests["/busy-until"] == 2
-    assert (tmp_path / "out/a.bin").read_bytes() == BODY
-
-
-def test_a_running_neighbour_keeps_its_part(server, fetch, tmp_path):
-    """Tidying up spares what another process is still writing."""
-    from mmclust.core.registry import SourceFile
-    from mmclust.sources.parts import part_of
-
-    with part_of(SourceFile(name="a.bin"), tmp_path / "out.work") as part:
-        part.restart(None)
-        part.write(b"a neighbour's part")
-        fetch({"a.bin": f"{server[1]}/good"})
-        assert part.path.read_bytes() == b"a neighbour's part"
     assert (tmp_path / "out/a.bin").read_bytes() == BODY
 
 

@@ -21,8 +21,7 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.registry import SourceFile
-from mmclust.sources.download import Network
-from mmclust.sources.http_request import Patience, Timeouts
+from mmclust.sources.http_request import Network
 from mmclust.sources.stopping import Stop, Stopped, Threads
 from mmclust.sources.zip_members import fetch_members
 from tests.conftest import ROOT
@@ -30,7 +29,7 @@ from tests.faults.files import serving_files
 from tests.faults.toy import write_registry
 
 SOON = 5.0
-PATIENT = Network(Timeouts(connect=60, read=60), Patience(attempts=5))
+PATIENT = Network(connect=60, read=60, attempts=5)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.faults import test_download_faults, test_stages
+from tests.faults import test_download_faults, test_local_faults, test_stages
 from tests.faults.stages import STAGES
+from tests.sources import test_zip_members
 
 ROOT = Path(__file__).parents[2]
 ROWS = re.findall(
@@ -24,6 +25,8 @@ def test_every_test_of_the_table_exists():
         "test_a_fault_is_told_and_changes_nothing": set(test_download_faults.MESSAGES),
         "test_a_way_that_leads_to_the_file": set(test_download_faults.FINE),
         "test_only_what_is_missing_is_asked_for": {"50", "99"},
+        "test_a_kill": set(test_local_faults.KILLS),
+        "test_what_cannot_be_had_is_told": set(test_zip_members.REFUSED),
         "test_a_stage_survives_faults_at_its_writes": set(STAGES),
         "test_workers_end_with_the_main_process": {
             "-".join(map(str, each)) for each in test_stages.FEW

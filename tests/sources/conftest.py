@@ -6,13 +6,11 @@ import zipfile
 import pytest
 import yaml
 
-from mmclust.sources.download import Network
 from mmclust.sources.fetch import Choice, fetch_source
-from mmclust.sources.http_request import Patience, Timeouts
-from tests.sources.pictures import PICTURES, SOME
-from tests.sources.toy import ARCHIVES
+from mmclust.sources.http_request import Network
+from tests.sources.toy import ARCHIVES, PICTURES, SOME, register
 
-QUICK = Network(Timeouts(read=2), Patience(attempts=2, first=0.01), 3)
+QUICK = Network(3, read=2, attempts=2, first=0.01)
 
 
 @pytest.fixture
@@ -29,8 +27,7 @@ def root(tmp_path):
         for i, (name, data) in enumerate(ARCHIVES.items())
     }
     (tmp_path / "data/sample/toy").mkdir(parents=True)
-    registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-    (tmp_path / "data/sources.yaml").write_text(registry)
+    register(tmp_path, toy={"files": files})
     for name, data in ARCHIVES.items():
         (tmp_path / "data/sample/toy" / name).write_bytes(data)
         del files[name]["contains"], files[name]["optional"]
@@ -77,11 +74,7 @@ def fetch_pictures(tmp_path, monkeypatch):
             "optional": True,
         }
         files = {"note.txt": {"url": f"{url}/note.txt"}, "p.zip": picture}
-        (tmp_path / "data").mkdir(exist_ok=True)
-        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-        path = tmp_path / "data/sources.yaml"
-        if not path.exists() or path.read_text() != registry:  # others may read it
-            path.write_text(registry)
+        register(tmp_path, toy={"files": files})
         return fetch_source(
             "toy",
             mirror="upstream",

@@ -38,25 +38,6 @@ def test_the_sample_is_fetched_by_relative_urls(fetch, root):
     }
 
 
-def test_a_second_fetch_writes_no_archive(fetch, root):
-    """Right files are kept: the same inodes and times."""
-    fetch()
-    first = {n: (root / "out" / n).stat() for n in ARCHIVES}
-    fetch()
-    for name, stat in first.items():
-        again = (root / "out" / name).stat()
-        assert (again.st_ino, again.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
-
-
-def test_a_file_url_is_read(fetch, root):
-    """`file://` works as a url of the registry in git."""
-    text = (root / "data/sources.yaml").read_text()
-    there = (root / "data/sample/toy").as_uri()
-    (root / "data/sources.yaml").write_text(text.replace("http://127.0.0.1:9", there))
-    assert fetch("upstream")["mirror"] == "upstream"
-    assert state(root / "out").items() >= ARCHIVES.items()
-
-
 @pytest.mark.parametrize("algorithm", ["sha1", "md5"])
 def test_weaker_digests_are_enforced_where_no_stronger_is_known(algorithm, fetch, root):
     """The digest that was used is named, and a wrong one refused."""
@@ -109,13 +90,6 @@ def test_unknown_mirrors_and_folders(fetch, root):
         fetch(from_dir=root / "nowhere")
     assert "where:    --from" in str(caught.value)
     assert str(root / "nowhere") in str(caught.value)
-
-
-def test_unknown_source(fetch):
-    """The list and the nearest name are given."""
-    with pytest.raises(MmclustError, match=r"Unknown source 'toyy'") as caught:
-        fetch(name="toyy")
-    assert "one of: toy. Did you mean 'toy'?" in str(caught.value)
 
 
 def test_the_sample_must_be_made_first(fetch, root):

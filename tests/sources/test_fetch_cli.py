@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.faults.files import serving_files
+from tests.sources.toy import register
 
 ROOT = Path(__file__).parents[2]
 TEXT = b"a word"
@@ -53,18 +53,6 @@ def test_fetch_takes_a_folder_and_another_place(repository, run_mmclust):
     assert done.returncode == 0
     assert done.stdout.endswith("bytes, packed here, 1 of 1200: a part\n")
     assert (repository / "o/source.json").is_file()
-
-
-def test_a_failed_fetch_ends_with_one_message(repository, run_mmclust):
-    """Exit code 1, the message on stderr, no traceback."""
-    (repository / "data/raw/toy.txt").write_bytes(b"a wurd")
-    done = run_mmclust("fetch", "toy", cwd=repository)
-    assert done.returncode == 1
-    assert "toy.txt is not the file that is registered" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (repository / "data/raw/toy").exists() or not any(
-        (repository / "data/raw/toy").iterdir()
-    )
 
 
 def test_sources_list(repository, run_mmclust):
@@ -149,8 +137,7 @@ def test_what_comes_in_the_clear_without_a_digest_is_told(
             "images.zip": {"listed_in": "index.html", "contains": {"*/*.jpg": 1},
                            "member_url": f"{url}/{{member}}"},
         }  # fmt: skip
-        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-        (repository / "data/sources.yaml").write_text(registry)
+        register(repository, toy={"files": files})
         first = run_mmclust("fetch", "toy", cwd=repository).stdout.splitlines()
         note = (repository / "data/raw/toy/source.json").read_text()
         again = run_mmclust("fetch", "toy", cwd=repository).stdout

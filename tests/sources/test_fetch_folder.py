@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.sources.fetch import fetch_source
 from tests.sources.toy import (
     ARCHIVES,
     MEMBERS,
@@ -119,13 +118,6 @@ def test_a_part_may_be_absent_and_an_old_one_goes(fetch, root):
     assert set(state(root / "out")) == {"annotations.zip", "val.zip", "source.json"}
 
 
-def test_a_folder_of_several_data_sets(fetch, root):
-    """A folder named like the source is looked into."""
-    (root / "all").mkdir()
-    fill(root / "all/toy", archives=ARCHIVES)
-    assert fetch("all")["absent"] == []
-
-
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
@@ -173,25 +165,6 @@ def test_too_little_space_for_packing(fetch, root, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1}))
     with pytest.raises(MmclustError, match=r"Not enough space for packing annotations"):
         fetch(from_dir=fill(root / "mine", unpacked=MEMBERS))
-
-
-def test_real_coco_pieces_are_packed(tmp_path):
-    """159 real pictures and four annotation files, byte for byte."""
-    if not MINI.is_dir():
-        pytest.skip("the pieces of real COCO are not on this machine")
-    root = Path(__file__).parents[2]
-    facts = fetch_source(
-        "coco2017", mirror="upstream", out=tmp_path, root=root, from_dir=MINI
-    )
-    notes = [note for f in facts["files"].values() for note in f["contains"].values()]
-    assert notes == ["4 of 6: a part", "80 of 118287: a part", "79 of 5000: a part"]
-    n_members = 0
-    for name in facts["files"]:
-        with zipfile.ZipFile(tmp_path / name) as archive:
-            for member in archive.namelist():
-                assert archive.read(member) == (MINI / member).read_bytes()
-                n_members += 1
-    assert n_members == 163
 
 
 OUTSIDE = {

@@ -1,101 +1,30 @@
-"""How servers are used: ranges in parallel, tokens, proxies, waits."""
+"""How servers are asked: tokens, validators, waits."""
 
 from __future__ import annotations
 
-import hashlib
-
 import httpx
-import pytest
 
-from mmclust.core.errors import MmclustError
-from mmclust.sources import download
-from mmclust.sources.download import Network
-from mmclust.sources.fetch import fetch_source
 from mmclust.sources.http_request import (
     Ask,
     FetchError,
     Http,
-    Patience,
-    Timeouts,
+    Network,
     Version,
     connecting,
     headers_of,
     opening,
-    pause,
     persistently,
 )
 from mmclust.sources.stopping import Stop
-from tests.faults.misbehaving import BODY, serving
-from tests.faults.toy import write_registry
 
 SECRET = "hf_not_to_be_seen"
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as (running, url):
-        yield running, url
-
-
-@pytest.fixture
-def small_pieces(monkeypatch):
-    monkeypatch.setattr(download, "PIECE", 1 << 18)
-
-
-def fetch(root, connections):
-    return fetch_source(
-        "toy",
-        mirror="upstream",
-        out=root / "out",
-        root=root,
-        network=Network(Timeouts(), Patience(first=0.01), connections),
-    )
-
-
-@pytest.mark.parametrize("connections", [1, 2, 7])
-def test_ranges_in_parallel_give_the_same_file(
-    connections, server, small_pieces, tmp_path
-):
-    """Any number of connections: the right bytes; ranges only with several."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/good"})
-    facts = fetch(tmp_path, connections)
-    assert facts["files"]["a.bin"]["sha256"] == hashlib.sha256(BODY).hexdigest()
-    asked = [headers.get("Range") for _, headers in server[0].seen]
-    assert (len(asked) > 1) == (connections > 1)
-    assert asked[0] is None
-    assert all(one is not None for one in asked[1:])
-
-
-@pytest.mark.parametrize("way", ["says-another-range", "sends-another-range"])
-def test_ranges_that_lie_are_given_up(way, server, small_pieces, tmp_path):
-    """The file is then fetched whole, over one connection."""
-    write_registry(tmp_path, {"a.bin": f"{server[1]}/{way}"})
-    assert fetch(tmp_path, 4)["files"]["a.bin"]["size"] == len(BODY)
-
-
-def test_several_files_at_once(server, tmp_path):
-    """More files than connections: all arrive."""
-    urls = {f"{i}.bin": f"{server[1]}/good-for-{i}" for i in range(9)}
-    write_registry(tmp_path, urls)
-    assert len(fetch(tmp_path, 3)["files"]) == 9
-    assert len(server[0].requests) == 9
-
-
-def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
-    """HTTP_PROXY is asked for a host that does not exist."""
-    monkeypatch.setenv("HTTP_PROXY", server[1])
-    write_registry(tmp_path, {"a.bin": "http://nowhere.invalid/good"})
-    with pytest.raises(MmclustError):
-        fetch(tmp_path, 1)
-    assert server[0].seen[0][1]["Host"] == "nowhere.invalid"
 
 
 def test_a_token_goes_to_its_own_host_over_https_alone(monkeypatch):
     """Not to other hosts, not in the clear, and not when the variable is unset."""
     tokens = {"huggingface.co": "HF_TOKEN"}
     ours, other = "https://huggingface.co/a", "https://example.org/a"
-    with connecting(Timeouts(), tokens) as http:
+    with connecting(Network(), tokens) as http:
         monkeypatch.delenv("HF_TOKEN", raising=False)
         assert "Authorization" not in headers_of(http, Ask(ours))
         monkeypatch.setenv("HF_TOKEN", SECRET)
@@ -117,7 +46,7 @@ def test_a_token_does_not_follow_a_redirect_to_another_host(monkeypatch):
         return httpx.Response(200, stream=httpx.ByteStream(b"data"))
 
     client = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
-    http = Http(client, Timeouts(), {"huggingface.co": "HF_TOKEN"})
+    http = Http(client, Network(), {"huggingface.co": "HF_TOKEN"})
     with opening(http, Ask("https://huggingface.co/a")) as stream:
         assert b"".join(stream.chunks) == b"data"
     assert seen == {"huggingface.co": f"Bearer {SECRET}", "store.example": None}
@@ -128,7 +57,7 @@ def test_ranges_carry_the_strongest_validator():
     both = Version("u", '"a"', "Sat, 21 Nov 2026 12:00:00 GMT")
     weak = Version("u", 'W/"a"', "Sat, 21 Nov 2026 12:00:00 GMT")
     assert (both.validator, weak.validator) == ('"a"', weak.modified)
-    with connecting(Timeouts()) as http:
+    with connecting(Network(), {}) as http:
         headers = headers_of(http, Ask("http://x/", 5, 9, both))
     assert headers["Range"] == "bytes=5-8"
     assert headers["If-Range"] == '"a"'
@@ -151,9 +80,9 @@ def attempts(troubles, reached=lambda: 0):
         def wait(self, seconds):
             waits.append(seconds)
 
-    patience = Patience(attempts=4, first=1, longest=3, asked=20)
+    network = Network(attempts=4, first=1, longest=3, asked=20)
     try:
-        persistently(attempt, patience, Clock(), reached)
+        persistently(attempt, Http(httpx.Client(), network, {}, Clock()), reached)
     except FetchError as error:
         return len(calls), waits, str(error)
     return len(calls), waits, ""
@@ -182,6 +111,6 @@ def test_progress_starts_the_count_again():
 
 def test_pauses_are_jittered():
     """Two clients that fail together do not come back together."""
-    pauses = {pause(3, Patience()) for _ in range(20)}
+    pauses = {attempts([failing()] * 3)[1][2] for _ in range(20)}
     assert len(pauses) > 10
-    assert all(2 <= each <= 4 for each in pauses)
+    assert all(1.5 <= each <= 3 for each in pauses)

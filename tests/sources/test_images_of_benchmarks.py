@@ -24,6 +24,7 @@ from tests.benchmarks import toy_imagenet as imagenet
 from tests.conftest import ROOT
 from tests.faults.files import serving_files
 from tests.sources.conftest import QUICK
+from tests.sources.toy import register
 
 REGISTRY = yaml.safe_load((ROOT / "data/sources.yaml").read_text())
 # The sources of pictures come first, so that their lists are not there yet.
@@ -108,8 +109,7 @@ def fetch(request, site, tmp_path, monkeypatch):
     (tmp_path / "data/sample").symlink_to(packed)
     mirrors = {"packed": str(packed), "unpacked": str(unpacked)}
     with serving_files(packed) as (server, url):
-        registry = yaml.safe_dump(registered(packed, url), sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
+        register(tmp_path, **registered(packed, url))
 
         def run(blocks, source, *, images=None):
             params = Params(benchmarks=blocks)
@@ -178,28 +178,30 @@ def test_what_is_chosen_is_enough_and_only_that(benchmark, fetch):
 
 
 @pytest.mark.parametrize("fetch", ["upstream"], indirect=True)
-def test_lists_stay_while_another_fetch_reads_them(fetch, monkeypatch):
-    """Two runs at once share them; the one that ends first leaves them."""
-    looking, ended = threading.Barrier(2), threading.Event()
-    side_by_side = fetch_module._side_by_side
+def test_two_fetches_that_choose_differently(fetch, monkeypatch):
+    """One waits for the other, so that the record is of the archive beside it."""
+    source = "coco2017_unlabeled"
+    out = fetch.root / "data/raw" / source
+    packed, ended = threading.Event(), threading.Event()
+    write_json = fetch_module.write_json
 
-    def late(folders, *rest):
-        if looking.wait():
-            ended.wait(20)
-        return side_by_side(folders, *rest)
+    def late(path, value):
+        if path == out / "source.json" and not packed.is_set():
+            packed.set()
+            ended.wait(3)
+        write_json(path, value)
 
-    monkeypatch.setattr(fetch_module, "_side_by_side", late)
-
-    def run(_):
-        try:
-            return fetch({"mscoco_fg": {}}, "coco2014")
-        finally:
-            ended.set()
-
+    monkeypatch.setattr(fetch_module, "write_json", late)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(run, range(2))
-    assert first == second
-    assert not (fetch.root / "data/raw/coco2014.work").exists()
+        first = pool.submit(fetch, {"mscoco_fg": {}}, source)
+        assert packed.wait(20)
+        second = pool.submit(fetch, {"flickr30k_fg": {}}, source).result()
+        ended.set()
+        assert first.result() != second
+    assert json.loads((out / "source.json").read_text()) == second
+    for name, file in second["files"].items():
+        assert file["sha256"] == file_digest(out / name)
+    assert not out.with_name(f"{source}.work").exists()
 
 
 def test_several_benchmarks_of_several_sources(fetch):
@@ -226,7 +228,6 @@ def test_several_benchmarks_of_several_sources(fetch):
 def test_by_command(site, tmp_path, run_mmclust, monkeypatch):
     """As params.yaml says, or the command line; words that mean nothing are refused."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    (tmp_path / "data").mkdir()
     values = {"data": {"mirror": "upstream", "images": ["coco_cross"]}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
 
@@ -236,8 +237,7 @@ def test_by_command(site, tmp_path, run_mmclust, monkeypatch):
         return done.stdout + done.stderr
 
     with serving_files(site[0]) as (_, url):
-        registry = yaml.safe_dump(registered(site[0], url), sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
+        register(tmp_path, **registered(site[0], url))
         part = run()
         assert "train2017.zip" in part.partition("crc32 verified, ")[0]
         assert "val2017.zip: not fetched, or not among the pictures" in part
@@ -271,13 +271,11 @@ def test_archives_that_cannot_be_taken_apart_come_whole(benchmark, tmp_path):
     """Tars whole; of ImageNet's folders only the classes."""
     block, source = OWN[benchmark]
     write_own(benchmark, tmp_path / "mine")
-    (tmp_path / "data").mkdir()
     files = {
         name: {k: known[k] for k in ("contains", "optional") if k in known}
         for name, known in REGISTRY[source]["files"].items()
     }
-    registry = {source: {"manual": "by hand", "files": files}}
-    (tmp_path / "data/sources.yaml").write_text(yaml.safe_dump(registry))
+    register(tmp_path, **{source: {"manual": "by hand", "files": files}})
     params = Params(benchmarks={benchmark: block})
     fetch_source(
         source, mirror=str(tmp_path / "mine"), root=tmp_path,

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
@@ -19,8 +14,8 @@ from mmclust.core.registry import Source, SourceFile
 from mmclust.sources.fetch import fetch_source
 from mmclust.sources.first_seen import read_lock, record
 from mmclust.sources.terms import accept, accepted
+from tests.sources.toy import register
 
-ROOT = Path(__file__).parents[2]
 SECRET = "hf_a_secret_that_nobody_may_see"
 TEXT = b"a word\n"
 
@@ -33,7 +28,7 @@ def repository(tmp_path, monkeypatch):
     (root / "data/site").mkdir(parents=True)
     (root / "data/site/a.txt").write_bytes(TEXT)
     files = {"a.txt": {"url": "site/a.txt"}}
-    write(
+    register(
         root,
         free={"files": files},
         bound={
@@ -45,11 +40,6 @@ def repository(tmp_path, monkeypatch):
         },
     )  # fmt: skip
     return root
-
-
-def write(root, **sources):
-    text = yaml.safe_dump(sources, sort_keys=False)
-    (root / "data/sources.yaml").write_text(text)
 
 
 def fetch(root, name):
@@ -101,7 +91,7 @@ def test_the_token_is_never_seen(repository, run_mmclust, monkeypatch):
     registry["bound"]["tokens"] = {"127.0.0.1": "HF_TOKEN"}
     files = {**registry["bound"]["files"], "b.txt": {"url": "https://127.0.0.1:9/b"}}
     registry["bound"]["files"] = files
-    write(repository, **registry)
+    register(repository, **registry)
     said = [
         run_mmclust("sources", "accept", "bound", "--yes", cwd=repository),
         run_mmclust("sources", "show", "bound", cwd=repository),
@@ -146,7 +136,7 @@ def test_any_file_may_be_dropped(repository):
     """Where a link is dead or the network slow; it is verified all the same."""
     digest = hashlib.sha256(TEXT).hexdigest()
     dead = {"url": "http://127.0.0.1:9/a.txt", "sha256": digest}
-    write(repository, dead={"files": {"a.txt": dead}})
+    register(repository, dead={"files": {"a.txt": dead}})
     drop = repository / "data/drop/dead"
     drop.mkdir(parents=True)
     (drop / "a.txt").write_bytes(TEXT)
@@ -231,17 +221,3 @@ def test_a_malformed_lock_is_refused(line, part, tmp_path):
         read_lock(path)
     assert part in str(caught.value)
     assert f"{path}: line {4 if 'twice' in part else 3}" in str(caught.value)
-
-
-def test_a_user_may_read_the_record_only_of_their_own(repository, run_mmclust):
-    """Another user, that is another configuration folder, has accepted nothing."""
-    run_mmclust("sources", "accept", "bound", "--yes", cwd=repository)
-    other = {**os.environ, "XDG_CONFIG_HOME": str(repository.parent / "other")}
-    other["PYTHONPATH"] = str(ROOT / "src")
-    done = subprocess.run(
-        [sys.executable, "-m", "mmclust", "fetch", "bound", "--mirror", "upstream"],
-        cwd=repository, env=other, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "have not been accepted" in done.stderr
-    assert stat.S_ISREG((repository / "data/sources.yaml").stat().st_mode)

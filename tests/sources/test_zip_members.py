@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
-import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import yaml
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources.fetch import Choice, fetch_source
-from mmclust.sources.parts import shared
 from mmclust.sources.zip_members import batches, keep
+from tests.conftest import ROOT
 from tests.faults.files import WHOLE, serving_files
 from tests.faults.toy import tree
 from tests.sources.conftest import QUICK
-from tests.sources.pictures import PICTURES, SOME, members
+from tests.sources.toy import PICTURES, SOME, members, register
 
-MINI = Path(__file__).parents[2] / "../shared/data/coco_mini"
+MINI = ROOT / "../shared/data/coco_mini"
 
 
 def test_selected_members_arrive(site, fetch_pictures, tmp_path):
@@ -64,19 +60,6 @@ def test_a_larger_selection_fetches_the_difference(site, fetch_pictures, tmp_pat
     assert len(members(tmp_path / "out/p.zip")) == 6
 
 
-def test_two_fetchers_of_members_at_once(site, fetch_pictures, tmp_path):
-    """Both succeed, though the first to finish tidies up."""
-    with serving_files(site) as (_, url):
-        fetch_pictures(url, SOME[:1])
-        with ThreadPoolExecutor(3) as pool:
-            facts = list(
-                pool.map(lambda _: fetch_pictures(url, list(PICTURES)), range(3))
-            )
-    assert len({each["files"]["p.zip"]["sha256"] for each in facts}) == 1
-    assert members(tmp_path / "out/p.zip") == PICTURES
-    assert not (tmp_path / "out.work").exists()
-
-
 def test_a_whole_archive_that_is_there_stays(site, fetch_pictures, tmp_path):
     """Whoever has all of it is not given less."""
     with serving_files(site) as (server, url):
@@ -102,6 +85,11 @@ def test_neighbours_share_requests():
     assert [len(group) for group in batches(large)] == [2] * 5
 
 
+def fetch_all(root):
+    out = root / "out"
+    return fetch_source("toy", mirror="upstream", out=out, root=root, network=QUICK)
+
+
 def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
     """An archive is made of all the pictures the publisher's page shows."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -111,108 +99,18 @@ def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
     (site / "index.html").write_text(f"<html><table>{''.join(rows)}</table></html>")
     for name in SOME:
         (site / name).write_bytes(PICTURES[name])
-    (tmp_path / "data").mkdir()
     with serving_files(site) as (server, url):
         pictures = {"listed_in": "index.html", "member_url": f"{url}/{{member}}"}
         files = {"index.html": {"url": f"{url}/index.html"}, "p.zip": pictures}
-        registry = yaml.safe_dump({"toy": {"files": files}}, sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
-        facts = fetch_source(
-            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
-        )
+        register(tmp_path, toy={"files": files})
+        facts = fetch_all(tmp_path)
         n_requests = sum(server.requests.values())
-        again = fetch_source(
-            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path, network=QUICK
-        )
+        again = fetch_all(tmp_path)
     assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
     assert facts["files"]["p.zip"]["verified"] == "jpeg"
     assert again == facts
     assert sum(server.requests.values()) == n_requests
     assert "p.zip" not in (tmp_path / "data/sources.lock").read_text()
-
-
-@pytest.mark.parametrize("part", [False, True])
-def test_real_pieces_of_coco_whole_and_by_members(part, tmp_path, monkeypatch):
-    """Packed as the official zips and served: every byte of every member arrives."""
-    if not MINI.is_dir():
-        pytest.skip("the pieces of real COCO are not on this machine")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    site, files = tmp_path / "site", {}
-    site.mkdir()
-    for name, folder in {
-        "annotations_trainval2017.zip": "annotations",
-        "train2017.zip": "train2017",
-        "val2017.zip": "val2017",
-    }.items():
-        method = zipfile.ZIP_STORED if "ann" not in name else zipfile.ZIP_DEFLATED
-        with zipfile.ZipFile(site / name, "w", method) as archive:
-            for path in sorted((MINI / folder).iterdir()):
-                archive.write(path, f"{folder}/{path.name}")
-        data = (site / name).read_bytes()
-        files[name] = {
-            "size": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "optional": "ann" not in name,
-            "contains": {f"{folder}/*.{'json' if 'ann' in name else 'jpg'}": 15},
-        }
-    wanted = sorted(f"train2017/{p.name}" for p in (MINI / "train2017").iterdir())[::3]
-    (tmp_path / "data").mkdir()
-
-    with serving_files(site) as (server, url):
-        for name, file in files.items():
-            file["url"] = f"{url}/{name}"
-        registry = yaml.safe_dump({"coco2017": {"files": files}}, sort_keys=False)
-        (tmp_path / "data/sources.yaml").write_text(registry)
-        facts = fetch_source(
-            "coco2017", mirror="upstream", out=tmp_path / "out", root=tmp_path,
-            network=QUICK, choice=Choice((), lambda _: wanted) if part else None,
-        )  # fmt: skip
-        sent = server.sent
-    if not part:
-        assert {f["verified"] for f in facts["files"].values()} == {"sha256"}
-        assert all(
-            (tmp_path / "out" / n).read_bytes() == (site / n).read_bytes()
-            for n in files
-        )
-        return
-    assert facts["absent"] == ["val2017.zip"]
-    got = members(tmp_path / "out/train2017.zip")
-    assert got == {name: (MINI / name).read_bytes() for name in wanted}
-    own = sum(map(len, got.values())) + files["annotations_trainval2017.zip"]["size"]
-    assert sent < 1.1 * own
-
-
-def test_a_shared_folder_goes_with_the_last_who_holds_it(tmp_path):
-    """A file in it is never taken from one who still needs it."""
-    folder = tmp_path / "work/p.zip.members"
-    lost = []
-
-    def hold(_):
-        for number in range(300):
-            with shared(folder):
-                file = folder / f"{threading.get_ident()}.{number}"
-                file.touch()
-                if number % 3:
-                    time.sleep(0)
-                lost.extend([] if file.is_file() else [file])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(hold, range(4)))
-    assert not lost
-    assert not folder.parent.exists()
-
-
-def test_a_shared_folder_stays_after_an_error(tmp_path):
-    folder = tmp_path / "work/p.zip.members"
-
-    def fail():
-        with shared(folder):
-            (folder / "a").touch()
-            raise ValueError("stop")
-
-    with pytest.raises(ValueError, match="stop"):
-        fail()
-    assert (folder / "a").is_file()
 
 
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path):
@@ -228,72 +126,47 @@ def damage(name, data, asked):
     return data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
 
 
-def test_a_damaged_member_is_named(site, fetch_pictures, tmp_path):
-    """The member, what was expected, and out as before."""
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/p.zip").write_bytes(b"earlier")
-    with (
-        serving_files(site, damage) as (_, url),
-        pytest.raises(MmclustError) as caught,
-    ):
-        fetch_pictures(url)
-    assert ".jpg is damaged" in str(caught.value)
-    assert "(2 attempts)" in str(caught.value)
-    assert (tmp_path / "out/p.zip").read_bytes() == b"earlier"
-
-
-def test_a_server_without_ranges_is_told(site, fetch_pictures):
-    """Members cannot be had then; the archive can, whole."""
-
-    def whole(name, data, asked):
-        return WHOLE if asked else data
-
-    with (
-        serving_files(site, whole) as (_, url),
-        pytest.raises(MmclustError, match="does not give parts"),
-    ):
-        fetch_pictures(url)
-
-
-def test_another_archive_is_refused(site, fetch_pictures, tmp_path):
-    """One whose size is not the registered one is not the same archive."""
-    with (
-        serving_files(site) as (_, url),
-        pytest.raises(MmclustError, match="The file changed") as caught,
-    ):
-        fetch_pictures(url, size=10**6)
-    assert "expected: 1,000,000 bytes" in str(caught.value)
-
-
-def test_a_truncated_directory_is_refused(site, fetch_pictures):
-    """An archive that ends inside its directory."""
-    path = site / "p.zip"
+def truncate(path):
+    """End the archive inside its directory."""
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"PK\1\2") + 100])
-    with (
-        serving_files(site) as (_, url),
-        pytest.raises(MmclustError, match=r"directory of p\.zip cannot be read"),
-    ):
-        fetch_pictures(url)
 
 
-def test_members_that_do_not_exist_are_named(site, fetch_pictures):
-    """How many, and which first."""
-    with (
-        serving_files(site) as (_, url),
-        pytest.raises(MmclustError, match=r"1 missing: p/999\.jpg"),
-    ):
-        fetch_pictures(url, [*SOME, "p/999.jpg"])
+def whole(name, data, asked):
+    """Answer a range with the whole file."""
+    return WHOLE if asked else data
 
 
-@pytest.mark.parametrize("name", ["../evil.jpg", "/evil.jpg", "p/../../evil.jpg"])
-def test_a_selection_cannot_leave_its_folder(name, site, fetch_pictures):
-    """Names become paths, so they stay inside."""
-    with (
-        serving_files(site) as (_, url),
-        pytest.raises(MmclustError, match="leads out of its folder"),
-    ):
-        fetch_pictures(url, [name])
+OUTSIDE = ["leads out of its folder"]
+REFUSED = {
+    "a damaged member": (damage, {}, [".jpg is damaged", "(2 attempts)"]),
+    "no ranges": (whole, {}, ["The server does not give parts of the archive"]),
+    "a truncated directory": (None, {}, ["directory of p.zip cannot be read"]),
+    "another archive": (
+        None, {"size": 10**6}, ["The file changed", "expected: 1,000,000 bytes"],
+    ),
+    "a missing member": (
+        None, {"names": [*SOME, "p/999.jpg"]}, ["1 missing: p/999.jpg"],
+    ),
+    "above": (None, {"names": ["../evil.jpg"]}, OUTSIDE),
+    "absolute": (None, {"names": ["/evil.jpg"]}, OUTSIDE),
+    "below and above": (None, {"names": ["p/../../evil.jpg"]}, OUTSIDE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_had_is_told(case, site, fetch_pictures, tmp_path):
+    """What is wrong, and the archive as before."""
+    fault, options, parts = REFUSED[case]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/p.zip").write_bytes(b"earlier")
+    if case == "a truncated directory":
+        truncate(site / "p.zip")
+    with serving_files(site, fault) as (_, url), pytest.raises(MmclustError) as caught:
+        fetch_pictures(url, **options)
+    for part in parts:
+        assert part in str(caught.value)
+    assert (tmp_path / "out/p.zip").read_bytes() == b"earlier"
 
 
 def test_zip64_directories_are_read(tmp_path, fetch_pictures):
@@ -312,3 +185,42 @@ def test_zip64_directories_are_read(tmp_path, fetch_pictures):
     with serving_files(site) as (_, url):
         fetch_pictures(url)
     assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
+
+
+def test_real_pieces_of_coco(tmp_path, monkeypatch):
+    """159 pictures and their annotations: packed, served, taken whole and in part."""
+    if not MINI.is_dir():
+        pytest.skip("the pieces of real COCO are not on this machine")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    site, source = tmp_path / "site", "coco2017"
+    packed = fetch_source(
+        source, mirror="upstream", out=site, root=ROOT, from_dir=MINI
+    )["files"]
+    notes = [note for f in packed.values() for note in f["contains"].values()]
+    assert notes == ["4 of 6: a part", "80 of 118287: a part", "79 of 5000: a part"]
+    got = {name: members(site / name) for name in packed}
+    assert sum(map(len, got.values())) == 163
+    for name, data in [item for held in got.values() for item in held.items()]:
+        assert data == (MINI / name).read_bytes()
+    wanted = list(got["train2017.zip"])[::3]
+    registry = yaml.safe_load((ROOT / "data/sources.yaml").read_text())[source]
+    with serving_files(site) as (server, url):
+        files = {
+            name: {
+                "url": f"{url}/{name}",
+                "sha256": packed[name]["sha256"],
+                "contains": registry["files"][name]["contains"],
+            }
+            for name in packed
+        }
+        register(tmp_path, coco2017={"files": files})
+        facts = fetch_source(
+            source, mirror="upstream", out=tmp_path / "out", root=tmp_path,
+            network=QUICK, choice=Choice((), lambda _: wanted),
+        )  # fmt: skip
+        sent = server.sent
+    assert facts["absent"] == ["val2017.zip"]
+    part = members(tmp_path / "out/train2017.zip")
+    assert part == {name: got["train2017.zip"][name] for name in wanted}
+    annotations = packed["annotations_trainval2017.zip"]["size"]
+    assert sent < 1.1 * (sum(map(len, part.values())) + annotations)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,7 @@ from mmclust.cli._options import Workers
 
 if TYPE_CHECKING:
     from mmclust.core.params import Params
-    from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.download import Network
+    from mmclust.core.registry import Source
     from mmclust.sources.fetch import Choice
 
 app = typer.Typer(no_args_is_help=True, help="The sources of data.")
@@ -100,6 +100,7 @@ def fetch(
     """
     from mmclust.core.params import DEFAULT_PATH, Params, read_params
     from mmclust.sources.fetch import fetch_source
+    from mmclust.sources.http_request import Network
 
     if from_dir is not None and (images is not None or mirror is not None):
         raise typer.BadParameter("--from takes what the folder holds; leave out "
@@ -112,7 +113,9 @@ def fetch(
         by_hand = mirror is not None and not DEFAULT_PATH.is_file()
         params = Params() if by_hand else read_params()
         mirror = mirror or params.data.mirror
-        named = params.data.images if images is None else _names(images)
+        named = params.data.images if images is None else images
+        if images not in {None, "all"}:
+            named = tuple(images.split(","))
         choice = selection(source, params, named)
     in_the_clear: list[str] = []
     facts = fetch_source(
@@ -121,7 +124,7 @@ def fetch(
         out=out,
         root=Path(),
         from_dir=from_dir,
-        network=_network(connections, timeout, attempts),
+        network=Network(connections, read=timeout, attempts=attempts),
         choice=choice,
         on_clear=in_the_clear.append,
     )
@@ -131,8 +134,10 @@ def fetch(
 def _tell(
     facts: dict[str, Any], out: Path, in_the_clear: list[str], *, chosen: bool
 ) -> None:
+    said = {"none": "not verified", "first seen": "held to the first download"}
     for name, file in facts["files"].items():
-        how = _how(file)
+        how = said.get(file["verified"], f"{file['verified']} verified")
+        how = "packed here" if file["from"] == "packed" else how
         held = "".join(f", {note}" for note in file.get("contains", {}).values())
         typer.echo(f"{out / name}: {file['size']:,} bytes, {how}{held}")
     for name in in_the_clear:
@@ -144,10 +149,6 @@ def _tell(
     why += ", or not among the pictures that data.images chooses" if chosen else ""
     for name in facts["absent"]:
         typer.echo(f"{out / name}: {why}")
-
-
-def _names(images: str) -> str | tuple[str, ...]:
-    return images if images == "all" else tuple(images.split(","))
 
 
 def _mirror_before(out: Path) -> str | None:
@@ -166,21 +167,6 @@ def _mirror_before(out: Path) -> str | None:
             do="give the folder again with --from",
         )
     return mirror if isinstance(mirror, str) else None
-
-
-def _how(file: dict[str, Any]) -> str:
-    """Say how a file of ``source.json`` is known to be right."""
-    if file["from"] == "packed":
-        return "packed here"
-    said = {"none": "not verified", "first seen": "held to the first download"}
-    return said.get(file["verified"], f"{file['verified']} verified")
-
-
-def _network(connections: int, timeout: float, attempts: int) -> Network:
-    from mmclust.sources.download import Network
-    from mmclust.sources.http_request import Patience, Timeouts
-
-    return Network(Timeouts(read=timeout), Patience(attempts=attempts), connections)
 
 
 def selection(
@@ -209,14 +195,23 @@ def selection(
 @app.command("list")
 def list_sources() -> None:
     """List every source: size, known digests, whether it is on disk, licence."""
-    for source in _sources().values():
+    from mmclust.core.registry import read_registry
+    from mmclust.sources.fetch import LOCK, REGISTRY
+    from mmclust.sources.first_seen import locked, read_lock
+
+    seen = read_lock(LOCK)
+    for registered in read_registry(REGISTRY).values():
+        source = locked(registered, seen)
         files = source.files.values()
         size = _size(sum(file.size or 0 for file in files))
         if any(file.size is None for file in files):
             size = f"at least {size}"
         digests = sorted({name for file in files for name in file.digests})
+        kinds = Counter(file.known_by for file in files)
+        known = [kind for kind in ("published", "first seen", "unknown") if kinds[kind]]
+        held = ", ".join(f"{kinds[kind]} {kind}" for kind in known)
         typer.echo(f"{source.name}  {size}")
-        typer.echo(f"  digests  {', '.join(digests) or 'none'}; {_known(source)}")
+        typer.echo(f"  digests  {', '.join(digests) or 'none'}; {held}")
         typer.echo(f"  on disk  {_on_disk(source)}")
         typer.echo(f"  licence  {source.licence or 'not stated'}")
         if source.accept:
@@ -226,7 +221,9 @@ def list_sources() -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A source.")]) -> None:
     """Show one source: files, addresses, sizes, digests, licence, citation."""
-    source = _find(name)
+    from mmclust.sources.fetch import open_source
+
+    source = open_source(name, Path())
     facts = {
         "title": source.title,
         "homepage": source.homepage,
@@ -246,7 +243,16 @@ def show(name: Annotated[str, typer.Argument(help="A source.")]) -> None:
     for host, variable in source.tokens.items():
         typer.echo(f"  {'token':<9}{variable} of the environment, for {host}")
     for file in source.files.values():
-        _show_file(file)
+        size = "size unknown" if file.size is None else f"{file.size:,} bytes"
+        typer.echo(f"  {file.name}: {size}")
+        for url in file.urls:
+            typer.echo(f"    {'url':<9}{url}")
+        if file.member_url:
+            typer.echo(f"    {'members':<9}{file.member_url}")
+        for algorithm, digest in file.digests.items():
+            typer.echo(f"    {algorithm:<9}{digest} ({file.known_by})")
+        for pattern, count in file.contains.items():
+            typer.echo(f"    {'contains':<9}{pattern}: {count:,}")
 
 
 @app.command()
@@ -261,10 +267,11 @@ def accept(
     The record (source, date, digest of the terms) is yours alone: it lies in your
     configuration folder, not in the repository.
     """
+    from mmclust.sources.fetch import open_source
     from mmclust.sources.terms import accept as record
     from mmclust.sources.terms import terms_of
 
-    source = _find(name)
+    source = open_source(name, Path())
     typer.echo(f"{source.title or name}\n\n{terms_of(source)}\n")
     if not source.accept:
         typer.echo("Nothing has to be accepted before it is fetched.")
@@ -289,25 +296,27 @@ def verify(
     unless --deep is given. Ends with exit code 1 if anything is damaged.
     """
     from mmclust.core.errors import MmclustError, some
+    from mmclust.core.registry import read_registry
+    from mmclust.sources.fetch import REGISTRY, open_source
     from mmclust.sources.verify import audit
 
-    on_disk = [name for name in _sources() if (_RAW / name).is_dir()]
-    bad = []
+    on_disk = [name for name in read_registry(REGISTRY) if (_RAW / name).is_dir()]
+    bad: dict[str, list[Path]] = {}
     for name in names or on_disk:
-        for found in audit(_find(name), _RAW / name, Path(), deep=deep):
+        source = open_source(name, Path())
+        for found in audit(source, _RAW / name, Path(), deep=deep):
             how = "" if found.read else ", unchanged since it was read"
-            where = _RAW / name / found.name
-            typer.echo(f"{where}: {found.state}{how} ({found.note})")
+            typer.echo(f"{found.path}: {found.state}{how} ({found.note})")
             if found.state != "right":
-                bad.append(found)
+                bad.setdefault(name, []).append(found.path)
     if bad:
-        sources = list(dict.fromkeys(found.source for found in bad))
+        paths = [path for of_source in bad.values() for path in of_source]
         raise MmclustError(
-            f"{len(bad)} of the raw files cannot be trusted",
-            where=some(f"{_RAW / found.source / found.name}" for found in bad),
+            f"{len(paths)} of the raw files cannot be trusted",
+            where=some(paths),
             expected="the bytes that were fetched",
             found="others; `dvc status` says which stages read them",
-            do=" and ".join(f"`mmclust fetch {name} --repair`" for name in sources),
+            do=" and ".join(f"`mmclust fetch {name} --repair`" for name in bad),
         )
 
 
@@ -341,30 +350,6 @@ def vocabulary(
     typer.echo(f"{out}: {n_nouns:,} nouns, sha256 verified")
 
 
-def _sources() -> dict[str, Source]:
-    """Return the registry with its first-seen digests."""
-    from mmclust.core.registry import read_registry
-    from mmclust.sources.fetch import LOCK, REGISTRY
-    from mmclust.sources.first_seen import locked, read_lock
-
-    seen = read_lock(LOCK)
-    registry = read_registry(REGISTRY)
-    return {name: locked(source, seen) for name, source in registry.items()}
-
-
-def _find(name: str) -> Source:
-    from mmclust.sources.fetch import open_source
-
-    return open_source(name, Path())
-
-
-def _known(source: Source) -> str:
-    """Say how many files are held to whose digests."""
-    kinds = [file.known_by for file in source.files.values()]
-    known = ("published", "first seen", "unknown")
-    return ", ".join(f"{kinds.count(k)} {k}" for k in known if k in kinds)
-
-
 def _terms(source: Source) -> str:
     from mmclust.sources.terms import accepted
 
@@ -372,19 +357,6 @@ def _terms(source: Source) -> str:
     if date is not None:
         return f"accepted on {date}"
     return f"to be accepted first: `mmclust sources accept {source.name}`"
-
-
-def _show_file(file: SourceFile) -> None:
-    size = "size unknown" if file.size is None else f"{file.size:,} bytes"
-    typer.echo(f"  {file.name}: {size}")
-    for url in file.urls:
-        typer.echo(f"    {'url':<9}{url}")
-    if file.member_url:
-        typer.echo(f"    {'members':<9}{file.member_url}")
-    for algorithm, digest in file.digests.items():
-        typer.echo(f"    {algorithm:<9}{digest} ({file.known_by})")
-    for pattern, count in file.contains.items():
-        typer.echo(f"    {'contains':<9}{pattern}: {count:,}")
 
 
 def _on_disk(source: Source) -> str:

@@ -1,7 +1,7 @@
 """Fetching whole files: from their mirrors in turn, continued, verified, published.
 
 A file is asked for, received into a part, verified, and put in place with the others
-of its source. Whether it must be fetched at all, :func:`mmclust.sources.verify.decide`
+of its source. Whether it must be fetched at all, :func:`mmclust.sources.verify.present`
 says.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 from collections import deque
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_EXCEPTION, wait
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -21,8 +20,6 @@ from mmclust.sources.http_request import (
     BY_HAND,
     Ask,
     FetchError,
-    Patience,
-    Timeouts,
     changed,
     connecting,
     opening,
@@ -30,25 +27,18 @@ from mmclust.sources.http_request import (
     read_range,
     refuse_page,
 )
-from mmclust.sources.parts import (
-    n_arrived,
-    part_of,
-    require_space,
-    tidy,
-    work_folder,
-)
+from mmclust.sources.parts import TakenAwayError, part_of, require_space, work_folder
 from mmclust.sources.stopping import Threads
-from mmclust.sources.verify import decide, forget, verify
+from mmclust.sources.verify import difference, forget, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
-    from mmclust.core.registry import SourceFile
-    from mmclust.sources.http_request import Http, Stream, Version
+    from mmclust.core.registry import Source, SourceFile
+    from mmclust.sources.http_request import Http, Network, Stream, Version
     from mmclust.sources.parts import Part
-    from mmclust.sources.verify import Facts
 
 PIECE = 16 << 20  # bytes of a range; so many times the connections are held in memory
 DELETED = (
@@ -58,51 +48,32 @@ DELETED = (
 _TRIES = 8
 
 
-@dataclass(frozen=True)
-class Network:
-    """How the network is used; no result depends on it."""
-
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    patience: Patience = field(default_factory=Patience)
-    connections: int = 4  # at once: over files, and over ranges of a large file
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How the files of one run come."""
-
-    http: Http
-    patience: Patience
-    connections: int  # of each file
-    arrived: Callable[[int], object]  # hears of bytes
-
-
-class _TakenAwayError(Exception):
-    """Another run took a part over, or tidied it away: locks do not work here."""
-
-
 def fetch_files(
+    source: Source,
     wanted: list[SourceFile],
     out: Path,
     network: Network,
-    tokens: Mapping[str, str],
-    what: str,
-) -> dict[str, Facts]:
+    *,
+    alone: bool,
+) -> list[Part]:
     """Fetch files, all verified before the first is put in place."""
-    if not wanted:
-        return {}
     work = work_folder(out)
-    missing = sum(max(0, (f.size or 0) - n_arrived(work, f.name)) for f in wanted)
-    require_space(out, missing, what)
-    facts: dict[str, Facts] = {}
-    for attempt in range(_TRIES):
+    for attempt in range(_TRIES if wanted else 0):
         try:
             # Who was robbed robs nobody: a run takes over once, so that all end.
-            facts = _fetch_together(
-                wanted, out, work, network, tokens, fresh=attempt > 0
-            )
-            break
-        except _TakenAwayError as error:
+            fresh = attempt > 0 or not alone
+            with contextlib.ExitStack() as held:
+                parts = [
+                    held.enter_context(part_of(file, work, fresh=fresh))
+                    for file in wanted
+                ]
+                missing = sum(max(0, (p.source.size or 0) - p.size) for p in parts)
+                require_space(out, missing, f"the download of {source.name}")
+                _complete(parts, network, source.tokens)
+                for part in parts:
+                    _publish(part, out / part.source.name)
+                return parts
+        except TakenAwayError as error:
             if attempt == _TRIES - 1:
                 raise MmclustError(
                     "Another run keeps taking away what this one fetches",
@@ -110,75 +81,53 @@ def fetch_files(
                     expected="file locks that work, or one run at a time",
                     do="run the command again when no other fetches there",
                 ) from error
-    tidy(work, [file.name for file in wanted])
-    return facts
+    return []
 
 
-def _fetch_together(
-    wanted: list[SourceFile],
-    out: Path,
-    work: Path,
-    network: Network,
-    tokens: Mapping[str, str],
-    *,
-    fresh: bool,
-) -> dict[str, Facts]:
-    n_files = min(len(wanted), max(1, network.connections))
-    share = max(1, network.connections // n_files)
-    ticks: queue.Queue[int] = queue.Queue()
+def _complete(parts: list[Part], network: Network, tokens: Mapping[str, str]) -> None:
+    """Receive and verify several files at once; the first failure stops the others."""
+    n_files = min(len(parts), network.connections)
     with (
-        contextlib.ExitStack() as held,
-        connecting(network.timeouts, tokens) as http,
+        connecting(network, tokens) as http,
         Threads(n_files, "fetch") as threads,
     ):
-        parts = [
-            held.enter_context(part_of(file, work, fresh=fresh)) for file in wanted
-        ]
-        way = _Way(http, network.patience, share, ticks.put)
-        futures = [threads.submit(_download, part, way) for part in parts]
+        share = network.connections // n_files
+        futures = [threads.submit(_download, part, http, share) for part in parts]
+        total = sum(part.source.size or 0 for part in parts)
+        arriving = _watch(futures, parts)
         try:
-            total = sum(file.size or 0 for file in wanted)
-            arriving = _watch(futures, ticks)
             for _ in track(arriving, "fetching", total // CHUNK or None, "MiB"):
                 pass
         finally:
             http.stop.set()
-        facts = {part.source.name: part.facts for part in parts}
-        for part in parts:
-            _publish(part, out / part.source.name)
-    return facts
 
 
-def _watch(futures: list[Future[None]], ticks: queue.Queue[int]) -> Iterator[None]:
-    """Yield once per MiB that arrived, until all is done or something failed."""
-    n_bytes = 0
-    while True:
-        with contextlib.suppress(queue.Empty):
-            n_bytes += ticks.get(timeout=0.05)
-        while n_bytes >= CHUNK:
-            n_bytes -= CHUNK
-            yield
+def _watch(futures: list[Future[None]], parts: list[Part]) -> Iterator[None]:
+    """Yield once per MiB that is there, until all is done or something failed."""
+    shown, running = 0, set(futures)
+    while running:
+        _, running = wait(running, timeout=0.05, return_when=FIRST_EXCEPTION)
         for future in futures:
             if future.done():
                 future.result()
-        if all(future.done() for future in futures):
-            return
+        while shown + CHUNK <= sum(part.size for part in parts):
+            shown += CHUNK
+            yield
 
 
-def _download(part: Part, way: _Way) -> None:
+def _download(part: Part, http: Http, connections: int) -> None:
     """Complete a part, from the first mirror that gives the right file."""
     file = part.source
-    if file.digests and decide(file, part.facts) == "present":
+    if file.digests and difference(file, part.hashed) is None:
         return
-    failures: list[tuple[str, MmclustError]] = []
+    failures: list[tuple[str, FetchError]] = []
     for url in file.urls:
 
         def attempt(url: str = url) -> None:
-            _receive_and_verify(part, url, way)
+            _receive_and_verify(part, url, http, connections)
 
         try:
-            stop = way.http.stop
-            persistently(attempt, way.patience, stop, reached=lambda: part.size)
+            persistently(attempt, http, reached=lambda: part.size)
         except FetchError as trouble:
             failures.append((url, trouble))
         else:
@@ -188,18 +137,17 @@ def _download(part: Part, way: _Way) -> None:
     told = [f"{url}: {error.what} ({error.parts['found']})" for url, error in failures]
     raise MmclustError(
         f"No mirror gives {file.name}",
-        where="; ".join(url for url, _ in failures),
+        where="; ".join(file.urls),
         expected="the file from one of them",
         found="; ".join(told),
         do=BY_HAND,
     )
 
 
-def _receive_and_verify(part: Part, url: str, way: _Way) -> None:
+def _receive_and_verify(part: Part, url: str, http: Http, connections: int) -> None:
     """Ask once for what is missing, and verify the whole."""
     try:
-        _receive(part, url, way)
-        _verify(part, url)
+        _receive(part, url, http, connections)
     except FetchError as trouble:
         if trouble.stale:
             part.doubts += 1
@@ -208,11 +156,20 @@ def _receive_and_verify(part: Part, url: str, way: _Way) -> None:
     except MmclustError as error:
         if os.path.lexists(part.path):
             raise
-        raise _TakenAwayError from error
+        raise TakenAwayError from error
+    try:
+        verify(part.source, part.hashed, part.file, url, do=DELETED)
+    except MmclustError as error:
+        # Pieces of several answers may not have belonged together: once more, whole.
+        again = part.continued
+        part.doubts += again
+        part.restart(None)
+        parts: dict[str, Any] = error.parts
+        raise FetchError(error.what, again=again, **parts) from error
 
 
-def _receive(part: Part, url: str, way: _Way) -> None:
-    file, http = part.source, way.http
+def _receive(part: Part, url: str, http: Http, connections: int) -> None:
+    file = part.source
     tail = part.tail() if _may_continue(part, url) else b""
     start = part.size - len(tail) if tail else 0
     ask = Ask(url, start, version=part.version if tail else None)
@@ -228,14 +185,14 @@ def _receive(part: Part, url: str, way: _Way) -> None:
         else:
             part.restart(stream.version)
         part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
-        parallel = way.connections > 1 and _worth_parallel(part, stream)
-        chunks = _some(chunks, PIECE) if parallel else chunks
-        _take(part, chunks, stream.url, way)
+        parallel = connections > 1 and _worth_parallel(part, stream)
+        until = part.size + PIECE if parallel else None
+        _take(part, chunks, stream.url, http, until)
     if parallel:
         part.continued = True
-        rest = _in_parallel(http, stream.version, part.size, way.connections)
+        rest = _in_parallel(http, stream.version, part.size, connections)
         with contextlib.closing(rest):
-            _take(part, rest, stream.url, way)
+            _take(part, rest, stream.url, http)
     wanted = file.size if announced is None else announced
     if wanted is not None and part.size < wanted:
         # The body ended early without the connection saying so.
@@ -256,9 +213,7 @@ def _may_continue(part: Part, url: str) -> bool:
         return False
     if file.size is not None and part.size >= file.size:
         return False
-    if version.url != url:
-        return bool(file.digests)
-    return bool(file.digests or version.validator)
+    return bool(file.digests or (version.url == url and version.validator))
 
 
 def _worth_parallel(part: Part, stream: Stream) -> bool:
@@ -286,47 +241,44 @@ def _after(tail: bytes, chunks: Iterator[bytes], url: str) -> Iterator[bytes]:
     yield from chunks
 
 
-def _some(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Pass on the first pieces, until they are ``size`` bytes or more."""
-    for chunk in chunks:
-        yield chunk
-        size -= len(chunk)
-        if size <= 0:
-            return
-
-
 def _in_parallel(
     http: Http, version: Version, start: int, connections: int
 ) -> Generator[bytes, None, None]:
     """Yield the rest of a file in order, fetched over several connections."""
-    total = version.total
-    assert total is not None
-    asks = deque(
-        Ask(version.url, at, min(at + PIECE, total), version)
-        for at in range(start, total, PIECE)
-    )
+    assert version.total is not None
+    starts = deque(range(start, version.total, PIECE))
     threads = Threads(connections, "range")
     running: deque[Future[bytes]] = deque()
     try:
-        while asks or running:
-            while asks and len(running) <= connections:
-                running.append(threads.submit(read_range, http, asks.popleft()))
+        while starts or running:
+            while starts and len(running) <= connections:
+                at = starts.popleft()
+                end = min(at + PIECE, version.total)
+                running.append(threads.submit(read_range, http, version, at, end))
             yield running.popleft().result()
     finally:
         # A piece that stalls is not waited for: whoever tries again asks anew.
         threads.close()
 
 
-def _take(part: Part, chunks: Iterator[bytes], url: str, way: _Way) -> None:
+def _take(
+    part: Part,
+    chunks: Iterator[bytes],
+    url: str,
+    http: Http,
+    until: int | None = None,
+) -> None:
+    """Append what comes to the part, all of it or so many bytes."""
     file = part.source
     for chunk in chunks:
-        way.http.stop.check()
+        http.stop.check()
         part.write(chunk)
-        way.arrived(len(chunk))
         size = part.size
         if file.size is not None and size > file.size:
             part.restart(None)
             raise _wrong_size(file, f"{size:,} bytes received so far", url)
+        if until is not None and size >= until:
+            return
 
 
 def _wrong_size(file: SourceFile, found: str, url: str) -> FetchError:
@@ -339,27 +291,13 @@ def _wrong_size(file: SourceFile, found: str, url: str) -> FetchError:
     )
 
 
-def _verify(part: Part, url: str) -> None:
-    try:
-        verify(part.source, part.facts, part.path, url, do=DELETED)
-    except MmclustError as error:
-        # Pieces of several answers may not have belonged together: once more, whole.
-        again = part.continued
-        part.restart(None)
-        parts: dict[str, Any] = error.parts
-        raise FetchError(error.what, again=again, stale=again, **parts) from error
-
-
 def _publish(part: Part, path: Path) -> None:
     """Give a verified part its name."""
-    if not os.path.lexists(part.path):
-        raise _TakenAwayError
-    note = part.path.with_suffix(".json")
     with writing(path) as temporary:
         try:
             part.path.rename(temporary)
         except FileNotFoundError as error:
-            raise _TakenAwayError from error
+            raise TakenAwayError from error
         except OSError as error:
             raise MmclustError(
                 f"Cannot write {path.name}",
@@ -368,4 +306,4 @@ def _publish(part: Part, path: Path) -> None:
                 do="run the command again; what was there before is untouched",
             ) from error
         forget(path.parent)
-    note.unlink(missing_ok=True)
+    part.note.unlink(missing_ok=True)

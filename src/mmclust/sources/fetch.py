@@ -11,34 +11,34 @@ import contextlib
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, read_note, sweep, write_json
 from mmclust.core.registry import find_source, read_registry
-from mmclust.sources.download import Network, fetch_files
+from mmclust.sources.download import fetch_files
 from mmclust.sources.first_seen import locked, read_lock, record
+from mmclust.sources.http_request import Network
 from mmclust.sources.own_files import (
-    NotInFolder,
-    counts,
     described,
+    files_of,
     find_files,
-    holds,
     pack,
     refuse_outside,
     take_archive,
 )
-from mmclust.sources.parts import shared, tidy, work_folder
+from mmclust.sources.parts import one_at_a_time, tidy, work_folder
 from mmclust.sources.terms import require_accepted
-from mmclust.sources.verify import decide, forget, measure, verified_by
+from mmclust.sources.verify import forget, present
 from mmclust.sources.zip_members import fetch_members, listed_members, plain_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable
 
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.verify import Facts
+    from mmclust.sources.verify import Hashed
 
     Entry = dict[str, Any]
     """What ``source.json`` says of a file."""
@@ -80,42 +80,56 @@ def fetch_source(
     source = open_source(name, root, sample=kind == "sample")
     if kind != "sample":
         require_accepted(source)
-    sweep(out)
-    note = read_note(out / "source.json")
-    # Its files may be of another registry, or another mirror's.
-    before = note["files"] if isinstance(note.get("files"), dict) else {}
-    network = network or Network()
-    lists = work_folder(out) / "lists"
-    if kind == "sample" and choice is not None:
+    elif choice is not None:
         source = _with_patterns(source, root)
-
-    def folder_of(other: str) -> Path:
-        return _lists_of(other, kind, folder, root, lists, network)
-
-    choose = chooser(choice, source, kind, folder_of)
-    clear: list[str] = []
-    if folder is not None:
-        files = _from_folder(source, _inner(folder, name), out, choose)
-    else:
-        noted = before if note.get("mirror") == kind else {}
-        needed = kind == "upstream" and choose is not None
-        with shared(lists) if needed else contextlib.nullcontext():
+    network, work = network or Network(), work_folder(out)
+    choose = None
+    if choice is not None and any(file.is_pictures for file in source.files.values()):
+        folder_of = partial(_lists_of, kind, folder, root, work / "lists", network)
+        choose = partial(_chosen, choice, source, kind, folder_of)
+    # So that what is recorded is what lies beside the record.
+    with one_at_a_time(work) as alone:
+        sweep(out)
+        note = read_note(out / "source.json")
+        # Its files may be of another registry, or another mirror's.
+        before = note["files"] if isinstance(note.get("files"), dict) else {}
+        if folder is not None:
+            files = _from_folder(source, _inner(folder, name), out, choose)
+        else:
+            noted = before if note.get("mirror") == kind else {}
+            drop = root / "data/drop" / name if kind == "upstream" else None
             files, clear = _from_upstream(
-                source, kind, noted, out, root, network, choose
+                source, noted, out, drop, network, choose, alone=alone
             )
-    absent = [each for each in source.files if each not in files]
-    _remove([*absent, *(each for each in before if each not in source.files)], out)
-    tidy(work_folder(out), [])
-    for each in clear:
-        # What was seen first is held to that.
-        if not source.files[each].digests:
-            on_clear(each)
+            for each in clear:
+                on_clear(each)
+        facts = _record(source, kind, files, before, out, root)
+        if alone:
+            whole = [each for each in files if files[each]["from"] == "archive"]
+            tidy(work, files, whole)
+    return facts
+
+
+def _record(
+    source: Source,
+    kind: str,
+    files: dict[str, Entry],
+    before: Iterable[str],
+    out: Path,
+    root: Path,
+) -> dict[str, Any]:
+    """Remove what no longer belongs to the source, and write down what does."""
+    absent = [name for name in source.files if name not in files]
+    for gone in [*absent, *(name for name in before if name not in source.files)]:
+        if (out / gone).exists():
+            forget(out)
+            (out / gone).unlink(missing_ok=True)
     if kind == "upstream":
-        for entry in record(root / LOCK, source, files):
+        for name in record(root / LOCK, source, files):
             # What is fetched next time will say the same.
-            files[entry.partition("/")[2]]["verified"] = "first seen"
+            files[name]["verified"] = "first seen"
     facts = {
-        "source": name,
+        "source": source.name,
         "mirror": kind,
         "files": files,
         "absent": absent,
@@ -127,52 +141,51 @@ def fetch_source(
 
 def _from_upstream(
     source: Source,
-    kind: str,
     noted: dict[str, Entry],
     out: Path,
-    root: Path,
+    drop: Path | None,
     network: Network,
     choose: Choose | None,
+    *,
+    alone: bool,
 ) -> tuple[dict[str, Entry], list[str]]:
-    """Fetch what is missing or damaged; say of all, and which came in the clear."""
-    present = _present(source, out, noted)
-    drop = root / "data/drop" / source.name
-    selected = {
+    """Fetch what is missing or damaged; say of all, and what could have been changed.
+
+    That is what came in the clear and nobody's digest holds.
+    """
+    files = _present(source, out, noted)
+    in_part = {
         name
         for name, file in source.files.items()
         # What was made of a drop folder that is empty by now stays.
         if choose
         and file.is_pictures
-        and (_is_had(file) or holds(drop, file))
+        and (_is_had(file) or (drop and files_of(file, drop)))
         # Whoever has downloaded all of it is not given less.
-        and not (kind == "upstream" and file.digests and name in present)
+        and not (drop is not None and file.digests and name in files)
     }
-    files = {name: entry for name, entry in present.items() if name not in selected}
+    files = {name: entry for name, entry in files.items() if name not in in_part}
     wanted = [file for name, file in source.files.items() if name not in files]
-    if kind == "upstream":
+    if drop is not None:
         files |= _dropped(source, wanted, out, drop, choose)
         wanted = [file for file in wanted if file.name not in files]
-    fetched = fetch_files(
-        [file for file in wanted if file.urls and file.name not in selected],
-        out,
-        network,
-        source.tokens,
-        f"the download of {source.name}",
-    )
-    files |= {
-        name: _whole(source.files[name], facts) for name, facts in fetched.items()
-    }
-    clear = [name for name, facts in fetched.items() if facts.over_http]
+    whole = [file for file in wanted if file.urls and file.name not in in_part]
+    clear = []
+    for part in fetch_files(source, whole, out, network, alone=alone):
+        files[part.source.name] = _whole(part.source, part.hashed)
+        clear += [part.source.name] if part.over_http else []
     for name, names in _members(wanted, out, choose).items():
         file = source.files[name]
         if names and _is_noted(out / name, names, noted.get(name)):
             files[name] = noted[name]
         elif names and _is_had(file):
             how, over_http = fetch_members(file, names, out, network, source.tokens)
-            files[name] = _part(file, names, out / name, how)
+            files[name] = _made(file, out / name, how, "members", names)
             clear += [name] if over_http else []
     in_order = {name: files[name] for name in source.files if name in files}
-    return in_order, [name for name in source.files if name in clear]
+    # What was seen first is held to that.
+    free = [name for name, file in source.files.items() if not file.digests]
+    return in_order, [name for name in free if name in clear]
 
 
 def _is_had(file: SourceFile) -> bool:
@@ -185,16 +198,16 @@ def _present(source: Source, out: Path, noted: dict[str, Entry]) -> dict[str, En
     A file without a digest may be any mirror's; it stays if ``source.json`` knows it
     from the same mirror.
     """
-    present = {}
+    there = {}
     for name, file in source.files.items():
-        found = measure(out / name, file)
-        if found is None or decide(file, found) != "present":
+        found = present(out / name, file)
+        if found is None:
             continue
         if file.digests:
-            present[name] = _whole(file, found)
-        elif noted.get(name, {}).get("sha256") == found.digests.get("sha256"):
-            present[name] = noted[name]
-    return present
+            there[name] = _whole(file, found)
+        elif noted.get(name, {}).get("sha256") == found.digests["sha256"]:
+            there[name] = noted[name]
+    return there
 
 
 def _dropped(
@@ -208,32 +221,26 @@ def _dropped(
     by_hand = [file for file in wanted if not _is_had(file)]
     there = [f for f in source.files.values() if f.optional and (out / f.name).exists()]
     if there and all(file.optional for file in by_hand):
-        by_hand = [file for file in by_hand if holds(folder, file)]
+        by_hand = [file for file in by_hand if files_of(file, folder)]
     names = [file.name for file in by_hand]
-    if by_hand:
-        try:
-            find_files(source, folder, names)
-        except (NotInFolder, FileNotFoundError) as error:
-            raise _by_hand(source, by_hand, folder) from error
+    if by_hand and find_files(source, folder, names)[1]:
+        held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        raise MmclustError(
+            f"{source.name} must be got by hand",
+            where=folder,
+            expected="; ".join(map(described, by_hand)),
+            found=some(held) or "nothing",
+            do=f"{source.manual.strip()} Put it into {folder}, then run the command "
+            "again: what you dropped is verified and copied",
+        )
     names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
     return _from_folder(source, folder, out, choose, names) if names else {}
-
-
-def _by_hand(source: Source, files: list[SourceFile], folder: Path) -> MmclustError:
-    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    return MmclustError(
-        f"{source.name} must be got by hand",
-        where=folder,
-        expected="; ".join(map(described, files)),
-        found=some(there) or "nothing",
-        do=f"{source.manual.strip()} Put it into {folder}, then run the command "
-        "again: what you dropped is verified and copied",
-    )
 
 
 def _members(
     wanted: list[SourceFile], out: Path, choose: Choose | None
 ) -> dict[str, list[str]]:
+    """Say which members are wanted of which archives."""
     if choose is not None:
         chosen = choose(out)
         return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
@@ -260,27 +267,36 @@ def _from_folder(
 ) -> dict[str, Entry]:
     """Copy or pack what a folder has of a source."""
     files = {}
-    there = find_files(source, folder, only)
+    there, missing = find_files(source, folder, only)
+    if missing:
+        raise MmclustError(
+            f"{source.name} is not in the folder",
+            where=folder,
+            expected="; ".join(missing),
+            found=some(sorted(p.name for p in folder.iterdir())) or "an empty folder",
+            do="give the folder that holds the publisher's archives, or what was "
+            "unpacked from them",
+        )
     chosen = choose(folder) if choose else {}
     for name, found in there.items():
         file, names = source.files[name], chosen.get(name)
         path = out / name
         if found != [folder / name]:
+            packed = [each.relative_to(folder).as_posix() for each in found]
             if names is not None:
-                taken = {folder / each for each in names}
-                found = [each for each in found if each in taken]  # noqa: PLW2901
-            if found:
-                pack(found, folder, path)
-                notes = counts(file, found, folder)
-                files[name] = _made(path, "none", "packed", notes)
+                taken = set(names)
+                packed = [each for each in packed if each in taken]
+            if packed:
+                pack(packed, folder, path)
+                files[name] = _made(file, path, "none", "packed", packed)
         elif names is None:
             files[name] = _whole(file, take_archive(found[0], file, path))
         elif names:
             # Its members are held to its directory, so that not all of it is read.
             here = replace(file, urls=(found[0].absolute().as_uri(),), size=None)
-            names = _as_in(found[0], names)
-            how, _ = fetch_members(here, names, out, Network(), {})
-            files[name] = _part(file, names, path, how)
+            inside = _as_in(found[0], names)
+            how, _ = fetch_members(here, inside, out, Network(), {})
+            files[name] = _made(file, path, how, "members", names)
     return files
 
 
@@ -294,26 +310,25 @@ def _as_in(archive: Path, names: list[str]) -> list[str]:
     return names
 
 
-def _whole(file: SourceFile, facts: Facts) -> Entry:
+def _whole(file: SourceFile, found: Hashed) -> Entry:
     """Say of a file that it is as its publisher has it."""
-    sha256, verified = facts.digests["sha256"], verified_by(file)
+    verified = "first seen" if file.first_seen else next(iter(file.digests), "none")
     return {
-        "size": facts.size,
-        "sha256": sha256,
+        "size": found.size,
+        "sha256": found.digests["sha256"],
         "verified": verified,
         "from": "archive",
     }
 
 
-def _part(file: SourceFile, names: list[str], path: Path, how: str) -> Entry:
-    """Say of an archive that it was made of some members."""
-    full = sum(file.contains.values())
-    rest = ": a part" if len(names) < full else ""
-    notes = {pattern: f"{len(names)} of {full}{rest}" for pattern in file.contains}
-    return _made(path, how, "members", notes)
-
-
-def _made(path: Path, verified: str, made: str, contains: dict[str, str]) -> Entry:
+def _made(
+    file: SourceFile, path: Path, verified: str, made: str, names: list[str]
+) -> Entry:
+    """Say of an archive that it was made here, and how much of the full one it is."""
+    contains = {}
+    for pattern, full in file.contains.items():
+        held = sum(PurePosixPath(name).match(pattern) for name in names)
+        contains[pattern] = f"{held} of {full}" + (": a part" if held < full else "")
     return {
         "size": path.stat().st_size,
         "sha256": file_digest(path),
@@ -331,43 +346,19 @@ def _inner(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def chooser(
-    choice: Choice | None,
+def _chosen(
+    choice: Choice,
     source: Source,
-    mirror: str,
+    kind: str,
     folder_of: Callable[[str], Path],
-) -> Choose | None:
-    """Return what says which members of which archives are wanted."""
-    if choice is None or not any(file.is_pictures for file in source.files.values()):
-        return None
+    own: Path,
+) -> dict[str, list[str]]:
+    """Say which members are wanted of each archive of pictures.
 
-    def choose(folder: Path) -> dict[str, list[str]]:
-        folders = {name: folder_of(name) for name in choice.lists}
-        folders[source.name] = folder
-        note = {"mirror": mirror, "protocol": source.protocol}
-        with _side_by_side(folders, source.name, note) as raw:
-            try:
-                paths = plain_paths(source.name, choice.pictures(raw))
-            except MmclustError as error:
-                # To the reader these are the folders themselves.
-                for name, real in folders.items():
-                    error.replace(str(raw / name), str(real))
-                error.replace(str(raw), str(folder.parent))
-                raise
-        return {
-            name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
-            for name, file in source.files.items()
-            if file.is_pictures
-        }
-
-    return choose
-
-
-@contextlib.contextmanager
-def _side_by_side(
-    folders: Mapping[str, Path], own: str, note: Mapping[str, object]
-) -> Iterator[Path]:
-    """Give a folder that shows the sources' files as ``build`` is going to see them."""
+    Who knows is given a folder that shows the sources' files as ``build`` is going to
+    see them.
+    """
+    folders = {**{name: folder_of(name) for name in choice.lists}, source.name: own}
     with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
         raw = Path(made)
         for name, folder in folders.items():
@@ -375,17 +366,30 @@ def _side_by_side(
             for path in folder.iterdir() if folder.is_dir() else ():
                 if path.name != "source.json":
                     (raw / name / path.name).symlink_to(path.absolute())
-        write_json(raw / own / "source.json", dict(note))
-        yield raw
+        note = {"mirror": kind, "protocol": source.protocol}
+        write_json(raw / source.name / "source.json", note)
+        try:
+            paths = plain_paths(source.name, choice.pictures(raw))
+        except MmclustError as error:
+            # To the reader these are the folders themselves.
+            for name, real in folders.items():
+                error.replace(str(raw / name), str(real))
+            error.replace(str(raw), str(own.parent))
+            raise
+    return {
+        name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
+        for name, file in source.files.items()
+        if file.is_pictures
+    }
 
 
 def _lists_of(
-    name: str,
     kind: str,
     folder: Path | None,
     root: Path,
     lists: Path,
     network: Network,
+    name: str,
 ) -> Path:
     """Return where another source's files lie that say which pictures are wanted.
 
@@ -418,13 +422,6 @@ def _with_patterns(source: Source, root: Path) -> Source:
             counted = {p: sum(each.match(p) for each in paths) for p in like.contains}
             files[name] = replace(file, contains=counted)
     return replace(source, files=files)
-
-
-def _remove(names: list[str], out: Path) -> None:
-    for name in names:
-        if (out / name).exists():
-            forget(out)
-            (out / name).unlink(missing_ok=True)
 
 
 def open_source(name: str, root: Path, *, sample: bool = False) -> Source:

@@ -7,7 +7,7 @@ the same bytes or an error. Nothing in it depends on who fetched, where or when.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -27,17 +27,12 @@ _LINE = re.compile(r"([\w.+-]+/[\w.+-]+) ([1-9][0-9]*) ([0-9a-f]*)")
 _DIGITS = 64
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Size and sha256 of the first download."""
+def read_lock(path: Path) -> dict[str, tuple[int, str]]:
+    """Read size and sha256 of first downloads by ``source/file``.
 
-    size: int
-    sha256: str
-
-
-def read_lock(path: Path) -> dict[str, Seen]:
-    """Read the first-seen digests by ``source/file``; empty if there is no file."""
-    seen: dict[str, Seen] = {}
+    It is empty if there is no file.
+    """
+    seen: dict[str, tuple[int, str]] = {}
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -56,51 +51,51 @@ def read_lock(path: Path) -> dict[str, Seen]:
             raise _malformed(path, number, f"{_DIGITS} hexadecimal digits", found)
         if name in seen:
             raise _malformed(path, number, "every file once", f"{name!r} twice")
-        seen[name] = Seen(int(size), digest)
+        seen[name] = int(size), digest
     return seen
 
 
-def locked(source: Source, seen: dict[str, Seen]) -> Source:
+def locked(source: Source, seen: dict[str, tuple[int, str]]) -> Source:
     """Return the source with first-seen digests where none is published."""
-    files = {}
-    for name, file in source.files.items():
+    files = dict(source.files)
+    for name, file in files.items():
         first = seen.get(f"{source.name}/{name}")
-        if first is None or file.digests:
-            files[name] = file
-        else:
-            files[name] = replace(
-                file, size=first.size, sha256=first.sha256, first_seen=True
-            )
+        if first is not None and not file.digests:
+            size, digest = first
+            files[name] = replace(file, size=size, sha256=digest, first_seen=True)
     return replace(source, files=files)
 
 
 def record(path: Path, source: Source, files: dict[str, Any]) -> list[str]:
-    """Write down files that had no digest; what is there stays."""
-    new = {
-        f"{source.name}/{name}": Seen(each["size"], each["sha256"])
+    """Write down files that had no digest, and return their names; what is there stays.
+
+    Two runs may have begun before either wrote.
+    """
+    names = [
+        name
         for name, each in files.items()
         if each["from"] == "archive" and not source.files[name].digests
-    }
+    ]
     with alone(path.parent):
         seen = read_lock(path)
-        for name, mine in new.items():
-            if seen.get(name, mine) != mine:
-                raise _disagreement(path, name, seen[name], mine)
-        if new.keys() - seen.keys():
-            both = sorted({**seen, **new}.items())
-            lines = [f"{name} {s.size} {s.sha256}\n" for name, s in both]
+        before = len(seen)
+        for name in names:
+            mine = files[name]["size"], files[name]["sha256"]
+            first = seen.setdefault(f"{source.name}/{name}", mine)
+            if first != mine:
+                raise MmclustError(
+                    f"{source.name}/{name} is not the file that was first seen",
+                    where=path,
+                    expected=f"{first[0]:,} bytes, sha256 {first[1]}",
+                    found=f"{mine[0]:,} bytes, sha256 {mine[1]}",
+                    do="fetch again",
+                )
+        if len(seen) > before:
+            lines = [
+                f"{n} {size} {digest}\n" for n, (size, digest) in sorted(seen.items())
+            ]
             write_bytes(path, (_HEAD + "".join(lines)).encode())
-    return sorted(new)
-
-
-def _disagreement(path: Path, name: str, before: Seen, now: Seen) -> MmclustError:
-    return MmclustError(
-        f"{name} is not the file that was first seen",
-        where=path,
-        expected=f"{before.size:,} bytes, sha256 {before.sha256}",
-        found=f"{now.size:,} bytes, sha256 {now.sha256}",
-        do="fetch again",
-    )
+    return names
 
 
 def _malformed(path: Path, line: int, expected: str, found: object) -> MmclustError:

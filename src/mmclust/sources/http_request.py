@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from itertools import chain
 from pathlib import Path
@@ -52,18 +52,13 @@ _RANDOM = secrets.SystemRandom()
 
 
 @dataclass(frozen=True)
-class Timeouts:
-    """How long a server may keep us waiting, in seconds."""
+class Network:
+    """How servers are asked; no result depends on it. Times are in seconds."""
 
-    connect: float = 10.0  # until it accepts the connection
+    connections: int = 4  # at once: over files, and over ranges of a large file
+    connect: float = 10.0  # until a server accepts the connection
     read: float = 60.0  # between two pieces of data
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long one server is tried; times in seconds."""
-
-    attempts: int = 5  # in a row without progress
+    attempts: int = 5  # with one server, in a row without progress
     first: float = 1.0  # the first wait, at most; it doubles from then on
     longest: float = 60.0  # a wait of our own
     asked: float = 300.0
@@ -113,7 +108,7 @@ class Http:
     """A client with what every request needs."""
 
     client: httpx.Client
-    timeouts: Timeouts
+    network: Network
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By host: the *name* of the environment variable that holds the token."""
     stop: Stop = field(default_factory=Stop, repr=False)  # ends all that is under way
@@ -154,22 +149,13 @@ def changed(url: str, expected: object, found: object) -> FetchError:
 
 
 @contextlib.contextmanager
-def connecting(
-    timeouts: Timeouts, tokens: Mapping[str, str] | None = None
-) -> Iterator[Http]:
-    """Give a client; the usual proxy variables of the environment are honoured.
-
-    What is still under way at the end of the block is stopped.
-    """
+def connecting(network: Network, tokens: Mapping[str, str]) -> Iterator[Http]:
+    """Give a client; the usual proxy variables of the environment are honoured."""
     import httpx
 
-    limits = httpx.Timeout(timeouts.read, connect=timeouts.connect)
+    limits = httpx.Timeout(network.read, connect=network.connect)
     with httpx.Client(timeout=limits, follow_redirects=True) as client:
-        http = Http(client, timeouts, tokens or {})
-        try:
-            yield http
-        finally:
-            http.stop.set()
+        yield Http(client, network, tokens)
 
 
 def headers_of(http: Http, ask: Ask) -> dict[str, str]:
@@ -207,7 +193,7 @@ def opening(http: Http, ask: Ask, n_expected: int | None = None) -> Iterator[Str
         ) as response:
             yield _answer(ask, response, n_expected)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise failure(ask.url, error, http.timeouts) from error
+        raise failure(ask.url, error, http.network) from error
 
 
 def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Stream:
@@ -317,18 +303,8 @@ def _refuse_other(ask: Ask, found: Version) -> None:
 def _open_file(ask: Ask) -> Iterator[Stream]:
     path = Path(url2pathname(urlsplit(ask.url).path))
     try:
-        with path.open("rb") as file:
-            version = Version(ask.url, total=os.fstat(file.fileno()).st_size)
-            if ask.end is None:
-                yield Stream(ask.url, iter(lambda: file.read(CHUNK), b""), version)
-            else:
-                file.seek(ask.start)
-                data = file.read(ask.end - ask.start)
-                chunks = iter([data] if data else [])
-                yield Stream(ask.url, chunks, version, partial=True)
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        if error.filename != str(path):
-            raise
+        file = path.open("rb")
+    except OSError as error:
         raise FetchError(
             f"{path.name} cannot be read",
             where=path,
@@ -336,6 +312,14 @@ def _open_file(ask: Ask) -> Iterator[Stream]:
             found=error.strerror,
             do="put the file there, or correct its address in the registry",
         ) from error
+    with file:
+        version = Version(ask.url, total=os.fstat(file.fileno()).st_size)
+        if ask.end is None:
+            yield Stream(ask.url, iter(lambda: file.read(CHUNK), b""), version)
+        else:
+            file.seek(ask.start)
+            data = file.read(ask.end - ask.start)
+            yield Stream(ask.url, iter([data]), version, partial=True)
 
 
 def refuse_page(stream: Stream, name: str) -> Iterator[bytes]:
@@ -353,25 +337,20 @@ def refuse_page(stream: Stream, name: str) -> Iterator[bytes]:
     return chain([start] if start else [], stream.chunks)
 
 
-def read_range(http: Http, ask: Ask) -> bytes:
-    """Return the bytes of a range."""
-    assert ask.end is not None
-    wanted = ask.end - ask.start
-    data = bytearray()
-    with opening(http, ask) as stream:
+def read_range(http: Http, version: Version, start: int, end: int) -> bytes:
+    """Return the bytes of a range of a file that is still the one it was."""
+    url, data = version.url, bytearray()
+    with opening(http, Ask(url, start, end, version)) as stream:
         # A server that answers with the whole file has another version by now, or
         # cannot give ranges.
-        other = ask.version and stream.version != replace(
-            ask.version, url=stream.version.url
-        )
-        if not stream.partial or other:
-            raise changed(ask.url, f"bytes {ask.start}-{ask.end - 1}", "the whole file")
+        if not stream.partial or stream.version != version:
+            raise changed(url, f"bytes {start}-{end - 1}", "the whole file")
         for chunk in stream.chunks:
             data += chunk
-            if len(data) > wanted:
-                raise changed(ask.url, f"{wanted:,} bytes", "more")
-    if len(data) < wanted:
-        raise changed(ask.url, f"{wanted:,} bytes", f"{len(data):,} bytes")
+            if len(data) > end - start:
+                raise changed(url, f"{end - start:,} bytes", "more")
+    if len(data) < end - start:
+        raise changed(url, f"{end - start:,} bytes", f"{len(data):,} bytes")
     return bytes(data)
 
 
@@ -405,15 +384,15 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(0.0, seconds)
 
 
-def failure(url: str, error: Exception, timeouts: Timeouts) -> FetchError:
+def failure(url: str, error: Exception, network: Network) -> FetchError:
     """Return what an exception of httpx means."""
     import httpx
 
     kinds: list[tuple[type[Exception], str, str | None, bool]] = [
         (httpx.ConnectTimeout, "The server does not answer",
-         f"a connection within {timeouts.connect:g} s", True),
+         f"a connection within {network.connect:g} s", True),
         (httpx.TimeoutException, "The download stalled",
-         f"some data at least every {timeouts.read:g} s", True),
+         f"some data at least every {network.read:g} s", True),
         (httpx.ConnectError, "The server cannot be reached", None, True),
         (httpx.TooManyRedirects, "The server redirects in a circle", None, False),
         (httpx.UnsupportedProtocol, "The server redirects to another protocol",
@@ -435,45 +414,31 @@ def failure(url: str, error: Exception, timeouts: Timeouts) -> FetchError:
 
 
 def persistently(
-    attempt: Callable[[], T],
-    patience: Patience,
-    stop: Stop,
-    reached: Callable[[], int] = lambda: 0,
+    attempt: Callable[[], T], http: Http, reached: Callable[[], int] = lambda: 0
 ) -> T:
     """Call until it works, or trying again is no use."""
-    failures, before = 0, reached()
+    network, failures, before = http.network, 0, reached()
     while True:
-        stop.check()
+        http.stop.check()
         try:
             return attempt()
         except FetchError as trouble:
-            stop.check()
+            http.stop.check()
             if reached() >= before + _PROGRESS:
                 failures, before = 0, reached()
             failures += 1
             if not trouble.again:
                 raise
-            if failures >= patience.attempts:
-                raise _given_up(trouble, f"{failures} attempts") from trouble
-            asked = trouble.wait
-            if asked is not None and asked > patience.asked:
-                note = f"the server asks to wait {asked:,.0f} s"
-                raise _given_up(trouble, note) from trouble
-            # A server that says "now" is still given our own pause.
-            stop.wait(max(asked or 0.0, pause(failures, patience)))
-
-
-def pause(failures: int, patience: Patience) -> float:
-    """Return how long to wait after so many failures in a row.
-
-    A random share (at least half) of a doubling time, so that many clients do not
-    come back all at once.
-    """
-    doubled = patience.first * 2.0 ** min(failures - 1, 30)
-    return min(patience.longest, doubled) * (0.5 + 0.5 * _RANDOM.random())
-
-
-def _given_up(trouble: FetchError, note: str) -> FetchError:
-    found = f"{trouble.parts['found']} ({note})"
-    parts: dict[str, Any] = {**trouble.parts, "found": found}
-    return FetchError(trouble.what, **parts)
+            note = f"{failures} attempts" if failures >= network.attempts else ""
+            asked = trouble.wait or 0.0
+            if asked > network.asked:
+                note = note or f"the server asks to wait {asked:,.0f} s"
+            if note:
+                parts: dict[str, Any] = dict(trouble.parts)
+                parts["found"] = f"{parts['found']} ({note})"
+                raise FetchError(trouble.what, **parts) from trouble
+            # A random share (at least half) of a doubling time, so that many clients
+            # do not come back all at once. A server that says "now" gets it, too.
+            doubled = network.first * 2.0 ** min(failures - 1, 30)
+            pause = min(network.longest, doubled) * _RANDOM.uniform(0.5, 1)
+            http.stop.wait(max(asked, pause))

@@ -20,11 +20,10 @@ from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
 from mmclust.sources.parts import cannot_write, require_space
 from mmclust.sources.verify import (
-    Facts,
     Hashed,
-    decide,
     forget,
     measure,
+    present,
     track_bytes,
     verify,
 )
@@ -40,74 +39,47 @@ _FICLONE = 0x40049409  # linux/fs.h
 _STARTS = {".jpg": (b"\xff\xd8", "a JPEG, which begins with FF D8"), ".json": (b"", "")}
 
 
-class NotInFolder(MmclustError):  # noqa: N818 - it may lie elsewhere
-    """A folder lacks a source's files."""
-
-
 def find_files(
     source: Source, folder: Path, only: list[str] | None = None
-) -> dict[str, list[Path]]:
-    """Look for a source's files in a folder, packed or unpacked."""
+) -> tuple[dict[str, list[Path]], list[str]]:
+    """Look for a source's files in a folder, packed or unpacked; say what is missing.
+
+    Of optional files one suffices.
+    """
     found: dict[str, list[Path]] = {}
-    files = {n: f for n, f in source.files.items() if only is None or n in only}
-    for name, file in files.items():
-        if (folder / name).is_file():
-            found[name] = [folder / name]
-        elif members := _members(file, folder):
-            found[name] = members
+    files = [f for n, f in source.files.items() if only is None or n in only]
+    for file in files:
+        if there := files_of(file, folder):
+            found[file.name] = there
     refuse_outside(folder, [path for paths in found.values() for path in paths])
-    if missing := _missing(files, found):
-        raise NotInFolder(
-            f"{source.name} is not in the folder",
-            where=folder,
-            expected="; ".join(missing),
-            found=some(sorted(p.name for p in folder.iterdir())) or "an empty folder",
-            do="give the folder that holds the publisher's archives, or what was "
-            "unpacked from them",
-        )
-    return found
+    missing = [described(f) for f in files if not f.optional and f.name not in found]
+    either = [file for file in files if file.optional]
+    if either and not any(file.name in found for file in either):
+        missing.append(f"at least one of {', '.join(map(described, either))}")
+    return found, missing
 
 
-def holds(folder: Path, file: SourceFile) -> bool:
-    """Say whether a folder has a file, or something of what is in it."""
-    return (folder / file.name).is_file() or bool(_members(file, folder))
+def files_of(file: SourceFile, folder: Path) -> list[Path]:
+    """Return what a folder has of an archive: the archive, or files that are in it."""
+    if (folder / file.name).is_file():
+        return [folder / file.name]
+    found = {path for pattern in file.contains for path in folder.glob(pattern)}
+    members = (path for path in found if path.is_file())
+    return sorted(members, key=lambda member: member.as_posix())
 
 
-def pack(members: list[Path], folder: Path, path: Path) -> None:
+def pack(names: list[str], folder: Path, path: Path) -> None:
     """Pack files into an archive: stored, in the order given, with a fixed date."""
-    sizes = sum(member.stat().st_size for member in members)
+    sizes = sum((folder / name).stat().st_size for name in names)
     require_space(path.parent, sizes, f"packing {path.name}")
 
     def contents() -> Iterator[tuple[str, Path]]:
-        for member in track(members, f"packing {path.name}", unit="files"):
-            _check_start(member)
-            yield member.relative_to(folder).as_posix(), member
+        for name in track(names, f"packing {path.name}", unit="files"):
+            _check_start(folder / name)
+            yield name, folder / name
         forget(path.parent)
 
     write_stored(path, contents())
-
-
-def counts(file: SourceFile, members: list[Path], folder: Path) -> dict[str, str]:
-    """Say how much of the full set a packed archive holds."""
-    names = {member.relative_to(folder) for member in members}
-    notes = {}
-    for pattern, full in file.contains.items():
-        n_found = sum(name.match(pattern) for name in names)
-        rest = ": a part" if n_found < full else ""
-        notes[pattern] = f"{n_found} of {full}{rest}"
-    return notes
-
-
-def _missing(files: dict[str, SourceFile], found: dict[str, list[Path]]) -> list[str]:
-    either = [file for file in files.values() if file.optional]
-    missing = [
-        described(file)
-        for file in files.values()
-        if not file.optional and file.name not in found
-    ]
-    if either and not any(file.name in found for file in either):
-        missing.append(f"at least one of {', '.join(map(described, either))}")
-    return missing
 
 
 def refuse_outside(folder: Path, paths: list[Path]) -> None:
@@ -138,16 +110,6 @@ def refuse_outside(folder: Path, paths: list[Path]) -> None:
 def described(file: SourceFile) -> str:
     """Return what a file is looked for as: itself, or what is in it."""
     return " or ".join([file.name, *file.contains])
-
-
-def _members(file: SourceFile, folder: Path) -> list[Path]:
-    members = {
-        member
-        for pattern in file.contains
-        for member in folder.glob(pattern)
-        if member.is_file()
-    }
-    return sorted(members, key=lambda member: member.as_posix())
 
 
 def _opened(path: Path, what: str) -> BinaryIO:
@@ -181,23 +143,21 @@ def _check_start(member: Path) -> None:
     )
 
 
-def take_archive(archive: Path, file: SourceFile, path: Path) -> Facts:
+def take_archive(archive: Path, file: SourceFile, path: Path) -> Hashed:
     """Copy an archive of the user's once it is known to be right."""
-    found = measure(path, file) if file.digests else None
-    if found is not None and decide(file, found) == "present":
+    if file.digests and (found := present(path, file)):
         return found
     with _opened(archive, archive.name) as opened, writing(path) as temporary:
         temporary.touch()
         if _reflink(opened, temporary):
-            facts = measure(temporary, file)
-            assert facts is not None
+            copied = measure(temporary, file)
         else:
             require_space(path.parent, archive.stat().st_size, f"a copy of {path.name}")
-            facts = _copy(opened, temporary, file)
+            copied = _copy(opened, temporary, file)
         do = "your file was left alone; replace it by the publisher's, or unpack it"
-        verify(file, facts, temporary, archive, do=do)
+        verify(file, copied, temporary, archive, do=do)
         forget(path.parent)
-    return facts
+    return copied
 
 
 def _reflink(source: BinaryIO, target: Path) -> bool:
@@ -210,7 +170,7 @@ def _reflink(source: BinaryIO, target: Path) -> bool:
     return True
 
 
-def _copy(source: BinaryIO, target: Path, file: SourceFile) -> Facts:
+def _copy(source: BinaryIO, target: Path, file: SourceFile) -> Hashed:
     hashed = Hashed(file)
     chunks = iter(lambda: source.read(CHUNK), b"")
     with target.open("r+b") as opened:
@@ -220,4 +180,4 @@ def _copy(source: BinaryIO, target: Path, file: SourceFile) -> Facts:
                 opened.write(chunk)
             except OSError as error:
                 raise cannot_write(target, error, None) from error
-    return hashed.facts()
+    return hashed

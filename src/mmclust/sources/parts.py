@@ -2,11 +2,10 @@
 
 A part lies in a work folder beside its target (``<out>.work``, which DVC does not
 see), under a name no other process uses, with a note of which version of which url
-it holds. A run that finds a part whose writer is gone takes it over by renaming it,
-which only one run can do. The lock that says whether a writer is gone saves work;
-nothing's correctness depends on it: what is taken over is compared with the server
-and hashed like everything else. Free space is checked before it is needed, and told
-when it runs out anyway.
+it holds. One run at a time has the work folder, and takes over what an earlier one left
+there. That files are right does not depend on its lock: what is taken over is compared
+with the server and hashed like everything else. Free space is checked before it is
+needed, and told when it runs out anyway.
 """
 
 from __future__ import annotations
@@ -27,11 +26,10 @@ from mmclust.sources.http_request import Version
 from mmclust.sources.verify import Hashed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mmclust.core.registry import SourceFile
-    from mmclust.sources.verify import Facts
 
 _OVERLAP = 1 << 16
 """Bytes that are asked for again when a download is continued, to compare."""
@@ -48,6 +46,43 @@ def work_folder(out: Path) -> Path:
     if out.is_dir() and out.stat().st_dev != out.parent.stat().st_dev:
         return out / ".work"
     return out.with_name(out.name + ".work")
+
+
+@contextlib.contextmanager
+def one_at_a_time(work: Path) -> Iterator[bool]:
+    """Give a work folder to one run; others that ask for it wait until it ends.
+
+    Yields whether that is so: on a file system without locks nobody waits, and what
+    lies there may be somebody's.
+    """
+    with contextlib.ExitStack() as held:
+        alone = False
+        with contextlib.suppress(OSError):  # told where something is written
+            while not alone:
+                alone = _lock(work, held)
+        try:
+            yield alone
+        finally:
+            with contextlib.suppress(OSError):
+                work.rmdir()  # if it holds nothing that a later run can continue
+
+
+def _lock(work: Path, held: contextlib.ExitStack) -> bool:
+    """Make and lock a folder; say whether it is still there then."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        folder = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+        held.callback(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        return os.path.samestat(os.fstat(folder), work.stat())
+    except (FileNotFoundError, FileExistsError):
+        if os.path.lexists(work):  # a file, or a link to nowhere
+            raise
+        return False  # whoever had it has ended, and removed it
+
+
+class TakenAwayError(Exception):
+    """Another run took a part over, or tidied it away: locks do not work here."""
 
 
 @dataclass
@@ -70,9 +105,9 @@ class Part:
         return self.hashed.size
 
     @property
-    def facts(self) -> Facts:
-        """Size and digests of what has arrived."""
-        return self.hashed.facts(over_http=self.over_http)
+    def note(self) -> Path:
+        """Where the version is written down."""
+        return self.path.with_suffix(".json")
 
     def restart(self, version: Version | None) -> None:
         """Forget what has arrived; the next bytes are a new version's first."""
@@ -81,9 +116,9 @@ class Part:
         self.file.seek(0)
         self.file.truncate()
         if version is None:
-            _note(self.path).unlink(missing_ok=True)
+            self.note.unlink(missing_ok=True)
         else:
-            write_json(_note(self.path), asdict(version))
+            write_json(self.note, asdict(version))
 
     def write(self, chunk: bytes) -> None:
         """Append bytes, hashing them."""
@@ -103,178 +138,57 @@ class Part:
         self.file.seek(max(0, self.size - _OVERLAP))
         return self.file.read(min(self.size, _OVERLAP))
 
-    def drop(self) -> None:
-        """Delete the part and its note."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
-            _note(self.path).unlink(missing_ok=True)
+    def adopt(self) -> None:
+        """Hash what a part taken over holds; without a note it is worth nothing."""
+        try:
+            self.version = Version(**json.loads(self.note.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            self.restart(None)
+            return
+        self.continued = True
+        self.over_http = self.version.url.startswith("http:")
+        while chunk := self.file.read(CHUNK):
+            self.hashed.update(chunk)
 
 
 @contextlib.contextmanager
-def part_of(source: SourceFile, work: Path, *, fresh: bool = False) -> Iterator[Part]:
-    """Give the largest abandoned part of a file, or a new one."""
+def part_of(source: SourceFile, work: Path, *, fresh: bool) -> Iterator[Part]:
+    """Give the largest part of a file that an earlier run left, or a new one."""
     path = work / f".{source.name}.{secrets.token_hex(6)}.part"
     try:
-        _make(work)
-        file = (None if fresh else _take_over(source, path)) or _new(path)
+        work.mkdir(parents=True, exist_ok=True)
+        parts = [] if fresh else list(work.glob(f".{source.name}.*.part"))
+        if parts:
+            largest = max(parts, key=lambda each: each.stat().st_size)
+            largest.rename(path)
+            with contextlib.suppress(FileNotFoundError):
+                largest.with_suffix(".json").rename(path.with_suffix(".json"))
+        file = path.open("r+b" if parts else "x+b", buffering=0)
+    except FileNotFoundError as error:
+        raise TakenAwayError from error
     except OSError as error:
         raise cannot_write(work / source.name, error, source.size) from error
     with file:
         part = Part(source, path, file, Hashed(source))
-        _adopt(part)
+        part.adopt()
         try:
             yield part
         finally:
             if not part.size:
-                part.drop()
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+                    part.note.unlink(missing_ok=True)
 
 
-def tidy(work: Path, names: list[str]) -> None:
-    """Remove abandoned parts of these files, and the folder if it is empty then."""
+def tidy(work: Path, names: Iterable[str], whole: Iterable[str]) -> None:
+    """Remove what files were made of that are there by now, some of them whole."""
     for name in names:
-        # The whole file is there: members of it are no longer needed.
-        _remove_unused(work / f"{name}.members")
-        for path in work.glob(f".{name}.*.part"):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                if _lock(file, exclusive=True):
-                    path.unlink()
-        for note in work.glob(f".{name}.*.json"):
-            if not note.with_suffix(".part").exists():
-                note.unlink(missing_ok=True)
+        shutil.rmtree(work / f"{name}.members", ignore_errors=True)
+    for name in whole:
+        for left in work.glob(f".{name}.*"):
+            left.unlink(missing_ok=True)
+    shutil.rmtree(work / "lists", ignore_errors=True)
     sweep(work)
-    with contextlib.suppress(OSError):
-        work.rmdir()
-
-
-@contextlib.contextmanager
-def shared(folder: Path) -> Iterator[None]:
-    """Hold a folder that several runs may fill at once; the last one removes it.
-
-    After an error it stays: a later run continues from it.
-    """
-    try:
-        held = _hold(folder)
-    except OSError as error:
-        raise cannot_write(folder, error, None) from error
-    try:
-        yield
-    finally:
-        os.close(held)
-    _remove_unused(folder)
-    with contextlib.suppress(OSError):
-        folder.parent.rmdir()
-
-
-def _hold(folder: Path) -> int:
-    while True:
-        _make(folder)
-        with contextlib.suppress(FileNotFoundError):  # removed before it was held
-            held = os.open(folder, os.O_RDONLY)
-            with contextlib.suppress(OSError):
-                fcntl.flock(held, fcntl.LOCK_SH)  # waits for one who removes it
-            if _is_still(folder, held):
-                return held
-            os.close(held)
-
-
-def _make(folder: Path) -> None:
-    """Make a folder that a neighbour may remove, or make, at the same time."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError:  # its parent was removed in between
-            continue
-        except FileExistsError:  # it, or its parent, was there and is gone: or a file
-            if any(p.is_file() or p.is_symlink() for p in (folder, folder.parent)):
-                raise
-            continue
-        return
-
-
-def _remove_unused(folder: Path) -> None:
-    """Remove a folder unless a run holds it."""
-    with contextlib.suppress(OSError):
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(folder, lock):
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(lock)
-
-
-def _is_still(path: Path, opened: int) -> bool:
-    """Say whether a path leads to what was opened there."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_ino == os.fstat(opened).st_ino
-    return False
-
-
-def n_arrived(work: Path, name: str) -> int:
-    """Return the size of the largest part of a file that lies there."""
-    sizes = [0]
-    for path in work.glob(f".{name}.*.part"):
-        with contextlib.suppress(OSError):
-            sizes.append(path.stat().st_size)
-    return max(sizes)
-
-
-def _take_over(source: SourceFile, path: Path) -> BinaryIO | None:
-    """Rename the largest part whose writer is gone; only one run can."""
-    found = []
-    for each in path.parent.glob(f".{source.name}.*.part"):
-        with contextlib.suppress(OSError):
-            found.append((each.stat().st_size, each))
-    for _, each in sorted(found, reverse=True):
-        with contextlib.suppress(OSError):
-            file = each.open("r+b", buffering=0)
-            if _lock(file, exclusive=True) and each.stat().st_size:
-                with contextlib.suppress(FileNotFoundError):
-                    _note(each).rename(_note(path))
-                each.rename(path)
-                return file
-            file.close()
-    return None
-
-
-def _new(path: Path) -> BinaryIO:
-    """Make an empty part and lock it; a neighbour may tidy it away in between."""
-    while True:
-        _make(path.parent)
-        with contextlib.suppress(FileNotFoundError):
-            file = path.open("x+b", buffering=0)
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_SH)  # waits for one who tidies, not long
-            if path.exists():
-                return file
-            file.close()
-
-
-def _adopt(part: Part) -> None:
-    """Hash what a part taken over holds; without a note it is worth nothing."""
-    try:
-        version = Version(**json.loads(_note(part.path).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        part.restart(None)
-        return
-    part.version, part.continued = version, True
-    part.over_http = version.url.startswith("http:")
-    part.file.seek(0)
-    while chunk := part.file.read(CHUNK):
-        part.hashed.update(chunk)
-
-
-def _note(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _lock(file: BinaryIO, *, exclusive: bool = False) -> bool:
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return os.fstat(file.fileno()).st_nlink > 0
 
 
 def require_space(folder: Path, size: int, what: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK, file_digest, held, read_note, read_record, write_json
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 
 
 _CACHE = ".mmclust/verified.json"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a file is."""
-
-    size: int
-    digests: dict[str, str]
-    """By algorithm: sha256, and the strongest that is registered; none where the
-    size alone was already wrong."""
-    over_http: bool = False
-    """Whether some of it came in the clear, where it could be changed."""
 
 
 class Hashed:
@@ -50,50 +38,50 @@ class Hashed:
         for hasher in self._hashers.values():
             hasher.update(chunk)
 
-    def facts(self, *, over_http: bool = False) -> Facts:
-        """Return what all of them are."""
-        digests = {name: each.hexdigest() for name, each in self._hashers.items()}
-        return Facts(self.size, digests, over_http)
+    @property
+    def digests(self) -> dict[str, str]:
+        """By algorithm: sha256, and the strongest that is registered."""
+        return {name: each.hexdigest() for name, each in self._hashers.items()}
 
 
-def measure(path: Path, file: SourceFile) -> Facts | None:
-    """Hash the file on disk; ``None`` when there is none.
+def measure(path: Path, file: SourceFile) -> Hashed:
+    """Hash a file on disk."""
+    hashed, label = Hashed(file), f"checking {file.name}"
+    with path.open("rb") as opened:
+        chunks = iter(lambda: opened.read(CHUNK), b"")
+        for chunk in track_bytes(chunks, label, path.stat().st_size):
+            hashed.update(chunk)
+    return hashed
+
+
+def present(path: Path, file: SourceFile) -> Hashed | None:
+    """Return what a file on disk is, if it is there and as it must be.
 
     One whose size differs from the registered one is not read.
     """
-    if not path.is_file():
+    if not path.is_file() or file.size not in (None, path.stat().st_size):
         return None
-    size = path.stat().st_size
-    if file.size not in (None, size):
-        return Facts(size, {})
-    hashed, label = Hashed(file), f"checking {file.name}"
-    with path.open("rb") as opened:
-        for chunk in track_bytes(iter(lambda: opened.read(CHUNK), b""), label, size):
-            hashed.update(chunk)
-    return hashed.facts()
+    found = measure(path, file)
+    return found if difference(file, found) is None else None
 
 
-def decide(file: SourceFile, found: Facts | None) -> Literal["present", "download"]:
-    """Say what must happen so that a file is there; nothing happens yet."""
-    if found is None or _difference(file, found) is not None:
-        return "download"
-    return "present"
-
-
-def verified_by(file: SourceFile) -> str:
-    """Return the algorithm a file is held to, ``"first seen"`` or ``"none"``."""
-    if file.first_seen:
-        return "first seen"
-    return next(iter(file.digests), "none")
+def difference(file: SourceFile, found: Hashed) -> tuple[str, str] | None:
+    """Return (expected, found) where a file contradicts the registry."""
+    if file.size not in (None, found.size):
+        return f"{file.size:,} bytes", f"{found.size:,} bytes"
+    for algorithm, digest in list(file.digests.items())[:1]:
+        if found.digests[algorithm] != digest:
+            return f"{algorithm} {digest}", f"{algorithm} {found.digests[algorithm]}"
+    return None
 
 
 def verify(
-    file: SourceFile, facts: Facts, path: Path, where: object, *, do: str
+    file: SourceFile, hashed: Hashed, there: Path | BinaryIO, where: object, *, do: str
 ) -> None:
     """Check a new file against the registry."""
-    difference = _difference(file, facts)
-    if difference is not None:
-        expected, found = difference
+    differs = difference(file, hashed)
+    if differs is not None:
+        expected, found = differs
         if file.first_seen:
             expected += ", as first seen"
             do += "; if its publisher meant it, remove its line from data/sources.lock"
@@ -107,7 +95,7 @@ def verify(
     if file.digests or not file.name.endswith(".zip"):
         return
     try:
-        zipfile.ZipFile(path).close()
+        zipfile.ZipFile(there).close()
     except (zipfile.BadZipFile, OSError) as error:
         raise MmclustError(
             f"{file.name} is not a readable zip archive",
@@ -131,83 +119,66 @@ def track_bytes(
     return track(chunks, label, total=total, unit="MiB")
 
 
-def _difference(file: SourceFile, facts: Facts) -> tuple[str, str] | None:
-    """Return (expected, found) where the facts contradict the registry."""
-    if file.size not in (None, facts.size):
-        return f"{file.size:,} bytes", f"{facts.size:,} bytes"
-    for algorithm, digest in list(file.digests.items())[:1]:
-        found = facts.digests.get(algorithm)
-        if found != digest:
-            return f"{algorithm} {digest}", f"{algorithm} {found}"
-    return None
-
-
 @dataclass(frozen=True)
 class Finding:
     """Whether a file is as ``source.json`` says, and in what it differs."""
 
-    source: str
-    name: str
+    path: Path
     state: Literal["right", "damaged", "missing"]
-    note: str = ""
+    note: str
     read: bool = True
     """Whether its bytes were read now, or had not changed since they were."""
 
 
 def audit(source: Source, folder: Path, root: Path, *, deep: bool) -> list[Finding]:
     """Compare a source's files with what ``source.json`` and the registry say."""
-    note = folder / "source.json"
+    note, again = folder / "source.json", f"run `mmclust fetch {source.name}`"
     if not note.is_file():
         raise MmclustError(
             f"{source.name} is not complete",
             where=folder,
             expected="source.json, which comes with the last file",
             found="none",
-            do=f"run `mmclust fetch {source.name}`",
+            do=again,
         )
-    again = f"run `mmclust fetch {source.name}`"
     facts = read_record(note, {"mirror": str, "files": dict}, do=again)
-    # A damaged record of what was read only costs reading again.
-    cache = read_note(root / _CACHE)
     held(note, facts["files"], dict.fromkeys(facts["files"], dict), again)
     for entry in facts["files"].values():
         held(note, entry, {"size": int, "sha256": str, "from": str}, again)
-    findings = [
-        _finding(source, folder, name, entry, cache, mirror=facts["mirror"], deep=deep)
-        for name, entry in facts["files"].items()
-    ]
+    # A damaged record of what was read only costs reading again.
+    cache = read_note(root / _CACHE)
+    findings = []
+    for name, entry in facts["files"].items():
+        file = source.files.get(name)
+        whole = facts["mirror"] == "upstream" and entry["from"] == "archive"
+        registered = file.sha256 if file is not None and whole else None
+        findings.append(_finding(folder / name, entry, registered, cache, deep=deep))
     write_json(root / _CACHE, cache)
     return findings
 
 
 def _finding(
-    source: Source,
-    folder: Path,
-    name: str,
+    path: Path,
     entry: dict[str, Any],
+    registered: str | None,
     cache: dict[str, Any],
     *,
-    mirror: str,
     deep: bool,
 ) -> Finding:
-    path = folder / name
     if not path.is_file():
-        return Finding(source.name, name, "missing", "no such file")
+        return Finding(path, "missing", "no such file")
     if path.stat().st_size != entry["size"]:
         note = f"{path.stat().st_size:,} bytes instead of {entry['size']:,}"
-        return Finding(source.name, name, "damaged", note, read=False)
+        return Finding(path, "damaged", note, read=False)
     digest, read = _digest(path, cache, deep=deep)
-    file = source.files.get(name)
-    known = file.sha256 if file is not None and mirror == "upstream" else None
-    whole = entry["from"] == "archive"
     for said, expected in (
         ("source.json says", entry["sha256"]),
-        ("the registry says", known if whole else None),
+        ("the registry says", registered),
     ):
-        if expected is not None and expected != digest:
+        if expected not in (None, digest):
             note = f"sha256 {digest}, {said} {expected}"
-            return Finding(source.name, name, "damaged", note, read)
-    return Finding(source.name, name, "right", f"sha256 {digest}", read)
+            return Finding(path, "damaged", note, read)
+    return Finding(path, "right", f"sha256 {digest}", read)
 
 
 def _digest(path: Path, cache: dict[str, Any], *, deep: bool) -> tuple[str, bool]:

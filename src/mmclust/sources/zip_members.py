@@ -39,17 +39,15 @@ from mmclust.sources.http_request import (
     refuse_page,
 )
 from mmclust.sources.own_files import pack
-from mmclust.sources.parts import cannot_write, require_space, shared, work_folder
+from mmclust.sources.parts import cannot_write, require_space, work_folder
 from mmclust.sources.stopping import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mmclust.core.registry import SourceFile
-    from mmclust.sources.download import Network
-    from mmclust.sources.http_request import Http, Version
+    from mmclust.sources.http_request import Http, Network, Version
 
     Span = tuple[int, int, zipfile.ZipInfo]
     """A member, from its header to where the next thing begins."""
@@ -77,12 +75,10 @@ def fetch_members(
     """
     folder = work_folder(out) / f"{file.name}.members"
     names = plain_paths(file.name, names)
-    paths = [folder / name for name in names]
     fetch = _fetch_by_ranges if file.urls else _fetch_by_url
-    with shared(folder):
-        with connecting(network.timeouts, tokens) as http:
-            how, url = fetch(file, names, folder, out, http, network)
-        pack(paths, folder, out / file.name)
+    with connecting(network, tokens) as http:
+        how, url = fetch(file, names, folder, out, http)
+    pack(names, folder, out / file.name)
     return how, url.startswith("http:")
 
 
@@ -103,14 +99,9 @@ def plain_paths(where: str, names: Iterable[str]) -> list[str]:
 
 
 def _fetch_by_ranges(
-    file: SourceFile,
-    names: list[str],
-    folder: Path,
-    out: Path,
-    http: Http,
-    network: Network,
+    file: SourceFile, names: list[str], folder: Path, out: Path, http: Http
 ) -> tuple[str, str]:
-    version, archive = _directory(file, http, network)
+    version, archive = _directory(file, http)
     spans = _chosen(archive, names, version.url)
     _keep_from(out / file.name, spans, folder)
     missing = [span for span in spans if not _is_kept(folder, span[2])]
@@ -120,9 +111,9 @@ def _fetch_by_ranges(
 
     def attempt(group: list[Span]) -> None:
         start, end = group[0][0], group[-1][1]
-        data = read_range(http, Ask(version.url, start, end, version))
         part = copy.copy(archive)  # the same directory over the bytes of this group
-        part.fp = cast("Any", _RemoteFile(http, version, start, data))
+        held = read_range(http, version, start, end)
+        part.fp = cast("Any", _RemoteFile(http, version, start, held))
         for *_, info in group:
             try:
                 body = part.read(info)
@@ -137,17 +128,12 @@ def _fetch_by_ranges(
                 ) from error
             keep(folder, info.filename, body)
 
-    _all_at_once(attempt, batches(missing), file.name, http, network)
+    _all_at_once(attempt, batches(missing), file.name, http)
     return "crc32", version.url
 
 
 def _fetch_by_url(
-    file: SourceFile,
-    names: list[str],
-    folder: Path,
-    _: Path,
-    http: Http,
-    network: Network,
+    file: SourceFile, names: list[str], folder: Path, _: Path, http: Http
 ) -> tuple[str, str]:
     address = file.member_url or ""
 
@@ -158,56 +144,42 @@ def _fetch_by_url(
         keep(folder, name, body)
 
     missing = [name for name in names if not (folder / name).is_file()]
-    _all_at_once(attempt, missing, file.name, http, network)
+    _all_at_once(attempt, missing, file.name, http)
     return "jpeg", address
 
 
 def _all_at_once(
-    attempt: Callable[[T], None],
-    items: list[T],
-    name: str,
-    http: Http,
-    network: Network,
+    attempt: Callable[[T], None], items: list[T], name: str, http: Http
 ) -> None:
     """Make all requests, each patiently, and stop at the first failure."""
 
     def request(item: T) -> None:
-        persistently(partial(attempt, item), network.patience, http.stop)
+        persistently(partial(attempt, item), http)
 
-    def done(futures: list[Future[None]]) -> Iterator[None]:
-        for future in as_completed(futures):
-            yield future.result()
-
-    with Threads(min(network.connections, len(items)), "member") as threads:
+    with Threads(min(http.network.connections, len(items)), "member") as threads:
         futures = [threads.submit(request, item) for item in items]
+        done = as_completed(futures)
         try:
-            what = f"fetching from {name}"
-            for _ in track(done(futures), what, len(items), "requests"):
-                pass
+            for future in track(done, f"fetching from {name}", len(items), "requests"):
+                future.result()
         finally:
             http.stop.set()
 
 
-def _directory(
-    file: SourceFile, http: Http, network: Network
-) -> tuple[Version, zipfile.ZipFile]:
+def _directory(file: SourceFile, http: Http) -> tuple[Version, zipfile.ZipFile]:
     """Read the directory from the first mirror that gives ranges of it."""
-    last: FetchError | None = None
-    for url in file.urls:
-        read = partial(_read_directory, http, file, url)
-        try:
-            return persistently(read, network.patience, http.stop)
-        except FetchError as error:
-            last = error
-    assert last is not None
-    raise last
+    for url in file.urls[:-1]:
+        with contextlib.suppress(FetchError):
+            return persistently(partial(_read_directory, http, file, url), http)
+    return persistently(partial(_read_directory, http, file, file.urls[-1]), http)
 
 
 def _read_directory(
     http: Http, file: SourceFile, url: str
 ) -> tuple[Version, zipfile.ZipFile]:
     with opening(http, Ask(url, 0, 1)) as stream:
-        if not stream.partial or stream.version.total is None:
+        version = stream.version
+        if not stream.partial or version.total is None:
             raise FetchError(
                 "The server does not give parts of the archive",
                 where=url,
@@ -215,7 +187,6 @@ def _read_directory(
                 found="the whole file",
                 do="fetch the whole archive",
             )
-        version = stream.version
         next(stream.chunks, b"")
     if file.size not in (None, version.total):
         raise changed(url, f"{file.size:,} bytes", f"{version.total:,} bytes")
@@ -263,8 +234,8 @@ class _RemoteFile(io.RawIOBase):
             # Its beginning may be what is looked for next: zipfile searches backwards.
             start = max(0, min(self._at, self._total - _BLOCK))
             end = max(stop, min(start + _BLOCK, self._total))
-            ask = Ask(self._version.url, start, end, self._version)
-            self._from, self._held = start, read_range(self._http, ask)
+            self._held = read_range(self._http, self._version, start, end)
+            self._from = start
         data = self._held[self._at - self._from : max(stop, self._at) - self._from]
         self._at += len(data)
         return data
