@@ -27,12 +27,7 @@ from mmclust.clusterers._runs import (
 )
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.features import (
-    read_features,
-    require_nouns,
-    view_of,
-    views_of,
-)
+from mmclust.core.features import read_features, require_nouns, views_of
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import (
     private,
@@ -87,10 +82,7 @@ def cluster_benchmark(
     seed = derive(params.seed, "cluster", name)
     names = views_of(features)
     fitted = features.kept(manifest.fit_rows)
-    some = fitted if params.model.k == "auto" else fitted[:0]
-    spaces = [array[some] for array in features.views.values()]
-    widest = view_of(features, names[-1], some)
-    k, choice = decide_k(params, widest, built, seed, spaces)
+    k, choice = decide_k(params, features, fitted, built, seed)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
@@ -201,10 +193,7 @@ def cluster_rows(
     views = views_of(features)
     built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    some = fitted if params.model.k == "auto" else fitted[:0]
-    spaces = [array[some] for array in features.views.values()]
-    widest = view_of(features, views[-1], some)
-    k, _ = decide_k(params, widest, built, seed, spaces)
+    k, _ = decide_k(params, features, fitted, built, seed)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(method) else views
     chosen = view or known[-1]
