@@ -43,7 +43,7 @@ def pages() -> dict[str, str]:
     return made | _score_pages()
 
 
-def _index(kind: str, names: list[str]) -> str:
+def _index(kind: str, names: tuple[str, ...]) -> str:
     title, text, page = KINDS[kind]
     more = f" More on them: [{title.lower()}](../../{page})." if page else ""
     rows = [

@@ -10,7 +10,7 @@ Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -45,4 +45,4 @@ def fit_predict(
 ) -> np.ndarray[Any, Any]:
     """Cluster a pair of float32 (n, d_view), rows at unit norm, into int32 (n,)."""
     rows = np.hstack(features)
-    return kmeans(rows, n_clusters, seed=seed, spherical=True, **vars(params)).labels
+    return kmeans(rows, n_clusters, seed=seed, spherical=True, **asdict(params)).labels

@@ -150,7 +150,15 @@ def write_manifest(
     import pyarrow as pa
 
     ordered = sorted(rows, key=lambda row: row.image_id)
-    _refuse_duplicates([row.image_id for row in ordered], path)
+    counts = Counter(row.image_id for row in ordered)
+    if twice := [image_id for image_id, count in counts.items() if count > 1]:
+        raise MmclustError(
+            "An image id occurs twice",
+            where=path,
+            expected="each image once",
+            found=some(twice),
+            do="remove the duplicates from the source's annotations",
+        )
     if not ordered:
         raise MmclustError(
             f"{benchmark} has no image",
@@ -228,18 +236,6 @@ def read_manifest(path: Path, columns: Sequence[str] = ()) -> Manifest:
             do=f"build it again: mmclust build {meta['benchmark']}",
         )
     return Manifest(path.parent, table, meta)
-
-
-def _refuse_duplicates(ids: Sequence[str], path: Path) -> None:
-    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
-    if twice:
-        raise MmclustError(
-            "An image id occurs twice",
-            where=path,
-            expected="each image once",
-            found=some(twice),
-            do="remove the duplicates from the source's annotations",
-        )
 
 
 def summary_path(folder: Path) -> Path:
