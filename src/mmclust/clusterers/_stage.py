@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -304,14 +305,22 @@ def write_internal(
 
     ``raw`` are the features as the encoder gives them, image and text.
     """
-    scored = _scores(clusterings, views, raw, seed, workers)
-    first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
-    for one, values in zip(clusterings, scored, strict=True):
-        first.setdefault((one.view, one.clusterer), (one, values))
-    record = internal_record(encoder, first.values())
+    names = [(one.view, one.clusterer) for one in clusterings]
+    # Those of the sweep are of the same name, and come later.
+    main = [name not in names[:i] for i, name in enumerate(names)]
+    scored = _scores(clusterings, main, views, raw, seed, workers)
+    both = list(zip(clusterings, scored, strict=True))
+    record = internal_record(encoder, compress(both, main))
     view = "concat" if "concat" in views else next(iter(views))
     if choice is None:
-        rows = _sweep(encoder, clusterings, scored)
+        # The silhouettes of one method over k: k-means, or the first.
+        methods = [method for _, method in names]
+        swept = "kmeans" if "kmeans" in methods else methods[0]
+        rows = sorted(
+            [encoder, one.view, one.k, "silhouette", round(value, 6), 0, "evaluated"]
+            for one, score in both
+            if one.clusterer == swept and (value := score["silhouette"]) is not None
+        )
     else:
         found = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
         found |= {f"chosen_k_by_{by}": k for by, k in choice.chosen.items()}
@@ -331,6 +340,7 @@ def write_internal(
 
 def _scores(
     clusterings: Sequence[Clustering],
+    main: Sequence[bool],
     views: Mapping[str, Array],
     raw: Mapping[str, Array],
     seed: int,
@@ -341,9 +351,6 @@ def _scores(
     # Two views taken separately are judged side by side.
     judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
     apart = {view: distances(views[view][sample]) for view in dict.fromkeys(judged)}
-    # Those of the sweep are of the same name, and come later.
-    names = [(one.view, one.clusterer) for one in clusterings]
-    main = [name not in names[:i] for i, name in enumerate(names)]
 
     def score(one: Clustering, view: str, main: bool) -> dict[str, Any]:
         spaces = list(raw.values()) if view == "concat" else [raw[view]]
@@ -355,17 +362,3 @@ def _scores(
     # Products take most of it, and let other threads go on; each is one thread's.
     with threads(1), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(score, clusterings, judged, main))
-
-
-def _sweep(
-    encoder: str, clusterings: Sequence[Clustering], scored: Sequence[dict[str, Any]]
-) -> list[list[Any]]:
-    """Return the silhouettes of one method over k: k-means, or the first."""
-    names = [one.clusterer for one in clusterings]
-    name = "kmeans" if "kmeans" in names else names[0]
-    rows = []
-    for one, score in zip(clusterings, scored, strict=True):
-        if one.clusterer == name and score["silhouette"] is not None:
-            value = round(score["silhouette"], 6)
-            rows.append([encoder, one.view, one.k, "silhouette", value, 0, "evaluated"])
-    return sorted(rows)

@@ -34,9 +34,9 @@ _ROWS = 8192  # that are text at once where a digest is taken
 class Row:
     """One image of a benchmark, by an id that is unique in it.
 
-    ``member`` is its path in ``container``, a folder or an archive, or ``None`` when
-    images were not looked for; ``offset`` and ``length`` say where an archive stores
-    the bytes uncompressed, and ``crc32`` what a zip holds them to. ``width`` and
+    ``member`` is its path in ``container``, a folder or an archive, which is ``None``
+    when images were not looked for; ``offset`` and ``length`` say where an archive
+    stores the bytes uncompressed, and ``crc32`` what a zip holds them to. ``width`` and
     ``height`` are ``None`` when the publisher does not say. Captions are in the
     publisher's order, ``split`` is one of ``SPLITS``.
     """
@@ -44,12 +44,12 @@ class Row:
     image_id: str
     container: Path | None
     member: str
-    offset: int | None
-    length: int | None
-    width: int | None
-    height: int | None
-    captions: tuple[str, ...]
-    split: str
+    offset: int | None = None
+    length: int | None = None
+    width: int | None = None
+    height: int | None = None
+    captions: tuple[str, ...] = ()
+    split: str = "train"
     crc32: int | None = None
 
 
