@@ -28,23 +28,20 @@ def packed(tmp_path, request):
             if request.param == zipfile.ZIP_STORED:
                 length, crc32 = info.file_size, info.CRC
                 start = data.index(file.read(info), info.header_offset)
-            rows.append(
-                Row(
-                    info.filename[0],
-                    archive,
-                    info.filename,
-                    start,
-                    length,
-                    8,
-                    8,
-                    ("a",),
-                    "train",
-                    crc32,
-                )
-            )
+            place = (archive, info.filename, start, length)
+            rows.append(Row(info.filename[0], *place, crc32=crc32))
     path = tmp_path / "manifest.parquet"
     write_manifest(path, rows, benchmark="b", protocol="1", sources={})
     return archive, read_manifest(path)
+
+
+def damage(archive):
+    """Change a byte of the second picture."""
+    with zipfile.ZipFile(archive) as file:
+        at = file.getinfo("1.jpg").header_offset + 200
+    data = bytearray(archive.read_bytes())
+    data[at] ^= 0xFF
+    archive.write_bytes(data)
 
 
 def test_any_rows_in_any_order(packed):
@@ -57,11 +54,7 @@ def test_any_rows_in_any_order(packed):
 def test_changed_bytes_are_noticed(packed):
     """A picture whose bytes do not fit the archive's CRC-32 is an error, by name."""
     archive, manifest = packed
-    with zipfile.ZipFile(archive) as file:
-        at = file.getinfo("1.jpg").header_offset + 200
-    data = bytearray(archive.read_bytes())
-    data[at] ^= 0xFF
-    archive.write_bytes(data)
+    damage(archive)
     assert len(list(read_images(manifest, [0, 2]))) == 2
     with pytest.raises(MmclustError, match="An image cannot be read") as caught:
         list(read_images(manifest, [1]))
@@ -87,10 +80,6 @@ def test_a_manifest_without_checks_is_read_through_the_directory(packed):
     archive, manifest = packed
     old = replace(manifest, table=manifest.table.drop_columns("crc32"))
     assert [i for i, _ in read_images(old, [0, 1, 2])] == ["0", "1", "2"]
-    with zipfile.ZipFile(archive) as file:
-        at = file.getinfo("1.jpg").header_offset + 200
-    data = bytearray(archive.read_bytes())
-    data[at] ^= 0xFF
-    archive.write_bytes(data)
+    damage(archive)
     with pytest.raises(CorruptImageError):
         list(read_images(old, [1]))

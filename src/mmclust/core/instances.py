@@ -77,7 +77,8 @@ def instance_of(
     elif kind != "captioners":
         require(kind, name, () if given == "params.yaml" else None)
     plugin = plugin_of(kind, known_as)
-    defaults = KNOWN.get(kind, {}).get(known_as, ("", {}))[1]
+    defaults = dict(KNOWN.get(kind, {}).get(known_as, {}))
+    defaults.pop(IS, None)
     module = load(kind, plugin)
     if defaults and isinstance(options, dict):
         options = _over(defaults, options, module.Params, kind, where, given)

@@ -50,7 +50,7 @@ def plugin_of(kind: str, name: str) -> str:
     """
     if kind == "captioners":
         return CAPTIONER
-    return KNOWN.get(kind, {}).get(name, (name, {}))[0]
+    return str(KNOWN.get(kind, {}).get(name, {}).get("is", name))
 
 
 def load(kind: str, name: str) -> ModuleType:
