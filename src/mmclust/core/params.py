@@ -369,7 +369,6 @@ KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
 """Sections whose keys are names of plugins, known or one's own."""
 VIEWS = ("image", "text", "concat", "both", "counterpart")
 """What a method may cluster."""
-Named = tuple[str, str, "Iterable[str]", "Collection[str] | None"]
 
 
 def read_params(path: Path = DEFAULT_PATH) -> Params:
@@ -400,11 +399,21 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
     for what, key, names, known in named:
         for name in names:
             if known is not None and name not in known:
-                raise _not_among(what, key, name, known)
+                among, add = SECTIONS[what]
+                verb = "has a name that is" if key.endswith("s") else "is"
+                raise MmclustError(
+                    f"{key} {verb} not among the {among}",
+                    where=key,
+                    expected=nearest(name, known),
+                    found=name,
+                    do=f"name one of them{add}",
+                )
     return params
 
 
-def _named(params: Params, registry: Path) -> list[Named]:
+def _named(
+    params: Params, registry: Path
+) -> list[tuple[str, str, Iterable[str], Collection[str] | None]]:
     """List all names: what they are of, their key, and what they are among.
 
     That is ``None`` where any will do. Of a section that is left out nothing is known,
@@ -444,25 +453,13 @@ def _named(params: Params, registry: Path) -> list[Named]:
 
 
 SECTIONS = {
-    "a source": ("sources", "data/sources.yaml"),
-    "a benchmark": ("benchmarks", "benchmarks"),
-    "an encoder": ("encoders that run", "encoders"),
-    "a clusterer": ("methods that run", "model.clusterers"),
+    "a source": ("sources", ", or add it under data/sources.yaml"),
+    "a benchmark": ("benchmarks", ", or add it under benchmarks"),
+    "an encoder": ("encoders that run", ", or add it under encoders"),
+    "a clusterer": ("methods that run", ", or add it under model.clusterers"),
     "a view": ("views", ""),
 }
-"""What names of each kind are among, and where one is added to it."""
-
-
-def _not_among(what: str, key: str, name: str, known: Collection[str]) -> MmclustError:
-    among, section = SECTIONS[what]
-    verb = "has a name that is" if key.endswith("s") else "is"
-    return MmclustError(
-        f"{key} {verb} not among the {among}",
-        where=key,
-        expected=nearest(name, known),
-        found=name,
-        do="name one of them" + (section and f", or add it under {section}"),
-    )
+"""What names of each kind are among, and how one is added."""
 
 
 def _check_instances(params: Params) -> None:
