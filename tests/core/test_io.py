@@ -15,7 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy
+import scipy.io
+import torch
+from PIL import Image
 
 from mmclust.core import io
 from mmclust.core.errors import MmclustError
@@ -156,27 +161,14 @@ def test_digest_of_does_not_depend_on_key_order():
     assert io.digest_of({"a": 1}) != io.digest_of({"a": 2})
 
 
-def by_safetensors(path):
-    from safetensors.numpy import save_file
+def opened(write):
+    """A writer that gets the open file."""
 
-    save_file({"a": np.zeros(9000)}, path)
+    def to(path):
+        with path.open("wb") as file:
+            write(file)
 
-
-def by_torch(path):
-    import torch
-
-    torch.save({"a": torch.zeros(9000)}, path)
-
-
-def by_parquet(path):
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.table({"a": np.random.default_rng(0).random(9000)}), path)
-
-
-def by_numpy(path):
-    with path.open("wb") as file:
-        np.save(file, np.zeros(9000))
+    return to
 
 
 def by_zip(path):
@@ -184,28 +176,24 @@ def by_zip(path):
         archive.writestr("a", bytes(70_000))
 
 
-def by_pillow(path):
-    from PIL import Image
-
-    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(path, "PNG")
-
-
-def by_scipy(path):
-    from scipy.io import savemat
-
-    with path.open("wb") as file:
-        savemat(file, {"a": np.zeros(9000)})
-
-
-def by_json(path):
-    with path.open("w") as file:
-        json.dump(["a" * 20] * 5000, file)
-
-
 def as_folder(path):
     path.mkdir()
-    by_numpy(path / "a.npy")
+    WRITERS["numpy"](path / "a.npy")
+
+
+NUMBERS = np.random.default_rng(0).random(9000)
+NOISE = Image.fromarray((255 * NUMBERS).astype(np.uint8).reshape(90, 100))
+WRITERS = {
+    "safetensors": lambda path: safetensors.numpy.save_file({"a": NUMBERS}, path),
+    "torch": lambda path: torch.save({"a": torch.from_numpy(NUMBERS)}, path),
+    "parquet": lambda path: pq.write_table(pa.table({"a": NUMBERS}), path),
+    "numpy": opened(lambda file: np.save(file, NUMBERS)),
+    "zip": by_zip,
+    "pillow": lambda path: NOISE.save(path, "PNG"),
+    "scipy": opened(lambda file: scipy.io.savemat(file, {"a": NUMBERS})),
+    "text": lambda path: path.write_text("a" * 100_000),
+    "folder": as_folder,
+}
 
 
 @contextlib.contextmanager
@@ -219,11 +207,7 @@ def room(n_bytes):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(
-    "write",
-    [by_safetensors, by_torch, by_parquet, by_numpy, by_zip, by_pillow, by_scipy,
-     by_json, as_folder],
-)  # fmt: skip
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS.keys())
 def test_whatever_a_library_makes_of_a_full_disk_is_one_error(tmp_path, write):
     """Its own exceptions, with or without the system's number: the same message."""
     write(tmp_path / "first")  # what it imports is read, what it caches is written
