@@ -379,11 +379,16 @@ def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> Non
 
 
 def read_table(
-    path: Path, columns: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str] = (),
+    *,
+    must: Sequence[str] = (),
+    do: str | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Read a parquet file and its ``mmclust`` metadata (empty when absent).
 
-    Of ``columns``, where any are named, those that it has.
+    Of ``columns``, where any are named, those that it has. Those that it ``must`` have
+    are there, or ``do`` is the advice.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -401,6 +406,14 @@ def read_table(
             where=path,
             found=str(error).partition("\n")[0][:200],
         ) from error
+    if not set(must) <= set(table.column_names):
+        raise MmclustError(
+            f"{path.name} lacks a column",
+            where=path,
+            expected=", ".join(sorted(must)),
+            found=", ".join(table.column_names),
+            do=do,
+        )
     return table, metadata
 
 
