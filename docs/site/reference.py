@@ -43,7 +43,7 @@ def pages() -> dict[str, str]:
     return made | _score_pages()
 
 
-def _index(kind: str, names: list[str]) -> str:
+def _index(kind: str, names: tuple[str, ...]) -> str:
     title, text, page = KINDS[kind]
     more = f" More on them: [{title.lower()}](../../{page})." if page else ""
     rows = [
@@ -78,11 +78,11 @@ def plugin_page(kind: str, name: str) -> str:
 
 def _known_names(kind: str, plugin: str) -> list[str]:
     """Return the names that stand for a plugin with other options."""
-    rows = [
-        f"| `{name}` | `{json.dumps(options)}` |"
-        for name, (each, options) in sorted(KNOWN.get(kind, {}).items())
-        if each == plugin
-    ]
+    rows = []
+    for name, block in sorted(KNOWN.get(kind, {}).items()):
+        if block["is"] == plugin:
+            options = {key: value for key, value in block.items() if key != "is"}
+            rows.append(f"| `{name}` | `{json.dumps(options)}` |")
     if not rows:
         return []
     return ["## Known names", "", "| name | options that differ |", "|---|---|", *rows]

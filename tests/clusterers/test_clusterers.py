@@ -17,7 +17,7 @@ from mmclust.clusterers._graph import (
     neighbour_graph,
     normalised_affinity,
 )
-from mmclust.clusterers._runs import cluster_array, finds_k, rows_for, takes_both
+from mmclust.clusterers._runs import Rows, assign, finds_k, rows_for, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, normalised
 from mmclust.core.instances import instance_of
@@ -35,14 +35,14 @@ def blobs(n=300, k=4, d=16, spread=0.15, seed=0):
     return normalised(centres[labels] + noise), labels
 
 
-def method(name):
-    return instance_of("clusterers", name, None, name)
+def method(name, **block):
+    return instance_of("clusterers", name, block, name)
 
 
 def run(name, features, k, seed=0, **block):
     """Cluster one array; methods that take both views get it twice."""
     rows = (features, features) if takes_both(method(name)) else features
-    return cluster_array(rows, name, k, seed=seed, block=block)[0]
+    return assign(method(name, **block), Rows(rows), k, seed)[0]
 
 
 @pytest.mark.parametrize("name", sorted(set(known("clusterers")) - {"random"}))
@@ -218,7 +218,7 @@ def test_posteriors_of_equal_rows_are_equal(monkeypatch):
         lambda _, rows: rng.dirichlet(np.ones(3), len(rows)),
     )  # fmt: skip
     features = np.tile(blobs(5)[0], (4, 1))
-    labels, sure = cluster_array(features, "gaussian_mixture", 3, seed=0)
+    labels, sure = assign(method("gaussian_mixture"), Rows(features), 3, 0)
     assert np.array_equal(labels, np.tile(labels[:5], 4))
     assert np.array_equal(sure, np.tile(sure[:5], 4))
 
@@ -261,12 +261,13 @@ def test_which_rows_the_dialects_take(rows, view, lengths):
     both = np.arange(2)
     options = kmeans_plugin.Params(spherical=False, rows=rows)
     found = rows_for(Features(views, {}), view, options, both, both[:1])
-    assert np.linalg.norm(found, axis=1) == pytest.approx(lengths)
+    assert np.linalg.norm(found.asked, axis=1) == pytest.approx(lengths)
+    assert found.fit is None
     apart = rows_for(
         Features(views, {}), view, replace(options, fit_on="fit"), both, both[:1]
     )
-    assert np.array_equal(apart.asked, found)
-    assert np.array_equal(apart.fit, found[:1])
+    assert np.array_equal(apart.asked, found.asked)
+    assert np.array_equal(apart.fit, found.asked[:1])
 
 
 def test_spherical_kmeans_of_raw_rows_is_refused():

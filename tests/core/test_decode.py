@@ -8,10 +8,13 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from mmclust.core.decoding import MAX_PIXELS, decode, size_of
+from mmclust.core.decoding import MAX_PIXELS, CorruptImageError, decode, size_of
 from mmclust.core.errors import MmclustError
+from tests.conftest import ROOT
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -40,37 +43,78 @@ def grey_rgb(grey):
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
-@pytest.mark.parametrize("quality", [50, 90])
-def test_ordinary_jpegs_are_what_pillow_makes_of_them(quality):
-    """As every result so far."""
-    data = saved(Image.fromarray(RGB), "JPEG", quality=quality)
-    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    assert np.array_equal(decode(data, "x"), expected)
-    assert size_of(data, "x") == (8, 6)
+def pillow(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_orientation_is_not_applied(orientation):
-    """Pixels as stored, as boxes and published features have them."""
+def jpegs():
+    """JPEGs of every kind that decoders treat differently."""
+    photo = Image.fromarray(RGB).resize((61, 47), Image.Resampling.BICUBIC)
     exif = Image.Exif()
-    exif[0x0112] = orientation
-    plain = saved(Image.fromarray(RGB), "JPEG")
-    turned = saved(Image.fromarray(RGB), "JPEG", exif=exif)
-    assert np.array_equal(decode(turned, "x"), decode(plain, "x"))
-    assert size_of(turned, "x") == (8, 6)
+    exif[0x0112] = 6
+    kinds = {
+        "plain": (photo, {}),
+        "full chroma": (photo, {"subsampling": 0}),
+        "half chroma": (photo, {"subsampling": 1}),
+        "progressive": (photo, {"progressive": True}),
+        "rough": (photo, {"quality": 5}),
+        "grey": (photo.convert("L"), {}),
+        "cmyk": (photo.convert("CMYK"), {}),
+        "turned": (photo, {"exif": exif}),
+        "one pixel": (photo.resize((1, 1)), {}),
+    }
+    for name, (image, options) in kinds.items():
+        yield name, saved(image, "JPEG", **options)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bit_greys_keep_their_high_byte(kind):
-    """Not clipped at 255."""
-    data = saved(Image.fromarray(GREY16), kind)
-    expected = grey_rgb((GREY16 >> 8).astype(np.uint8))
-    assert np.array_equal(decode(data, "x"), expected)
+@pytest.mark.parametrize(("name", "data"), list(jpegs()), ids=lambda v: str(v)[:12])
+def test_jpegs_decode_to_the_pixels_of_pillow(name, data):
+    """Whichever library decodes: bit for bit, as stored, without orientation."""
+    expected = pillow(data)
+    assert np.array_equal(decode(data, name), expected)
+    assert size_of(data, name) == expected.shape[1::-1]
 
 
-def test_sixteen_bit_greys_of_a_pgm():
-    """Pillow gives them as 32-bit numbers."""
-    data = b"P5 8 6 65535\n" + GREY16.astype(">u2").tobytes()
+@settings(max_examples=150)
+@given(st.integers(0, 2), st.data())
+def test_damage_is_judged_as_pillow_judges_it(kind, data):
+    """Cut or changed anywhere: the same pixels, or the same refusal."""
+    damaged = bytearray(dict(jpegs())["plain"])
+    at = data.draw(st.integers(2, len(damaged) - 1))
+    if kind == 0:
+        del damaged[at:]
+    elif kind == 1:
+        damaged[at] = data.draw(st.integers(0, 255))
+    else:
+        del damaged[at : at + data.draw(st.integers(1, 50))]
+    try:
+        expected = pillow(bytes(damaged))
+    except Exception:  # noqa: BLE001
+        with pytest.raises(CorruptImageError):
+            decode(bytes(damaged), "it")
+    else:
+        assert np.array_equal(decode(bytes(damaged), "it"), expected)
+
+
+def test_photographs_decode_to_the_pixels_of_pillow():
+    """COCO's own, where they are at hand."""
+    files = sorted((ROOT.parent / "shared/data/coco_mini").rglob("*.jpg"))[:40]
+    if not files:
+        pytest.skip("no COCO photographs here")
+    for file in files:
+        data = file.read_bytes()
+        assert np.array_equal(decode(data, file.name), pillow(data)), file.name
+
+
+PGM = b"P5 8 6 65535\n" + GREY16.astype(">u2").tobytes()
+
+
+@pytest.mark.parametrize(
+    "data", [PGM, *(saved(Image.fromarray(GREY16), kind) for kind in ("PNG", "TIFF"))]
+)
+def test_sixteen_bit_greys_keep_their_high_byte(data):
+    """Not clipped at 255; of a PGM, Pillow gives them as 32-bit numbers."""
     expected = grey_rgb((GREY16 >> 8).astype(np.uint8))
     assert np.array_equal(decode(data, "x"), expected)
 

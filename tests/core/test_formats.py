@@ -1,6 +1,5 @@
 """Manifests, labels, features and clusters come back as written, or are refused."""
 
-import dataclasses
 import hashlib
 from dataclasses import replace
 
@@ -244,14 +243,14 @@ def test_words_written_are_the_words_read(tmp_path):
     assert back.concreteness is None
 
 
-def test_repeated_words_are_refused(tmp_path):
-    twice = dataclasses.replace(LEARNED, words=("dog", "dog", "a"))
-    with pytest.raises(MmclustError, match="repeated"):
-        write_words(tmp_path / "words.parquet", twice)
-
-
-def test_nan_is_refused(tmp_path):
-    broken = dataclasses.replace(LEARNED, concreteness=np.full((2, 3), np.nan))
-    with pytest.raises(MmclustError, match="concreteness"):
-        write_words(tmp_path / "words.parquet", broken)
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"words": ("dog", "dog", "a")}, "repeated"),
+        ({"concreteness": np.full((2, 3), np.nan)}, "concreteness"),
+    ],
+)
+def test_repeated_words_and_nan_are_refused(tmp_path, change, told):
+    with pytest.raises(MmclustError, match=told):
+        write_words(tmp_path / "words.parquet", replace(LEARNED, **change))
     assert not (tmp_path / "words.parquet").exists()

@@ -37,11 +37,11 @@ def test_counts_are_of_occurrences_in_order_of_first_occurrence():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("captions", [[], [""], ["", ""]])
-def test_captions_without_tokens_are_refused(captions):
+def test_captions_without_tokens_are_refused():
     """Nothing can be learned from them."""
-    with pytest.raises(MmclustError, match="have no token"):
-        token_counts(tokenize(captions))
+    for captions in ([], ["", ""]):
+        with pytest.raises(MmclustError, match="have no token"):
+            token_counts(tokenize(captions))
 
 
 def test_lemmas_need_a_model(monkeypatch):

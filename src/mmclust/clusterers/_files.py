@@ -19,12 +19,7 @@ from mmclust.clusterers._runs import (
     takes_both,
 )
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.features import (
-    Features,
-    check_features,
-    view_of,
-    views_of,
-)
+from mmclust.core.features import Features, check_features, views_of
 from mmclust.core.instances import instance_of, parse_options
 from mmclust.core.io import in_blocks, private, read_array, read_ids, write_csv
 
@@ -32,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.core.instances import Instance
     from mmclust.scoring.label_free import Choice
 
 
@@ -70,7 +64,20 @@ def cluster_files(
             found=f"{next(iter(views))} features alone",
             do=f"give --{'text' if 'image' in views else 'image'}-features, too",
         )
-    number, choice = _number(found, k, features, seed)
+    choice = None
+    if finds_k(found):
+        number = 0
+    elif k is None:
+        raise MmclustError(
+            f"{found.name} needs the number of clusters",
+            where="--k",
+            expected=f"between 2 and {n}, or auto",
+            found="nothing",
+        )
+    else:
+        choice = auto_k(features, seed=seed) if k == "auto" else None
+        number = choice.k if choice else int(k)
+        require_several(number, n)
     with private(out) as folder:  # the rows at unit norm lie there, and are mapped
         task = Task(found, view, number, seed)
         every = np.arange(n)
@@ -85,39 +92,14 @@ def cluster_files(
     return Clustered(sizes, len(labels) - len(kept), choice)
 
 
-def _number(
-    method: Instance, k: int | str | None, features: Features, seed: int
-) -> tuple[int, Choice | None]:
-    if finds_k(method):
-        return 0, None
-    n = len(next(iter(features.views.values())))
-    if k is None:
-        raise MmclustError(
-            f"{method.name} needs the number of clusters",
-            where="--k",
-            expected=f"between 2 and {n}, or auto",
-            found="nothing",
-        )
-    choice = None
-    if k == "auto":
-        rows = view_of(features, views_of(features)[-1])
-        choice = auto_k(rows, seed, (), None)
-    number = choice.k if choice else int(k)
-    require_several(number, n)
-    return number, choice
-
-
-def _read_views(
-    given: Mapping[str, Path | None],
-) -> dict[str, np.ndarray[Any, Any]]:
+def _read_views(given: Mapping[str, Path | None]) -> dict[str, np.ndarray[Any, Any]]:
     views: dict[str, np.ndarray[Any, Any]] = {}
     for view, path in given.items():
-        if path is None:
-            continue
-        array = read_array(path)
-        others = [len(other) for other in views.values()]
-        check_features(array, path, others[0] if others else None)
-        views[view] = np.asarray(array, np.float32)
+        if path is not None:
+            array = read_array(path)
+            n = len(next(iter(views.values()))) if views else None
+            check_features(array, path, n)
+            views[view] = np.asarray(array, np.float32)
     empty = np.logical_and.reduce([
         np.concatenate([~part.any(axis=1) for part in in_blocks(array)])
         for array in views.values()

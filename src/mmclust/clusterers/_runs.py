@@ -30,21 +30,24 @@ if TYPE_CHECKING:
     from mmclust.core.params import Params
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Apart:
-    """Rows to assign, and those that a method is fitted on, both (…, d)."""
-
-    asked: Array
-    fit: Array
-
-
-Rows = Array | tuple[Array, Array] | Apart
-"""One view, or the pair (image, text) of a method that takes both."""
+Result = tuple[Array, Array | None]
+"""Labels, int32 (n,), and how sure each is, float32 (n,), where a method says it."""
 
 BOTH = "both"
 """The view of a method that takes image and text separately."""
+PLAIN = ("unit", "evaluate")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a run reads.
+
+    ``asked`` are the rows to assign, (n, d), or the pair (image, text) of a method that
+    takes both views; ``fit`` those that it is fitted on, where these are others.
+    """
+
+    asked: Array | tuple[Array, Array]
+    fit: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,6 @@ class Task:
         """Which rows it takes: the view, and how its options want them."""
         wanted = rows_wanted(self.method.options)
         return self.view if wanted == PLAIN else " ".join((self.view, *wanted))
-
-
-PLAIN = ("unit", "evaluate")
 
 
 def rows_wanted(options: Any) -> tuple[str, str]:
@@ -91,7 +91,7 @@ def rows_for(
     """
     if view == BOTH:
         image, text = (normalised(features.views[v])[asked] for v in ("image", "text"))
-        return image, text
+        return Rows((image, text))
     kind, fit_on = rows_wanted(options)
     if kind == "unit":
         whole = view_of(features, view)
@@ -101,23 +101,23 @@ def rows_for(
         scale = normalised if kind == "raw_if_single" else np.asarray
         whole = np.hstack([scale(array) for array in features.views.values()])
     rows = np.asarray(whole[asked], np.float32)
-    return rows if fit_on == "evaluate" else Apart(rows, whole[fitted])
+    return Rows(rows, None if fit_on == "evaluate" else whole[fitted])
 
 
 def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]:
     """List every run of the stage, in the order of the output."""
     model = params.model
-    sweep = [j for j in model.k_sweep if j != k and j <= n_samples]
     wanted = [(name, k) for name in model.clusterers]
     if "kmeans" in model.clusterers:
-        wanted += [("kmeans", j) for j in sweep]
+        wanted += [("kmeans", j) for j in model.k_sweep if j != k and j <= n_samples]
+    both = [BOTH] if {"image", "text"} <= set(views) else []
     tasks = []
     for name, clusters in wanted:
         method = params.instance("clusterers", name)
         found = 0 if finds_k(method) else clusters
         tasks += [
             Task(method, view, found, seed)
-            for view in _views_for(method, views)
+            for view in (both if takes_both(method) else views)
             for seed in range(1 if method.module.DETERMINISTIC else model.n_seeds)
         ]
     if not tasks:
@@ -142,28 +142,36 @@ def takes_both(method: Instance) -> bool:
     return getattr(method.module, "VIEWS", None) == BOTH
 
 
-def _views_for(method: Instance, views: list[str]) -> list[str]:
-    if not takes_both(method):
-        return views
-    return [BOTH] if {"image", "text"} <= set(views) else []
-
-
 def run_tasks(
     tasks: list[Task], folder: Path, seed: int, workers: int, label: str
 ) -> list[Clustering]:
     """Run all tasks and stack the seeds of each method, keeping the order.
 
-    ``folder`` has the rows of each view, ``<view>.npy``: workers map them.
+    ``folder`` has the rows of each task, see :func:`spool`: workers map them.
     """
     run = partial(_run_one, folder, seed)
-    runs = in_order(run, tasks, workers, describe=_describe)
-    return _grouped(tasks, list(track(runs, label, len(tasks), "runs")))
+    results = in_order(run, tasks, workers, describe=_describe)
+    runs: dict[tuple[str, str, int], list[Result]] = {}
+    for task, result in zip(
+        tasks, track(results, label, len(tasks), "runs"), strict=True
+    ):
+        runs.setdefault((task.method.name, task.view, task.k), []).append(result)
+    clusterings = []
+    for key, each in runs.items():
+        labels = np.stack([labels for labels, _ in each])
+        sure = [confidence for _, confidence in each if confidence is not None]
+        clusterings.append(Clustering(*key, labels, np.stack(sure) if sure else None))
+    return clusterings
 
 
-def _run_one(folder: Path, seed: int, task: Task) -> tuple[Array, Array | None]:
+def _run_one(folder: Path, seed: int, task: Task) -> Result:
     purpose = (task.method.name, task.view, task.k, task.seed)
-    rows = spooled(folder, task)
-    return assign(task.method, rows, task.k, derive(seed, *purpose))
+    return assign(task.method, spooled(folder, task), task.k, derive(seed, *purpose))
+
+
+def _describe(task: Task) -> str:
+    number = f"k {task.k}" if task.k else "its own k"
+    return f"{task.method.name} on {task.view}, {number}, seed {task.seed}"
 
 
 def spool(
@@ -182,88 +190,47 @@ def spool(
         write_view(folder / f"{view}.npy", features, view, asked)
     for key, task in {task.data: task for task in tasks}.items():
         if key not in (*views, BOTH):
-            made = rows_for(features, task.view, task.method.options, asked, fitted)
-            rows = made.asked if isinstance(made, Apart) else made
-            write_array(folder / f"{key}.npy", np.asarray(rows))
-            if isinstance(made, Apart):
-                write_array(folder / f"{key}.fit.npy", made.fit)
+            rows = rows_for(features, task.view, task.method.options, asked, fitted)
+            write_array(folder / f"{key}.npy", np.asarray(rows.asked))
+            if rows.fit is not None:
+                write_array(folder / f"{key}.fit.npy", rows.fit)
     return {view: read_array(folder / f"{view}.npy") for view in views}
 
 
 def spooled(folder: Path, task: Task) -> Rows:
     """Return a task's rows, mapped, from where :func:`spool` wrote them."""
     if task.view == BOTH:
-        return read_array(folder / "image.npy"), read_array(folder / "text.npy")
-    rows, fit = (folder / f"{task.data}{end}" for end in (".npy", ".fit.npy"))
-    if fit.is_file():
-        return Apart(read_array(rows), read_array(fit))
-    return read_array(rows)
+        return Rows((read_array(folder / "image.npy"), read_array(folder / "text.npy")))
+    fit = folder / f"{task.data}.fit.npy"
+    rows = read_array(folder / f"{task.data}.npy")
+    return Rows(rows, read_array(fit) if fit.is_file() else None)
 
 
-def _describe(task: Task) -> str:
-    number = f"k {task.k}" if task.k else "its own k"
-    return f"{task.method.name} on {task.view}, {number}, seed {task.seed}"
-
-
-def assign(
-    method: Instance, rows: Rows, k: int, seed: int
-) -> tuple[Array, Array | None]:
-    """Run a clusterer once, on one thread: int32 (n,), and float32 (n,) or None."""
-    more: dict[str, Array] = {}
-    if isinstance(rows, Apart):
-        more = {"fit": rows.fit}
-        rows = rows.asked
+def assign(method: Instance, rows: Rows, k: int, seed: int) -> Result:
+    """Run a clusterer once, on one thread; see :data:`Result`."""
+    if not finds_k(method):
+        require_k(k, len(rows.asked[0] if takes_both(method) else rows.asked))
+    more = {} if rows.fit is None else {"fit": rows.fit}
     with threads(1):
-        found = method.module.fit_predict(rows, k, method.options, seed=seed, **more)
+        found = method.module.fit_predict(
+            rows.asked, k, method.options, seed=seed, **more
+        )
     return found if isinstance(found, tuple) else (found, None)
 
 
-def cluster_array(
-    rows: Rows,
-    method: str,
-    k: int,
-    *,
-    seed: int,
-    block: dict[str, Any] | None = None,
-) -> tuple[Array, Array | None]:
-    """Run a clusterer with a block of options, all defaults without; see `assign`."""
-    found = instance_of("clusterers", method, block, f"clusterers.{method}")
-    return assign(found, rows, k, seed)
-
-
-def _grouped(
-    tasks: list[Task], runs: list[tuple[Array, Array | None]]
-) -> list[Clustering]:
-    groups: dict[tuple[str, str, int], list[tuple[Array, Array | None]]] = {}
-    for task, run in zip(tasks, runs, strict=True):
-        groups.setdefault((task.method.name, task.view, task.k), []).append(run)
-    clusterings = []
-    for key, each in groups.items():
-        sure = [confidence for _, confidence in each if confidence is not None]
-        labels = np.stack([labels for labels, _ in each])
-        clusterings.append(Clustering(*key, labels, np.stack(sure) if sure else None))
-    return clusterings
-
-
 def decide_k(
-    params: Params,
-    rows: Array,
-    built: Path,
-    seed: int,
-    spaces: Sequence[Array] = (),
+    params: Params, features: Features, fitted: Array, built: Path, seed: int
 ) -> tuple[int, Choice | None]:
     """Return the main number of clusters, and why where it was chosen.
 
-    ``auto`` looks at ``rows``, float32 (n, d) at unit norm, of the images that methods
-    are fitted on, and at ``spaces``, theirs as encoders give them; all that is read of
-    classes is their number.
+    ``auto`` looks at the rows that methods are fitted on, ``fitted``; all that is read
+    of classes is their number.
     """
     model = params.model
     if model.k == "auto":
-        block = params.clusterers.get("kmeans")
         choice = auto_k(
-            rows, seed, model.k_grid, block,
-            by=model.k_by, criteria=CRITERIA, spaces=spaces,
+            features, fitted, params.clusterers.get("kmeans"), seed=seed,
+            grid=model.k_grid, by=model.k_by, criteria=CRITERIA,
         )  # fmt: skip
         return choice.k, choice
     k = model.k or read_summary(built).get("n_classes") or 0
@@ -277,27 +244,29 @@ def decide_k(
 
 
 def auto_k(
-    rows: Array,
-    seed: int,
-    grid: tuple[int, ...],
-    block: Any,
+    features: Features,
+    rows: Array | slice = slice(None),
+    block: Any = None,
     *,
+    seed: int,
+    grid: Sequence[int] = (),
     by: str = "silhouette",
     criteria: Iterable[str] | None = None,
-    spaces: Sequence[Array] | None = None,
 ) -> Choice:
     """Choose k by :func:`mmclust.scoring.label_free.choose_k` with k-means.
 
-    ``grid``: the k to try, empty for the default; ``block``: options of k-means.
+    It runs on some rows of the widest view, with ``block`` as its options; ``grid``
+    has the k to try, empty for the default.
     """
+    method = instance_of("clusterers", "kmeans", block, "clusterers.kmeans")
 
     def cluster(rows: Array, k: int) -> Array:
-        one = derive(seed, "auto_k", k)
-        return cluster_array(rows, "kmeans", k, seed=one, block=block)[0]
+        return assign(method, Rows(rows), k, derive(seed, "auto_k", k))[0]
 
     return choose_k(
-        rows, cluster, rng=generator(seed, "auto_k"), grid=grid or GRID,
-        by=by, criteria=criteria, spaces=spaces, seed=seed,
+        view_of(features, views_of(features)[-1], rows), cluster,
+        rng=generator(seed, "auto_k"), grid=grid or GRID, by=by, criteria=criteria,
+        spaces=[array[rows] for array in features.views.values()], seed=seed,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,7 @@ from mmclust.clusterers._runs import (
 )
 from mmclust.core.clusters import Clustering, write_clusters
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.features import (
-    read_features,
-    require_nouns,
-    view_of,
-    views_of,
-)
+from mmclust.core.features import read_features, require_nouns, views_of
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import (
     private,
@@ -87,10 +83,7 @@ def cluster_benchmark(
     seed = derive(params.seed, "cluster", name)
     names = views_of(features)
     fitted = features.kept(manifest.fit_rows)
-    some = fitted if params.model.k == "auto" else fitted[:0]
-    spaces = [array[some] for array in features.views.values()]
-    widest = view_of(features, names[-1], some)
-    k, choice = decide_k(params, widest, built, seed, spaces)
+    k, choice = decide_k(params, features, fitted, built, seed)
     evaluated = manifest.evaluate_rows
     rows = features.kept(evaluated)
     require_several(k, len(rows))
@@ -201,10 +194,7 @@ def cluster_rows(
     views = views_of(features)
     built = root / "data/benchmarks" / manifest.benchmark
     fitted = features.kept(manifest.fit_rows)
-    some = fitted if params.model.k == "auto" else fitted[:0]
-    spaces = [array[some] for array in features.views.values()]
-    widest = view_of(features, views[-1], some)
-    k, _ = decide_k(params, widest, built, seed, spaces)
+    k, _ = decide_k(params, features, fitted, built, seed)
     require_several(k, len(rows))
     known = [BOTH] if takes_both(method) else views
     chosen = view or known[-1]
@@ -315,14 +305,22 @@ def write_internal(
 
     ``raw`` are the features as the encoder gives them, image and text.
     """
-    scored = _scores(clusterings, views, raw, seed, workers)
-    first: dict[tuple[str, str], tuple[Clustering, dict[str, Any]]] = {}
-    for one, values in zip(clusterings, scored, strict=True):
-        first.setdefault((one.view, one.clusterer), (one, values))
-    record = internal_record(encoder, first.values())
+    names = [(one.view, one.clusterer) for one in clusterings]
+    # Those of the sweep are of the same name, and come later.
+    main = [name not in names[:i] for i, name in enumerate(names)]
+    scored = _scores(clusterings, main, views, raw, seed, workers)
+    both = list(zip(clusterings, scored, strict=True))
+    record = internal_record(encoder, compress(both, main))
     view = "concat" if "concat" in views else next(iter(views))
     if choice is None:
-        rows = _sweep(encoder, clusterings, scored)
+        # The silhouettes of one method over k: k-means, or the first.
+        methods = [method for _, method in names]
+        swept = "kmeans" if "kmeans" in methods else methods[0]
+        rows = sorted(
+            [encoder, one.view, one.k, "silhouette", round(value, 6), 0, "evaluated"]
+            for one, score in both
+            if one.clusterer == swept and (value := score["silhouette"]) is not None
+        )
     else:
         found = {"chosen_k": choice.k, "chosen_k_at_edge": choice.at_edge}
         found |= {f"chosen_k_by_{by}": k for by, k in choice.chosen.items()}
@@ -342,6 +340,7 @@ def write_internal(
 
 def _scores(
     clusterings: Sequence[Clustering],
+    main: Sequence[bool],
     views: Mapping[str, Array],
     raw: Mapping[str, Array],
     seed: int,
@@ -352,9 +351,6 @@ def _scores(
     # Two views taken separately are judged side by side.
     judged = ["concat" if one.view == BOTH else one.view for one in clusterings]
     apart = {view: distances(views[view][sample]) for view in dict.fromkeys(judged)}
-    # Those of the sweep are of the same name, and come later.
-    names = [(one.view, one.clusterer) for one in clusterings]
-    main = [name not in names[:i] for i, name in enumerate(names)]
 
     def score(one: Clustering, view: str, main: bool) -> dict[str, Any]:
         spaces = list(raw.values()) if view == "concat" else [raw[view]]
@@ -366,17 +362,3 @@ def _scores(
     # Products take most of it, and let other threads go on; each is one thread's.
     with threads(1), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(score, clusterings, judged, main))
-
-
-def _sweep(
-    encoder: str, clusterings: Sequence[Clustering], scored: Sequence[dict[str, Any]]
-) -> list[list[Any]]:
-    """Return the silhouettes of one method over k: k-means, or the first."""
-    names = [one.clusterer for one in clusterings]
-    name = "kmeans" if "kmeans" in names else names[0]
-    rows = []
-    for one, score in zip(clusterings, scored, strict=True):
-        if one.clusterer == name and score["silhouette"] is not None:
-            value = round(score["silhouette"], 6)
-            rows.append([encoder, one.view, one.k, "silhouette", value, 0, "evaluated"])
-    return sorted(rows)

@@ -13,7 +13,6 @@ import numpy as np
 from mmclust.clusterers._graph import neighbour_graph
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.kmeans import require_k
 
 DETERMINISTIC = True
 
@@ -37,25 +36,6 @@ class Params:
 def fit_predict(
     features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
 ) -> np.ndarray[Any, Any]:
-    """Cluster float32 (n, d), rows at unit norm, into int32 (n,)."""
-    del seed
-    return agglomerate(
-        features,
-        n_clusters,
-        linkage=params.linkage,
-        metric=params.metric,
-        n_neighbors=params.n_neighbors,
-    )
-
-
-def agglomerate(
-    features: np.ndarray[Any, Any],
-    n_clusters: int,
-    *,
-    linkage: str,
-    metric: str,
-    n_neighbors: int | None,
-) -> np.ndarray[Any, Any]:
     """Merge the two nearest clusters until k are left: int32 (n,).
 
     A zero row is at cosine distance 1 from all others. With ``n_neighbors`` clusters
@@ -63,15 +43,16 @@ def agglomerate(
     else any two, with n². Parts of a graph that no edge joins are joined where they
     are nearest.
     """
-    require_k(n_clusters, len(features))
-    if linkage == "ward" and metric != "euclidean":
+    del seed
+    metric: str = params.metric
+    if params.linkage == "ward" and metric != "euclidean":
         raise MmclustError(
             "Ward's linkage needs Euclidean distances",
             where="clusterers.agglomerative.metric",
             expected="euclidean, or another linkage",
             found=metric,
         )
-    if n_neighbors is None and len(features) > MOST_ROWS:
+    if params.n_neighbors is None and len(features) > MOST_ROWS:
         raise MmclustError(
             f"Too many rows to hold all {len(features):,}² distances",
             where="agglomerative clustering",
@@ -86,20 +67,17 @@ def agglomerate(
 
     from sklearn.cluster import AgglomerativeClustering
 
-    graph = None if n_neighbors is None else neighbour_graph(features, n_neighbors)
-    rows: Any = features
-    if metric == "cosine" and graph is None:
-        rows, metric = _cosine_distances(features), "precomputed"
+    rows, graph = features, None
+    if params.n_neighbors is not None:
+        graph = neighbour_graph(features, params.n_neighbors)
+    elif metric == "cosine":
+        distances = np.clip(1 - features @ features.T, 0, 2)
+        np.fill_diagonal(distances, 0)
+        rows, metric = np.maximum(distances, distances.T), "precomputed"
     model = AgglomerativeClustering(
-        n_clusters, linkage=linkage, metric=metric, connectivity=graph
+        n_clusters, linkage=params.linkage, metric=metric, connectivity=graph
     )
     with warnings.catch_warnings():
         # A graph in parts is a result, not an accident.
         warnings.filterwarnings("ignore", message=".*connected components")
         return np.asarray(model.fit_predict(rows), np.int32)
-
-
-def _cosine_distances(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    distances = np.clip(1 - features @ features.T, 0, 2)
-    np.fill_diagonal(distances, 0)
-    return np.asarray(np.maximum(distances, distances.T))

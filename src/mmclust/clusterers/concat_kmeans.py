@@ -10,7 +10,7 @@ Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,5 @@ def fit_predict(
     seed: int,
 ) -> np.ndarray[Any, Any]:
     """Cluster a pair of float32 (n, d_view), rows at unit norm, into int32 (n,)."""
-    return kmeans(
-        np.hstack(features),
-        n_clusters,
-        seed=seed,
-        n_init=params.n_init,
-        max_iter=params.max_iter,
-        spherical=True,
-        init=params.init,
-        max_points_per_centroid=params.max_points_per_centroid,
-    ).labels
+    rows = np.hstack(features)
+    return kmeans(rows, n_clusters, seed=seed, spherical=True, **asdict(params)).labels

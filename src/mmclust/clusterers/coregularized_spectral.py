@@ -26,7 +26,7 @@ from mmclust.clusterers._graph import (
 from mmclust.core.features import normalised
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.seeds import derive
-from mmclust.kernels.kmeans import kmeans, require_k
+from mmclust.kernels.kmeans import kmeans
 
 DETERMINISTIC = False
 VIEWS = "both"
@@ -55,7 +55,6 @@ def fit_predict(
 ) -> np.ndarray[Any, Any]:
     """Cluster a pair of float32 (n, d_view), rows at unit norm, into int32 (n,)."""
     n = len(features[0])
-    require_k(n_clusters, n)
     if n_clusters in (1, n):
         return np.arange(n, dtype=np.int32) % n_clusters
     graphs = [neighbour_graph(rows, params.n_neighbors) for rows in features]

@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.kernels.kmeans import require_k
 from mmclust.kernels.nearest_centroids import repeated_rows
 
 DETERMINISTIC = False
@@ -45,7 +44,6 @@ def fit_predict(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    require_k(n_clusters, len(features))
     if len(features) == 1:
         return np.zeros(1, np.int32), np.ones(1, np.float32)
     model = GaussianMixture(

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mmclust.core.seeds import generator
-from mmclust.kernels.kmeans import require_k
 
 DETERMINISTIC = False
 
@@ -26,6 +25,5 @@ def fit_predict(
 ) -> np.ndarray[Any, Any]:
     """Assign each of n rows to one of k clusters, uniformly: int32 (n,)."""
     del params
-    require_k(n_clusters, len(features))
     rng = generator(seed, "assign")
     return rng.integers(n_clusters, size=len(features), dtype=np.int32)

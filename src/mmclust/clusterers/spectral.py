@@ -22,7 +22,7 @@ from mmclust.clusterers._graph import (
 )
 from mmclust.core.features import normalised
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.kernels.kmeans import kmeans, require_k
+from mmclust.kernels.kmeans import kmeans
 
 DETERMINISTIC = False
 
@@ -41,7 +41,6 @@ def fit_predict(
     features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
 ) -> np.ndarray[Any, Any]:
     """Cluster float32 (n, d), rows at unit norm, into int32 (n,)."""
-    require_k(n_clusters, len(features))
     if n_clusters in (1, len(features)):
         return np.arange(len(features), dtype=np.int32) % n_clusters
     graph = neighbour_graph(features, params.n_neighbors)

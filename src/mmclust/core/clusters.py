@@ -85,15 +85,23 @@ def write_clusters(
 
 
 def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, Any]]:
-    """Read assignments back."""
+    """Read assignments back, of the same images in one order for each method."""
     table, meta = read_table(path)
-    n_samples = table.num_rows // meta["methods"]
+    methods = meta["methods"]
+    n_samples = table.num_rows // methods
     ids = table["image_id"].slice(0, n_samples).to_pylist()
-    _require_ids(path, table["image_id"].to_pylist(), ids, meta["methods"])
+    if len(set(ids)) != len(ids) or table["image_id"].to_pylist() != ids * methods:
+        raise MmclustError(
+            f"{path.name} is not laid out as it was written",
+            where=path,
+            expected=f"{methods} times the same {len(ids)} image ids, each once",
+            found="rows in another order, or of other images",
+            do="cluster again: mmclust cluster BENCHMARK ENCODER, or head",
+        )
     seeds = [name for name in table.column_names if name.startswith("seed_")]
     sure = [name for name in table.column_names if name.startswith("confidence_")]
     clusterings = []
-    for method in range(meta["methods"]):
+    for method in range(methods):
         part = table.slice(method * n_samples, n_samples)
         rows = [part[s].to_numpy() for s in seeds if part[s].null_count == 0]
         shares = [part[s].to_numpy() for s in sure if part[s].null_count == 0]
@@ -107,18 +115,6 @@ def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, An
             )
         )
     return clusterings, ids, meta
-
-
-def _require_ids(path: Path, found: list[str], ids: list[str], methods: int) -> None:
-    """Refuse a file whose methods do not speak of the same images in one order."""
-    if len(set(ids)) != len(ids) or found != ids * methods:
-        raise MmclustError(
-            f"{path.name} is not laid out as it was written",
-            where=path,
-            expected=f"{methods} times the same {len(ids)} image ids, each once",
-            found="rows in another order, or of other images",
-            do="cluster again: mmclust cluster BENCHMARK ENCODER, or head",
-        )
 
 
 @dataclass(frozen=True)

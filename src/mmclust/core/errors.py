@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ class MmclustError(Exception):
         do: str | None = None,
     ) -> None:
         self.what = what
-        self.parts = {
+        self.parts: dict[str, Any] = {
             "where": where,
             "expected": expected,
             "found": found,
@@ -56,11 +57,7 @@ class MmclustError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process boundaries; keyword arguments need their own way.
-        return (_rebuild, (self.what, self.parts))
-
-
-def _rebuild(what: str, parts: dict[str, object]) -> MmclustError:
-    return MmclustError(what, **parts)  # type: ignore[arg-type]
+        return partial(MmclustError, self.what, **self.parts), ()
 
 
 _ACTING = re.compile(

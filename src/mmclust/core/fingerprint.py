@@ -29,11 +29,12 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import TEMPORARY, file_digest, read_note, write_json
@@ -203,8 +204,7 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True)
-class _Module:
+class _Module(NamedTuple):
     digest: str
     imports: tuple[str, ...]
     libraries: tuple[str, ...]
@@ -218,13 +218,12 @@ def _module(name: str) -> _Module:
     tree = ast.parse(path.read_bytes())
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     imported = list(_imports(tree, package))
-    own = {e for e in [name, *imported] if e.partition(".")[0] == PACKAGE.name}
-    wanted = {part for each in own for part in _with_packages(each) if _source(part)}
-    parts: list[str] = []
-    _write(tree, parts)
+    paths = [each.split(".") for each in (name, *imported)]
+    own = [parts for parts in paths if parts[0] == PACKAGE.name]
+    wanted = {p for parts in own for p in accumulate(parts, "{}.{}".format)}
     return _Module(
-        hashlib.sha256("".join(parts).encode()).hexdigest()[:16],
-        tuple(sorted(wanted - {name, ""})),
+        hashlib.sha256(_text(tree).encode()).hexdigest()[:16],
+        tuple(sorted(filter(_source, wanted - {name}))),
         tuple({each.partition(".")[0] for each in imported} & LIBRARIES.keys()),
     )
 
@@ -239,12 +238,6 @@ def _source(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-def _with_packages(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        yield ".".join(parts[:end])
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[str]:
@@ -275,28 +268,18 @@ def _name(node: ast.AST) -> str:
     return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
-def _write(node: Any, parts: list[str]) -> None:
-    """Write a syntax tree, without positions, docstrings and the version.
+def _text(node: Any) -> str:
+    """Return a syntax tree as text, without positions, docstrings and the version.
 
     Not by ``ast.dump``, which writes the same tree in other words in Python 3.13.
     """
     if isinstance(node, ast.AST):
-        parts.append(f"{type(node).__name__}(")
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if name not in _UNSAID and value is not None and value != []:
-                parts.append(f"{name}=")
-                _write(value, parts)
-        parts.append(")")
-    elif isinstance(node, list):
-        parts.append("[")
-        for each in node:
-            if not _says_nothing(each):
-                _write(each, parts)
-                parts.append(",")
-        parts.append("]")
-    else:
-        parts.append(repr(node))
+        fields = [(n, v) for n, v in ast.iter_fields(node) if n not in _UNSAID]
+        said = [f"{n}={_text(v)}" for n, v in fields if v is not None and v != []]
+        return f"{type(node).__name__}({''.join(said)})"
+    if isinstance(node, list):
+        return f"[{''.join(_text(e) + ',' for e in node if not _says_nothing(e))}]"
+    return repr(node)
 
 
 _UNSAID = {"ctx", "kind", "type_comment"}
@@ -365,13 +348,7 @@ def _remove_empty(folder: Path, outs: tuple[Path, ...]) -> None:
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON gives it back: lists for tuples, mappings for params."""
-
-    def mapping(each: Any) -> Any:
-        if is_dataclass(each) and not isinstance(each, type):
-            return asdict(each)
-        raise TypeError(type(each).__name__)
-
-    return json.loads(json.dumps(value, default=mapping))
+    return json.loads(json.dumps(value, default=asdict))
 
 
 def _files_named(value: Any) -> Iterator[str]:

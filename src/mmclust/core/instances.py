@@ -35,14 +35,7 @@ IS = "is"
 class Instance:
     """A plugin with its options, under the name that everything made of it has.
 
-    Parameters
-    ----------
-    kind, plugin
-        ``mmclust/<kind>/<plugin>.py``.
-    name
-        That of params.yaml.
-    options
-        The plugin's ``Params``.
+    The plugin is ``mmclust/<kind>/<plugin>.py``, ``options`` its ``Params``.
     """
 
     kind: str
@@ -74,30 +67,19 @@ def instance_of(
 ) -> Instance:
     """Read the block of options of a name, known or one's own.
 
-    Parameters
-    ----------
-    kind, name
-        As in params.yaml.
-    block
-        Options, ``is`` among them where the name is not a plugin's; ``None``: none.
-    where, given
-        The block's key, and the file it is in, for errors.
-
-    Raises
-    ------
-    MmclustError
-        Where there is no such plugin, or an option is unknown or has the wrong type.
+    ``is`` is among them where the name is not a plugin's. ``where`` and ``given`` are
+    the block's key, and the file it is in, for errors.
     """
+    options, known_as = {} if block is None else block, name
     if isinstance(block, dict) and IS in block:
-        plugin, defaults = _named_plugin(kind, name, block[IS], where, given)
-        block = {key: value for key, value in block.items() if key != IS}
-    else:
-        if kind != "captioners":
-            require(kind, name, () if given == "params.yaml" else None)
-        plugin = plugin_of(kind, name)
-        defaults = KNOWN.get(kind, {}).get(name, ("", {}))[1]
+        known_as = _known_as(kind, name, block[IS], where, given)
+        options = {key: value for key, value in block.items() if key != IS}
+    elif kind != "captioners":
+        require(kind, name, () if given == "params.yaml" else None)
+    plugin = plugin_of(kind, known_as)
+    defaults = dict(KNOWN.get(kind, {}).get(known_as, {}))
+    defaults.pop(IS, None)
     module = load(kind, plugin)
-    options = {} if block is None else block
     if defaults and isinstance(options, dict):
         options = _over(defaults, options, module.Params, kind, where, given)
     params = convert(options, module.Params, where, given)
@@ -106,10 +88,8 @@ def instance_of(
     return Instance(kind, name, plugin, params)
 
 
-def _named_plugin(
-    kind: str, name: str, is_: object, where: str, given: str
-) -> tuple[str, dict[str, Any]]:
-    """Return the plugin that ``is`` names, and options that come with it."""
+def _known_as(kind: str, name: str, is_: object, where: str, given: str) -> str:
+    """Return the known name that ``is`` gives, where it may stand."""
     at = f"{where}.{IS}" if where else IS
     options = [CAPTIONER] if kind == "captioners" else known(kind)
     if not isinstance(is_, str) or is_ not in options:
@@ -121,8 +101,7 @@ def _named_plugin(
             do=f"correct {at}"
             + (f", or add a file to mmclust/{kind}/" if kind != "captioners" else ""),
         )
-    plugin = plugin_of(kind, is_)
-    if name in options and plugin_of(kind, name) != plugin:
+    if name in options and plugin_of(kind, name) != plugin_of(kind, is_):
         raise MmclustError(
             f"{name} is the name of another {kind.removesuffix('s')}",
             where=at,
@@ -130,7 +109,7 @@ def _named_plugin(
             found=is_,
             do=f"choose a name of your own for what is {is_}",
         )
-    return plugin, KNOWN.get(kind, {}).get(is_, ("", {}))[1]
+    return is_
 
 
 def _over(
@@ -145,7 +124,7 @@ def _over(
     members: dict[str, Any] = defaults.get("members", {})
     if not members:
         return {**defaults, **options}
-    fields = [field.name for field in dataclasses.fields(params)]
+    fields = _fields(params)
     found = {**defaults, "members": dict(members)}
     for key, value in options.items():
         dotted = f"{where}.{key}" if where else str(key)
@@ -155,7 +134,7 @@ def _over(
         elif key in fields:
             found[key] = value
         else:
-            raise _unknown(key, where, [*members, *fields], given)
+            raise _unknown(key, where, {*members, *fields}, given)
     return found
 
 

@@ -44,6 +44,9 @@ _JSON_KINDS = {
     float: "a number",
     bool: "true or false",
 }
+_MADE = {"data", "metrics", "plots", "report"}
+"""Folders of a repository whose files the pipeline makes."""
+_RESTORE = "restore the file, or delete it and run the stage that makes it"
 _PROBE = 1 << 16
 _LINE_END = re.compile(r"\r\n|\n|\r")
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
@@ -55,27 +58,11 @@ _SWEPT: set[Path] = set()
 def writing(
     path: Path, verify: Callable[[Path], object] | None = None
 ) -> Iterator[Path]:
-    """Give a temporary path to fill, then put it in place of ``path``.
+    """Give a temporary path to fill, a file or a folder, then put it at ``path``.
 
-    Parameters
-    ----------
-    path
-        The final name. Missing parent folders are made.
-    verify
-        Called with the temporary path before the rename; whatever it raises
-        stops the write.
-
-    Yields
-    ------
-    Path
-        A private name, for a file or a folder, on the same file system. If the
-        block raises, it is removed and ``path`` stays as it was.
-
-    Raises
-    ------
-    MmclustError
-        When the disk is full or the target cannot be written, whatever a library
-        makes of that.
+    ``verify`` gets it before. Whatever it raises, or the block, stops the write: the
+    temporary path is removed and ``path`` stays as it was. A full disk is one error,
+    whatever a library makes of it.
     """
     with private(path) as folder:
         temporary = folder / "new"
@@ -101,16 +88,6 @@ def private(path: Path) -> Iterator[Path]:
 
     Its name is one that git and DVC ignore (``.NAME.….tmp``). It is locked, so that
     a later run can tell the folder of a killed run, which it sweeps.
-
-    Parameters
-    ----------
-    path
-        What is made in the folder.
-
-    Raises
-    ------
-    MmclustError
-        When it cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,13 +209,7 @@ def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically: two-space indent, keys as given, final newline.
-
-    Raises
-    ------
-    MmclustError
-        When the value holds NaN or infinity, which JSON cannot say.
-    """
+    """Write JSON atomically; NaN and infinity, which JSON cannot say, are refused."""
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
@@ -249,13 +220,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, is not UTF-8 or is not JSON.
-    """
+    """Read a JSON file, whatever it holds."""
     data = require_file(path).read_bytes()
     try:
         return json_value(data)
@@ -264,33 +229,19 @@ def read_json(path: Path) -> Any:
             f"{path.name} is not valid JSON",
             where=path,
             found=error,
-            do="restore the file, or delete it and run the stage that makes it",
+            do=_RESTORE,
         ) from error
 
 
 def read_record(
     path: Path, keys: Mapping[str, type], *, do: str | None = None, **may: type
 ) -> dict[str, Any]:
-    """Read a JSON object of which some keys are known.
+    """Read a JSON object that holds ``keys`` of some types.
 
-    Parameters
-    ----------
-    path
-        The record.
-    keys
-        What it must hold: keys and the types of their values. ``float`` takes whole
-        numbers too; true and false are no numbers.
-    do
-        The advice, where something is wrong.
-    **may
-        What it may hold: where a key is there and not null, its type.
-
-    Raises
-    ------
-    MmclustError
-        When there is no such object, or a key is missing or of another type.
+    ``float`` takes whole numbers too; true and false are no numbers. What ``may`` be
+    there, and is not null, is of its type. ``do`` is the advice where that is wrong.
     """
-    do = do or "restore the file, or delete it and run the stage that makes it"
+    do = do or _RESTORE
     record = read_json(require_file(path, do))
     if not isinstance(record, dict):
         raise MmclustError(
@@ -310,11 +261,8 @@ def held(
     given = {key: kind for key, kind in may.items() if record.get(key) is not None}
     for key, kind in {**keys, **given}.items():
         value = record.get(key)
-        numbers = (int, float) if kind is float else kind
-        right = isinstance(value, numbers) and (
-            kind is bool or not isinstance(value, bool)
-        )
-        if not right:
+        right = (int, float) if kind is float else (kind,)
+        if type(value) not in right:
             raise MmclustError(
                 f"{path.name} does not say {key} as it must",
                 where=path,
@@ -367,13 +315,7 @@ def write_blocks(
 
 
 def read_array(path: Path) -> np.ndarray[Any, Any]:
-    """Map a ``.npy`` file read-only; nothing is unpickled.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing, truncated, damaged or holds Python objects.
-    """
+    """Map a ``.npy`` file read-only; nothing is unpickled."""
     require_file(path)
     try:
         array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -437,16 +379,16 @@ def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> Non
 
 
 def read_table(
-    path: Path, columns: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str] = (),
+    *,
+    must: Sequence[str] = (),
+    do: str | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Read a parquet file and its ``mmclust`` metadata (empty when absent).
 
-    Of ``columns``, where any are named, those that it has.
-
-    Raises
-    ------
-    MmclustError
-        When the file is missing or is not parquet.
+    Of ``columns``, where any are named, those that it has. Those that it ``must`` have
+    are there, or ``do`` is the advice.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -464,6 +406,14 @@ def read_table(
             where=path,
             found=str(error).partition("\n")[0][:200],
         ) from error
+    if not set(must) <= set(table.column_names):
+        raise MmclustError(
+            f"{path.name} lacks a column",
+            where=path,
+            expected=", ".join(sorted(must)),
+            found=", ".join(table.column_names),
+            do=do,
+        )
     return table, metadata
 
 
@@ -479,14 +429,9 @@ def _refuse_low_memory(path: Path, error: Exception) -> None:
 
 
 def require_file(path: Path, do: str | None = None) -> Path:
-    """Return ``path`` if it is a file.
-
-    Raises
-    ------
-    MmclustError
-        When it is not, with ``do`` as the advice.
-    """
+    """Return ``path`` if it is a file; else ``do`` is the advice."""
     if not path.is_file():
+        made = "run `dvc repro`, which makes it"
         raise MmclustError(
             f"{path.name} is missing",
             where=path,
@@ -496,20 +441,9 @@ def require_file(path: Path, do: str | None = None) -> Path:
             else "a pipe, a socket or a device"
             if path.exists()
             else "nothing",
-            do=do or _advice(path),
+            do=do or (made if _MADE & {*path.parts[:-1]} else "correct the path"),
         )
     return path
-
-
-MADE = {"data", "metrics", "plots", "report"}
-"""Folders of a repository whose files the pipeline makes."""
-
-
-def _advice(path: Path) -> str:
-    """Say how a missing file may come to be there."""
-    if MADE & set(path.parts[:-1]):
-        return "run `dvc repro`, which makes it"
-    return "correct the path"
 
 
 def read_lines(path: Path, do: str) -> list[str]:

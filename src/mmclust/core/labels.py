@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table, write_table
 
 if TYPE_CHECKING:
@@ -66,15 +65,7 @@ def _table(names: Mapping[str, str], position: Mapping[str, int]) -> pa.Table:
 
 def read_labels(path: Path, *, reveal: bool = False) -> Labels:
     """Read a labels file."""
-    table, _ = read_table(path)
-    missing = {"image_id", "label", "label_name"} - set(table.column_names)
-    if missing:
-        raise MmclustError(
-            f"{path.name} lacks a column",
-            where=path,
-            expected="image_id, label, label_name",
-            found=", ".join(table.column_names),
-        )
+    table, _ = read_table(path, must=("image_id", "label", "label_name"))
     ids = table["image_id"].to_pylist()
     labels, names = table["label"].to_numpy(), table["label_name"].to_pylist()
     if reveal and path.with_name(ASIDE).is_file():

@@ -34,9 +34,9 @@ _ROWS = 8192  # that are text at once where a digest is taken
 class Row:
     """One image of a benchmark, by an id that is unique in it.
 
-    ``member`` is its path in ``container``, a folder or an archive, or ``None`` when
-    images were not looked for; ``offset`` and ``length`` say where an archive stores
-    the bytes uncompressed, and ``crc32`` what a zip holds them to. ``width`` and
+    ``member`` is its path in ``container``, a folder or an archive, which is ``None``
+    when images were not looked for; ``offset`` and ``length`` say where an archive
+    stores the bytes uncompressed, and ``crc32`` what a zip holds them to. ``width`` and
     ``height`` are ``None`` when the publisher does not say. Captions are in the
     publisher's order, ``split`` is one of ``SPLITS``.
     """
@@ -44,12 +44,12 @@ class Row:
     image_id: str
     container: Path | None
     member: str
-    offset: int | None
-    length: int | None
-    width: int | None
-    height: int | None
-    captions: tuple[str, ...]
-    split: str
+    offset: int | None = None
+    length: int | None = None
+    width: int | None = None
+    height: int | None = None
+    captions: tuple[str, ...] = ()
+    split: str = "train"
     crc32: int | None = None
 
 
@@ -150,7 +150,15 @@ def write_manifest(
     import pyarrow as pa
 
     ordered = sorted(rows, key=lambda row: row.image_id)
-    _refuse_duplicates([row.image_id for row in ordered], path)
+    counts = Counter(row.image_id for row in ordered)
+    if twice := [image_id for image_id, count in counts.items() if count > 1]:
+        raise MmclustError(
+            "An image id occurs twice",
+            where=path,
+            expected="each image once",
+            found=some(twice),
+            do="remove the duplicates from the source's annotations",
+        )
     if not ordered:
         raise MmclustError(
             f"{benchmark} has no image",
@@ -228,18 +236,6 @@ def read_manifest(path: Path, columns: Sequence[str] = ()) -> Manifest:
             do=f"build it again: mmclust build {meta['benchmark']}",
         )
     return Manifest(path.parent, table, meta)
-
-
-def _refuse_duplicates(ids: Sequence[str], path: Path) -> None:
-    twice = sorted(i for i, count in Counter(ids).items() if count > 1)
-    if twice:
-        raise MmclustError(
-            "An image id occurs twice",
-            where=path,
-            expected="each image once",
-            found=some(twice),
-            do="remove the duplicates from the source's annotations",
-        )
 
 
 def summary_path(folder: Path) -> Path:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from mmclust.core.errors import MmclustError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
 KINDS = ("portable", "fast")
 VARIABLE = "MMCLUST_NUMERICS"
@@ -156,11 +156,7 @@ def as_given() -> dict[str, str]:
     For commands of another commit, whose params.yaml may say another thing.
     """
     given = dict(os.environ)
-    for name, value in _before.items():
-        if value is None:
-            given.pop(name, None)
-        else:
-            given[name] = value
+    _restore(given, _before)
     return given
 
 
@@ -195,7 +191,7 @@ def threads(n: int = 1) -> Iterator[None]:
     default = int(said) if said.isdecimal() else os.cpu_count() or 1
     with contextlib.ExitStack() as stack:
         stack.callback(_held.reset, _held.set(n))
-        stack.callback(_restore, before)
+        stack.callback(_restore, os.environ, before)
         os.environ.update(dict.fromkeys(_THREADS, str(n)))
         stack.enter_context(threadpool_limits(n))
         for name, (get, hold) in _COUNTED.items():
@@ -220,9 +216,11 @@ def _hold(name: str, setter: str, count: int) -> None:
         getattr(sys.modules[name], setter)(count)
 
 
-def _restore(before: dict[str, str | None]) -> None:
+def _restore(
+    environment: MutableMapping[str, str], before: dict[str, str | None]
+) -> None:
     for name, value in before.items():
         if value is None:
-            os.environ.pop(name, None)
+            environment.pop(name, None)
         else:
-            os.environ[name] = value
+            environment[name] = value

@@ -39,16 +39,8 @@ def read_objects(path: Path) -> Objects:
     """Read objects back; without a file there are none, which is refused."""
     if not path.is_file():
         raise _without_objects(path, 0)
-    table, meta = read_table(path)
-    wanted = {"image_id", "category", *CORNERS, "iscrowd", "segmentation"}
-    if not wanted <= set(table.column_names):
-        raise MmclustError(
-            f"{path.name} lacks a column",
-            where=path,
-            expected=", ".join(sorted(wanted)),
-            found=", ".join(table.column_names),
-            do="build the benchmark again",
-        )
+    must = ("image_id", "category", *CORNERS, "iscrowd", "segmentation")
+    table, meta = read_table(path, must=must, do="build the benchmark again")
     if not meta.get("categories"):
         raise _without_objects(path, table.num_rows)
     return Objects(

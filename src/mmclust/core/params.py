@@ -344,10 +344,9 @@ class Params:
         ``kind`` is a section, such as ``encoders``, whose names need no block there
         where they are known.
         """
-        options, section = None, getattr(self, kind)
-        if name in section:
-            options = section[name]
-        elif kind != "captioners":
+        section = getattr(self, kind)
+        options = section.get(name)
+        if name not in section and kind != "captioners":
             require(kind, name, section)
         if kind == "encoders":
             options = self.encoder_options(name, benchmark)
@@ -359,18 +358,17 @@ class Params:
 def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
     """Part the options that every benchmark has from the plugin's own."""
     options, where = dict(block or {}), f"benchmarks.{name}"
-    own = {key: options.pop(key) for key in (ALLOW, "imbalance") if key in options}
-    if own.get("imbalance") is not None:
-        own["imbalance"] = convert(own["imbalance"], Imbalance, f"{where}.imbalance")
-    plain = {ALLOW: own[ALLOW]} if ALLOW in own else {}
-    return options, replace(convert(plain, BuildOptions, where), **own)
+    plain = {ALLOW: options.pop(ALLOW)} if ALLOW in options else {}
+    own = convert(plain, BuildOptions, where)
+    if (imbalance := options.pop("imbalance", None)) is not None:
+        imbalance = convert(imbalance, Imbalance, f"{where}.imbalance")
+    return options, replace(own, imbalance=imbalance)
 
 
 KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
 """Sections whose keys are names of plugins, known or one's own."""
 VIEWS = ("image", "text", "concat", "both", "counterpart")
 """What a method may cluster."""
-Named = tuple[str, str, "Iterable[str]", "Collection[str] | None"]
 
 
 def read_params(path: Path = DEFAULT_PATH) -> Params:
@@ -391,12 +389,31 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
             do="correct data.images",
         )
     _check_instances(params)
+    if not params.model.clusterers:
+        raise MmclustError(
+            "No clusterer is named in params.yaml",
+            where="model.clusterers",
+            expected="at least one, for instance [kmeans]",
+            found="[]",
+        )
     for what, key, names, known in named:
-        _require_among(what, key, names, known)
+        for name in names:
+            if known is not None and name not in known:
+                among, add = SECTIONS[what]
+                verb = "has a name that is" if key.endswith("s") else "is"
+                raise MmclustError(
+                    f"{key} {verb} not among the {among}",
+                    where=key,
+                    expected=nearest(name, known),
+                    found=name,
+                    do=f"name one of them{add}",
+                )
     return params
 
 
-def _named(params: Params, registry: Path) -> list[Named]:
+def _named(
+    params: Params, registry: Path
+) -> list[tuple[str, str, Iterable[str], Collection[str] | None]]:
     """List all names: what they are of, their key, and what they are among.
 
     That is ``None`` where any will do. Of a section that is left out nothing is known,
@@ -436,36 +453,13 @@ def _named(params: Params, registry: Path) -> list[Named]:
 
 
 SECTIONS = {
-    "a source": ("sources", "data/sources.yaml"),
-    "a benchmark": ("benchmarks", "benchmarks"),
-    "an encoder": ("encoders that run", "encoders"),
-    "a clusterer": ("methods that run", "model.clusterers"),
+    "a source": ("sources", ", or add it under data/sources.yaml"),
+    "a benchmark": ("benchmarks", ", or add it under benchmarks"),
+    "an encoder": ("encoders that run", ", or add it under encoders"),
+    "a clusterer": ("methods that run", ", or add it under model.clusterers"),
     "a view": ("views", ""),
 }
-"""What names of each kind are among, and where one is added to it."""
-
-
-def _require_among(
-    what: str, key: str, names: Iterable[str], known: Collection[str] | None
-) -> None:
-    for name in names:
-        if known is not None and name not in known:
-            among, section = SECTIONS[what]
-            verb = "has a name that is" if key.endswith("s") else "is"
-            raise MmclustError(
-                f"{key} {verb} not among the {among}",
-                where=key,
-                expected=nearest(name, known),
-                found=name,
-                do="name one of them" + (section and f", or add it under {section}"),
-            )
-    if key == "model.clusterers" and not names:
-        raise MmclustError(
-            "No clusterer is named in params.yaml",
-            where=key,
-            expected="at least one, for instance [kmeans]",
-            found="[]",
-        )
+"""What names of each kind are among, and how one is added."""
 
 
 def _check_instances(params: Params) -> None:

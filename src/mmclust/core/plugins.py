@@ -29,13 +29,9 @@ CAPTIONER = "blip"
 """The model that writes captions, under whatever name; in ``mmclust/models``."""
 
 
-def names(kind: str) -> list[str]:
-    """Return the sorted names of the plugins of a kind, importing none."""
-    return list(_names(kind))
-
-
 @cache
-def _names(kind: str) -> tuple[str, ...]:
+def names(kind: str) -> tuple[str, ...]:
+    """Return the sorted names of the plugins of a kind, importing none."""
     found = pkgutil.iter_modules([str(_PACKAGE / kind)])
     plain = {m.name for m in found if not m.ispkg and not m.name.startswith("_")}
     shared = SHARED.get(kind, {})
@@ -54,7 +50,7 @@ def plugin_of(kind: str, name: str) -> str:
     """
     if kind == "captioners":
         return CAPTIONER
-    return KNOWN.get(kind, {}).get(name, (name, {}))[0]
+    return str(KNOWN.get(kind, {}).get(name, {}).get("is", name))
 
 
 def load(kind: str, name: str) -> ModuleType:
@@ -63,12 +59,9 @@ def load(kind: str, name: str) -> ModuleType:
         return importlib.import_module(f"mmclust.models.{CAPTIONER}")
     require(kind, name)
     plugin = plugin_of(kind, name)
-    if file := SHARED.get(kind, {}).get(plugin):
-        module: ModuleType = getattr(
-            importlib.import_module(f"mmclust.{kind}.{file}"), plugin
-        )
-        return module
-    return importlib.import_module(f"mmclust.{kind}.{plugin}")
+    file = SHARED.get(kind, {}).get(plugin)
+    module = importlib.import_module(f"mmclust.{kind}.{file or plugin}")
+    return getattr(module, plugin) if file else module
 
 
 def require(kind: str, name: str, own: Iterable[str] | None = None) -> None:

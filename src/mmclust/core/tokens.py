@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -27,7 +28,14 @@ LARGEST = 1_000_000
 def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]]:
     """Cut captions into tokens."""
     captions = [same_form(caption) for caption in captions]
-    _refuse_long(captions)
+    longest = max(map(len, captions), default=0)
+    if longest > LARGEST:
+        raise MmclustError(
+            "A caption is too long",
+            expected=f"at most {LARGEST:,} characters",
+            found=f"{longest:,}",
+            do="cut it, or take it out",
+        )
     if lemmas:
         documents = _pipeline().pipe(captions, disable=["ner"])
         return [[sys.intern(token.lemma_) for token in each] for each in documents]
@@ -38,9 +46,7 @@ def tokenize(captions: Sequence[str], *, lemmas: bool = False) -> list[list[str]
 
 def token_counts(tokens: Iterable[Sequence[str]]) -> dict[str, int]:
     """Count tokens over captions."""
-    counts: Counter[str] = Counter()
-    for each in tokens:
-        counts.update(each)
+    counts = Counter(chain.from_iterable(tokens))
     if not counts:
         raise MmclustError(
             "The captions have no token",
@@ -72,14 +78,3 @@ def _pipeline() -> Any:
             found="no package of that name",
             do=f"python -m spacy download {PIPELINE}, or leave lemmas off",
         ) from error
-
-
-def _refuse_long(captions: Sequence[str]) -> None:
-    longest = max(map(len, captions), default=0)
-    if longest > LARGEST:
-        raise MmclustError(
-            "A caption is too long",
-            expected=f"at most {LARGEST:,} characters",
-            found=f"{longest:,}",
-            do="cut it, or take it out",
-        )

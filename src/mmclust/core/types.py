@@ -25,80 +25,52 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Objects:
-    """The a objects of a benchmark's images, in the publisher's order.
-
-    Parameters
-    ----------
-    categories
-        All names there are, in the publisher's order.
-    image_ids, names
-        The image and the category of each object.
-    boxes
-        (a, 4): left, top, right, bottom, in whole pixels of the image as stored.
-    crowd
-        a truth values: whether it stands for many.
-    masks
-        Outline of each object as the publisher writes it (COCO's ``segmentation``,
-        JSON); empty where there is none.
-    """
+    """The a objects of a benchmark's images, in the publisher's order."""
 
     categories: tuple[str, ...] = ()
+    """All names there are, in the publisher's order."""
     image_ids: Sequence[str] = ()
+    """The image of each object."""
     names: Sequence[str] = ()
+    """Its category."""
     boxes: Any = ()
+    """(a, 4): left, top, right, bottom, in whole pixels of the image as stored."""
     crowd: Any = ()
+    """a truth values: whether it stands for many."""
     masks: Sequence[str] = ()
+    """Its outline as the publisher writes it (COCO's ``segmentation``, JSON), or ""."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a benchmark's protocol chose.
-
-    Parameters
-    ----------
-    rows
-        The images, in any order.
-    labels
-        Class name of each image id; empty when the benchmark has no classes.
-    protocol
-        Version of the rules.
-    sources
-        sha256 of each source file read.
-    notes
-        For the summary: what was dropped and why, thresholds, what the
-        published count is.
-    fit, evaluate
-        Splits that encoders and heads are fitted on, and that are clustered and
-        scored.
-    folds
-        Of the images that are also evaluated in parts, the number of the part.
-    hidden
-        Class name of each image whose class is not given out; written to a file
-        of its own.
-    alternatives
-        Other captions of the same images, by a name such as ``original``: image id
-        to captions.
-    objects
-        What is where in the images, for benchmarks that say it; ground truth like the
-        labels, and like them in a file of its own.
-    pictures
-        Name and bytes of pictures that lie in no file that can be read by offset;
-        ``build`` stores them beside the manifest and points the rows whose
-        ``member`` is the name to them.
-    """
+    """What a benchmark's protocol chose."""
 
     rows: list[Row]
+    """The images, in any order."""
     labels: dict[str, str]
+    """Class name of each image id; empty when the benchmark has no classes."""
     protocol: str
+    """Version of the rules."""
     sources: dict[str, str]
+    """sha256 of each source file read."""
     notes: dict[str, Any] = field(default_factory=dict)
+    """For the summary: what was dropped and why, thresholds, the published count."""
     fit: tuple[str, ...] = SPLITS
+    """Splits that encoders and heads are fitted on."""
     evaluate: tuple[str, ...] = SPLITS
+    """Splits that are clustered and scored."""
     folds: dict[str, int] = field(default_factory=dict)
+    """Of the images that are also evaluated in parts, the number of the part."""
     hidden: dict[str, str] = field(default_factory=dict)
+    """Class name of each image whose class is not given out, for a file of its own."""
     alternatives: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Other captions by a name such as ``original``: image id to captions."""
     objects: Objects | None = None
+    """What is where in the images, for benchmarks that say it; ground truth like the
+    labels, and like them in a file of its own."""
     pictures: Iterable[tuple[str, bytes]] | None = None
+    """Name and bytes of pictures that lie in no file that can be read by offset;
+    ``build`` stores them and points the rows whose ``member`` is the name to them."""
 
 
 class Benchmark(Protocol):
@@ -142,43 +114,26 @@ class Benchmark(Protocol):
             When a file is missing or damaged, breaks a rule of its layout, or asks for
             what no published one does.
         """
-        ...
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What an encoder learned.
-
-    Parameters
-    ----------
-    arrays
-        Saved as ``fitted.safetensors``.
-    facts
-        Saved as ``fitted.json``: vocabularies, losses, counts.
-    """
+    """What an encoder learned."""
 
     arrays: dict[str, Array] = field(default_factory=dict)
+    """Saved as ``fitted.safetensors``."""
     facts: dict[str, Any] = field(default_factory=dict)
+    """Saved as ``fitted.json``: vocabularies, losses, counts."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a manifest, as an encoder sees them.
-
-    Parameters
-    ----------
-    image_ids
-        b ids.
-    captions
-        The captions of each image, b lists.
-    images
-        What the encoder's ``prepare`` made of each image, (b, …); ``None`` for
-        encoders without ``prepare``.
-    """
+    """Some rows of a manifest, b of them, as an encoder sees them."""
 
     image_ids: Sequence[str]
     captions: Sequence[Sequence[str]]
     images: Array | None
+    """What ``prepare`` made of each image, (b, …); ``None`` for encoders without it."""
 
 
 class Encoder(Protocol):
@@ -215,36 +170,30 @@ class Encoder(Protocol):
 
         What a model will see is best left uint8: it is a quarter of the size.
         """
-        ...
 
     def fit(self, batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
         """Learn from the rows to fit on: ``Manifest.fit_rows``."""
-        ...
 
     def encode_image(
         self, batch: Batch, params: Any, fitted: Fitted, *, device: str
     ) -> Array:
         """Turn b images into float32 (b, d)."""
-        ...
 
     def encode_text(
         self, batch: Batch, params: Any, fitted: Fitted, *, device: str
     ) -> Array:
         """Turn b lists of captions into float32 (b, d)."""
-        ...
 
     def encode_captions(
         self, captions: Sequence[str], params: Any, fitted: Fitted, *, device: str
     ) -> Array:
         """Turn c captions into float32 (c, d), one row each; optional."""
-        ...
 
     def identity(self, params: Any) -> dict[str, Any]:
         """Return model id, revision and digest of the weights; optional.
 
         They go to ``features.json``; unfinished work of other weights is not used.
         """
-        ...
 
 
 class Clusterer(Protocol):
@@ -264,19 +213,13 @@ class Clusterer(Protocol):
     """A frozen dataclass of options."""
 
     def fit_predict(
-        self,
-        features: Any,
-        n_clusters: int,
-        params: Any,
-        *,
-        seed: int,
+        self, features: Any, n_clusters: int, params: Any, *, seed: int
     ) -> Any:
         """Cluster float32 (n, d), rows at unit norm, into int32 (n,).
 
-        A row without content (no caption, say) is zero. The result is the labels,
-        or the labels and how sure each is, float32 (n,) in [0, 1].
+        k is at most n; a row without content (no caption, say) is zero. The result is
+        the labels, or the labels and how sure each is, float32 (n,) in [0, 1].
         """
-        ...
 
 
 class Nouns(Protocol):
@@ -288,12 +231,10 @@ class Nouns(Protocol):
     @property
     def words(self) -> Sequence[str]:
         """The u distinct words, by first occurrence."""
-        ...
 
     @property
     def place(self) -> Any:
         """Which of them each row of the vocabulary is: int64 (r,)."""
-        ...
 
     @property
     def centres(self) -> Any:
@@ -301,47 +242,32 @@ class Nouns(Protocol):
 
         The stage ``nouns`` made the groups; unit norm.
         """
-        ...
 
     def embeddings(
         self, templates: Sequence[str] = (), *, normalise: bool = False
     ) -> Any:
         """Return each distinct word's mean over its prompts: float32 (u, d).
 
-        Parameters
-        ----------
-        templates
-            Prompts, ``{}`` for the word; none: those of ``nouns.templates``.
-        normalise
-            Whether each prompt has unit norm before the mean, which has not.
+        Without ``templates``, which have ``{}`` for the word, prompts are those of
+        ``nouns.templates``; ``normalise`` scales each to unit norm before the mean.
         """
-        ...
 
     def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Any:
         """Return what each prompt says of m words: float32 (prompts, m, d)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
 class HeadInputs:
-    """What a head reads of n images; no label is among it.
-
-    Parameters
-    ----------
-    image
-        float32 (n, d), unit norm: the features of ``model.encoder``.
-    text
-        float32 (n, d), unit norm: the images' text counterparts.
-    spaces
-        float32 (n, d_s) each, as the encoders gave them: not scaled, not centred.
-    nouns
-        The vocabulary and its embeddings.
-    """
+    """What a head reads of n images; no label is among it."""
 
     image: Any = None
+    """float32 (n, d), unit norm: the features of ``model.encoder``."""
     text: Any = None
+    """float32 (n, d), unit norm: the images' text counterparts."""
     spaces: tuple[Any, ...] = ()
+    """float32 (n, d_s) each, as the encoders gave them: not scaled, not centred."""
     nouns: Nouns | None = None
+    """The vocabulary and its embeddings."""
 
     def __len__(self) -> int:
         return len(self.spaces[0] if self.image is None else self.image)
@@ -357,18 +283,12 @@ class HeadInputs:
 
 @dataclass(frozen=True)
 class Trained:
-    """One seed's head after its last epoch.
-
-    Parameters
-    ----------
-    weights
-        Saved as ``seed_<i>.safetensors``.
-    curve
-        A row per epoch (or per stretch of steps): each term of the loss, meaned.
-    """
+    """One seed's head after its last epoch."""
 
     weights: dict[str, Array]
+    """Saved as ``seed_<i>.safetensors``."""
     curve: list[dict[str, float]]
+    """A row per epoch (or per stretch of steps): each term of the loss, meaned."""
 
 
 class Head(Protocol):
@@ -395,7 +315,6 @@ class Head(Protocol):
 
     def recipe(self, dim: int, n_clusters: int, params: Any) -> Any:
         """Return what is trained for rows of ``dim`` features."""
-        ...
 
     def prepare(self, inputs: HeadInputs, params: Any, *, device: str) -> Any:
         """Return what all seeds share; optional.
@@ -403,7 +322,6 @@ class Head(Protocol):
         It is called once, and ``train`` or ``cluster`` gets what it returns, picklable,
         in place of ``inputs``.
         """
-        ...
 
     def train(
         self,
@@ -415,21 +333,14 @@ class Head(Protocol):
         device: str,
     ) -> list[Trained]:
         """Train one head per seed, on rows to fit on."""
-        ...
 
     def predict(
-        self,
-        weights: dict[str, Any],
-        inputs: HeadInputs,
-        params: Any,
-        *,
-        device: str,
+        self, weights: dict[str, Any], inputs: HeadInputs, params: Any, *, device: str
     ) -> Array:
         """Return each cluster's probability for each row: float32 (n, k).
 
         Only ``image``, ``text`` and ``spaces`` of the inputs are there.
         """
-        ...
 
     def cluster(
         self,
@@ -441,7 +352,6 @@ class Head(Protocol):
         device: str,
     ) -> Array:
         """Cluster the rows into int32 (n,)."""
-        ...
 
 
 def silent(_: str) -> None:
@@ -542,4 +452,3 @@ class WordModel(Protocol):
 
     def learn(self, corpus: Corpus, params: Any, run: Run) -> Learned:
         """Learn once per seed; files of the model's own go to ``run.out``."""
-        ...

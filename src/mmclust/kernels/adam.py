@@ -22,16 +22,9 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 class Adam:
     """Adam (Kingma and Ba 2015), or AdamW (Loshchilov and Hutter 2019) with a decay.
 
-    Parameters
-    ----------
-    parameters
-        float32, on one device.
-    learning_rate, betas
-        May be changed between steps.
-    decay
-        Decoupled weight decay; ``None``: plain Adam.
-    penalty
-        Weight decay that is part of the gradient (L2), without ``decay``.
+    Parameters are float32, on one device; ``learning_rate`` and ``betas`` may change
+    between steps. ``decay`` is decoupled weight decay, and makes it AdamW; ``penalty``,
+    without it, weight decay that is part of the gradient (L2).
     """
 
     _step_supports_amp_scaling = True
@@ -117,17 +110,8 @@ class Adam:
 def one_cycle(step: int, total: int, peak: float) -> tuple[float, float]:
     """Return learning rate and beta1 of a step, as torch's ``OneCycleLR`` has them.
 
-    The rate rises from ``peak / 25`` over three tenths of the steps and falls to a
-    ten-thousandth of that, by cosines; beta1 falls from .95 to .85 and rises again.
-
-    Parameters
-    ----------
-    step
-        From 0.
-    total
-        Steps of the cycle.
-    peak
-        The largest rate.
+    The rate rises from ``peak / 25`` over three tenths of the ``total`` steps and falls
+    to a ten-thousandth of that, by cosines; beta1 falls from .95 to .85 and rises.
     """
     low = peak / 25
     turn, end = 0.3 * total - 1, total - 1

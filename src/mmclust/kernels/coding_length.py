@@ -13,44 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from mmclust.core.errors import MmclustError
-
 Array = np.ndarray[Any, Any]
 
 
 def coding_length(z: Array, labels: Array, eps: float = 0.1) -> float:
     """Sum over clusters (m + p)/2 · logdet(I + p/(ε m) ZᵀZ) - m ln(m/n), in nats.
 
+    At least 0, and 0 where no row is left; it grows with n and p. Sums are float64.
+
     Parameters
     ----------
     z
-        (n, p) features of any float type, in CPP at unit norm; sums are float64.
+        (n, p) features of any float type, in CPP at unit norm.
     labels
         int (n,); rows that are -1 are left out, and n is the number of the others.
     eps
         The precision ε to which rows are described, as CPP's code has it: not
         squared. Lengths with different ε cannot be compared.
-
-    Returns
-    -------
-    float
-        At least 0; it grows with n and p. 0 where no row is left.
-
-    Raises
-    ------
-    MmclustError
-        When there are not as many labels as rows, or ε is not above 0.
     """
-    if len(z) != len(labels):
-        raise MmclustError(
-            "The coding length needs a cluster of each row",
-            expected=f"{len(z)} labels",
-            found=len(labels),
-        )
-    if not eps > 0:
-        raise MmclustError(
-            "The coding length needs a precision", expected="eps above 0", found=eps
-        )
     labels = np.asarray(labels)
     _, codes, sizes = np.unique(
         labels[labels >= 0], return_inverse=True, return_counts=True

@@ -23,21 +23,10 @@ FEW = 2_000
 
 
 def occurrences(ids: Array, bounds: Array, n_words: int) -> Any:
-    """Count each word in each caption.
+    """Count each word in each caption: sparse float64 (c, v).
 
-    Parameters
-    ----------
-    ids
-        int (t,): the word of each token, caption after caption.
-    bounds
-        int (c + 1,): where captions begin and end.
-    n_words
-        v.
-
-    Returns
-    -------
-    scipy.sparse.csr_matrix
-        float64 (c, v).
+    ``ids``, int (t,), is the word of each token, caption after caption; ``bounds``, int
+    (c + 1,), says where captions begin and end.
     """
     from scipy.sparse import csr_matrix
 
@@ -49,19 +38,10 @@ def occurrences(ids: Array, bounds: Array, n_words: int) -> Any:
 
 
 def vectors(table: Any, rows: Array) -> Any:
-    """Return rows of M at unit norm.
+    """Return rows of M at unit norm: sparse float64 (n, v).
 
-    Parameters
-    ----------
-    table
-        See :func:`occurrences`.
-    rows
-        int (n,): words.
-
-    Returns
-    -------
-    scipy.sparse.csr_matrix
-        float64 (n, v); zeros for a word that never occurs.
+    ``table`` is what :func:`occurrences` gives, ``rows``, int (n,), are words; one that
+    never occurs has zeros.
     """
     from scipy.sparse import diags
 
@@ -71,17 +51,9 @@ def vectors(table: Any, rows: Array) -> Any:
 
 
 def coordinates(rows: Any) -> Array:
-    """Return points with the same distances, in as few dimensions as there are words.
+    """Return points with the distances of sparse rows: float32 (n, at most v).
 
-    Parameters
-    ----------
-    rows
-        Sparse (n, v).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, at most v).
+    They have as few dimensions as there are words.
     """
     if rows.shape[0] > min(FEW, rows.shape[1]):
         return np.asarray(rows.toarray(), np.float32)

@@ -28,7 +28,7 @@ _KEYS = 256  # rows whose keys are made at once: products are twice as wide as t
 def nearest_centroids(
     rows: Array, centroids: Array, *, spherical: bool = False, device: str = "cpu"
 ) -> Array:
-    """Return the centroid nearest to each row, the lowest of equals.
+    """Return the centroid nearest to each row, the lowest of equals: int32 (n,).
 
     Equal rows get equal labels, and a row that two centroids are equally near to gets
     the lower one, for any number of rows, block, thread and processor.
@@ -41,11 +41,6 @@ def nearest_centroids(
         By the largest inner product, not by the smallest Euclidean distance.
     device
         ``cpu``, or where torch runs; what is not certain is decided on the CPU.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32 (n,).
     """
     rows = np.ascontiguousarray(rows, np.float32)
     centroids = np.ascontiguousarray(centroids, np.float32)
@@ -69,14 +64,8 @@ def nearest_centroids(
 def rounding(n_features: int, sizes: Array, kind: Any) -> Array:
     """Bound how far a sum of products is from the exact one, in any order of sums.
 
-    Parameters
-    ----------
-    n_features
-        Products in a sum.
-    sizes
-        What no sum of the products' absolute values exceeds, float64 (n,).
-    kind
-        float32 or float64.
+    A sum has ``n_features`` products, of a float ``kind``; the sums of their absolute
+    values are at most ``sizes``, float64 (n,).
     """
     precision = np.finfo(kind)
     share = (n_features + 8) * float(precision.eps) / 2
@@ -104,13 +93,6 @@ def inner_products(rows: Array, i: Array, others: Array, j: Array) -> Array:
 
     It depends on the two rows alone: products of float32 are exact in float64, and
     they are added in an order that depends on their number.
-
-    Parameters
-    ----------
-    rows, others
-        float32 (n, d) and (k, d).
-    i, j
-        int (m,).
     """
     return _pairwise(np.multiply, rows, i, others, j)
 
@@ -180,17 +162,9 @@ def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
 
 
 def repeated_rows(candidates: Array) -> tuple[Array, Array]:
-    """Return the rows that repeat an earlier one, and which that is.
+    """Return the rows that repeat an earlier one, and the first such: int64 (r,) each.
 
-    Parameters
-    ----------
-    candidates
-        float32 or float64 (n, d), in C order; -0.0 and 0.0 are one number.
-
-    Returns
-    -------
-    later, earlier : numpy.ndarray
-        int64 (r,) each: the rows that repeat, and the first row that each is equal to.
+    They are float32 or float64 (n, d), in C order; -0.0 and 0.0 are one number.
     """
     # Adding zero makes -0.0 and 0.0 the same bytes.
     rows = candidates + candidates.dtype.type(0)

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return ``a @ b``, differentiable.
 
-    Parameters
-    ----------
-    a, b
-        Of one float type, on one device; (…, n, m) and (…, m, k) with the same
-        leading axes.
+    Both have one float type, device and the same leading axes: (…, n, m), (…, m, k).
     """
     if a.device.type != "cpu":
         return a @ b

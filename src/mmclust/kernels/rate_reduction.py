@@ -30,14 +30,8 @@ def rate(z: torch.Tensor, eps: float) -> torch.Tensor:
 def rate_of_members(z: torch.Tensor, members: torch.Tensor, eps: float) -> torch.Tensor:
     """Return Σ t/2m logdet(I + p/(t ε) Zᵀ diag(Π) Z) over the rows Π of ``members``.
 
-    Parameters
-    ----------
-    z
-        (m, p) codes.
-    members
-        (r, m): how much each row of ``z`` belongs to each group; t is a row's sum.
-    eps
-        To which precision codes are described.
+    ``members``, (r, m), say how much each row of ``z`` belongs to each group; t is a
+    row's sum. Codes are described to the precision ``eps``.
     """
     found: torch.Tensor = _differentiable().apply(z, members, eps)
     return found

@@ -9,32 +9,25 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MOMENTUM = 0.9
+"""Share of the last change that stays; the first step has none."""
+
 
 class Sgd:
     """The numbers of ``torch.optim.SGD``, up to rounding.
 
-    Parameters
-    ----------
-    parameters
-        Of one float type, on one device.
-    learning_rate
-        May be changed between steps.
-    momentum
-        Share of the last change that stays; the first step has none.
-    penalty
-        Weight decay, part of the gradient (L2).
+    Parameters have one float type and device; ``learning_rate`` may be changed between
+    steps; ``penalty`` is weight decay, part of the gradient (L2).
     """
 
     def __init__(
         self,
         parameters: Iterable[torch.Tensor],
         learning_rate: float,
-        momentum: float = 0.9,
         penalty: float = 0.0,
     ) -> None:
         self.parameters = list(parameters)
         self.learning_rate = learning_rate
-        self.momentum = momentum
         self.penalty = penalty
         self.changes: dict[int, torch.Tensor] = {}
 
@@ -51,7 +44,7 @@ class Sgd:
                 continue
             slope = parameter.grad.add(parameter, alpha=self.penalty)
             if i in self.changes:
-                self.changes[i].mul_(self.momentum).add_(slope)
+                self.changes[i].mul_(MOMENTUM).add_(slope)
             else:
                 self.changes[i] = slope
             parameter.sub_(self.changes[i], alpha=self.learning_rate)

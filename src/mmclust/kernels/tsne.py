@@ -52,19 +52,10 @@ class Affinities:
 
 
 def lay_out(rows: Array, start: Array) -> Array:
-    """Lay rows out in the plane so that neighbours stay neighbours.
+    """Lay rows, float32 (n, d), out in the plane, so that neighbours stay neighbours.
 
-    Parameters
-    ----------
-    rows
-        float32 (n, d), n at least 3.
-    start
-        (n, 2) where points begin: small, of a standard deviation of about 1e-4.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, 2).
+    n is at least 3. Points begin at ``start``, (n, 2), of a standard deviation of about
+    1e-4, and end where float64 (n, 2) says.
     """
     near = affinities(rows)
     places = start.astype(np.float64)
@@ -73,10 +64,8 @@ def lay_out(rows: Array, start: Array) -> Array:
     for step in range(EXAGGERATED + STEPS):
         early = step < EXAGGERATED
         more = EXAGGERATION if early else 1.0
-        if len(places) <= FEW:
-            apart = repulsion_of_pairs(places)
-        else:
-            apart = repulsion(mesh, places)
+        few = len(places) <= FEW
+        apart = repulsion_of_pairs(places) if few else repulsion(mesh, places)
         slope = more * attraction(near, places) - apart
         # Delta-bar-delta (Jacobs 1988): longer steps where the way goes on.
         gains = np.where(slope * moves > 0, gains * 0.8, gains + 0.2)

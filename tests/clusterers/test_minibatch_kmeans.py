@@ -5,12 +5,18 @@ from functools import partial
 import numpy as np
 import pytest
 
+from mmclust.clusterers import minibatch_kmeans as minibatch
+from mmclust.clusterers.minibatch_kmeans import (
+    Params,
+    fit_predict,
+    minibatch_centroids,
+    streamed_labels,
+    summed,
+)
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.io import read_array, write_array
-from mmclust.kernels import minibatch
 from mmclust.kernels.kmeans import kmeans
-from mmclust.kernels.minibatch import minibatch_centroids, streamed_labels, summed
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +31,10 @@ def blobs(n=1203, k=5, d=6, seed=0):
     own = np.sort(rng.integers(k, size=n))  # sorted by cluster, as files may be
     centres = 3 * rng.standard_normal((k, d))
     return (centres[own] + 0.2 * rng.standard_normal((n, d))).astype(np.float32)
+
+
+def euclidean(batch_rows, max_iter=10):
+    return Params(batch_rows, max_iter, n_init=10, spherical=False)
 
 
 def test_a_part_is_summed_as_by_hand():
@@ -45,7 +55,7 @@ def test_a_part_is_summed_as_by_hand():
 def test_one_pass_of_whole_batches_is_a_step_of_lloyd():
     """From the first batch's k-means, which is of all rows: their means again."""
     rows = blobs()
-    found = minibatch_centroids(rows, 5, seed=3, batch=len(rows), passes=1)
+    found = minibatch_centroids(rows, 5, euclidean(len(rows), 1), seed=3)
     order = np.argsort(found[:, 0])
     labels = streamed_labels(rows, found)
     means = np.stack([rows[labels == c].mean(axis=0) for c in range(5)])
@@ -56,9 +66,8 @@ def test_one_pass_of_whole_batches_is_a_step_of_lloyd():
 def test_small_batches_of_a_sorted_file_come_near_to_lloyd(spherical):
     """At an objective within one hundredth of that of k-means."""
     rows = normalised(blobs()) if spherical else blobs()
-    found = minibatch_centroids(
-        rows, 5, seed=1, batch=100, passes=10, spherical=spherical
-    )
+    params = Params(100, n_init=10, spherical=spherical)
+    found = minibatch_centroids(rows, 5, params, seed=1)
     labels = streamed_labels(rows, found, spherical=spherical)
     ours = ((rows - found[labels]) ** 2).sum()
     assert ours < 1.01 * kmeans(rows, 5, seed=1, spherical=spherical).inertia
@@ -69,19 +78,15 @@ def test_a_mapped_file_gives_what_memory_gives(tmp_path):
     rows = blobs()
     write_array(tmp_path / "rows.npy", rows)
     mapped = read_array(tmp_path / "rows.npy")
-    found = [minibatch_centroids(each, 5, seed=2, batch=64) for each in (rows, mapped)]
-    assert np.array_equal(*found)
-    labels = [streamed_labels(each, found[0]) for each in (rows, mapped)]
+    labels = [fit_predict(each, 5, Params(64), seed=2) for each in (rows, mapped)]
     assert np.array_equal(*labels)
 
 
 def test_a_batch_that_is_too_small():
     """One clear error, with the option's name."""
     with pytest.raises(MmclustError, match="fewer rows than there are clusters") as e:
-        minibatch_centroids(blobs(), 20, seed=0, batch=10)
+        minibatch_centroids(blobs(), 20, euclidean(10), seed=0)
     assert "batch_rows" in str(e.value)
-    with pytest.raises(MmclustError, match="Cannot make 6 clusters of 5"):
-        minibatch_centroids(blobs(5), 6, seed=0, batch=100)
 
 
 def placed(path, run, rows, part):
@@ -117,9 +122,9 @@ def test_two_nodes_of_ray_give_the_same_centroids(tmp_path):
                 nodes.add(node)
                 yield sums
 
-        found = minibatch_centroids(rows, 5, seed=2, batch=200, spread=spread)
+        found = minibatch_centroids(rows, 5, euclidean(200), seed=2, spread=spread)
     finally:
         ray.shutdown()
         cluster.shutdown()
     assert len(nodes) == 2
-    assert np.array_equal(found, minibatch_centroids(rows, 5, seed=2, batch=200))
+    assert np.array_equal(found, minibatch_centroids(rows, 5, euclidean(200), seed=2))

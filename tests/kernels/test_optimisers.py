@@ -1,4 +1,4 @@
-"""Adam against torch's own, to the byte, and what it does not import."""
+"""Adam against torch's own, to the byte, SGD nearly so, and what is not imported."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from mmclust.kernels.adam import Adam, one_cycle
+from mmclust.kernels.sgd import Sgd
 from tests.conftest import ROOT
 
 SIZES = ((7, 5), (3,), (16, 3, 3, 3), ())
@@ -41,24 +42,34 @@ def assert_equal(one, other):
         assert a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
 
 
-def test_adam_is_torchs():
-    """Parameters without a gradient stay, and their steps are not counted."""
-    ours, theirs = weights(), weights()
-    run(Adam(ours, 0.01, (0.9, 0.99)), ours, range(20))
-    torchs = torch.optim.Adam(theirs, 0.01, betas=(0.9, 0.99), fused=True)
-    assert_equal(ours, run(torchs, theirs, range(20)))
-
-
 @pytest.mark.parametrize(
-    ("own", "torchs"),
-    [({"penalty": 0.1}, torch.optim.Adam), ({"decay": 0.1}, torch.optim.AdamW)],
+    ("own", "torchs", "its"),
+    [
+        ({"betas": (0.9, 0.99)}, torch.optim.Adam, {"betas": (0.9, 0.99)}),
+        ({"penalty": 0.1}, torch.optim.Adam, {"weight_decay": 0.1}),
+        ({"decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}),
+    ],
 )
-def test_weight_decay_is_torchs(own, torchs):
-    """As a part of the gradient (L2), and decoupled from it."""
+def test_adam_is_torchs(own, torchs, its):
+    """Weight decay is part of the gradient (L2), or decoupled from it; parameters
+    without a gradient stay, and their steps are not counted."""
     ours, theirs = weights(), weights()
     run(Adam(ours, 0.01, **own), ours, range(20))
-    other = torchs(theirs, 0.01, weight_decay=0.1, fused=True)
-    assert_equal(ours, run(other, theirs, range(20)))
+    run(torchs(theirs, 0.01, fused=True, **its), theirs, range(20))
+    assert_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("penalty", [0.01, 0.0])
+def test_sgd_is_torchs(penalty):
+    """Also where a parameter has a gradient in some steps only, or in none."""
+    ours, theirs = weights(), weights()
+    run(Sgd(ours, 0.1, penalty), ours, range(20))
+    other = torch.optim.SGD(theirs, 0.1, momentum=0.9, weight_decay=penalty)
+    run(other, theirs, range(20))
+    for one, torchs in zip(ours, theirs, strict=True):
+        assert torch.allclose(one, torchs, rtol=1e-5, atol=1e-6)
+    assert torch.equal(ours[3], weights()[3])
+    assert not torch.equal(ours[1], weights()[1])
 
 
 @pytest.mark.parametrize("total", [2, 5, 40])
