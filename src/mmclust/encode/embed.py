@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
+    from mmclust.core.types import Array
     from mmclust.encode.engine import Options
     from mmclust.models.compute import Device
-
-Array = np.ndarray[Any, Any]
 
 CAPTIONS = 256
 """Captions that an encoder gets at once; the last batch is filled up."""

@@ -41,9 +41,8 @@ from mmclust.models.compute import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mmclust.core.types import Array
     from mmclust.core.workers import Worker
-
-    Array = np.ndarray[Any, Any]
 
 ENGINES = ("local", "ray")
 PRECISIONS = ("float32", "bf16", "fp16")

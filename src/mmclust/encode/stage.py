@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
+    from mmclust.core.types import Array
     from mmclust.encode.plan import Run, Work
 
 NO_CAPTION = "it has no caption"
@@ -126,7 +127,7 @@ def _finish(work: Work, run: Run) -> dict[str, int]:
     return {view: int(array.shape[1]) for view, array in views.items()}
 
 
-def _zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+def _zero_rows(views: Mapping[str, Array]) -> dict[str, Any]:
     """Count rows of zeros, for ``features.json``: they have no direction to compare.
 
     A protocol may give an image without captions zeros; a picture of one colour has

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 
+if TYPE_CHECKING:
+    from mmclust.core.types import Array
 
-def grey_square(rgb: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+
+def grey_square(rgb: Array, size: int) -> Array:
     """Turn uint8 RGB (h, w, 3) into grey uint8 (size, size), averaging areas."""
     import cv2
 
@@ -30,9 +33,7 @@ def require_tiles(encoder: str, size: int, grid: int) -> None:
         )
 
 
-def keypoints(
-    grey: np.ndarray[Any, Any], contrast: float, limit: int = 0
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def keypoints(grey: Array, contrast: float, limit: int = 0) -> tuple[Array, Array]:
     """Find SIFT keypoints (Lowe 2004) on uint8 (size, size) and describe them.
 
     Those weaker than ``contrast`` are dropped (OpenCV's default is 0.04), and all but

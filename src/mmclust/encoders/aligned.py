@@ -35,7 +35,7 @@ from mmclust.models.compute import Device, cleaned, flags_of, per_image, unit_ro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Array = np.ndarray[Any, Any]
+    from mmclust.core.types import Array
 
 VIEWS = ("image", "text")
 OFFERED = (

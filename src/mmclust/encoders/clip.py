@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.core.types import Batch, Fitted
+    from mmclust.core.types import Array, Batch, Fitted
     from mmclust.models.hub import Stamp
 
 VIEWS = ("image", "text")
@@ -99,7 +99,7 @@ class Params:
     that the publisher gives besides."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Resize and crop an image uint8 (h, w, 3) to uint8 (crop, crop, 3)."""
     return sized(
         rgb,
@@ -110,9 +110,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     )
 
 
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode prepared images uint8 (b, crop, crop, 3) to float32 (b, d)."""
     del fitted
     assert batch.images is not None
@@ -127,7 +125,7 @@ def encode_image(
 
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions, cut after 77 tokens, to float32 (n, d) of unit norm."""
     del fitted
     return unit_rows(_towers(params, device).text(captions))
@@ -135,15 +133,13 @@ def encode_captions(
 
 def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode t texts to float32 (t, d), not normalised: the noun prompts of heads."""
     del fitted
     return _towers(params, device).text(texts)
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode captions to float32 (b, d): zeros for an image without any."""
     captions = cleaned(batch.captions)
     flat = [text for each in captions for text in each]
@@ -169,7 +165,7 @@ class _Towers:
 
     image: Callable[[torch.Tensor], torch.Tensor]
     """float32 (b, 3, h, w) to (b, dim)."""
-    text: Callable[[Sequence[str]], np.ndarray[Any, Any]]
+    text: Callable[[Sequence[str]], Array]
     """Captions to float32 (n, dim), not normalised."""
     dim: int
 
@@ -222,7 +218,7 @@ def _transformers(folder: Path, params: Params, device: str) -> _Towers:
         masks = {} if siglip else {"attention_mask": mask}
         return _tensor(model.get_text_features(input_ids=ids, **masks))
 
-    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+    def text(captions: Sequence[str]) -> Array:
         if not captions:
             return np.zeros((0, dim), np.float32)
         fill: Any = "max_length" if siglip else False
@@ -312,7 +308,7 @@ def _open_clip(folder: Path, params: Params, device: str) -> _Towers:
         }
         require_published(params, published)
 
-    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+    def text(captions: Sequence[str]) -> Array:
         if not captions:
             return np.zeros((0, dim), np.float32)
         ids = tokenizer(list(captions)).numpy()

@@ -7,11 +7,14 @@ channel each in place of their joint one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
+
+if TYPE_CHECKING:
+    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -24,7 +27,7 @@ class Params:
     """Bins of each channel, of equal width."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Turn an image uint8 (h, w, 3) into three histograms: float32 (3 · bins,).
 
     Shares of pixels, red then green then blue; each channel sums to 1.

@@ -10,13 +10,16 @@ CVPR 2005.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders._grey import grey_square
+
+if TYPE_CHECKING:
+    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -35,7 +38,7 @@ class Params:
     """Cells along each side of a block; a block starts at every cell."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Turn an image uint8 (h, w, 3) into its HOG descriptor: float32 (d,).
 
     d = (size / cell - block + 1)² · block² · bins.

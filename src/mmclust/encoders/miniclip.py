@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from msgspec import Meta
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("image", "text")
 FLAGS = ("device", "batch_size", "precision")
@@ -78,7 +78,7 @@ class Params:
     """Words of the vocabulary, at most."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Resize an image to uint8 (3, size, size)."""
     import cv2
 
@@ -133,9 +133,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
 
 
 @threads(1)
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode prepared images uint8 (b, 3, size, size) to float32 (b, d), unit norm."""
     import torch
 
@@ -147,9 +145,7 @@ def encode_image(
 
 
 @threads(1)
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode captions to float32 (b, d): each at unit norm, their mean at unit norm."""
     import torch
 
@@ -165,7 +161,7 @@ def encode_text(
 @threads(1)
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions to float32 (n, d) of unit norm."""
     import torch
 
@@ -185,7 +181,7 @@ def _captions(
 @threads(1)
 def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode t texts to float32 (t, d), not normalised."""
     import torch
 
@@ -207,7 +203,7 @@ def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, 
     return {word: i for i, (_, word) in enumerate(common)}
 
 
-def _ids(text: str, words: dict[str, int]) -> np.ndarray[Any, Any]:
+def _ids(text: str, words: dict[str, int]) -> Array:
     found = [words[word] for word in WORD.findall(text.lower()) if word in words]
     return np.array(found, dtype=np.int64)
 
@@ -223,7 +219,7 @@ def _trained(params: Params, fitted: Fitted, device: str) -> nn.ModuleDict:
 def _train(
     model: nn.ModuleDict,
     pictures: torch.Tensor,
-    captions: list[list[np.ndarray[Any, Any]]],
+    captions: list[list[Array]],
     params: Params,
     seed: int,
 ) -> list[float]:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mmclust.core.types import Batch, Fitted
+    from mmclust.core.types import Array, Batch, Fitted
     from mmclust.models.hub import Stamp
 
 VIEWS = ("image",)
@@ -90,7 +90,7 @@ class Params:
     """Whether pixels must be as the weights were published with."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Any) -> Array:
     """Resize and crop an image uint8 (h, w, 3) to uint8 (crop, crop, 3)."""
     return sized(
         rgb,
@@ -101,9 +101,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
     )
 
 
-def encode_image(
-    batch: Batch, params: Any, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> Array:
     """Run the model on prepared images uint8 (b, crop, crop, 3): float32 (b, d)."""
     del fitted
     assert batch.images is not None

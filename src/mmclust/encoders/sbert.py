@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.core.types import Batch, Fitted
+    from mmclust.core.types import Array, Batch, Fitted
     from mmclust.models.hub import Stamp
 
 VIEWS = ("text",)
@@ -54,7 +54,7 @@ class Params:
 
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions to float32 (n, d) of unit norm."""
     del fitted
     model, dim = _model(params, device)
@@ -78,9 +78,7 @@ def encode_captions(
     return unit_rows(rows)
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode the captions of b images to float32 (b, d) of unit norm.
 
     The mean of the captions' embeddings (benchmarks, §5), or with ``joined`` the

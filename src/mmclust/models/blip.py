@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from mmclust.core.types import Array
     from mmclust.models.hub import Stamp
 
 KINDS = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"}
@@ -68,7 +69,7 @@ class Params:
     std: Colour = CLIP_STD
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Squeeze an image uint8 (h, w, 3) into uint8 (size, size, 3)."""
     return sized(
         rgb, short_side=None, crop=params.size, interpolation=params.interpolation
@@ -77,12 +78,12 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 
 def generate(
     image_ids: Sequence[str],
-    images: np.ndarray[Any, Any],
+    images: Array,
     params: Params,
     *,
     seed: int,
     device: str,
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Write captions of b prepared images, uint8 (b, size, size, 3), as token ids.
 
     With ``seed``, this captioner's own, the ids of the images decide what is drawn.
@@ -129,12 +130,12 @@ def _require_sense(params: Params, model: Any) -> None:
 
 
 def _batch(
-    images: np.ndarray[Any, Any],
+    images: Array,
     prompt: str,
     draws: list[np.random.Generator],
     params: Params,
     device: str,
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Caption one full batch: int32 (b, n_captions, max_length)."""
     import torch
     from transformers import LogitsProcessorList
@@ -191,14 +192,14 @@ def _sampling(params: Params, draws: list[np.random.Generator]) -> list[Any]:
     ]
 
 
-def n_cut(tokens: np.ndarray[Any, Any], params: Params) -> int:
+def n_cut(tokens: Array, params: Params) -> int:
     """Count captions, int32 (n, captions, length), still going on at ``max_length``."""
     last = tokens[..., -1]
     end = _tokenizer(params.model, params.revision).sep_token_id
     return int(((last != 0) & (last != end)).sum())
 
 
-def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...]]:
+def text_of(tokens: Array, params: Params) -> list[tuple[str, ...]]:
     """Turn token ids (n, captions, length) into the captions of n images."""
     tokenizer = _tokenizer(params.model, params.revision)
     flat = tokenizer.batch_decode(

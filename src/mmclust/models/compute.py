@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Array = np.ndarray[Any, Any]
+    from mmclust.core.types import Array
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 FLAGS = ("device", "batch_size", "precision", "compile")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from mmclust.core.types import Array
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Rounding = Literal["floor", "even"]
 """Where an odd margin is cut: ``floor`` as transformers does, ``even`` (half of it
@@ -34,13 +36,13 @@ CLIP_STD: Colour = (0.26862954, 0.26130258, 0.27577711)
 
 
 def sized(
-    rgb: np.ndarray[Any, Any],
+    rgb: Array,
     *,
     short_side: int | None,
     crop: int,
     interpolation: Interpolation,
     rounding: Rounding = "even",
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Resize with antialiasing, then cut the middle out: uint8 (crop, crop, 3).
 
     ``short_side`` are the pixels of the shorter side after resizing, at least
