@@ -289,16 +289,14 @@ def write_view(path: Path, features: Features, view: str, rows: Array) -> None:
     width = sum(features.views[name].shape[1] for name in names)
     step = max(_NUMBERS // width, 1)
     parts = (rows[start : start + step] for start in range(0, len(rows), step))
-    blocks = (_let_go(features, view, part) for part in parts)
-    write_blocks(path, np.dtype(np.float32), (len(rows), width), blocks)
 
+    def block(part: Array) -> Array:
+        found = view_of(features, view, part)
+        for array in features.views.values():  # let go of what was read of their files
+            release(array)
+        return found
 
-def _let_go(features: Features, view: str, rows: Array) -> Array:
-    """Return :func:`view_of` some rows, and let go of what was read of their files."""
-    found = view_of(features, view, rows)
-    for array in features.views.values():
-        release(array)
-    return found
+    write_blocks(path, np.dtype(np.float32), (len(rows), width), map(block, parts))
 
 
 def views_of(features: Features) -> list[str]:

@@ -11,7 +11,7 @@ Supervision, ICML 2021.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,7 +24,6 @@ from mmclust.models.compute import (
     compiled,
     embed_tokens,
     in_batches,
-    is_compiled,
     n_longer,
     per_image,
     placed,
@@ -35,6 +34,7 @@ from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
 )
 from mmclust.models.hub import identity as checkpoint_identity
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     import torch
 
     from mmclust.core.types import Array, Batch, Fitted
-    from mmclust.models.hub import Stamp
 
 VIEWS = ("image", "text")
 EMPTY_CAPTIONS = "zeros"
@@ -141,17 +140,14 @@ def embed_texts(
 
 def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode captions to float32 (b, d): zeros for an image without any."""
-    captions = cleaned(batch.captions)
-    flat = [text for each in captions for text in each]
-    rows = encode_captions(flat, params, fitted, device=device)
-    return per_image(rows, captions, _towers(params, device).dim)
+    encode = partial(encode_captions, params=params, fitted=fitted, device=device)
+    return per_image(cleaned(batch.captions), encode)
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions that are longer than the model reads (CLIP: 77 tokens)."""
     texts = [text for each in cleaned(captions) for text in each]
-    files = checkpoint_stamp(params.model, params.revision)
-    return n_longer(texts, *_reader(params, files))
+    return n_longer(texts, *_reader(params))
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -167,17 +163,10 @@ class _Towers:
     """float32 (b, 3, h, w) to (b, dim)."""
     text: Callable[[Sequence[str]], Array]
     """Captions to float32 (n, dim), not normalised."""
-    dim: int
 
 
+@kept(lambda params, _: checkpoint_stamp(params.model, params.revision))
 def _towers(params: Params, device: str) -> _Towers:
-    """Load a checkpoint once per process, and again when its files have changed."""
-    files = checkpoint_stamp(params.model, params.revision)
-    return _loaded(params, device, files, is_compiled(device))
-
-
-@lru_cache(maxsize=2)
-def _loaded(params: Params, device: str, files: Stamp, flag: bool) -> _Towers:  # noqa: ARG001
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
         return _open_clip(folder, params, device)
@@ -225,19 +214,17 @@ def _transformers(folder: Path, params: Params, device: str) -> _Towers:
         tokens = tokenizer(
             list(captions), truncation=True, max_length=longest, padding=fill
         )["input_ids"]
+        fill_with = tokenizer.pad_token_id or 0
         return embed_tokens(
-            run, tokens, longest=longest, padding=_padding(tokenizer), device=device
+            run, tokens, longest=longest, padding=fill_with, device=device
         )
 
     dim = int(getattr(model.config, "projection_dim", config.hidden_size))
-    return _Towers(image, text, dim)
+    return _Towers(image, text)
 
 
-@lru_cache(maxsize=2)
-def _reader(
-    params: Params,
-    files: Stamp,  # noqa: ARG001
-) -> tuple[int, Callable[[list[str]], list[int]]]:
+@kept(lambda params: checkpoint_stamp(params.model, params.revision))
+def _reader(params: Params) -> tuple[int, Callable[[list[str]], list[int]]]:
     """Return what a text tower reads, in tokens, and how texts are counted."""
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
@@ -266,10 +253,6 @@ def _reader(
         return [len(ids) for ids in found["input_ids"]]
 
     return int(config.text_config.max_position_embeddings), counted
-
-
-def _padding(tokenizer: Any) -> int:
-    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
 def _tensor(found: Any) -> torch.Tensor:
@@ -319,7 +302,7 @@ def _open_clip(folder: Path, params: Params, device: str) -> _Towers:
     encode_text = compiled(model.encode_text, device)
     encode_image = compiled(model.encode_image, device)
     dim: int = _open_clip_config(folder, embed_dim=int)["embed_dim"]
-    return _Towers(encode_image, text, dim)
+    return _Towers(encode_image, text)
 
 
 def _open_clip_config(folder: Path, **must: type) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) ->
     owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
     flat = [text for each in batch.captions for text in each]
     with torch.inference_mode():
-        each = _captions(flat, params, fitted, device).cpu()
+        each = unit(_embedded(flat, params, fitted, device)).cpu()
         sums = torch.zeros(len(batch.captions), params.dim)
         sums.index_add_(0, torch.from_numpy(owner), each)  # a GPU adds in any order
     return np.asarray(unit(sums))
@@ -166,16 +166,7 @@ def encode_captions(
     import torch
 
     with torch.inference_mode():
-        return np.asarray(_captions(captions, params, fitted, device).cpu())
-
-
-def _captions(
-    captions: Sequence[str], params: Params, fitted: Fitted, device: str
-) -> torch.Tensor:
-    """Embed n captions to (n, d) of unit norm."""
-    model = _trained(params, fitted, device)
-    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    return unit(embed_captions(model, [_ids(text, words) for text in captions], device))
+        return np.asarray(unit(_embedded(captions, params, fitted, device)).cpu())
 
 
 @threads(1)
@@ -185,11 +176,16 @@ def embed_texts(
     """Encode t texts to float32 (t, d), not normalised."""
     import torch
 
+    with torch.inference_mode():
+        return np.asarray(_embedded(texts, params, fitted, device).cpu())
+
+
+def _embedded(
+    texts: Sequence[str], params: Params, fitted: Fitted, device: str
+) -> torch.Tensor:
     model = _trained(params, fitted, device)
     words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    with torch.inference_mode():
-        ids = [_ids(text, words) for text in texts]
-        return np.asarray(embed_captions(model, ids, device).cpu())
+    return embed_captions(model, [_ids(text, words) for text in texts], device)
 
 
 def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, int]:

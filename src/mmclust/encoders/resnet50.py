@@ -10,7 +10,6 @@ Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
@@ -20,11 +19,12 @@ import numpy as np
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.models.compute import in_batches, is_compiled, ready, unit_rows
+from mmclust.models.compute import in_batches, ready, unit_rows
 from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
     misnamed,
     missing,
@@ -159,18 +159,15 @@ def _file(params: Any) -> Path:
     return find(params)
 
 
-def _model(params: Any, device: str) -> Any:
-    """Load once per process, and again when the files have changed."""
+def _stamp(params: Any, _: str) -> Stamp:
     _require_applied(params)
     if params.library == "transformers":
-        files = checkpoint_stamp(params.model, params.revision)
-    else:
-        files = stamp([_file(params)])
-    return _loaded(params, device, files, is_compiled(device))
+        return checkpoint_stamp(params.model, params.revision)
+    return stamp([_file(params)])
 
 
-@lru_cache(maxsize=2)
-def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
+@kept(_stamp)
+def _model(params: Any, device: str) -> Any:
     """Load a model; refuse pixels that the weights do not expect."""
     if params.library == "transformers":
         from transformers import AutoModel

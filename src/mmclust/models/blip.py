@@ -8,7 +8,6 @@ So a caption does not depend on the images that share its batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
 )
 from mmclust.models.pixels import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import torch
 
     from mmclust.core.types import Array
-    from mmclust.models.hub import Stamp
 
 KINDS = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"}
 
@@ -89,7 +88,7 @@ def generate(
     With ``seed``, this captioner's own, the ids of the images decide what is drawn.
     Returns int32 (b, prompts · n_captions, max_length), 0 (padding) after the end.
     """
-    model, _ = load(params.model, params.revision, device)
+    model = load(params.model, params.revision, device)
     _require_sense(params, model)
     per_prompt = params.n_captions
     tokens = np.zeros(
@@ -140,7 +139,8 @@ def _batch(
     import torch
     from transformers import LogitsProcessorList
 
-    model, tokenizer = load(params.model, params.revision, device)
+    model = load(params.model, params.revision, device)
+    tokenizer = _tokenizer(params.model, params.revision)
     with torch.inference_mode():
         pixels = scaled(torch.from_numpy(images).to(device), params.mean, params.std)
         pixels = pixels.repeat_interleave(params.n_captions, dim=0)
@@ -209,14 +209,9 @@ def text_of(tokens: Array, params: Params) -> list[tuple[str, ...]]:
     return [tuple(next(texts) for _ in each) for each in tokens]
 
 
-def load(model: str, revision: str, device: str) -> tuple[Any, Any]:
-    """Load model and tokenizer once per process, and again when files have changed."""
-    files = checkpoint_stamp(model, revision)
-    return _model(model, revision, device, files), _tokenizer(model, revision)
-
-
-@lru_cache(maxsize=2)
-def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa: ARG001
+@kept(lambda model, revision, _: checkpoint_stamp(model, revision))
+def load(model: str, revision: str, device: str) -> Any:
+    """Load a model for inference."""
     import transformers
 
     folder = checkpoint(model, revision)
@@ -235,12 +230,8 @@ def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa
     return ready(loaded, device)
 
 
+@kept(checkpoint_stamp)
 def _tokenizer(model: str, revision: str) -> Any:
-    return _read_tokenizer(model, revision, checkpoint_stamp(model, revision))
-
-
-@lru_cache(maxsize=2)
-def _read_tokenizer(model: str, revision: str, files: Stamp) -> Any:  # noqa: ARG001
     from transformers import AutoTokenizer
 
     folder = checkpoint(model, revision)

@@ -236,14 +236,17 @@ def unit_rows(rows: Array) -> Array:
     return np.asarray(rows / (norms + 1e-10), np.float32)
 
 
-def per_image(each: Array, captions: Sequence[Sequence[str]], dim: int) -> Array:
+def per_image(
+    captions: Sequence[Sequence[str]], encode: Callable[[list[str]], Array]
+) -> Array:
     """Average the captions of each image, then scale to unit norm (benchmarks, §5).
 
-    ``each`` (c, dim) are the captions of b images, one after the other. Returns
-    float32 (b, dim), zeros for an image without captions.
+    ``encode`` takes the captions of b images, one after the other, to (c, d). Returns
+    float32 (b, d), zeros for an image without captions.
     """
+    each = encode([text for texts in captions for text in texts])
     counts = np.array([len(texts) for texts in captions])
-    sums = np.zeros((len(captions), dim))
+    sums = np.zeros((len(captions), each.shape[1]))
     if len(each):
         np.add.at(sums, np.repeat(np.arange(len(captions)), counts), each)
     return unit_rows((sums / np.maximum(counts, 1)[:, None]).astype(np.float32))
