@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -224,3 +228,25 @@ def test_a_benchmark_without_images_says_so(tiny):
     with pytest.raises(MmclustError, match="built without images"):
         encode(tiny, "hog", policy={"corrupt": "skip"})
     assert "lsa/text.npy" in encode(tiny, "lsa")
+
+
+def test_a_killed_group_leaves_nothing_in_memory(tmp_path):
+    """Not even the folder that held the pictures on their way to models."""
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from mmclust.encode.engine import removed_after_us\n"
+        "folder = pathlib.Path(sys.argv[1]) / 'user/prepared'\n"
+        "folder.mkdir(parents=True)\n"
+        "(folder / 'hog.npy').touch()\n"
+        "with removed_after_us(folder):\n"
+        "    os.killpg(0, signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    ended = subprocess.run(command, check=False, start_new_session=True)
+    assert ended.returncode == -signal.SIGKILL
+    assert (tmp_path / "user").exists()
+    for _ in range(100):
+        time.sleep(0.1)
+        if not (tmp_path / "user").exists():
+            break
+    assert not (tmp_path / "user").exists()

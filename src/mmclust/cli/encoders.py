@@ -163,11 +163,10 @@ def encode(
     docs/encoders.md.
     """
     from mmclust.core.params import read_params
-    from mmclust.encode.dry_run import estimate
     from mmclust.encode.engine import Options
     from mmclust.encode.plan import plan_run
     from mmclust.encode.stage import encode as encode_run
-    from mmclust.encode.stage import fingerprint_of
+    from mmclust.encode.stage import estimate, fingerprint_of
 
     params = read_params()
     require_plugins(params, benchmark, *encoders)

@@ -25,7 +25,7 @@ from mmclust.encode.shards import FeatureJob, Plan
 from mmclust.models.compute import flags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Blocks = Mapping[str, dict[str, Any] | None]
 
@@ -88,6 +88,11 @@ class Work:
         if not self.learns:
             return self.views
         return ("prepared",) if hasattr(self.module, "prepare") else ()
+
+    def cut(self, captions: Sequence[Sequence[str]]) -> dict[str, int]:
+        """Count captions that are longer than the encoder reads, for its record."""
+        count = getattr(self.module, "captions_cut", None)
+        return {"captions_cut": count(captions, self.plan.params)} if count else {}
 
     def array(self, name: str) -> Sharded:
         """Return an array in the making."""
