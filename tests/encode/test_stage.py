@@ -152,35 +152,6 @@ def test_decoders_feed_models_on_accelerators(
     assert not list(tiny.glob("fed/*.work"))
 
 
-def test_precision_is_recorded_and_close(tiny, toy_encoders):
-    """bf16 by autocast: within 2 % of the largest value, and named."""
-    encode(tiny, "toy_model", out="usual")
-    found = encode(tiny, "toy_model", out="half", precision="bf16")
-    manifest = read_manifest(manifest_of(tiny))
-    one, two = (
-        read_features(tiny / out / "toy_model", manifest).views["image"]
-        for out in ("usual", "half")
-    )
-    assert not np.array_equal(one, two)
-    assert np.abs(one - two).max() <= 0.02 * np.abs(one).max()
-    assert json.loads(found["toy_model/features.json"])["precision"] == "bf16"
-
-
-def test_compile_reaches_the_models(tiny, toy_encoders, monkeypatch):
-    """--compile compiles what goes through `ready`, and is named."""
-    import torch
-
-    from tests.encode.toys import model
-
-    model._model.cache_clear()
-    compiled = []
-    monkeypatch.setattr(torch, "compile", lambda net: compiled.append(1) or net)
-    found = encode(tiny, "toy_model", compiled=True)
-    assert compiled == [1]
-    assert json.loads(found["toy_model/features.json"])["compiled"] is True
-    model._model.cache_clear()
-
-
 def test_the_identity_of_a_model_is_recorded(tiny, toy_encoders):
     """What `identity` gives is in features.json."""
     meta = json.loads(encode(tiny, "toy_model")["toy_model/features.json"])
