@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,12 +23,10 @@ from mmclust.encode.shards import FittedJob, rows_of
 from mmclust.models.compute import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
-    from mmclust.core.types import Array
     from mmclust.encode.plan import Run, Work
 
 NO_CAPTION = "it has no caption"
@@ -108,7 +106,12 @@ def _finish(work: Work, run: Run) -> dict[str, int]:
     learned = bool(fitted.arrays or fitted.facts)
     if learned:
         save_fitted(work.out, fitted)
-    facts = work.facts | _zero_rows(views)
+    facts = dict(work.facts)
+    # They have no direction to compare: a picture of one colour has no gradients,
+    # captions may hold no word that is known, a protocol may give zeros for none.
+    zeros = {view: int((~rows.any(axis=1)).sum()) for view, rows in views.items()}
+    if any(zeros.values()):
+        facts["zero_rows"] = {view: count for view, count in zeros.items() if count}
     if "text" in views:
         read = reading(manifest, work.plan.captions)
         absent = {image_id for ids in skipped.values() for image_id in ids}
@@ -117,17 +120,6 @@ def _finish(work: Work, run: Run) -> dict[str, int]:
     beside = FITTED if learned else ()
     write_features(work.out, views, facts, manifest, skipped, beside)
     return {view: int(array.shape[1]) for view, array in views.items()}
-
-
-def _zero_rows(views: Mapping[str, Array]) -> dict[str, Any]:
-    """Count rows of zeros, for ``features.json``: they have no direction to compare.
-
-    A protocol may give an image without captions zeros; a picture of one colour has
-    no gradients, and captions may hold no word that is known.
-    """
-    counts = {v: int((~array.any(axis=1)).sum()) for v, array in views.items()}
-    counts = {view: count for view, count in counts.items() if count}
-    return {"zero_rows": counts} if counts else {}
 
 
 def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:

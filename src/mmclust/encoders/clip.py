@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import held, read_record
+from mmclust.core.io import held, read_note, read_record
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.models.compute import (
     cleaned,
     compiled,
     embed_tokens,
     in_batches,
+    maybe_longer,
     n_longer,
     per_image,
     placed,
@@ -147,6 +148,10 @@ def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) ->
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions that are longer than the model reads (CLIP: 77 tokens)."""
     texts = [text for each in cleaned(captions) for text in each]
+    config = read_note(checkpoint(params.model, params.revision) / "config.json")
+    longest = (config.get("text_config") or {}).get("max_position_embeddings")
+    if not maybe_longer(texts, longest):
+        return 0  # without the seconds that loading takes
     return n_longer(texts, *_reader(params))
 
 

@@ -134,7 +134,10 @@ def offers(params: Params) -> SimpleNamespace:
 
 def prepare(rgb: Array, params: Any) -> Array:
     """Pack what each member makes of an image uint8 (h, w, 3) into uint8 (bytes,)."""
-    return np.concatenate([_bytes(part) for part in _parts(rgb, params).values()])
+    parts = _parts(rgb, params).values()
+    return np.concatenate(
+        [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
+    )
 
 
 def fit(batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
@@ -202,19 +205,15 @@ def _encode(view: str, batch: Batch, params: Any, fitted: Fitted, device: str) -
         if encode is None:
             rows.append(normalised(parts[name]))
         else:
-            learned = _of_member(fitted, name)
+            prefix = f"{name}/"
+            arrays = {
+                key.removeprefix(prefix): array
+                for key, array in fitted.arrays.items()
+                if key.startswith(prefix)
+            }
+            learned = Fitted(arrays, fitted.facts.get(name, {}))
             rows.append(normalised(encode(own, member.options, learned, device=device)))
     return np.hstack(rows)
-
-
-def _of_member(fitted: Fitted, name: str) -> Fitted:
-    prefix = f"{name}/"
-    arrays = {
-        key.removeprefix(prefix): array
-        for key, array in fitted.arrays.items()
-        if key.startswith(prefix)
-    }
-    return Fitted(arrays, fitted.facts.get(name, {}))
 
 
 def _parts(rgb: Array, params: Any) -> dict[str, Array]:
@@ -223,10 +222,6 @@ def _parts(rgb: Array, params: Any) -> dict[str, Array]:
         for member in members_of(params)
         if hasattr(member.module, "prepare")
     }
-
-
-def _bytes(part: Array) -> Array:
-    return np.ascontiguousarray(part).reshape(-1).view(np.uint8)
 
 
 def _unpacked(batch: Batch, params: Any) -> dict[str, Array]:

@@ -41,7 +41,7 @@ def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -
 
 
 def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
-    """Draw float32 (b, dim) standard normal features, a function of id and seed."""
+    """Draw others of that kind."""
     del device
     return _draw(batch, params, fitted, "text")
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.io import read_note
 from mmclust.models.compute import (
     cleaned,
     embed_tokens,
+    maybe_longer,
     n_longer,
     per_image,
     ready,
@@ -89,6 +91,10 @@ def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) ->
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions (joined: images) whose text is longer than the model reads."""
     texts = [text for each in _texts(captions, params) for text in each]
+    folder = checkpoint(params.model, params.revision)
+    longest = read_note(folder / "sentence_bert_config.json").get("max_seq_length")
+    if not maybe_longer(texts, longest):
+        return 0  # without the seconds that loading takes
     model, _ = _model(params.model, params.revision, "cpu")
 
     def lengths(some: list[str]) -> list[int]:

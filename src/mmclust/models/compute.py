@@ -226,8 +226,14 @@ def n_longer(
     texts: Sequence[str], longest: int, lengths: Callable[[list[str]], Sequence[int]]
 ) -> int:
     """Count texts of more tokens than a model reads."""
-    maybe = [t for t in texts if not t.isascii() or len(t) + SPECIAL > longest]
+    maybe = maybe_longer(texts, longest)
     return sum(length > longest for length in lengths(maybe)) if maybe else 0
+
+
+def maybe_longer(texts: Sequence[str], longest: object) -> list[str]:
+    """Return texts that a model may not read whole: all if it does not say how many."""
+    many = longest if isinstance(longest, int) else 0
+    return [t for t in texts if not t.isascii() or len(t) + SPECIAL > many]
 
 
 def unit_rows(rows: Array) -> Array:

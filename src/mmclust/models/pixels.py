@@ -61,7 +61,8 @@ def sized(
     size = _size(picture.size, short_side) if short_side else (crop, crop)
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling[interpolation.upper()])
-    left, top = (_margin(side - crop, rounding) for side in size)
+    rests = ((side - crop) / 2 for side in size)
+    left, top = (int(rest) if rounding == "floor" else round(rest) for rest in rests)
     return np.asarray(picture.crop((left, top, left + crop, top + crop)))
 
 
@@ -70,10 +71,6 @@ def _size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     short, long = min(size), max(size)
     other = int(short_side * long / short)
     return (short_side, other) if size[0] <= size[1] else (other, short_side)
-
-
-def _margin(rest: int, rounding: Rounding) -> int:
-    return rest // 2 if rounding == "floor" else round(rest / 2)
 
 
 def scaled(pixels: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
