@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 
-if TYPE_CHECKING:
-    from mmclust.core.types import Array
 
-
-def grey_square(rgb: Array, size: int) -> Array:
+def grey_square(rgb: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
     """Turn uint8 RGB (h, w, 3) into grey uint8 (size, size), averaging areas."""
     import cv2
 
@@ -33,7 +30,9 @@ def require_tiles(encoder: str, size: int, grid: int) -> None:
         )
 
 
-def keypoints(grey: Array, contrast: float, limit: int = 0) -> tuple[Array, Array]:
+def keypoints(
+    grey: np.ndarray[Any, Any], contrast: float, limit: int = 0
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Find SIFT keypoints (Lowe 2004) on uint8 (size, size) and describe them.
 
     Those weaker than ``contrast`` are dropped (OpenCV's default is 0.04), and all but

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mmclust.core.types import Array
-
 GROUPS = 8
 """Of channels that are normalised together."""
 CONVOLUTION = (None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)
@@ -58,7 +56,7 @@ def build(params: Any, n_words: int, seed: int) -> nn.ModuleDict:
 
 
 def embed_captions(
-    model: nn.ModuleDict, texts: list[Array], device: str
+    model: nn.ModuleDict, texts: list[np.ndarray[Any, Any]], device: str
 ) -> torch.Tensor:
     """Embed c captions, given as word ids, to (c, d)."""
     import torch

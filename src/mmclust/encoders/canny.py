@@ -9,15 +9,12 @@ Source: Canny, A Computational Approach to Edge Detection, IEEE TPAMI 8 (1986).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders._grey import grey_square, require_tiles
-
-if TYPE_CHECKING:
-    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -36,7 +33,7 @@ class Params:
     """Gradient from which a pixel starts an edge."""
 
 
-def prepare(rgb: Array, params: Params) -> Array:
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Measure the density of edges: float32 (grid²,) in [0, 1].
 
     Cells go from left to right, then down.

@@ -7,14 +7,11 @@ channel each in place of their joint one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
-
-if TYPE_CHECKING:
-    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -27,7 +24,7 @@ class Params:
     """Bins of each channel, of equal width."""
 
 
-def prepare(rgb: Array, params: Params) -> Array:
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Turn an image uint8 (h, w, 3) into three histograms: float32 (3 · bins,).
 
     Shares of pixels, red then green then blue; each channel sums to 1.

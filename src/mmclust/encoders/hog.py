@@ -10,16 +10,13 @@ CVPR 2005.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.encoders._grey import grey_square
-
-if TYPE_CHECKING:
-    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -38,7 +35,7 @@ class Params:
     """Cells along each side of a block; a block starts at every cell."""
 
 
-def prepare(rgb: Array, params: Params) -> Array:
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Turn an image uint8 (h, w, 3) into its HOG descriptor: float32 (d,).
 
     d = (size / cell - block + 1)² · block² · bins.

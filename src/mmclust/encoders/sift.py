@@ -9,15 +9,12 @@ Source: Lowe, Distinctive Image Features from Scale-Invariant Keypoints, IJCV 60
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.encoders._grey import grey_square, keypoints
-
-if TYPE_CHECKING:
-    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -34,7 +31,7 @@ class Params:
     """OpenCV's contrast threshold: weaker keypoints are dropped."""
 
 
-def prepare(rgb: Array, params: Params) -> Array:
+def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Average the descriptors of the keypoints in each part of an image.
 
     float32 (grid² · 128,): parts from left to right, then down; zeros for a part

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,6 @@ from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mmclust.core.types import Array
 
 GET = (
     "download glove.6B.300d.txt (GloVe) or wiki-news-300d-1M.vec (fastText), unpack "
@@ -35,7 +33,7 @@ class Vectors:
     path: Path
     dim: int
     starts: dict[str, int]
-    known: dict[str, Array] = field(default_factory=dict)
+    known: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     def read(self, words: set[str]) -> None:
         """Read the vectors of words that the file has, each once."""
