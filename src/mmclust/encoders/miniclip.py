@@ -55,9 +55,6 @@ class Params:
 
     A temperature above CLIP's 0.07 and small batches suit a few hundred pairs, many
     of which say nearly the same.
-
-    ``size`` is in pixels, ``max_words`` the size of the vocabulary (words that
-    occur in at least two captions, the most frequent first).
     """
 
     dim: Positive = 64
@@ -75,7 +72,7 @@ class Params:
     temperature: PositiveFloat = 0.2
     """Of the contrastive loss."""
     max_words: Positive = 6000
-    """Words of the vocabulary, at most."""
+    """Words of the vocabulary, at most: of those in two captions the most frequent."""
 
 
 def prepare(rgb: Array, params: Params) -> Array:
@@ -92,26 +89,8 @@ def prepare(rgb: Array, params: Params) -> Array:
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """Train on all pairs; one random caption of each image in a batch.
 
-    Parameters
-    ----------
-    batch
-        The training split: prepared images uint8 (n, 3, size, size) and captions.
-    params
-        See :class:`Params`.
-    seed
-        Of this encoder.
-    device
-        ``cpu`` or ``cuda``.
-
-    Returns
-    -------
-    Fitted
-        The weights (float32), the vocabulary and the loss of each step.
-
-    Raises
-    ------
-    MmclustError
-        When there are fewer than two pairs, or no word occurs twice.
+    Of prepared images uint8 (n, 3, size, size) and their captions come the weights
+    (float32), the vocabulary and the loss of each step.
     """
     import torch
 
