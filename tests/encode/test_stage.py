@@ -137,12 +137,14 @@ def test_decoders_feed_models_on_accelerators(
     tiny, small_shards, toy_encoders, monkeypatch
 ):
     """Two model processes beside two that decode: the same rows, no scratch left."""
-    usual = encode(tiny, "toy_model", "hog", out="usual")
+    usual = encode(tiny, "toy_model", "hog", "miniclip", out="usual")
+    monkeypatch.setattr(stage, "SHARDS", 1)
     monkeypatch.setattr(engine.Options, "accelerated", True)
     found = encode(
         tiny,
         "toy_model",
         "hog",
+        "miniclip",
         out="fed",
         devices=("cpu", "cpu"),
         workers=2,

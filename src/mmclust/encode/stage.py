@@ -19,6 +19,7 @@ from mmclust.core.shards import clear, locked
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import reading
 from mmclust.encode.engine import Task, write_shards
+from mmclust.encode.plan import tasks_for
 from mmclust.encode.shards import FittedJob, rows_of
 from mmclust.models.compute import Device
 
@@ -165,12 +166,9 @@ def _encode_fitted(
     file = work.array("prepared").path.absolute() if pictures else None
     job = FittedJob(**vars(run.only(replace(work, plan=plan)).job), file=file,
                     skipped=skipped)  # fmt: skip
-    todo = [
-        Task(*span, ((plan.encoder, view),))
-        for view in work.views
-        for span in work.array(view).unfinished()
-    ]
-    workers = min(run.options.workers, max(len(todo) // SHARDS, 1))
+    todo = tasks_for((work, view) for view in work.views)
+    n_shards = sum(len(task.wanted) for task in todo)
+    workers = min(run.options.workers, max(n_shards // SHARDS, 1))
     write_shards(
         job,
         todo,
