@@ -90,7 +90,7 @@ def test_sampling_draws_from_the_softmax(checkpoint):
     tokens = blip.generate(["x"], images, params, seed=4, device="cpu")[0, :, 1]
     from mmclust.models.pixels import scaled
 
-    model, _ = blip.load(params.model, params.revision, "cpu")
+    model = blip.load(params.model, params.revision, "cpu")
     pixels = scaled(torch.from_numpy(images), params.mean, params.std)
     with torch.inference_mode():
         seen = model.vision_model(pixels).last_hidden_state

@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -133,12 +137,14 @@ def test_decoders_feed_models_on_accelerators(
     tiny, small_shards, toy_encoders, monkeypatch
 ):
     """Two model processes beside two that decode: the same rows, no scratch left."""
-    usual = encode(tiny, "toy_model", "hog", out="usual")
+    usual = encode(tiny, "toy_model", "hog", "miniclip", out="usual")
+    monkeypatch.setattr(stage, "SHARDS", 1)
     monkeypatch.setattr(engine.Options, "accelerated", True)
     found = encode(
         tiny,
         "toy_model",
         "hog",
+        "miniclip",
         out="fed",
         devices=("cpu", "cpu"),
         workers=2,
@@ -146,35 +152,6 @@ def test_decoders_feed_models_on_accelerators(
     )
     assert arrays(found) == arrays(usual)
     assert not list(tiny.glob("fed/*.work"))
-
-
-def test_precision_is_recorded_and_close(tiny, toy_encoders):
-    """bf16 by autocast: within 2 % of the largest value, and named."""
-    encode(tiny, "toy_model", out="usual")
-    found = encode(tiny, "toy_model", out="half", precision="bf16")
-    manifest = read_manifest(manifest_of(tiny))
-    one, two = (
-        read_features(tiny / out / "toy_model", manifest).views["image"]
-        for out in ("usual", "half")
-    )
-    assert not np.array_equal(one, two)
-    assert np.abs(one - two).max() <= 0.02 * np.abs(one).max()
-    assert json.loads(found["toy_model/features.json"])["precision"] == "bf16"
-
-
-def test_compile_reaches_the_models(tiny, toy_encoders, monkeypatch):
-    """--compile compiles what goes through `ready`, and is named."""
-    import torch
-
-    from tests.encode.toys import model
-
-    model._model.cache_clear()
-    compiled = []
-    monkeypatch.setattr(torch, "compile", lambda net: compiled.append(1) or net)
-    found = encode(tiny, "toy_model", compiled=True)
-    assert compiled == [1]
-    assert json.loads(found["toy_model/features.json"])["compiled"] is True
-    model._model.cache_clear()
 
 
 def test_the_identity_of_a_model_is_recorded(tiny, toy_encoders):
@@ -224,3 +201,25 @@ def test_a_benchmark_without_images_says_so(tiny):
     with pytest.raises(MmclustError, match="built without images"):
         encode(tiny, "hog", policy={"corrupt": "skip"})
     assert "lsa/text.npy" in encode(tiny, "lsa")
+
+
+def test_a_killed_group_leaves_nothing_in_memory(tmp_path):
+    """Not even the folder that held the pictures on their way to models."""
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from mmclust.encode.engine import removed_after_us\n"
+        "folder = pathlib.Path(sys.argv[1]) / 'user/prepared'\n"
+        "folder.mkdir(parents=True)\n"
+        "(folder / 'hog.npy').touch()\n"
+        "with removed_after_us(folder):\n"
+        "    os.killpg(0, signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    ended = subprocess.run(command, check=False, start_new_session=True)
+    assert ended.returncode == -signal.SIGKILL
+    assert (tmp_path / "user").exists()
+    for _ in range(100):
+        time.sleep(0.1)
+        if not (tmp_path / "user").exists():
+            break
+    assert not (tmp_path / "user").exists()

@@ -10,8 +10,6 @@ from mmclust.core.features import read_features
 from mmclust.core.io import file_digest
 from mmclust.core.manifest import read_manifest
 from mmclust.encode.captions import write_captions
-from mmclust.encode.plan import plan_run
-from mmclust.encode.stage import encode as encode_run
 from tests.encode.staging import encode, manifest_of, without_captions
 from tests.encoders import tiny as make
 
@@ -66,19 +64,6 @@ def test_other_captions_never_find_old_shards(tiny, small_shards):
     alternative(tiny, [each[::-1] for each in OTHER])
     second = encode(tiny, "lsa", blocks=blocks)
     assert first["lsa/features.json"] != second["lsa/features.json"]
-
-
-def test_captions_that_captioners_made(tiny):
-    """Of the folder that is named; without a file, the command that makes it."""
-    manifest = read_manifest(manifest_of(tiny))
-    block, outs = {"lsa": {"captions": "blip"}}, {"lsa": tiny / "out/lsa"}
-    made = tiny / "data/captions/tiny"
-    with pytest.raises(MmclustError, match="has no captions 'blip'"):
-        plan_run(manifest_of(tiny), block, outs, seed=1, made=made)
-    write_captions(made / "blip.parquet", manifest, OTHER, {"captioner": "blip"})
-    encode_run(plan_run(manifest_of(tiny), block, outs, seed=1, made=made))
-    facts = read_features(outs["lsa"], manifest).meta
-    assert facts["captions"]["captioner"] == "blip"
 
 
 def test_made_captions_that_say_nothing_are_missing(tiny):

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import instance_of
 from mmclust.core.plugins import load
 from mmclust.core.types import Batch, Fitted
-
-
-def options(name, **block):
-    return instance_of("encoders", name, block, f"encoders.{name}").options
+from tests.encoders.tiny import options
 
 
 def prepare(name, rgb, **block):
@@ -143,8 +139,9 @@ def test_hog_blocks_are_a_parameter():
     """(cells - block + 1)² · block² · bins features."""
     assert prepare("hog", picture(), size=64, cell=16, block=3).shape == (4 * 81,)
     assert prepare("hog", picture(), size=64, cell=32, block=1).shape == (36,)
-    with pytest.raises(MmclustError, match="HOG cells must tile"):
+    with pytest.raises(MmclustError, match="HOG cells must tile") as caught:
         prepare("hog", picture(), size=64, cell=32, block=3)
+    assert "size 64, cell 32, block 3" in str(caught.value)
 
 
 def test_classical_joins_five_encoders_at_equal_weight():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import instance_of
 from mmclust.core.plugins import known, load, names
 from mmclust.core.types import Batch, Fitted
+from tests.encoders.tiny import options
 
 CAPTIONS = [
     ["a red kite flies", "the red kite"],
@@ -18,10 +18,6 @@ CAPTIONS = [
 
 def batch(images=None, captions=CAPTIONS):
     return Batch([f"{i:03d}" for i in range(len(captions))], captions, images)
-
-
-def options(name, **block):
-    return instance_of("encoders", name, block, name).options
 
 
 def test_colour_histogram_by_hand():
@@ -47,15 +43,6 @@ def test_hog_has_the_published_size_and_sees_edges():
     assert upright @ lying < 0.2 * (upright @ upright)
     dimmer = encoder.prepare(stripes // 2, params)
     assert np.allclose(upright, dimmer, atol=0.02)
-
-
-def test_hog_cells_must_tile_the_image():
-    """A cell size that does not divide the image is refused by name."""
-    with pytest.raises(MmclustError, match=r"HOG cells must tile") as caught:
-        load("encoders", "hog").prepare(
-            np.zeros((8, 8, 3), np.uint8), options("hog", size=100, cell=33)
-        )
-    assert "size 100, cell 33" in str(caught.value)
 
 
 def test_lsa_equals_a_plain_svd_of_tfidf():

@@ -8,7 +8,7 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.plugins import load
-from mmclust.core.types import Batch, Fitted
+from mmclust.core.types import Fitted
 from tests.encoders import tiny
 from tests.encoders.tiny import options
 
@@ -17,10 +17,6 @@ SMALL = {"short_side": 40, "crop": 32, "published": False}
 
 def encode(name, params, batch):
     return load("encoders", name).encode_image(batch, params, Fitted(), device="cpu")
-
-
-def rows(batch, start, stop):
-    return Batch(batch.image_ids[start:stop], batch.captions, batch.images[start:stop])
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +45,6 @@ def test_features_are_what_the_classifier_would_read(resnet):
     assert found == pytest.approx(expected, abs=1e-4)
     unit = encode("resnet50", dataclasses.replace(resnet, normalise=True), batch)
     assert np.linalg.norm(unit, axis=1) == pytest.approx(1, abs=1e-6)
-
-
-def test_features_do_not_depend_on_the_block(resnet):
-    """The same bytes in one block of 40, and in blocks of 32 and 8."""
-    batch = tiny.batch("resnet50", resnet, n=40)
-    whole = encode("resnet50", resnet, batch)
-    parts = [encode("resnet50", resnet, rows(batch, a, a + 32)) for a in (0, 32)]
-    assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
 def test_identity_names_model_weights_and_digest(resnet):

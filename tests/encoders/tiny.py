@@ -10,6 +10,8 @@ from mmclust.core.plugins import load
 from mmclust.core.types import Batch
 
 GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+LAYERS = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+          "num_attention_heads": 4}  # fmt: skip
 WORDS = "a an the red green blue dog bus kite square on grass is it what yes no"
 
 
@@ -30,6 +32,15 @@ def batch(name, params, n=5, captions=None):
         images = np.stack([module.prepare(rgb, params) for rgb in pictures(n)])
     captions = captions or [["a red dog", "a dog on grass"]] * n
     return Batch([f"{i:03d}" for i in range(n)], captions, images)
+
+
+def drawn(model, *arguments, **options):
+    """Make a model whose weights are the same each time."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model(*arguments, **options)
 
 
 def bert_tokenizer(folder):
@@ -73,22 +84,17 @@ def clip_tokenizer(folder):
 
 def clip(folder, size=32):
     """A CLIP of two layers; space of 24."""
-    import torch
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
     n_words, start, end = clip_tokenizer(folder)
-    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    layers["num_attention_heads"] = 4
     text = {"vocab_size": n_words, "bos_token_id": start, "eos_token_id": end}
     vision = {"image_size": size, "patch_size": 8}
     config = CLIPConfig(
-        text_config={**layers, **text, "pad_token_id": end},
-        vision_config={**layers, **vision},
+        text_config={**LAYERS, **text, "pad_token_id": end},
+        vision_config={**LAYERS, **vision},
         projection_dim=24,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        CLIPModel(config).save_pretrained(folder)
+    drawn(CLIPModel, config).save_pretrained(folder)
     CLIPImageProcessor(
         size={"shortest_edge": size}, crop_size={"height": size, "width": size}
     ).save_pretrained(folder)
@@ -97,31 +103,23 @@ def clip(folder, size=32):
 
 def siglip(folder, size=32):
     """A SigLIP of two layers; space of 32."""
-    import torch
     from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
 
     n_words = bert_tokenizer(folder)
-    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    layers["num_attention_heads"] = 4
     config = SiglipConfig(
-        text_config={**layers, "vocab_size": n_words, "projection_size": 32},
-        vision_config={**layers, "image_size": size, "patch_size": 8},
+        text_config={**LAYERS, "vocab_size": n_words, "projection_size": 32},
+        vision_config={**LAYERS, "image_size": size, "patch_size": 8},
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        SiglipModel(config).save_pretrained(folder)
+    drawn(SiglipModel, config).save_pretrained(folder)
     SiglipImageProcessor(size={"height": size, "width": size}).save_pretrained(folder)
     return folder
 
 
 def blip(folder, kind="BlipForConditionalGeneration", size=32):
     """A BLIP of two layers that really generates."""
-    import torch
     import transformers
 
     n_words = bert_tokenizer(folder)
-    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
-    layers["num_attention_heads"] = 4
     text = {
         "vocab_size": n_words,
         "encoder_hidden_size": 32,
@@ -133,35 +131,23 @@ def blip(folder, kind="BlipForConditionalGeneration", size=32):
         "initializer_range": 0.5,
     }
     config = transformers.BlipConfig(
-        text_config={**layers, **text},
-        vision_config={**layers, "image_size": size, "patch_size": 8},
+        text_config={**LAYERS, **text},
+        vision_config={**LAYERS, "image_size": size, "patch_size": 8},
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        getattr(transformers, kind)(config).save_pretrained(folder)
+    drawn(getattr(transformers, kind), config).save_pretrained(folder)
     return folder
 
 
 def sbert(folder):
     """A BERT of two layers, its tokens averaged: 32 features."""
-    import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel
 
     inner = folder.with_name(folder.name + ".bert")
     n_words = bert_tokenizer(inner)
-    config = BertConfig(
-        vocab_size=n_words,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=64,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        BertModel(config).save_pretrained(inner)
+    config = BertConfig(vocab_size=n_words, max_position_embeddings=64, **LAYERS)
+    drawn(BertModel, config).save_pretrained(inner)
     words = Transformer(str(inner), max_seq_length=40)
     SentenceTransformer(modules=[words, Pooling(32)], device="cpu").save(str(folder))
     return folder
@@ -169,16 +155,13 @@ def sbert(folder):
 
 def open_clip(folder):
     """A tiny open_clip model, as the hub lays it out."""
-    import torch
     from safetensors.torch import save_file
 
     module = pytest.importorskip("open_clip")
     vision = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8}
     text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2}
     sizes = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": {**text, "layers": 2}}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        state = module.model.CLIP(**sizes).state_dict()
+    state = drawn(module.model.CLIP, **sizes).state_dict()
     folder.mkdir(parents=True, exist_ok=True)
     save_file(state, folder / "open_clip_model.safetensors")
     config = {
@@ -200,27 +183,21 @@ def timm(folder):
 
 
 def dinov2(folder):
-    import torch
     from transformers import Dinov2Config, Dinov2Model
 
     config = Dinov2Config(
         hidden_size=24, num_hidden_layers=2, num_attention_heads=4, image_size=28
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        Dinov2Model(config).save_pretrained(folder)
+    drawn(Dinov2Model, config).save_pretrained(folder)
     return {"model": str(folder), "short_side": 32, "crop": 28}
 
 
 def torchvision(folder, name="resnet18"):
     """Random weights of a torchvision model, as a safetensors file."""
-    import torch
     from safetensors.torch import save_file
     from torchvision import models
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = models.get_model(name, weights=None)
+    model = drawn(models.get_model, name, weights=None)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     save_file(model.state_dict(), path)

@@ -21,6 +21,68 @@ from mmclust.cli._options import (
 from mmclust.cli._show import tell_left_out, tell_zero_rows
 
 _COMPUTING = "How it is computed"
+Encoders = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ENCODER...", help="One or more, such as hog; decoded together."
+    ),
+]
+ModelDevices = Annotated[
+    str,
+    typer.Option(
+        help="Where torch models run: cpu, cuda, mps; cuda:0,cuda:1 for a "
+        "process on each.",
+        rich_help_panel=_COMPUTING,
+        envvar=DEVICE,
+    ),
+]
+EncodeWorkers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Processes; beside a GPU they decode. 0: one per core, on Ray one "
+        "per CPU of the cluster.",
+        rich_help_panel=_COMPUTING,
+        envvar=WORKERS,
+    ),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Images a model gets at once. 0: 32 on the CPU, 256 on a GPU. Other "
+        "sizes may change the last bit of a model's features.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="local, or ray: on the cluster that RAY_ADDRESS names.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="float32; bf16 or fp16 by autocast, for encoders with a torch model.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile torch models; other encoders refuse it.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say how much there is to do and how long it may take."
+    ),
+]
 
 
 def caption(
@@ -86,68 +148,14 @@ def caption(
 
 def encode(
     benchmark: Built,
-    encoders: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="ENCODER...", help="One or more, such as hog; decoded together."
-        ),
-    ],
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Where torch models run: cpu, cuda, mps; cuda:0,cuda:1 for a "
-            "process on each.",
-            rich_help_panel=_COMPUTING,
-            envvar=DEVICE,
-        ),
-    ] = "cpu",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Processes; beside a GPU they decode. 0: one per core, on Ray one "
-            "per CPU of the cluster.",
-            rich_help_panel=_COMPUTING,
-            envvar=WORKERS,
-        ),
-    ] = 0,
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Images a model gets at once. 0: 32 on the CPU, 256 on a GPU. Other "
-            "sizes may change the last bit of a model's features.",
-            rich_help_panel=_COMPUTING,
-        ),
-    ] = 0,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="local, or ray: on the cluster that RAY_ADDRESS names.",
-            rich_help_panel=_COMPUTING,
-        ),
-    ] = "local",
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="float32; bf16 or fp16 by autocast, for encoders with a torch model.",
-            rich_help_panel=_COMPUTING,
-        ),
-    ] = "float32",
-    compiled: Annotated[
-        bool,
-        typer.Option(
-            "--compile",
-            help="Compile torch models; other encoders refuse it.",
-            rich_help_panel=_COMPUTING,
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Say how much there is to do and how long it may take."
-        ),
-    ] = False,
+    encoders: Encoders,
+    device: ModelDevices = "cpu",
+    workers: EncodeWorkers = 0,
+    batch_size: BatchSize = 0,
+    engine: Engine = "local",
+    precision: Precision = "float32",
+    compiled: Compiled = False,
+    dry_run: DryRun = False,
 ) -> list[str]:
     """Turn a benchmark's images and captions into features.
 
@@ -163,11 +171,10 @@ def encode(
     docs/encoders.md.
     """
     from mmclust.core.params import read_params
-    from mmclust.encode.dry_run import estimate
     from mmclust.encode.engine import Options
     from mmclust.encode.plan import plan_run
     from mmclust.encode.stage import encode as encode_run
-    from mmclust.encode.stage import fingerprint_of
+    from mmclust.encode.stage import estimate, fingerprint_of
 
     params = read_params()
     require_plugins(params, benchmark, *encoders)

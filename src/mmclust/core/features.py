@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
+    from mmclust.core.types import Array
 
 VIEWS = ("image", "text")
 _NUMBERS = 1 << 21  # normalised at once where all would take a copy of the features
@@ -41,18 +42,18 @@ class Features:
     views speak of the same images; :meth:`kept` does it.
     """
 
-    views: dict[str, np.ndarray[Any, Any]]
+    views: dict[str, Array]
     meta: dict[str, Any]
-    skipped: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(0, np.int64))
+    skipped: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def kept(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def kept(self, rows: Array) -> Array:
         """Return those of some rows that have features in every view, in order.
 
         Whatever is made of features is made of these rows alone.
         """
         return rows[~np.isin(rows, self.skipped)]
 
-    def require(self, rows: np.ndarray[Any, Any], manifest: Manifest) -> None:
+    def require(self, rows: Array, manifest: Manifest) -> None:
         """Refuse rows that cannot be left out, if one was skipped."""
         lacking = np.setdiff1d(rows, self.kept(rows))
         if len(lacking):
@@ -68,7 +69,7 @@ class Features:
 
 def write_features(
     folder: Path,
-    views: Mapping[str, np.ndarray[Any, Any]],
+    views: Mapping[str, Array],
     meta: Mapping[str, Any],
     manifest: Manifest,
     skipped: Mapping[str, Mapping[str, str]] | None = None,
@@ -199,17 +200,17 @@ def require_nouns(
     return facts
 
 
-def _rows_of(ids: Collection[str], manifest: Manifest) -> np.ndarray[Any, Any]:
+def _rows_of(ids: Collection[str], manifest: Manifest) -> Array:
     if not ids:
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.isin(manifest.image_ids, list(ids)))
 
 
 def check_features(
-    array: np.ndarray[Any, Any],
+    array: Array,
     where: Path,
     n_samples: int | None = None,
-    skipped: np.ndarray[Any, Any] | None = None,
+    skipped: Array | None = None,
     *,
     single: bool = True,
 ) -> None:
@@ -260,19 +261,17 @@ def check_features(
             )
 
 
-def normalised(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def normalised(array: Array) -> Array:
     """Return rows scaled to unit L2 norm, float32 (n, d); zero rows stay zero."""
     # Through the largest value of each row, so that no square over- or underflows.
     largest = np.abs(array).max(axis=1, keepdims=True)
     scaled = (array / np.where(largest > 0, largest, 1)).astype(np.float32)
     norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    unit: np.ndarray[Any, Any] = scaled / np.where(norms > 0, norms, 1)
+    unit: Array = scaled / np.where(norms > 0, norms, 1)
     return unit
 
 
-def view_of(
-    features: Features, view: str, rows: np.ndarray[Any, Any] | slice = slice(None)
-) -> np.ndarray[Any, Any]:
+def view_of(features: Features, view: str, rows: Array | slice = slice(None)) -> Array:
     """Return a view's rows at unit norm, all or some: float32 (n, d).
 
     ``concat`` is image features followed by text features, each normalised before, the
@@ -284,26 +283,20 @@ def view_of(
     return normalised(np.hstack(both))
 
 
-def write_view(
-    path: Path, features: Features, view: str, rows: np.ndarray[Any, Any]
-) -> None:
+def write_view(path: Path, features: Features, view: str, rows: Array) -> None:
     """Write :func:`view_of` some rows, a few at a time: float32 (m, d)."""
     names = VIEWS if view == "concat" else (view,)
     width = sum(features.views[name].shape[1] for name in names)
     step = max(_NUMBERS // width, 1)
     parts = (rows[start : start + step] for start in range(0, len(rows), step))
-    blocks = (_let_go(features, view, part) for part in parts)
-    write_blocks(path, np.dtype(np.float32), (len(rows), width), blocks)
 
+    def block(part: Array) -> Array:
+        found = view_of(features, view, part)
+        for array in features.views.values():  # let go of what was read of their files
+            release(array)
+        return found
 
-def _let_go(
-    features: Features, view: str, rows: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
-    """Return :func:`view_of` some rows, and let go of what was read of their files."""
-    found = view_of(features, view, rows)
-    for array in features.views.values():
-        release(array)
-    return found
+    write_blocks(path, np.dtype(np.float32), (len(rows), width), map(block, parts))
 
 
 def views_of(features: Features) -> list[str]:

@@ -69,7 +69,7 @@ class Sharded:
         if self.merged:
             return []
         spans = ranges(self.n_rows, self.batch)
-        return [span for span in spans if not self._is_whole(span)]
+        return [span for span in spans if self._sidecar(span) is None]
 
     def write(
         self, span: Span, rows: np.ndarray[Any, Any], skipped: Mapping[str, str]
@@ -94,7 +94,16 @@ class Sharded:
         if self.merged:
             return
         spans = ranges(self.n_rows, self.batch)
-        sides = [self._checked(span) for span in spans]
+        sides = []
+        for span in spans:
+            if (side := self._sidecar(span)) is None:
+                raise self._refuse(
+                    span,
+                    "is not what its sidecar says",
+                    "the rows, the origin and the sha256 of the sidecar",
+                    "others",
+                )
+            sides.append(side)
         first = sides[0]
         for span, side in zip(spans, sides, strict=True):
             kind = (side["shape"][1:], side["dtype"])
@@ -126,27 +135,15 @@ class Sharded:
         part.with_suffix(".json").unlink(missing_ok=True)
         part.unlink(missing_ok=True)
 
-    def _is_whole(self, span: Span) -> bool:
+    def _sidecar(self, span: Span) -> dict[str, Any] | None:
+        """Return what is said of a shard, if it is whole and of this origin."""
         with contextlib.suppress(MmclustError, KeyError, TypeError, OSError):
             part = self._part(span)
-            side = read_json(part.with_suffix(".json"))
-            return bool(
-                side["rows"] == list(span)
-                and all(side[key] == value for key, value in self.origin.items())
-                and side["sha256"] == file_digest(part)
-            )
-        return False
-
-    def _checked(self, span: Span) -> dict[str, Any]:
-        if not self._is_whole(span):
-            raise self._refuse(
-                span,
-                "is not what its sidecar says",
-                "the rows, the origin and the sha256 of the sidecar",
-                "others",
-            )
-        side: dict[str, Any] = read_json(self._part(span).with_suffix(".json"))
-        return side
+            side: dict[str, Any] = read_json(part.with_suffix(".json"))
+            said = {"rows": list(span), **self.origin, "sha256": file_digest(part)}
+            if all(side[key] == value for key, value in said.items()):
+                return side
+        return None
 
     def _refuse(self, span: Span, what: str, expected: str, found: str) -> MmclustError:
         self._remove(span)

@@ -14,12 +14,10 @@ from mmclust.core.instances import instance_of
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.numerics import recorded
-from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
 from mmclust.core.shards import Sharded, clear, locked
-from mmclust.encode import engine
 from mmclust.encode.captions import write_captions
-from mmclust.encode.engine import Done, Options, Prepared, Task
+from mmclust.encode.engine import Done, Options, Prepared, Task, write_shards
 from mmclust.encode.plan import work_root
 from mmclust.encode.shards import prepare_shard
 from mmclust.models import blip
@@ -131,14 +129,9 @@ def caption(run: CaptionRun, workers: int = 1) -> int:
     tokens = Sharded(folder / "tokens.npy", n_rows, 1, digests)
     with locked(root):
         tasks = [Task(*span, ((NAME, "tokens"),)) for span in tokens.unfinished()]
-        done = n_rows - sum(task.stop - task.start for task in tasks)
         label = f"{manifest.benchmark} {run.captioner}"
         options = Options(devices=(job.device,), workers=workers)
-        with meter(label, n_rows, "images", done) as advance:
-            for task, made in engine.run(job, tasks, options, folder):
-                rows = made.arrays[NAME, "tokens"]
-                tokens.write((task.start, task.stop), rows, dict(made.skipped))
-                advance(task.stop - task.start)
+        write_shards(job, tasks, options, folder, lambda *_: tokens, label, n_rows)
         tokens.merge()
         ids, skipped = tokens.read()
         texts = blip.text_of(np.asarray(ids), job.params)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,15 +26,14 @@ from mmclust.encode.plan import Run, Work, plan_run
 from mmclust.encode.stage import FITTED, first_pass, load_fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
+    from mmclust.core.types import Array
     from mmclust.encode.engine import Options
     from mmclust.models.compute import Device
-
-Array = np.ndarray[Any, Any]
 
 CAPTIONS = 256
 """Captions that an encoder gets at once; the last batch is filled up."""
@@ -104,7 +104,7 @@ def embed(run: Run) -> dict[str, int]:
             "benchmark": manifest.benchmark,
             "shapes": {name: list(array.shape) for name, array in arrays.items()},
             "manifest": manifest.digest,
-            **_cut(work, captions),
+            **work.cut([sorted(set(chain(*captions.values())))]),  # each text once
             **({"skipped": {"image": skipped}} if skipped else {}),
             **sealed(work.out, [f"{name}.npy" for name in arrays]),
         }
@@ -169,15 +169,6 @@ def _captions(manifest: Manifest, rows: Array) -> dict[str, list[str]]:
         kind = path.stem.removeprefix("captions_")
         found[kind] = [text for row in queries for text in known.get(ids[row], ())]
     return found
-
-
-def _cut(work: Work, captions: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Count captions that are longer than the encoder reads, each text once."""
-    count = getattr(work.module, "captions_cut", None)
-    if count is None:
-        return {}
-    texts = sorted({text for many in captions.values() for text in many})
-    return {"captions_cut": count([texts], work.plan.params)}
 
 
 def _embedded(work: Work, texts: Sequence[str], device: Device) -> Array:

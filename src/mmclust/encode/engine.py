@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ import mmclust
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import private, read_table
+from mmclust.core.progress import meter
 from mmclust.core.workers import (
     LocalWorker,
     WorkerDiedError,
@@ -41,9 +43,9 @@ from mmclust.models.compute import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mmclust.core.shards import Sharded
+    from mmclust.core.types import Array
     from mmclust.core.workers import Worker
-
-    Array = np.ndarray[Any, Any]
 
 ENGINES = ("local", "ray")
 PRECISIONS = ("float32", "bf16", "fp16")
@@ -253,6 +255,28 @@ def run(
                 yield task, compute(task)
 
 
+def write_shards(
+    job: Job,
+    tasks: list[Task],
+    options: Options,
+    scratch: Path,
+    array: Callable[[str, str], Sharded],
+    label: str,
+    n_rows: int,
+) -> None:
+    """Compute shards, and write each as it is done into the ``array`` of its name.
+
+    Progress is shown as of ``n_rows``, of which those without a task were done before.
+    """
+    todo = sum(task.stop - task.start for task in tasks)
+    with meter(label, n_rows, "images", n_rows - todo) as advance:
+        for task, done in run(job, tasks, options, scratch):
+            for (encoder, name), rows in done.arrays.items():
+                skipped = {} if name == "text" else done.skipped
+                array(encoder, name).write((task.start, task.stop), rows, skipped)
+            advance(task.stop - task.start)
+
+
 def _beside_accelerators(
     job: Job,
     tasks: list[Task],
@@ -262,7 +286,7 @@ def _beside_accelerators(
     describe: Callable[[Any], str],
 ) -> Iterator[tuple[Task, Done]]:
     """Decode in some processes, a few shards ahead of one model process a device."""
-    with private(_memory(scratch) / "prepared") as folder:
+    with private(_memory(scratch) / "prepared") as folder, removed_after_us(folder):
         setup = partial(_single_threaded, spooled_shards, job, folder)
         decoders = [partial(LocalWorker, setup)] * n_workers
         models = [
@@ -281,14 +305,31 @@ def _beside_accelerators(
 
 
 def _memory(scratch: Path) -> Path:
-    """Return where files lie in memory, or a folder on the disk where there is little.
-
-    What a killed run leaves there is swept by the next.
-    """
+    """Return a place for files in memory, or on the disk where there is little."""
     shared = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
     if not os.access(shared, os.W_OK) or shutil.disk_usage(shared).free < ROOM:
         return scratch
     return shared / f"mmclust-{os.getuid()}"
+
+
+@contextlib.contextmanager
+def removed_after_us(folder: Path) -> Iterator[None]:
+    """Have a folder removed if this process is killed, even with its whole group.
+
+    A shell of another group waits for the end of a pipe, and then for our workers'.
+    """
+    script = 'read -r _; sleep 1; rm -rf -- "$0"; rmdir -- "${0%/*}"'
+    with subprocess.Popen(  # noqa: S603 - our own script
+        ["/bin/sh", "-c", script, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as shell:
+        try:
+            yield
+        finally:
+            shell.kill()
 
 
 def _on(job: Job, device: str) -> Job:

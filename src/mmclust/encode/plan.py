@@ -25,7 +25,7 @@ from mmclust.encode.shards import FeatureJob, Plan
 from mmclust.models.compute import flags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     Blocks = Mapping[str, dict[str, Any] | None]
 
@@ -89,6 +89,11 @@ class Work:
             return self.views
         return ("prepared",) if hasattr(self.module, "prepare") else ()
 
+    def cut(self, captions: Sequence[Sequence[str]]) -> dict[str, int]:
+        """Count captions that are longer than the encoder reads, for its record."""
+        count = getattr(self.module, "captions_cut", None)
+        return {"captions_cut": count(captions, self.plan.params)} if count else {}
+
     def array(self, name: str) -> Sharded:
         """Return an array in the making."""
         path = self.folder / f"{name}.npy"
@@ -114,12 +119,16 @@ class Run:
 
     def unfinished(self) -> list[Task]:
         """Return the shards to compute, each with the arrays that lack it."""
-        lacking: dict[tuple[int, int], list[tuple[str, str]]] = {}
-        for work in self.works:
-            for name in work.first:
-                for span in work.array(name).unfinished():
-                    lacking.setdefault(span, []).append((work.plan.encoder, name))
-        return [Task(*span, tuple(wanted)) for span, wanted in sorted(lacking.items())]
+        return tasks_for((work, name) for work in self.works for name in work.first)
+
+
+def tasks_for(arrays: Iterable[tuple[Work, str]]) -> list[Task]:
+    """Return a task for each span of rows that some of these arrays lack."""
+    lacking: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for work, name in arrays:
+        for span in work.array(name).unfinished():
+            lacking.setdefault(span, []).append((work.plan.encoder, name))
+    return [Task(*span, tuple(wanted)) for span, wanted in sorted(lacking.items())]
 
 
 def plan_run(

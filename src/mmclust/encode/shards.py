@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
-    Array = np.ndarray[Any, Any]
+    from mmclust.core.types import Array
 
 STAND_IN = np.zeros((64, 64, 3), np.uint8)
 """Prepared in the place of a picture that is skipped; its features are never kept."""

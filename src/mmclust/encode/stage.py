@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,18 +14,16 @@ from mmclust.core.features import write_features
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.io import read_record, write_json, writing
 from mmclust.core.numerics import threads
-from mmclust.core.progress import meter
 from mmclust.core.seeds import derive
 from mmclust.core.shards import clear, locked
 from mmclust.core.types import Batch, Fitted
-from mmclust.encode import engine
 from mmclust.encode.captions import reading
-from mmclust.encode.engine import Task
+from mmclust.encode.engine import Task, write_shards
+from mmclust.encode.plan import tasks_for
 from mmclust.encode.shards import FittedJob, rows_of
 from mmclust.models.compute import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from mmclust.core.fingerprint import Fingerprint
@@ -71,28 +70,16 @@ def first_pass(run: Run) -> None:
     tasks = run.unfinished()
     if not tasks:
         return
-    for work in run.works:
-        _make(work.folder)
     by_name = {work.plan.encoder: work for work in run.works}
-    n_rows, todo = len(run.manifest), sum(task.stop - task.start for task in tasks)
-    scratch = run.works[0].folder
-    label = f"{run.manifest.benchmark} {' '.join(by_name)}"
-    with meter(label, n_rows, "images", n_rows - todo) as advance:
-        for task, done in engine.run(run.job, tasks, run.options, scratch):
-            for (encoder, name), rows in done.arrays.items():
-                array = by_name[encoder].array(name)
-                skipped = {} if name == "text" else done.skipped
-                array.write((task.start, task.stop), rows, skipped)
-            advance(task.stop - task.start)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MmclustError(
-            "The work folder cannot be made", where=folder, found=error.strerror
-        ) from error
+    write_shards(
+        run.job,
+        tasks,
+        run.options,
+        run.works[0].folder,
+        lambda encoder, name: by_name[encoder].array(name),
+        f"{run.manifest.benchmark} {' '.join(by_name)}",
+        len(run.manifest),
+    )
 
 
 def _finish(work: Work, run: Run) -> dict[str, int]:
@@ -120,38 +107,20 @@ def _finish(work: Work, run: Run) -> dict[str, int]:
     learned = bool(fitted.arrays or fitted.facts)
     if learned:
         save_fitted(work.out, fitted)
-    facts = work.facts | _zero_rows(views) | _cut(work, manifest, skipped)
+    facts = dict(work.facts)
+    # They have no direction to compare: a picture of one colour has no gradients,
+    # captions may hold no word that is known, a protocol may give zeros for none.
+    zeros = {view: int((~rows.any(axis=1)).sum()) for view, rows in views.items()}
+    if any(zeros.values()):
+        facts["zero_rows"] = {view: count for view, count in zeros.items() if count}
+    if "text" in views:
+        read = reading(manifest, work.plan.captions)
+        absent = {image_id for ids in skipped.values() for image_id in ids}
+        rows = zip(read.image_ids, read.captions, strict=True)
+        facts |= work.cut([texts for image_id, texts in rows if image_id not in absent])
     beside = FITTED if learned else ()
     write_features(work.out, views, facts, manifest, skipped, beside)
     return {view: int(array.shape[1]) for view, array in views.items()}
-
-
-def _zero_rows(views: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
-    """Count rows of zeros, for ``features.json``: they have no direction to compare.
-
-    A protocol may give an image without captions zeros; a picture of one colour has
-    no gradients, and captions may hold no word that is known.
-    """
-    counts = {v: int((~array.any(axis=1)).sum()) for v, array in views.items()}
-    counts = {view: count for view, count in counts.items() if count}
-    return {"zero_rows": counts} if counts else {}
-
-
-def _cut(
-    work: Work, manifest: Manifest, skipped: Mapping[str, Mapping[str, str]]
-) -> dict[str, int]:
-    """Count captions that are longer than the encoder reads, for ``features.json``."""
-    count = getattr(work.module, "captions_cut", None)
-    if count is None or "text" not in work.views:
-        return {}
-    read, absent = reading(manifest, work.plan.captions), set().union(*skipped.values())
-    rows = zip(read.image_ids, read.captions, strict=True)
-    return {
-        "captions_cut": count(
-            [texts for image_id, texts in rows if image_id not in absent],
-            work.plan.params,
-        )
-    }
 
 
 def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
@@ -197,21 +166,18 @@ def _encode_fitted(
     file = work.array("prepared").path.absolute() if pictures else None
     job = FittedJob(**vars(run.only(replace(work, plan=plan)).job), file=file,
                     skipped=skipped)  # fmt: skip
-    todo = [
-        Task(*span, ((plan.encoder, view),))
-        for view in work.views
-        for span in work.array(view).unfinished()
-    ]
-    workers = min(run.options.workers, max(len(todo) // SHARDS, 1))
-    options = replace(run.options, workers=workers)
-    label = f"{run.manifest.benchmark} {plan.encoder}, fitted"
-    n_rows = sum(task.stop - task.start for task in todo)
-    with meter(label, n_rows, "images") as advance:
-        for task, done in engine.run(job, todo, options, work.folder):
-            for (_, view), rows in done.arrays.items():
-                why = done.skipped if view == "image" else {}
-                work.array(view).write((task.start, task.stop), rows, why)
-            advance(task.stop - task.start)
+    todo = tasks_for((work, view) for view in work.views)
+    n_shards = sum(len(task.wanted) for task in todo)
+    workers = min(run.options.workers, max(n_shards // SHARDS, 1))
+    write_shards(
+        job,
+        todo,
+        replace(run.options, workers=workers),
+        work.folder,
+        lambda _, view: work.array(view),
+        f"{run.manifest.benchmark} {plan.encoder}, fitted",
+        sum(task.stop - task.start for task in todo),
+    )
     for view in work.views:
         work.array(view).merge()
 
@@ -231,3 +197,56 @@ def load_fitted(folder: Path) -> Fitted:
 
     facts = read_record(folder / "fitted.json", {})
     return Fitted(load_file(folder / "fitted.safetensors"), facts)
+
+
+def estimate(run: Run) -> list[str]:
+    """Time one batch of pictures and say what the whole would take."""
+    options, manifest, tasks = run.options, run.manifest, run.unfinished()
+    learning = [work.plan.encoder for work in run.works if work.learns]
+    n_todo = sum(task.stop - task.start for task in tasks)
+    todo = f"{n_todo:,} images in {len(tasks)} shards"
+    lines = [f"{manifest.benchmark}: {len(manifest):,} images; to do: {todo}"]
+    if tasks:
+        stop = min(tasks[0].start + options.batch, tasks[0].stop)
+        first = Task(tasks[0].start, stop, tasks[0].wanted)
+        n_probed = stop - first.start
+        with threads(1):
+            prepare, encode = run.job.prepared(), run.job.encoded()
+            encode(prepare(replace(first, stop=first.start + 1)))  # loads libraries
+            start = time.perf_counter()
+            prepared = prepare(first)
+            middle = time.perf_counter()
+            done = encode(prepared)
+            end = time.perf_counter()
+        decoding, encoding = (middle - start) / n_probed, (end - middle) / n_probed
+        n_bytes = sum(rows.nbytes // n_probed for rows in done.arrays.values())
+        lines.append(f"to write: about {_size(n_bytes * n_todo)} in shards")
+        workers = max(min(options.workers, len(tasks)), 1)
+        if options.accelerated:
+            each = max(decoding / workers, encoding / len(options.devices))
+        else:
+            each = (decoding + encoding) / workers
+        lines.append(
+            f"about {_duration(each * n_todo)}: {1 / max(each, 1e-9):,.0f} images/s "
+            f"on {workers} worker{'s' * (workers > 1)}, from a probe of "
+            f"{n_probed} images"
+        )
+    if learning:
+        lines.append(f"and the time that {', '.join(learning)} needs to learn")
+    return lines
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:  # noqa: PLR2004
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ from mmclust.models.compute import Device, cleaned, flags_of, per_image, unit_ro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Array = np.ndarray[Any, Any]
+    from mmclust.core.types import Array
 
 VIEWS = ("image", "text")
 OFFERED = (
@@ -179,10 +179,8 @@ def encode_captions(
 
 def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode the captions of b images: their mean, float32 (b, d) of unit norm."""
-    texts = cleaned(batch.captions)
-    flat = [text for each in texts for text in each]
-    rows = encode_captions(flat, params, fitted, device=device)
-    return per_image(rows, texts, params.dim)
+    encode = partial(encode_captions, params=params, fitted=fitted, device=device)
+    return per_image(cleaned(batch.captions), encode)
 
 
 def identity(params: Params) -> dict[str, Any]:

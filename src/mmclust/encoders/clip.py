@@ -11,20 +11,20 @@ Supervision, ICML 2021.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.io import held, read_record
+from mmclust.core.io import held, read_note, read_record
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.models.compute import (
     cleaned,
     compiled,
     embed_tokens,
     in_batches,
-    is_compiled,
+    maybe_longer,
     n_longer,
     per_image,
     placed,
@@ -35,6 +35,7 @@ from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
 )
 from mmclust.models.hub import identity as checkpoint_identity
@@ -56,8 +57,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.core.types import Batch, Fitted
-    from mmclust.models.hub import Stamp
+    from mmclust.core.types import Array, Batch, Fitted
 
 VIEWS = ("image", "text")
 EMPTY_CAPTIONS = "zeros"
@@ -99,7 +99,7 @@ class Params:
     that the publisher gives besides."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Resize and crop an image uint8 (h, w, 3) to uint8 (crop, crop, 3)."""
     return sized(
         rgb,
@@ -110,9 +110,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     )
 
 
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode prepared images uint8 (b, crop, crop, 3) to float32 (b, d)."""
     del fitted
     assert batch.images is not None
@@ -127,7 +125,7 @@ def encode_image(
 
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions, cut after 77 tokens, to float32 (n, d) of unit norm."""
     del fitted
     return unit_rows(_towers(params, device).text(captions))
@@ -135,27 +133,26 @@ def encode_captions(
 
 def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode t texts to float32 (t, d), not normalised: the noun prompts of heads."""
     del fitted
     return _towers(params, device).text(texts)
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode captions to float32 (b, d): zeros for an image without any."""
-    captions = cleaned(batch.captions)
-    flat = [text for each in captions for text in each]
-    rows = encode_captions(flat, params, fitted, device=device)
-    return per_image(rows, captions, _towers(params, device).dim)
+    encode = partial(encode_captions, params=params, fitted=fitted, device=device)
+    return per_image(cleaned(batch.captions), encode)
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions that are longer than the model reads (CLIP: 77 tokens)."""
     texts = [text for each in cleaned(captions) for text in each]
-    files = checkpoint_stamp(params.model, params.revision)
-    return n_longer(texts, *_reader(params, files))
+    config = read_note(checkpoint(params.model, params.revision) / "config.json")
+    longest = (config.get("text_config") or {}).get("max_position_embeddings")
+    if not maybe_longer(texts, longest):
+        return 0  # without the seconds that loading takes
+    return n_longer(texts, *_reader(params))
 
 
 def identity(params: Params) -> dict[str, Any]:
@@ -169,19 +166,12 @@ class _Towers:
 
     image: Callable[[torch.Tensor], torch.Tensor]
     """float32 (b, 3, h, w) to (b, dim)."""
-    text: Callable[[Sequence[str]], np.ndarray[Any, Any]]
+    text: Callable[[Sequence[str]], Array]
     """Captions to float32 (n, dim), not normalised."""
-    dim: int
 
 
+@kept(lambda params, _: checkpoint_stamp(params.model, params.revision))
 def _towers(params: Params, device: str) -> _Towers:
-    """Load a checkpoint once per process, and again when its files have changed."""
-    files = checkpoint_stamp(params.model, params.revision)
-    return _loaded(params, device, files, is_compiled(device))
-
-
-@lru_cache(maxsize=2)
-def _loaded(params: Params, device: str, files: Stamp, flag: bool) -> _Towers:  # noqa: ARG001
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
         return _open_clip(folder, params, device)
@@ -222,26 +212,24 @@ def _transformers(folder: Path, params: Params, device: str) -> _Towers:
         masks = {} if siglip else {"attention_mask": mask}
         return _tensor(model.get_text_features(input_ids=ids, **masks))
 
-    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+    def text(captions: Sequence[str]) -> Array:
         if not captions:
             return np.zeros((0, dim), np.float32)
         fill: Any = "max_length" if siglip else False
         tokens = tokenizer(
             list(captions), truncation=True, max_length=longest, padding=fill
         )["input_ids"]
+        fill_with = tokenizer.pad_token_id or 0
         return embed_tokens(
-            run, tokens, longest=longest, padding=_padding(tokenizer), device=device
+            run, tokens, longest=longest, padding=fill_with, device=device
         )
 
     dim = int(getattr(model.config, "projection_dim", config.hidden_size))
-    return _Towers(image, text, dim)
+    return _Towers(image, text)
 
 
-@lru_cache(maxsize=2)
-def _reader(
-    params: Params,
-    files: Stamp,  # noqa: ARG001
-) -> tuple[int, Callable[[list[str]], list[int]]]:
+@kept(lambda params: checkpoint_stamp(params.model, params.revision))
+def _reader(params: Params) -> tuple[int, Callable[[list[str]], list[int]]]:
     """Return what a text tower reads, in tokens, and how texts are counted."""
     folder = checkpoint(params.model, params.revision)
     if params.library == "open_clip":
@@ -270,10 +258,6 @@ def _reader(
         return [len(ids) for ids in found["input_ids"]]
 
     return int(config.text_config.max_position_embeddings), counted
-
-
-def _padding(tokenizer: Any) -> int:
-    return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
 def _tensor(found: Any) -> torch.Tensor:
@@ -312,7 +296,7 @@ def _open_clip(folder: Path, params: Params, device: str) -> _Towers:
         }
         require_published(params, published)
 
-    def text(captions: Sequence[str]) -> np.ndarray[Any, Any]:
+    def text(captions: Sequence[str]) -> Array:
         if not captions:
             return np.zeros((0, dim), np.float32)
         ids = tokenizer(list(captions)).numpy()
@@ -323,7 +307,7 @@ def _open_clip(folder: Path, params: Params, device: str) -> _Towers:
     encode_text = compiled(model.encode_text, device)
     encode_image = compiled(model.encode_image, device)
     dim: int = _open_clip_config(folder, embed_dim=int)["embed_dim"]
-    return _Towers(encode_image, text, dim)
+    return _Towers(encode_image, text)
 
 
 def _open_clip_config(folder: Path, **must: type) -> dict[str, Any]:

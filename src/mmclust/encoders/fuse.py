@@ -30,6 +30,8 @@ from mmclust.models.compute import FLAGS, flags_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mmclust.core.types import Array
+
 VIEWS = ("image",)
 
 View = Literal["image", "text"]
@@ -130,14 +132,17 @@ def offers(params: Params) -> SimpleNamespace:
     )
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Any) -> Array:
     """Pack what each member makes of an image uint8 (h, w, 3) into uint8 (bytes,)."""
-    return np.concatenate([_bytes(part) for part in _parts(rgb, params).values()])
+    parts = _parts(rgb, params).values()
+    return np.concatenate(
+        [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in parts]
+    )
 
 
 def fit(batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
     """Fit the members that learn, each on its own part of the same rows."""
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, Array] = {}
     facts: dict[str, Any] = {}
     parts = _unpacked(batch, params)
     for member in members_of(params):
@@ -152,16 +157,12 @@ def fit(batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
     return Fitted(arrays, facts)
 
 
-def encode_image(
-    batch: Batch, params: Any, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> Array:
     """Join the image features of the members: float32 (b, sum of d)."""
     return _encode("image", batch, params, fitted, device)
 
 
-def encode_text(
-    batch: Batch, params: Any, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> Array:
     """Join the text features of the members: float32 (b, sum of d)."""
     return _encode("text", batch, params, fitted, device)
 
@@ -192,9 +193,7 @@ def captions_cut(captions: Sequence[Sequence[str]], params: Any) -> int | None:
     return max(counts, default=None)
 
 
-def _encode(
-    view: str, batch: Batch, params: Any, fitted: Fitted, device: str
-) -> np.ndarray[Any, Any]:
+def _encode(view: str, batch: Batch, params: Any, fitted: Fitted, device: str) -> Array:
     parts = _unpacked(batch, params) if view == "image" else {}
     rows = []
     for member in members_of(params):
@@ -206,22 +205,18 @@ def _encode(
         if encode is None:
             rows.append(normalised(parts[name]))
         else:
-            learned = _of_member(fitted, name)
+            prefix = f"{name}/"
+            arrays = {
+                key.removeprefix(prefix): array
+                for key, array in fitted.arrays.items()
+                if key.startswith(prefix)
+            }
+            learned = Fitted(arrays, fitted.facts.get(name, {}))
             rows.append(normalised(encode(own, member.options, learned, device=device)))
     return np.hstack(rows)
 
 
-def _of_member(fitted: Fitted, name: str) -> Fitted:
-    prefix = f"{name}/"
-    arrays = {
-        key.removeprefix(prefix): array
-        for key, array in fitted.arrays.items()
-        if key.startswith(prefix)
-    }
-    return Fitted(arrays, fitted.facts.get(name, {}))
-
-
-def _parts(rgb: np.ndarray[Any, Any], params: Any) -> dict[str, np.ndarray[Any, Any]]:
+def _parts(rgb: Array, params: Any) -> dict[str, Array]:
     return {
         member.name: member.module.prepare(rgb, member.options)
         for member in members_of(params)
@@ -229,11 +224,7 @@ def _parts(rgb: np.ndarray[Any, Any], params: Any) -> dict[str, np.ndarray[Any, 
     }
 
 
-def _bytes(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return np.ascontiguousarray(part).reshape(-1).view(np.uint8)
-
-
-def _unpacked(batch: Batch, params: Any) -> dict[str, np.ndarray[Any, Any]]:
+def _unpacked(batch: Batch, params: Any) -> dict[str, Array]:
     """Take packed rows apart: what each member prepared, (b, …) by name."""
     if batch.images is None:
         return {}

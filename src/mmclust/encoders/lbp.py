@@ -10,12 +10,15 @@ Source: Ojala, Pietikäinen and Mäenpää, IEEE TPAMI 24 (2002).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.encoders._grey import grey_square, require_tiles
+
+if TYPE_CHECKING:
+    from mmclust.core.types import Array
 
 VIEWS = ("image",)
 
@@ -34,7 +37,7 @@ class Params:
     """Cells along each side; each has its histogram."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Count the patterns of each cell: float32 (grid² · (points + 2),).
 
     Each cell's histogram sums to 1; cells go from left to right, then down.
@@ -48,9 +51,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     return (counts / cell**2).astype(np.float32)
 
 
-def patterns(
-    grey: np.ndarray[Any, Any], points: int, radius: float
-) -> np.ndarray[Any, Any]:
+def patterns(grey: Array, points: int, radius: float) -> Array:
     """Return the uniform pattern of each pixel of uint8 (h, w): uint8 (h, w).
 
     How many points are at least as bright as the centre where these lie side by side
@@ -78,9 +79,7 @@ def patterns(
     return count
 
 
-def _moved(
-    padded: np.ndarray[Any, Any], by: float, length: int, reach: int
-) -> np.ndarray[Any, Any]:
+def _moved(padded: Array, by: float, length: int, reach: int) -> Array:
     """Return ``length`` rows, moved ``by`` a distance and interpolated between two."""
     whole = int(np.floor(by))
     first = padded[reach + whole : reach + whole + length]
@@ -91,6 +90,6 @@ def _moved(
     # row; they decide where a flat patch ties with its centre.
     rows = np.arange(length)
     weight = ((rows + by) - (rows + whole))[:, None]
-    value: np.ndarray[Any, Any] = (1 - weight) * first
+    value: Array = (1 - weight) * first
     value += weight * second
     return value

@@ -9,7 +9,7 @@ Source: Deerwester et al., Indexing by Latent Semantic Analysis, JASIS 41 (1990)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mmclust.core.types import Fitted
 from mmclust.encoders.tfidf import apply_tfidf, fit_tfidf, too_few_words
 
 if TYPE_CHECKING:
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("text",)
 FLAGS = ()
@@ -65,9 +65,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     )
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Project the TF-IDF of b images' captions to float32 (b, d)."""
     del params, device
     with threads(1):

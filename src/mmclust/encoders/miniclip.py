@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from msgspec import Meta
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("image", "text")
 FLAGS = ("device", "batch_size", "precision")
@@ -55,9 +55,6 @@ class Params:
 
     A temperature above CLIP's 0.07 and small batches suit a few hundred pairs, many
     of which say nearly the same.
-
-    ``size`` is in pixels, ``max_words`` the size of the vocabulary (words that
-    occur in at least two captions, the most frequent first).
     """
 
     dim: Positive = 64
@@ -75,10 +72,10 @@ class Params:
     temperature: PositiveFloat = 0.2
     """Of the contrastive loss."""
     max_words: Positive = 6000
-    """Words of the vocabulary, at most."""
+    """Words of the vocabulary, at most: of those in two captions the most frequent."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Resize an image to uint8 (3, size, size)."""
     import cv2
 
@@ -92,26 +89,8 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """Train on all pairs; one random caption of each image in a batch.
 
-    Parameters
-    ----------
-    batch
-        The training split: prepared images uint8 (n, 3, size, size) and captions.
-    params
-        See :class:`Params`.
-    seed
-        Of this encoder.
-    device
-        ``cpu`` or ``cuda``.
-
-    Returns
-    -------
-    Fitted
-        The weights (float32), the vocabulary and the loss of each step.
-
-    Raises
-    ------
-    MmclustError
-        When there are fewer than two pairs, or no word occurs twice.
+    Of prepared images uint8 (n, 3, size, size) and their captions come the weights
+    (float32), the vocabulary and the loss of each step.
     """
     import torch
 
@@ -133,9 +112,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
 
 
 @threads(1)
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode prepared images uint8 (b, 3, size, size) to float32 (b, d), unit norm."""
     import torch
 
@@ -147,16 +124,14 @@ def encode_image(
 
 
 @threads(1)
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode captions to float32 (b, d): each at unit norm, their mean at unit norm."""
     import torch
 
     owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
     flat = [text for each in batch.captions for text in each]
     with torch.inference_mode():
-        each = _captions(flat, params, fitted, device).cpu()
+        each = unit(_embedded(flat, params, fitted, device)).cpu()
         sums = torch.zeros(len(batch.captions), params.dim)
         sums.index_add_(0, torch.from_numpy(owner), each)  # a GPU adds in any order
     return np.asarray(unit(sums))
@@ -165,35 +140,31 @@ def encode_text(
 @threads(1)
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions to float32 (n, d) of unit norm."""
     import torch
 
     with torch.inference_mode():
-        return np.asarray(_captions(captions, params, fitted, device).cpu())
-
-
-def _captions(
-    captions: Sequence[str], params: Params, fitted: Fitted, device: str
-) -> torch.Tensor:
-    """Embed n captions to (n, d) of unit norm."""
-    model = _trained(params, fitted, device)
-    words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    return unit(embed_captions(model, [_ids(text, words) for text in captions], device))
+        return np.asarray(unit(_embedded(captions, params, fitted, device)).cpu())
 
 
 @threads(1)
 def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode t texts to float32 (t, d), not normalised."""
     import torch
 
+    with torch.inference_mode():
+        return np.asarray(_embedded(texts, params, fitted, device).cpu())
+
+
+def _embedded(
+    texts: Sequence[str], params: Params, fitted: Fitted, device: str
+) -> torch.Tensor:
     model = _trained(params, fitted, device)
     words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    with torch.inference_mode():
-        ids = [_ids(text, words) for text in texts]
-        return np.asarray(embed_captions(model, ids, device).cpu())
+    return embed_captions(model, [_ids(text, words) for text in texts], device)
 
 
 def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, int]:
@@ -207,7 +178,7 @@ def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, 
     return {word: i for i, (_, word) in enumerate(common)}
 
 
-def _ids(text: str, words: dict[str, int]) -> np.ndarray[Any, Any]:
+def _ids(text: str, words: dict[str, int]) -> Array:
     found = [words[word] for word in WORD.findall(text.lower()) if word in words]
     return np.array(found, dtype=np.int64)
 
@@ -223,7 +194,7 @@ def _trained(params: Params, fitted: Fitted, device: str) -> nn.ModuleDict:
 def _train(
     model: nn.ModuleDict,
     pictures: torch.Tensor,
-    captions: list[list[np.ndarray[Any, Any]]],
+    captions: list[list[Array]],
     params: Params,
     seed: int,
 ) -> list[float]:

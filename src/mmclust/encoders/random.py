@@ -6,7 +6,7 @@ Source: this project's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("image", "text")
 FLAGS = ()
@@ -34,25 +34,19 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:  # n
     return Fitted(facts={"seed": seed})
 
 
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Draw float32 (b, dim) standard normal features, a function of id and seed."""
     del device
     return _draw(batch, params, fitted, "image")
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
-    """Draw float32 (b, dim) standard normal features, a function of id and seed."""
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
+    """Draw others of that kind."""
     del device
     return _draw(batch, params, fitted, "text")
 
 
-def _draw(
-    batch: Batch, params: Params, fitted: Fitted, view: str
-) -> np.ndarray[Any, Any]:
+def _draw(batch: Batch, params: Params, fitted: Fitted, view: str) -> Array:
     seed = fitted.facts["seed"]
     rows = [
         generator(seed, view, image_id).standard_normal(params.dim, dtype=np.float32)

@@ -10,7 +10,6 @@ Source: He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.error import URLError
@@ -20,11 +19,12 @@ import numpy as np
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.models.compute import in_batches, is_compiled, ready, unit_rows
+from mmclust.models.compute import in_batches, ready, unit_rows
 from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
     misnamed,
     missing,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mmclust.core.types import Batch, Fitted
+    from mmclust.core.types import Array, Batch, Fitted
     from mmclust.models.hub import Stamp
 
 VIEWS = ("image",)
@@ -90,7 +90,7 @@ class Params:
     """Whether pixels must be as the weights were published with."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Any) -> Array:
     """Resize and crop an image uint8 (h, w, 3) to uint8 (crop, crop, 3)."""
     return sized(
         rgb,
@@ -101,9 +101,7 @@ def prepare(rgb: np.ndarray[Any, Any], params: Any) -> np.ndarray[Any, Any]:
     )
 
 
-def encode_image(
-    batch: Batch, params: Any, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> Array:
     """Run the model on prepared images uint8 (b, crop, crop, 3): float32 (b, d)."""
     del fitted
     assert batch.images is not None
@@ -161,18 +159,15 @@ def _file(params: Any) -> Path:
     return find(params)
 
 
-def _model(params: Any, device: str) -> Any:
-    """Load once per process, and again when the files have changed."""
+def _stamp(params: Any, _: str) -> Stamp:
     _require_applied(params)
     if params.library == "transformers":
-        files = checkpoint_stamp(params.model, params.revision)
-    else:
-        files = stamp([_file(params)])
-    return _loaded(params, device, files, is_compiled(device))
+        return checkpoint_stamp(params.model, params.revision)
+    return stamp([_file(params)])
 
 
-@lru_cache(maxsize=2)
-def _loaded(params: Any, device: str, files: Stamp, compiled: bool) -> Any:  # noqa: ARG001
+@kept(_stamp)
+def _model(params: Any, device: str) -> Any:
     """Load a model; refuse pixels that the weights do not expect."""
     if params.library == "transformers":
         from transformers import AutoModel

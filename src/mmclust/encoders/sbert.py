@@ -9,21 +9,22 @@ Source: Reimers and Gurevych, Sentence-BERT, EMNLP 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.core.io import read_note
 from mmclust.models.compute import (
     cleaned,
     embed_tokens,
-    is_compiled,
+    maybe_longer,
     n_longer,
     per_image,
     ready,
     unit_rows,
 )
-from mmclust.models.hub import checkpoint, checkpoint_stamp, loading
+from mmclust.models.hub import checkpoint, checkpoint_stamp, kept, loading
 from mmclust.models.hub import identity as checkpoint_identity
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.core.types import Batch, Fitted
-    from mmclust.models.hub import Stamp
+    from mmclust.core.types import Array, Batch, Fitted
 
 VIEWS = ("text",)
 
@@ -54,10 +54,10 @@ class Params:
 
 def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Encode n captions to float32 (n, d) of unit norm."""
     del fitted
-    model, dim = _model(params, device)
+    model, dim = _model(params.model, params.revision, device)
     if not captions:
         return np.zeros((0, dim), np.float32)
     tokenizer, longest = model.tokenizer, int(model.max_seq_length)
@@ -78,24 +78,24 @@ def encode_captions(
     return unit_rows(rows)
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Encode the captions of b images to float32 (b, d) of unit norm.
 
     The mean of the captions' embeddings (benchmarks, §5), or with ``joined`` the
     embedding of all captions in one text (benchmarks, §11); zeros without captions.
     """
-    captions = _texts(batch.captions, params)
-    flat = [text for each in captions for text in each]
-    rows = encode_captions(flat, params, fitted, device=device)
-    return per_image(rows, captions, rows.shape[1])
+    encode = partial(encode_captions, params=params, fitted=fitted, device=device)
+    return per_image(_texts(batch.captions, params), encode)
 
 
 def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions (joined: images) whose text is longer than the model reads."""
     texts = [text for each in _texts(captions, params) for text in each]
-    model, _ = _model(params, "cpu")
+    folder = checkpoint(params.model, params.revision)
+    longest = read_note(folder / "sentence_bert_config.json").get("max_seq_length")
+    if not maybe_longer(texts, longest):
+        return 0  # without the seconds that loading takes
+    model, _ = _model(params.model, params.revision, "cpu")
 
     def lengths(some: list[str]) -> list[int]:
         found = model.tokenizer(some, truncation=False, verbose=False)
@@ -115,20 +115,9 @@ def identity(params: Params) -> dict[str, Any]:
     return checkpoint_identity(params.model, params.revision)
 
 
-def _model(params: Params, device: str) -> tuple[Any, int]:
-    """Load a model and the size of its embeddings; again when files have changed."""
-    files = checkpoint_stamp(params.model, params.revision)
-    return _loaded(params.model, params.revision, device, files, is_compiled(device))
-
-
-@lru_cache(maxsize=2)
-def _loaded(
-    name: str,
-    revision: str,
-    device: str,
-    files: Stamp,  # noqa: ARG001
-    compiled: bool,  # noqa: ARG001
-) -> tuple[Any, int]:
+@kept(lambda name, revision, _: checkpoint_stamp(name, revision))
+def _model(name: str, revision: str, device: str) -> tuple[Any, int]:
+    """Load a model and the size of its embeddings."""
     from sentence_transformers import SentenceTransformer
 
     folder = checkpoint(name, revision)

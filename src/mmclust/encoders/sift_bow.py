@@ -10,7 +10,7 @@ Categorization with Bags of Keypoints, ECCV workshop 2004.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from mmclust.kernels.kmeans import kmeans
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("image",)
 FLAGS = ()
@@ -51,7 +51,7 @@ class Params:
     """Iterations of k-means, at most."""
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Describe an image: uint8 (keypoints, 128), rows of zeros where it has fewer."""
     square = grey_square(rgb, params.size)
     _, descriptors = keypoints(square, params.contrast, params.keypoints)
@@ -101,9 +101,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     return Fitted({"words": found.centroids}, {"descriptors": used})
 
 
-def encode_image(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Count words: float32 (b, words), unit norm; zeros where there is no keypoint."""
     del device
     assert batch.images is not None
@@ -118,15 +116,15 @@ def encode_image(
     return normalised(counts)
 
 
-def _parts(images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+def _parts(images: Array) -> list[Array]:
     return [images[start : start + _PART] for start in range(0, len(images), _PART)]
 
 
-def _found(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _found(images: Array) -> Array:
     """Return where there is a keypoint: bool (n, keypoints)."""
     return np.asarray(images.any(axis=2))
 
 
-def _starts(owner: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+def _starts(owner: Array, n: int) -> Array:
     """Return where each image but the first begins among its sorted owners."""
     return np.searchsorted(owner, np.arange(1, n))

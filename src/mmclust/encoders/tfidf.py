@@ -18,7 +18,7 @@ from mmclust.core.types import Fitted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.core.types import Batch
+    from mmclust.core.types import Array, Batch
 
 VIEWS = ("text",)
 FLAGS = ()
@@ -43,9 +43,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     return Fitted({"idf": vectorizer.idf_}, {"vocabulary": words})
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Weigh the words of b images: float32 (b, words) of unit norm.
 
     Zeros for an image that has none of the words.

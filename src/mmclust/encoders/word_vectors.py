@@ -23,7 +23,7 @@ from mmclust.models.vector_file import GET, indexed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mmclust.core.types import Batch, Fitted
+    from mmclust.core.types import Array, Batch, Fitted
 
 VIEWS = ("text",)
 FLAGS = ()
@@ -43,9 +43,7 @@ class Params:
     that the publisher gives besides."""
 
 
-def encode_text(
-    batch: Batch, params: Params, fitted: Fitted, *, device: str
-) -> np.ndarray[Any, Any]:
+def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) -> Array:
     """Average the vectors of all words of an image's captions: float32 (b, d).
 
     A word counts as often as it occurs.

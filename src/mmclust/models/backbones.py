@@ -20,16 +20,16 @@ from mmclust.models.hub import load_torch
 if TYPE_CHECKING:
     from torch import nn
 
-_LAYERS = {
-    "resnet18": ("layer4", "fc", 512),
-    "resnet34": ("layer4", "fc", 512),
-    "resnet50": ("layer4", "fc", 2048),
-    "resnet101": ("layer4", "fc", 2048),
-    "vgg16": ("features", "fc", 512),
-    "googlenet": ("inception5b", "fc", 1024),
-    "small": ("features", "fc", 96),
+_MAPS = {
+    "resnet18": 512,
+    "resnet34": 512,
+    "resnet50": 2048,
+    "resnet101": 2048,
+    "vgg16": 512,
+    "googlenet": 1024,
+    "small": 96,
 }
-NAMES = tuple(_LAYERS)
+NAMES = tuple(_MAPS)
 """The networks there are."""
 WIDTH = 24
 """Maps of the first layer of ``small``."""
@@ -48,14 +48,14 @@ def build(name: str, clusters: int, pretrained: bool | str = False) -> nn.Module
     """
     from torch import nn
 
-    if name not in _LAYERS:
+    if name not in _MAPS:
         raise MmclustError(
             f"Unknown backbone {name!r}", expected=nearest(name, NAMES), found=name
         )
     module = _small() if name == "small" else _torchvision(name)
     if pretrained:
         _fill(module, name, pretrained)
-    module.fc = nn.Linear(_LAYERS[name][2], clusters)
+    module.fc = nn.Linear(_MAPS[name], clusters)
     return module
 
 

@@ -8,7 +8,6 @@ So a caption does not depend on the images that share its batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from mmclust.models.hub import (
     checkpoint,
     checkpoint_stamp,
     from_pretrained,
+    kept,
     loading,
 )
 from mmclust.models.pixels import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.models.hub import Stamp
+    from mmclust.core.types import Array
 
 KINDS = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"}
 
@@ -68,7 +68,7 @@ class Params:
     std: Colour = CLIP_STD
 
 
-def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
+def prepare(rgb: Array, params: Params) -> Array:
     """Squeeze an image uint8 (h, w, 3) into uint8 (size, size, 3)."""
     return sized(
         rgb, short_side=None, crop=params.size, interpolation=params.interpolation
@@ -77,18 +77,18 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
 
 def generate(
     image_ids: Sequence[str],
-    images: np.ndarray[Any, Any],
+    images: Array,
     params: Params,
     *,
     seed: int,
     device: str,
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Write captions of b prepared images, uint8 (b, size, size, 3), as token ids.
 
     With ``seed``, this captioner's own, the ids of the images decide what is drawn.
     Returns int32 (b, prompts · n_captions, max_length), 0 (padding) after the end.
     """
-    model, _ = load(params.model, params.revision, device)
+    model = load(params.model, params.revision, device)
     _require_sense(params, model)
     per_prompt = params.n_captions
     tokens = np.zeros(
@@ -129,17 +129,18 @@ def _require_sense(params: Params, model: Any) -> None:
 
 
 def _batch(
-    images: np.ndarray[Any, Any],
+    images: Array,
     prompt: str,
     draws: list[np.random.Generator],
     params: Params,
     device: str,
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Caption one full batch: int32 (b, n_captions, max_length)."""
     import torch
     from transformers import LogitsProcessorList
 
-    model, tokenizer = load(params.model, params.revision, device)
+    model = load(params.model, params.revision, device)
+    tokenizer = _tokenizer(params.model, params.revision)
     with torch.inference_mode():
         pixels = scaled(torch.from_numpy(images).to(device), params.mean, params.std)
         pixels = pixels.repeat_interleave(params.n_captions, dim=0)
@@ -191,14 +192,14 @@ def _sampling(params: Params, draws: list[np.random.Generator]) -> list[Any]:
     ]
 
 
-def n_cut(tokens: np.ndarray[Any, Any], params: Params) -> int:
+def n_cut(tokens: Array, params: Params) -> int:
     """Count captions, int32 (n, captions, length), still going on at ``max_length``."""
     last = tokens[..., -1]
     end = _tokenizer(params.model, params.revision).sep_token_id
     return int(((last != 0) & (last != end)).sum())
 
 
-def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...]]:
+def text_of(tokens: Array, params: Params) -> list[tuple[str, ...]]:
     """Turn token ids (n, captions, length) into the captions of n images."""
     tokenizer = _tokenizer(params.model, params.revision)
     flat = tokenizer.batch_decode(
@@ -208,14 +209,9 @@ def text_of(tokens: np.ndarray[Any, Any], params: Params) -> list[tuple[str, ...
     return [tuple(next(texts) for _ in each) for each in tokens]
 
 
-def load(model: str, revision: str, device: str) -> tuple[Any, Any]:
-    """Load model and tokenizer once per process, and again when files have changed."""
-    files = checkpoint_stamp(model, revision)
-    return _model(model, revision, device, files), _tokenizer(model, revision)
-
-
-@lru_cache(maxsize=2)
-def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa: ARG001
+@kept(lambda model, revision, _: checkpoint_stamp(model, revision))
+def load(model: str, revision: str, device: str) -> Any:
+    """Load a model for inference."""
     import transformers
 
     folder = checkpoint(model, revision)
@@ -234,12 +230,8 @@ def _model(model: str, revision: str, device: str, files: Stamp) -> Any:  # noqa
     return ready(loaded, device)
 
 
+@kept(checkpoint_stamp)
 def _tokenizer(model: str, revision: str) -> Any:
-    return _read_tokenizer(model, revision, checkpoint_stamp(model, revision))
-
-
-@lru_cache(maxsize=2)
-def _read_tokenizer(model: str, revision: str, files: Stamp) -> Any:  # noqa: ARG001
     from transformers import AutoTokenizer
 
     folder = checkpoint(model, revision)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Array = np.ndarray[Any, Any]
+    from mmclust.core.types import Array
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 FLAGS = ("device", "batch_size", "precision", "compile")
@@ -226,8 +226,14 @@ def n_longer(
     texts: Sequence[str], longest: int, lengths: Callable[[list[str]], Sequence[int]]
 ) -> int:
     """Count texts of more tokens than a model reads."""
-    maybe = [t for t in texts if not t.isascii() or len(t) + SPECIAL > longest]
+    maybe = maybe_longer(texts, longest)
     return sum(length > longest for length in lengths(maybe)) if maybe else 0
+
+
+def maybe_longer(texts: Sequence[str], longest: object) -> list[str]:
+    """Return texts that a model may not read whole: all if it does not say how many."""
+    many = longest if isinstance(longest, int) else 0
+    return [t for t in texts if not t.isascii() or len(t) + SPECIAL > many]
 
 
 def unit_rows(rows: Array) -> Array:
@@ -236,14 +242,17 @@ def unit_rows(rows: Array) -> Array:
     return np.asarray(rows / (norms + 1e-10), np.float32)
 
 
-def per_image(each: Array, captions: Sequence[Sequence[str]], dim: int) -> Array:
+def per_image(
+    captions: Sequence[Sequence[str]], encode: Callable[[list[str]], Array]
+) -> Array:
     """Average the captions of each image, then scale to unit norm (benchmarks, §5).
 
-    ``each`` (c, dim) are the captions of b images, one after the other. Returns
-    float32 (b, dim), zeros for an image without captions.
+    ``encode`` takes the captions of b images, one after the other, to (c, d). Returns
+    float32 (b, d), zeros for an image without captions.
     """
+    each = encode([text for texts in captions for text in texts])
     counts = np.array([len(texts) for texts in captions])
-    sums = np.zeros((len(captions), dim))
+    sums = np.zeros((len(captions), each.shape[1]))
     if len(each):
         np.add.at(sums, np.repeat(np.arange(len(captions)), counts), each)
     return unit_rows((sums / np.maximum(counts, 1)[:, None]).astype(np.float32))

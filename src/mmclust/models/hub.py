@@ -12,15 +12,25 @@ import re
 import warnings
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mmclust.core.costs import parameters, stored_size
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest, require_file
+from mmclust.models.compute import is_compiled
 from mmclust.models.packaged import PREFIX, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+
+Load = TypeVar("Load", bound="Callable[..., Any]")
 
 SIZES = {
     "openai/clip-vit-base-patch32": "605 MB",
@@ -135,8 +145,29 @@ def stamp(paths: Iterable[Path]) -> Stamp:
 
 
 def checkpoint_stamp(model: str, revision: str) -> Stamp:
-    """Return a checkpoint's :func:`stamp`; who keeps a loaded model looks at it."""
+    """Return a checkpoint's :func:`stamp`."""
     return stamp(_files(checkpoint(model, revision)))
+
+
+def kept(files: Callable[..., Stamp]) -> Callable[[Load], Load]:
+    """Keep the last two things that a function loads, until their files change.
+
+    ``files`` gives their :func:`stamp` for the same arguments.
+    """
+
+    def decorate(load: Load) -> Load:
+        @lru_cache(maxsize=2)
+        def loaded(_: object, *arguments: Any) -> Any:
+            return load(*arguments)
+
+        def run(*arguments: Any) -> Any:
+            # A device that compiles is equal to one that does not.
+            flags = [is_compiled(each) for each in arguments if isinstance(each, str)]
+            return loaded((files(*arguments), *flags), *arguments)
+
+        return cast("Load", run)
+
+    return decorate
 
 
 def missing(model: str, revision: str, found: object) -> MmclustError:

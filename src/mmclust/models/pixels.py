@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from mmclust.core.types import Array
+
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Rounding = Literal["floor", "even"]
 """Where an odd margin is cut: ``floor`` as transformers does, ``even`` (half of it
@@ -34,13 +36,13 @@ CLIP_STD: Colour = (0.26862954, 0.26130258, 0.27577711)
 
 
 def sized(
-    rgb: np.ndarray[Any, Any],
+    rgb: Array,
     *,
     short_side: int | None,
     crop: int,
     interpolation: Interpolation,
     rounding: Rounding = "even",
-) -> np.ndarray[Any, Any]:
+) -> Array:
     """Resize with antialiasing, then cut the middle out: uint8 (crop, crop, 3).
 
     ``short_side`` are the pixels of the shorter side after resizing, at least
@@ -59,7 +61,8 @@ def sized(
     size = _size(picture.size, short_side) if short_side else (crop, crop)
     if picture.size != size:
         picture = picture.resize(size, Image.Resampling[interpolation.upper()])
-    left, top = (_margin(side - crop, rounding) for side in size)
+    rests = ((side - crop) / 2 for side in size)
+    left, top = (int(rest) if rounding == "floor" else round(rest) for rest in rests)
     return np.asarray(picture.crop((left, top, left + crop, top + crop)))
 
 
@@ -68,10 +71,6 @@ def _size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     short, long = min(size), max(size)
     other = int(short_side * long / short)
     return (short_side, other) if size[0] <= size[1] else (other, short_side)
-
-
-def _margin(rest: int, rounding: Rounding) -> int:
-    return rest // 2 if rounding == "floor" else round(rest / 2)
 
 
 def scaled(pixels: torch.Tensor, mean: Colour, std: Colour) -> torch.Tensor:
