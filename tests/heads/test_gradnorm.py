@@ -9,7 +9,7 @@ from mmclust.core.types import HeadInputs
 from mmclust.heads import gradnorm
 from mmclust.heads._inputs import GivenNouns
 from mmclust.heads._space import choose_nouns, classify_nouns, counterparts
-from tests.heads.known_classes import acc, by_kmeans, with_nouns
+from tests.heads.planted import accuracy, by_kmeans, with_nouns
 
 
 def sizes_of(*shares):
@@ -108,11 +108,11 @@ def test_planted_classes_that_kmeans_misses():
     """At least .95 where k-means on the images stays below .8."""
     for planted in range(3):
         images, nouns, centres, kinds = with_nouns(planted)
-        assert acc(kinds, by_kmeans(images, 5)) < 0.8
+        assert accuracy(kinds, by_kmeans(images, 5)) < 0.8
         words = [str(i) for i in range(len(nouns))]
         given = GivenNouns(words, np.arange(len(nouns)), centres, (nouns,))
         params = gradnorm.Params()
         inputs = HeadInputs(image=normalised(images), nouns=given)
         made = gradnorm.prepare(inputs, params, device="cpu")
         found = gradnorm.cluster(made, 5, params, seed=1, device="cpu")
-        assert acc(kinds, found) >= 0.95
+        assert accuracy(kinds, found) >= 0.95

@@ -19,9 +19,7 @@ from mmclust.heads._panels import panels_of_benchmark
 from mmclust.heads._stage import head_of_benchmark
 from tests.encode.staging import encode_benchmark
 from tests.encoders import tiny as make
-
-WORDS = "square\ndisc\nbar\nred\ngreen\nblue\ngrey\nnoise\nred square\nblue bar\n"
-TAC = {"epochs": 2, "batch": 12, "hidden": 8, "n_neighbors": 5}
+from tests.heads.test_stage import TAC, WORDS
 
 
 @pytest.fixture

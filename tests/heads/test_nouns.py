@@ -11,7 +11,7 @@ from mmclust.core import instances
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.instances import Instance
-from mmclust.core.params import TEMPLATES, NounsParams
+from mmclust.core.params import NounsParams
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
 from mmclust.heads._embeddings import SharedEncoder, embed_words, word_embeddings
@@ -56,26 +56,6 @@ def test_centres_that_follow_no_rule():
     assert n_centres(20, 10, "x", "rule") == 20
     with pytest.raises(MmclustError, match="no number of centres for coco_cross"):
         n_centres(468, 10, "coco_cross", "published")
-
-
-def test_the_templates_are_the_seven_published():
-    """Spec section 3."""
-    assert len(TEMPLATES) == 7
-    assert TEMPLATES[0] == "itap of a {}."
-    assert TEMPLATES[2] == "a origami {}."
-    assert TEMPLATES[6] == "a photo of the small {}."
-
-
-def test_the_published_treatment_is_the_default():
-    """Spec sections 3 to 5 and 12."""
-    params = NounsParams()
-    assert (params.prompt_normalisation, params.underscores) == (False, "keep")
-    assert (params.deduplicate_nouns, params.noun_softmax_dtype) == (False, "float16")
-    assert (params.n_init, params.max_iter, params.max_points_per_centroid) == (
-        10, 300, 256,
-    )  # fmt: skip
-    assert (params.top, params.noun_temperature) == (5, 1)
-    assert params.counterpart_temperature == 0.005
 
 
 def test_wordnets_nouns_where_they_lie_on_disk():
@@ -274,7 +254,7 @@ def test_a_centre_without_nouns_keeps_none():
     found = noun_space(
         rows(60), embeddings, np.arange(4), words, 3, NounsParams(), seed=1
     )
-    assert found.without_nouns == 2
+    assert found.facts["centres_without_nouns"] == 2
     assert found.chosen.rows.tolist() == [0, 1, 2, 3]
 
 

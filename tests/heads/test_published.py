@@ -90,16 +90,3 @@ def test_the_preset_has_the_published_values():
         values = defaults(block) | given
         for name in PUBLISHED[block].keys() - {"templates"}:
             assert values[name] == PUBLISHED[block][name], f"{block}.{name}"
-
-
-@pytest.mark.parametrize("head", ["scan", "temi", "ntk_sc", "cpp"])
-def test_the_defaults_are_those_of_the_papers_preset(head):
-    """One setting for all data sets: every option is named there, with this value."""
-    (path,) = (ROOT / "presets").glob(f"{head.replace('_', '-')}-20*.yaml")
-    preset = yaml.safe_load(path.read_text())
-    expected = defaults(f"heads.{head}")
-    stated = preset["heads"][head] | {"evaluate_on": "evaluate"}
-    assert {**stated, "k_grid": ()} == {**expected, "k_grid": ()}
-    assert stated.get("k_grid", []) == list(expected.get("k_grid", ()))
-    assert head in preset["model"]["heads"]
-    assert preset["encoders"]["clip"]["normalise"] is False

@@ -5,14 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import scan
 from mmclust.heads._networks import uniform
 from mmclust.heads._train import epoch
-from mmclust.kernels.kmeans import kmeans
-from tests.heads.planted import K, accuracy, planted
+from tests.heads.planted import K, planted
 
 QUICK = {"epochs": 30, "learning_rate": 0.01}
 
@@ -99,16 +97,6 @@ def test_training_is_that_of_a_plain_implementation(options):
     assert np.abs(scan.predict(ours.weights, inputs, params) - shares).max() < 1e-3
 
 
-def test_it_finds_what_kmeans_does_not():
-    """.95 where k-means does .8."""
-    rows, kind = planted()
-    assert accuracy(kind, kmeans(rows, K, seed=1).labels) < 0.85
-    inputs, params = HeadInputs(spaces=(rows,)), scan.Params(**QUICK)
-    for each in scan.train(inputs, K, params, seeds=[1, 2, 3]):
-        labels = scan.predict(each.weights, inputs, params).argmax(1)
-        assert accuracy(kind, labels) > 0.95
-
-
 def test_the_last_epoch_is_kept_where_asked():
     """Its best head; a seed trained alone is the seed trained with others."""
     rows, _ = planted(200)
@@ -125,18 +113,3 @@ def test_the_last_epoch_is_kept_where_asked():
     assert (scores.argmin(1) < 3).any()
     (alone,) = scan.train(inputs, K, last, seeds=[2])
     assert np.allclose(alone.weights["weight"], found[1].weights["weight"], atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("k", "options", "message"),
-    [
-        (1, {}, "single cluster"),
-        (K, {"batch": 300}, "batch of 300 cannot be drawn from 200"),
-        (K, {"n_neighbors": 200}, "200 rows do not have 200 neighbours"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused(k, options, message):
-    """Before anything is."""
-    inputs = HeadInputs(spaces=(planted(200)[0],))
-    with pytest.raises(MmclustError, match=message):
-        scan.train(inputs, k, scan.Params(**options), seeds=[1])

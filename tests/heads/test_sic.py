@@ -13,7 +13,7 @@ from mmclust.core.types import HeadInputs
 from mmclust.heads import sic
 from mmclust.heads._inputs import GivenNouns
 from mmclust.heads._train import epoch
-from tests.heads.known_classes import acc, by_kmeans, with_nouns
+from tests.heads.planted import accuracy, by_kmeans, with_nouns
 
 
 def inputs_of(planted, **changes):
@@ -175,8 +175,8 @@ def test_planted_classes_that_kmeans_misses():
     params = sic.Params(epochs=60, batch=64, learning_rate=0.001, nearest_nouns=20)
     for planted in (1, 2):
         inputs, kinds = inputs_of(planted)
-        assert acc(kinds, by_kmeans(inputs.spaces[0], 5)) < 0.8
+        assert accuracy(kinds, by_kmeans(inputs.spaces[0], 5)) < 0.8
         made = sic.prepare(inputs, params, device="cpu")
         for one in sic.train(made, 5, params, seeds=[1, 2], device="cpu"):
             found = sic.predict(one.weights, inputs, params, device="cpu")
-            assert acc(kinds, found.argmax(axis=1)) >= 0.95
+            assert accuracy(kinds, found.argmax(axis=1)) >= 0.95

@@ -36,11 +36,10 @@ from tests.encode.staging import (
 )
 from tests.encoders import tiny as make
 from tests.heads.test_panels import module as panels
+from tests.heads.test_stage import TAC, WORDS
 
 BAD = (7, 22)
 MINICLIP = {"dim": 8, "size": 16, "width": 8, "steps": 10, "batch": 12}
-TAC = {"epochs": 2, "batch": 12, "hidden": 8, "n_neighbors": 5}
-WORDS = "square\ndisc\nbar\nred\ngreen\nblue\ngrey\nnoise\nred square\nblue bar\n"
 HEADS = ("tac", "dxmc", "concat_kmeans", "image_kmeans", "counterpart_kmeans")
 
 

@@ -136,11 +136,15 @@ def test_k_and_batch_in_the_pipeline(ready):
     """model.k: 1, 37; a batch that is too large."""
     with pytest.raises(MmclustError, match="single cluster"):
         head_of_benchmark(ready, "tiny", "tac", settings(k=1))
-    with pytest.raises(MmclustError, match="Cannot make 37 clusters of 36"):
-        head_of_benchmark(ready, "tiny", "concat_kmeans", settings(k=37))
+    for head in ("tac", "concat_kmeans"):
+        with pytest.raises(MmclustError, match="Cannot make 37 clusters of 36"):
+            head_of_benchmark(ready, "tiny", head, settings(k=37))
     large = replace(settings(), heads={"tac": {}})
-    with pytest.raises(MmclustError, match="A batch of 512 cannot be drawn from 36"):
+    with pytest.raises(
+        MmclustError, match="A batch of 512 cannot be drawn from 36"
+    ) as e:
         head_of_benchmark(ready, "tiny", "tac", large)
+    assert "lower the batch, for instance to 9 " in str(e.value)
     assert not (ready / "data/heads").exists()
 
 

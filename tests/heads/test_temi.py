@@ -1,7 +1,6 @@
 """TEMI: the specification's check values, a plain implementation, planted clusters."""
 
 import copy
-import math
 
 import numpy as np
 import pytest
@@ -9,13 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import temi
 from mmclust.heads._train import epoch
-from mmclust.kernels.kmeans import kmeans
-from tests.heads.planted import K, accuracy, planted
+from tests.heads.planted import K, planted
 
 SMALL = {"n_heads": 3, "hidden": 16, "bottleneck": 8, "n_neighbors": 10}
 
@@ -157,31 +154,3 @@ def test_training_is_that_of_a_plain_implementation():
     assert found[:, 1] == pytest.approx(curve.min(1), rel=1e-3)
     assert curve[-1].mean() < curve[0].mean() - 0.05
     assert np.abs(temi.predict(ours.weights, inputs, params) - expected).max() < 5e-3
-
-
-def test_it_finds_what_kmeans_does_not():
-    """.95 where k-means does .8."""
-    rows, kind = planted()
-    assert accuracy(kind, kmeans(rows, K, seed=1).labels) < 0.85
-    quick = {"epochs": 40, "batch": 100, "warm_up": 5, "momentum": 0.95}
-    params = temi.Params(**SMALL, **quick, learning_rate=0.006)
-    inputs = HeadInputs(spaces=(10 * rows,))
-    for each in temi.train(inputs, K, params, seeds=[1, 2]):
-        labels = temi.predict(each.weights, inputs, params).argmax(1)
-        assert accuracy(kind, labels) > 0.95
-        assert each.curve[-1]["lowest"] == pytest.approx(-math.log(K), abs=0.3)
-
-
-@pytest.mark.parametrize(
-    ("k", "options", "message"),
-    [
-        (1, {}, "single cluster"),
-        (K, {}, "batch of 1024 cannot be drawn from 200"),
-        (K, {"batch": 50, "n_neighbors": 200}, "200 rows do not have 200 neighbours"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused(k, options, message):
-    """Before anything is."""
-    inputs = HeadInputs(spaces=(planted(200)[0],))
-    with pytest.raises(MmclustError, match=message):
-        temi.train(inputs, k, temi.Params(**options), seeds=[1])

@@ -6,12 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
 from mmclust.core.plugins import load
 from mmclust.heads import _saved as saved
 from mmclust.heads import _train as module
-from mmclust.heads._rows import require_clusters
 from mmclust.heads._saved import outputs_of, predict
 from mmclust.heads._train import epoch, train
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
@@ -151,15 +149,6 @@ def test_seeds_side_by_side_are_seeds_one_by_one(head, monkeypatch):
     assert together[0].curve != together[1].curve
 
 
-def test_training_repeats_to_the_byte():
-    """Same seed, same bytes."""
-    image, text, _ = data()
-    recipe = load("heads", "tac").recipe(D, K, options("tac"))
-    one, again = (train(image, text, recipe, [5])[0] for _ in range(2))
-    assert one.curve == again.curve
-    assert all((one.weights[n] == again.weights[n]).all() for n in one.weights)
-
-
 def test_it_finds_clear_clusters():
     """Four groups that both views show."""
     image, text, kind = data(n=400)
@@ -225,32 +214,3 @@ def test_first_weights_are_as_published():
         assert float(weights[name].abs().max()) <= bound
         assert float(weights[name].std()) == pytest.approx(bound / 3**0.5, rel=0.1)
     assert weights["image_instance.1.weight"].shape == (1024, 512)
-
-
-def test_the_published_constants():
-    """Spec sections 7 to 9."""
-    tac, dxmc = load("heads", "tac").Params(), load("heads", "dxmc").Params()
-    for params in (tac, dxmc):
-        assert (params.epochs, params.batch, params.learning_rate) == (20, 512, 1e-3)
-        assert (params.temperature, params.balance, params.n_neighbors) == (0.5, 5, 50)
-        assert params.hidden == 512
-    assert (dxmc.instance_temperature, dxmc.instance_dim) == (0.05, 1024)
-    assert dxmc.normalise_instances is False
-
-
-def test_fewer_rows_than_a_batch():
-    """No silent epoch of zero steps: the message says what to change."""
-    image, text, _ = data()
-    recipe = load("heads", "tac").recipe(D, K, options("tac", batch=91))
-    with pytest.raises(MmclustError, match="A batch of 91 cannot be drawn from 90"):
-        train(image, text, recipe, [1])
-    with pytest.raises(MmclustError, match="for instance to 22 "):
-        train(image, text, recipe, [1])
-
-
-def test_a_single_cluster_or_too_many():
-    """k = 1 has nothing to contrast; k > n cannot be."""
-    with pytest.raises(MmclustError, match="cannot be trained for a single cluster"):
-        require_clusters(1, 90)
-    with pytest.raises(MmclustError, match="Cannot make 91 clusters of 90"):
-        require_clusters(91, 90)

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs
 from mmclust.heads import turtle
-from tests.heads.known_classes import acc, by_kmeans, two_spaces
+from tests.heads.planted import accuracy, by_kmeans, two_spaces
 
 FAST = {"steps": 300, "learning_rate": 0.01, "inner_learning_rate": 0.01}
 
@@ -175,7 +175,7 @@ def test_two_blobs():
     kinds = np.arange(200) % 2
     blobs = (10 * kinds[:, None] + rng.standard_normal((200, 8))).astype(np.float32)
     (found,) = labels((blobs,), 2, turtle.Params(**FAST))
-    assert acc(kinds, found) == 1
+    assert accuracy(kinds, found) == 1
     scores = cross_val_score(LogisticRegression(max_iter=1000), blobs, found, cv=10)
     assert scores.mean() == 1
 
@@ -184,9 +184,9 @@ def test_planted_classes_that_kmeans_misses():
     """At least .95 where k-means stays below .8, for every seed."""
     for planted in range(2):
         spaces, kinds = two_spaces(planted)
-        assert acc(kinds, by_kmeans(np.hstack(spaces), 5)) < 0.8
+        assert accuracy(kinds, by_kmeans(np.hstack(spaces), 5)) < 0.8
         for found in labels(spaces, 5, turtle.Params(**FAST), seeds=(1, 2, 3)):
-            assert acc(kinds, found) >= 0.95
+            assert accuracy(kinds, found) >= 0.95
 
 
 def test_the_order_of_rows_does_not_matter_but_their_pairing_does():
@@ -196,7 +196,7 @@ def test_the_order_of_rows_does_not_matter_but_their_pairing_does():
     params = turtle.Params(**(FAST | {"steps": 150}))
     (found,) = labels(spaces, 5, params)
     (moved,) = labels(tuple(z[order] for z in spaces), 5, params)
-    assert acc(found[order], moved) >= 0.98
+    assert accuracy(found[order], moved) >= 0.98
     (apart,) = labels((spaces[0], spaces[1][order]), 5, params)
-    assert acc(kinds, found) >= 0.95
-    assert acc(kinds, apart) < 0.8
+    assert accuracy(kinds, found) >= 0.95
+    assert accuracy(kinds, apart) < 0.8

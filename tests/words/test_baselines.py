@@ -197,9 +197,3 @@ def test_a_checkpoint_of_another_kind(tmp_path):
     params = clip_text.Params(model=str(folder), library="transformers")
     with pytest.raises(MmclustError, match="no text encoder of CLIP's kind"):
         clip_text.embed_words(["dog"], params, "cpu")
-
-
-def test_the_toy_corpus_is_what_the_stage_reads():
-    made = corpus()
-    assert made.counts.sum() == len(made.ids) == made.bounds[-1]
-    assert made.empty == 1

@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmclust.cli._options import Device, Ids, Seed, Settings
 from mmclust.cli._show import tell_sizes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ZERO_SHOT = "zero_shot"
-_ONLY = "Of some methods"
+
+
+def _of_some(text: str, *names: str) -> Any:
+    """Return an option that only some methods take."""
+    return typer.Option(*names, help=text, rich_help_panel="Of some methods")
+
+
+Features = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--features",
+        help="An .npy array, one row per image; repeated for a method that reads "
+        "several encoders (turtle). Without: --text-features alone.",
+    ),
+]
+TextFeatures = Annotated[
+    Path | None,
+    typer.Option(
+        help="An .npy array, rows in the same order: texts, or each image's text "
+        "counterpart; for zero_shot the embedding of each class name. "
+        "Without: --features alone."
+    ),
+]
+Clusters = Annotated[
+    str | None,
+    typer.Option(
+        help="Clusters; auto, for clusterers: largest mean silhouette. Default: "
+        "the method's own, where it has one.",
+        metavar="N|auto",
+    ),
+]
+_TEST = "Images to assign; without, those fitted on."
+_SAVE = "Folder for a trained head, for `mmclust assign`; without, it is not kept."
+_NOUNS_FEATURES = (
+    "An .npy array, one row per word: heads choose nouns, and make the text "
+    "counterparts themselves; in place of --text-features."
+)
+_WORDS = (
+    "Their words, with --nouns-features: .txt, one a line, or .csv with a column word."
+)
+_NOUNS = "Folder for the chosen nouns and counterparts, with --nouns-features."
+_PANELS = "Figure of a trained tac or dxmc, .png or .svg; with --save."
+_CLASSES = "zero_shot: the class names, one per line."
 
 
 def fit(
@@ -22,88 +67,20 @@ def fit(
         Path,
         typer.Option(help="The CSV to write, with image_id, cluster [and confidence]."),
     ],
-    features: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--features",
-            help="An .npy array, one row per image; repeated for a method that reads "
-            "several encoders (turtle). Without: --text-features alone.",
-        ),
-    ] = None,
-    text_features: Annotated[
-        Path | None,
-        typer.Option(
-            help="An .npy array, rows in the same order: texts, or each image's text "
-            "counterpart; for zero_shot the embedding of each class name. "
-            "Without: --features alone."
-        ),
-    ] = None,
-    k: Annotated[
-        str | None,
-        typer.Option(
-            help="Clusters; auto, for clusterers: largest mean silhouette. Default: "
-            "the method's own, where it has one.",
-            metavar="N|auto",
-        ),
-    ] = None,
+    features: Features = None,
+    text_features: TextFeatures = None,
+    k: Clusters = None,
     ids: Ids = None,
     settings: Settings = None,
     seed: Seed = 0,
     device: Device = "cpu",
-    test_features: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--test-features",
-            help="Images to assign; without, those fitted on.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for a trained head, for `mmclust assign`; without, it is not "
-            "kept.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    nouns_features: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="An .npy array, one row per word: heads choose nouns, and make the "
-            "text counterparts themselves; in place of --text-features.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    words: Annotated[
-        Path | None,
-        typer.Option(
-            help="Their words, with --nouns-features: .txt, one a line, or .csv with a "
-            "column word.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    nouns: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the chosen nouns and counterparts, with --nouns-features.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    panels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Figure of a trained tac or dxmc, .png or .svg; with --save.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
-    class_names: Annotated[
-        Path | None,
-        typer.Option(
-            "--names",
-            help="zero_shot: the class names, one per line.",
-            rich_help_panel=_ONLY,
-        ),
-    ] = None,
+    test: Annotated[list[Path] | None, _of_some(_TEST, "--test-features")] = None,
+    save: Annotated[Path | None, _of_some(_SAVE)] = None,
+    nouns_features: Annotated[list[Path] | None, _of_some(_NOUNS_FEATURES)] = None,
+    words: Annotated[Path | None, _of_some(_WORDS)] = None,
+    nouns: Annotated[Path | None, _of_some(_NOUNS)] = None,
+    panels: Annotated[Path | None, _of_some(_PANELS)] = None,
+    class_names: Annotated[Path | None, _of_some(_CLASSES, "--names")] = None,
 ) -> None:
     """Cluster features of your own by any clusterer or head.
 
@@ -125,46 +102,8 @@ def fit(
     --set key=value sets an option of the method, --set nouns.key=value one of the
     choice of nouns. zero_shot is told the classes' names: a reference, no clustering.
     """
-    from mmclust.core.instances import parse_options
-    from mmclust.core.plugins import known
-
-    _require_method(method)
-    given = features or []
-    options = parse_options(settings or [])
-    chosen = {name.removeprefix("nouns."): options.pop(name)
-              for name in list(options) if name.startswith("nouns.")}  # fmt: skip
-    head_alone = (test_features, save, nouns_features, words, nouns, panels)
-    if method == ZERO_SHOT:
-        _zero_shot(given, text_features, class_names, out, ids)
-        return
-    clusterer = method in known("clusterers") and not any(head_alone)
-    if class_names is not None:
-        raise typer.BadParameter("--names goes with zero_shot")
-    if clusterer or method not in known("heads"):
-        if any(head_alone) or chosen:
-            raise typer.BadParameter(f"{method} is no head: it takes no such option")
-        _cluster(method, given, text_features, k, ids, seed, out, settings or [])
-        return
-    if k is None or not k.isdecimal():
-        raise typer.BadParameter("heads need --k, a number")
-    if panels is not None and save is None:
-        raise typer.BadParameter("--panels shows what --save keeps: give both")
-    counterparts = text_features
-    if nouns_features and words is not None and text_features is None:
-        counterparts = _choose_nouns(
-            method, given, nouns_features, words, nouns, int(k), chosen, seed, device
-        )
-    _head(
-        method, given, counterparts, out, k=int(k), ids=ids, seed=seed, device=device,
-        options=options, save=save, test_image_features=test_features or (),
-        **_asked_nouns(method, nouns_features, words, chosen),
-    )  # fmt: skip
-    if panels is not None and save is not None:
-        _draw(save, given[0], counterparts, panels)
-
-
-def _require_method(method: str) -> None:
     from mmclust.core.errors import MmclustError, nearest
+    from mmclust.core.instances import parse_options
     from mmclust.core.plugins import known
 
     methods = {ZERO_SHOT, *known("clusterers"), *known("heads")}
@@ -176,6 +115,28 @@ def _require_method(method: str) -> None:
             found=method,
             do="correct the name",
         )
+    image = features or []
+    options = parse_options(settings or [])
+    if method == ZERO_SHOT:
+        _zero_shot(image, text_features, class_names, out, ids)
+        return
+    if class_names is not None:
+        raise typer.BadParameter("--names goes with zero_shot")
+    of_heads = any((test, save, nouns_features, words, nouns, panels))
+    if method not in known("heads") or (method in known("clusterers") and not of_heads):
+        if of_heads or any(name.startswith("nouns.") for name in options):
+            raise typer.BadParameter(f"{method} is no head: it takes no such option")
+        _cluster(method, image, text_features, k, ids, seed, out, settings or [])
+        return
+    if k is None or not k.isdecimal():
+        raise typer.BadParameter("heads need --k, a number")
+    if panels is not None and save is None:
+        raise typer.BadParameter("--panels shows what --save keeps: give both")
+    _head(
+        method, image, text_features, out, int(k), options, words, nouns, panels,
+        embedded=nouns_features or (), ids=ids, seed=seed, device=device, save=save,
+        test_image_features=test or (),
+    )  # fmt: skip
 
 
 def _cluster(
@@ -204,49 +165,48 @@ def _cluster(
     tell_sizes(done.sizes, out, done.noise)
 
 
-def _reads(method: str, what: str) -> bool:
-    from mmclust.core.instances import instance_of
-
-    return what in instance_of("heads", method, {}, method).module.READS
-
-
-def _asked_nouns(
-    method: str, features: list[Path] | None, words: Path | None, chosen: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the vocabulary for a head that reads it itself."""
-    from mmclust.core.instances import convert
+def _head(
+    method: str, features: list[Path], text: Path | None, out: Path, k: int,
+    options: dict[str, Any], words: Path | None, nouns: Path | None,
+    panels: Path | None, *, embedded: Sequence[Path], save: Path | None, **run: Any,
+) -> None:  # fmt: skip
+    """Run a head, on counterparts of nouns that are chosen here if it reads some."""
+    from mmclust.core.instances import convert, instance_of, refuse_options
     from mmclust.core.params import NounsParams
-
-    if not _reads(method, "nouns"):
-        return {}
-    params = convert(chosen, NounsParams, "nouns", "--set")
-    return {"nouns_features": features or (), "words": words, "nouns": params}
-
-
-def _choose_nouns(
-    method: str, features: list[Path], embedded: list[Path], words: Path,
-    out: Path | None, k: int, chosen: dict[str, Any], seed: int, device: str,
-) -> Path | None:  # fmt: skip
-    """Choose nouns and write counterparts, for a head that reads them."""
-    if not _reads(method, "text"):
-        return None
-    if len(embedded) != 1 or not features or out is None:
-        raise typer.BadParameter(
-            "give one --nouns-features, --features, and --nouns, the folder for them"
-        )
-    from mmclust.core.instances import convert, refuse_options
-    from mmclust.core.params import NounsParams
+    from mmclust.heads._files import head_on_files
     from mmclust.heads._nouns import nouns_of_files
+    from mmclust.heads._panels import draw_panels
+    from mmclust.heads._rows import read_rows
 
-    embedding = ("vocabulary", "templates", "prompt_normalisation", "underscores")
-    refuse_options(chosen, embedding, "the nouns are embedded already")
-    params = convert(chosen, NounsParams, "nouns", "--set")
-    facts = nouns_of_files(
-        features[0], embedded[0], words, out, params=params, k=k, seed=seed,
-        device=device,
-    )  # fmt: skip
-    tell_nouns(facts, out)
-    return out / "counterparts.npy"
+    reads = instance_of("heads", method, {}, method).module.READS
+    chosen = {name.removeprefix("nouns."): options.pop(name)
+              for name in list(options) if name.startswith("nouns.")}  # fmt: skip
+    if "text" in reads and embedded and words is not None and text is None:
+        if len(embedded) != 1 or not features or nouns is None:
+            raise typer.BadParameter(
+                "give one --nouns-features, --features, and --nouns, the folder for "
+                "them"
+            )
+        embedding = ("vocabulary", "templates", "prompt_normalisation", "underscores")
+        refuse_options(chosen, embedding, "the nouns are embedded already")
+        facts = nouns_of_files(
+            features[0], embedded[0], words, nouns, k=k, seed=run["seed"],
+            params=convert(chosen, NounsParams, "nouns", "--set"), device=run["device"],
+        )  # fmt: skip
+        tell_nouns(facts, nouns)
+        text = nouns / "counterparts.npy"
+    if "nouns" in reads:
+        params = convert(chosen, NounsParams, "nouns", "--set")
+        run |= {"nouns_features": embedded, "words": words, "nouns": params}
+    sizes = head_on_files(
+        method, features, text, k=k, out=out, options=options, save=save, **run
+    )
+    tell_sizes(sizes, out)
+    if panels is not None and save is not None:
+        image = read_rows(features[0])
+        counterparts = None if text is None else read_rows(text, len(image))
+        shown = draw_panels(save, image, counterparts, panels)
+        typer.echo(f"{shown} images; wrote {panels}")
 
 
 def tell_nouns(facts: dict[str, Any], out: Path) -> None:
@@ -274,23 +234,6 @@ def tell_nouns(facts: dict[str, Any], out: Path) -> None:
         if facts.get(count):
             typer.echo(f"{facts[count]:,} {what}", err=True)
     typer.echo(f"wrote {out}")
-
-
-def _head(
-    method: str, features: list[Path], text: Path | None, out: Path, **options: Any
-) -> None:
-    from mmclust.heads._files import head_on_files
-
-    tell_sizes(head_on_files(method, features, text, out=out, **options), out)
-
-
-def _draw(save: Path, features: Path, text: Path | None, out: Path) -> None:
-    from mmclust.heads._panels import draw_panels
-    from mmclust.heads._rows import read_rows
-
-    image = read_rows(features)
-    counterparts = None if text is None else read_rows(text, len(image))
-    typer.echo(f"{draw_panels(save, image, counterparts, out)} images; wrote {out}")
 
 
 def _zero_shot(

@@ -111,22 +111,29 @@ def shares_space(instance: Instance) -> bool:
     return texts and "image" in module.VIEWS
 
 
-def embedder(encoder: SharedEncoder, *, normalise: bool, device: str) -> Embed:
+def _embedder(encoder: SharedEncoder, params: NounsParams, device: str) -> Embed:
     """Return the function that embeds prompts.
 
-    Without ``normalise``, as published, prompts keep the lengths that the encoder
-    gives them, where it offers ``embed_texts``; ``encode_captions`` has unit norm.
+    Not normalised, as published, prompts keep the lengths that the encoder gives them,
+    where it offers ``embed_texts``; ``encode_captions`` has unit norm.
     """
     module, options = encoder.instance.module, encoder.instance.options
-    raw: Any = getattr(module, "embed_texts", None)
-    unit: Any = getattr(module, "encode_captions", None)
+    normalise = params.prompt_normalisation
+    ways = [getattr(module, n, None) for n in ("embed_texts", "encode_captions")]
+    way: Any = next(each for each in (ways[::-1] if normalise else ways) if each)
+    wrong = [template for template in params.templates if "{}" not in template]
+    if wrong or not params.templates:
+        raise MmclustError(
+            "A template has no place for the word",
+            where="nouns.templates",
+            expected="for instance 'a photo of a {}.'",
+            found=repr(wrong[0]) if wrong else "no template",
+            do="correct nouns.templates in params.yaml",
+        )
 
     def embed(texts: list[str]) -> np.ndarray[Any, Any]:
-        if raw is None or (normalise and unit is not None):
-            rows = unit(texts, options, encoder.fitted, device=device)
-        else:
-            rows = raw(texts, options, encoder.fitted, device=device)
-        rows = np.asarray(rows, np.float32)
+        found = way(texts, options, encoder.fitted, device=device)
+        rows = np.asarray(found, np.float32)
         return normalised(rows) if normalise else rows
 
     return embed
@@ -150,8 +157,7 @@ def prompts_of(
     words: Sequence[str], encoder: SharedEncoder, params: NounsParams, device: str
 ) -> np.ndarray[Any, Any]:
     """Embed each prompt of m words: float32 (templates, m, d)."""
-    _require_templates(params)
-    embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)
+    embed = _embedder(encoder, params, device)
     return np.concatenate([*_prompts(words, params, embed)], axis=1)
 
 
@@ -159,18 +165,18 @@ def _prompts(
     words: Sequence[str], params: NounsParams, embed: Embed
 ) -> Iterator[np.ndarray[Any, Any]]:
     """Yield the embeddings of some words' prompts: float32 (templates, b, d)."""
-    spoken = _spoken(words, params)
-    starts = range(0, len(spoken), WORDS)
+    starts = range(0, len(words), WORDS)
     for start in track(starts, "nouns", len(starts), "blocks"):
-        block = spoken[start : start + WORDS]
-        prompts = [t.replace("{}", word) for t in params.templates for word in block]
+        block = words[start : start + WORDS]
+        prompts = _spoken(block, params)
         yield embed(prompts).reshape(len(params.templates), len(block), -1)
 
 
 def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:
-    """Return words as prompts say them."""
-    blank = params.underscores == "blank"
-    return [word.replace("_", " ") if blank else word for word in words]
+    """Return the prompts of words, template after template."""
+    if params.underscores == "blank":
+        words = [word.replace("_", " ") for word in words]
+    return [t.replace("{}", word) for t in params.templates for word in words]
 
 
 @threads(1)
@@ -187,12 +193,26 @@ def word_embeddings(
     Those of a frozen encoder are kept for every benchmark, each file under a digest of
     all that it comes from.
     """
-    _require_templates(params)
-    embed = embedder(encoder, normalise=params.prompt_normalisation, device=device)
+    embed = _embedder(encoder, params, device)
     if not encoder.frozen:
         rows: np.ndarray[Any, Any] = embed_words(words, params, embed)
         return rows
-    key = digest_of(_origin(words, encoder, params, device))
+    instance = encoder.instance
+    ran = code(__name__, *instance.modules)
+    origin = {
+        "encoder": instance.name,
+        "params": asdict(instance.options),
+        "model": encoder.model,
+        "code": ran,
+        "libraries": libraries(ran),
+        "device": device.partition(":")[0],
+        "words": words,
+        "templates": params.templates,
+        "normalise": params.prompt_normalisation,
+        "underscores": params.underscores,
+        **recorded(),
+    }
+    key = digest_of(origin)
     path, record = cache / f"{key}.npy", cache / f"{key}.json"
     if record.is_file():
         with contextlib.suppress(MmclustError):  # damaged: made anew
@@ -208,39 +228,4 @@ def prompts_cut(words: list[str], encoder: SharedEncoder, params: NounsParams) -
     count = getattr(encoder.instance.module, "captions_cut", None)
     if count is None:
         return 0
-    spoken = _spoken(words, params)
-    prompts = [t.replace("{}", word) for t in params.templates for word in spoken]
-    return int(count([prompts], encoder.instance.options))
-
-
-def _origin(
-    words: list[str], encoder: SharedEncoder, params: NounsParams, device: str
-) -> dict[str, Any]:
-    """Return all that may change a byte of a frozen encoder's embeddings."""
-    instance = encoder.instance
-    ran = code(__name__, *instance.modules)
-    return {
-        "encoder": instance.name,
-        "params": asdict(instance.options),
-        "model": encoder.model,
-        "code": ran,
-        "libraries": libraries(ran),
-        "device": device.partition(":")[0],
-        "words": words,
-        "templates": params.templates,
-        "normalise": params.prompt_normalisation,
-        "underscores": params.underscores,
-        **recorded(),
-    }
-
-
-def _require_templates(params: NounsParams) -> None:
-    wrong = [template for template in params.templates if "{}" not in template]
-    if wrong or not params.templates:
-        raise MmclustError(
-            "A template has no place for the word",
-            where="nouns.templates",
-            expected="for instance 'a photo of a {}.'",
-            found=repr(wrong[0]) if wrong else "no template",
-            do="correct nouns.templates in params.yaml",
-        )
+    return int(count([_spoken(words, params)], encoder.instance.options))

@@ -16,19 +16,17 @@ from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted, HeadInputs
 from mmclust.heads._embeddings import read_fitted, require_maker
-from mmclust.heads._inputs import given_nouns, read_spaces, reads
+from mmclust.heads._inputs import given_nouns, read_spaces
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
 from mmclust.heads._saved import (
     Prediction,
     assigned,
     is_trained,
     load_head,
-    prepared,
     save_head,
     write_curves,
 )
-from mmclust.heads._stage import train_seeds
-from mmclust.kernels.kmeans import require_k
+from mmclust.heads._stage import run_head
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
@@ -66,54 +64,48 @@ def head_on_files(
     method = instance_of("heads", head, options, "", "--set")
     module, params = method.module, method.options
     _require_files(module, head, image_features, text_features, nouns_features, words)
-    inputs = inputs_of_files(module, image_features, text_features)
-    if reads(module, "nouns") and words is not None:
-        seed_of_nouns = derive(seed, "nouns")
+    inputs = _inputs_of(module, image_features, text_features)
+    if "nouns" in module.READS and words is not None:
         given = given_nouns(
             words, nouns_features, inputs.image, k, nouns or NounsParams(),
-            seed=seed_of_nouns, device=device,
+            seed=derive(seed, "nouns"), device=device,
         )  # fmt: skip
         inputs = replace(inputs, nouns=given)
     test = inputs
     if test_image_features:
-        test = inputs_of_files(module, test_image_features, None)
+        test = _inputs_of(module, test_image_features, None)
         for one, other in zip(_arrays(inputs), _arrays(test), strict=True):
             require_same_space(one.shape[1], other.shape[1], "test images")
     names = read_ids(ids, len(test))
-    run = derive(seed, "head", head)
-    confidence = None
-    if is_trained(module):
-        trained = train_seeds(module, params, inputs, k, [run], [device])
-        found = assigned(module, trained[0].weights, test, params, device=device)
-        labels, confidence = found.labels, found.confidence
-        if save is not None:
-            facts: dict[str, Any] = {
-                "head": head,
-                "encoder": None,
-                "k": 0 if getattr(params, "k_grid", ()) else k,
-                "dim": int(_arrays(inputs)[0].shape[1]),
-                "seed": seed,
-                "fitted_on": len(inputs),
-                "params": asdict(params),
-            }
-            if inputs.spaces:
-                dims = [int(rows.shape[1]) for rows in inputs.spaces]
-                facts["spaces"] = [{"encoder": None, "dim": dim} for dim in dims]
-            save_head(save, trained, facts)
-            write_curves(save / "loss.csv", trained)
-    else:
-        if test_image_features or save is not None:
-            raise MmclustError(
-                f"{head} clusters the images it is given; it has nothing to save",
-                where="--test-image-features, --save",
-                expected="a head that is trained, such as tac",
-                found=head,
-                do="leave these options out",
-            )
-        require_k(k, len(inputs))
-        inputs = prepared(module, inputs, params, device)
-        labels = module.cluster(inputs, k, params, seed=run, device=device)
-    write_assignments(out, names, labels, confidence)
+    if not is_trained(module) and (test_image_features or save is not None):
+        raise MmclustError(
+            f"{head} clusters the images it is given; it has nothing to save",
+            where="--test-image-features, --save",
+            expected="a head that is trained, such as tac",
+            found=head,
+            do="leave these options out",
+        )
+    seeds = [derive(seed, "head", head)]
+    trained, (labels,), confidence = run_head(
+        module, params, inputs, test, k, seeds, [device]
+    )
+    if save is not None:
+        facts: dict[str, Any] = {
+            "head": head,
+            "encoder": None,
+            "k": 0 if getattr(params, "k_grid", ()) else k,
+            "dim": int(_arrays(inputs)[0].shape[1]),
+            "seed": seed,
+            "fitted_on": len(inputs),
+            "params": asdict(params),
+        }
+        if inputs.spaces:
+            dims = [int(rows.shape[1]) for rows in inputs.spaces]
+            facts["spaces"] = [{"encoder": None, "dim": dim} for dim in dims]
+        save_head(save, trained, facts)
+        write_curves(save / "loss.csv", trained)
+    sure = None if confidence is None else confidence[0]
+    write_assignments(out, names, labels, sure)
     return [int(size) for size in np.unique(labels, return_counts=True)[1]]
 
 
@@ -126,7 +118,7 @@ def _require_files(
     words: Path | None,
 ) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
-    text_read, nouns_read = (int(reads(module, what)) for what in ("text", "nouns"))
+    text_read, nouns_read = (int(what in module.READS) for what in ("text", "nouns"))
     several = hasattr(module.Params, "encoders")
     for option, found, least, most in (
         ("--image-features", len(image), 1, len(image) if several else 1),
@@ -146,17 +138,17 @@ def _require_files(
         )
 
 
-def inputs_of_files(
+def _inputs_of(
     module: ModuleType, image_features: Sequence[Path], text_features: Path | None
 ) -> HeadInputs:
     """Read what a head asks for of one's own images."""
     image = text = None
-    if reads(module, "image") or reads(module, "nouns") or reads(module, "text"):
+    if not {"image", "nouns", "text"}.isdisjoint(module.READS):
         image = read_rows(image_features[0])
-    if reads(module, "text") and text_features is not None and image is not None:
+    if "text" in module.READS and text_features is not None and image is not None:
         text = read_rows(text_features, len(image))
         require_same_space(image.shape[1], text.shape[1], "text counterparts")
-    spaces = read_spaces(image_features) if reads(module, "spaces") else ()
+    spaces = read_spaces(image_features) if "spaces" in module.READS else ()
     return HeadInputs(image, text, spaces)
 
 
@@ -246,7 +238,7 @@ def assign_images(
     for each, array in zip(made, rows, strict=True):
         require_same_space(each["dim"], array.shape[1], "the head")
     image = None
-    if reads(module, "image"):
+    if "image" in module.READS:
         image = read_rows(features[0]) if features else unit_rows(rows[0], pictures[0])
     inputs = HeadInputs(image, None, tuple(rows) if spaces else ())
     names = facts.get("names") or [[]]
@@ -269,23 +261,22 @@ def encode_pictures(
     made = {"params": facts["encoder_params"], "model": facts["model"]}
     require_maker(instance, made, "The head's images", head, again)
     fitted = _fitted(head, facts, again)
+    encode = getattr(module, "encode_image", None)
     blocks = []
     starts = range(0, len(pictures), BLOCK)
     for start in track(starts, "pictures", len(starts), "blocks"):
         paths = pictures[start : start + BLOCK]
-        files = [require_file(p, "give image files").read_bytes() for p in paths]
-        decoded = (_decoded(f, p) for f, p in zip(files, paths, strict=True))
-        ready = np.stack([module.prepare(rgb, params) for rgb in decoded])
+        ready = np.stack([module.prepare(_decoded(path), params) for path in paths])
         batch = Batch([str(p) for p in paths], [()] * len(paths), ready)
-        encode = getattr(module, "encode_image", None)
         blocks.append(
             ready if encode is None else encode(batch, params, fitted, device=device)
         )
     return np.concatenate(blocks)
 
 
-def _decoded(data: bytes, path: Path) -> np.ndarray[Any, Any]:
+def _decoded(path: Path) -> np.ndarray[Any, Any]:
     """Decode a picture of the user's own, which no publisher can mend."""
+    data = require_file(path, "give image files").read_bytes()
     try:
         return decode(data, str(path))
     except MmclustError as error:

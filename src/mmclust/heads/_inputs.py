@@ -66,14 +66,9 @@ class BenchmarkInputs:
         return rows[~np.isin(rows, self.skipped)]
 
 
-def reads(module: ModuleType, what: str) -> bool:
-    """Tell whether a head reads a member of its inputs."""
-    return what in module.READS
-
-
 def encoders_of(module: ModuleType, options: Any, main: str) -> tuple[str, ...]:
     """Return the encoders whose raw features a head reads."""
-    if not reads(module, "spaces"):
+    if "spaces" not in module.READS:
         return ()
     return tuple(getattr(options, "encoders", ()) or (main,))
 
@@ -91,31 +86,50 @@ def read_inputs(
     main, name = params.model.encoder, manifest.benchmark
     folder, nouns = root / "data/features" / name, root / "data/nouns" / name
     features = read_features(folder / main, manifest)
-    asks = reads(module, "text") or reads(module, "nouns")
-    there = asks or _has_nouns(nouns, main)
+    there = not {"text", "nouns"}.isdisjoint(module.READS)
+    if not there and (nouns / "nouns.json").is_file():
+        there = read_record(nouns / "nouns.json", {"encoder": str})["encoder"] == main
     facts = require_nouns(nouns, features, manifest) if there else {}
     n, skipped = len(manifest), features.skipped
     image = text = words = vocabulary = None
-    if there or reads(module, "image"):
+    if there or "image" in module.READS:
         where = folder / main / "image.npy"
         image = unit_rows(features.views["image"], where, n, skipped)
     if there:
         table = read_table(nouns / "nouns.parquet")[0]
         words = read_rows(nouns / "nouns.npy"), table["word"].to_pylist()
-    if reads(module, "text"):
+    if "text" in module.READS:
         text = read_rows(nouns / "counterparts.npy", n, skipped)
-    if reads(module, "nouns") and image is not None:
-        centres = _centres(nouns, facts, image, manifest)
-        encoder = shared_encoder(params.instance("encoders", main, name), folder / main)
-        cache = nouns.parent / "_embeddings"
-        listed = root / params.nouns.vocabulary
-        vocabulary = encoded(listed, centres, encoder, params.nouns, cache, device)
+    if "nouns" in module.READS and image is not None:
+        again = f"choose them again: mmclust nouns {name}"
+        require_sealed(nouns, "nouns.json", facts, ["centres.npy"], again)
+        groups = read_array(nouns / "centres.npy")
+        fitted = np.flatnonzero(groups >= 0)
+        listed, place = unique(read_vocabulary(root / params.nouns.vocabulary).words)
+        vocabulary = EncodedNouns(
+            listed,
+            np.asarray(place, np.int64),
+            mean_directions(image[fitted], groups[fitted], int(groups.max()) + 1),
+            shared_encoder(params.instance("encoders", main, name), folder / main),
+            params.nouns,
+            nouns.parent / "_embeddings",
+            device,
+        )
     others = {
-        each: features if each == main else _features(folder / each, manifest)
+        each: features if each == main else read_features(folder / each, manifest)
         for each in encoders_of(module, options, main)
     }
+    for encoder, found in others.items():
+        if "image" not in found.views:
+            raise MmclustError(
+                f"{encoder} has no features of images",
+                where="encoders, of the head in params.yaml",
+                expected="encoders of images",
+                found=encoder,
+                do="take it out of the head's encoders",
+            )
     spaces = tuple(np.asarray(each.views["image"]) for each in others.values())
-    own = image if reads(module, "image") else None
+    own = image if "image" in module.READS else None
     absent = np.unique(np.concatenate([skipped, *(f.skipped for f in others.values())]))
     return BenchmarkInputs(
         HeadInputs(own, text, spaces, vocabulary),
@@ -125,37 +139,6 @@ def read_inputs(
         image,
         absent.astype(np.int64),
     )
-
-
-def _has_nouns(folder: Path, encoder: str) -> bool:
-    if not (folder / "nouns.json").is_file():
-        return False
-    made: str = read_record(folder / "nouns.json", {"encoder": str})["encoder"]
-    return made == encoder
-
-
-def _features(folder: Path, manifest: Manifest) -> Features:
-    found = read_features(folder, manifest)
-    if "image" not in found.views:
-        raise MmclustError(
-            f"{folder.name} has no features of images",
-            where="encoders, of the head in params.yaml",
-            expected="encoders of images",
-            found=folder.name,
-            do="take it out of the head's encoders",
-        )
-    return found
-
-
-def _centres(
-    folder: Path, facts: dict[str, Any], image: Array, manifest: Manifest
-) -> Array:
-    """Return the mean direction of each group of images that nouns were chosen for."""
-    again = f"choose them again: mmclust nouns {manifest.benchmark}"
-    require_sealed(folder, "nouns.json", facts, ["centres.npy"], again)
-    groups = read_array(folder / "centres.npy")
-    members = np.flatnonzero(groups >= 0)
-    return mean_directions(image[members], groups[members], int(groups.max()) + 1)
 
 
 @dataclass(frozen=True)
@@ -194,20 +177,6 @@ class EncodedNouns:
             prompt_normalisation=False,
         )
         return prompts_of(words, self.encoder, params, self.device)
-
-
-def encoded(
-    vocabulary: Path,
-    centres: Array,
-    encoder: SharedEncoder,
-    params: NounsParams,
-    cache: Path,
-    device: str,
-) -> EncodedNouns:
-    """Return the nouns of a vocabulary's file, embedded by an encoder."""
-    words, place = unique(read_vocabulary(vocabulary).words)
-    where = np.asarray(place, np.int64)
-    return EncodedNouns(words, where, centres, encoder, params, cache, device)
 
 
 @dataclass(frozen=True)

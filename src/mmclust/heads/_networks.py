@@ -17,6 +17,8 @@ from mmclust.kernels.products import linear, product
 if TYPE_CHECKING:
     import torch
 
+    from mmclust.heads._train import Items
+
     Weights = dict[str, torch.Tensor]
 
 MOMENTUM, EPS = 0.1, 1e-5
@@ -93,9 +95,23 @@ def logits(
     return _linear(weights, f"{name}.1", flat.view(s, h, n).relu())
 
 
-def probabilities(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
-    """Return each cluster's probability for each row, in training: (s, k, n)."""
-    return logits(weights, name, rows, training=True).softmax(1)
+def assignments(
+    weights: Weights, items: Items, tau: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the assignments of counterparts and images, and the distillation.
+
+    Each cluster's probability for each row, (s, k, n) twice; and (s,).
+    """
+    p, q, p_near, q_near = (
+        logits(weights, name, rows, training=True).softmax(1)
+        for name, rows in (
+            ("text", items.text),
+            ("image", items.image),
+            ("text", items.text_neighbour),
+            ("image", items.image_neighbour),
+        )
+    )
+    return p, q, distillation(q, p_near, tau) + distillation(p, q_near, tau)
 
 
 def instances(weights: Weights, name: str, rows: torch.Tensor) -> torch.Tensor:
@@ -146,7 +162,7 @@ def confidence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return binary_cross_entropy(same, target, reduction="none").mean(1)
 
 
-def entropy(p: torch.Tensor) -> torch.Tensor:
-    """Return the entropy of the mean assignment of a batch, in nats."""
-    mean = p.mean(2).clamp(min=1e-9)
-    return -(mean * mean.log()).sum(1)
+def entropy(p: torch.Tensor, least: float = 1e-9) -> torch.Tensor:
+    """Return the entropy of the mean assignment of (…, k, n), in nats: (…)."""
+    mean = p.mean(-1).clamp(min=least)
+    return -(mean * mean.log()).sum(-1)

@@ -28,12 +28,7 @@ from mmclust.heads._embeddings import (
     shares_space,
     word_embeddings,
 )
-from mmclust.heads._rows import (
-    n_clusters,
-    read_rows,
-    require_same_space,
-    unit_rows,
-)
+from mmclust.heads._rows import n_clusters, read_rows, require_same_space, unit_rows
 from mmclust.heads._space import (
     Chosen,
     choose_nouns,
@@ -49,6 +44,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+EMPTY = (b"", b"word,definition")
+"""What the pipeline's list holds where WordNet is no source."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -60,11 +58,6 @@ class Vocabulary:
     words: list[str]
     definitions: list[str]
     digest: str
-
-
-def is_empty(path: Path) -> bool:
-    """Say whether a list has no word: the pipeline's, where WordNet is no source."""
-    return path.is_file() and path.read_bytes().strip() in {b"", b"word,definition"}
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
@@ -81,10 +74,19 @@ def read_vocabulary(path: Path) -> Vocabulary:
             "A vocabulary must be UTF-8", where=path, found=error
         ) from error
     if path.suffix == ".csv":
-        words, definitions = _columns(text, path)
+        rows = csv.DictReader(io.StringIO(text, newline=""))
+        if "word" not in (rows.fieldnames or ()):
+            raise MmclustError(
+                "The vocabulary has no column 'word'",
+                where=path,
+                expected="a header such as word,definition",
+                found=some(rows.fieldnames or ()),
+                do="name the column, or give a .txt with one word per line",
+            )
+        pairs = [(row["word"] or "", row.get("definition") or "") for row in rows]
     else:
-        words = [line.strip() for line in text.splitlines()]
-        definitions = [""] * len(words)
+        pairs = [(line, "") for line in text.splitlines()]
+    words = [word.strip() for word, _ in pairs]
     first = 2 if path.suffix == ".csv" else 1
     blank = [i + first for i, word in enumerate(words) if not word]
     if blank:
@@ -104,21 +106,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
             do="add wordnet to data.sources, or name a list of your own in "
             "nouns.vocabulary",
         )
-    return Vocabulary(words, definitions, file_digest(path))
-
-
-def _columns(text: str, path: Path) -> tuple[list[str], list[str]]:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if "word" not in (rows.fieldnames or ()):
-        raise MmclustError(
-            "The vocabulary has no column 'word'",
-            where=path,
-            expected="a header such as word,definition",
-            found=some(rows.fieldnames or ()),
-            do="name the column, or give a .txt with one word per line",
-        )
-    pairs = [(row["word"] or "", row.get("definition") or "") for row in rows]
-    return [word.strip() for word, _ in pairs], [text for _, text in pairs]
+    return Vocabulary(words, [text for _, text in pairs], file_digest(path))
 
 
 def unique(words: list[str]) -> tuple[list[str], list[int]]:
@@ -132,16 +120,14 @@ def unique(words: list[str]) -> tuple[list[str], list[int]]:
 class NounSpace:
     """The nouns chosen for some images, and their embeddings: float32 (m, d).
 
-    ``groups``, int64 (n,), is the centre of each image. ``n_centres`` were asked for;
-    to some no image, or no noun, was given.
+    ``groups``, int64 (n,), is the centre of each image; ``facts`` are how many centres
+    were asked for, and to how many of them no image, or no noun, was given.
     """
 
     chosen: Chosen
     nouns: Array
     groups: Array
-    n_centres: int
-    without_images: int
-    without_nouns: int
+    facts: dict[str, int]
 
 
 def noun_space(
@@ -184,15 +170,13 @@ def noun_space(
     at = place[rows]
     chosen = choose_nouns(classes[at], confidence[at], params.top)
     chosen = replace(chosen, rows=rows[chosen.rows])
-    named = len(np.unique(chosen.centres))
-    return NounSpace(
-        chosen,
-        embeddings[place[chosen.rows]],
-        groups,
-        k,
-        k - len(centres),
-        len(centres) - named,
-    )
+    nouns = embeddings[place[chosen.rows]]
+    facts = {
+        "centres": k,
+        "centres_without_images": k - len(centres),
+        "centres_without_nouns": len(centres) - len(np.unique(chosen.centres)),
+    }
+    return NounSpace(chosen, nouns, groups, facts)
 
 
 def nouns_of_benchmark(
@@ -203,8 +187,9 @@ def nouns_of_benchmark(
     manifest = read_manifest(built / "manifest.parquet")
     name, out = params.model.encoder, root / "data/nouns" / benchmark
     instance = params.instance("encoders", name, benchmark)
-    words_there = not is_empty(root / params.nouns.vocabulary)
-    if not params.model.heads and not (shares_space(instance) and words_there):
+    listed = root / params.nouns.vocabulary
+    empty = listed.is_file() and listed.read_bytes().strip() in EMPTY
+    if not params.model.heads and (empty or not shares_space(instance)):
         none = {"encoder": "", "manifest": manifest.digest, "nouns": 0}
         write_json(out / "nouns.json", none)
         return none
@@ -215,18 +200,22 @@ def nouns_of_benchmark(
         features.views["image"], folder / "image.npy", len(manifest), features.skipped
     )
     fit = features.kept(manifest.fit_rows)
-    vocabulary = read_vocabulary(root / params.nouns.vocabulary)
+    vocabulary = read_vocabulary(listed)
     words, place = unique(vocabulary.words)
     embeddings = word_embeddings(
         words, encoder, params.nouns, out.parent / "_embeddings", device=device
     )
     require_same_space(images.shape[1], embeddings.shape[1], "nouns")
+    rule = params.nouns.centres
+    # Only the rule asks for k; `auto` is found later, with the nouns' names.
+    asked = rule == "rule" and params.model.k != "auto"
+    k = n_clusters(params, built, built) if asked else 0
     space = noun_space(
         images[fit],
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
         np.asarray(place),
         vocabulary.words,
-        _centres(params, built, len(fit), benchmark),
+        n_centres(len(fit), k, benchmark, rule),
         params.nouns,
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
@@ -275,14 +264,6 @@ def fingerprint_of_nouns(
         },
         weights=identity(instance.options),
     )
-
-
-def _centres(params: Params, built: Path, n_fit: int, benchmark: str) -> int:
-    rule = params.nouns.centres
-    # Only the rule asks for k; `auto` is found later, with the nouns' names.
-    asked = rule == "rule" and params.model.k != "auto"
-    k = n_clusters(params, built, built) if asked else 0
-    return n_centres(n_fit, k, benchmark, rule)
 
 
 def texts_for(
@@ -335,22 +316,18 @@ def write_space(
             "distinct": len(set(vocabulary.words)),
             "sha256": vocabulary.digest,
         },
-        "centres": space.n_centres,
-        "centres_without_images": space.without_images,
-        "centres_without_nouns": space.without_nouns,
+        **space.facts,
         "nouns": len(rows),
         "distinct_nouns": len(set(table["word"].to_pylist())),
         "params": asdict(params),
     }
-    write_table(out / "nouns.parquet", table, meta)
-    write_array(out / "nouns.npy", space.nouns)
-    write_array(out / "counterparts.npy", text)
     groups = np.full(len(text), -1, np.int32)
     groups[fit] = space.groups
-    write_array(out / "centres.npy", groups)
-    facts |= sealed(
-        out, ["nouns.parquet", "nouns.npy", "counterparts.npy", "centres.npy"]
-    )
+    write_table(out / "nouns.parquet", table, meta)
+    arrays = {"nouns": space.nouns, "counterparts": text, "centres": groups}
+    for name, array in arrays.items():
+        write_array(out / f"{name}.npy", array)
+    facts |= sealed(out, ["nouns.parquet", *(f"{name}.npy" for name in arrays)])
     write_json(out / "nouns.json", facts)
     return facts
 
@@ -363,7 +340,6 @@ def nouns_of_files(
     *,
     params: NounsParams,
     k: int,
-    test_image_features: Path | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> dict[str, Any]:
@@ -372,9 +348,6 @@ def nouns_of_files(
     vocabulary = read_vocabulary(words)
     embeddings = read_rows(nouns_features, len(vocabulary.words))
     require_same_space(images.shape[1], embeddings.shape[1], "nouns")
-    test = None if test_image_features is None else read_rows(test_image_features)
-    if test is not None:
-        require_same_space(images.shape[1], test.shape[1], "further images")
     space = noun_space(
         images,
         embeddings,
@@ -385,10 +358,6 @@ def nouns_of_files(
         seed=derive(seed, "nouns"),
         device=device,
     )
-    if test is not None:
-        others = texts_for(test, space, params, device)
-        write_array(out / "test_counterparts.npy", others)
-    text = texts_for(images, space, params, device)
     meta = {"image_features": file_digest(image_features), "seed": seed}
-    fit = np.arange(len(images))
+    text, fit = texts_for(images, space, params, device), np.arange(len(images))
     return write_space(out, space, vocabulary, params, text, fit, meta)

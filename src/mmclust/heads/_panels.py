@@ -114,7 +114,12 @@ def draw_panels(
         name: _layout(rows, perplexity, derive(seed, "panels", name))
         for name, rows in track(views.items(), "t-SNE", len(views), "panels")
     }
-    _write(out, _svg(places, labels, size))
+    picture = _svg(places, labels, size).encode()
+    if out.suffix == ".png":
+        import vl_convert
+
+        picture = vl_convert.svg_to_png(picture.decode(), scale=SCALE, ppi=72)
+    write_bytes(out, picture)
     return len(image)
 
 
@@ -175,12 +180,3 @@ def _svg(places: Mapping[str, Rows], labels: Rows, size: float) -> str:
             )
             lines.append(f'<g fill="{colour(int(cluster))}">{dots}</g>')
     return "\n".join([*lines, "</svg>", ""])
-
-
-def _write(out: Path, svg: str) -> None:
-    if out.suffix == ".svg":
-        write_bytes(out, svg.encode())
-        return
-    import vl_convert
-
-    write_bytes(out, vl_convert.svg_to_png(svg, scale=SCALE, ppi=72))

@@ -42,22 +42,16 @@ def unit_rows(
             found=f"{len(zero)} rows of zeros",
             do="leave these rows out, or find out why they were not encoded",
         )
-    return _of_half(array) if array.dtype == np.float16 else normalised(array)
-
-
-def _of_half(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Scale float16 rows in float16, as TAC and DXMC do: float32 (n, d).
-
-    Another rounding may send k-means elsewhere. Lengths whose squares float16 cannot
-    hold (the papers' are about 10) are left to float32.
-    """
+    if array.dtype != np.float16:
+        return normalised(array)
+    # Another rounding than the papers' codes have may send k-means elsewhere. Lengths
+    # whose squares float16 cannot hold (the papers' are about 10) are left to float32.
     with np.errstate(over="ignore"):
         norms = np.linalg.norm(array, axis=1, keepdims=True)
     low, high = HALF
     if norms.min() < low or norms.max() > high:
         return normalised(array.astype(np.float32))
-    scaled: np.ndarray[Any, Any] = (array / norms).astype(np.float32)
-    return scaled
+    return np.asarray((array / norms).astype(np.float32))
 
 
 def read_rows(

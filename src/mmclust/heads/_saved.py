@@ -54,12 +54,12 @@ def is_trained(module: ModuleType) -> bool:
     return hasattr(module, "recipe") or hasattr(module, "train")
 
 
+@threads(1)
 def prepared(module: ModuleType, inputs: HeadInputs, params: Any, device: str) -> Any:
     """Return what a head makes of its inputs before any seed."""
     if not hasattr(module, "prepare"):
         return inputs
-    with threads(1):
-        return module.prepare(inputs, params, device=device)
+    return module.prepare(inputs, params, device=device)
 
 
 def assigned(
@@ -125,9 +125,8 @@ def save_head(
     names = [f"seed_{seed}.safetensors" for seed in range(len(trained))]
     with contextlib.ExitStack() as complete:  # no seed is renamed before all are whole
         for name, each in zip(names, trained, strict=True):
-            save_file(
-                dict(each.weights), complete.enter_context(writing(folder / name))
-            )
+            temporary = complete.enter_context(writing(folder / name))
+            save_file(dict(each.weights), temporary)
     record = {**facts, "seeds": len(trained), **sealed(folder, names)}
     write_json(folder / "head.json", record)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,35 +59,23 @@ def n_centres(
     return max(int(n_images / IMAGES_PER_CENTRE + 0.5), 1)
 
 
-class KMeansCall(Protocol):
-    """What the released codes vary of their one call of k-means."""
-
-    @property
-    def n_init(self) -> int: ...
-    @property
-    def max_iter(self) -> int: ...
-    @property
-    def max_points_per_centroid(self) -> int | None: ...
-    @property
-    def faiss_seed(self) -> int | None: ...
-
-
 def spherical_kmeans(
-    rows: Array, k: int, call: KMeansCall, *, seed: int, device: str = "cpu"
+    rows: Array, k: int, params: Any, *, seed: int, device: str = "cpu"
 ) -> Array:
     """Cluster rows, float32 (n, d), as TAC, DXMC and GradNorm do: int32 (n,).
 
-    Every run starts at ``faiss_seed`` where there is one, else at its own ``seed``.
+    Every run starts at ``params.faiss_seed`` where there is one, else at its own
+    ``seed``.
     """
     return kmeans(
         rows,
         k,
-        seed=seed if call.faiss_seed is None else call.faiss_seed,
-        n_init=call.n_init,
-        max_iter=call.max_iter,
+        seed=seed if params.faiss_seed is None else params.faiss_seed,
+        n_init=params.n_init,
+        max_iter=params.max_iter,
         spherical=True,
         init="random",
-        max_points_per_centroid=call.max_points_per_centroid,
+        max_points_per_centroid=params.max_points_per_centroid,
         device=device,
     ).labels
 
@@ -109,28 +97,22 @@ def image_centres(
     found = spherical_kmeans(images, k, params, seed=seed, device=device)
     _, labels = np.unique(found, return_inverse=True)
     n_found = int(labels.max()) + 1
-    if params.noun_softmax_dtype == "float16":
-        return _half_directions(images, labels, n_found), labels
-    return mean_directions(images, labels, n_found), labels
+    if params.noun_softmax_dtype != "float16":
+        return mean_directions(images, labels, n_found), labels
+    # As the released code has it: rows, means, norms and quotients are float16. A
+    # norm's rounding shifts the cosines of all nouns with one centre alike, by as much
+    # as separates the centres of a noun.
+    sums = _sums(images.astype(np.float16).astype(np.float32), labels, n_found)
+    sizes = np.bincount(labels, minlength=n_found).astype(np.float32)
+    means = (sums / sizes[:, None]).astype(np.float16).astype(np.float32)
+    norms = np.linalg.norm(means, axis=1, keepdims=True).astype(np.float16)
+    unit: Array = means / norms.astype(np.float32)
+    return unit.astype(np.float16).astype(np.float32), labels
 
 
 def mean_directions(rows: Array, labels: Array, n_groups: int) -> Array:
     """Return the mean of each group's rows at unit norm: float32 (groups, d)."""
     return normalised(_sums(rows, labels, n_groups))
-
-
-def _half_directions(rows: Array, labels: Array, n_groups: int) -> Array:
-    """Do the same with rows, means, norms and quotients rounded to float16.
-
-    So has the released code it. A norm's rounding shifts the cosines of all nouns with
-    one centre alike, by as much as separates the centres of a noun.
-    """
-    sums = _sums(rows.astype(np.float16).astype(np.float32), labels, n_groups)
-    sizes = np.bincount(labels, minlength=n_groups).astype(np.float32)
-    means = (sums / sizes[:, None]).astype(np.float16).astype(np.float32)
-    norms = np.linalg.norm(means, axis=1, keepdims=True).astype(np.float16)
-    unit: Array = means / norms.astype(np.float32)
-    return unit.astype(np.float16).astype(np.float32)
 
 
 def _sums(rows: Array, labels: Array, n_groups: int) -> Array:
@@ -161,13 +143,17 @@ def classify_nouns(
 
     with torch.inference_mode():
         turned = _rounded(torch.from_numpy(centres), dtype).to(device).T
+        columns = torch.arange(len(centres), device=device)
         parts = []
         for block in blocks_of(nouns, len(centres)):
             rows = _rounded(torch.from_numpy(block).to(device), dtype)
             shares = (_rounded(rows @ turned, dtype) / temperature).softmax(1)
-            parts.append(_first_largest(_rounded(shares, dtype)))
-        labels, best = (torch.cat(each) for each in zip(*parts, strict=True))
-        return labels.cpu().numpy(), best.cpu().numpy()
+            shares = _rounded(shares, dtype)
+            best = shares.max(1, keepdim=True).values
+            lowest = torch.where(shares == best, columns, len(centres)).min(1).values
+            parts.append((lowest, best[:, 0]))
+        labels, shares = (torch.cat(each) for each in zip(*parts, strict=True))
+        return labels.cpu().numpy(), shares.cpu().numpy()
 
 
 def _rounded(numbers: torch.Tensor, dtype: str) -> torch.Tensor:
@@ -182,16 +168,6 @@ def blocks_of(rows: Array, width: int) -> list[Array]:
         np.ascontiguousarray(rows[start : start + size])
         for start in range(0, len(rows), size)
     ]
-
-
-def _first_largest(shares: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the column of each row's largest value, the lowest of equals."""
-    import torch
-
-    best = shares.max(1, keepdim=True).values
-    columns = torch.arange(shares.shape[1], device=shares.device)
-    column = torch.where(shares == best, columns, shares.shape[1]).min(1).values
-    return column, best[:, 0]
 
 
 @dataclass(frozen=True)
@@ -243,8 +219,7 @@ def counterparts(
     with torch.inference_mode():
         words = torch.from_numpy(np.ascontiguousarray(nouns)).to(device)
         words = _rounded(words, dtype)
-        result = np.empty_like(images, dtype=np.float32)
-        start = 0
+        result, start = np.empty_like(images, dtype=np.float32), 0
         for block in blocks_of(images, len(nouns)):
             rows = _rounded(torch.from_numpy(block).to(device), dtype)
             scores = _rounded(rows @ words.T, dtype) / temperature

@@ -18,13 +18,7 @@ from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
-from mmclust.heads._inputs import (
-    BenchmarkInputs,
-    encoder_facts,
-    encoders_of,
-    read_inputs,
-    reads,
-)
+from mmclust.heads._inputs import encoder_facts, encoders_of, read_inputs
 from mmclust.heads._rows import n_clusters, require_batch, require_clusters
 from mmclust.heads._saved import (
     assigned,
@@ -35,7 +29,7 @@ from mmclust.heads._saved import (
     save_head,
     write_curves,
 )
-from mmclust.heads._train import GROUP, neighbors, side_by_side, train
+from mmclust.heads._train import group_size, neighbors, train
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
@@ -67,32 +61,26 @@ def head_of_benchmark(
     read = read_inputs(root, manifest, params, module, options, device=device)
     k = _k_of(root, benchmark, params)
     fit = read.kept(manifest.fit_rows)
-    asked = manifest.fit_rows
-    if options.evaluate_on == "evaluate":
-        asked = manifest.evaluate_rows
+    asked = manifest.evaluate_rows
+    if getattr(options, "evaluate_on", "evaluate") == "fit":
+        asked = manifest.fit_rows
     rows = read.kept(asked)
     seeds = [
         derive(params.seed, "head", benchmark, head, i)
         for i in range(params.model.n_seeds)
     ]
     given = read.inputs.take(rows)
-    if is_trained(module):
-        learnt = read.inputs.take(fit)
-        trained = train_seeds(module, options, learnt, k, seeds, devices, workers)
-        found = [
-            assigned(module, each.weights, given, options, device=device)
-            for each in track(trained, f"{benchmark} {head}", len(seeds), "seeds")
-        ]
-        labels = np.stack([each.labels for each in found])
-        confidence = np.stack([each.confidence for each in found])
-    else:
-        require_k(k, len(rows))
-        trained, confidence = [], None
-        runs = track(seeds, f"{benchmark} {head}", len(seeds), "seeds")
-        given = prepared(module, given, options, device)
-        labels = np.stack(
-            [module.cluster(given, k, options, seed=s, device=device) for s in runs]
-        )
+    trained, labels, confidence = run_head(
+        module,
+        options,
+        read.inputs.take(fit) if is_trained(module) else given,
+        given,
+        k,
+        seeds,
+        devices,
+        workers,
+        f"{benchmark} {head}",
+    )
     meta = {
         "benchmark": benchmark,
         "head": head,
@@ -110,11 +98,15 @@ def head_of_benchmark(
     named = k
     if getattr(options, "k_grid", ()):  # each seed has found its own
         k, named = 0, int(labels.max()) + 1
+    names = []
+    if read.words is not None and read.images is not None:
+        images = read.images[rows]
+        names = [noun_names(images, row, named, *read.words) for row in labels]
     facts = {
         "k": k,
         "dim": int(read.features.views["image"].shape[1]),
         "fitted_on": len(fit),
-        "names": _names(read, rows, labels, named),
+        "names": names,
         **encoder_facts(read.features, folder / params.model.encoder, out),
     }
     if read.encoders:
@@ -176,10 +168,9 @@ def assign_rows(
                 do=f"train it again: mmclust head {name} {head}",
             )
         return assigned(module, weights, given, options).labels
-    k = _k_of(root, name, params)
     seed = derive(params.seed, "head", name, head, run)
-    given = prepared(module, given, options, "cpu")
-    labels: Rows = module.cluster(given, k, options, seed=seed, device="cpu")
+    k = _k_of(root, name, params)
+    labels: Rows = run_head(module, options, given, given, k, [seed])[1][0]
     return labels
 
 
@@ -195,7 +186,7 @@ def fingerprint_of_head(
     module, options = method.module, method.options
     modules, inputs, more = [__name__, *method.modules], [], {}
     weights = None
-    if reads(module, "nouns"):  # its words are embedded here
+    if "nouns" in module.READS:  # its words are embedded here
         inputs.append(Path(params.nouns.vocabulary))
         shared = params.instance("encoders", encoder, benchmark)
         modules += shared.modules
@@ -237,6 +228,38 @@ def _k_of(root: Path, benchmark: str, params: Params) -> int:
     return n_clusters(params, built, chosen)
 
 
+def run_head(
+    module: ModuleType,
+    options: Any,
+    learnt: HeadInputs,
+    given: HeadInputs,
+    k: int,
+    seeds: Sequence[int],
+    devices: Sequence[str] = ("cpu",),
+    workers: int = 1,
+    label: str = "head",
+) -> tuple[list[Trained], Rows, Rows | None]:
+    """Fit a head on ``learnt``, if it is trained, and assign ``given``, by each seed.
+
+    Labels are int32 (s, n); how sure they are, float32 (s, n), a trained head says.
+    """
+    device = devices[0]
+    if is_trained(module):
+        trained = train_seeds(module, options, learnt, k, seeds, devices, workers)
+        found = [
+            assigned(module, each.weights, given, options, device=device)
+            for each in track(trained, label, len(seeds), "seeds")
+        ]
+        confidence = np.stack([each.confidence for each in found])
+        return trained, np.stack([each.labels for each in found]), confidence
+    read = (given.image, given.text, *given.spaces)
+    require_k(k, len(next(rows for rows in read if rows is not None)))
+    given = prepared(module, given, options, device)
+    runs = track(seeds, label, len(seeds), "seeds")
+    labels = [module.cluster(given, k, options, seed=s, device=device) for s in runs]
+    return [], np.stack(labels), None
+
+
 def train_seeds(
     module: ModuleType,
     options: Any,
@@ -262,24 +285,22 @@ def train_seeds(
         )
         return [trained for group in each for trained in group]
     if hasattr(module, "recipe"):
-        image, text = inputs.image, inputs.text
-        recipe = module.recipe(image.shape[1], k, options)
-        if device != "cpu":
-            return train(image, text, recipe, seeds, device=device)
-        require_batch(options.batch, len(image))
-        size = GROUP if side_by_side(recipe, image.shape[1]) else 1
-        near = neighbors(image, text, options.n_neighbors)
-        run = partial(_recipe_group, name, options, image, text, near, k)
+        require_batch(options.batch, len(inputs))
+        size = group_size(options, inputs.image.shape[1])
+        near = neighbors(inputs.image, inputs.text, options.n_neighbors, device=device)
+        given: Any = (inputs.image, inputs.text, near)
     else:
         asked = getattr(module, "GROUP", 1)
         size = asked(len(inputs), options) if callable(asked) else asked
-        size = size if device == "cpu" else len(seeds)
         given = prepared(module, inputs, options, device)
-        run = partial(_group, name, options, given, k, device)
-        workers = workers if device == "cpu" else 1
+    if device != "cpu":
+        size, workers = len(seeds), 1
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     runs = in_order(
-        run, groups, workers, describe=lambda g: f"{name}, seeds {some(map(str, g))}"
+        partial(_group, name, options, given, k, device),
+        groups,
+        workers,
+        describe=lambda g: f"{name}, seeds {some(map(str, g))}",
     )
     found = track(runs, name, len(groups), "groups of seeds")
     return [trained for group in found for trained in group]
@@ -296,39 +317,14 @@ def _on_device(
     return train_seeds(load("heads", head), options, inputs, k, seeds, (device,))
 
 
-def _recipe_group(
-    head: str,
-    options: Any,
-    image: Rows,
-    text: Rows,
-    near: tuple[Rows, Rows],
-    k: int,
-    seeds: Sequence[int],
-) -> list[Trained]:
-    recipe = load("heads", head).recipe(image.shape[1], k, options)
-    return train(image, text, recipe, seeds, near=near)
-
-
+@threads(1)
 def _group(
-    head: str,
-    options: Any,
-    inputs: Any,
-    k: int,
-    device: str,
-    seeds: Sequence[int],
+    head: str, options: Any, given: Any, k: int, device: str, seeds: Sequence[int]
 ) -> list[Trained]:
-    with threads(1):
-        found: list[Trained] = load("heads", head).train(
-            inputs, k, options, seeds=seeds, device=device
-        )
+    module: Any = load("heads", head)
+    if hasattr(module, "recipe"):
+        image, text, near = given
+        recipe = module.recipe(image.shape[1], k, options)
+        return train(image, text, recipe, seeds, device=device, near=near)
+    found: list[Trained] = module.train(given, k, options, seeds=seeds, device=device)
     return found
-
-
-def _names(
-    read: BenchmarkInputs, rows: Rows, labels: Rows, k: int
-) -> list[list[list[str]]]:
-    """Return the nouns of each seed's clusters; none where there are no nouns."""
-    if read.words is None or read.images is None:
-        return []
-    images = read.images[rows]
-    return [noun_names(images, row, k, *read.words) for row in labels]

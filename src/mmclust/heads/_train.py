@@ -72,7 +72,7 @@ def train(
 
     ``image`` and ``text``, float32 (n, d) at unit norm, are images and their
     counterparts. Seeds are trained in one pass; on a CPU one after the other unless
-    the net is small (:func:`side_by_side`). ``near`` is what :func:`neighbors` found.
+    the net is small (:func:`group_size`). ``near`` is what :func:`neighbors` found.
     """
     import torch
 
@@ -80,7 +80,7 @@ def train(
     found = near or neighbors(image, text, recipe.params.n_neighbors, device=device)
     tables = [torch.from_numpy(rows) for rows in found]
     data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
-    if device != "cpu" or side_by_side(recipe, image.shape[1]):
+    if device != "cpu" or group_size(recipe.params, image.shape[1]) > 1:
         return _train(data, tables, recipe, seeds)
     return [t for seed in seeds for t in _train(data, tables, recipe, [seed])]
 
@@ -97,10 +97,9 @@ def neighbors(
     return by_text, nearest_neighbors(image, n_neighbors, device=device)
 
 
-def side_by_side(recipe: Recipe, dim: int) -> bool:
-    """Tell whether a CPU trains all seeds in one pass; sizes alone decide."""
-    products: int = recipe.params.batch * dim * recipe.params.hidden
-    return products <= SMALL
+def group_size(params: Any, dim: int) -> int:
+    """Return how many seeds a CPU trains in one pass; sizes alone decide."""
+    return GROUP if params.batch * dim * params.hidden <= SMALL else 1
 
 
 def _train(
@@ -109,20 +108,19 @@ def _train(
     recipe: Recipe,
     seeds: Sequence[int],
 ) -> list[Trained]:
-    import torch
 
     from mmclust.kernels.adam import Adam
 
     text, image = data
-    draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
-    weights = _first(recipe, seeds, str(image.device))
+    order = draws(seeds, "order")
+    weights = stacked([recipe.start(d) for d in draws(seeds, "weights")], image.device)
     learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
     optimizer = Adam(learnt, recipe.params.learning_rate, betas=(0.9, 0.99))
     curves: list[Terms] = []
     for _ in track(range(recipe.params.epochs), "head", recipe.params.epochs, "epochs"):
         sums: Terms = {}
         steps = 0
-        for rows, a, b in epoch(draws, near, recipe.params.batch):
+        for rows, a, b in epoch(order, near, recipe.params.batch):
             at, beside, around = (i.to(image.device) for i in (rows, a, b))
             items = Items(text[at], image[at], text[beside], image[around])
             terms = recipe.objective(weights, items)
@@ -144,13 +142,17 @@ def _train(
     ]
 
 
-def _first(recipe: Recipe, seeds: Sequence[int], device: str) -> Weights:
+def draws(seeds: Sequence[int], what: str) -> list[torch.Generator]:
+    """Return a stream of random numbers of each seed, for one purpose."""
     import torch
 
-    each = [
-        recipe.start(torch.Generator().manual_seed(derive(s, "head", "weights")))
-        for s in seeds
-    ]
+    return [torch.Generator().manual_seed(derive(s, "head", what)) for s in seeds]
+
+
+def stacked(each: Sequence[Weights], device: Any) -> Weights:
+    """Lay the weights of several seeds side by side, seeds first."""
+    import torch
+
     return {name: torch.stack([w[name] for w in each]).to(device) for name in each[0]}
 
 

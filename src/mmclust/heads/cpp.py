@@ -22,13 +22,13 @@ from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive, generator
+from mmclust.core.seeds import generator
 from mmclust.core.types import HeadInputs, Trained
 from mmclust.heads._networks import EPS, MOMENTUM, is_buffer, uniform
-from mmclust.heads._rows import require_at_most, require_batch, require_clusters
+from mmclust.heads._rows import require_at_most, require_batch
+from mmclust.heads._train import draws
 from mmclust.kernels.coding_length import coding_length
 from mmclust.kernels.kmeans import kmeans, require_k
 from mmclust.kernels.products import product
@@ -108,14 +108,20 @@ def train(
     import torch
 
     rows = np.array(inputs.spaces[0], np.float32)
-    require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
-    _require_clusters_learned(params, len(rows))
+    steps = params.epochs * (len(rows) // params.batch)
+    if steps < params.warm_up and not params.one_head:
+        raise MmclustError(
+            f"All {steps} steps of cpp are warm-up: it would learn no clusters",
+            where="warm_up (heads.cpp in params.yaml, or --set warm_up=…)",
+            expected=f"at most {steps}, better a tenth of it",
+            found=params.warm_up,
+            do="lower warm_up or batch, or raise epochs",
+        )
     images = torch.from_numpy(rows).to(device)
     return [_train(images, n_clusters, params, seed) for seed in seeds]
 
 
-@threads(1)
 def predict(
     weights: dict[str, Any], inputs: HeadInputs, params: Params, *, device: str = "cpu"
 ) -> Array:
@@ -169,19 +175,6 @@ def _encoded(
         z, c = (torch.cat(each) for each in zip(*parts, strict=True))
         members = memberships(c, params.temperature)
     return z.cpu().numpy(), members.cpu().numpy()
-
-
-def _require_clusters_learned(params: Params, n_images: int) -> None:
-    """Refuse a warm-up that never ends: the layer of clusters would stay random."""
-    steps = params.epochs * (n_images // params.batch)
-    if steps < params.warm_up and not params.one_head:
-        raise MmclustError(
-            f"All {steps} steps of cpp are warm-up: it would learn no clusters",
-            where="warm_up (heads.cpp in params.yaml, or --set warm_up=…)",
-            expected=f"at most {steps}, better a tenth of it",
-            found=params.warm_up,
-            do="lower warm_up or batch, or raise epochs",
-        )
 
 
 def first_weights(dim: int, params: Params, draw: torch.Generator) -> Weights:
@@ -278,13 +271,12 @@ def spectral(
     }
 
 
-@threads(1)
 def _train(images: torch.Tensor, n_clusters: int, params: Params, seed: int) -> Trained:
     import torch
 
     from mmclust.kernels.sgd import Sgd
 
-    draw = torch.Generator().manual_seed(derive(seed, "head", "weights"))
+    (draw,), (order,) = draws([seed], "weights"), draws([seed], "order")
     start = first_weights(images.shape[1], params, draw)
     weights = {name: w.to(images.device) for name, w in start.items()}
     groups: tuple[list[torch.Tensor], ...] = ([], [])
@@ -294,7 +286,6 @@ def _train(images: torch.Tensor, n_clusters: int, params: Params, seed: int) -> 
     rate_of, decays = params.learning_rate, (params.weight_decay, params.cluster_decay)
     pairs = zip(groups, decays, strict=True)
     optimisers = [Sgd(group, rate_of, penalty=decay) for group, decay in pairs]
-    order = torch.Generator().manual_seed(derive(seed, "head", "order"))
     curve, done, steps = [], 0, len(images) // params.batch
     for _ in track(range(params.epochs), "cpp", params.epochs, "epochs"):
         rows = torch.randperm(len(images), generator=order)
@@ -313,7 +304,8 @@ def _train(images: torch.Tensor, n_clusters: int, params: Params, seed: int) -> 
             total += float(loss.detach())
             done += 1
             if done == params.warm_up and not params.one_head:
-                _copy(weights, "z", "c")
+                weights["c.weight"].data.copy_(weights["z.weight"])
+                weights["c.bias"].data.copy_(weights["z.bias"])
         curve.append({"loss": total / steps})
     kept = {name: w.detach().cpu().numpy().copy() for name, w in weights.items()}
     if params.k_grid:
@@ -325,9 +317,3 @@ def _train(images: torch.Tensor, n_clusters: int, params: Params, seed: int) -> 
         }
     kept |= {"n_clusters": np.array(n_clusters), "seed": np.array(seed)}
     return Trained(kept, curve)
-
-
-def _copy(weights: Weights, one: str, other: str) -> None:
-    """Give a layer the weights of another."""
-    for part in ("weight", "bias"):
-        weights[f"{other}.{part}"].data.copy_(weights[f"{one}.{part}"])

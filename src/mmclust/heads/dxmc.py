@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.heads._networks import (
+    assignments,
     cluster_head,
     contrast,
     entropy,
@@ -21,7 +22,6 @@ from mmclust.heads._networks import (
     instances,
 )
 from mmclust.heads._train import Items, Recipe
-from mmclust.heads.tac import assignments
 
 if TYPE_CHECKING:
     import torch

@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta
 
-from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs, Trained
-from mmclust.heads._networks import confidence, uniform
-from mmclust.heads._rows import require_batch, require_clusters
-from mmclust.heads._train import epoch
+from mmclust.heads._networks import confidence, entropy, uniform
+from mmclust.heads._rows import require_batch
+from mmclust.heads._train import draws, epoch, stacked
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 from mmclust.kernels.products import linear
 
@@ -77,7 +75,6 @@ class Params:
     on."""
 
 
-@threads(1)
 def train(
     inputs: HeadInputs,
     n_clusters: int,
@@ -89,26 +86,39 @@ def train(
     """Train the heads of each seed in one pass; of each seed one head is kept."""
     import torch
 
+    from mmclust.kernels.adam import Adam
+    from mmclust.kernels.sgd import Sgd
+
     rows = np.array(inputs.spaces[0], np.float32)
-    require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
     found = nearest_neighbors(rows, params.n_neighbors, device=device)
     near = torch.from_numpy(np.column_stack([np.arange(len(rows)), found]))
     images = torch.from_numpy(rows).to(device)
-    weights = _start(rows.shape[1], n_clusters, params, seeds, device)
-    draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
-    step = _optimiser(weights, params)
+    size, dim = params.n_heads * n_clusters, rows.shape[1]  # one head above the other
+    starts = [
+        {"weight": uniform((size, dim), dim, d), "bias": uniform((size,), dim, d)}
+        for d in draws(seeds, "weights")
+    ]
+    weights = {n: w.requires_grad_() for n, w in stacked(starts, device).items()}
+    kind = Sgd if params.optimiser == "sgd" else Adam
+    optimiser = kind(
+        weights.values(), params.learning_rate, penalty=params.weight_decay
+    )
+    order = draws(seeds, "order")
     best = [(np.inf, weights)] * len(seeds)
     curves: list[list[dict[str, float]]] = [[] for _ in seeds]
     for number in track(range(params.epochs), "scan", params.epochs, "epochs"):
-        terms = _epoch(weights, images, near, draws, step, params)
+        terms = _epoch(weights, images, near, order, optimiser, params)
         last = number == params.epochs - 1
         scores, heads = _decisive(weights, images, near, params.n_heads).min(1)
         for i, score in enumerate(scores.tolist()):
             figures = {name: value[i] for name, value in terms.items()}
             curves[i].append(figures | {"selection": score})
             if score < best[i][0] or (last and params.select == "last"):
-                best[i] = score, _one(weights, i, int(heads[i]), n_clusters)
+                first = int(heads[i]) * n_clusters
+                own = slice(first, first + n_clusters)
+                kept = {name: w.detach()[i, own].clone() for name, w in weights.items()}
+                best[i] = score, kept
     return [
         Trained({name: w.cpu().numpy() for name, w in kept.items()}, curve)
         for (_, kept), curve in zip(best, curves, strict=True)
@@ -124,7 +134,7 @@ def predict(
     del params
     layer = {name: torch.tensor(w).to(device)[None] for name, w in weights.items()}
     rows = torch.from_numpy(np.array(inputs.spaces[0], np.float32)).to(device)
-    with threads(1), torch.inference_mode():
+    with torch.inference_mode():
         found: Array = probabilities(layer, rows[None], 1)[0, 0].T.cpu().numpy()
     return np.ascontiguousarray(found)
 
@@ -141,27 +151,21 @@ def consistency(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return flat.view(p.shape[:-2])
 
 
-def entropy(p: torch.Tensor) -> torch.Tensor:
-    """Return the entropy of the mean of (…, k, n) in nats: (…)."""
-    mean = p.mean(-1).clamp(min=EPS)
-    return -(mean * mean.log()).sum(-1)
-
-
 def _epoch(
     weights: Weights,
     images: torch.Tensor,
     near: torch.Tensor,
-    draws: Sequence[torch.Generator],
+    order: Sequence[torch.Generator],
     optimiser: Any,
     params: Params,
 ) -> dict[str, list[float]]:
     """Train for an epoch; return each seed's terms, meaned over steps and heads."""
     sums: dict[str, Any] = {}
     steps = len(images) // params.batch
-    for at, beside in epoch(draws, [near], params.batch):
+    for at, beside in epoch(order, [near], params.batch):
         pairs = [images[rows.to(images.device)] for rows in (at, beside)]
         p, q = (probabilities(weights, rows, params.n_heads) for rows in pairs)
-        same, spread = consistency(p, q), entropy(p)
+        same, spread = consistency(p, q), entropy(p, EPS)
         loss = same - params.balance * spread
         optimiser.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
@@ -185,38 +189,4 @@ def _decisive(
             consistency(p, p[..., near[:, place].to(images.device)])
             for place in range(1, NEAR + 1)
         ]
-        return torch.stack(same).mean(0) - entropy(p)
-
-
-def _start(
-    dim: int, n_clusters: int, params: Params, seeds: Sequence[int], device: str
-) -> Weights:
-    """Return a linear layer for each seed, its heads one above the other."""
-    import torch
-
-    size = params.n_heads * n_clusters
-    draws = [torch.Generator().manual_seed(derive(s, "head", "weights")) for s in seeds]
-    made = [
-        {"weight": uniform((size, dim), dim, d), "bias": uniform((size,), dim, d)}
-        for d in draws
-    ]
-    return {
-        name: torch.stack([w[name] for w in made]).to(device).requires_grad_()
-        for name in made[0]
-    }
-
-
-def _optimiser(weights: Weights, params: Params) -> Any:
-    from mmclust.kernels.adam import Adam
-    from mmclust.kernels.sgd import Sgd
-
-    rate, penalty = params.learning_rate, params.weight_decay
-    if params.optimiser == "sgd":
-        return Sgd(weights.values(), rate, penalty=penalty)
-    return Adam(weights.values(), rate, penalty=penalty)
-
-
-def _one(weights: Weights, seed: int, head: int, n_clusters: int) -> Weights:
-    """Return a copy of one head's layer."""
-    rows = slice(head * n_clusters, (head + 1) * n_clusters)
-    return {name: w.detach()[seed, rows].clone() for name, w in weights.items()}
+        return torch.stack(same).mean(0) - entropy(p, EPS)

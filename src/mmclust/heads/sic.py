@@ -20,13 +20,12 @@ from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.numerics import threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs, Trained
 from mmclust.heads._rows import require_same_space
-from mmclust.heads._train import epoch
+from mmclust.heads._train import draws, epoch
 from mmclust.kernels.kmeans import kmeans
 from mmclust.kernels.nearest_neighbors import nearest_by_distance
 from mmclust.kernels.products import product
@@ -94,9 +93,6 @@ class Prepared:
     images: Array
     nouns: Array
     near: Array
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 def prepare(inputs: HeadInputs, params: Params, *, device: str) -> Prepared:
@@ -177,7 +173,7 @@ def train(
     images = np.pad(inputs.images, ((0, 0), (0, 1)), constant_values=1)
     z, near = torch.from_numpy(images).to(device), torch.from_numpy(inputs.near)
     optimizer = Adam([layer], params.learning_rate, penalty=params.weight_decay)
-    draws = [torch.Generator().manual_seed(derive(s, "head", "order")) for s in seeds]
+    order = draws(seeds, "order")
     curve = []
     for _ in track(range(params.epochs), "sic", params.epochs, "epochs"):
         said = torch.stack(
@@ -185,7 +181,7 @@ def train(
              for w, own in zip(layer, nouns, strict=True)]
         )  # fmt: skip
         sums: list[torch.Tensor] = []
-        for rows, partners in epoch(draws, [near], params.batch, drop_last=False):
+        for rows, partners in epoch(order, [near], params.batch, drop_last=False):
             at, beside = rows.to(device), partners.to(device)
             target = said.gather(1, at)
             a, b = z[at].mT, z[beside].mT  # (s, d, b)
@@ -218,7 +214,7 @@ def _start(inputs: Prepared, k: int, params: Params, seed: int) -> tuple[Array, 
     if params.start_from_centres:
         bias = -START * (centres**2).sum(axis=1, keepdims=True)
         return np.hstack([2 * START * centres, bias]), kept
-    draw = torch.Generator().manual_seed(derive(seed, "head", "weights"))
+    (draw,) = draws([seed], "weights")
     width = inputs.images.shape[1]
     uniform = 2 * torch.rand((k, width + 1), generator=draw) - 1
     return (uniform / math.sqrt(width)).numpy(), kept
@@ -228,18 +224,13 @@ def _said(
     images: Array, z: torch.Tensor, layer: torch.Tensor, nouns: Array, params: Params
 ) -> torch.Tensor:
     """Return the cluster that the nouns give each image: int64 (n,)."""
+    import torch
+
     logits = product(z, layer.T).cpu().numpy()
     centres = text_centres(
         images, logits, nouns, params.confident, params.nouns_per_centre
     )
-    return torch_of((images @ centres.T).argmax(axis=1), z)
-
-
-def torch_of(array: Array, like: torch.Tensor) -> torch.Tensor:
-    """Return an array where another tensor lies."""
-    import torch
-
-    return torch.from_numpy(array).to(like.device)
+    return torch.from_numpy((images @ centres.T).argmax(axis=1)).to(z.device)
 
 
 def losses(
@@ -272,7 +263,6 @@ def losses(
     return terms, by_a / size, by_b / size
 
 
-@threads(1)
 def predict(
     weights: dict[str, Any], inputs: HeadInputs, params: Params, *, device: str
 ) -> Array:
@@ -282,6 +272,9 @@ def predict(
     del params
     (rows,) = inputs.spaces
     z = torch.from_numpy(np.array(rows, np.float32)).to(device)
-    layer, bias = (torch_of(np.array(weights[n]), z) for n in ("weight", "bias"))
+    layer, bias = (
+        torch.from_numpy(np.array(weights[name])).to(device)
+        for name in ("weight", "bias")
+    )
     found: Array = (product(z, layer.T) + bias).softmax(1).cpu().numpy()
     return found

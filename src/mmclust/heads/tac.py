@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.heads._networks import (
-    cluster_head,
-    confidence,
-    distillation,
-    entropy,
-    probabilities,
-)
+from mmclust.heads._networks import assignments, cluster_head, confidence, entropy
 from mmclust.heads._train import Items, Recipe
 
 if TYPE_CHECKING:
@@ -50,20 +44,6 @@ class Params:
     evaluate_on: Literal["evaluate", "fit"] = "evaluate"
     """Which images are assigned: those of the benchmark's protocol, or, as DXMC's
     code does for several sets, those fitted on."""
-
-
-def assignments(
-    weights: Weights, items: Items, tau: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the heads' assignments of counterparts and images, and the distillation.
-
-    (s, k, n) twice, and (s,). DXMC has the same.
-    """
-    p = probabilities(weights, "text", items.text)
-    q = probabilities(weights, "image", items.image)
-    p_near = probabilities(weights, "text", items.text_neighbour)
-    q_near = probabilities(weights, "image", items.image_neighbour)
-    return p, q, distillation(q, p_near, tau) + distillation(p, q_near, tau)
 
 
 def recipe(dim: int, n_clusters: int, params: Params) -> Recipe:

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from msgspec import Meta
 
-from mmclust.core.numerics import threads
+from mmclust.core.features import normalised
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs, Trained
 from mmclust.heads._networks import uniform
-from mmclust.heads._rows import require_batch, require_clusters
-from mmclust.heads._train import epoch
+from mmclust.heads._rows import require_batch
+from mmclust.heads._train import draws, epoch
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 from mmclust.kernels.products import linear, product
 
@@ -93,10 +92,7 @@ def train(
     """Train all heads of each seed; the teacher with the lowest loss is kept."""
     import torch
 
-    from mmclust.core.features import normalised
-
     rows = np.array(inputs.spaces[0], np.float32)
-    require_clusters(n_clusters, len(rows))
     require_batch(params.batch, len(rows))
     found = nearest_neighbors(normalised(rows), params.n_neighbors, device=device)
     images, near = torch.from_numpy(rows).to(device), torch.from_numpy(found)
@@ -112,7 +108,7 @@ def predict(
     head = {name: torch.tensor(w).to(device)[None] for name, w in weights.items()}
     rows = np.array(inputs.spaces[0], np.float32)
     parts = []
-    with threads(1), torch.inference_mode():
+    with torch.inference_mode():
         for start in range(0, len(rows), ROWS):
             block = torch.from_numpy(rows[start : start + ROWS]).to(device)
             outputs = logits(head, block)[0] / params.temperature
@@ -177,7 +173,6 @@ def rate(step: int, warm_up: int, peak: float) -> float:
     return peak * min(step / max(warm_up - 1, 1), 1.0) if warm_up else peak
 
 
-@threads(1)
 def _train(
     images: torch.Tensor,
     near: torch.Tensor,
@@ -189,7 +184,7 @@ def _train(
 
     from mmclust.kernels.adam import Adam
 
-    draw = torch.Generator().manual_seed(derive(seed, "head", "weights"))
+    (draw,), order = draws([seed], "weights"), draws([seed], "order")
     start = first_weights(images.shape[1], n_clusters, params, draw)
     student = {n: w.to(images.device).requires_grad_() for n, w in start.items()}
     teacher = {name: w.detach().clone() for name, w in student.items()}
@@ -202,7 +197,6 @@ def _train(
         )
         for bias, own in decays.items()
     ]
-    order = [torch.Generator().manual_seed(derive(seed, "head", "order"))]
     steps = len(images) // params.batch
     peak = params.learning_rate * params.batch / PER_RATE
     curve, losses = [], torch.zeros(params.n_heads)

@@ -19,8 +19,8 @@ from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.progress import track
-from mmclust.core.seeds import derive
 from mmclust.core.types import HeadInputs, Trained
+from mmclust.heads._train import draws
 from mmclust.kernels.products import product
 
 if TYPE_CHECKING:
@@ -91,16 +91,15 @@ def _train(
 
     from mmclust.kernels.adam import Adam
 
-    draws, classifiers, order = (
-        [torch.Generator().manual_seed(derive(seed, "head", what)) for seed in seeds]
-        for what in ("weights", "classifiers", "order")
+    start, classifiers, order = (
+        draws(seeds, what) for what in ("weights", "classifiers", "order")
     )
     n, s = len(spaces[0]), len(seeds)
     tasks = []
     for z in spaces:
-        start = first_weights(k, z, draws)
-        direction = start[:, :-1].contiguous()
-        tasks.append((norms(direction), direction, start[:, -1:].contiguous()))
+        layer = first_weights(k, z, start)
+        direction = layer[:, :-1].contiguous()
+        tasks.append((norms(direction), direction, layer[:, -1:].contiguous()))
     optimizer = Adam([p for task in tasks for p in task], params.learning_rate)
     inner: tuple[Tensors, Any] = ((), None)
     curve: list[torch.Tensor] = []

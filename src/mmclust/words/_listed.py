@@ -14,10 +14,10 @@ import numpy as np
 
 from mmclust.core.clusters import UNKNOWN
 from mmclust.core.errors import MmclustError
+from mmclust.core.types import Learned
 from mmclust.scoring.columns import read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from mmclust.core.types import Corpus, Run
@@ -55,12 +55,13 @@ def listed(corpus: Corpus, word_list: str | None, root: Path) -> Array:
     return rows
 
 
-def clusters_of(
-    corpus: Corpus, rows: Array, vectors: Array, params: Any, run: Run
-) -> Array:
+def learn_by(
+    kind: str, corpus: Corpus, rows: Array, vectors: Array, params: Any, run: Run,
+    **more: Any,
+) -> Learned:  # fmt: skip
     """Cluster the words at ``rows`` by k-means on float (n, d), once per seed.
 
-    int32 (s, v): :data:`UNKNOWN` for all other words.
+    All other words are :data:`UNKNOWN`; ``more`` goes to ``model.json``.
     """
     from mmclust.kernels.kmeans import kmeans
 
@@ -84,9 +85,5 @@ def clusters_of(
             max_iter=params.max_iter,
             device=run.device.partition(",")[0],
         ).labels
-    return clusters
-
-
-def facts(kind: str, params: Any, rows: Sequence[int] | Array) -> dict[str, Any]:
-    """Return what ``model.json`` says of a model of this kind."""
-    return {"kind": kind, "clusters": params.clusters, "n_clustered": len(rows)}
+    facts = {"kind": kind, "clusters": params.clusters, "n_clustered": len(rows)}
+    return Learned(clusters, facts=facts | more)

@@ -17,7 +17,7 @@ from mmclust.core.io import file_digest, write_array, write_json, writing
 from mmclust.models.backbones import build
 from mmclust.models.hub import load_torch
 from mmclust.words._counts import Counts, Mode
-from mmclust.words._pixels import MEAN, STD
+from mmclust.words._train import MEAN, STD
 
 if TYPE_CHECKING:
     from pathlib import Path

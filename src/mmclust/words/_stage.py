@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,17 +20,12 @@ from mmclust.core.plugins import load
 from mmclust.core.seeds import derive
 from mmclust.core.shards import clear, locked
 from mmclust.core.tokens import token_counts, tokenize
-from mmclust.core.types import Corpus, Flags, Learned, Run
+from mmclust.core.types import Corpus, Flags, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-
-    Array = np.ndarray[Any, Any]
-    Judge = Callable[[Sequence[str], Array], float]
 
 
 def read_corpus(manifest: Manifest, *, lemmas: bool = False) -> Corpus:
@@ -86,8 +81,31 @@ def learn_words(
             "params": asdict(options),
             "captions": len(corpus),
             "captions_without_tokens": corpus.empty,
+            **learned.facts,
         }
-        words = _write(root, model, corpus, learned, meta)
+        shape = (len(seeds), len(corpus.words))
+        if learned.clusters.shape != shape:
+            raise MmclustError(
+                f"{model} gives clusters of the wrong shape",
+                where=f"words/{model}.py",
+                expected=f"{shape[0]} seeds, {shape[1]} words",
+                found=learned.clusters.shape,
+            )
+        words = WordClusters(
+            corpus.words,
+            corpus.counts,
+            learned.clusters,
+            learned.confidence,
+            learned.concreteness,
+            meta,
+        )
+        write_words(out / "words.parquet", words)
+        write_json(out / "model.json", meta)
+        # One row per epoch and seed; models without epochs give a header alone.
+        names = list(learned.curve[0]) if learned.curve else ["epoch", "seed", "loss"]
+        values = [[row[name] for name in names] for row in learned.curve]
+        rows = [[f"{v:.6f}" if isinstance(v, float) else v for v in r] for r in values]
+        write_csv(root / "plots/words" / f"{model}.csv", [names, *rows])
         clear(work)
         return words
 
@@ -122,37 +140,3 @@ def fingerprint_of_words(
         },
         weights=weights,
     )
-
-
-def _write(
-    root: Path, model: str, corpus: Corpus, learned: Learned, meta: dict[str, Any]
-) -> WordClusters:
-    shape = (len(meta["seeds"]), len(corpus.words))
-    if learned.clusters.shape != shape:
-        raise MmclustError(
-            f"{model} gives clusters of the wrong shape",
-            where=f"words/{model}.py",
-            expected=f"{shape[0]} seeds, {shape[1]} words",
-            found=learned.clusters.shape,
-        )
-    out = root / "data/words" / model
-    words = WordClusters(
-        corpus.words,
-        corpus.counts,
-        learned.clusters,
-        learned.confidence,
-        learned.concreteness,
-        meta | learned.facts,
-    )
-    write_words(out / "words.parquet", words)
-    write_json(out / "model.json", meta | learned.facts)
-    _write_curve(root / "plots/words" / f"{model}.csv", learned.curve)
-    return words
-
-
-def _write_curve(path: Path, curve: list[dict[str, Any]]) -> None:
-    """Write one row per epoch and seed; models without epochs give a header alone."""
-    names = list(curve[0]) if curve else ["epoch", "seed", "loss"]
-    values = ([row[name] for name in names] for row in curve)
-    rows = ([f"{v:.6f}" if isinstance(v, float) else v for v in row] for row in values)
-    write_csv(path, [names, *rows])

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.types import Learned
 from mmclust.models.hub import identity
-from mmclust.words._listed import clusters_of, facts, listed
+from mmclust.words._listed import learn_by, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import torch
 
-    from mmclust.core.types import Corpus, Run
+    from mmclust.core.types import Corpus, Learned, Run
 
 Array = np.ndarray[Any, Any]
 
@@ -34,9 +33,8 @@ def learn_from(
     vectors = embed(
         [corpus.words[i] for i in rows], params, run.device.partition(",")[0]
     )
-    clusters = clusters_of(corpus, rows, vectors, params, run)
-    made = facts(kind, params, rows) | identity(params.model, params.revision)
-    return Learned(clusters, facts=made)
+    made = identity(params.model, params.revision)
+    return learn_by(kind, corpus, rows, vectors, params, run, **made)
 
 
 def by_length(

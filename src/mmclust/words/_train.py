@@ -1,8 +1,13 @@
-"""One training of the joint model: its steps (spec 2.3), epochs and saved state.
+"""One training of the joint model: pictures, steps (spec 2.3), epochs, saved state.
 
 All randomness is drawn anew from the seed and the number of the epoch or step, so that
 no generator has a state to keep: a run that is resumed ends with the bytes of one that
 was not. A state is one safetensors file, with the rest as JSON in its header.
+
+Each picture is decoded once for all epochs and seeds: square by bilinear resizing
+(Pillow's, the aspect ratio is not kept), without augmentation; Berger et al. (NAACL
+2022), spec 1.3. Grey pictures, which the published selection leaves out, become RGB
+with three equal channels.
 
 Shapes: b samples of a batch; C clusters.
 """
@@ -14,33 +19,98 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.images import Images
 from mmclust.core.io import digest_of, file_digest, read_array, require_file, writing
+from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
+from mmclust.core.shards import Sharded
+from mmclust.core.workers import LocalWorker, run_tasks
 from mmclust.models.backbones import build, freeze
 from mmclust.words._counts import Counts
-from mmclust.words._pixels import array_of, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import torch
 
+    from mmclust.core.manifest import Manifest
     from mmclust.core.types import Corpus, Run
 
     Array = np.ndarray[Any, Any]
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
 
 ROWS = 64
 """Held-out pictures that pass through the network at once."""
 FEWEST = 2
 """Held-out images that matching needs."""
+
+
+def resized(
+    manifest: Manifest, rows: Array, side: int, work: Path, *, workers: int = 1
+) -> Array:
+    """Decode and resize pictures (distinct rows) into uint8 (n, 3, side, side).
+
+    A killed run is continued; what is done is not done again. The file, mapped, takes
+    3 side² bytes for each picture, and while it is put together twice that.
+    """
+    origin = {"manifest": manifest.digest, "side": str(side)}
+    sharded = Sharded(array_of(work, side), len(rows), 1, origin)
+    setup = partial(_decoder, manifest.folder / "manifest.parquet", rows, side)
+    spans = sharded.unfinished()
+    if workers > 1 and len(spans) > 1:
+        starts = [partial(LocalWorker, setup)] * min(workers, len(spans))
+        done = run_tasks(starts, spans, describe=lambda s: f"pictures {s[0]} on")
+    else:
+        decode = setup()
+        done = ((span, decode(span)) for span in spans)
+    for span, pictures in track(done, "decode", len(spans), "shards"):
+        sharded.write(span, pictures, {})
+    sharded.merge()
+    return sharded.read()[0]
+
+
+def array_of(work: Path, side: int) -> Path:
+    """Return where :func:`resized` puts its array."""
+    return work / f"pixels-{side}.npy"
+
+
+def _decoder(path: Path, rows: Array, side: int) -> Callable[[Any], Array]:
+    """Return the function that decodes a shard."""
+    from PIL import Image
+
+    images = Images(read_manifest(path, PLACES))
+
+    def run(span: tuple[int, int]) -> Array:
+        made = np.empty((span[1] - span[0], 3, side, side), np.uint8)
+        for i, row in enumerate(rows[slice(*span)].tolist()):
+            picture = Image.fromarray(images.read(row))
+            small = picture.resize((side, side), Image.Resampling.BILINEAR)
+            made[i] = np.asarray(small).transpose(2, 0, 1)
+        return made
+
+    return run
+
+
+def normalised(pictures: Array, device: str) -> torch.Tensor:
+    """Turn uint8 (b, 3, side, side) into float32 on a device, by :data:`MEAN`."""
+    import torch
+
+    shape = (1, 3, 1, 1)
+    values = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).float()
+    mean = torch.tensor(MEAN, device=device).view(shape)
+    return (values / 255 - mean) / torch.tensor(STD, device=device).view(shape)
 
 
 class Session:
@@ -352,7 +422,16 @@ def _end(session: Session, place: Place, out: Array, task: Task) -> None:
     """Look at an epoch: add its figures to the curve, keep it if it is the best."""
     params, run, counts = task.params, task.run, session.counts
     if not counts.totals.any():
-        raise _nothing_learnt(params)
+        raise MmclustError(
+            "The joint model learned nothing: no cluster was ever active",
+            where="words.joint_model",
+            expected="outputs of the untrained network that reach visual_threshold "
+            f"({params.visual_threshold}) for some pictures, which learning starts "
+            "from",
+            found="an epoch without any",
+            do="lower visual_threshold, take more clusters, another backbone or "
+            "another seed",
+        )
     clusters, words = counts.active(params.text_threshold)
     row: dict[str, Any] = {"epoch": place.epoch + 1, "seed": task.number}
     row |= {name: total / place.step for name, total in place.sums.items()}
@@ -378,18 +457,6 @@ def describe(row: dict[str, Any]) -> str:
         for name, value in row.items() if name not in ("epoch", "seed")
     ]  # fmt: skip
     return f"seed {row['seed']}, epoch {row['epoch']}: " + ", ".join(figures)
-
-
-def _nothing_learnt(params: Any) -> MmclustError:
-    return MmclustError(
-        "The joint model learned nothing: no cluster was ever active",
-        where="words.joint_model",
-        expected="outputs of the untrained network that reach visual_threshold "
-        f"({params.visual_threshold}) for some pictures, which learning starts from",
-        found="an epoch without any",
-        do="lower visual_threshold, take more clusters, another backbone or another "
-        "seed",
-    )
 
 
 def _same_every_time(

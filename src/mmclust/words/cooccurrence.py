@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import write_array
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.core.types import Learned
 from mmclust.kernels.cooccurrence import coordinates, occurrences, vectors
-from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
+from mmclust.words._listed import CLUSTERS, WORD_LIST, learn_by, listed
 
 if TYPE_CHECKING:
-    from mmclust.core.types import Corpus, Run
+    from mmclust.core.types import Corpus, Learned, Run
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     rows = listed(corpus, params.word_list, run.root)
     table = occurrences(corpus.ids, corpus.bounds, len(corpus.words))
     points = coordinates(vectors(table, rows))
-    clusters = clusters_of(corpus, rows, points, params, run)
+    learned = learn_by("cooccurrence", corpus, rows, points, params, run)
     write_array(run.out / "tokens.npy", corpus.ids)
     write_array(run.out / "bounds.npy", corpus.bounds)
-    return Learned(clusters, facts=facts("cooccurrence", params, rows))
+    return learned

@@ -24,12 +24,14 @@ from mmclust.core.types import Learned, Run, silent
 from mmclust.core.workers import in_order
 from mmclust.models.backbones import NAMES
 from mmclust.words._counts import Counts
-from mmclust.words._pixels import MEAN, STD, resized
 from mmclust.words._train import (
+    MEAN,
+    STD,
     Place,
     Task,
     describe,
     final_state,
+    resized,
     train,
     weights_digest,
 )
@@ -81,7 +83,20 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     ``seed_<i>/visual.safetensors``. The probability of a word's best cluster is both
     confidence and concreteness.
     """
-    _check(params, run)
+    if params.backbone not in NAMES:
+        raise MmclustError(
+            f"Unknown backbone {params.backbone!r}",
+            where="words.joint_model.backbone",
+            expected=nearest(params.backbone, NAMES),
+            found=params.backbone,
+        )
+    if params.select != "last" and run.judge is None:
+        raise MmclustError(
+            "An epoch is to be selected by norms, and there are none",
+            where="words.joint_model.select",
+            expected="last, which needs none, or norms to select by",
+            found=params.select,
+        )
     images = np.unique(corpus.owners)
     resized(corpus.manifest, images, params.size, run.work, workers=run.workers)
     tasks = [
@@ -152,20 +167,3 @@ def _result(task: Task) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Pla
     counts = Counts.of(table, task.params.mode)
     clusters, confidence = counts.best(np.arange(len(table)))
     return clusters, confidence, place
-
-
-def _check(params: Params, run: Run) -> None:
-    if params.backbone not in NAMES:
-        raise MmclustError(
-            f"Unknown backbone {params.backbone!r}",
-            where="words.joint_model.backbone",
-            expected=nearest(params.backbone, NAMES),
-            found=params.backbone,
-        )
-    if params.select != "last" and run.judge is None:
-        raise MmclustError(
-            "An epoch is to be selected by norms, and there are none",
-            where="words.joint_model.select",
-            expected="last, which needs none, or norms to select by",
-            found=params.select,
-        )

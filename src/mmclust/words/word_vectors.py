@@ -17,12 +17,11 @@ import numpy as np
 
 from mmclust.core.io import file_digest
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.core.types import Learned
 from mmclust.models.vector_file import indexed
-from mmclust.words._listed import CLUSTERS, WORD_LIST, clusters_of, facts, listed
+from mmclust.words._listed import CLUSTERS, WORD_LIST, learn_by, listed
 
 if TYPE_CHECKING:
-    from mmclust.core.types import Corpus, Run
+    from mmclust.core.types import Corpus, Learned, Run
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     words = [corpus.words[i] for i in rows]
     file.read(set(words))
     vectors = np.array([file.known[w] for w in words]).reshape(-1, file.dim)
-    clusters = clusters_of(corpus, rows, vectors, params, run)
-    weights = {"model": path.name, "weights": file_digest(path)}
-    return Learned(clusters, facts=facts("word_vectors", params, rows) | weights)
+    return learn_by(
+        "word_vectors", corpus, rows, vectors, params, run,
+        model=path.name, weights=file_digest(path),
+    )  # fmt: skip
