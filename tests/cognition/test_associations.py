@@ -106,6 +106,13 @@ def test_a_missing_count_is_left_out(tmp_path):
     assert facts["n_rows_missing"] == 1
 
 
+def test_accents_in_either_form(tmp_path):
+    """One letter, or a letter and its accent: the same word."""
+    text = R1.replace("apple", "cafe\N{COMBINING ACUTE ACCENT}")
+    pairs, _ = read(tmp_path, text, ["pear", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"])
+    assert list(pairs.values()) == [7]
+
+
 def test_no_pair_of_the_list(tmp_path):
     pairs, facts = read(tmp_path, R1, ["kayak", "saw"])
     assert pairs == {}
@@ -123,6 +130,7 @@ def test_no_pair_of_the_list(tmp_path):
         ("", "is not a file of word associations"),
         (R1.replace("\t8\t", "\t8.5\t"), "a count that is not a number"),
         (R1.replace("\t8\t", "\t-8\t"), "a count that is not a number"),
+        (R1.replace("\t8\t", f"\t{10**20}\t"), f"found: +{10**20}"),
         (R1.replace("cat\tdog\t8", "cat\tdog"), "cannot be read as word"),
         (R1.encode().replace(b"banana", b"caf\xe9"), "cannot be read as word"),
     ],

@@ -37,6 +37,20 @@ def test_the_mesh_repels_as_all_pairs_do(scale, off):
     assert np.linalg.norm(found - exact) < off * np.linalg.norm(exact)
 
 
+@pytest.mark.parametrize("extent", [3, 20, 61])
+def test_fields_are_those_of_whole_transforms(extent):
+    """In every bit, though zeros are not transformed, nor what is not looked at."""
+    from scipy.fft import irfft2, rfft2
+
+    mesh = tsne.Mesh()
+    mesh.fit(extent)
+    n, wide = mesh.nodes, (2 * mesh.nodes, 2 * mesh.nodes)
+    charge = np.random.default_rng(extent).normal(size=(n, n))
+    whole = [irfft2(rfft2(charge, wide) * each, wide) for each in mesh.transforms]
+    found = list(mesh.fields(charge))
+    assert np.array_equal(found, [each[:n, :n] for each in whole])
+
+
 def test_a_map_too_wide_for_the_mesh_has_a_wider_spacing(monkeypatch):
     """A point that flew off costs no memory."""
     monkeypatch.setattr(tsne, "NODES", 100)

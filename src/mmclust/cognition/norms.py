@@ -269,7 +269,6 @@ _COLUMNS = 4
 """Of the layout with relations: relation, cue, response, count."""
 COUNTINGS = ("published", "forward_only")
 MISSING = ("", "NA")
-ABSENT, UNLISTED = -2, -1
 NO_ANSWER = ("No more responses", "Unknown word", "#Missing", "#Unknown")
 TWICE = (
     "this file repeats the count of a pair that was associated in both directions in "
@@ -301,6 +300,7 @@ def read_strengths(
     counted; a word that answers itself makes no pair.
     """
     import pyarrow.compute as pc
+    from scipy.sparse import coo_array
 
     if counting not in COUNTINGS:
         raise MmclustError(
@@ -316,37 +316,34 @@ def read_strengths(
             table = table.filter(pc.invert(again))
         elif facts["n_rows_bidirectional"]:
             facts["double_count"] = TWICE
+    n = len(words)
     cue, response = (_numbers(table[name], words) for name in ("cue", "response"))
-    gap = (cue == ABSENT) | (response == ABSENT)
-    facts["n_rows_missing"] = int(gap.sum())
-    kept = np.flatnonzero((cue >= 0) & (response >= 0) & (cue != response))
+    facts["n_rows_missing"] = int(((cue < 0) | (response < 0)).sum())
+    listed = (cue >= 0) & (cue < n) & (response >= 0) & (response < n)
+    kept = np.flatnonzero(listed & (cue != response))
     counts, present = _counts(table, kept, path)
     facts["n_rows_missing"] += int((~present).sum())
     kept, counts = kept[present], counts[present]
-    a, b = np.minimum(cue, response)[kept], np.maximum(cue, response)[kept]
+    cue, response = cue[kept], response[kept]
     facts["n_rows_used"] = len(kept)
     if layout != "responses":
-        facts["n_rows_repeated"] = _repeated(table, kept, cue, response, len(words))
-    codes, rows = np.unique(a * len(words) + b, return_inverse=True)
-    strengths = np.bincount(rows, weights=counts, minlength=len(codes))
-    pairs = np.stack(np.divmod(codes, max(len(words), 1)), axis=1)
-    return Strengths(pairs, strengths, facts | {"n_pairs": len(codes)})
+        facts["n_rows_repeated"] = _repeated(table, kept, cue, response, n)
+    # Counts of one pair are added up, and pairs come out ascending.
+    ends = np.minimum(cue, response), np.maximum(cue, response)
+    sums = coo_array((counts, ends), shape=(n, n)).tocsr().tocoo()
+    pairs = np.stack(sums.coords, axis=1).astype(np.int64)
+    return Strengths(pairs, sums.data, facts | {"n_pairs": len(pairs)})
 
 
 def _numbers(column: pa.ChunkedArray, words: Sequence[str]) -> Array:
-    """Return each cell's place in the list; ABSENT or UNLISTED where it has none."""
+    """Return each cell's place in the list: below 0 no word, past its end another."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = pc.utf8_normalize(column, form="NFC")
     # What stands for nothing goes first: of equal words the first is found.
     known = pa.array([*MISSING, *NO_ANSWER, *words], pa.string())
-    first = len(MISSING) + len(NO_ANSWER)
     places = pc.fill_null(pc.index_in(column, value_set=known), len(known))
-    found = places.to_numpy().astype(np.int64) - first
-    found[found < 0] = ABSENT
-    found[found == len(words)] = UNLISTED
-    return np.asarray(found)
+    return np.asarray(places.to_numpy() - (len(MISSING) + len(NO_ANSWER)))
 
 
 def _counts(table: pa.Table, kept: Array, path: Path) -> tuple[Array, Array]:
@@ -357,13 +354,14 @@ def _counts(table: pa.Table, kept: Array, path: Path) -> tuple[Array, Array]:
     if "count" not in table.column_names:
         return np.ones(len(kept)), np.ones(len(kept), bool)
     cells = table["count"].take(pa.array(kept))
-    present = pc.invert(pc.is_in(cells, value_set=pa.array(MISSING))).to_numpy()
-    filled = pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), "0", cells)
+    absent = pc.is_in(cells, value_set=pa.array(MISSING))
+    filled = pc.if_else(absent, "0", cells)
     try:
         counts = pc.cast(filled, pa.int64()).to_numpy()
         bad = [] if (counts >= 0).all() else [str(c) for c in counts[counts < 0]]
     except pa.ArrowInvalid:
-        bad = [c for c in filled.to_pylist() if not c.isdigit()]
+        texts = filled.to_pylist()
+        bad = [c for c in texts if not c.isdigit()] or [max(texts, key=len)]
     if bad:
         raise MmclustError(
             f"{path.name} has a count that is not a number",
@@ -371,12 +369,12 @@ def _counts(table: pa.Table, kept: Array, path: Path) -> tuple[Array, Array]:
             expected="whole numbers from 0 on",
             found=some(bad),
         )
-    return counts.astype(np.float64), np.asarray(present)
+    return counts.astype(np.float64), ~absent.to_numpy()
 
 
 def _repeated(table: pa.Table, kept: Array, cue: Array, response: Array, n: int) -> int:
     """Count rows whose relation, cue and response an earlier row has."""
-    codes = cue[kept] * n + response[kept]
+    codes = cue.astype(np.int64) * n + response
     if "relation" in table.column_names:
         relations = table["relation"].combine_chunks().dictionary_encode()
         codes = codes + n * n * relations.indices.to_numpy()[kept].astype(np.int64)
@@ -433,16 +431,19 @@ def _read(
     quoted: bool,
 ) -> pa.Table:
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import csv
 
+    data = path.read_bytes()
+    plain = data.isascii()  # in NFC as it stands
     # A column without a name, or a name given twice, is none of those wanted.
     unique = [
         name if name and names.index(name) == i else f" {i}"
         for i, name in enumerate(names)
     ]
     try:
-        return csv.read_csv(
-            path,
+        table = csv.read_csv(
+            pa.BufferReader(data),
             read_options=csv.ReadOptions(
                 column_names=unique, skip_rows=skip, block_size=1 << 22
             ),
@@ -453,10 +454,15 @@ def _read(
                 column_types=dict.fromkeys(wanted, pa.string()),
                 include_columns=list(wanted),
                 strings_can_be_null=False,
+                check_utf8=not plain,
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
+    if plain:
+        return table
+    forms = [pc.utf8_normalize(column, form="NFC") for column in table.columns]
+    return pa.table(forms, table.column_names)
 
 
 def _unreadable(path: Path, error: Exception) -> MmclustError:

@@ -27,9 +27,8 @@ ROWS = 256
 ROWS_ACCELERATED = 2048
 """The same on an accelerator: 256 MB of scores."""
 _PARTS = 256  # parts of a row, at least, whose highest scores set the bar for lists
-_CACHED = 1 << 19  # bytes of scores that stay in a processor's cache between passes
+_CACHED = 1 << 21  # bytes of scores that stay in a processor's cache between passes
 _FEW = 1 / 16  # of the candidates: so many at most are looked at one by one
-_LISTED = 64  # rows whose best are listed at once: enough to be worth the calls
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,6 @@ def rank_scores(
         np.zeros((m, k), dtype=kind),
     )
     starts = range(0, n_queries, ROWS)
-    width = _part_width(ends[-1], k)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(starts, label, len(starts), "blocks"):
             stop = min(start + ROWS, n_queries)
@@ -170,17 +168,10 @@ def rank_scores(
             step = max(1, _CACHED // scores[0].nbytes)
             work = [
                 pool.submit(_fill, ranks, scores[i - start : i - start + step],
-                            positives, ends, i, width)
+                            positives, ends, i)
                 for i in range(start, stop, step)
             ]  # fmt: skip
-            highest = np.concatenate([each.result() for each in work])
-            lists = [
-                pool.submit(_list, ranks, scores[i - start : i - start + _LISTED],
-                            highest[i - start : i - start + _LISTED], ends[-1], i,
-                            width)
-                for i in range(start, stop if k else start, _LISTED)
-            ]  # fmt: skip
-            for each in lists:
+            for each in work:
                 each.result()
     return ranks
 
@@ -191,12 +182,8 @@ def _fill(
     positives: Array,
     ends: Sequence[int],
     start: int,
-    width: int,
-) -> Array:
-    """Rank some rows, few enough to stay in the processor's cache.
-
-    Returns the highest score of every ``width`` candidates of the last section.
-    """
+) -> None:
+    """Rank some rows, few enough to stay in the processor's cache."""
     rows = slice(start, start + len(scores))
     at = positives[rows]
     own = np.where(at >= 0, np.take_along_axis(scores, np.maximum(at, 0), 1), np.nan)
@@ -211,9 +198,9 @@ def _fill(
         mask[lines, at[:, j]] = False  # itself
         if mask.any():
             ranks.equal[:, rows, j] = _count(mask, ends)
-    if not ranks.top.shape[1]:
-        return scores[:, :0]
-    return _highest_of_parts(scores[:, : ends[-1]], width)
+    if k := ranks.top.shape[1]:
+        found = _listed(scores[:, : ends[-1]], k)
+        ranks.top[rows], ranks.top_scores[rows] = found
 
 
 def _fill_few(
@@ -252,15 +239,6 @@ def _fill_few(
     return True
 
 
-def _list(
-    ranks: Ranks, scores: Array, highest: Array, end: int, start: int, width: int
-) -> None:
-    """List the best candidates of some rows."""
-    rows, k = slice(start, start + len(scores)), ranks.top.shape[1]
-    found = _listed(scores[:, :end], highest, width, k)
-    ranks.top[rows], ranks.top_scores[rows] = found
-
-
 def _count(mask: Array, ends: Sequence[int]) -> Array:
     """Count the true values of each row up to each section's end: int64 (s, b)."""
     spans = zip((0, *ends[:-1]), ends, strict=True)
@@ -269,20 +247,11 @@ def _count(mask: Array, ends: Sequence[int]) -> Array:
     return np.cumsum(np.array(each, dtype=np.int64), axis=0)
 
 
-def _part_width(n: int, k: int) -> int:
-    """Return how many neighbours make a part of a row of n; k parts or more."""
-    return max(1, n // max(_PARTS, 24 * k))
-
-
-def _highest_of_parts(scores: Array, width: int) -> Array:
-    """Return the highest score of each part of a row."""
-    starts = np.arange(0, scores.shape[1], width)
-    return np.asarray(np.maximum.reduceat(scores, starts, axis=1))
-
-
-def _listed(scores: Array, highest: Array, width: int, k: int) -> tuple[Array, Array]:
+def _listed(scores: Array, k: int) -> tuple[Array, Array]:
     """Find the k best of each row in the few parts that can hold them."""
     n = scores.shape[1]
+    width = max(1, n // max(_PARTS, 24 * k))
+    highest = np.maximum.reduceat(scores, np.arange(0, n, width), axis=1)
     # k parts have a score as high as the k-th highest of all parts' highest.
     bar = np.partition(highest, highest.shape[1] - k, axis=1)[:, -k]
     row, part = np.divmod(np.flatnonzero(highest >= bar[:, None]), highest.shape[1])

@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.kernels.nearest_neighbors import nearest_by_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Array = np.ndarray[Any, Any]
 
@@ -168,6 +171,20 @@ class Mesh:
         squared = like * like
         self.transforms = [rfft2(k) for k in (like, squared * down, squared * across)]
 
+    def fields(self, charge: Array) -> Iterator[Array]:
+        """Yield what the charges at nodes do at each node, by each transform.
+
+        As ``irfft2(rfft2(charge, wide) * transform, wide)`` in every bit, without the
+        rows of zeros at first, and without those that are not looked at in the end.
+        """
+        from scipy.fft import fft, ifft, irfft, rfft
+
+        wide = 2 * self.nodes
+        spread = fft(rfft(charge, wide), wide, axis=0)
+        for transform in self.transforms:
+            rows = ifft(spread * transform, axis=0, norm="forward")[: self.nodes]
+            yield irfft(rows, wide, norm="forward")[:, : self.nodes] * (1 / wide**2)
+
 
 def repulsion_of_pairs(places: Array) -> Array:
     """Return Σ_j q_ij² (y_i - y_j) / Σ q, q_ij = 1 / (1 + |y_i - y_j|²): (n, 2)."""
@@ -185,8 +202,6 @@ def repulsion(mesh: Mesh, places: Array) -> Array:
     Points are shared out to the 4 x 4 nodes around them by cubic
     interpolation, and what these receive is read back likewise.
     """
-    from scipy.fft import irfft2, rfft2
-
     n = len(places)
     places = places - places.min(axis=0)
     mesh.fit(float(places.max()))
@@ -207,12 +222,9 @@ def repulsion(mesh: Mesh, places: Array) -> Array:
     nodes = (lines[:, 0, :, None] * mesh.nodes + lines[:, 1, None, :]).reshape(n, 16)
     shape = (mesh.nodes, mesh.nodes)
     charge = np.bincount(nodes.ravel(), weights.ravel(), mesh.nodes**2).reshape(shape)
-    wide = (2 * mesh.nodes, 2 * mesh.nodes)
-    spread = rfft2(charge, wide)
-    received = []
-    for transform in mesh.transforms:
-        field = irfft2(spread * transform, wide)[: mesh.nodes, : mesh.nodes]
-        received.append((field.ravel()[nodes] * weights).sum(axis=1))
+    received = [
+        (field.take(nodes) * weights).sum(axis=1) for field in mesh.fields(charge)
+    ]
     # A point is as like itself as can be, and that does not count.
     total = max(float(received[0].sum()) - n, 1e-12)
     return np.stack(received[1:], axis=1) / total
