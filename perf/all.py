@@ -115,6 +115,10 @@ SCRIPTS = (
         Figure("association, 480,000 rows, reading included, against dictionaries",
                r"arrays: ([\d.]+) times", "at least 12"),
     ), runs=2),
+    Script("bootstrap.py", "--methods 2 --n 500", (
+        Figure("bootstrap, 25 methods of 10 seeds, 23,189 images, 1,000 resamples: "
+               "processor seconds", r"methods: ([\d.]+) s", "at most 60"),
+    ), runs=1),
     Script("words.py", "", (
         Figure("a step's text side against dictionaries", r"ratio: +([\d.]+)",
                "at least 50"),
