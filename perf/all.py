@@ -115,6 +115,10 @@ SCRIPTS = (
         Figure("association, 480,000 rows, reading included, against dictionaries",
                r"arrays: ([\d.]+) times", "at least 12"),
     ), runs=2),
+    Script("bootstrap.py", "--methods 2 --n 500", (
+        Figure("bootstrap, 25 methods of 10 seeds, 23,189 images, 1,000 resamples: "
+               "processor seconds", r"methods: ([\d.]+) s", "at most 60"),
+    ), runs=1),
     Script("words.py", "", (
         Figure("a step's text side against dictionaries", r"ratio: +([\d.]+)",
                "at least 50"),
@@ -140,8 +144,8 @@ SCRIPTS = (
                "at most 2"),
         Figure("… written, seconds", r"written in (\d+)", ""),
     ), runs=1),
-    Script("growth.py --n 3000 --seeds 1", "--factors 1 2", (
-        Figure("{}: exponent of time over images, 3,000 to 48,000",
+    Script("growth.py", "--n 100 --factors 1 2", (
+        Figure("{}: exponent of time over images, 1,000 to 16,000",
                r"^(\w+): .*exponent ([\d.-]+)", "about 1"),
         Figure("{}: seconds and MiB of each size", r"^(\w+): (.*); exponent", ""),
     ), runs=1, limit=900),

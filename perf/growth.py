@@ -1,11 +1,12 @@
 """What stages cost as benchmarks grow: seconds, memory, and the exponent of time.
 
-    PYTHONPATH=src python perf/growth.py [--n 7000 --factors 1 4 16]
+    PYTHONPATH=src python perf/growth.py [--n 1000 --factors 1 4 16]
 
 Each size is a synthetic benchmark (perf/synthetic.py; for ``build`` the annotations of
 perf/build.py) without pixels, so that ``encode`` is of captions. Each stage is a
 command of its own: processor seconds and peak resident memory are of the whole process
-and its children. The exponent is of time from the smallest to the largest size: 1 is
+and its children. ``diff`` compares the scores with those of one cluster fewer. The
+exponent is of time from the smallest to the largest size, starting included: 1 is
 linear.
 """
 
@@ -27,11 +28,14 @@ from synthetic import make
 
 STAGES = {
     "build": [
-        "build", "coco_all", "--raw", "raw", "--out", "built", "--annotations-only"
+        "build", "coco_all", "--raw", "raw", "--out", "built", "--annotations-only",
+        "--set", "min_images=1",
     ],
     "encode": ["encode", "folder", "lsa"],
     "cluster": ["cluster", "--benchmark", "folder", "--encoder", "random"],
     "score": ["score", "benchmark", "folder"],
+    "report": ["report"],
+    "diff": ["diff", "HEAD"],
 }  # fmt: skip
 MEASURE = """
 import json, resource, subprocess, sys
@@ -57,12 +61,35 @@ def measured(folder: Path, command: list[str]) -> tuple[float, float]:
     return seconds, memory
 
 
+def score_otherwise(folder: Path) -> None:
+    """Commit the scores, and score one cluster fewer."""
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--force", "metrics", "params.yaml"],
+        [
+            "-c",
+            "user.name=perf",
+            "-c",
+            "user.email=perf",
+            "commit",
+            "--quiet",
+            "-m",
+            ".",
+        ],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("k: 43", "k: 42"))
+    for stage in ("cluster", "score"):
+        measured(folder, STAGES[stage])
+
+
 def main() -> None:
     """Measure each stage at each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n", type=int, default=7000)
+    parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in STAGES}
     for factor in args.factors:
@@ -76,8 +103,11 @@ def main() -> None:
             params = Path(name, "params.yaml")
             text = params.read_text()
             for stage, command in STAGES.items():
-                other = text.replace("random", "lsa")
-                params.write_text(other if stage == "encode" else text)
+                if stage == "diff":
+                    score_otherwise(Path(name))
+                else:
+                    other = text.replace("random", "lsa")
+                    params.write_text(other if stage == "encode" else text)
                 found[stage].append(measured(Path(name), command))
     for stage, costs in found.items():
         span = args.factors[-1] / args.factors[0]

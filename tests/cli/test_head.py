@@ -95,7 +95,14 @@ def test_what_does_not_fit(own, run_mmclust):
     done = run_mmclust(
         *head, "--image-features", "z.npy", "--text-features", "x.npy", cwd=own
     )
-    assert "tac reads one array of --image-features" in done.stderr
+    assert "tac reads one array of --features" in done.stderr
+    unread = ("--set", "nouns.per_cluster=3")
+    for each in (("--nouns-features", "x.npy", "--words", "names.txt"), unread):
+        done = run_mmclust("fit", "scan", *head[2:], *each, cwd=own)
+        assert done.returncode != 0
+        assert "scan reads none" in " ".join(done.stderr.split())
+    done = run_mmclust(*head, "--text-features", "x.npy", *unread, cwd=own)
+    assert "is given its text counterparts" in " ".join(done.stderr.split())
     done = run_mmclust("nouns", "--image-features", "x.npy", cwd=own)
     assert done.returncode == 1
     assert "mmclust fit METHOD --features" in done.stderr

@@ -363,7 +363,7 @@ def test_few_nouns(own, nouns):
     [
         ("turtle", {}, "wrong number of rows"),
         ("gradnorm", {}, "gradnorm needs --nouns-features"),
-        ("sic", {"twice": True}, "sic reads one array of --image-features"),
+        ("sic", {"twice": True}, "sic reads one array of --features"),
         ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
     ],
 )

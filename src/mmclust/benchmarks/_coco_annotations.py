@@ -172,16 +172,24 @@ def _decode_pieces(
 ) -> tuple[dict[str, Any], list[R], str] | None:
     """Decode a file in pieces; ``None`` where that cannot be done."""
     digest, parts = hashlib.sha256(), _Pieces(entry, take)
-    piece, count = memoryview(bytearray(PIECE)), 0
+    buffers, count = [memoryview(bytearray(PIECE)) for _ in range(2)], 0
+
+    def read() -> memoryview:
+        buffers.reverse()
+        return buffers[0][: file.readinto(buffers[0])]  # type: ignore[attr-defined]
+
     try:
         with opened_file(found) as (file, size), ThreadPoolExecutor(1) as pool:
-            while n := file.readinto(piece):  # type: ignore[attr-defined]
-                hashing = pool.submit(digest.update, piece[:n])
-                parts.add(piece[:n])
-                count += n
+            piece = read()
+            while piece:
+                hashing = pool.submit(digest.update, piece)
+                after = read()  # meanwhile hashing starts; decoding lets nothing start
+                parts.add(piece)
+                count += len(piece)
                 hashing.result()
                 if parts.fill > LONGEST:
                     return None
+                piece = after
         named = parts.end(lists) if count == size else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

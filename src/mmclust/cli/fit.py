@@ -181,6 +181,13 @@ def _head(
     reads = instance_of("heads", method, {}, method).module.READS
     chosen = {name.removeprefix("nouns."): options.pop(name)
               for name in list(options) if name.startswith("nouns.")}  # fmt: skip
+    if "nouns" not in reads and ("text" not in reads or text is not None):
+        why = "is given its text counterparts" if "text" in reads else "reads none"
+        if embedded or words or nouns or chosen:
+            raise typer.BadParameter(
+                f"{method} {why}: leave out --nouns-features, --words, --nouns and "
+                "--set nouns.*"
+            )
     if "text" in reads and embedded and words is not None and text is None:
         if len(embedded) != 1 or not features or nouns is None:
             raise typer.BadParameter(

@@ -10,7 +10,6 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -181,8 +180,7 @@ def write_manifest(
             "split": pa.string(),
         }
     )
-    values = zip(*map(attrgetter(*schema.names), ordered), strict=True)
-    columns = dict(zip(schema.names, map(list, values), strict=True))
+    columns = {name: [getattr(row, name) for row in ordered] for name in schema.names}
     relative = {
         # The container itself may be a link into DVC's cache, which is not its name.
         c: os.path.relpath(c.parent.resolve() / c.name, folder)

@@ -270,7 +270,8 @@ class HeadInputs:
     """The vocabulary and its embeddings."""
 
     def __len__(self) -> int:
-        return len(self.spaces[0] if self.image is None else self.image)
+        given = (self.image, self.text, *self.spaces)
+        return len(next(each for each in given if each is not None))
 
     def take(self, rows: Array) -> HeadInputs:
         """Return the same of some rows, int64 (m,)."""
@@ -309,9 +310,10 @@ class Head(Protocol):
     READS: tuple[str, ...]
     """The members of :class:`HeadInputs` that it reads; the others are not there."""
     Params: type
-    """A frozen dataclass of options. ``evaluate_on`` is ``evaluate``, or ``fit``: the
-    rows fitted on are assigned. One that reads ``spaces`` may have ``encoders``, a
-    tuple of names; without it, or empty, ``model.encoder`` is the one space."""
+    """A frozen dataclass of options. ``evaluate_on``, which may be left out, is
+    ``evaluate``, or ``fit``: the rows fitted on are assigned. One that reads ``spaces``
+    may have ``encoders``, a tuple of names; without it, or empty, ``model.encoder`` is
+    the one space."""
 
     def recipe(self, dim: int, n_clusters: int, params: Any) -> Any:
         """Return what is trained for rows of ``dim`` features."""

@@ -80,7 +80,7 @@ def head_on_files(
     if not is_trained(module) and (test_image_features or save is not None):
         raise MmclustError(
             f"{head} clusters the images it is given; it has nothing to save",
-            where="--test-image-features, --save",
+            where="--test-features, --save",
             expected="a head that is trained, such as tac",
             found=head,
             do="leave these options out",
@@ -121,7 +121,7 @@ def _require_files(
     text_read, nouns_read = (int(what in module.READS) for what in ("text", "nouns"))
     several = hasattr(module.Params, "encoders")
     for option, found, least, most in (
-        ("--image-features", len(image), 1, len(image) if several else 1),
+        ("--features", len(image), 1, len(image) if several else 1),
         ("--text-features", int(text is not None), text_read, text_read),
         ("--nouns-features", len(nouns), nouns_read, nouns_read * len(nouns)),
         ("--words", int(words is not None), nouns_read, nouns_read),
@@ -221,7 +221,7 @@ def assign_images(
             where=head,
             expected=f"{len(made)} arrays",
             found=len(features),
-            do="give --image-features once for each encoder, in the head's order",
+            do="give --features once for each encoder, in the head's order",
         )
     if features:
         rows = [*read_spaces(features)]
@@ -231,7 +231,7 @@ def assign_images(
             where=head,
             expected="embeddings from the same encoder",
             found="pictures",
-            do="encode them, and give the array with --image-features",
+            do="encode them, and give the array with --features",
         )
     else:
         rows = [encode_pictures(pictures, head, facts | each, device) for each in made]

@@ -252,8 +252,7 @@ def run_head(
         ]
         confidence = np.stack([each.confidence for each in found])
         return trained, np.stack([each.labels for each in found]), confidence
-    read = (given.image, given.text, *given.spaces)
-    require_k(k, len(next(rows for rows in read if rows is not None)))
+    require_k(k, len(given))
     given = prepared(module, given, options, device)
     runs = track(seeds, label, len(seeds), "seeds")
     labels = [module.cluster(given, k, options, seed=s, device=device) for s in runs]
