@@ -24,7 +24,6 @@ PART = np.float32(1 / 1024)
 _FEATURES = 8  # to a bound: those of all rows take an eighth of the rows' memory
 _MOST = 0.5  # share of the rows from which all are computed, without a copy of them
 _FAR = 2  # assignments after which centroids move too far for any bound
-_SMALL = 2**17  # scores (n, k) up to which bounds cost more than they save
 _SLACK = 1e-6  # what bounds lose when they are moved, in shares of the longest
 
 
@@ -91,7 +90,6 @@ class Members:
         self._sizes = np.zeros(k, np.int64)
         self._before = centroids
         self._steps = 0
-        self._pays = n * k > _SMALL
 
     def assign(self, centroids: Array) -> bool:
         """Give each row to its nearest centroid, of equals the lowest.
@@ -101,12 +99,7 @@ class Members:
         """
         again = _repeated(centroids)
         self._steps += 1
-        bounded = (
-            self._pays
-            and self._steps > _FAR
-            and not len(again)
-            and self._comparable(centroids)
-        )
+        bounded = self._steps > _FAR and not len(again) and self._comparable(centroids)
         everything, total = True, len(self.labels)
         unsure = np.zeros(0, np.int64)
         if bounded:
