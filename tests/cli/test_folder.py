@@ -71,11 +71,12 @@ def test_class_folders(tmp_path, folder):
     fill(pictures, lambda n: f"{KINDS[n % 4]}/{n:03d}.jpg")
     save_jpeg(pictures / "loose.jpg", picture(1))
     (pictures / "red/broken.jpg").write_bytes(b"no picture")
+    (pictures / "loose.txt").write_bytes("a café".encode("latin-1"))
     (pictures / "notes.txt").write_text("hello")
     told = run()
     assert "pictures in no class folder, NOT used: 1 (loose.jpg)" in told
     assert "cannot be read as a picture, NOT used: 1 (red/broken.jpg)" in told
-    assert "other files, NOT used: 1 .txt" in told
+    assert "other files, NOT used: 2 .txt" in told
     assert "40 pictures, 4 classes (for the scores)" in told
     assert "1.000 ±" in told
     rows, page = results(tmp_path)

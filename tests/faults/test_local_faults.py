@@ -156,6 +156,20 @@ def test_a_work_folder_that_cannot_be_made(
     assert before == tree(tmp_path / "out")
 
 
+def test_another_users_part_is_passed_over(server, fetch_toy, tmp_path, monkeypatch):
+    """What this user may not open is nothing to continue, and no reason to stop."""
+    left = tmp_path / "out.work/.a.bin.0123456789ab.part"
+    left.parent.mkdir()
+    left.write_bytes(b"of another")
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != left and access(path, mode)
+    )
+    done = fetch_toy({"a.bin": f"{server[1]}/good"})
+    assert done.code == 0, done.text
+    assert (tmp_path / "out/a.bin").read_bytes() == BODY
+
+
 KILLS = {
     "while_downloading": None,  # all is as before
     "between_verify_and_rename": None,

@@ -59,11 +59,12 @@ def read_metadata(
     captions: str = "",
     tables: Sequence[Path] = (),
     strict: bool = True,
+    texts: bool = True,
 ) -> Metadata:
     """Read the texts and tables of a directory, and tables that lie elsewhere.
 
     ``captions`` names their column. Rows of pictures that are not there are refused,
-    or counted: ``strict``.
+    or counted: ``strict``. Without ``texts`` those beside pictures are not opened.
     """
     metadata = Metadata()
     pictures = _Pictures(files)
@@ -103,11 +104,11 @@ def read_metadata(
     named = {n: split_named(metadata.splits.get(n, "")) for n in files.pictures}
     splits = {name: split for name, split in named.items() if split}
     metadata.splits = splits if len(splits) == len(named) else {}
-    for picture, names in sidecars.items():
+    for picture, names in sidecars.items() if texts else ():
         for path in (files.raw / name for name in names):
             lines = io.StringIO(file_text(path.read_bytes(), path), newline=None)
-            texts = tuple(text for line in lines if (text := line.strip()))
-            _add_captions(metadata.captions, picture, texts)
+            read = tuple(text for line in lines if (text := line.strip()))
+            _add_captions(metadata.captions, picture, read)
     return metadata
 
 

@@ -212,6 +212,7 @@ def identities(files: Files) -> dict[str, str]:
 
 def without(files: Files, gone: Collection[str]) -> Files:
     """Return the files with some pictures among the others."""
+    gone = set(gone)
     kept = tuple(name for name in files.pictures if name not in gone)
     _refuse_none(files.root, list(kept), sorted(gone))
     top = files.root.relative_to(files.raw)

@@ -258,7 +258,7 @@ def _in_classes(pictures: Path) -> bool:
     several = len(set(found.values())) > 1
     if not several or len(loose) > LOOSE * len(files.pictures):
         return False
-    return not read_metadata(files, labels=True, strict=False).labels
+    return not read_metadata(files, labels=True, strict=False, texts=False).labels
 
 
 def _stamps(pictures: Path, tables: Iterable[str]) -> str:

@@ -63,8 +63,9 @@ def one_at_a_time(work: Path) -> Iterator[bool]:
         try:
             yield alone
         finally:
-            with contextlib.suppress(OSError):
-                work.rmdir()  # if it holds nothing that a later run can continue
+            if alone:
+                with contextlib.suppress(OSError):
+                    work.rmdir()  # if it holds nothing that a later run can continue
 
 
 def _lock(work: Path, held: contextlib.ExitStack) -> bool:
@@ -76,7 +77,7 @@ def _lock(work: Path, held: contextlib.ExitStack) -> bool:
         fcntl.flock(folder, fcntl.LOCK_EX)
         return os.path.samestat(os.fstat(folder), work.stat())
     except (FileNotFoundError, FileExistsError):
-        if os.path.lexists(work):  # a file, or a link to nowhere
+        if work.is_file() or work.is_symlink():
             raise
         return False  # whoever had it has ended, and removed it
 
@@ -158,6 +159,8 @@ def part_of(source: SourceFile, work: Path, *, fresh: bool) -> Iterator[Part]:
     try:
         work.mkdir(parents=True, exist_ok=True)
         parts = [] if fresh else list(work.glob(f".{source.name}.*.part"))
+        # Another user's may be there, whom this one may not follow.
+        parts = [each for each in parts if os.access(each, os.R_OK | os.W_OK)]
         if parts:
             largest = max(parts, key=lambda each: each.stat().st_size)
             largest.rename(path)
