@@ -100,7 +100,7 @@ def test_what_does_not_fit(own, run_mmclust):
     for each in (("--nouns-features", "x.npy", "--words", "names.txt"), unread):
         done = run_mmclust("fit", "scan", *head[2:], *each, cwd=own)
         assert done.returncode != 0
-        assert "scan reads none" in " ".join(done.stderr.split())
+        assert "scan reads no nouns" in " ".join(done.stderr.split())
     done = run_mmclust(*head, "--text-features", "x.npy", *unread, cwd=own)
     assert "is given its text counterparts" in " ".join(done.stderr.split())
     done = run_mmclust("nouns", "--image-features", "x.npy", cwd=own)

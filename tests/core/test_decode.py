@@ -126,6 +126,13 @@ def test_sixteen_bit_colours_keep_their_high_byte():
     assert np.array_equal(decode(png(8, 6, lines, depth=16), "x"), rgb >> 8)
 
 
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_greys_of_one_bit_and_of_eight(mode):
+    """As Pillow has them, in three equal channels."""
+    data = saved(Image.fromarray(RGB).convert(mode), "PNG")
+    assert np.array_equal(decode(data, "x"), pillow(data))
+
+
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_thirty_two_bits_are_refused(mode):
     """What is white in them, nobody says."""

@@ -217,7 +217,6 @@ def test_a_killed_group_leaves_nothing_in_memory(tmp_path):
     command = [sys.executable, "-c", code, tmp_path]
     ended = subprocess.run(command, check=False, start_new_session=True)
     assert ended.returncode == -signal.SIGKILL
-    assert (tmp_path / "user").exists()
     for _ in range(100):
         time.sleep(0.1)
         if not (tmp_path / "user").exists():

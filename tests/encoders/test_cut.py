@@ -37,8 +37,21 @@ def test_open_clip_reads_as_many(tiny, tmp_path):
     """Its own tokenizer: one token for each of these words, and two more."""
     lengthen(tiny, [["dog " * 75], ["dog " * 76, "dog " * 75 + "!"]])
     block = make.open_clip(tmp_path / "model")
+    other = {"text_config": {"max_position_embeddings": 514}}  # of another library
+    (tmp_path / "model/config.json").write_text(json.dumps(other))
     files = encode(tiny, "clip", blocks={"clip": block})
     assert json.loads(files["clip/features.json"])["captions_cut"] == 2
+
+
+def test_the_block_that_transformers_goes_by_counts(tmp_path):
+    """Of a configuration that says two lengths."""
+    folder = make.clip(tmp_path / "clip")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config_dict"] = dict(config["text_config"])
+    config["text_config"]["max_position_embeddings"] = 400
+    (folder / "config.json").write_text(json.dumps(config))
+    params = make.options("clip", model=str(folder))
+    assert load("encoders", "clip").captions_cut([["x" * 75, "y" * 76]], params) == 1
 
 
 def test_siglip_reads_64(tmp_path):

@@ -182,7 +182,7 @@ def _head(
     chosen = {name.removeprefix("nouns."): options.pop(name)
               for name in list(options) if name.startswith("nouns.")}  # fmt: skip
     if "nouns" not in reads and ("text" not in reads or text is not None):
-        why = "is given its text counterparts" if "text" in reads else "reads none"
+        why = "is given its text counterparts" if "text" in reads else "reads no nouns"
         if embedded or words or nouns or chosen:
             raise typer.BadParameter(
                 f"{method} {why}: leave out --nouns-features, --words, --nouns and "

@@ -317,19 +317,24 @@ def removed_after_us(folder: Path) -> Iterator[None]:
     """Have a folder removed if this process is killed, even with its whole group.
 
     A shell of another group waits for the end of a pipe, and then for our workers'.
+    Where there is no shell, the next run removes what is left.
     """
     script = 'read -r _; sleep 1; rm -rf -- "$0"; rmdir -- "${0%/*}"'
-    with subprocess.Popen(  # noqa: S603 - our own script
-        ["/bin/sh", "-c", script, folder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as shell:
+    shell = None
+    with contextlib.suppress(OSError):
+        shell = subprocess.Popen(  # noqa: S603 - our own script
+            ["/bin/sh", "-c", script, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    with shell or contextlib.nullcontext():
         try:
             yield
         finally:
-            shell.kill()
+            if shell is not None:
+                shell.kill()
 
 
 def _on(job: Job, device: str) -> Job:

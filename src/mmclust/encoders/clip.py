@@ -150,6 +150,8 @@ def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     texts = [text for each in cleaned(captions) for text in each]
     config = read_note(checkpoint(params.model, params.revision) / "config.json")
     longest = (config.get("text_config") or {}).get("max_position_embeddings")
+    if params.library != "transformers" or config.get("text_config_dict"):
+        longest = None  # another file or block says it
     if not maybe_longer(texts, longest):
         return 0  # without the seconds that loading takes
     return n_longer(texts, *_reader(params))

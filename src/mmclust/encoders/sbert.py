@@ -92,7 +92,9 @@ def captions_cut(captions: Sequence[Sequence[str]], params: Params) -> int:
     """Count captions (joined: images) whose text is longer than the model reads."""
     texts = [text for each in _texts(captions, params) for text in each]
     folder = checkpoint(params.model, params.revision)
-    longest = read_note(folder / "sentence_bert_config.json").get("max_seq_length")
+    note = read_note(folder / "sentence_bert_config.json")
+    plain = note.keys().isdisjoint(("processor_kwargs", "tokenizer_args"))
+    longest = note.get("max_seq_length") if plain else None  # those may say another
     if not maybe_longer(texts, longest):
         return 0  # without the seconds that loading takes
     model, _ = _model(params.model, params.revision, "cpu")
