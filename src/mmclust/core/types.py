@@ -147,8 +147,9 @@ class Encoder(Protocol):
     ``prepare`` gives of all pictures waits on disk, so it should be small.
 
     Models are loaded on first use and kept (:func:`mmclust.models.hub.kept`, which
-    sees changed files), and go through :func:`mmclust.models.compute.ready`. Under ``--precision`` they run in
-    autocast, so results end with ``.float()``; ``fit`` always runs in float32.
+    sees changed files), and go through :func:`mmclust.models.compute.ready`. Under
+    ``--precision`` they run in autocast, so results end with ``.float()``; ``fit``
+    always runs in float32.
 
     An encoder may say which of the command's flags reach its numbers: ``FLAGS``, a
     tuple of ``device``, ``batch_size``, ``precision`` and ``compile`` (all of them
