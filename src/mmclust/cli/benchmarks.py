@@ -11,7 +11,7 @@ from mmclust.cli._options import Settings, Workers
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
-    from mmclust.export.pictures import Points
+    from mmclust.export.layouts import Points
 
 REGISTRY = Path("data/sources.yaml")
 SHOWN = 10
@@ -239,7 +239,7 @@ def _points(benchmark: str, view: str | None) -> Points:
     """Lay out the scored images as the page does, with the clusters it shows first."""
     from mmclust.core.features import views_of
     from mmclust.core.params import read_params
-    from mmclust.export.pictures import Points
+    from mmclust.export.layouts import Points
     from mmclust.report.maps import lay_out_view
     from mmclust.report.read import read_run
 
