@@ -15,9 +15,8 @@ import numpy as np
 from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
-from mmclust.sample.captions import describe
 from mmclust.sample.scene import arrange, compose, regrouped
-from mmclust.sample.world import PAINT, PLACES
+from mmclust.sample.world import PAINT, PLACES, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

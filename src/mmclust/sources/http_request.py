@@ -200,7 +200,16 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
     if response.status_code == _BEYOND:
         raise changed(ask.url, f"at least {ask.start:,} bytes", "a shorter file")
     if response.status_code not in {_OK, _PART}:
-        raise _refused(ask.url, response)
+        code = response.status_code
+        raise FetchError(
+            "The server did not give the file",
+            where=ask.url,
+            expected="HTTP status 200",
+            found=f"{code} {response.reason_phrase}".rstrip(),
+            do=_ADVICE.get(code, "") + BY_HAND,
+            again=code in _PASSING,
+            wait=retry_after(response.headers),
+        )
     headers = response.headers
     length = headers.get("content-length", "")
     encoding = headers.get("content-encoding", "identity").strip().lower()
@@ -352,19 +361,6 @@ def read_range(http: Http, version: Version, start: int, end: int) -> bytes:
     if len(data) < end - start:
         raise changed(url, f"{end - start:,} bytes", f"{len(data):,} bytes")
     return bytes(data)
-
-
-def _refused(url: str, response: httpx.Response) -> FetchError:
-    code = response.status_code
-    return FetchError(
-        "The server did not give the file",
-        where=url,
-        expected="HTTP status 200",
-        found=f"{code} {response.reason_phrase}".rstrip(),
-        do=_ADVICE.get(code, "") + BY_HAND,
-        again=code in _PASSING,
-        wait=retry_after(response.headers),
-    )
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
