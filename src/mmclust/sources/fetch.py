@@ -118,10 +118,7 @@ class _Fetch:
     ) -> dict[str, Any]:
         """Remove what no longer belongs to the source, and write down what does."""
         absent = [name for name in self.source.files if name not in files]
-        for gone in [
-            *absent,
-            *(name for name in before if name not in self.source.files),
-        ]:
+        for gone in [*absent, *(set(before) - set(self.source.files))]:
             if (self.out / gone).exists():
                 forget(self.out)
                 (self.out / gone).unlink(missing_ok=True)
@@ -171,8 +168,13 @@ class _Fetch:
         ):
             files[part.source.name] = _whole(part.source, part.hashed)
             clear += [part.source.name] if part.over_http else []
-        for name, names in self._members(wanted).items():
-            file = self.source.files[name]
+        if self.choice is not None:
+            chosen = self._chosen(self.out)
+        else:
+            pages = {f.name: self.out / f.listed_in for f in wanted if f.listed_in}
+            chosen = {name: listed_members(page) for name, page in pages.items()}
+        for file in wanted:
+            name, names = file.name, chosen.get(file.name)
             if names and _is_noted(self.out / name, names, noted.get(name)):
                 files[name] = noted[name]
             elif names and _is_had(file):
@@ -226,14 +228,6 @@ class _Fetch:
             )
         names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
         return self.from_folder(folder, names) if names else {}
-
-    def _members(self, wanted: list[SourceFile]) -> dict[str, list[str]]:
-        """Say which members are wanted of which archives."""
-        if self.choice is not None:
-            chosen = self._chosen(self.out)
-            return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
-        listed = (file for file in wanted if file.listed_in)
-        return {file.name: listed_members(self.out / file.listed_in) for file in listed}
 
     def from_folder(
         self, folder: Path, only: list[str] | None = None

@@ -228,8 +228,12 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
     version = Version(
         ask.url, headers.get("etag", ""), headers.get("last-modified", ""), total
     )
-    if partial:
-        _refuse_other(ask, version)
+    asked = ask.version
+    if partial and asked is not None and asked.url == ask.url:
+        for name in ("etag", "modified", "total"):
+            before, now = getattr(asked, name), getattr(version, name)
+            if before and now and before != now:
+                raise changed(ask.url, f"{name} {before}", f"{name} {now}")
     return Stream(
         str(response.url),
         chunks,
@@ -296,16 +300,6 @@ def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
             return total
     last = "" if ask.end is None else ask.end - 1
     raise changed(ask.url, f"bytes {ask.start}-{last}", text or "no Content-Range")
-
-
-def _refuse_other(ask: Ask, found: Version) -> None:
-    asked = ask.version
-    if asked is None or asked.url != ask.url:
-        return
-    for name in ("etag", "modified", "total"):
-        before, now = getattr(asked, name), getattr(found, name)
-        if before and now and before != now:
-            raise changed(ask.url, f"{name} {before}", f"{name} {now}")
 
 
 @contextlib.contextmanager
