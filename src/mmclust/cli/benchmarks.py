@@ -203,11 +203,12 @@ def export(
     unpacked on the same file system. Classes that are not given out stay so. Nothing
     that is there already is overwritten.
     """
-    from mmclust.export.stage import export_benchmark, name_of, of_both_views
+    from mmclust.core.manifest import read_manifest
+    from mmclust.export.stage import export_benchmark, of_both_views
 
     if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
         benchmark_dir = Path(benchmark)
-        benchmark = name_of(benchmark_dir)
+        benchmark = read_manifest(benchmark_dir / "manifest.parquet").benchmark
     folder = benchmark_dir or Path("data/benchmarks") / benchmark
     encoded = Path("data/features") / benchmark
     named = {

@@ -336,11 +336,12 @@ def vocabulary(
     The built-in sample has a short list of its own; it is copied. In the pipeline the
     list is empty where wordnet is not among data.sources.
     """
+    from mmclust.core.io import write_bytes
     from mmclust.core.params import read_params
-    from mmclust.sources.wordnet import write_no_nouns, write_nouns
+    from mmclust.sources.wordnet import noun_list, write_nouns
 
     if archive is None and "wordnet" not in read_params().data.sources:
-        write_no_nouns(out)
+        write_bytes(out, noun_list(b""))  # its header alone
         typer.echo(f"{out}: empty, for wordnet is not among data.sources")
         return
     n_nouns = write_nouns(archive or _RAW / "wordnet", out)

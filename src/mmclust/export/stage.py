@@ -67,11 +67,6 @@ def export_benchmark(
     return [export_hf(content, out) if layout == "hf" else export_raw(content, out)]
 
 
-def name_of(folder: Path) -> str:
-    """Return which benchmark a folder holds."""
-    return read_manifest(folder / "manifest.parquet").benchmark
-
-
 def of_both_views(folder: Path) -> list[Path]:
     """Return the encoders' folders that hold features of both views, by name."""
     return [

@@ -343,10 +343,9 @@ class Enlarged:
 
     coco: Fine
     flickr: Fine  # the benchmarks
-    val: list[Picture]  # pictures of COCO 2014: the queries, and a few that are none
+    val: list[Picture]  # pictures of COCO 2014: the queries, then a few that are none
     unlabeled: list[Picture]
     """Pictures of the unlabeled split: distractors, and a few that are none."""
-    n_queries: int  # how many of `val` are queries; they come first
 
 
 def plan_enlarged(seed: int, flickr: Sequence[Picture], n_queries: int) -> Enlarged:
@@ -375,7 +374,7 @@ def plan_enlarged(seed: int, flickr: Sequence[Picture], n_queries: int) -> Enlar
     ]
     coco = _fine(rng, stems, queries, names[: len(near)], n_twins)
     by_name = _fine(rng, [str(p.image_id) for p in flickr], tests, [*own, *shared], 0)
-    return Enlarged(_reordered(rng, coco), by_name, val, unlabeled, n_queries)
+    return Enlarged(_reordered(rng, coco), by_name, val, unlabeled)
 
 
 def _new(used: set[tuple[object, ...]], compose: Callable[[], Scene]) -> Scene:

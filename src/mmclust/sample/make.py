@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-# The sources of the world, in the registry's order.
-ALL = (
-    "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
-    HUB, PUBLISHER, "fine_grained", "wordnet", "norms",
-)  # fmt: skip
+    from mmclust.sample.draw import Drawn
+
 SHOWN_BY = {
     "karpathy_splits": ("coco2014", HUB),
     PUBLISHER: (HUB,),
@@ -51,13 +48,8 @@ def make_sample(
         "coco2014": fine.val,
         "coco2017_unlabeled": fine.unlabeled,
     }
-    asked = [name for name in ALL if sources is None or name in sources]
-    needed = {of for name in asked for of in SHOWN_BY.get(name, (name,))}
-    plans = {name: each for name, each in plans.items() if name in needed}
-    pictures = [picture for each in plans.values() for picture in each]
-    drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
-    done = iter(list(drawn))
-    of = {name: list(islice(done, len(each))) for name, each in plans.items()}
+    of: dict[str, list[Drawn]] = {}
+    # In the registry's order.
     writers: dict[str, Callable[[Path], list[Path]]] = {
         "coco2017": lambda to: coco.write_2017(to, seed, of["coco2017"]),
         "coco2017_unlabeled": lambda to: coco.write_unlabeled(
@@ -65,7 +57,7 @@ def make_sample(
         ),
         "coco2014": lambda to: coco.write_2014(to, seed, of["coco2014"]),
         "karpathy_splits": lambda to: fine_grained.write_karpathy(
-            to, of["coco2014"], of[HUB], fine.n_queries
+            to, of["coco2014"], of[HUB], len(fine.coco.captions)
         ),
         "pascal_sentences": lambda to: coco.write_pascal(
             to, seed, of["pascal_sentences"]
@@ -76,6 +68,13 @@ def make_sample(
         "wordnet": write_nouns,
         "norms": lambda to: write_norms(to, seed),
     }
+    asked = [name for name in writers if sources is None or name in sources]
+    needed = {each for name in asked for each in SHOWN_BY.get(name, (name,))}
+    plans = {name: each for name, each in plans.items() if name in needed}
+    pictures = [picture for each in plans.values() for picture in each]
+    drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
+    done = iter(list(drawn))
+    of |= {name: list(islice(done, len(each))) for name, each in plans.items()}
     files = {name: writers[name](out / name) for name in asked}
     write_bytes(out / "registry.yaml", _registry(seed, files).encode())
     return len(pictures)

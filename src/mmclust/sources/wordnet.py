@@ -43,11 +43,6 @@ def noun_list(data_noun: bytes) -> bytes:
     return text.getvalue().encode()
 
 
-def write_no_nouns(out: Path) -> None:
-    """Write the list of a pipeline that has no WordNet: its header alone."""
-    write_bytes(out, noun_list(b""))
-
-
 def write_nouns(archive: Path, out: Path) -> int:
     """Make the noun list from WordNet's archive, read in place."""
     do = "run `mmclust fetch wordnet --repair`"
