@@ -13,7 +13,7 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_table
 from mmclust.export import content
-from mmclust.export.pictures import Points
+from mmclust.export.layouts import Points
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks import toy_pictures
 from tests.benchmarks.toy_coco import (

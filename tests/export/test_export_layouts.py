@@ -14,7 +14,7 @@ from mmclust.benchmarks._build import build_benchmark
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import write_features
 from mmclust.core.manifest import read_manifest
-from mmclust.export import pictures, tables
+from mmclust.export import layouts
 from mmclust.export.stage import export_benchmark
 from tests.benchmarks.toy_pictures import NAME, install, jpeg, picture
 
@@ -222,7 +222,7 @@ def test_arrays_beyond_the_format_are_refused(
     """MATLAB v5 has four bytes for a length."""
 
     encode(build(), "both", "image", "text")
-    monkeypatch.setattr(tables, "MOST", 70)
+    monkeypatch.setattr(layouts, "MOST", 70)
     with pytest.raises(MmclustError, match=r"too large[\s\S]*X1[\s\S]*72 bytes"):
         export("mat", "both")
 
@@ -235,7 +235,7 @@ def test_skipped_images_are_left_out(build, export, encode, tmp_path, monkeypatc
         assert list(features)
         return [0, 1, 3, 4, 5]
 
-    monkeypatch.setattr(tables, "kept_rows", all_but_one)
+    monkeypatch.setattr(layouts, "_kept_rows", all_but_one)
     done = export("mat", "both")
     assert loadmat(done.target)["X1"].shape == (5, 3)
     done = export("csv", "both")
@@ -335,8 +335,8 @@ def test_parquet_is_written_in_files_and_groups(build, export, tmp_path, monkeyp
     """Several files and row groups of a split keep their order."""
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(pictures, "ROWS", 2)
-    monkeypatch.setattr(pictures, "GROUP", 1)
+    monkeypatch.setattr(layouts, "ROWS", 2)
+    monkeypatch.setattr(layouts, "GROUP", 1)
     build(splits={})
     done = export("hf")
     paths = sorted((done.target / "data").iterdir())

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from mmclust.sample import flickr
-from mmclust.sample.fine_grained import QUERIES, plan_enlarged
+from mmclust.sample.fine_grained import (
+    QUERIES,
+    SPLITS,
+    plan_enlarged,
+    plan_flickr,
+)
 from mmclust.sample.make import make_sample
 
 SEED = 782
@@ -20,7 +24,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="session")
 def streets():
     """Return the plan of Flickr30K."""
-    return flickr.plan_flickr(SEED, flickr.SPLITS)
+    return plan_flickr(SEED, SPLITS)
 
 
 @pytest.fixture(scope="session")

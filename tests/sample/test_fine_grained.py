@@ -104,7 +104,7 @@ def test_no_two_pictures_show_the_same_but_for_twins(enlarged, streets):
 def test_near_copies_differ_in_one_or_two_facts(enlarged):
     """The categories stay; colour, number, pattern or place is another."""
     kinds = Counter()
-    targets = [p.scene for p in enlarged.val[: enlarged.n_queries]]
+    targets = [p.scene for p in enlarged.val[: len(enlarged.coco.captions)]]
     for at, near in enumerate(p.scene for p in enlarged.unlabeled[:600]):
         target = targets[at % len(targets)]
         pairs = list(zip(target.groups, near.groups, strict=True))

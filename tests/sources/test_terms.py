@@ -12,8 +12,8 @@ import yaml
 from mmclust.core.errors import MmclustError
 from mmclust.core.registry import Source, SourceFile
 from mmclust.sources.fetch import fetch_source
-from mmclust.sources.first_seen import read_lock, record
 from mmclust.sources.terms import accept, accepted
+from mmclust.sources.verify import read_lock, record
 from tests.sources.toy import register
 
 SECRET = "hf_a_secret_that_nobody_may_see"

@@ -11,7 +11,7 @@ from mmclust.cli._options import Settings, Workers
 from mmclust.core.errors import MmclustError, some
 
 if TYPE_CHECKING:
-    from mmclust.export.pictures import Points
+    from mmclust.export.layouts import Points
 
 REGISTRY = Path("data/sources.yaml")
 SHOWN = 10
@@ -203,11 +203,12 @@ def export(
     unpacked on the same file system. Classes that are not given out stay so. Nothing
     that is there already is overwritten.
     """
-    from mmclust.export.stage import export_benchmark, name_of, of_both_views
+    from mmclust.core.manifest import read_manifest
+    from mmclust.export.stage import export_benchmark, of_both_views
 
     if benchmark_dir is None and (Path(benchmark) / "manifest.parquet").is_file():
         benchmark_dir = Path(benchmark)
-        benchmark = name_of(benchmark_dir)
+        benchmark = read_manifest(benchmark_dir / "manifest.parquet").benchmark
     folder = benchmark_dir or Path("data/benchmarks") / benchmark
     encoded = Path("data/features") / benchmark
     named = {
@@ -239,7 +240,7 @@ def _points(benchmark: str, view: str | None) -> Points:
     """Lay out the scored images as the page does, with the clusters it shows first."""
     from mmclust.core.features import views_of
     from mmclust.core.params import read_params
-    from mmclust.export.pictures import Points
+    from mmclust.export.layouts import Points
     from mmclust.report.maps import lay_out_view
     from mmclust.report.read import read_run
 

@@ -98,6 +98,8 @@ def fetch(
     What is on disk and right stays, so a second run fetches only what is missing or
     damaged. --repair does the same from the mirror that source.json names.
     """
+    from mmclust.core.errors import MmclustError
+    from mmclust.core.io import read_note
     from mmclust.core.params import DEFAULT_PATH, Params, read_params
     from mmclust.sources.fetch import fetch_source
     from mmclust.sources.http_request import Network
@@ -107,7 +109,17 @@ def fetch(
                                  "--images and --mirror")  # fmt: skip
     out = out or _RAW / source
     if repair and mirror is None and from_dir is None:
-        mirror = _mirror_before(out)
+        note = out / "source.json"
+        before = read_note(note).get("mirror")
+        mirror = before if isinstance(before, str) else None
+        if mirror == "folder":
+            raise MmclustError(
+                "The files came from a folder of yours",
+                where=note,
+                expected="that folder",
+                found="no --from",
+                do="give the folder again with --from",
+            )
     choice = None
     if from_dir is None:
         by_hand = mirror is not None and not DEFAULT_PATH.is_file()
@@ -151,24 +163,6 @@ def _tell(
         typer.echo(f"{out / name}: {why}")
 
 
-def _mirror_before(out: Path) -> str | None:
-    """Return the mirror that ``source.json`` names; None if there is none."""
-    from mmclust.core.errors import MmclustError
-    from mmclust.core.io import read_note
-
-    note = out / "source.json"
-    mirror = read_note(note).get("mirror")
-    if mirror == "folder":
-        raise MmclustError(
-            "The files came from a folder of yours",
-            where=note,
-            expected="that folder",
-            found="no --from",
-            do="give the folder again with --from",
-        )
-    return mirror if isinstance(mirror, str) else None
-
-
 def selection(
     source: str, params: Params, images: str | tuple[str, ...]
 ) -> Choice | None:
@@ -197,13 +191,16 @@ def list_sources() -> None:
     """List every source: size, known digests, whether it is on disk, licence."""
     from mmclust.core.registry import read_registry
     from mmclust.sources.fetch import LOCK, REGISTRY
-    from mmclust.sources.first_seen import locked, read_lock
+    from mmclust.sources.verify import locked, read_lock
 
     seen = read_lock(LOCK)
     for registered in read_registry(REGISTRY).values():
         source = locked(registered, seen)
         files = source.files.values()
-        size = _size(sum(file.size or 0 for file in files))
+        n_bytes = sum(file.size or 0 for file in files)
+        giga, mega = 10**9, 10**6
+        large = n_bytes >= giga
+        size = f"{n_bytes / giga:.1f} GB" if large else f"{n_bytes / mega:.1f} MB"
         if any(file.size is None for file in files):
             size = f"at least {size}"
         digests = sorted({name for file in files for name in file.digests})
@@ -339,11 +336,12 @@ def vocabulary(
     The built-in sample has a short list of its own; it is copied. In the pipeline the
     list is empty where wordnet is not among data.sources.
     """
+    from mmclust.core.io import write_bytes
     from mmclust.core.params import read_params
-    from mmclust.sources.wordnet import write_no_nouns, write_nouns
+    from mmclust.sources.wordnet import noun_list, write_nouns
 
     if archive is None and "wordnet" not in read_params().data.sources:
-        write_no_nouns(out)
+        write_bytes(out, noun_list(b""))  # its header alone
         typer.echo(f"{out}: empty, for wordnet is not among data.sources")
         return
     n_nouns = write_nouns(archive or _RAW / "wordnet", out)
@@ -370,10 +368,3 @@ def _on_disk(source: Source) -> str:
         facts = read_record(folder / "source.json", {"mirror": str})
         return f"{', '.join(present)} in {folder}, from {facts.get('mirror')}"
     return f"{', '.join(present)} in {folder}, not complete: run `mmclust fetch`"
-
-
-def _size(n_bytes: int) -> str:
-    gigabyte, megabyte = 10**9, 10**6
-    if n_bytes >= gigabyte:
-        return f"{n_bytes / gigabyte:.1f} GB"
-    return f"{n_bytes / megabyte:.1f} MB"

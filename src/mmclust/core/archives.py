@@ -23,13 +23,7 @@ from mmclust.core.io import CHUNK, writing
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Collection,
-        Iterable,
-        Iterator,
-        Mapping,
-    )
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -127,12 +121,6 @@ def read_found(found: Found) -> bytes:
     return data
 
 
-def is_stored(info: zipfile.ZipInfo) -> bool:
-    """Return whether a member's bytes lie in the archive as they are."""
-    encrypted = info.flag_bits & 1
-    return info.compress_type == zipfile.ZIP_STORED and not encrypted
-
-
 def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
     """Return where a member's bytes begin in its archive.
 
@@ -152,7 +140,6 @@ def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> i
     return start
 
 
-BLOCK = tarfile.BLOCKSIZE
 BROKEN_TAR = (
     tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
 )  # fmt: skip
@@ -283,7 +270,7 @@ def _tar_members(
             # tarfile keeps every header it has seen; a million of them is much.
             cast("Any", tar).members.clear()
         # tarfile takes a header it cannot read, or no header, for the end.
-        if watched.last != bytes(BLOCK):
+        if watched.last != bytes(tarfile.BLOCKSIZE):
             raise EOFError("it does not end as a tar does")
         while packed and file.read(CHUNK):
             pass  # at the very end a compressed file holds the check of all of it
@@ -313,7 +300,8 @@ def archive_places(
         # Every header is visited, so that an archive cut short is noticed now.
         offset = data_offset(path, packed, info)
         places[key] = Place(path, info.filename)
-        if is_stored(info):
+        encrypted = info.flag_bits & 1
+        if info.compress_type == zipfile.ZIP_STORED and not encrypted:
             size, crc32 = info.file_size, info.CRC
             places[key] = Place(path, info.filename, offset, size, crc32)
     return places

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from mmclust.core.features import Features
     from mmclust.core.manifest import Manifest
 
 
@@ -35,6 +34,16 @@ _UNFIT = re.compile(
     re.IGNORECASE,
 )  # names that Windows does not take, or takes for a device
 HIDDEN = -1  # the label of an image whose class is not given out
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export did: where it is, whether it had to be written, what to say."""
+
+    target: Path
+    images: int
+    written: bool
+    told: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,11 +87,15 @@ class Content:
                 do="build it again without --annotations-only",
             )
 
-
-def kept_rows(content: Content, features: Iterable[Features]) -> list[int]:
-    """Return the rows that all of these encoders could encode, in order."""
-    left_out = {int(row) for each in features for row in each.skipped}
-    return [row for row in range(len(content.manifest)) if row not in left_out]
+    def place(
+        self, target: Path, fill: Callable[[Path], object], paths: Iterable[str] = ()
+    ) -> Exported:
+        """Write a file or a folder, unless it is there already; ``paths`` are in it."""
+        parts = {part for path in paths for part in path.split("/")}
+        odd = sorted(part for part in parts if _UNFIT.search(part))
+        told = (f"names that Windows cannot hold: {some(map(repr, odd))}",)
+        written = _place(target, fill)
+        return Exported(target, len(self.manifest), written, told if odd else ())
 
 
 def require_plain(names: Iterable[str], where: Path, *, folders: bool = False) -> None:
@@ -138,17 +151,8 @@ def require_distinct(paths: Iterable[str], where: Path) -> None:
         )
 
 
-def told_of_names(paths: Iterable[str]) -> list[str]:
-    """Return what to say of names that Windows does not take."""
-    parts = {part for path in paths for part in path.split("/")}
-    odd = sorted(part for part in parts if _UNFIT.search(part))
-    if not odd:
-        return []
-    return [f"names that Windows cannot hold: {some(map(repr, odd))}"]
-
-
-def place(target: Path, fill: Callable[[Path], object]) -> bool:
-    """Write a file or a folder, unless it is there already."""
+def _place(target: Path, fill: Callable[[Path], object]) -> bool:
+    """Say whether it had to be written; refuse another one that is there."""
     with alone(target.parent):
         if not target.exists() or (target.is_dir() and not any(target.iterdir())):
             with writing(target) as temporary:

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.features import VIEWS, read_features
-from mmclust.core.io import require_file
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
-from mmclust.export.content import HIDDEN, Content, told_of_names
-from mmclust.export.pictures import (
+from mmclust.export.content import HIDDEN, Content
+from mmclust.export.layouts import (
+    export_features,
     export_hf,
     export_map,
+    export_mat,
     export_raw,
-    hf_paths,
-    raw_paths,
+    export_table,
 )
-from mmclust.export.tables import export_features, export_mat, export_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mmclust.export.pictures import Points
+    from mmclust.export.content import Exported
+    from mmclust.export.layouts import Points
 
 
 LAYOUTS = ("raw", "csv", "mat", "hf", "map")
 WITH_FEATURES = ("csv", "mat")
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an export did: where it is, whether it had to be written, what to say."""
-
-    target: Path
-    images: int
-    written: bool
-    told: tuple[str, ...] = ()
 
 
 def export_benchmark(
@@ -64,35 +54,17 @@ def export_benchmark(
         found = [clusters.get(each, (HIDDEN, "")) for each in ids]
         numbers = np.array([number for number, _ in found], np.int32)
         content = replace(content, labels=numbers, names=[name for _, name in found])
-    manifest = content.manifest
-    told: list[str] = []
-    read = {name: read_features(path, manifest) for name, path in features.items()}
+    read = {n: read_features(path, content.manifest) for n, path in features.items()}
     if layout == "csv" and read:
-        done = [export_features(content, name, read[name], out) for name in read]
-    elif layout == "csv":
-        done = [export_table(content, out)]
-    elif layout == "mat":
-        done = [export_mat(content, read, out)]
-    elif layout == "map":
+        return [export_features(content, name, read[name], out) for name in read]
+    if layout == "csv":
+        return [export_table(content, out)]
+    if layout == "mat":
+        return [export_mat(content, read, out)]
+    if layout == "map":
         assert points is not None
-        done = [export_map(content, points, out)]
-    elif layout == "hf":
-        paths = hf_paths(content)
-        again = f"build it again: mmclust build {benchmark}"
-        card = require_file(folder / "README.md", again).read_text(encoding="utf-8")
-        done = [export_hf(content, paths, card, out)]
-        told = told_of_names(paths)
-    else:
-        images, texts = raw_paths(content)
-        done = [export_raw(content, images, texts, out)]
-        told = told_of_names([*images, *texts])
-    n_images = len(manifest) if points is None else len(points.image_ids)
-    return [Exported(path, n_images, new, tuple(told)) for path, new in done]
-
-
-def name_of(folder: Path) -> str:
-    """Return which benchmark a folder holds."""
-    return read_manifest(folder / "manifest.parquet").benchmark
+        return [export_map(content, points, out)]
+    return [export_hf(content, out) if layout == "hf" else export_raw(content, out)]
 
 
 def of_both_views(folder: Path) -> list[Path]:

@@ -39,6 +39,13 @@ CROWD_ALONE, CROWD_BESIDE = 0.02, 0.15
 DATE = (2017, 9, 1, 0, 0, 0)
 
 
+LISTED = [
+    {"supercategory": c.supercategory, "id": c.id, "name": c.name}
+    for c in CATEGORIES.values()
+]
+"""COCO's ``categories``."""
+
+
 def plan(seed: int, n_images: int | None = None) -> list[Picture]:
     """List the pictures of the world, sorted by image id."""
     rng = generator(seed, "sample", "plan")
@@ -101,8 +108,7 @@ def write_2014(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
 def write_unlabeled(out: Path, seed: int, drawn: Sequence[Drawn]) -> list[Path]:
     """Write the distractors' pictures."""
     name = f"image_info_{UNLABELED}"
-    categories = [category.facts() for category in CATEGORIES.values()]
-    info = _head(seed, UNLABELED, drawn) | {"categories": categories}
+    info = _head(seed, UNLABELED, drawn) | {"categories": LISTED}
     members = {f"annotations/{name}.json": json.dumps(info).encode()}
     return [
         write_archive(out / f"{name}.zip", members, stored=False),
@@ -120,7 +126,6 @@ def _write_annotations(
     path: Path, seed: int, drawn: Mapping[str, Sequence[Drawn]]
 ) -> Path:
     """Write two annotation files of each split: boxes, and captions."""
-    categories = [category.facts() for category in CATEGORIES.values()]
     members = {}
     for split, pictures in drawn.items():
         order = generator(seed, "sample", "order", split)
@@ -130,7 +135,7 @@ def _write_annotations(
             {"image_id": p.image_id, "caption": c} for p in pictures for c in p.captions
         ]
         annotations = {"annotations": _numbered(boxes, order)}
-        members[f"instances_{split}"] = head | annotations | {"categories": categories}
+        members[f"instances_{split}"] = head | annotations | {"categories": LISTED}
         annotations = {"annotations": _numbered(captions, order)}
         members[f"captions_{split}"] = head | annotations
     files = {

@@ -15,9 +15,8 @@ import numpy as np
 from mmclust.core.numerics import threads
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
-from mmclust.sample.captions import describe
 from mmclust.sample.scene import arrange, compose, regrouped
-from mmclust.sample.world import PAINT, PLACES
+from mmclust.sample.world import PAINT, PLACES, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,15 +32,9 @@ GREY = 0.06  # how many photographs are black and white
 STEADY = 0.5  # how much of the usual change of colour an exact picture has
 
 
-@dataclass(frozen=True)
-class Painted:
-    """A finished picture."""
-
-    rgb: Array  # uint8 (h, w, 3)
-    masks: list[tuple[int, Array]]
-    """For each thing that is annotated, its group and what is visible of it:
-    bool (2 h, 2 w), on the canvas."""
-    whole: list[int]  # for each of them, the canvas pixels it covers, hidden or not
+Seen = tuple[int, Array, int]
+"""A thing that is annotated: its group; what is visible of it, bool (2 h, 2 w) on the
+canvas; and how many pixels it covers there, hidden or not."""
 
 
 def paint(
@@ -50,29 +43,27 @@ def paint(
     things: list[Thing],
     *,
     exact: bool = False,
-) -> Painted:
-    """Draw a scene."""
+) -> tuple[Array, list[Seen]]:
+    """Draw a scene; return it, uint8 (h, w, 3), and what is seen in it."""
     import cv2
 
     change = STEADY if exact else 1.0
     canvas = _backdrop(rng, scene, change)
-    masks: list[tuple[int, Array]] = []
-    whole: list[int] = []
+    masks: list[Seen] = []
     for thing in things:
         fade = DECOR_FADE if thing.group < 0 and not masks else 0.0
         mask = _draw(rng, canvas, thing, fade, change)
         if masks:
             here = box(mask)
             seen = ~mask[here]
-            for _, behind in masks:
+            for _, behind, _ in masks:
                 behind[here] &= seen
         if thing.group >= 0:
-            masks.append((thing.group, mask))
-            whole.append(int(np.count_nonzero(mask)))
+            masks.append((thing.group, mask, int(np.count_nonzero(mask))))
     small = cv2.resize(
         canvas, (scene.width, scene.height), interpolation=cv2.INTER_AREA
     )
-    return Painted(_photograph(rng, small, change), masks, whole)
+    return _photograph(rng, small, change), masks
 
 
 def _backdrop(rng: np.random.Generator, scene: Scene, change: float) -> Array:
@@ -266,12 +257,12 @@ def draw(seed: int, picture: Picture) -> Drawn:
     annotations, seen = None, SEEN
     while annotations is None:  # rarely more than once: something hid a category
         things = arrange(rng, scene)
-        painted = paint(rng, scene, things, exact=picture.exact)
-        annotations = annotate(scene, painted)
-        if picture.exact and annotations and not _shows(painted, scene, seen):
+        rgb, masks = paint(rng, scene, things, exact=picture.exact)
+        annotations = annotate(scene, masks)
+        if picture.exact and annotations and not _shows(masks, scene, seen):
             annotations, seen = None, seen * RELAXED
     _, jpeg = cv2.imencode(
-        ".jpg", painted.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        ".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
     number = None if picture.scene is None else CAPTIONS
     rng = generator(seed, "sample", "caption", picture.image_id)
@@ -286,23 +277,24 @@ def draw(seed: int, picture: Picture) -> Drawn:
     )
 
 
-def _shows(painted: Painted, scene: Scene, share: float) -> bool:
+def _shows(masks: list[Seen], scene: Scene, share: float) -> bool:
     """Say whether every thing can be counted: enough of each is seen."""
-    visible = np.array([np.count_nonzero(mask) for _, mask in painted.masks])
-    all_there = len(visible) == sum(group.number for group in scene.groups)
-    return all_there and bool((visible >= share * np.array(painted.whole)).all())
+    all_there = len(masks) == sum(group.number for group in scene.groups)
+    return all_there and all(
+        np.count_nonzero(mask) >= share * whole for _, mask, whole in masks
+    )
 
 
-def annotate(scene: Scene, painted: Painted) -> list[dict[str, Any]] | None:
+def annotate(scene: Scene, seen: list[Seen]) -> list[dict[str, Any]] | None:
     """Return COCO's annotations of a picture, without ids."""
     found = []
     for index, group in enumerate(scene.groups):
-        masks = [mask for at, mask in painted.masks if at == index]
+        masks = [mask for at, mask, _ in seen if at == index]
         annotations = [_crowd(masks)] if group.crowd else map(_instance, masks)
-        seen = [{**a, "category_id": group.category.id} for a in annotations if a]
-        if not seen:
+        known = [{**a, "category_id": group.category.id} for a in annotations if a]
+        if not known:
             return None
-        found += seen
+        found += known
     return found
 
 

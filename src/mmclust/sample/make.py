@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mmclust.core.io import file_digest, write_bytes
 from mmclust.core.progress import track
-from mmclust.sample import coco, fine_grained, flickr
+from mmclust.sample import coco, fine_grained
 from mmclust.sample.draw import draw_all
+from mmclust.sample.fine_grained import HUB, PUBLISHER
 from mmclust.sample.norms import write_norms, write_nouns
 from mmclust.sample.world import MIN_IMAGES
 
@@ -16,14 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-# The sources of the world, in the registry's order.
-ALL = (
-    "coco2017", "coco2017_unlabeled", "coco2014", "karpathy_splits", "pascal_sentences",
-    flickr.HUB, flickr.PUBLISHER, "fine_grained", "wordnet", "norms",
-)  # fmt: skip
+    from mmclust.sample.draw import Drawn
+
 SHOWN_BY = {
-    "karpathy_splits": ("coco2014", flickr.HUB),
-    flickr.PUBLISHER: (flickr.HUB,),
+    "karpathy_splits": ("coco2014", HUB),
+    PUBLISHER: (HUB,),
 }  # of sources that show, or say something of, others' pictures: whose
 PROTOCOLS = {"coco2017": f"{{coco_all.min_images: {MIN_IMAGES}}}"}
 """Options of benchmarks that a smaller source suggests."""
@@ -39,24 +37,19 @@ def make_sample(
     """Write the built-in mirror: the sources' files, and their registry."""
     part = 1.0 if n_images is None else min(1.0, n_images / len(coco.plan(seed)))
     pages = coco.plan_pascal(seed, _some(coco.EACH, part))
-    splits = {split: _some(n, part) for split, n in flickr.SPLITS.items()}
-    streets = flickr.plan_flickr(seed, splits)
+    splits = {split: _some(n, part) for split, n in fine_grained.SPLITS.items()}
+    streets = fine_grained.plan_flickr(seed, splits)
     tests = [picture for picture in streets if picture.split == "test"]
     fine = fine_grained.plan_enlarged(seed, tests, _some(fine_grained.QUERIES, part))
     plans = {
         "coco2017": coco.plan(seed, n_images),
         "pascal_sentences": pages,
-        flickr.HUB: streets,
+        HUB: streets,
         "coco2014": fine.val,
         "coco2017_unlabeled": fine.unlabeled,
     }
-    asked = [name for name in ALL if sources is None or name in sources]
-    needed = {of for name in asked for of in SHOWN_BY.get(name, (name,))}
-    plans = {name: each for name, each in plans.items() if name in needed}
-    pictures = [picture for each in plans.values() for picture in each]
-    drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
-    done = iter(list(drawn))
-    of = {name: list(islice(done, len(each))) for name, each in plans.items()}
+    of: dict[str, list[Drawn]] = {}
+    # In the registry's order.
     writers: dict[str, Callable[[Path], list[Path]]] = {
         "coco2017": lambda to: coco.write_2017(to, seed, of["coco2017"]),
         "coco2017_unlabeled": lambda to: coco.write_unlabeled(
@@ -64,17 +57,24 @@ def make_sample(
         ),
         "coco2014": lambda to: coco.write_2014(to, seed, of["coco2014"]),
         "karpathy_splits": lambda to: fine_grained.write_karpathy(
-            to, of["coco2014"], of[flickr.HUB], fine.n_queries
+            to, of["coco2014"], of[HUB], len(fine.coco.captions)
         ),
         "pascal_sentences": lambda to: coco.write_pascal(
             to, seed, of["pascal_sentences"]
         ),
-        flickr.HUB: lambda to: flickr.write_hub(to, of[flickr.HUB]),
-        flickr.PUBLISHER: lambda to: flickr.write_publisher(to, of[flickr.HUB]),
+        HUB: lambda to: fine_grained.write_hub(to, of[HUB]),
+        PUBLISHER: lambda to: fine_grained.write_publisher(to, of[HUB]),
         "fine_grained": lambda to: fine_grained.write_fine_grained(to, fine),
         "wordnet": write_nouns,
         "norms": lambda to: write_norms(to, seed),
     }
+    asked = [name for name in writers if sources is None or name in sources]
+    needed = {each for name in asked for each in SHOWN_BY.get(name, (name,))}
+    plans = {name: each for name, each in plans.items() if name in needed}
+    pictures = [picture for each in plans.values() for picture in each]
+    drawn = track(draw_all(seed, pictures, workers), "Drawing", len(pictures))
+    done = iter(list(drawn))
+    of |= {name: list(islice(done, len(each))) for name, each in plans.items()}
     files = {name: writers[name](out / name) for name in asked}
     write_bytes(out / "registry.yaml", _registry(seed, files).encode())
     return len(pictures)

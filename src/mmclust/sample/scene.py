@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.sample.captions import at_odds
-from mmclust.sample.world import CATEGORIES, PLACES, RGB, Category, named, tables
+from mmclust.sample.world import (
+    CATEGORIES,
+    PLACES,
+    RGB,
+    Category,
+    at_odds,
+    named,
+    pick,
+    tables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,7 +253,7 @@ def compose(rng: np.random.Generator, wanted: Sequence[Wanted]) -> Scene:
     groups = tuple(
         Group(
             category,
-            str(_usual(rng, category.colours, list(RGB), OWN_COLOUR)),
+            _usual(rng, category.colours, list(RGB), OWN_COLOUR),
             OWN_TEXTURE.get(category.name) or TEXTURES[rng.integers(len(TEXTURES))],
             CROWD if w.crowd else 1 + at_odds(rng, odds),
             w.crowd,
@@ -262,7 +270,7 @@ def _usual(
 ) -> str:
     """Pick one of ``preferred`` in ``often`` of the cases, any at all otherwise."""
     options = preferred if preferred and rng.random() < often else others
-    return options[int(rng.integers(len(options)))]
+    return pick(rng, options)
 
 
 def arrange(rng: np.random.Generator, scene: Scene) -> list[Thing]:

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.registry import Source, SourceFile
-    from mmclust.sources.http_request import Http, Network, Stream, Version
+    from mmclust.sources.http_request import Http, Network, Version
     from mmclust.sources.parts import Part
 
 PIECE = 16 << 20  # bytes of a range; so many times the connections are held in memory
@@ -122,10 +123,7 @@ def _download(part: Part, http: Http, connections: int) -> None:
         return
     failures: list[tuple[str, FetchError]] = []
     for url in file.urls:
-
-        def attempt(url: str = url) -> None:
-            _receive_and_verify(part, url, http, connections)
-
+        attempt = partial(_receive_and_verify, part, url, http, connections)
         try:
             persistently(attempt, http, reached=lambda: part.size)
         except FetchError as trouble:
@@ -185,7 +183,14 @@ def _receive(part: Part, url: str, http: Http, connections: int) -> None:
         else:
             part.restart(stream.version)
         part.over_http |= any(u.startswith("http:") for u in (url, stream.url))
-        parallel = connections > 1 and _worth_parallel(part, stream)
+        parallel = (
+            connections > 1
+            and stream.ranges
+            and not part.doubts
+            and bool(file.digests)
+            and announced is not None
+            and announced - part.size > 2 * PIECE
+        )
         until = part.size + PIECE if parallel else None
         _take(part, chunks, stream.url, http, until)
     if parallel:
@@ -214,17 +219,6 @@ def _may_continue(part: Part, url: str) -> bool:
     if file.size is not None and part.size >= file.size:
         return False
     return bool(file.digests or (version.url == url and version.validator))
-
-
-def _worth_parallel(part: Part, stream: Stream) -> bool:
-    total = stream.version.total
-    return (
-        not part.doubts
-        and stream.ranges
-        and total is not None
-        and bool(part.source.digests)
-        and total - part.size > 2 * PIECE
-    )
 
 
 def _after(tail: bytes, chunks: Iterator[bytes], url: str) -> Iterator[bytes]:

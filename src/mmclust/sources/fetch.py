@@ -11,7 +11,6 @@ import contextlib
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, read_note, sweep, write_json
 from mmclust.core.registry import find_source, read_registry
 from mmclust.sources.download import fetch_files
-from mmclust.sources.first_seen import locked, read_lock, record
 from mmclust.sources.http_request import Network
 from mmclust.sources.own_files import (
     described,
@@ -31,7 +29,7 @@ from mmclust.sources.own_files import (
 )
 from mmclust.sources.parts import one_at_a_time, tidy, work_folder
 from mmclust.sources.terms import require_accepted
-from mmclust.sources.verify import forget, present
+from mmclust.sources.verify import forget, locked, present, read_lock, record
 from mmclust.sources.zip_members import fetch_members, listed_members, plain_paths
 
 if TYPE_CHECKING:
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
 
     Entry = dict[str, Any]
     """What ``source.json`` says of a file."""
-    Choose = Callable[[Path], dict[str, list[str]]]
-    """Given the folder of a source's files, say which members are wanted of each
-    archive of pictures."""
 
 REGISTRY = Path("data/sources.yaml")
 LOCK = Path("data/sources.lock")
@@ -82,11 +77,10 @@ def fetch_source(
         require_accepted(source)
     elif choice is not None:
         source = _with_patterns(source, root)
-    network, work = network or Network(), work_folder(out)
-    choose = None
-    if choice is not None and any(file.is_pictures for file in source.files.values()):
-        folder_of = partial(_lists_of, kind, folder, root, work / "lists", network)
-        choose = partial(_chosen, choice, source, kind, folder_of)
+    if not any(file.is_pictures for file in source.files.values()):
+        choice = None
+    one = _Fetch(source, kind, folder, out, root, network or Network(), choice)
+    work = work_folder(out)
     # So that what is recorded is what lies beside the record.
     with one_at_a_time(work) as alone:
         sweep(out)
@@ -94,158 +88,244 @@ def fetch_source(
         # Its files may be of another registry, or another mirror's.
         before = note["files"] if isinstance(note.get("files"), dict) else {}
         if folder is not None:
-            files = _from_folder(source, _inner(folder, name), out, choose)
+            files = one.from_folder(_inner(folder, name))
         else:
             noted = before if note.get("mirror") == kind else {}
-            drop = root / "data/drop" / name if kind == "upstream" else None
-            files, clear = _from_upstream(
-                source, noted, out, drop, network, choose, alone=alone
-            )
+            files, clear = one.from_servers(noted, alone=alone)
             for each in clear:
                 on_clear(each)
-        facts = _record(source, kind, files, before, out, root)
+        facts = one.write_down(files, before)
         if alone:
             whole = [each for each in files if files[each]["from"] == "archive"]
             tidy(work, files, whole)
     return facts
 
 
-def _record(
-    source: Source,
-    kind: str,
-    files: dict[str, Entry],
-    before: Iterable[str],
-    out: Path,
-    root: Path,
-) -> dict[str, Any]:
-    """Remove what no longer belongs to the source, and write down what does."""
-    absent = [name for name in source.files if name not in files]
-    for gone in [*absent, *(name for name in before if name not in source.files)]:
-        if (out / gone).exists():
-            forget(out)
-            (out / gone).unlink(missing_ok=True)
-    if kind == "upstream":
-        for name in record(root / LOCK, source, files):
-            # What is fetched next time will say the same.
-            files[name]["verified"] = "first seen"
-    facts = {
-        "source": source.name,
-        "mirror": kind,
-        "files": files,
-        "absent": absent,
-        "protocol": source.protocol,
-    }
-    write_json(out / "source.json", facts)
-    return facts
+@dataclass(frozen=True)
+class _Fetch:
+    """One source on its way to a folder."""
 
+    source: Source
+    kind: str  # of mirror: sample, upstream or folder
+    folder: Path | None  # of the user's, with this and other sources
+    out: Path
+    root: Path
+    network: Network
+    choice: Choice | None  # which pictures, where not all
 
-def _from_upstream(
-    source: Source,
-    noted: dict[str, Entry],
-    out: Path,
-    drop: Path | None,
-    network: Network,
-    choose: Choose | None,
-    *,
-    alone: bool,
-) -> tuple[dict[str, Entry], list[str]]:
-    """Fetch what is missing or damaged; say of all, and what could have been changed.
+    def write_down(
+        self, files: dict[str, Entry], before: Iterable[str]
+    ) -> dict[str, Any]:
+        """Remove what no longer belongs to the source, and write down what does."""
+        absent = [name for name in self.source.files if name not in files]
+        for gone in [*absent, *(set(before) - set(self.source.files))]:
+            if (self.out / gone).exists():
+                forget(self.out)
+                (self.out / gone).unlink(missing_ok=True)
+        if self.kind == "upstream":
+            for name in record(self.root / LOCK, self.source, files):
+                # What is fetched next time will say the same.
+                files[name]["verified"] = "first seen"
+        facts = {
+            "source": self.source.name,
+            "mirror": self.kind,
+            "files": files,
+            "absent": absent,
+            "protocol": self.source.protocol,
+        }
+        write_json(self.out / "source.json", facts)
+        return facts
 
-    That is what came in the clear and nobody's digest holds.
-    """
-    files = _present(source, out, noted)
-    in_part = {
-        name
-        for name, file in source.files.items()
-        # What was made of a drop folder that is empty by now stays.
-        if choose
-        and file.is_pictures
-        and (_is_had(file) or (drop and files_of(file, drop)))
-        # Whoever has downloaded all of it is not given less.
-        and not (drop is not None and file.digests and name in files)
-    }
-    files = {name: entry for name, entry in files.items() if name not in in_part}
-    wanted = [file for name, file in source.files.items() if name not in files]
-    if drop is not None:
-        files |= _dropped(source, wanted, out, drop, choose)
-        wanted = [file for file in wanted if file.name not in files]
-    whole = [file for file in wanted if file.urls and file.name not in in_part]
-    clear = []
-    for part in fetch_files(source, whole, out, network, alone=alone):
-        files[part.source.name] = _whole(part.source, part.hashed)
-        clear += [part.source.name] if part.over_http else []
-    for name, names in _members(wanted, out, choose).items():
-        file = source.files[name]
-        if names and _is_noted(out / name, names, noted.get(name)):
-            files[name] = noted[name]
-        elif names and _is_had(file):
-            how, over_http = fetch_members(file, names, out, network, source.tokens)
-            files[name] = _made(file, out / name, how, "members", names)
-            clear += [name] if over_http else []
-    in_order = {name: files[name] for name in source.files if name in files}
-    # What was seen first is held to that.
-    free = [name for name, file in source.files.items() if not file.digests]
-    return in_order, [name for name in free if name in clear]
+    def from_servers(
+        self, noted: dict[str, Entry], *, alone: bool
+    ) -> tuple[dict[str, Entry], list[str]]:
+        """Fetch what is missing or damaged; say of all, and what may be forged.
+
+        That is what came in the clear and nobody's digest holds.
+        """
+        by_hand = self.kind == "upstream"
+        drop = self.root / "data/drop" / self.source.name if by_hand else None
+        files = self._present(noted)
+        in_part = {
+            name
+            for name, file in self.source.files.items()
+            # What was made of a drop folder that is empty by now stays.
+            if self.choice
+            and file.is_pictures
+            and (_is_had(file) or (drop and files_of(file, drop)))
+            # Whoever has downloaded all of it is not given less.
+            and not (drop is not None and file.digests and name in files)
+        }
+        files = {name: entry for name, entry in files.items() if name not in in_part}
+        wanted = [file for name, file in self.source.files.items() if name not in files]
+        if drop is not None:
+            files |= self._dropped(wanted, drop)
+            wanted = [file for file in wanted if file.name not in files]
+        whole = [file for file in wanted if file.urls and file.name not in in_part]
+        clear = []
+        for part in fetch_files(
+            self.source, whole, self.out, self.network, alone=alone
+        ):
+            files[part.source.name] = _whole(part.source, part.hashed)
+            clear += [part.source.name] if part.over_http else []
+        if self.choice is not None:
+            chosen = self._chosen(self.out)
+        else:
+            pages = {f.name: self.out / f.listed_in for f in wanted if f.listed_in}
+            chosen = {name: listed_members(page) for name, page in pages.items()}
+        for file in wanted:
+            name, names = file.name, chosen.get(file.name)
+            if names and _is_noted(self.out / name, names, noted.get(name)):
+                files[name] = noted[name]
+            elif names and _is_had(file):
+                how, over_http = fetch_members(
+                    file, names, self.out, self.network, self.source.tokens
+                )
+                files[name] = _made(file, self.out / name, how, "members", names)
+                clear += [name] if over_http else []
+        in_order = {name: files[name] for name in self.source.files if name in files}
+        # What was seen first is held to that.
+        free = [name for name, file in self.source.files.items() if not file.digests]
+        return in_order, [name for name in free if name in clear]
+
+    def _present(self, noted: dict[str, Entry]) -> dict[str, Entry]:
+        """Return what is there and may stay.
+
+        A file without a digest may be any mirror's; it stays if ``source.json`` knows
+        it from the same mirror.
+        """
+        there = {}
+        for name, file in self.source.files.items():
+            found = present(self.out / name, file)
+            if found is None:
+                continue
+            if file.digests:
+                there[name] = _whole(file, found)
+            elif noted.get(name, {}).get("sha256") == found.digests["sha256"]:
+                there[name] = noted[name]
+        return there
+
+    def _dropped(self, wanted: list[SourceFile], folder: Path) -> dict[str, Entry]:
+        """Take what was dropped by hand; demand what can be got in no other way."""
+        by_hand = [file for file in wanted if not _is_had(file)]
+        there = [
+            f
+            for f in self.source.files.values()
+            if f.optional and (self.out / f.name).exists()
+        ]
+        if there and all(file.optional for file in by_hand):
+            by_hand = [file for file in by_hand if files_of(file, folder)]
+        names = [file.name for file in by_hand]
+        if by_hand and find_files(self.source, folder, names)[1]:
+            held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+            raise MmclustError(
+                f"{self.source.name} must be got by hand",
+                where=folder,
+                expected="; ".join(map(described, by_hand)),
+                found=some(held) or "nothing",
+                do=f"{self.source.manual.strip()} Put it into {folder}, then run the "
+                "command again: what you dropped is verified and copied",
+            )
+        names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
+        return self.from_folder(folder, names) if names else {}
+
+    def from_folder(
+        self, folder: Path, only: list[str] | None = None
+    ) -> dict[str, Entry]:
+        """Copy or pack what a folder has of a source."""
+        files = {}
+        there, missing = find_files(self.source, folder, only)
+        if missing:
+            raise MmclustError(
+                f"{self.source.name} is not in the folder",
+                where=folder,
+                expected="; ".join(missing),
+                found=some(sorted(p.name for p in folder.iterdir()))
+                or "an empty folder",
+                do="give the folder that holds the publisher's archives, or what was "
+                "unpacked from them",
+            )
+        chosen = self._chosen(folder) if self.choice else {}
+        for name, found in there.items():
+            file, names = self.source.files[name], chosen.get(name)
+            path = self.out / name
+            if found != [folder / name]:
+                packed = [each.relative_to(folder).as_posix() for each in found]
+                if names is not None:
+                    taken = set(names)
+                    packed = [each for each in packed if each in taken]
+                if packed:
+                    pack(packed, folder, path)
+                    files[name] = _made(file, path, "none", "packed", packed)
+            elif names is None:
+                files[name] = _whole(file, take_archive(found[0], file, path))
+            elif names:
+                # Its members are held to its directory, so that not all of it is read.
+                here = replace(file, urls=(found[0].absolute().as_uri(),), size=None)
+                inside = _as_in(found[0], names)
+                how, _ = fetch_members(here, inside, self.out, Network(), {})
+                files[name] = _made(file, path, how, "members", names)
+        return files
+
+    def _chosen(self, own: Path) -> dict[str, list[str]]:
+        """Say which members are wanted of each archive of pictures.
+
+        Who knows is given a folder that shows the sources' files as ``build`` is going
+        to see them.
+        """
+        assert self.choice is not None
+        folders = {
+            **{name: self._lists_of(name) for name in self.choice.lists},
+            self.source.name: own,
+        }
+        with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
+            raw = Path(made)
+            for name, folder in folders.items():
+                (raw / name).mkdir()
+                for path in folder.iterdir() if folder.is_dir() else ():
+                    if path.name != "source.json":
+                        (raw / name / path.name).symlink_to(path.absolute())
+            note = {"mirror": self.kind, "protocol": self.source.protocol}
+            write_json(raw / self.source.name / "source.json", note)
+            try:
+                paths = plain_paths(self.source.name, self.choice.pictures(raw))
+            except MmclustError as error:
+                # To the reader these are the folders themselves.
+                for name, real in folders.items():
+                    error.replace(str(raw / name), str(real))
+                error.replace(str(raw), str(own.parent))
+                raise
+        return {
+            name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
+            for name, file in self.source.files.items()
+            if file.is_pictures
+        }
+
+    def _lists_of(self, name: str) -> Path:
+        """Return where another source's files lie that say which pictures are wanted.
+
+        From upstream they are fetched, into the work folder, unless they are there.
+        """
+        if self.folder is not None:
+            return _inner(self.folder, name)
+        if self.kind == "sample":
+            return (self.root / SAMPLE_REGISTRY).with_name(name)
+        raw = self.root / "data/raw" / name
+        if read_note(raw / "source.json").get("mirror") == self.kind:
+            return raw
+        lists = work_folder(self.out) / "lists"
+        fetch_source(
+            name,
+            mirror=self.kind,
+            out=lists / name,
+            root=self.root,
+            network=self.network,
+        )
+        return lists / name
 
 
 def _is_had(file: SourceFile) -> bool:
     return bool(file.urls or file.listed_in)
-
-
-def _present(source: Source, out: Path, noted: dict[str, Entry]) -> dict[str, Entry]:
-    """Return what is there and may stay.
-
-    A file without a digest may be any mirror's; it stays if ``source.json`` knows it
-    from the same mirror.
-    """
-    there = {}
-    for name, file in source.files.items():
-        found = present(out / name, file)
-        if found is None:
-            continue
-        if file.digests:
-            there[name] = _whole(file, found)
-        elif noted.get(name, {}).get("sha256") == found.digests["sha256"]:
-            there[name] = noted[name]
-    return there
-
-
-def _dropped(
-    source: Source,
-    wanted: list[SourceFile],
-    out: Path,
-    folder: Path,
-    choose: Choose | None,
-) -> dict[str, Entry]:
-    """Take what was dropped by hand; demand what can be got in no other way."""
-    by_hand = [file for file in wanted if not _is_had(file)]
-    there = [f for f in source.files.values() if f.optional and (out / f.name).exists()]
-    if there and all(file.optional for file in by_hand):
-        by_hand = [file for file in by_hand if files_of(file, folder)]
-    names = [file.name for file in by_hand]
-    if by_hand and find_files(source, folder, names)[1]:
-        held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        raise MmclustError(
-            f"{source.name} must be got by hand",
-            where=folder,
-            expected="; ".join(map(described, by_hand)),
-            found=some(held) or "nothing",
-            do=f"{source.manual.strip()} Put it into {folder}, then run the command "
-            "again: what you dropped is verified and copied",
-        )
-    names += [f.name for f in wanted if f.urls and (folder / f.name).is_file()]
-    return _from_folder(source, folder, out, choose, names) if names else {}
-
-
-def _members(
-    wanted: list[SourceFile], out: Path, choose: Choose | None
-) -> dict[str, list[str]]:
-    """Say which members are wanted of which archives."""
-    if choose is not None:
-        chosen = choose(out)
-        return {f.name: chosen[f.name] for f in wanted if f.name in chosen}
-    listed = (file for file in wanted if file.listed_in)
-    return {file.name: listed_members(out / file.listed_in) for file in listed}
 
 
 def _is_noted(path: Path, names: list[str], noted: Entry | None) -> bool:
@@ -256,48 +336,6 @@ def _is_noted(path: Path, names: list[str], noted: Entry | None) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return archive.namelist() == sorted(set(names))
-
-
-def _from_folder(
-    source: Source,
-    folder: Path,
-    out: Path,
-    choose: Choose | None,
-    only: list[str] | None = None,
-) -> dict[str, Entry]:
-    """Copy or pack what a folder has of a source."""
-    files = {}
-    there, missing = find_files(source, folder, only)
-    if missing:
-        raise MmclustError(
-            f"{source.name} is not in the folder",
-            where=folder,
-            expected="; ".join(missing),
-            found=some(sorted(p.name for p in folder.iterdir())) or "an empty folder",
-            do="give the folder that holds the publisher's archives, or what was "
-            "unpacked from them",
-        )
-    chosen = choose(folder) if choose else {}
-    for name, found in there.items():
-        file, names = source.files[name], chosen.get(name)
-        path = out / name
-        if found != [folder / name]:
-            packed = [each.relative_to(folder).as_posix() for each in found]
-            if names is not None:
-                taken = set(names)
-                packed = [each for each in packed if each in taken]
-            if packed:
-                pack(packed, folder, path)
-                files[name] = _made(file, path, "none", "packed", packed)
-        elif names is None:
-            files[name] = _whole(file, take_archive(found[0], file, path))
-        elif names:
-            # Its members are held to its directory, so that not all of it is read.
-            here = replace(file, urls=(found[0].absolute().as_uri(),), size=None)
-            inside = _as_in(found[0], names)
-            how, _ = fetch_members(here, inside, out, Network(), {})
-            files[name] = _made(file, path, how, "members", names)
-    return files
 
 
 def _as_in(archive: Path, names: list[str]) -> list[str]:
@@ -344,66 +382,6 @@ def _inner(folder: Path, name: str) -> Path:
         return folder
     refuse_outside(folder, [folder / name])
     return folder / name
-
-
-def _chosen(
-    choice: Choice,
-    source: Source,
-    kind: str,
-    folder_of: Callable[[str], Path],
-    own: Path,
-) -> dict[str, list[str]]:
-    """Say which members are wanted of each archive of pictures.
-
-    Who knows is given a folder that shows the sources' files as ``build`` is going to
-    see them.
-    """
-    folders = {**{name: folder_of(name) for name in choice.lists}, source.name: own}
-    with tempfile.TemporaryDirectory(prefix="mmclust-") as made:
-        raw = Path(made)
-        for name, folder in folders.items():
-            (raw / name).mkdir()
-            for path in folder.iterdir() if folder.is_dir() else ():
-                if path.name != "source.json":
-                    (raw / name / path.name).symlink_to(path.absolute())
-        note = {"mirror": kind, "protocol": source.protocol}
-        write_json(raw / source.name / "source.json", note)
-        try:
-            paths = plain_paths(source.name, choice.pictures(raw))
-        except MmclustError as error:
-            # To the reader these are the folders themselves.
-            for name, real in folders.items():
-                error.replace(str(raw / name), str(real))
-            error.replace(str(raw), str(own.parent))
-            raise
-    return {
-        name: [p for p in paths if any(map(PurePosixPath(p).match, file.contains))]
-        for name, file in source.files.items()
-        if file.is_pictures
-    }
-
-
-def _lists_of(
-    kind: str,
-    folder: Path | None,
-    root: Path,
-    lists: Path,
-    network: Network,
-    name: str,
-) -> Path:
-    """Return where another source's files lie that say which pictures are wanted.
-
-    From upstream they are fetched, into the work folder, unless they are there.
-    """
-    if folder is not None:
-        return _inner(folder, name)
-    if kind == "sample":
-        return (root / SAMPLE_REGISTRY).with_name(name)
-    raw = root / "data/raw" / name
-    if read_note(raw / "source.json").get("mirror") == kind:
-        return raw
-    fetch_source(name, mirror=kind, out=lists / name, root=root, network=network)
-    return lists / name
 
 
 def _with_patterns(source: Source, root: Path) -> Source:

@@ -200,7 +200,16 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
     if response.status_code == _BEYOND:
         raise changed(ask.url, f"at least {ask.start:,} bytes", "a shorter file")
     if response.status_code not in {_OK, _PART}:
-        raise _refused(ask.url, response)
+        code = response.status_code
+        raise FetchError(
+            "The server did not give the file",
+            where=ask.url,
+            expected="HTTP status 200",
+            found=f"{code} {response.reason_phrase}".rstrip(),
+            do=_ADVICE.get(code, "") + BY_HAND,
+            again=code in _PASSING,
+            wait=retry_after(response.headers),
+        )
     headers = response.headers
     length = headers.get("content-length", "")
     encoding = headers.get("content-encoding", "identity").strip().lower()
@@ -219,8 +228,12 @@ def _answer(ask: Ask, response: httpx.Response, n_expected: int | None) -> Strea
     version = Version(
         ask.url, headers.get("etag", ""), headers.get("last-modified", ""), total
     )
-    if partial:
-        _refuse_other(ask, version)
+    asked = ask.version
+    if partial and asked is not None and asked.url == ask.url:
+        for name in ("etag", "modified", "total"):
+            before, now = getattr(asked, name), getattr(version, name)
+            if before and now and before != now:
+                raise changed(ask.url, f"{name} {before}", f"{name} {now}")
     return Stream(
         str(response.url),
         chunks,
@@ -289,16 +302,6 @@ def _total_of_range(ask: Ask, headers: Mapping[str, str]) -> int | None:
     raise changed(ask.url, f"bytes {ask.start}-{last}", text or "no Content-Range")
 
 
-def _refuse_other(ask: Ask, found: Version) -> None:
-    asked = ask.version
-    if asked is None or asked.url != ask.url:
-        return
-    for name in ("etag", "modified", "total"):
-        before, now = getattr(asked, name), getattr(found, name)
-        if before and now and before != now:
-            raise changed(ask.url, f"{name} {before}", f"{name} {now}")
-
-
 @contextlib.contextmanager
 def _open_file(ask: Ask) -> Iterator[Stream]:
     path = Path(url2pathname(urlsplit(ask.url).path))
@@ -352,19 +355,6 @@ def read_range(http: Http, version: Version, start: int, end: int) -> bytes:
     if len(data) < end - start:
         raise changed(url, f"{end - start:,} bytes", f"{len(data):,} bytes")
     return bytes(data)
-
-
-def _refused(url: str, response: httpx.Response) -> FetchError:
-    code = response.status_code
-    return FetchError(
-        "The server did not give the file",
-        where=url,
-        expected="HTTP status 200",
-        found=f"{code} {response.reason_phrase}".rstrip(),
-        do=_ADVICE.get(code, "") + BY_HAND,
-        again=code in _PASSING,
-        wait=retry_after(response.headers),
-    )
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import held, read_record, require_file, write_bytes
@@ -43,23 +43,29 @@ def noun_list(data_noun: bytes) -> bytes:
     return text.getvalue().encode()
 
 
-def write_no_nouns(out: Path) -> None:
-    """Write the list of a pipeline that has no WordNet: its header alone."""
-    write_bytes(out, noun_list(b""))
-
-
 def write_nouns(archive: Path, out: Path) -> int:
     """Make the noun list from WordNet's archive, read in place."""
+    do = "run `mmclust fetch wordnet --repair`"
     if archive.is_dir():
         # Files of two mirrors may lie side by side; source.json says whose turn it is.
         note = archive / "source.json"
-        do = "run `mmclust fetch wordnet --repair`"
         facts = read_record(note, {"mirror": str}, do=do) if note.is_file() else {}
         if facts.get("mirror") == "sample":
             files = read_record(note, {"files": dict}, do=do)["files"]
             known = held(note, files, {SAMPLE_LIST: dict}, do)[SAMPLE_LIST]
-            known = held(note, known, {"sha256": str}, do)
-            return _copy(archive / SAMPLE_LIST, out, known)
+            sha256 = held(note, known, {"sha256": str}, do)["sha256"]
+            nouns = require_file(archive / SAMPLE_LIST, do).read_bytes()
+            digest = hashlib.sha256(nouns).hexdigest()
+            if digest != sha256:
+                raise MmclustError(
+                    "The nouns are not those of the built-in sample",
+                    where=archive / SAMPLE_LIST,
+                    expected=f"sha256 {sha256}",
+                    found=f"sha256 {digest}",
+                    do=do,
+                )
+            write_bytes(out, nouns)
+            return sum(1 for _ in csv.reader(io.StringIO(nouns.decode()))) - 1
         archive /= ARCHIVE
     require_file(archive, "run `mmclust fetch wordnet --mirror upstream`")
     try:
@@ -72,7 +78,7 @@ def write_nouns(archive: Path, out: Path) -> int:
             where=archive,
             expected=f"a complete archive with {MEMBER}",
             found=error,
-            do="run `mmclust fetch wordnet --repair`",
+            do=do,
         ) from error
     digest = hashlib.sha256(nouns).hexdigest()
     if digest != SHA256:
@@ -85,19 +91,3 @@ def write_nouns(archive: Path, out: Path) -> int:
         )
     write_bytes(out, nouns)
     return N_ROWS
-
-
-def _copy(path: Path, out: Path, known: dict[str, Any]) -> int:
-    """Copy the sample's list, held to the digest that was fetched."""
-    nouns = require_file(path, "run `mmclust fetch wordnet --repair`").read_bytes()
-    digest = hashlib.sha256(nouns).hexdigest()
-    if digest != known["sha256"]:
-        raise MmclustError(
-            "The nouns are not those of the built-in sample",
-            where=path,
-            expected=f"sha256 {known['sha256']}",
-            found=f"sha256 {digest}",
-            do="run `mmclust fetch wordnet --repair`",
-        )
-    write_bytes(out, nouns)
-    return sum(1 for _ in csv.reader(io.StringIO(nouns.decode()))) - 1

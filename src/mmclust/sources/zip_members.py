@@ -211,9 +211,6 @@ class _RemoteFile(io.RawIOBase):
         self._http, self._version, self._total = http, version, version.total or 0
         self._at, self._from, self._held = 0, start, held
 
-    def readable(self) -> bool:
-        return True
-
     def seekable(self) -> bool:
         return True
 

@@ -1,4 +1,4 @@
-"""Layouts with pictures: ``raw``, ``hf`` and ``map``.
+"""The layouts: ``raw``, ``hf`` and ``map`` with pictures, ``csv`` and ``mat`` bare.
 
 ``raw`` is how COCO-cross, COCO-all and Pascal Sentences are handed around. ``hf`` is a
 folder that the `datasets` library reads: ``hf/imagefolder`` has the pictures, a folder
@@ -6,7 +6,8 @@ for each split, with ``metadata.parquet``; ``hf/data`` has the same as parquet w
 pictures inside, and ``hf/README.md`` is the card that makes ``hf`` a data set
 repository. ``map`` is one parquet file for programs that show pictures in the plane
 (Embedding Atlas, FiftyOne), the pictures beside it; places and clusters come from
-whoever asks for the export.
+whoever asks for the export. ``csv`` has rows and captions, or features; ``mat`` files
+are MATLAB v5 files of both views, as multi-view clustering code reads them.
 """
 
 from __future__ import annotations
@@ -19,19 +20,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import NOISE
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
+from mmclust.core.features import VIEWS
 from mmclust.core.images import read_files
+from mmclust.core.io import require_file, write_bytes, write_csv
 from mmclust.core.progress import track
 from mmclust.core.types import SPLITS
-from mmclust.export.content import place, require_distinct, require_plain, write_images
+from mmclust.export.content import (
+    HIDDEN,
+    require_distinct,
+    require_plain,
+    write_images,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-    from mmclust.export.content import Content
+    from mmclust.core.features import Features
+    from mmclust.export.content import Content, Exported
 
 
 def _with_endings(table: pa.Table, stems: Iterable[str]) -> list[str]:
@@ -41,8 +50,12 @@ def _with_endings(table: pa.Table, stems: Iterable[str]) -> list[str]:
     return [f"{stem}{PurePosixPath(member).suffix}" for stem, member in pairs]
 
 
-def raw_paths(content: Content) -> tuple[list[str], list[str]]:
-    """Return where images and texts go, below ``raw``."""
+def export_raw(content: Content, out: Path) -> Exported:
+    """Write ``raw/images/<class>/<id>.jpg`` and ``raw/texts/<class>/<id>.txt``.
+
+    Images keep their bytes; texts have one stripped caption a line, in UTF-8. An
+    inner newline is kept, and makes a line more: so says the layout.
+    """
     content.require_images()
     content.require_classes("raw")
     manifest = content.manifest
@@ -52,26 +65,15 @@ def raw_paths(content: Content) -> tuple[list[str], list[str]]:
     images = _with_endings(manifest.table, (f"images/{stem}" for stem in stems))
     texts = [f"texts/{stem}.txt" for stem in stems]
     require_distinct([*images, *texts], manifest.folder)
-    return images, texts
-
-
-def export_raw(
-    content: Content, images: Sequence[str], texts: Sequence[str], out: Path
-) -> tuple[Path, bool]:
-    """Write ``raw/images/<class>/<id>.jpg`` and ``raw/texts/<class>/<id>.txt``.
-
-    Images keep their bytes; texts have one stripped caption a line, in UTF-8. An
-    inner newline is kept, and makes a line more: so says the layout.
-    """
 
     def fill(folder: Path) -> None:
-        write_images(content.manifest, folder, images)
-        for text, captions in zip(texts, content.manifest.captions, strict=True):
+        write_images(manifest, folder, images)
+        for text, captions in zip(texts, manifest.captions, strict=True):
             path = folder / text
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes("".join(f"{c.strip()}\n" for c in captions).encode())
 
-    return out / "raw", place(out / "raw", fill)
+    return content.place(out / "raw", fill, [*images, *texts])
 
 
 NAMES = {"val": "validation"}  # splits that the library calls otherwise
@@ -79,8 +81,12 @@ ROWS = 2048  # images in a parquet file
 GROUP = 128  # images in a row group, which are read at once
 
 
-def hf_paths(content: Content) -> list[str]:
-    """Return where images go below ``imagefolder``: a folder for each split."""
+def export_hf(content: Content, out: Path) -> Exported:
+    """Write ``hf/``: see the module.
+
+    ``label`` is the class name in ``metadata.parquet``, a ``ClassLabel`` in ``data``;
+    null, and −1 there, where it is not given out; no column without classes.
+    """
     content.require_images()
     manifest = content.manifest
     require_plain(manifest.image_ids, manifest.folder, folders=True)
@@ -88,24 +94,16 @@ def hf_paths(content: Content) -> list[str]:
     stems = (f"{s}/{i}" for s, i in zip(splits, manifest.image_ids, strict=True))
     paths = _with_endings(manifest.table, stems)
     require_distinct(paths, manifest.folder)
-    return paths
-
-
-def export_hf(
-    content: Content, paths: Sequence[str], card: str, out: Path
-) -> tuple[Path, bool]:
-    """Write ``hf/``: see the module.
-
-    ``label`` is the class name in ``metadata.parquet``, a ``ClassLabel`` in ``data``;
-    null, and −1 there, where it is not given out; no column without classes.
-    """
+    again = f"build it again: mmclust build {manifest.benchmark}"
+    card = require_file(manifest.folder / "README.md", again)
 
     def fill(folder: Path) -> None:
         _write_folders(content, folder / "imagefolder", paths)
         files = _write_parquet(content, folder / "data")
-        (folder / "README.md").write_text(_with_files(card, files), encoding="utf-8")
+        told = _with_files(card.read_text(encoding="utf-8"), files)
+        (folder / "README.md").write_text(told, encoding="utf-8")
 
-    return out / "hf", place(out / "hf", fill)
+    return content.place(out / "hf", fill, paths)
 
 
 def _write_folders(content: Content, folder: Path, paths: Sequence[str]) -> None:
@@ -214,7 +212,7 @@ class Points:
     confidence: np.ndarray[Any, Any] | None  # float32 (n,)
 
 
-def export_map(content: Content, points: Points, out: Path) -> tuple[Path, bool]:
+def export_map(content: Content, points: Points, out: Path) -> Exported:
     """Write ``map/map.parquet`` and ``map/images/<id>.jpg``."""
     content.require_images()
     manifest = content.manifest
@@ -255,4 +253,171 @@ def export_map(content: Content, points: Points, out: Path) -> tuple[Path, bool]
             columns["class"] = pa.array(names, pa.string())
         pq.write_table(pa.table(columns), folder / "map.parquet", compression="zstd")
 
-    return out / "map", place(out / "map", fill)
+    return replace(content, manifest=part).place(out / "map", fill)
+
+
+HEAD = ("image_id", "split", "label", "label_name", "captions")
+BLOCK = 1024  # rows of features that are written at once
+
+
+def export_table(content: Content, out: Path) -> Exported:
+    """Write ``csv/images.csv``: ids, splits, labels where visible, captions.
+
+    ``captions`` is a JSON list, so that a caption may hold anything.
+    """
+    manifest = content.manifest
+    rows = zip(
+        manifest.image_ids,
+        manifest.splits.tolist(),
+        ["" if label == HIDDEN else label for label in content.labels.tolist()],
+        content.names,
+        (json.dumps(each, ensure_ascii=False) for each in manifest.captions),
+        strict=True,
+    )
+    target = out / "csv" / "images.csv"
+    return content.place(target, lambda path: write_csv(path, [HEAD, *rows]))
+
+
+def _kept_rows(content: Content, features: Iterable[Features]) -> list[int]:
+    """Return the rows that all of these encoders could encode, in order."""
+    left_out = {int(row) for each in features for row in each.skipped}
+    return [row for row in range(len(content.manifest)) if row not in left_out]
+
+
+def export_features(
+    content: Content, encoder: str, features: Features, out: Path
+) -> Exported:
+    """Write ``csv/<encoder>/<view>/<split>.csv``: id, label, f0 … f(d-1).
+
+    ``label`` is the number that ``images.csv`` gives the class, empty where the class
+    is not given out; a file in which it would be empty throughout has no such column.
+    Numbers are the shortest that read back as the same float32.
+    """
+    splits = content.manifest.splits
+    kept = np.array(_kept_rows(content, [features]), dtype=np.int64)
+
+    def fill(folder: Path) -> None:
+        for view, array in features.views.items():
+            (folder / view).mkdir(parents=True)
+            for split in SPLITS:
+                rows = kept[splits[kept] == split]
+                if len(rows):
+                    _write(folder / view / f"{split}.csv", content, array, rows)
+
+    return content.place(out / "csv" / encoder, fill)
+
+
+def _write(
+    path: Path,
+    content: Content,
+    array: np.ndarray[Any, Any],
+    rows: np.ndarray[Any, Any],
+) -> None:
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    ids = np.array(content.manifest.image_ids, dtype=object)
+    labels = content.labels[rows]
+    labelled = bool((labels != HIDDEN).any())
+    dim = array.shape[1]
+    names = ["id", *(["label"] if labelled else []), *(f"f{i}" for i in range(dim))]
+    special = any(c in image_id for image_id in ids[rows] for c in ',"\r\n')
+    options = pacsv.WriteOptions(
+        include_header=False, quoting_style="needed" if special else "none"
+    )
+    with path.open("wb") as file:
+        file.write((",".join(names) + "\n").encode())
+        for start in range(0, len(rows), BLOCK):
+            part = rows[start : start + BLOCK]
+            block = np.ascontiguousarray(array[part].T, dtype=np.float32)
+            columns = [pa.array(ids[part], pa.string())]
+            if labelled:
+                known = labels[start : start + BLOCK]
+                columns.append(pa.array(known, mask=known == HIDDEN))
+            columns += [pa.array(column) for column in block]
+            table = pa.table(columns, names=names)
+            pacsv.write_csv(table, file, write_options=options)
+
+
+HEADER = b"MATLAB 5.0 MAT-file, written by mmclust".ljust(116)
+"""In place of scipy's, which holds the time."""
+MOST = 2**31 - 1  # bytes of a variable that the format can say
+
+
+def export_mat(
+    content: Content, features: Mapping[str, Features], out: Path
+) -> Exported:
+    """Write ``<benchmark>_<encoders>.mat``.
+
+    ``X1`` (image) and ``X2`` (text) are float32 (n, d), ``Y`` is int32 (n, 1) and
+    counts from 1, ``label_mapping`` has a row ``[id, class name]`` for each class.
+    Rows are sorted by class name, then by image id, as by the paths of the raw layout;
+    label ids follow the class names. ``….ids.txt`` beside it has the id of each row.
+    """
+    content.require_classes("mat")
+    views = _views(features)
+    rows = _kept_rows(content, features.values())
+    ids = content.manifest.image_ids
+    if broken := [repr(each) for each in ids if len(f"{each}.".splitlines()) > 1]:
+        raise MmclustError(
+            "Image ids have line breaks, and mat has a file of one id a line",
+            where=content.manifest.folder,
+            found=some(broken),
+            do="rename these files and build again, or export as csv",
+        )
+    rows.sort(key=lambda row: (content.names[row], ids[row]))
+    classes = sorted({content.names[row] for row in rows})
+    position = {name: i for i, name in enumerate(classes, start=1)}
+    mapping = np.empty((len(classes), 2), dtype=object)
+    for name, label in position.items():
+        mapping[label - 1] = [label, name]
+    values = {
+        "X1": np.asarray(views["image"][rows], np.float32),
+        "X2": np.asarray(views["text"][rows], np.float32),
+        "Y": np.array([[position[content.names[row]]] for row in rows], np.int32),
+        "label_mapping": mapping,
+    }
+    target = out / f"{content.manifest.benchmark}_{'_'.join(features)}.mat"
+    for name, value in values.items():
+        if value.nbytes > MOST:
+            raise MmclustError(
+                "An array is too large for a MATLAB v5 file",
+                where=f"{target}, {name}",
+                expected="at most 2 GiB",
+                found=f"{value.nbytes:,} bytes",
+                do="export as csv, or read the .npy files",
+            )
+    exported = content.place(target, lambda path: _save(path, values))
+    # Once its file is there, these are its ids, whoever was killed before writing them.
+    text = "".join(f"{ids[row]}\n" for row in rows)
+    write_bytes(target.with_suffix(".ids.txt"), text.encode())
+    return exported
+
+
+def _views(features: Mapping[str, Features]) -> dict[str, np.ndarray[Any, Any]]:
+    chosen: dict[str, np.ndarray[Any, Any]] = {}
+    owners = {
+        view: [name for name, each in features.items() if view in each.views]
+        for view in VIEWS
+    }
+    for view, names in owners.items():
+        if len(names) != 1:
+            raise MmclustError(
+                f"mat needs one encoder for the {view} view",
+                where="--features",
+                expected="an encoder of both views, or one for each",
+                found=f"{view}: {', '.join(names) or 'none'}",
+                do="give --features once or twice, for instance --features hog "
+                "--features lsa",
+            )
+        chosen[view] = features[names[0]].views[view]
+    return chosen
+
+
+def _save(path: Path, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    from scipy.io import savemat
+
+    with path.open("wb") as file:
+        savemat(file, dict(values), format="5")
+    with path.open("r+b") as file:
+        file.write(HEADER)
