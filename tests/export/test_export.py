@@ -114,6 +114,15 @@ def test_images_are_copied_where_links_cannot_be(build, export, tmp_path, monkey
         export(out="full")
     assert [p.name for p in (tmp_path / "full").iterdir()] == []
 
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("mmclust.export.layouts.csv.writer", full)
+    with pytest.raises(
+        MmclustError, match=r"Cannot write images\.csv\s+where: .*full/"
+    ):
+        export("csv", out="full")
+
 
 @pytest.mark.parametrize(
     "name",

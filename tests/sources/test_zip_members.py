@@ -11,7 +11,7 @@ import yaml
 
 from mmclust.core.errors import MmclustError
 from mmclust.sources.fetch import Choice, fetch_source
-from mmclust.sources.zip_members import batches, keep
+from mmclust.sources.zip_members import batches, fetch_members, keep
 from tests.conftest import ROOT
 from tests.faults.files import WHOLE, serving_files
 from tests.faults.toy import tree
@@ -60,6 +60,26 @@ def test_a_larger_selection_fetches_the_difference(site, fetch_pictures, tmp_pat
     assert len(members(tmp_path / "out/p.zip")) == 6
 
 
+def test_members_make_room_for_the_next_archives(site, tmp_path, monkeypatch):
+    """Those that are packed do not wait for the others on the disk."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    there = []
+
+    def fetch(*args):
+        there.append([path.name for path in (tmp_path / "out.work").iterdir()])
+        return fetch_members(*args)
+
+    monkeypatch.setattr("mmclust.sources.fetch.fetch_members", fetch)
+    with serving_files(site) as (_, url):
+        one = {"url": f"{url}/p.zip", "contains": {"p/*.jpg": 60}}
+        register(tmp_path, toy={"files": {"a.zip": one, "b.zip": one}})
+        fetch_source(
+            "toy", mirror="upstream", out=tmp_path / "out", root=tmp_path,
+            network=QUICK, choice=Choice((), lambda _: SOME),
+        )  # fmt: skip
+    assert there == [[], []]
+
+
 def test_a_whole_archive_that_is_there_stays(site, fetch_pictures, tmp_path):
     """Whoever has all of it is not given less."""
     with serving_files(site) as (server, url):
@@ -100,7 +120,8 @@ def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
     for name in SOME:
         (site / name).write_bytes(PICTURES[name])
     with serving_files(site) as (server, url):
-        pictures = {"listed_in": "index.html", "member_url": f"{url}/{{member}}"}
+        pictures = {"listed_in": "index.html", "member_url": f"{url}/{{member}}",
+                    "contains": {"*.png": len(SOME)}}  # fmt: skip
         files = {"index.html": {"url": f"{url}/index.html"}, "p.zip": pictures}
         register(tmp_path, toy={"files": files})
         facts = fetch_all(tmp_path)
@@ -108,6 +129,7 @@ def test_a_page_that_lists_its_pictures(tmp_path, monkeypatch):
         again = fetch_all(tmp_path)
     assert members(tmp_path / "out/p.zip") == {name: PICTURES[name] for name in SOME}
     assert facts["files"]["p.zip"]["verified"] == "jpeg"
+    assert facts["files"]["p.zip"]["contains"] == {"*.png": "5 of 5"}
     assert again == facts
     assert sum(server.requests.values()) == n_requests
     assert "p.zip" not in (tmp_path / "data/sources.lock").read_text()

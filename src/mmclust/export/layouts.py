@@ -12,6 +12,7 @@ are MATLAB v5 files of both views, as multi-view clustering code reads them.
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -23,7 +24,7 @@ from mmclust.core.clusters import NOISE
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import VIEWS
 from mmclust.core.images import read_files
-from mmclust.core.io import require_file, write_bytes, write_csv
+from mmclust.core.io import require_file, write_bytes
 from mmclust.core.progress import track
 from mmclust.core.types import SPLITS
 from mmclust.export.content import (
@@ -274,8 +275,14 @@ def export_table(content: Content, out: Path) -> Exported:
         (json.dumps(each, ensure_ascii=False) for each in manifest.captions),
         strict=True,
     )
-    target = out / "csv" / "images.csv"
-    return content.place(target, lambda path: write_csv(path, [HEAD, *rows]))
+
+    def fill(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(HEAD)
+            writer.writerows(rows)
+
+    return content.place(out / "csv" / "images.csv", fill)
 
 
 def _kept_rows(content: Content, features: Iterable[Features]) -> list[int]:

@@ -8,6 +8,7 @@ are packed here. ``source.json`` says what came, and comes last.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -181,6 +182,9 @@ class _Fetch:
                 how, over_http = fetch_members(
                     file, names, self.out, self.network, self.source.tokens
                 )
+                if alone:  # room for the next archive's
+                    members = work_folder(self.out) / f"{name}.members"
+                    shutil.rmtree(members, ignore_errors=True)
                 files[name] = _made(file, self.out / name, how, "members", names)
                 clear += [name] if over_http else []
         in_order = {name: files[name] for name in self.source.files if name in files}
@@ -363,9 +367,11 @@ def _made(
     file: SourceFile, path: Path, verified: str, made: str, names: list[str]
 ) -> Entry:
     """Say of an archive that it was made here, and how much of the full one it is."""
-    contains = {}
-    for pattern, full in file.contains.items():
-        held = sum(PurePosixPath(name).match(pattern) for name in names)
+    contains, total = {}, sum(file.contains.values())
+    for pattern, one in file.contains.items():
+        held, full = sum(PurePosixPath(name).match(pattern) for name in names), one
+        if made == "members":  # those asked for, whatever they are called
+            held, full = len(names), total
         contains[pattern] = f"{held} of {full}" + (": a part" if held < full else "")
     return {
         "size": path.stat().st_size,
