@@ -88,9 +88,8 @@ def build_benchmark(
         others = sorted(path for each in OTHERS for path in folder.glob(each))
         summary["sha256"] = {path.name: file_digest(path) for path in others}
         strip = (folder / "thumbnails.jpg").exists()
-        card = data_card(
-            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
-        )
+        about = getattr(plugin, "about", plugin.__doc__)
+        card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())
         write_json(beside, summary)
     return summary
@@ -119,7 +118,6 @@ def _plain_text(name: str, built: Built) -> Built:
 def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
     rows = readable_rows(store_pictures(built, folder), folder)
-    containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",
         rows,
@@ -128,7 +126,7 @@ def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
         sources=built.sources,
         fit=built.fit,
         evaluate=built.evaluate,
-        containers=container_notes(raw, containers),
+        containers=container_notes(raw, built.rows),
     )
     write_labels(folder / "labels.parquet", built.labels, built.hidden)
     for kind, captions in built.alternatives.items():

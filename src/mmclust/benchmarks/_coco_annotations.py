@@ -26,7 +26,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.text import same_form, what_is_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mmclust.core.archives import Found
 
@@ -121,7 +121,7 @@ def read_instances(found: Found) -> Instances:
 
 
 def read_captions(
-    found: Found, wanted: set[int] | None, *, strip: bool = True
+    found: Found, wanted: Collection[int] | None, *, strip: bool = True
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images."""
 

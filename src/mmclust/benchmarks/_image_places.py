@@ -12,9 +12,8 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from posixpath import splitext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._source_files import container_notes
 from mmclust.core.archives import (
     Place,
     archive_places,
@@ -83,28 +82,19 @@ def _pillow_has(feature: str) -> bool:
     return bool(features.check(feature))
 
 
-def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
-    """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
-    places = locate_files([raw], {i: f"{folder}/{name}" for i, name in files.items()})
-    inside = raw / folder
-    return {
-        i: Place(inside, p.member.partition("/")[2]) if p.container == raw else p
-        for i, p in places.items()
-    }
-
-
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def locate_files(
-    folders: Sequence[Path],
-    files: Mapping[str, str],
-    *,
-    archives: Sequence[str] | None = None,
-    below: bool = False,
+    folders: Sequence[Path], files: Mapping[str, str], *, anywhere: bool
 ) -> dict[str, Place]:
-    """Find image files by the last folder and the name of their path."""
-    stems = archives or sorted({path.split("/")[0] for path in files.values()})
+    """Find image files by the last folder and the name of their path.
+
+    They lie in the folders or in archives called like that folder; or ``anywhere``: in
+    folders one deeper, and in all archives.
+    """
+    named = sorted({path.split("/")[0] for path in files.values()})
+    stems = ["*"] if anywhere else named
     absent = {path: image_id for image_id, path in files.items()}
     places: dict[str, Place] = {}
     empty: list[str] = []
@@ -113,7 +103,7 @@ def locate_files(
         wanted = {form(path): path for path in absent}
         if form is same_form and all(path.isascii() for path in absent):
             break
-        for found in _found(folders, wanted, stems, below, form):
+        for found in _found(folders, wanted, stems, form):
             for path, (place, size) in found.items():
                 image_id = absent.pop(wanted.pop(path))
                 places[image_id] = place
@@ -140,13 +130,12 @@ def _found(
     folders: Sequence[Path],
     absent: Mapping[str, str],
     stems: Sequence[str],
-    below: bool,
     form: Callable[[str], str],
 ) -> Iterator[dict[str, tuple[Place, int]]]:
     """Yield what each place holds of what is still ``absent`` by then."""
     for folder in folders:
         yield _found_in_folder(folder, absent, form)
-        if below:
+        if stems == ["*"]:
             for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
                 yield _found_in_folder(inner, absent, form)
     for folder, stem, ending in product(folders, stems, ARCHIVES):
@@ -226,19 +215,22 @@ def row_at(
 
 
 def captioned_rows(
-    raw: Path,
+    folders: Sequence[Path],
     files: Mapping[str, str],
-    places: Mapping[str, Place],
-    captions: Mapping[str, tuple[str, ...]],
     splits: Mapping[str, str],
-) -> tuple[list[Row], Any]:
-    """Return a row for each image file, and what the notes say of where they lie."""
-    rows = [
-        row_at(i, places.get(i), path, splits[i], captions.get(i, ()))
-        for i, path in files.items()
+    captions: Mapping[str, tuple[str, ...]],
+    sizes: Mapping[str, tuple[int | None, int | None]] | None = None,
+    *,
+    images: bool,
+    anywhere: bool = False,
+) -> list[Row]:
+    """Return a row for each image file; ``images``: find them, ``anywhere`` or not."""
+    places = locate_files(folders, files, anywhere=anywhere) if images else {}
+    none, sizes = (None, None), sizes or {}
+    return [
+        row_at(i, places.get(i), f, splits[i], captions.get(i, ()), sizes.get(i, none))
+        for i, f in files.items()
     ]
-    containers = {place.container for place in places.values()}
-    return rows, container_notes(raw, containers) or "not looked for"
 
 
 def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:

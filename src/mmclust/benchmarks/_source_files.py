@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from mmclust.core.manifest import Row
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -175,10 +177,10 @@ def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> Mmclust
     )
 
 
-def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
-    """Return each archive's size, and its sha256 where fetching recorded one."""
+def container_notes(raw: Path, rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the size of the rows' archives, and the sha256 that fetching recorded."""
     notes: dict[str, Any] = {}
-    for path in sorted(containers):
+    for path in sorted({row.container for row in rows if row.container}):
         if path.is_dir():
             notes[f"{path.name}/"] = "a folder"
             continue

@@ -51,10 +51,6 @@ class Cifar:
     DEFAULT_SPLIT: str = "train+test"
     Params: type = SplitParams
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def build(
         self, raw: Path, params: SplitParams, *, split: str, images: bool
     ) -> Built:

@@ -20,8 +20,13 @@ from mmclust.benchmarks._caption_files import (
     read_karpathy,
     require_captions,
 )
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, look_for, source_folders
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    lacking,
+    look_for,
+    source_folders,
+)
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
@@ -77,10 +82,9 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     captions = {image.image_id: image.captions for image in chosen}
     require_captions(captions, number, found)
     files = {i.image_id: f"{i.filepath}/{i.filename}" for i in chosen}
-    places = locate_files(folders, files) if images else {}
     kept = {image_id: texts[:number] for image_id, texts in captions.items()}
     splits = {image.image_id: ROLES[image.split] for image in chosen}
-    rows, image_files = captioned_rows(raw, files, places, kept, splits)
+    rows = captioned_rows(folders, files, splits, kept, images=images)
     n_listed = sum(map(len, captions.values()))
     notes = {
         "split": split,
@@ -89,7 +93,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         "captions_left_out": n_listed - sum(len(row.captions) for row in rows),
         "empty_captions_dropped": sum(len(i.sentences) for i in chosen) - n_listed,
         "folds": f"{FOLDS} blocks of the test images in the order of {FILE}",
-        "image_files": image_files,
+        "image_files": container_notes(raw, rows) or "not looked for",
     }
     return Built(
         rows,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.benchmarks._coco_annotations import read_captions, read_instances
-from mmclust.benchmarks._image_places import locate_images, row_at
+from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
     find,
@@ -60,10 +60,6 @@ class SingleCategory:
     SOURCE: str = SOURCE
     DEFAULT_SPLIT: str = DEFAULT_SPLIT
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def expected(self, params: Any, split: str) -> dict[str, int] | None:
         """Return the published counts where options and split are the protocol's."""
         least = getattr(params, "min_images", None)
@@ -107,20 +103,22 @@ class SingleCategory:
         captioned = True
         for part, single in singles.items():
             chosen = [(image, name) for image, name in single if name in kept]
-            files = {image.image_id: image.file for image, _ in chosen}
-            ids = {image.id for image, _ in chosen}
-            captions, n_without = _captions(raw, part, ids, sources, images)
+            labels |= {image.image_id: name for image, name in chosen}
+            captions, n_without = _captions(raw, part, chosen, sources, images)
             n_empty += n_without
             captioned &= bool(captions or not chosen)
-            places = locate_images(raw, part, files) if images else {}
-            for image, name in chosen:
-                image_id, size = image.image_id, (image.width, image.height)
-                labels[image_id] = name
-                where, texts = f"{part}/{image.file}", captions.get(image.id, ())
-                place = places.get(image_id)
-                rows.append(row_at(image_id, place, where, SPLITS[part], texts, size))
+            files = {i.image_id: f"{part}/{i.file}" for i, _ in chosen}
+            sizes = {i.image_id: (i.width, i.height) for i, _ in chosen}
+            splits = dict.fromkeys(files, SPLITS[part])
+            found = captioned_rows([raw], files, splits, captions, sizes, images=images)
+            # Unpacked, the folder of the split holds them.
+            rows += (
+                replace(r, container=raw / part, member=r.member.partition("/")[2])
+                if r.container == raw
+                else r
+                for r in found
+            )
         ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
-        containers = {row.container for row in rows if row.container}
         notes = {
             "split": split,
             **facts,
@@ -128,7 +126,7 @@ class SingleCategory:
             "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
             **({} if least is None else {"min_images": least}),
             "empty_captions_dropped": n_empty,
-            "image_files": container_notes(raw, containers) or "not looked for",
+            "image_files": container_notes(raw, rows) or "not looked for",
         }
         if not captioned:
             notes["captions"] = (
@@ -192,21 +190,23 @@ def _nothing_kept(raw: Path, least: int | None, counts: Counter[str]) -> Mmclust
 
 
 def _captions(
-    raw: Path, split: str, wanted: set[int], sources: dict[str, str], images: bool
-) -> tuple[dict[int, tuple[str, ...]], int]:
+    raw: Path, split: str, chosen: Single, sources: dict[str, str], images: bool
+) -> tuple[dict[str, tuple[str, ...]], int]:
     """Read the chosen images' captions; count those that were empty."""
     member = f"annotations/captions_{split}.json"
     found = (require if images else find)(raw, ANNOTATIONS, member)
     if found is None:
         return {}, 0
-    captions, n_empty, sources[member] = read_captions(found, wanted)
-    bare = sorted(wanted - captions.keys())
+    ids = {image.id: image.image_id for image, _ in chosen}
+    read, n_empty, sources[member] = read_captions(found, ids.keys())
+    captions = {ids[i]: texts for i, texts in read.items()}
+    bare = sorted(set(ids.values()) - captions.keys())
     if bare:
         raise MmclustError(
             "Selected images have no caption",
             where=found,
             expected="at least one caption that is not empty for each image",
-            found=f"{len(bare):,} without: {some(f'{i:012d}' for i in bare)}",
+            found=f"{len(bare):,} without: {some(bare)}",
             do="give the captions file that belongs to these instances",
         )
     return captions, n_empty

@@ -17,8 +17,13 @@ import numpy as np
 
 from mmclust.benchmarks._caption_files import captions_and_splits
 from mmclust.benchmarks._coco_annotations import read_captions
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, look_for, source_folders
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    lacking,
+    look_for,
+    source_folders,
+)
 from mmclust.benchmarks._splits import NoParams, splits_of
 from mmclust.benchmarks.flickr30k import FOLDER as FLICKR30K
 from mmclust.core.errors import MmclustError, some
@@ -197,10 +202,6 @@ class Enlarged:
     DEFAULT_SPLIT: str = "test"
     Params: type = NoParams
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def expected(self, params: NoParams, split: str) -> dict[str, int] | None:
         """Return the size of the pool, as published."""
         del params, split
@@ -219,15 +220,14 @@ class Enlarged:
             stem: f"{self.folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
             for stem in fine.pool
         }
-        places = locate_files(folders, files) if images else {}
         splits = dict.fromkeys(fine.pool, "test")
-        rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
+        rows = captioned_rows(folders, files, splits, fine.captions, images=images)
         notes = {
             "pool": pool_notes(fine),
             "text": text_notes(fine.captions),
             "original_captions": told,
             "original_text": text_notes(found) if found else None,
-            "image_files": image_files,
+            "image_files": container_notes(raw, rows) or "not looked for",
         }
         return Built(
             rows,
@@ -342,7 +342,7 @@ def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Originals | None:
     if found is None:
         return None
     by_id = {int(stem.removeprefix(COCO)): stem for stem in stems}
-    read, _, digest = read_captions(found, set(by_id))
+    read, _, digest = read_captions(found, by_id)
     captions = {stem: read[i] for i, stem in by_id.items() if i in read}
     return _COCO_CAPTIONS, digest, captions
 

@@ -21,8 +21,8 @@ from mmclust.benchmarks._caption_files import (
     captions_and_splits,
     require_captions,
 )
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, source_folders
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import container_notes, lacking, source_folders
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.errors import MmclustError
 from mmclust.core.types import Built
@@ -72,8 +72,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     captions = {image_id: texts.captions.get(image_id, ()) for image_id in chosen}
     _check_captions(captions, params.captions_per_image, texts.where)
     paths = {image_id: f"{FOLDER}/{image_id}.jpg" for image_id in chosen}
-    places = locate_files(folders, paths) if images else {}
-    rows, image_files = captioned_rows(raw, paths, places, captions, chosen)
+    rows = captioned_rows(folders, paths, chosen, captions, images=images)
     n_parts = Counter(splits.splits.values())
     kept = [text for row in rows for text in row.captions]
     notes = {
@@ -85,7 +84,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         "images_without_split": len(texts.captions.keys() - splits.splits.keys()),
         "empty_captions_dropped": texts.n_empty,
         "captions_with_line_break": sum("\n" in text for text in kept),
-        "image_files": image_files,
+        "image_files": container_notes(raw, rows) or "not looked for",
     }
     return Built(
         rows,

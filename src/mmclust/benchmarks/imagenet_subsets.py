@@ -189,10 +189,6 @@ class Subset:
     DEFAULT_SPLIT: str = "train+val"
     Params: type = SplitParams
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def roles(self, split: str, params: SplitParams) -> Roles:
         """Return the roles of train and val."""
         policy, train = params.split_policy, self.dxmc_on_train

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import container_notes, lacking
 from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
@@ -25,9 +25,6 @@ from mmclust.core.types import Built
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from mmclust.core.archives import Place
-
 
 SOURCE = "pascal_sentences"
 DEFAULT_SPLIT = "all"
@@ -55,12 +52,9 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     data = page.read_bytes()
     pictures, encoding = parse_page(data, str(page))
     files = {each.image_id: f"{each.name}/{each.file}" for each in pictures}
-    places: dict[str, Place] = {}
-    if images:
-        places = locate_files([raw], files, archives=["*"], below=True)
     captions = {each.image_id: each.captions for each in pictures}
     splits = dict.fromkeys(files, "train")
-    rows, image_files = captioned_rows(raw, files, places, captions, splits)
+    rows = captioned_rows([raw], files, splits, captions, images=images, anywhere=True)
     notes = {
         "page": page.name,
         "encoding": encoding,
@@ -69,7 +63,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             for image_id, texts in sorted(captions.items())
             if len(texts) != CAPTIONS
         },
-        "image_files": image_files,
+        "image_files": container_notes(raw, rows) or "not looked for",
     }
     labels = {each.image_id: each.name for each in pictures}
     sources = {PAGE: hashlib.sha256(data).hexdigest()}

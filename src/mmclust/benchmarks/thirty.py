@@ -90,10 +90,6 @@ class Thirty:
     CLASSES: Mapping[str, str] | tuple[str, ...]  # wnids with names, or names
     listing: Callable[[Path, Draw], Listing]
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def build(self, raw: Path, params: Draw, *, split: str, images: bool) -> Built:
         """Draw images of each class and deal them to train, val and test.
 
