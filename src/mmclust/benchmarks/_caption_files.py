@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mmclust.benchmarks._source_files import look_for
+from mmclust.benchmarks._source_files import look_for, refuse
 from mmclust.core.archives import read_found, read_members
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.text import json_value, utf8, what_is_wrong, whole
@@ -95,14 +95,7 @@ def _check(images: Sequence[KarpathyImage], found: Found) -> None:
         (twice, "An image is listed twice", "each image once"),
         (splits, "A split does not exist", "one of: " + ", ".join(ROLES)),
     ):
-        if wrong:
-            raise MmclustError(
-                what,
-                where=found,
-                expected=expected,
-                found=some(wrong),
-                do="fetch karpathy_splits again",
-            )
+        refuse(wrong, what, found, expected, do="fetch karpathy_splits again")
 
 
 def require_captions(
@@ -110,16 +103,15 @@ def require_captions(
 ) -> None:
     """Refuse images that have too few captions."""
     least = 1 if number is None else number
-    short = sorted(i for i, texts in captions.items() if len(texts) < least)
-    if short:
-        each = some(f"{i} ({len(captions[i])})" for i in short)
-        raise MmclustError(
-            "Images have too few captions",
-            where=where,
-            expected=f"at least {least} for each image, none of them empty",
-            found=f"{len(short):,} with fewer: {each}",
-            do="fetch the source again, or ask for fewer: captions_per_image",
-        )
+    counts = {image_id: len(texts) for image_id, texts in sorted(captions.items())}
+    refuse(
+        [f"{image_id} ({n})" for image_id, n in counts.items() if n < least],
+        "Images have too few captions",
+        where,
+        f"at least {least} for each image, none of them empty",
+        "with fewer",
+        "fetch the source again, or ask for fewer: captions_per_image",
+    )
 
 
 TOKEN = "results_20130124.token"  # noqa: S105 - a file's name

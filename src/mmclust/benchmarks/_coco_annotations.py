@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 import msgspec
 import numpy as np
 
+from mmclust.benchmarks._source_files import refuse
 from mmclust.core.archives import opened_file, read_found
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.text import same_form, what_is_wrong
@@ -378,25 +379,22 @@ def positions(
 ) -> np.ndarray[Any, Any]:
     """Return where each id stands in a list of ids."""
     values, counts = np.unique(known, return_counts=True)
-    twice = values[counts > 1]
-    if len(twice):
-        raise MmclustError(
-            f"{what.capitalize()} ids are listed twice",
-            where=found,
-            expected=f"each {what} once",
-            found=some(twice.tolist()),
-            do="remove the duplicates, or fetch the source again",
-        )
+    refuse(
+        values[counts > 1].tolist(),
+        f"{what.capitalize()} ids are listed twice",
+        found,
+        f"each {what} once",
+        do="remove the duplicates, or fetch the source again",
+    )
     rows = _lookup(known, ids)
-    unknown = np.unique(ids[rows < 0])
-    if len(unknown):
-        raise MmclustError(
-            f"Annotations name an unknown {what} id",
-            where=found,
-            expected=f"one of the {len(known):,} ids in the file's list",
-            found=f"{len(unknown):,} unknown: {some(unknown.tolist())}",
-            do="fetch the source again; its lists and annotations do not match",
-        )
+    refuse(
+        np.unique(ids[rows < 0]).tolist(),
+        f"Annotations name an unknown {what} id",
+        found,
+        f"one of the {len(known):,} ids in the file's list",
+        "unknown",
+        "fetch the source again; its lists and annotations do not match",
+    )
     return rows
 
 

@@ -14,6 +14,7 @@ from itertools import product
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
+from mmclust.benchmarks._source_files import refuse
 from mmclust.core.archives import (
     Place,
     archive_places,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import (
         Callable,
         Collection,
-        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -140,8 +140,12 @@ def _found(
                 yield _found_in_folder(inner, absent, form)
     for folder, stem, ending in product(folders, stems, ARCHIVES):
         for archive in sorted(p for p in folder.glob(stem + ending) if p.is_file()):
-            kind = _found_in_zip if ending == ".zip" else _found_in_tar
-            yield kind(archive, absent, form)
+            members = _members(archive, lambda name: form(_tail(name)) in absent)
+            found: dict[str, tuple[Place, int]] = {}
+            # Of several the one least deep, by name.
+            for name in sorted(members, key=lambda name: (name.count("/"), name)):
+                found.setdefault(form(_tail(name)), members[name])
+            yield found
 
 
 def _found_in_folder(
@@ -162,37 +166,21 @@ def _found_in_folder(
     return found
 
 
-def _found_in_zip(
-    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
+def _members(
+    archive: Path, fits: Callable[[str], bool]
 ) -> dict[str, tuple[Place, int]]:
+    """Return the members of a zip or tar that fit, with their sizes."""
+    if archive.suffix != ".zip":
+        places = locate_members(archive, fits)
+        return {name: (place, place.length or 0) for name, place in places.items()}
     with opened(archive) as packed:
-        chosen = _shortest(packed.NameToInfo, absent, form)
-        infos = {path: packed.NameToInfo[name] for path, name in chosen.items()}
+        infos = {name: info for name, info in packed.NameToInfo.items() if fits(name)}
         places = archive_places(archive, packed, infos)
-    return {path: (places[path], info.file_size) for path, info in infos.items()}
-
-
-def _found_in_tar(
-    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
-) -> dict[str, tuple[Place, int]]:
-    members = locate_members(archive, lambda name: form(_tail(name)) in absent)
-    chosen = _shortest(members, absent, form)
-    return {p: (members[name], members[name].length or 0) for p, name in chosen.items()}
+    return {name: (places[name], info.file_size) for name, info in infos.items()}
 
 
 def _tail(name: str) -> str:
     return "/".join(name.split("/")[-2:])
-
-
-def _shortest(
-    names: Iterable[str], absent: Mapping[str, str], form: Callable[[str], str]
-) -> dict[str, str]:
-    """Return the member of each path; of several, the one least deep, by name."""
-    chosen: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: (name.count("/"), name)):
-        if (path := form(_tail(name))) in absent:
-            chosen.setdefault(path, name)
-    return {path: chosen[path] for path in absent if path in chosen}
 
 
 _NOWHERE = {"container": None, "offset": None, "length": None}
@@ -253,24 +241,24 @@ def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
     return listing
 
 
-def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> Listing:
-    """List ``<prefix>/<class>/*`` of a zip; see :func:`in_folder`."""
-    with opened(archive) as packed:
-        infos = {
-            name: info
-            for name, info in packed.NameToInfo.items()
-            if _fits(name, prefixes, classes)
-        }
-        places = archive_places(archive, packed, infos)
-    refuse_empty(archive, [name for name, i in infos.items() if i.file_size == 0])
-    return _by_class(places)
+def in_archive(
+    archive: Path, prefixes: Sequence[str], classes: Collection[str] | None = None
+) -> Listing:
+    """List ``<prefix>/<class>/*`` of a zip or tar; see :func:`in_folder`."""
 
+    def fits(path: str) -> bool:
+        above, _, name = path.rpartition("/")
+        within, _, kind = above.rpartition("/")
+        known = kind in classes if classes is not None else kind != ""
+        return within in prefixes and known and is_image(name)
 
-def in_tar(archive: Path, prefix: str) -> Listing:
-    """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
-    places = locate_members(archive, lambda name: _fits(name, [prefix], None))
-    refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
-    return _by_class(places)
+    found = _members(archive, fits)
+    refuse_empty(archive, [name for name, (_, size) in found.items() if size == 0])
+    listing: Listing = {}
+    for member, (place, _) in found.items():
+        *_, kind, name = member.split("/")
+        listing.setdefault(kind, {})[name] = place
+    return listing
 
 
 def require_classes(
@@ -294,30 +282,8 @@ def refuse_empty(
     do: str = "fetch the source again, or take them out",
 ) -> None:
     """Refuse image files without a byte."""
-    if empty:
-        raise MmclustError(
-            "Image files are empty",
-            where=where,
-            expected="at least one byte each",
-            found=f"{len(empty):,} empty: {some(sorted(empty))}",
-            do=do,
-        )
-
-
-def _fits(path: str, prefixes: Sequence[str], classes: Collection[str] | None) -> bool:
-    """Return whether a path is ``<prefix>/<class>/<image>``."""
-    above, _, name = path.rpartition("/")
-    within, _, kind = above.rpartition("/")
-    fits = within in prefixes and kind != "" and (classes is None or kind in classes)
-    return fits and is_image(name)
-
-
-def _by_class(places: dict[str, Place]) -> Listing:
-    listing: Listing = {}
-    for member, place in places.items():
-        above, _, name = member.rpartition("/")
-        listing.setdefault(above.rpartition("/")[2], {})[name] = place
-    return listing
+    what, expected = "Image files are empty", "at least one byte each"
+    refuse(sorted(empty), what, where, expected, "empty", do)
 
 
 STORE = "images.zip"

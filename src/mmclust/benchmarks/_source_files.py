@@ -177,6 +177,21 @@ def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> Mmclust
     )
 
 
+def refuse(
+    wrong: Sequence[str],
+    what: str,
+    where: object,
+    expected: str,
+    counted: str | None = None,
+    do: str = "fetch the source again",
+) -> None:
+    """Refuse a source if something is wrong in it; ``counted`` says how, as a count."""
+    if wrong:
+        number = "" if counted is None else f"{len(wrong):,} {counted}".rstrip() + ": "
+        found = number + some(wrong)
+        raise MmclustError(what, where=where, expected=expected, found=found, do=do)
+
+
 def container_notes(raw: Path, rows: Iterable[Row]) -> dict[str, Any]:
     """Return the size of the rows' archives, and the sha256 that fetching recorded."""
     notes: dict[str, Any] = {}

@@ -25,10 +25,10 @@ from mmclust.benchmarks._source_files import (
     container_notes,
     lacking,
     look_for,
+    refuse,
     source_folders,
 )
 from mmclust.benchmarks._splits import splits_of
-from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
@@ -70,14 +70,8 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     odd = [
         f"{i.filename} in {i.filepath!r}" for i in chosen if i.filepath not in FOLDERS
     ]
-    if odd:
-        raise MmclustError(
-            "An image is in no folder of COCO 2014",
-            where=found,
-            expected=" or ".join(FOLDERS),
-            found=some(odd),
-            do="fetch karpathy_splits again",
-        )
+    what, do = "An image is in no folder of COCO 2014", "fetch karpathy_splits again"
+    refuse(odd, what, found, " or ".join(FOLDERS), do=do)
     number = params.captions_per_image
     captions = {image.image_id: image.captions for image in chosen}
     require_captions(captions, number, found)

@@ -14,6 +14,7 @@ from mmclust.benchmarks._source_files import (
     container_notes,
     find,
     protocol_value,
+    refuse,
     require,
     source_facts,
 )
@@ -200,15 +201,14 @@ def _captions(
     ids = {image.id: image.image_id for image, _ in chosen}
     read, n_empty, sources[member] = read_captions(found, ids.keys())
     captions = {ids[i]: texts for i, texts in read.items()}
-    bare = sorted(set(ids.values()) - captions.keys())
-    if bare:
-        raise MmclustError(
-            "Selected images have no caption",
-            where=found,
-            expected="at least one caption that is not empty for each image",
-            found=f"{len(bare):,} without: {some(bare)}",
-            do="give the captions file that belongs to these instances",
-        )
+    refuse(
+        sorted(set(ids.values()) - captions.keys()),
+        "Selected images have no caption",
+        found,
+        "at least one caption that is not empty for each image",
+        "without",
+        "give the captions file that belongs to these instances",
+    )
     return captions, n_empty
 
 

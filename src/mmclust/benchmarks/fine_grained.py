@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from mmclust.benchmarks._source_files import (
     container_notes,
     lacking,
     look_for,
+    refuse,
     source_folders,
 )
 from mmclust.benchmarks._splits import NoParams, splits_of
@@ -165,23 +167,12 @@ def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _refuse(
-    wrong: Sequence[str], what: str, where: Path, expected: str, words: str = ""
-) -> None:
-    """Refuse files of which something is wrong; ``words`` say what, after a number."""
-    if wrong:
-        number = f"{len(wrong):,} {words}: " if words else ""
-        raise _refusal(what, where, expected, number + some(wrong))
+AGAIN = "fetch fine_grained again, or give the publisher's own files"
+_refuse = partial(refuse, do=AGAIN)
 
 
 def _refusal(what: str, where: Path, expected: str, found: object) -> MmclustError:
-    return MmclustError(
-        what,
-        where=where,
-        expected=expected,
-        found=found,
-        do="fetch fine_grained again, or give the publisher's own files",
-    )
+    return MmclustError(what, where=where, expected=expected, found=found, do=AGAIN)
 
 
 UNLABELED = "unlabeled2017"
@@ -262,16 +253,15 @@ def _first_five(
     The file's digest goes into the notes, not into the manifest: with or without the
     originals it is the same benchmark.
     """
-    bare = [stem for stem in fine.captions if not captions.get(stem)]
-    if bare:
-        raise MmclustError(
-            "Query images have no original caption",
-            where=file,
-            expected=f"captions of all {len(fine.captions):,} query images",
-            found=f"{len(bare):,} without: {some(bare)}",
-            do="fetch the source of the original captions again, or take it away to "
-            "build without them",
-        )
+    refuse(
+        [stem for stem in fine.captions if not captions.get(stem)],
+        "Query images have no original caption",
+        file,
+        f"captions of all {len(fine.captions):,} query images",
+        "without",
+        "fetch the source of the original captions again, or take it away to build "
+        "without them",
+    )
     kept = {image_id: texts[:5] for image_id, texts in captions.items()}
     n_all, n_kept = (sum(map(len, each.values())) for each in (captions, kept))
     notes = {"file": file, "sha256": digest, "captions": n_kept}

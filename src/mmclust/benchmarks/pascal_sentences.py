@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._image_places import captioned_rows
-from mmclust.benchmarks._source_files import container_notes, lacking
+from mmclust.benchmarks._source_files import container_notes, lacking, refuse
 from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
@@ -187,15 +187,11 @@ def _check(pictures: Sequence[Sentences], where: str) -> None:
         (twice, "A picture is listed twice", "each once"),
         (bare, "Pictures have no sentences", "a nested table of them in each row"),
     ):  # fmt: skip
-        if wrong:
-            raise _refusal(what, where, expected, f"{len(wrong):,}: {some(wrong)}")
+        refuse(wrong, what, where, expected, "", AGAIN)
+
+
+AGAIN = "fetch pascal_sentences again, or give the publisher's page with --raw"
 
 
 def _refusal(what: str, where: str, expected: str, found: object) -> MmclustError:
-    return MmclustError(
-        what,
-        where=where,
-        expected=expected,
-        found=found,
-        do="fetch pascal_sentences again, or give the publisher's page with --raw",
-    )
+    return MmclustError(what, where=where, expected=expected, found=found, do=AGAIN)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._image_places import in_folder, in_tar, row_at
-from mmclust.benchmarks._source_files import contents
+from mmclust.benchmarks._image_places import in_archive, in_folder, row_at
+from mmclust.benchmarks._source_files import contents, refuse
 from mmclust.benchmarks._splits import unknown_split
 from mmclust.benchmarks.imagenet_subsets import class_images
 from mmclust.core.archives import check_folder
@@ -104,16 +104,12 @@ class Thirty:
             notes["class_names"] = named
         listing = self.listing(raw, params)
         need = params.images_per_class
-        few = {c: len(listing.get(c, {})) for c in params.classes}
-        few = {c: n for c, n in few.items() if n < need}
-        if few:
-            raise MmclustError(
-                "Classes have too few images",
-                where=raw,
-                expected=f"at least {need:,} each",
-                found=some(f"{c} {n:,}" for c, n in few.items()),
-                do="fetch the source again, or change classes or images_per_class",
-            )
+        sizes = {c: len(listing.get(c, {})) for c in params.classes}
+        few = [f"{c} {n:,}" for c, n in sizes.items() if n < need]
+        do = "fetch the source again, or change classes or images_per_class"
+        refuse(
+            few, "Classes have too few images", raw, f"at least {need:,} each", do=do
+        )
         rows: list[Row] = []
         labels: dict[str, str] = {}
         hidden: dict[str, str] = {}
@@ -216,7 +212,7 @@ def _of_food(raw: Path, params: Draw) -> Listing:
     if folder is not None:
         listing = in_folder(folder)
     elif (raw / ARCHIVE).is_file():
-        listing = in_tar(raw / ARCHIVE, "food-101/images")
+        listing = in_archive(raw / ARCHIVE, ["food-101/images"])
     else:
         raise MmclustError(
             "The pictures of Food-101 are missing",
@@ -227,13 +223,9 @@ def _of_food(raw: Path, params: Draw) -> Listing:
         )
     unknown = [name for name in params.classes if name not in listing]
     if unknown:
-        raise MmclustError(
-            "Food-101 has no such class",
-            where="classes",
-            expected=nearest(unknown[0], listing),
-            found=some(unknown),
-            do="correct classes in params.yaml, or fetch the source again",
-        )
+        close = nearest(unknown[0], listing)
+        do = "correct classes in params.yaml, or fetch the source again"
+        refuse(unknown, "Food-101 has no such class", "classes", close, do=do)
     return listing
 
 
