@@ -109,7 +109,17 @@ def read_instances(found: Found) -> Instances:
     content, ids, digest = decode_file(found, _Instance, ids_of)
     images, categories = content["images"], content["categories"]
     image_ids, category_ids = np.concatenate(ids, axis=1)
-    _refuse_shared_files(images, found)
+    files = Counter(image.file_name for image in images if image.file_name is not None)
+    if twice := sorted(name for name, count in files.items() if count > 1):
+        shared = [image.id for image in images if image.file_name == twice[0]]
+        raise MmclustError(
+            "Two images have the same file",
+            where=found,
+            expected="a file_name of its own for each image",
+            found=f"{some(map(repr, twice))}; the first is that of images "
+            f"{some(shared)}",
+            do="correct file_name in the annotations, or remove the duplicates",
+        )
     image_rows = positions(column(images, "id"), image_ids, "image", found)
     category_rows = positions(column(categories, "id"), category_ids, "category", found)
     # The rule goes by name, should two ids ever share one, if in two Unicode forms.
@@ -232,7 +242,13 @@ class _Pieces(Generic[T, R]):
             self.head = self.part.decode(self.data[1 : found.end()] + b"]}")
             opening = found.end() - 1
         done = opening + 1
-        if not self.ended and (end := _last_entry(self.data, done, self.fill)):
+        end, at = 0, self.fill
+        # The last comma that parts two objects.
+        while not (self.ended or end) and (at := self.data.rfind(b"{", done, at)) > 0:
+            before = bytes(self.data[max(done, at - 64) : at]).rstrip()
+            if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
+                end = self.data.rindex(b",", done, at)
+        if end:
             after, self.data[end] = self.data[end], ord("]")
             try:
                 whole = memoryview(self.data)[opening : end + 1]
@@ -260,16 +276,6 @@ class _Pieces(Generic[T, R]):
         return named
 
 
-def _last_entry(data: bytearray, start: int, fill: int) -> int:
-    """Return where a comma parts the last two objects, or 0."""
-    at = fill
-    while (at := data.rfind(b"{", start, at)) > 0:
-        before = bytes(data[max(start, at - 64) : at]).rstrip()
-        if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
-            return data.rindex(b",", start, at)
-    return 0
-
-
 def _parse(data: bytes, kind: type[T], found: Found) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
@@ -290,21 +296,6 @@ def _parse(data: bytes, kind: type[T], found: Found) -> T:
             found=f"{len(data):,} bytes: {error}{what_is_wrong(data, error)}",
             do="fetch the source again, or mend the file if it is your own",
         ) from error
-
-
-def _refuse_shared_files(images: Sequence[ImageRecord], found: Found) -> None:
-    names = [image.file_name for image in images if image.file_name is not None]
-    if len(set(names)) == len(names):
-        return
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    ids = [image.id for image in images if image.file_name == twice[0]]
-    raise MmclustError(
-        "Two images have the same file",
-        where=found,
-        expected="a file_name of its own for each image",
-        found=f"{some(map(repr, twice))}; the first is that of images {some(ids)}",
-        do="correct file_name in the annotations, or remove the duplicates",
-    )
 
 
 def column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:

@@ -183,9 +183,6 @@ def _tail(name: str) -> str:
     return "/".join(name.split("/")[-2:])
 
 
-_NOWHERE = {"container": None, "offset": None, "length": None}
-
-
 def row_at(
     image_id: str,
     place: Place | None,
@@ -196,7 +193,7 @@ def row_at(
 ) -> Row:
     """Return the row of an image, and where its bytes are."""
     width, height = size
-    where = vars(place) if place else dict(_NOWHERE, member=member)
+    where = vars(place) if place else {"container": None, "member": member}
     return Row(
         image_id, width=width, height=height, captions=captions, split=split, **where
     )
@@ -259,21 +256,6 @@ def in_archive(
         *_, kind, name = member.split("/")
         listing.setdefault(kind, {})[name] = place
     return listing
-
-
-def require_classes(
-    listing: Listing, classes: Collection[str], where: object, expected: str
-) -> None:
-    """Refuse classes without an image."""
-    bare = [name for name in classes if not listing.get(name)]
-    if bare:
-        raise MmclustError(
-            "Classes have no image",
-            where=where,
-            expected=expected,
-            found=f"none of {len(bare)} of {len(classes)} classes: {some(bare)}",
-            do="fetch the source again, or give its folder with --raw",
-        )
 
 
 def refuse_empty(

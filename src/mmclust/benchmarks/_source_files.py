@@ -36,12 +36,21 @@ def read_layout(
         for folder in (raw / layout.folder, raw):
             if all((folder / name).is_file() for name in layout.names):
                 there = [n for n in layout.optional if (folder / n).is_file()]
-                names = [*layout.names, *there]
-                files = {name: (folder / name).read_bytes() for name in names}
+                files = {
+                    name: (folder / name).read_bytes()
+                    for name in (*layout.names, *there)
+                }
                 return layout, files, str(folder)
     for layout in layouts:
-        if (raw / layout.archive).is_file():
-            return layout, _unpack(raw / layout.archive, layout), layout.archive
+        path, names = raw / layout.archive, (*layout.names, *layout.optional)
+        if path.is_file():
+            wanted = {f"{layout.folder}/{name}": name for name in names}
+            files = {wanted[name]: data for name, data in read_members(path, wanted)}
+            if missing := [name for name in layout.names if name not in files]:
+                expected = f"{layout.folder}/ with {', '.join(layout.names)}"
+                found = f"missing: {some(missing)}"
+                raise faulty(f"{path.name} lacks files", path, expected, found)
+            return layout, files, layout.archive
     found = contents([raw])
     if begun := [each for each in layouts if (raw / each.folder).is_dir()]:
         top = begun[0].folder
@@ -63,21 +72,6 @@ def contents(folders: Sequence[Path]) -> str:
     """Say what is in some folders, for messages."""
     there = {path.name for folder in folders for path in folder.iterdir()}
     return some(sorted(there)) or "an empty folder"
-
-
-def _unpack(path: Path, layout: Layout) -> dict[str, bytes]:
-    wanted = {f"{layout.folder}/{n}": n for n in (*layout.names, *layout.optional)}
-    files = {wanted[name]: data for name, data in read_members(path, wanted)}
-    missing = [name for name in layout.names if name not in files]
-    if missing:
-        raise MmclustError(
-            f"{path.name} lacks files",
-            where=path,
-            expected=f"{layout.folder}/ with {', '.join(layout.names)}",
-            found=f"missing: {some(missing)}",
-            do="fetch the source again",
-        )
-    return files
 
 
 def source_facts(raw: Path) -> dict[str, Any]:
@@ -123,35 +117,13 @@ def protocol_value(raw: Path, key: str, default: int) -> int:
     protocol = source_facts(raw).get("protocol", {})
     value = protocol.get(key, default) if isinstance(protocol, dict) else None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise MmclustError(
+        raise faulty(
             "source.json has a value of the wrong type",
-            where=f"{raw / 'source.json'}, protocol, {key}",
-            expected="a whole number",
-            found=repr(value),
-            do="fetch the source again",
+            f"{raw / 'source.json'}, protocol, {key}",
+            "a whole number",
+            repr(value),
         )
     return value
-
-
-def find(raw: Path, archive: str, member: str) -> Found | None:
-    """Look for a publisher's file: unpacked first, then in its archive."""
-    if (raw / member).is_file():
-        return Found(raw / member)
-    if (raw / archive).is_file():
-        with opened(raw / archive) as packed:
-            if member in packed.NameToInfo:
-                return Found(raw / archive, member)
-    return None
-
-
-def require(raw: Path, archive: str, member: str) -> Found:
-    """Return what :func:`find` finds."""
-    check_folder(raw)
-    found = find(raw, archive, member)
-    if found is None:
-        expected = f"{raw / member}, or {member} inside {raw / archive}"
-        raise lacking([raw], member, [expected])
-    return found
 
 
 def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
@@ -161,9 +133,25 @@ def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
 
 
 def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None:
-    """Return the first of a publisher's file, unpacked or in its archive."""
-    found = (find(folder, archive, member) for folder in folders)
-    return next(filter(None, found), None)
+    """Return the first of a publisher's file: unpacked, or else in its archive."""
+    for folder in folders:
+        if (folder / member).is_file():
+            return Found(folder / member)
+        if (folder / archive).is_file():
+            with opened(folder / archive) as packed:
+                if member in packed.NameToInfo:
+                    return Found(folder / archive, member)
+    return None
+
+
+def require(
+    folders: Sequence[Path], archive: str, member: str, names: Sequence[str] = ()
+) -> Found:
+    """Return what :func:`look_for` finds; ``names``: what an error says is expected."""
+    found = look_for(folders, archive, member)
+    if found is None:
+        raise lacking(folders, member, names or [member, f"{archive} with it"])
+    return found
 
 
 def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
@@ -177,19 +165,28 @@ def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> Mmclust
     )
 
 
+AGAIN = "fetch the source again"
+
+
+def faulty(
+    what: str, where: object, expected: str, found: object, do: str = AGAIN
+) -> MmclustError:
+    """Return the error for a file of a source that is not what it must be."""
+    return MmclustError(what, where=where, expected=expected, found=found, do=do)
+
+
 def refuse(
     wrong: Sequence[str],
     what: str,
     where: object,
     expected: str,
     counted: str | None = None,
-    do: str = "fetch the source again",
+    do: str = AGAIN,
 ) -> None:
     """Refuse a source if something is wrong in it; ``counted`` says how, as a count."""
     if wrong:
         number = "" if counted is None else f"{len(wrong):,} {counted}".rstrip() + ": "
-        found = number + some(wrong)
-        raise MmclustError(what, where=where, expected=expected, found=found, do=do)
+        raise faulty(what, where, expected, number + some(wrong), do)
 
 
 def container_notes(raw: Path, rows: Iterable[Row]) -> dict[str, Any]:

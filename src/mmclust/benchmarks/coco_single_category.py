@@ -12,13 +12,14 @@ from mmclust.benchmarks._coco_annotations import read_captions, read_instances
 from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
-    find,
+    look_for,
     protocol_value,
     refuse,
     require,
     source_facts,
 )
 from mmclust.benchmarks._splits import NoParams, splits_of
+from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import ImageRecord
+    from mmclust.core.archives import Found
     from mmclust.core.manifest import Row
 
     Single = list[tuple[ImageRecord, str]]
@@ -152,12 +154,18 @@ def _least(raw: Path, params: AllParams) -> int:
     return least
 
 
+def _annotations(raw: Path, member: str) -> Found:
+    check_folder(raw)
+    expected = f"{raw / member}, or {member} inside {raw / ANNOTATIONS}"
+    return require([raw], ANNOTATIONS, member, [expected])
+
+
 def _single_category(
     raw: Path, split: str, sources: dict[str, str], facts: Counter[str]
 ) -> Single:
     """Read a split's images with exactly one category; count what there is."""
     member = f"annotations/instances_{split}.json"
-    instances = read_instances(require(raw, ANNOTATIONS, member))
+    instances = read_instances(_annotations(raw, member))
     sources[member] = instances.digest
     seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
     # Every annotation counts, those of crowds included.
@@ -195,9 +203,10 @@ def _captions(
 ) -> tuple[dict[str, tuple[str, ...]], int]:
     """Read the chosen images' captions; count those that were empty."""
     member = f"annotations/captions_{split}.json"
-    found = (require if images else find)(raw, ANNOTATIONS, member)
-    if found is None:
+    found = look_for([raw], ANNOTATIONS, member)
+    if found is None and not images:
         return {}, 0
+    found = found or _annotations(raw, member)
     ids = {image.id: image.image_id for image, _ in chosen}
     read, n_empty, sources[member] = read_captions(found, ids.keys())
     captions = {ids[i]: texts for i, texts in read.items()}

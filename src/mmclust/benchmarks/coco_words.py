@@ -21,8 +21,8 @@ from mmclust.benchmarks._coco_annotations import read_captions, read_coco_object
 from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
-    lacking,
-    look_for,
+    faulty,
+    require,
     source_folders,
 )
 from mmclust.benchmarks._splits import splits_of
@@ -119,8 +119,13 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
         sizes = {at: (image.width, image.height) for at, image in stated.items()}
         found = captioned_rows(folders, files, splits, captions, sizes, images=images)
         if params.filter == "published":
-            grey = _grey(found) if images else set()
-            _drop(part, {ids[at] for at in grey})
+            # Stored in grey; then a category of a name of several words.
+            grey = {ids[at] for at in _grey(found)} if images else set()
+            of_long = np.isin(part.objects.names, _long(part.objects.categories))
+            long = set(part.objects.image_ids[of_long].tolist()) - grey
+            part.dropped["greyscale"] = len(grey)
+            part.dropped["name_of_several_words"] = len(part.chosen & long)
+            part.chosen -= grey | long
         rows += (
             replace(row, image_id=part.image_id(ids[row.image_id]))
             for row in found
@@ -157,9 +162,7 @@ def _parts(
     for name in splits_of(split, IMAGES[params.source]):
         for kind in ("captions", "instances"):
             member = f"annotations/{kind}_{name}{year}.json"
-            where = look_for(folders, archive, member)
-            if where is None:
-                raise lacking(folders, member, [member, f"{archive} with it"])
+            where = require(folders, archive, member)
             if kind == "captions":
                 captions, n_empty, digest = read_captions(where, None, strip=False)
             else:
@@ -184,12 +187,11 @@ def _objects(parts: Sequence[Part]) -> Objects:
     categories = parts[0].objects.categories
     for part in parts[1:]:
         if part.objects.categories != categories:
-            raise MmclustError(
+            raise faulty(
                 "The parts do not list the same categories",
-                where=f"annotations/instances_{part.folder}.json",
-                expected=f"the {len(categories)} of {parts[0].folder}, in their order",
-                found=f"{len(part.objects.categories)}",
-                do="fetch the source again",
+                f"annotations/instances_{part.folder}.json",
+                f"the {len(categories)} of {parts[0].folder}, in their order",
+                f"{len(part.objects.categories)}",
             )
     kept = [
         np.flatnonzero(np.isin(p.objects.image_ids, np.array(sorted(p.chosen), int)))
@@ -206,18 +208,22 @@ def _objects(parts: Sequence[Part]) -> Objects:
     )
 
 
+def _long(names: Sequence[str]) -> list[int]:
+    """Return where the names of several words are."""
+    return [at for at, name in enumerate(names) if len(name.split()) > 1]
+
+
 def _notes(
     split: str, params: Params, parts: Sequence[Part], *, images: bool
 ) -> dict[str, Any]:
     names = parts[0].objects.categories
-    long = [name for name in names if len(name.split()) > 1]
     notes: dict[str, Any] = {
         "split": split,
         "source": params.source,
         "filter": params.filter,
         "captioned_images": {p.name: len(p.captions) for p in parts},
         "categories": len(names),
-        "categories_of_several_words": long,
+        "categories_of_several_words": [names[at] for at in _long(names)],
         "empty_captions_dropped": sum(p.n_empty for p in parts),
         "objects_outlined": "of val" if params.masks else "none",
     }
@@ -231,16 +237,6 @@ def _notes(
 GREY = "greyscale_rule"
 _GREY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B")
 """What decodes to an array of two dimensions."""
-
-
-def _drop(part: Part, grey: set[int]) -> None:
-    """Apply the other rules: stored in grey; a category of a name of several words."""
-    objects = part.objects
-    left = part.chosen - grey
-    long = [at for at, name in enumerate(objects.categories) if len(name.split()) > 1]
-    named = set(objects.image_ids[np.isin(objects.names, long)].tolist())
-    part.dropped |= {"greyscale": len(grey), "name_of_several_words": len(left & named)}
-    part.chosen = left - named
 
 
 def _grey(rows: Sequence[Row]) -> set[str]:

@@ -19,13 +19,12 @@ from mmclust.benchmarks._image_places import (
     in_archive,
     in_folder,
     refuse_empty,
-    require_classes,
     row_at,
 )
-from mmclust.benchmarks._source_files import Layout, read_layout, refuse
+from mmclust.benchmarks._source_files import Layout, faulty, read_layout, refuse
 from mmclust.benchmarks._splits import TwoParts
 from mmclust.core.archives import Place, check_folder, locate_members
-from mmclust.core.errors import MmclustError
+from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
 
 if TYPE_CHECKING:
@@ -64,7 +63,14 @@ def class_images(
     listing = _look(raw / subset, split, wnids) or _look(raw, split, wnids)
     tar = TRAIN_TAR if split == "train" else f"{VAL_TAR} and {DEVKIT.archive}"
     places = f"{split}/<wnid>/*.JPEG, {split}.zip, or {tar}"
-    require_classes(listing, wnids, raw, places)
+    if bare := [wnid for wnid in wnids if not listing.get(wnid)]:
+        raise MmclustError(
+            "Classes have no image",
+            where=raw,
+            expected=places,
+            found=f"none of {len(bare)} of {len(wnids)} classes: {some(bare)}",
+            do="fetch the source again, or give its folder with --raw",
+        )
     return listing
 
 
@@ -157,12 +163,11 @@ def _synsets(data: bytes, where: str) -> dict[int, str]:
         entries = np.atleast_1d(table)
         return {int(e["ILSVRC2012_ID"]): str(e["WNID"]) for e in entries}
     except (MatReadError, *BROKEN) as error:
-        raise MmclustError(
+        raise faulty(
             "The development kit's class list cannot be read",
-            where=where,
-            expected="a MATLAB file with synsets: ILSVRC2012_ID, WNID",
-            found=error,
-            do="fetch the source again",
+            where,
+            "a MATLAB file with synsets: ILSVRC2012_ID, WNID",
+            error,
         ) from error
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mmclust.benchmarks._image_places import captioned_rows
-from mmclust.benchmarks._source_files import container_notes, lacking, refuse
+from mmclust.benchmarks._source_files import container_notes, faulty, lacking, refuse
 from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
@@ -34,6 +35,8 @@ CLASSES = (
     "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
     "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+AGAIN = "fetch pascal_sentences again, or give the publisher's page with --raw"
+_faulty = partial(faulty, do=AGAIN)
 EACH = 50
 CAPTIONS = 5
 
@@ -128,10 +131,10 @@ def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
         except (UnicodeError, LookupError) as error:
             why = error
     else:
-        raise _refusal("The page is not text", where, " or ".join(tried), why)
+        raise _faulty("The page is not text", where, " or ".join(tried), why)
     pictures = list(_rows(text, where))
     if not pictures:
-        raise _refusal(
+        raise _faulty(
             "The page has no pictures with sentences",
             where,
             "table rows with <img src=class/name.jpg> and a nested table of sentences",
@@ -150,7 +153,7 @@ def _rows(text: str, where: str) -> Iterator[Sentences]:
     try:
         parsed = html.document_fromstring(text.encode(), parser=parser)
     except (etree.LxmlError, ValueError) as error:
-        raise _refusal("The page is not HTML", where, "an HTML page", error) from error
+        raise _faulty("The page is not HTML", where, "an HTML page", error) from error
     for row in parsed.xpath("//body//tr"):
         image = row.find(".//img")
         source = (image.get("src") or "").strip() if image is not None else ""
@@ -158,7 +161,7 @@ def _rows(text: str, where: str) -> Iterator[Sentences]:
         if len(path.parts) < 2:  # noqa: PLR2004 - a folder and a name
             continue
         if len(path.parts) > 2 or ".." in path.parts or path.is_absolute():  # noqa: PLR2004
-            raise _refusal(
+            raise _faulty(
                 "A picture of the page lies elsewhere",
                 where,
                 "src=class/name.jpg, relative to the page",
@@ -188,10 +191,3 @@ def _check(pictures: Sequence[Sentences], where: str) -> None:
         (bare, "Pictures have no sentences", "a nested table of them in each row"),
     ):  # fmt: skip
         refuse(wrong, what, where, expected, "", AGAIN)
-
-
-AGAIN = "fetch pascal_sentences again, or give the publisher's page with --raw"
-
-
-def _refusal(what: str, where: str, expected: str, found: object) -> MmclustError:
-    return MmclustError(what, where=where, expected=expected, found=found, do=AGAIN)

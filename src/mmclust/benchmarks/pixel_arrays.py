@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.benchmarks._image_places import row_at
 from mmclust.benchmarks._pickled_batches import PIXELS, read_batch
-from mmclust.benchmarks._source_files import Layout, read_layout
+from mmclust.benchmarks._source_files import Layout, faulty, read_layout
 from mmclust.benchmarks._splits import TwoParts
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.manifest import Row
 from mmclust.core.text import shown
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._splits import SplitParams
+    from mmclust.core.manifest import Row
     from mmclust.core.types import Built
 
     Array = np.ndarray[Any, Any]
@@ -48,12 +49,11 @@ class Arrays(TwoParts):
         labels: dict[str, str] = {}
         classes = list(self.CLASSES)
         for part, (rgb, positions) in parts.items():
-            _, height, width, _ = rgb.shape
+            size = (rgb.shape[2], rgb.shape[1])
             for i, position in enumerate(positions.tolist()):
                 image_id = f"{part}_{i:05d}"
                 labels[image_id] = classes[position]
-                where = (None, f"{image_id}.png", None, None)
-                rows.append(Row(image_id, *where, width, height, (), part))
+                rows.append(row_at(image_id, None, f"{image_id}.png", part, size=size))
         built = self.built(split, params, rows, labels, sources)
         return replace(built, pictures=_pngs(parts)) if images else built
 
@@ -79,13 +79,11 @@ def _check_range(labels: np.ndarray[Any, Any], n: int, where: str) -> None:
     """Refuse labels outside 0 … n − 1."""
     wrong = np.flatnonzero((labels < 0) | (labels >= n))
     if len(wrong):
-        raise MmclustError(
+        raise faulty(
             "Labels are out of range",
-            where=where,
-            expected=f"0 to {n - 1}",
-            found=f"{len(wrong):,} others, first {labels[wrong[0]]} "
-            f"in record {wrong[0]:,}",
-            do="fetch the source again",
+            where,
+            f"0 to {n - 1}",
+            f"{len(wrong):,} others, first {labels[wrong[0]]} in record {wrong[0]:,}",
         )
 
 
@@ -267,12 +265,11 @@ class Stl10(Arrays):
         if NAMES in files:
             stated = tuple(files.pop(NAMES).decode("utf-8", "replace").split())
             if stated != self.CLASSES:
-                raise MmclustError(
+                raise faulty(
                     "STL-10's class names are others",
-                    where=f"{where}, {NAMES}",
-                    expected=", ".join(self.CLASSES),
-                    found=", ".join(stated) or "an empty file",
-                    do="fetch the source again",
+                    f"{where}, {NAMES}",
+                    ", ".join(self.CLASSES),
+                    ", ".join(stated) or "an empty file",
                 )
         parts = {}
         for part in names:
@@ -280,12 +277,11 @@ class Stl10(Arrays):
             count = _check_records(len(pictures), 3 * 96 * 96, f"{where}, {part}_X.bin")
             at = f"{where}, {part}_y.bin"
             if len(labels) != count:
-                raise MmclustError(
+                raise faulty(
                     "STL-10's labels do not fit its pictures",
-                    where=at,
-                    expected=f"{count:,} bytes, one for each picture",
-                    found=f"{len(labels):,} bytes",
-                    do="fetch the source again",
+                    at,
+                    f"{count:,} bytes, one for each picture",
+                    f"{len(labels):,} bytes",
                 )
             positions = np.frombuffer(labels, np.uint8).astype(np.int64) - 1
             _check_range(positions, len(self.CLASSES), f"{at} (less 1)")

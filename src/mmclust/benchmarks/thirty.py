@@ -97,7 +97,9 @@ class Thirty:
         not on the order of a directory, nor on the other classes. Of ImageNet, class
         names are WordNet ids.
         """
-        self._check_part(split)
+        if split != self.DEFAULT_SPLIT:
+            do = "leave --split out; the shares are an option, fractions"
+            raise unknown_split(split, [self.DEFAULT_SPLIT], do)
         notes: dict[str, Any] = {"split": split}
         if isinstance(self.CLASSES, dict):
             named = {c: self.CLASSES[c] for c in params.classes if c in self.CLASSES}
@@ -143,16 +145,10 @@ class Thirty:
 
     def expected(self, params: Draw, split: str) -> dict[str, int] | None:
         """Return the images of each class, if classes and sizes are the sheet's."""
-        self._check_part(split)
+        del split
         sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
         asked = (len(params.classes), params.images_per_class, params.fractions)
         return dict.fromkeys(params.classes, N_IMAGES) if asked == sheet else None
-
-    def _check_part(self, split: str) -> None:
-        """Refuse another part than the one that is drawn from."""
-        if split != self.DEFAULT_SPLIT:
-            do = "leave --split out; the shares are an option, fractions"
-            raise unknown_split(split, [self.DEFAULT_SPLIT], do)
 
 
 def _dealt(
@@ -235,7 +231,7 @@ class Wnids(Thirty):
 
     def pictures(self, raw: Path, params: Draw, *, split: str) -> list[str]:
         """Return all pictures of the classes: the draw depends on what there is."""
-        self._check_part(split)
+        del split
         listing = self.listing(raw, params)
         return [f"train/{c}/{name}" for c in params.classes for name in listing[c]]
 
