@@ -112,20 +112,6 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
     return sorted({str(f.get("verified")) for f in files if isinstance(f, dict)})
 
 
-def protocol_value(raw: Path, key: str, default: int) -> int:
-    """Return a protocol's number as ``source.json`` sets it for a small mirror."""
-    protocol = source_facts(raw).get("protocol", {})
-    value = protocol.get(key, default) if isinstance(protocol, dict) else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise faulty(
-            "source.json has a value of the wrong type",
-            f"{raw / 'source.json'}, protocol, {key}",
-            "a whole number",
-            repr(value),
-        )
-    return value
-
-
 def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
     """Return the folders that several sources' files may lie in."""
     check_folder(raw)

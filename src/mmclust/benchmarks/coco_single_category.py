@@ -12,8 +12,8 @@ from mmclust.benchmarks._coco_annotations import read_captions, read_instances
 from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
+    faulty,
     look_for,
-    protocol_value,
     refuse,
     require,
     source_facts,
@@ -142,7 +142,15 @@ def _least(raw: Path, params: AllParams) -> int:
     """Return the images that a category of COCO-all needs."""
     least = params.min_images
     if least is None:
-        least = protocol_value(raw, "coco_all.min_images", MIN_IMAGES)
+        # A small mirror asks for fewer.
+        key = "coco_all.min_images"
+        protocol = source_facts(raw).get("protocol", {})
+        value = protocol.get(key, MIN_IMAGES) if isinstance(protocol, dict) else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            what = "source.json has a value of the wrong type"
+            where = f"{raw / 'source.json'}, protocol, {key}"
+            raise faulty(what, where, "a whole number", repr(value))
+        least = value
     if least < 1:
         raise MmclustError(
             "The threshold of coco_all is out of range",
