@@ -54,16 +54,18 @@ def _index(kind: str, names: tuple[str, ...]) -> str:
     return head + "| name | what it is |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def _about(module: ModuleType) -> str:
+    return inspect.cleandoc(getattr(module, "about", module.__doc__) or "")
+
+
 def _summary(module: ModuleType) -> str:
-    return as_markdown(
-        (inspect.getdoc(module) or "").partition("\n\n")[0].replace("\n", " ")
-    )
+    return as_markdown(_about(module).partition("\n\n")[0].replace("\n", " "))
 
 
 def plugin_page(kind: str, name: str) -> str:
     """Return a plugin's page: definition, facts, options, source."""
     module = plugins.load(kind, name)
-    doc = inspect.getdoc(module) or ""
+    doc = _about(module)
     source = docstrings.source_of(doc)
     if not source:
         message = f"{name}: its docstring has no paragraph 'Source: …'"

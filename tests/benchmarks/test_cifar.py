@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.benchmarks import _build, _pixel_arrays
-from mmclust.benchmarks._pixel_arrays import read_batch
-from mmclust.benchmarks.cifar import cifar10, cifar20
+from mmclust.benchmarks import _build, _pickled_batches
+from mmclust.benchmarks._pickled_batches import read_batch
+from mmclust.benchmarks.pixel_arrays import cifar10, cifar20
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels
@@ -374,6 +374,6 @@ def test_any_change_of_a_batch_is_read_or_refused(data):
 
 def test_the_admitted_names_are_few():
     """Exactly those that rebuild one array of bytes; none can do harm."""
-    stand_ins = set(_pixel_arrays.ADMITTED.values())
-    assert {s.__module__ for s in stand_ins} == {"mmclust.benchmarks._pixel_arrays"}
-    assert len(_pixel_arrays.ADMITTED) == 8
+    stand_ins = set(_pickled_batches.ADMITTED.values())
+    assert {s.__module__ for s in stand_ins} == {"mmclust.benchmarks._pickled_batches"}
+    assert len(_pickled_batches.ADMITTED) == 8

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._caption_files import parse_table, parse_token
-from mmclust.benchmarks.flickr30k import Params, expected
+from mmclust.benchmarks.flickr30k import Params, expected, parse_table, parse_token
 from mmclust.clusterers._runs import decide_k
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
@@ -95,7 +94,7 @@ def test_there_are_no_classes(tmp_path):
     """Clustering asks for a number of clusters."""
     build(write_hub(tmp_path / "raw"), tmp_path / "out")
     with pytest.raises(MmclustError, match=r"has no classes, so k must be given"):
-        decide_k(AllParams(), np.eye(3), tmp_path / "out", 0)
+        decide_k(AllParams(), {}, np.arange(3), tmp_path / "out", 0)
 
 
 def test_captions_without_splits_are_refused(tmp_path):

@@ -13,10 +13,10 @@ import zipfile
 import pytest
 
 from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._pixel_arrays import read_batch
-from mmclust.benchmarks.cifar import label_list
+from mmclust.benchmarks._pickled_batches import read_batch
 from mmclust.benchmarks.imagenet_subsets import _synsets
 from mmclust.benchmarks.pascal_sentences import parse_page
+from mmclust.benchmarks.pixel_arrays import label_list
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
 from tests.benchmarks.toy_captions import write_mscoco_fg

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmclust.benchmarks._build import build_benchmark
-from mmclust.benchmarks._imbalance import thin
+from mmclust.benchmarks._build import build_benchmark, thin
 from mmclust.core.errors import MmclustError
 from mmclust.core.manifest import Row
 from mmclust.core.params import BuildOptions, Imbalance, build_options

@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mmclust.benchmarks import _build, stl10
+from mmclust.benchmarks import _build
+from mmclust.benchmarks.pixel_arrays import stl10
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import read_images
 from mmclust.core.labels import read_labels

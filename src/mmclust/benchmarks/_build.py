@@ -5,6 +5,10 @@ benchmark states the published counts, class by class, in ``expected(params, spl
 They are compared unless the source is the built-in sample, split or options are not
 the protocol's, or the benchmark's own ``incomparable(raw, built)`` gives a reason:
 COCO-format files of the user's own are no faulty COCO.
+
+``benchmarks.NAME.imbalance: {ratio: 10, seed: 782}`` thins the classes before anything
+is fitted, for trying methods that expect equal classes. It reads labels, as all
+construction of data does; no method sees more of them than of any benchmark.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
-from mmclust.benchmarks._imbalance import thin
 from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import Images
@@ -37,13 +42,15 @@ from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
 from mmclust.core.params import ALLOW, BuildOptions, build_options
 from mmclust.core.registry import Source, read_registry
+from mmclust.core.seeds import generator
 from mmclust.core.text import same_form, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-    from mmclust.core.types import Built
+    from mmclust.core.params import Imbalance
+    from mmclust.core.types import Built, Objects
 
 
 def build_benchmark(
@@ -88,9 +95,8 @@ def build_benchmark(
         others = sorted(path for each in OTHERS for path in folder.glob(each))
         summary["sha256"] = {path.name: file_digest(path) for path in others}
         strip = (folder / "thumbnails.jpg").exists()
-        card = data_card(
-            plugin.__doc__, summary, origins, sample=sample, thumbnails=strip
-        )
+        about = getattr(plugin, "about", plugin.__doc__)
+        card = data_card(about, summary, origins, sample=sample, thumbnails=strip)
         write_bytes(folder / "README.md", card.encode())
         write_json(beside, summary)
     return summary
@@ -119,7 +125,6 @@ def _plain_text(name: str, built: Built) -> Built:
 def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
     """Write pictures, manifest, labels and captions; return the manifest's digest."""
     rows = readable_rows(store_pictures(built, folder), folder)
-    containers = {row.container for row in built.rows if row.container}
     digest = write_manifest(
         folder / "manifest.parquet",
         rows,
@@ -128,7 +133,7 @@ def _write_rows(name: str, built: Built, raw: Path, folder: Path) -> str:
         sources=built.sources,
         fit=built.fit,
         evaluate=built.evaluate,
-        containers=container_notes(raw, containers),
+        containers=container_notes(raw, built.rows),
     )
     write_labels(folder / "labels.parquet", built.labels, built.hidden)
     for kind, captions in built.alternatives.items():
@@ -364,3 +369,77 @@ def needed_pictures(
         return list(plugin.pictures(raw, params, split=split))
     built: Built = plugin.build(raw, params, split=split, images=False)
     return [row.member for row in built.rows]
+
+
+RULE = (
+    "classes in order of size, equal ones in a seeded order; in each split the class "
+    "at place i of C keeps n · ratio^(-i/(C-1)) images, n those of the split's largest "
+    "class, at least 1 and at most all; which ones is drawn with the seed"
+)
+
+
+def thin(built: Built, imbalance: Imbalance) -> Built:
+    """Thin classes to an exponential profile from the largest to the smallest.
+
+    The order of the classes is that of their sizes in all splits together. Of one
+    class, what a larger ratio keeps is part of what a smaller one keeps. Images without
+    a class stay; hidden classes are thinned like the others. The rule, and the ratio
+    that comes out, go into the notes.
+    """
+    classes = built.labels | built.hidden
+    totals = Counter(classes.values())
+    drawn = generator(imbalance.seed, "imbalance", "classes").permutation(len(totals))
+    first = dict(zip(sorted(totals), drawn.tolist(), strict=True))
+    order = sorted(totals, key=lambda name: (-totals[name], first[name]))
+    places: dict[tuple[str, str], list[str]] = {}
+    for row in built.rows:
+        if row.image_id in classes:
+            at = row.split, classes[row.image_id]
+            places.setdefault(at, []).append(row.image_id)
+    dropped: set[str] = set()
+    for (split, name), ids in places.items():
+        largest = max(len(own) for (of, _), own in places.items() if of == split)
+        share = imbalance.ratio ** (-order.index(name) / max(len(order) - 1, 1))
+        asked = max(round(largest * share), 1)
+        ids.sort()
+        rng = generator(imbalance.seed, "imbalance", split, name)
+        dropped |= {ids[i] for i in rng.permutation(len(ids))[asked:]}
+    sizes = Counter(name for i, name in classes.items() if i not in dropped)
+    note = {
+        "ratio": imbalance.ratio,
+        "seed": imbalance.seed,
+        "rule": RULE,
+        "images_before": len(built.rows),
+        "ratio_found": round(max(sizes.values()) / min(sizes.values()), 4),
+    }
+    return _without(built, dropped, built.notes | {"imbalance": note})
+
+
+def _without(built: Built, dropped: set[str], notes: dict[str, Any]) -> Built:
+    """Take images out of everything that a build has of them."""
+
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {i: value for i, value in values.items() if i not in dropped}
+
+    rows = [row for row in built.rows if row.image_id not in dropped]
+    members = {row.member for row in rows}
+    pictures = built.pictures
+    if pictures is not None:
+        pictures = (each for each in pictures if each[0] in members)
+    return replace(
+        built, rows=rows, labels=kept(built.labels), hidden=kept(built.hidden),
+        folds=kept(built.folds), notes=notes, pictures=pictures,
+        alternatives={kind: kept(each) for kind, each in built.alternatives.items()},
+        objects=built.objects and _objects(built.objects, dropped),
+    )  # fmt: skip
+
+
+def _objects(objects: Objects, dropped: set[str]) -> Objects:
+    at = [i for i, image_id in enumerate(objects.image_ids) if image_id not in dropped]
+    lists: dict[str, Any] = {
+        name: [getattr(objects, name)[i] for i in at]
+        for name in ("image_ids", "names", "crowd", "masks")
+        if len(getattr(objects, name))
+    }
+    boxes = np.asarray(objects.boxes)[at] if len(objects.boxes) else objects.boxes
+    return replace(objects, boxes=boxes, **lists)

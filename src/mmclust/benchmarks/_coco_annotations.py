@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast
 import msgspec
 import numpy as np
 
+from mmclust.benchmarks._source_files import refuse
 from mmclust.core.archives import opened_file, read_found
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.text import same_form, what_is_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mmclust.core.archives import Found
 
@@ -108,7 +109,17 @@ def read_instances(found: Found) -> Instances:
     content, ids, digest = decode_file(found, _Instance, ids_of)
     images, categories = content["images"], content["categories"]
     image_ids, category_ids = np.concatenate(ids, axis=1)
-    _refuse_shared_files(images, found)
+    files = Counter(image.file_name for image in images if image.file_name is not None)
+    if twice := sorted(name for name, count in files.items() if count > 1):
+        shared = [image.id for image in images if image.file_name == twice[0]]
+        raise MmclustError(
+            "Two images have the same file",
+            where=found,
+            expected="a file_name of its own for each image",
+            found=f"{some(map(repr, twice))}; the first is that of images "
+            f"{some(shared)}",
+            do="correct file_name in the annotations, or remove the duplicates",
+        )
     image_rows = positions(column(images, "id"), image_ids, "image", found)
     category_rows = positions(column(categories, "id"), category_ids, "category", found)
     # The rule goes by name, should two ids ever share one, if in two Unicode forms.
@@ -121,7 +132,7 @@ def read_instances(found: Found) -> Instances:
 
 
 def read_captions(
-    found: Found, wanted: set[int] | None, *, strip: bool = True
+    found: Found, wanted: Collection[int] | None, *, strip: bool = True
 ) -> tuple[dict[int, tuple[str, ...]], int, str]:
     """Read the captions of some images."""
 
@@ -231,7 +242,13 @@ class _Pieces(Generic[T, R]):
             self.head = self.part.decode(self.data[1 : found.end()] + b"]}")
             opening = found.end() - 1
         done = opening + 1
-        if not self.ended and (end := _last_entry(self.data, done, self.fill)):
+        end, at = 0, self.fill
+        # The last comma that parts two objects.
+        while not (self.ended or end) and (at := self.data.rfind(b"{", done, at)) > 0:
+            before = bytes(self.data[max(done, at - 64) : at]).rstrip()
+            if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
+                end = self.data.rindex(b",", done, at)
+        if end:
             after, self.data[end] = self.data[end], ord("]")
             try:
                 whole = memoryview(self.data)[opening : end + 1]
@@ -259,16 +276,6 @@ class _Pieces(Generic[T, R]):
         return named
 
 
-def _last_entry(data: bytearray, start: int, fill: int) -> int:
-    """Return where a comma parts the last two objects, or 0."""
-    at = fill
-    while (at := data.rfind(b"{", start, at)) > 0:
-        before = bytes(data[max(start, at - 64) : at]).rstrip()
-        if before.endswith(b",") and before[:-1].rstrip().endswith(b"}"):
-            return data.rindex(b",", start, at)
-    return 0
-
-
 def _parse(data: bytes, kind: type[T], found: Found) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
@@ -289,21 +296,6 @@ def _parse(data: bytes, kind: type[T], found: Found) -> T:
             found=f"{len(data):,} bytes: {error}{what_is_wrong(data, error)}",
             do="fetch the source again, or mend the file if it is your own",
         ) from error
-
-
-def _refuse_shared_files(images: Sequence[ImageRecord], found: Found) -> None:
-    names = [image.file_name for image in images if image.file_name is not None]
-    if len(set(names)) == len(names):
-        return
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    ids = [image.id for image in images if image.file_name == twice[0]]
-    raise MmclustError(
-        "Two images have the same file",
-        where=found,
-        expected="a file_name of its own for each image",
-        found=f"{some(map(repr, twice))}; the first is that of images {some(ids)}",
-        do="correct file_name in the annotations, or remove the duplicates",
-    )
 
 
 def column(entries: Sequence[Any], name: str) -> np.ndarray[Any, Any]:
@@ -378,25 +370,22 @@ def positions(
 ) -> np.ndarray[Any, Any]:
     """Return where each id stands in a list of ids."""
     values, counts = np.unique(known, return_counts=True)
-    twice = values[counts > 1]
-    if len(twice):
-        raise MmclustError(
-            f"{what.capitalize()} ids are listed twice",
-            where=found,
-            expected=f"each {what} once",
-            found=some(twice.tolist()),
-            do="remove the duplicates, or fetch the source again",
-        )
+    refuse(
+        values[counts > 1].tolist(),
+        f"{what.capitalize()} ids are listed twice",
+        found,
+        f"each {what} once",
+        do="remove the duplicates, or fetch the source again",
+    )
     rows = _lookup(known, ids)
-    unknown = np.unique(ids[rows < 0])
-    if len(unknown):
-        raise MmclustError(
-            f"Annotations name an unknown {what} id",
-            where=found,
-            expected=f"one of the {len(known):,} ids in the file's list",
-            found=f"{len(unknown):,} unknown: {some(unknown.tolist())}",
-            do="fetch the source again; its lists and annotations do not match",
-        )
+    refuse(
+        np.unique(ids[rows < 0]).tolist(),
+        f"Annotations name an unknown {what} id",
+        found,
+        f"one of the {len(known):,} ids in the file's list",
+        "unknown",
+        "fetch the source again; its lists and annotations do not match",
+    )
     return rows
 
 

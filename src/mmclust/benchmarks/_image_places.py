@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from posixpath import splitext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._source_files import container_notes
+from mmclust.benchmarks._source_files import refuse
 from mmclust.core.archives import (
     Place,
     archive_places,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import (
         Callable,
         Collection,
-        Iterable,
         Iterator,
         Mapping,
         Sequence,
@@ -83,28 +82,19 @@ def _pillow_has(feature: str) -> bool:
     return bool(features.check(feature))
 
 
-def locate_images(raw: Path, folder: str, files: Mapping[str, str]) -> dict[str, Place]:
-    """Find image files, in ``raw/<folder>/`` or else in ``raw/<folder>.zip``."""
-    places = locate_files([raw], {i: f"{folder}/{name}" for i, name in files.items()})
-    inside = raw / folder
-    return {
-        i: Place(inside, p.member.partition("/")[2]) if p.container == raw else p
-        for i, p in places.items()
-    }
-
-
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def locate_files(
-    folders: Sequence[Path],
-    files: Mapping[str, str],
-    *,
-    archives: Sequence[str] | None = None,
-    below: bool = False,
+    folders: Sequence[Path], files: Mapping[str, str], *, anywhere: bool
 ) -> dict[str, Place]:
-    """Find image files by the last folder and the name of their path."""
-    stems = archives or sorted({path.split("/")[0] for path in files.values()})
+    """Find image files by the last folder and the name of their path.
+
+    They lie in the folders or in archives called like that folder; or ``anywhere``: in
+    folders one deeper, and in all archives.
+    """
+    named = sorted({path.split("/")[0] for path in files.values()})
+    stems = ["*"] if anywhere else named
     absent = {path: image_id for image_id, path in files.items()}
     places: dict[str, Place] = {}
     empty: list[str] = []
@@ -113,7 +103,7 @@ def locate_files(
         wanted = {form(path): path for path in absent}
         if form is same_form and all(path.isascii() for path in absent):
             break
-        for found in _found(folders, wanted, stems, below, form):
+        for found in _found(folders, wanted, stems, form):
             for path, (place, size) in found.items():
                 image_id = absent.pop(wanted.pop(path))
                 places[image_id] = place
@@ -140,19 +130,22 @@ def _found(
     folders: Sequence[Path],
     absent: Mapping[str, str],
     stems: Sequence[str],
-    below: bool,
     form: Callable[[str], str],
 ) -> Iterator[dict[str, tuple[Place, int]]]:
     """Yield what each place holds of what is still ``absent`` by then."""
     for folder in folders:
         yield _found_in_folder(folder, absent, form)
-        if below:
+        if stems == ["*"]:
             for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
                 yield _found_in_folder(inner, absent, form)
     for folder, stem, ending in product(folders, stems, ARCHIVES):
         for archive in sorted(p for p in folder.glob(stem + ending) if p.is_file()):
-            kind = _found_in_zip if ending == ".zip" else _found_in_tar
-            yield kind(archive, absent, form)
+            members = _members(archive, lambda name: form(_tail(name)) in absent)
+            found: dict[str, tuple[Place, int]] = {}
+            # Of several the one least deep, by name.
+            for name in sorted(members, key=lambda name: (name.count("/"), name)):
+                found.setdefault(form(_tail(name)), members[name])
+            yield found
 
 
 def _found_in_folder(
@@ -173,40 +166,21 @@ def _found_in_folder(
     return found
 
 
-def _found_in_zip(
-    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
+def _members(
+    archive: Path, fits: Callable[[str], bool]
 ) -> dict[str, tuple[Place, int]]:
+    """Return the members of a zip or tar that fit, with their sizes."""
+    if archive.suffix != ".zip":
+        places = locate_members(archive, fits)
+        return {name: (place, place.length or 0) for name, place in places.items()}
     with opened(archive) as packed:
-        chosen = _shortest(packed.NameToInfo, absent, form)
-        infos = {path: packed.NameToInfo[name] for path, name in chosen.items()}
+        infos = {name: info for name, info in packed.NameToInfo.items() if fits(name)}
         places = archive_places(archive, packed, infos)
-    return {path: (places[path], info.file_size) for path, info in infos.items()}
-
-
-def _found_in_tar(
-    archive: Path, absent: Mapping[str, str], form: Callable[[str], str]
-) -> dict[str, tuple[Place, int]]:
-    members = locate_members(archive, lambda name: form(_tail(name)) in absent)
-    chosen = _shortest(members, absent, form)
-    return {p: (members[name], members[name].length or 0) for p, name in chosen.items()}
+    return {name: (places[name], info.file_size) for name, info in infos.items()}
 
 
 def _tail(name: str) -> str:
     return "/".join(name.split("/")[-2:])
-
-
-def _shortest(
-    names: Iterable[str], absent: Mapping[str, str], form: Callable[[str], str]
-) -> dict[str, str]:
-    """Return the member of each path; of several, the one least deep, by name."""
-    chosen: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: (name.count("/"), name)):
-        if (path := form(_tail(name))) in absent:
-            chosen.setdefault(path, name)
-    return {path: chosen[path] for path in absent if path in chosen}
-
-
-_NOWHERE = {"container": None, "offset": None, "length": None}
 
 
 def row_at(
@@ -219,26 +193,29 @@ def row_at(
 ) -> Row:
     """Return the row of an image, and where its bytes are."""
     width, height = size
-    where = vars(place) if place else dict(_NOWHERE, member=member)
+    where = vars(place) if place else {"container": None, "member": member}
     return Row(
         image_id, width=width, height=height, captions=captions, split=split, **where
     )
 
 
 def captioned_rows(
-    raw: Path,
+    folders: Sequence[Path],
     files: Mapping[str, str],
-    places: Mapping[str, Place],
-    captions: Mapping[str, tuple[str, ...]],
     splits: Mapping[str, str],
-) -> tuple[list[Row], Any]:
-    """Return a row for each image file, and what the notes say of where they lie."""
-    rows = [
-        row_at(i, places.get(i), path, splits[i], captions.get(i, ()))
-        for i, path in files.items()
+    captions: Mapping[str, tuple[str, ...]],
+    sizes: Mapping[str, tuple[int | None, int | None]] | None = None,
+    *,
+    images: bool,
+    anywhere: bool = False,
+) -> list[Row]:
+    """Return a row for each image file; ``images``: find them, ``anywhere`` or not."""
+    places = locate_files(folders, files, anywhere=anywhere) if images else {}
+    none, sizes = (None, None), sizes or {}
+    return [
+        row_at(i, places.get(i), f, splits[i], captions.get(i, ()), sizes.get(i, none))
+        for i, f in files.items()
     ]
-    containers = {place.container for place in places.values()}
-    return rows, container_notes(raw, containers) or "not looked for"
 
 
 def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
@@ -261,39 +238,24 @@ def in_folder(folder: Path, classes: Collection[str] | None = None) -> Listing:
     return listing
 
 
-def in_zip(archive: Path, prefixes: Sequence[str], classes: Collection[str]) -> Listing:
-    """List ``<prefix>/<class>/*`` of a zip; see :func:`in_folder`."""
-    with opened(archive) as packed:
-        infos = {
-            name: info
-            for name, info in packed.NameToInfo.items()
-            if _fits(name, prefixes, classes)
-        }
-        places = archive_places(archive, packed, infos)
-    refuse_empty(archive, [name for name, i in infos.items() if i.file_size == 0])
-    return _by_class(places)
+def in_archive(
+    archive: Path, prefixes: Sequence[str], classes: Collection[str] | None = None
+) -> Listing:
+    """List ``<prefix>/<class>/*`` of a zip or tar; see :func:`in_folder`."""
 
+    def fits(path: str) -> bool:
+        above, _, name = path.rpartition("/")
+        within, _, kind = above.rpartition("/")
+        known = kind in classes if classes is not None else kind != ""
+        return within in prefixes and known and is_image(name)
 
-def in_tar(archive: Path, prefix: str) -> Listing:
-    """List ``<prefix>/<class>/*`` of a tar, compressed or not; see :func:`in_zip`."""
-    places = locate_members(archive, lambda name: _fits(name, [prefix], None))
-    refuse_empty(archive, [name for name, p in places.items() if p.length == 0])
-    return _by_class(places)
-
-
-def require_classes(
-    listing: Listing, classes: Collection[str], where: object, expected: str
-) -> None:
-    """Refuse classes without an image."""
-    bare = [name for name in classes if not listing.get(name)]
-    if bare:
-        raise MmclustError(
-            "Classes have no image",
-            where=where,
-            expected=expected,
-            found=f"none of {len(bare)} of {len(classes)} classes: {some(bare)}",
-            do="fetch the source again, or give its folder with --raw",
-        )
+    found = _members(archive, fits)
+    refuse_empty(archive, [name for name, (_, size) in found.items() if size == 0])
+    listing: Listing = {}
+    for member, (place, _) in found.items():
+        *_, kind, name = member.split("/")
+        listing.setdefault(kind, {})[name] = place
+    return listing
 
 
 def refuse_empty(
@@ -302,30 +264,8 @@ def refuse_empty(
     do: str = "fetch the source again, or take them out",
 ) -> None:
     """Refuse image files without a byte."""
-    if empty:
-        raise MmclustError(
-            "Image files are empty",
-            where=where,
-            expected="at least one byte each",
-            found=f"{len(empty):,} empty: {some(sorted(empty))}",
-            do=do,
-        )
-
-
-def _fits(path: str, prefixes: Sequence[str], classes: Collection[str] | None) -> bool:
-    """Return whether a path is ``<prefix>/<class>/<image>``."""
-    above, _, name = path.rpartition("/")
-    within, _, kind = above.rpartition("/")
-    fits = within in prefixes and kind != "" and (classes is None or kind in classes)
-    return fits and is_image(name)
-
-
-def _by_class(places: dict[str, Place]) -> Listing:
-    listing: Listing = {}
-    for member, place in places.items():
-        above, _, name = member.rpartition("/")
-        listing.setdefault(above.rpartition("/")[2], {})[name] = place
-    return listing
+    what, expected = "Image files are empty", "at least one byte each"
+    refuse(sorted(empty), what, where, expected, "empty", do)
 
 
 STORE = "images.zip"

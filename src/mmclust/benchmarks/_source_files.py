@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from mmclust.core.manifest import Row
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -34,12 +36,21 @@ def read_layout(
         for folder in (raw / layout.folder, raw):
             if all((folder / name).is_file() for name in layout.names):
                 there = [n for n in layout.optional if (folder / n).is_file()]
-                names = [*layout.names, *there]
-                files = {name: (folder / name).read_bytes() for name in names}
+                files = {
+                    name: (folder / name).read_bytes()
+                    for name in (*layout.names, *there)
+                }
                 return layout, files, str(folder)
     for layout in layouts:
-        if (raw / layout.archive).is_file():
-            return layout, _unpack(raw / layout.archive, layout), layout.archive
+        path, names = raw / layout.archive, (*layout.names, *layout.optional)
+        if path.is_file():
+            wanted = {f"{layout.folder}/{name}": name for name in names}
+            files = {wanted[name]: data for name, data in read_members(path, wanted)}
+            if missing := [name for name in layout.names if name not in files]:
+                expected = f"{layout.folder}/ with {', '.join(layout.names)}"
+                found = f"missing: {some(missing)}"
+                raise faulty(f"{path.name} lacks files", path, expected, found)
+            return layout, files, layout.archive
     found = contents([raw])
     if begun := [each for each in layouts if (raw / each.folder).is_dir()]:
         top = begun[0].folder
@@ -61,21 +72,6 @@ def contents(folders: Sequence[Path]) -> str:
     """Say what is in some folders, for messages."""
     there = {path.name for folder in folders for path in folder.iterdir()}
     return some(sorted(there)) or "an empty folder"
-
-
-def _unpack(path: Path, layout: Layout) -> dict[str, bytes]:
-    wanted = {f"{layout.folder}/{n}": n for n in (*layout.names, *layout.optional)}
-    files = {wanted[name]: data for name, data in read_members(path, wanted)}
-    missing = [name for name in layout.names if name not in files]
-    if missing:
-        raise MmclustError(
-            f"{path.name} lacks files",
-            where=path,
-            expected=f"{layout.folder}/ with {', '.join(layout.names)}",
-            found=f"missing: {some(missing)}",
-            do="fetch the source again",
-        )
-    return files
 
 
 def source_facts(raw: Path) -> dict[str, Any]:
@@ -116,42 +112,6 @@ def verified_by(raw: Path, sources: Iterable[str] = ()) -> list[str]:
     return sorted({str(f.get("verified")) for f in files if isinstance(f, dict)})
 
 
-def protocol_value(raw: Path, key: str, default: int) -> int:
-    """Return a protocol's number as ``source.json`` sets it for a small mirror."""
-    protocol = source_facts(raw).get("protocol", {})
-    value = protocol.get(key, default) if isinstance(protocol, dict) else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise MmclustError(
-            "source.json has a value of the wrong type",
-            where=f"{raw / 'source.json'}, protocol, {key}",
-            expected="a whole number",
-            found=repr(value),
-            do="fetch the source again",
-        )
-    return value
-
-
-def find(raw: Path, archive: str, member: str) -> Found | None:
-    """Look for a publisher's file: unpacked first, then in its archive."""
-    if (raw / member).is_file():
-        return Found(raw / member)
-    if (raw / archive).is_file():
-        with opened(raw / archive) as packed:
-            if member in packed.NameToInfo:
-                return Found(raw / archive, member)
-    return None
-
-
-def require(raw: Path, archive: str, member: str) -> Found:
-    """Return what :func:`find` finds."""
-    check_folder(raw)
-    found = find(raw, archive, member)
-    if found is None:
-        expected = f"{raw / member}, or {member} inside {raw / archive}"
-        raise lacking([raw], member, [expected])
-    return found
-
-
 def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
     """Return the folders that several sources' files may lie in."""
     check_folder(raw)
@@ -159,9 +119,25 @@ def source_folders(raw: Path, names: Sequence[str]) -> list[Path]:
 
 
 def look_for(folders: Sequence[Path], archive: str, member: str) -> Found | None:
-    """Return the first of a publisher's file, unpacked or in its archive."""
-    found = (find(folder, archive, member) for folder in folders)
-    return next(filter(None, found), None)
+    """Return the first of a publisher's file: unpacked, or else in its archive."""
+    for folder in folders:
+        if (folder / member).is_file():
+            return Found(folder / member)
+        if (folder / archive).is_file():
+            with opened(folder / archive) as packed:
+                if member in packed.NameToInfo:
+                    return Found(folder / archive, member)
+    return None
+
+
+def require(
+    folders: Sequence[Path], archive: str, member: str, names: Sequence[str] = ()
+) -> Found:
+    """Return what :func:`look_for` finds; ``names``: what an error says is expected."""
+    found = look_for(folders, archive, member)
+    if found is None:
+        raise lacking(folders, member, names or [member, f"{archive} with it"])
+    return found
 
 
 def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> MmclustError:
@@ -175,10 +151,34 @@ def lacking(folders: Sequence[Path], what: str, names: Sequence[str]) -> Mmclust
     )
 
 
-def container_notes(raw: Path, containers: Iterable[Path]) -> dict[str, Any]:
-    """Return each archive's size, and its sha256 where fetching recorded one."""
+AGAIN = "fetch the source again"
+
+
+def faulty(
+    what: str, where: object, expected: str, found: object, do: str = AGAIN
+) -> MmclustError:
+    """Return the error for a file of a source that is not what it must be."""
+    return MmclustError(what, where=where, expected=expected, found=found, do=do)
+
+
+def refuse(
+    wrong: Sequence[str],
+    what: str,
+    where: object,
+    expected: str,
+    counted: str | None = None,
+    do: str = AGAIN,
+) -> None:
+    """Refuse a source if something is wrong in it; ``counted`` says how, as a count."""
+    if wrong:
+        number = "" if counted is None else f"{len(wrong):,} {counted}".rstrip() + ": "
+        raise faulty(what, where, expected, number + some(wrong), do)
+
+
+def container_notes(raw: Path, rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the size of the rows' archives, and the sha256 that fetching recorded."""
     notes: dict[str, Any] = {}
-    for path in sorted(containers):
+    for path in sorted({row.container for row in rows if row.container}):
         if path.is_dir():
             notes[f"{path.name}/"] = "a folder"
             continue

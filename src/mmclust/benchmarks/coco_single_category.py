@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.benchmarks._coco_annotations import read_captions, read_instances
-from mmclust.benchmarks._image_places import locate_images, row_at
+from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
-    find,
-    protocol_value,
+    faulty,
+    look_for,
+    refuse,
     require,
     source_facts,
 )
 from mmclust.benchmarks._splits import NoParams, splits_of
+from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.types import Built
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import ImageRecord
+    from mmclust.core.archives import Found
     from mmclust.core.manifest import Row
 
     Single = list[tuple[ImageRecord, str]]
@@ -59,10 +62,6 @@ class SingleCategory:
     PUBLISHED: dict[str, int]  # images of each class in train2017
     SOURCE: str = SOURCE
     DEFAULT_SPLIT: str = DEFAULT_SPLIT
-
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
 
     def expected(self, params: Any, split: str) -> dict[str, int] | None:
         """Return the published counts where options and split are the protocol's."""
@@ -107,20 +106,22 @@ class SingleCategory:
         captioned = True
         for part, single in singles.items():
             chosen = [(image, name) for image, name in single if name in kept]
-            files = {image.image_id: image.file for image, _ in chosen}
-            ids = {image.id for image, _ in chosen}
-            captions, n_without = _captions(raw, part, ids, sources, images)
+            labels |= {image.image_id: name for image, name in chosen}
+            captions, n_without = _captions(raw, part, chosen, sources, images)
             n_empty += n_without
             captioned &= bool(captions or not chosen)
-            places = locate_images(raw, part, files) if images else {}
-            for image, name in chosen:
-                image_id, size = image.image_id, (image.width, image.height)
-                labels[image_id] = name
-                where, texts = f"{part}/{image.file}", captions.get(image.id, ())
-                place = places.get(image_id)
-                rows.append(row_at(image_id, place, where, SPLITS[part], texts, size))
+            files = {i.image_id: f"{part}/{i.file}" for i, _ in chosen}
+            sizes = {i.image_id: (i.width, i.height) for i, _ in chosen}
+            splits = dict.fromkeys(files, SPLITS[part])
+            found = captioned_rows([raw], files, splits, captions, sizes, images=images)
+            # Unpacked, the folder of the split holds them.
+            rows += (
+                replace(r, container=raw / part, member=r.member.partition("/")[2])
+                if r.container == raw
+                else r
+                for r in found
+            )
         ordered = {n: counts[n] for n in sorted(counts, key=lambda n: (-counts[n], n))}
-        containers = {row.container for row in rows if row.container}
         notes = {
             "split": split,
             **facts,
@@ -128,7 +129,7 @@ class SingleCategory:
             "dropped_categories": {n: c for n, c in ordered.items() if n not in kept},
             **({} if least is None else {"min_images": least}),
             "empty_captions_dropped": n_empty,
-            "image_files": container_notes(raw, containers) or "not looked for",
+            "image_files": container_notes(raw, rows) or "not looked for",
         }
         if not captioned:
             notes["captions"] = (
@@ -141,7 +142,15 @@ def _least(raw: Path, params: AllParams) -> int:
     """Return the images that a category of COCO-all needs."""
     least = params.min_images
     if least is None:
-        least = protocol_value(raw, "coco_all.min_images", MIN_IMAGES)
+        # A small mirror asks for fewer.
+        key = "coco_all.min_images"
+        protocol = source_facts(raw).get("protocol", {})
+        value = protocol.get(key, MIN_IMAGES) if isinstance(protocol, dict) else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            what = "source.json has a value of the wrong type"
+            where = f"{raw / 'source.json'}, protocol, {key}"
+            raise faulty(what, where, "a whole number", repr(value))
+        least = value
     if least < 1:
         raise MmclustError(
             "The threshold of coco_all is out of range",
@@ -153,12 +162,18 @@ def _least(raw: Path, params: AllParams) -> int:
     return least
 
 
+def _annotations(raw: Path, member: str) -> Found:
+    check_folder(raw)
+    expected = f"{raw / member}, or {member} inside {raw / ANNOTATIONS}"
+    return require([raw], ANNOTATIONS, member, [expected])
+
+
 def _single_category(
     raw: Path, split: str, sources: dict[str, str], facts: Counter[str]
 ) -> Single:
     """Read a split's images with exactly one category; count what there is."""
     member = f"annotations/instances_{split}.json"
-    instances = read_instances(require(raw, ANNOTATIONS, member))
+    instances = read_instances(_annotations(raw, member))
     sources[member] = instances.digest
     seen = np.zeros((len(instances.images), len(instances.names)), dtype=bool)
     # Every annotation counts, those of crowds included.
@@ -192,23 +207,25 @@ def _nothing_kept(raw: Path, least: int | None, counts: Counter[str]) -> Mmclust
 
 
 def _captions(
-    raw: Path, split: str, wanted: set[int], sources: dict[str, str], images: bool
-) -> tuple[dict[int, tuple[str, ...]], int]:
+    raw: Path, split: str, chosen: Single, sources: dict[str, str], images: bool
+) -> tuple[dict[str, tuple[str, ...]], int]:
     """Read the chosen images' captions; count those that were empty."""
     member = f"annotations/captions_{split}.json"
-    found = (require if images else find)(raw, ANNOTATIONS, member)
-    if found is None:
+    found = look_for([raw], ANNOTATIONS, member)
+    if found is None and not images:
         return {}, 0
-    captions, n_empty, sources[member] = read_captions(found, wanted)
-    bare = sorted(wanted - captions.keys())
-    if bare:
-        raise MmclustError(
-            "Selected images have no caption",
-            where=found,
-            expected="at least one caption that is not empty for each image",
-            found=f"{len(bare):,} without: {some(f'{i:012d}' for i in bare)}",
-            do="give the captions file that belongs to these instances",
-        )
+    found = found or _annotations(raw, member)
+    ids = {image.id: image.image_id for image, _ in chosen}
+    read, n_empty, sources[member] = read_captions(found, ids.keys())
+    captions = {ids[i]: texts for i, texts in read.items()}
+    refuse(
+        sorted(set(ids.values()) - captions.keys()),
+        "Selected images have no caption",
+        found,
+        "at least one caption that is not empty for each image",
+        "without",
+        "give the captions file that belongs to these instances",
+    )
     return captions, n_empty
 
 

@@ -11,18 +11,18 @@ Source: Berger et al., NAACL 2022 (COCO 2014; train2014 learned from, val2014 sc
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from mmclust.benchmarks._coco_annotations import read_captions, read_coco_objects
-from mmclust.benchmarks._image_places import locate_files, row_at
+from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
-    lacking,
-    look_for,
+    faulty,
+    require,
     source_folders,
 )
 from mmclust.benchmarks._splits import splits_of
@@ -35,10 +35,8 @@ from mmclust.core.types import Built, Objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from mmclust.benchmarks._coco_annotations import CocoObjects
-    from mmclust.core.archives import Place
     from mmclust.core.manifest import Row
 
 
@@ -72,8 +70,7 @@ class Part:
     objects: CocoObjects
     chosen: set[int]  # images that stay
     n_empty: int
-    places: dict[int, Place] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int]
     """Images by the first rule that they fell to."""
 
     def file(self, image: int) -> str:
@@ -85,18 +82,6 @@ class Part:
     def image_id(self, image: int) -> str:
         """Return the name of an image's file without its ending."""
         return PurePosixPath(self.file(image)).stem
-
-    def row(self, image: int) -> Row:
-        """Return an image's row of the manifest."""
-        record = self.objects.images.get(image)
-        return row_at(
-            self.image_id(image),
-            self.places.get(image),
-            f"{self.folder}/{self.file(image)}",
-            self.name,
-            self.captions[image],
-            (record.width, record.height) if record else (None, None),
-        )
 
 
 def sources(params: Params) -> tuple[str, ...]:
@@ -123,14 +108,29 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     folders = source_folders(raw, (params.source,))
     digests: dict[str, str] = {}
     parts = _parts(folders, params, split, digests)
+    rows: list[Row] = []
     for part in parts:
-        if images:
-            files = {str(i): f"{part.folder}/{part.file(i)}" for i in part.chosen}
-            found = locate_files(folders, files)
-            part.places = {int(i): place for i, place in found.items()}
+        known = part.objects.images
+        ids = {str(i): i for i in sorted(part.chosen)}
+        files = {at: f"{part.folder}/{part.file(i)}" for at, i in ids.items()}
+        splits = dict.fromkeys(ids, part.name)
+        captions = {at: part.captions[i] for at, i in ids.items()}
+        stated = {at: known[i] for at, i in ids.items() if i in known}
+        sizes = {at: (image.width, image.height) for at, image in stated.items()}
+        found = captioned_rows(folders, files, splits, captions, sizes, images=images)
         if params.filter == "published":
-            _drop(part, raw)
-    rows = [part.row(i) for part in parts for i in sorted(part.chosen)]
+            # Stored in grey; then a category of a name of several words.
+            grey = {ids[at] for at in _grey(found)} if images else set()
+            of_long = np.isin(part.objects.names, _long(part.objects.categories))
+            long = set(part.objects.image_ids[of_long].tolist()) - grey
+            part.dropped["greyscale"] = len(grey)
+            part.dropped["name_of_several_words"] = len(part.chosen & long)
+            part.chosen -= grey | long
+        rows += (
+            replace(row, image_id=part.image_id(ids[row.image_id]))
+            for row in found
+            if ids[row.image_id] in part.chosen
+        )
     if not rows:
         raise MmclustError(
             "No image is left to learn words from",
@@ -139,14 +139,13 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             found=str({part.name: part.dropped for part in parts}),
             do="give the publisher's own annotations, or set filter: none",
         )
-    containers = {row.container for row in rows if row.container}
     notes = _notes(split, params, parts, images=images)
     return Built(
         rows,
         {},
         protocol="1",
         sources=digests,
-        notes=notes | {"image_files": container_notes(raw, containers) or "none"},
+        notes=notes | {"image_files": container_notes(raw, rows) or "none"},
         fit=("train",),
         evaluate=("val",),
         objects=_objects(parts),
@@ -163,9 +162,7 @@ def _parts(
     for name in splits_of(split, IMAGES[params.source]):
         for kind in ("captions", "instances"):
             member = f"annotations/{kind}_{name}{year}.json"
-            where = look_for(folders, archive, member)
-            if where is None:
-                raise lacking(folders, member, [member, f"{archive} with it"])
+            where = require(folders, archive, member)
             if kind == "captions":
                 captions, n_empty, digest = read_captions(where, None, strip=False)
             else:
@@ -180,7 +177,7 @@ def _parts(
             chosen &= set(objects.image_ids.tolist())
             dropped["no_object"] = len(captions) - len(chosen)
         folder = f"{name}{year}"
-        part = Part(name, folder, captions, objects, chosen, n_empty, dropped=dropped)
+        part = Part(name, folder, captions, objects, chosen, n_empty, dropped)
         parts.append(part)
     return parts
 
@@ -190,12 +187,11 @@ def _objects(parts: Sequence[Part]) -> Objects:
     categories = parts[0].objects.categories
     for part in parts[1:]:
         if part.objects.categories != categories:
-            raise MmclustError(
+            raise faulty(
                 "The parts do not list the same categories",
-                where=f"annotations/instances_{part.folder}.json",
-                expected=f"the {len(categories)} of {parts[0].folder}, in their order",
-                found=f"{len(part.objects.categories)}",
-                do="fetch the source again",
+                f"annotations/instances_{part.folder}.json",
+                f"the {len(categories)} of {parts[0].folder}, in their order",
+                f"{len(part.objects.categories)}",
             )
     kept = [
         np.flatnonzero(np.isin(p.objects.image_ids, np.array(sorted(p.chosen), int)))
@@ -212,18 +208,22 @@ def _objects(parts: Sequence[Part]) -> Objects:
     )
 
 
+def _long(names: Sequence[str]) -> list[int]:
+    """Return where the names of several words are."""
+    return [at for at, name in enumerate(names) if len(name.split()) > 1]
+
+
 def _notes(
     split: str, params: Params, parts: Sequence[Part], *, images: bool
 ) -> dict[str, Any]:
     names = parts[0].objects.categories
-    long = [name for name in names if len(name.split()) > 1]
     notes: dict[str, Any] = {
         "split": split,
         "source": params.source,
         "filter": params.filter,
         "captioned_images": {p.name: len(p.captions) for p in parts},
         "categories": len(names),
-        "categories_of_several_words": long,
+        "categories_of_several_words": [names[at] for at in _long(names)],
         "empty_captions_dropped": sum(p.n_empty for p in parts),
         "objects_outlined": "of val" if params.masks else "none",
     }
@@ -239,37 +239,25 @@ _GREY_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B")
 """What decodes to an array of two dimensions."""
 
 
-def _drop(part: Part, raw: Path) -> None:
-    """Apply the other rules: stored in grey; a category of a name of several words."""
-    objects = part.objects
-    grey = _grey(part, sorted(part.chosen), raw) if part.places else set()
-    left = part.chosen - grey
-    long = [at for at, name in enumerate(objects.categories) if len(name.split()) > 1]
-    named = set(objects.image_ids[np.isin(objects.names, long)].tolist())
-    part.dropped |= {"greyscale": len(grey), "name_of_several_words": len(left & named)}
-    part.chosen = left - named
-
-
-def _grey(part: Part, images: list[int], raw: Path) -> set[int]:
+def _grey(rows: Sequence[Row]) -> set[str]:
     """Return the images whose decoded arrays have two dimensions, as headers say."""
     import pyarrow as pa
     from PIL import Image
 
-    places = [part.places[image] for image in images]
-    table = pa.table(
-        {
-            "container": [str(place.container.absolute()) for place in places],
-            "member": [place.member for place in places],
-            "offset": pa.array([place.offset for place in places], pa.int64()),
-            "length": pa.array([place.length for place in places], pa.int64()),
-            "crc32": pa.array([place.crc32 for place in places], pa.uint32()),
-        }
-    )
+    places = {
+        "container": pa.array(
+            [str(cast("Path", row.container).absolute()) for row in rows]
+        ),
+        "member": pa.array([row.member for row in rows]),
+        "offset": pa.array([row.offset for row in rows], pa.int64()),
+        "length": pa.array([row.length for row in rows], pa.int64()),
+        "crc32": pa.array([row.crc32 for row in rows], pa.uint32()),
+    }
     found = set()
-    files = read_files(Manifest(raw, table, {}), range(len(images)))
-    for row, data in track(files, "grey images", len(images), unit="images"):
-        size_of(data, f"{places[row].container}, {places[row].member}")
+    files = read_files(Manifest(Path(), pa.table(places), {}), range(len(rows)))
+    for at, data in track(files, "grey images", len(rows), unit="images"):
+        size_of(data, f"{rows[at].container}, {rows[at].member}")
         with Image.open(io.BytesIO(data)) as image:
             if image.mode in _GREY_MODES:
-                found.add(images[row])
+                found.add(rows[at].image_id)
     return found

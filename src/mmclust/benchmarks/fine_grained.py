@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.benchmarks._caption_files import captions_and_splits
 from mmclust.benchmarks._coco_annotations import read_captions
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking, look_for, source_folders
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    faulty,
+    lacking,
+    look_for,
+    refuse,
+    source_folders,
+)
 from mmclust.benchmarks._splits import NoParams, splits_of
 from mmclust.benchmarks.flickr30k import FOLDER as FLICKR30K
-from mmclust.core.errors import MmclustError, some
+from mmclust.benchmarks.flickr30k import Captioned, captions_and_splits
+from mmclust.core.errors import some
 from mmclust.core.io import file_digest, read_array
 from mmclust.core.text import json_value, shown, utf8, whole
 from mmclust.core.types import Built
@@ -30,10 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    Originals = tuple[str, str, dict[str, tuple[str, ...]]]
-    """A file's name and digest, and the captions that the fine ones were made from."""
 
-
+AGAIN = "fetch fine_grained again, or give the publisher's own files"
+_faulty, _refuse = partial(faulty, do=AGAIN), partial(refuse, do=AGAIN)
 CAPTIONS = 5
 COCO = "COCO_val2014_"
 FOLDERS = ("Annotations", "Images")
@@ -101,16 +108,16 @@ def _captions(path: Path) -> dict[str, tuple[str, ...]]:
     except ValueError as error:
         expected = "a complete JSON document in UTF-8"
         what = "The fine-grained captions are not JSON"
-        raise _refusal(what, path, expected, error) from error
+        raise _faulty(what, path, expected, error) from error
     if odd := _odd_entry(entries):
         what = "The fine-grained captions have an unexpected shape"
         expected = "an object of image stems, each with a list of strings"
-        raise _refusal(what, path, expected, odd)
+        raise _faulty(what, path, expected, odd)
     twice = _repeated(stem for stem, _ in entries)
     _refuse(twice, "An image has two entries", path, "each image once")
     if not entries:
         what = "The fine-grained captions are of no image"
-        raise _refusal(what, path, "images", "{}")
+        raise _faulty(what, path, "images", "{}")
     captions = {
         whole(stem, path): tuple(whole(text, f"{path}, {stem}") for text in texts)
         for stem, texts in entries
@@ -146,7 +153,7 @@ def _pool(path: Path) -> list[str]:
     if array.dtype.kind != "U" or array.ndim != 1 or not len(array):
         what = "The pool is no list of file names"
         expected = "an array of text with one axis, such as <U29 (31244,)"
-        raise _refusal(what, path, expected, f"{array.dtype.str} {array.shape}")
+        raise _faulty(what, path, expected, f"{array.dtype.str} {array.shape}")
     names: list[str] = array.tolist()
     twice = _repeated(names)
     _refuse(twice, "The pool lists images twice", path, "each image once", "twice")
@@ -158,25 +165,6 @@ def _pool(path: Path) -> list[str]:
 
 def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
-
-
-def _refuse(
-    wrong: Sequence[str], what: str, where: Path, expected: str, words: str = ""
-) -> None:
-    """Refuse files of which something is wrong; ``words`` say what, after a number."""
-    if wrong:
-        number = f"{len(wrong):,} {words}: " if words else ""
-        raise _refusal(what, where, expected, number + some(wrong))
-
-
-def _refusal(what: str, where: Path, expected: str, found: object) -> MmclustError:
-    return MmclustError(
-        what,
-        where=where,
-        expected=expected,
-        found=found,
-        do="fetch fine_grained again, or give the publisher's own files",
-    )
 
 
 UNLABELED = "unlabeled2017"
@@ -191,15 +179,12 @@ class Enlarged:
     stem: str  # of the names of its two files
     query: re.Pattern[str]  # the stem of an image that has captions
     folder: str  # of these images
-    originals: Callable[[Sequence[Path], Sequence[str]], Originals | None]
+    originals: Callable[[Sequence[Path], Sequence[str]], Captioned | None]
+    """The captions that the fine ones were made from."""
     published: tuple[int, int]  # images with captions, images of the pool
     LISTS: tuple[str, ...] = ("fine_grained",)
     DEFAULT_SPLIT: str = "test"
     Params: type = NoParams
-
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
 
     def expected(self, params: NoParams, split: str) -> dict[str, int] | None:
         """Return the size of the pool, as published."""
@@ -213,21 +198,29 @@ class Enlarged:
         folders = source_folders(raw, self.SOURCES)
         fine = read_fine_grained(self.stem, self.query, folders)
         originals = self.originals(folders, list(fine.captions))
-        self._check_published(fine)
-        found, told = _first_five(fine, *originals) if originals else (None, None)
+        n_queries, n_images = self.published
+        if len(fine.pool) == n_images and len(fine.captions) != n_queries:
+            n, of = len(fine.captions), "images with 5 captions"
+            raise faulty(
+                "The pool has the published size, and the captions have not",
+                fine.where,
+                f"{n_queries:,} {of}, {5 * n_queries:,} in all",
+                f"{n:,} {of}, {5 * n:,} in all",
+                "fetch fine_grained again",
+            )
+        found, told = _first_five(fine, originals) if originals else (None, None)
         files = {
             stem: f"{self.folder if stem in fine.captions else UNLABELED}/{stem}.jpg"
             for stem in fine.pool
         }
-        places = locate_files(folders, files) if images else {}
         splits = dict.fromkeys(fine.pool, "test")
-        rows, image_files = captioned_rows(raw, files, places, fine.captions, splits)
+        rows = captioned_rows(folders, files, splits, fine.captions, images=images)
         notes = {
             "pool": pool_notes(fine),
             "text": text_notes(fine.captions),
             "original_captions": told,
             "original_text": text_notes(found) if found else None,
-            "image_files": image_files,
+            "image_files": container_notes(raw, rows) or "not looked for",
         }
         return Built(
             rows,
@@ -240,41 +233,28 @@ class Enlarged:
             alternatives={"original": found} if found else {},
         )
 
-    def _check_published(self, fine: FineGrained) -> None:
-        n_queries, n_images = self.published
-        if len(fine.pool) == n_images and len(fine.captions) != n_queries:
-            raise MmclustError(
-                "The pool has the published size, and the captions have not",
-                where=fine.where,
-                expected=f"{n_queries:,} images with 5 captions, {5 * n_queries:,} in "
-                "all",
-                found=f"{len(fine.captions):,} images with 5 captions, "
-                f"{5 * len(fine.captions):,} in all",
-                do="fetch fine_grained again",
-            )
-
 
 def _first_five(
-    fine: FineGrained, file: str, digest: str, captions: dict[str, tuple[str, ...]]
+    fine: FineGrained, originals: Captioned
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Any]]:
     """Return the first five original captions of each query, as the usual protocol.
 
     The file's digest goes into the notes, not into the manifest: with or without the
     originals it is the same benchmark.
     """
-    bare = [stem for stem in fine.captions if not captions.get(stem)]
-    if bare:
-        raise MmclustError(
-            "Query images have no original caption",
-            where=file,
-            expected=f"captions of all {len(fine.captions):,} query images",
-            found=f"{len(bare):,} without: {some(bare)}",
-            do="fetch the source of the original captions again, or take it away to "
-            "build without them",
-        )
+    captions = originals.captions
+    refuse(
+        [stem for stem in fine.captions if not captions.get(stem)],
+        "Query images have no original caption",
+        originals.name,
+        f"captions of all {len(fine.captions):,} query images",
+        "without",
+        "fetch the source of the original captions again, or take it away to build "
+        "without them",
+    )
     kept = {image_id: texts[:5] for image_id, texts in captions.items()}
     n_all, n_kept = (sum(map(len, each.values())) for each in (captions, kept))
-    notes = {"file": file, "sha256": digest, "captions": n_kept}
+    notes = {"file": originals.name, "sha256": originals.digest, "captions": n_kept}
     return kept, notes | {"left_out": n_all - n_kept}
 
 
@@ -337,24 +317,24 @@ _ANNOTATIONS = "annotations_trainval2014.zip"
 _COCO_CAPTIONS = "annotations/captions_val2014.json"
 
 
-def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Originals | None:
+def _of_coco(folders: Sequence[Path], stems: Sequence[str]) -> Captioned | None:
     found = look_for(folders, _ANNOTATIONS, _COCO_CAPTIONS)
     if found is None:
         return None
     by_id = {int(stem.removeprefix(COCO)): stem for stem in stems}
-    read, _, digest = read_captions(found, set(by_id))
+    read, _, digest = read_captions(found, by_id)
     captions = {stem: read[i] for i, stem in by_id.items() if i in read}
-    return _COCO_CAPTIONS, digest, captions
+    return Captioned(_COCO_CAPTIONS, str(found), digest, captions)
 
 
-def _of_flickr30k(folders: Sequence[Path], stems: Sequence[str]) -> Originals | None:
+def _of_flickr30k(folders: Sequence[Path], stems: Sequence[str]) -> Captioned | None:
     """Read Flickr30K's own captions of the query images, whichever file has them."""
     files = captions_and_splits(folders)
     if not files:
         return None
     known = files[0].captions
     captions = {stem: known[stem] for stem in stems if stem in known}
-    return files[0].name, files[0].digest, captions
+    return replace(files[0], captions=captions)
 
 
 mscoco_fg = Enlarged(

@@ -9,34 +9,32 @@ import io
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.benchmarks._image_places import (
+    in_archive,
     in_folder,
-    in_zip,
     refuse_empty,
-    require_classes,
     row_at,
 )
-from mmclust.benchmarks._source_files import Layout, read_layout
-from mmclust.benchmarks._splits import Params as SplitParams
-from mmclust.benchmarks._splits import roles
+from mmclust.benchmarks._source_files import Layout, faulty, read_layout, refuse
+from mmclust.benchmarks._splits import TwoParts
 from mmclust.core.archives import Place, check_folder, locate_members
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of
-from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.benchmarks._image_places import Listing
-    from mmclust.benchmarks._splits import Roles
+    from mmclust.benchmarks._splits import SplitParams
     from mmclust.core.manifest import Row
+    from mmclust.core.types import Built
 
 
 TRAIN_TAR, VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -65,7 +63,14 @@ def class_images(
     listing = _look(raw / subset, split, wnids) or _look(raw, split, wnids)
     tar = TRAIN_TAR if split == "train" else f"{VAL_TAR} and {DEVKIT.archive}"
     places = f"{split}/<wnid>/*.JPEG, {split}.zip, or {tar}"
-    require_classes(listing, wnids, raw, places)
+    if bare := [wnid for wnid in wnids if not listing.get(wnid)]:
+        raise MmclustError(
+            "Classes have no image",
+            where=raw,
+            expected=places,
+            found=f"none of {len(bare)} of {len(wnids)} classes: {some(bare)}",
+            do="fetch the source again, or give its folder with --raw",
+        )
     return listing
 
 
@@ -79,7 +84,7 @@ def _look(base: Path, split: str, wnids: Sequence[str]) -> Listing:
     """List one place; empty when there is nothing of these classes."""
     found = in_folder(base / split, wnids)
     if not found and (base / f"{split}.zip").is_file():
-        found = in_zip(base / f"{split}.zip", [split, ""], wnids)
+        found = in_archive(base / f"{split}.zip", [split, ""], wnids)
     if found:
         return found
     if split == "train" and (base / TRAIN_TAR).is_file():
@@ -111,14 +116,8 @@ def _train_tar(archive: Path, wnids: Collection[str]) -> Listing:
 def _by_truth(truth: dict[str, str], places: dict[str, Place], where: Path) -> Listing:
     """Sort validation images into classes; all that the truth names must be there."""
     missing = sorted(truth.keys() - places.keys())
-    if missing:
-        raise MmclustError(
-            "Validation images are missing",
-            where=where,
-            expected=f"{len(truth):,} images of these classes",
-            found=f"{len(missing):,} missing: {some(missing)}",
-            do="fetch the source again",
-        )
+    expected = f"{len(truth):,} images of these classes"
+    refuse(missing, "Validation images are missing", where, expected, "missing")
     refuse_empty(where, [name for name in truth if places[name].length == 0])
     listing: Listing = {}
     for name, wnid in truth.items():
@@ -137,18 +136,17 @@ def _validation_truth(base: Path, wnids: Collection[str]) -> dict[str, str]:
     wanted = {number: wnid for number, wnid in numbers.items() if wnid in set(wnids)}
     lines = files[TRUTH].split()
     odd = [
-        i
+        str(i)
         for i, n in enumerate(lines, 1)
         if not (n.isdigit() and len(n) < 10 and int(n) in numbers)  # noqa: PLR2004
     ]
-    if odd:
-        raise MmclustError(
-            "The validation truth names classes that the development kit has not",
-            where=f"{where}, {TRUTH}",
-            expected=f"one of the {len(numbers):,} numbers of {META} in each line",
-            found=f"{len(odd):,} other lines: {some(odd)}",
-            do="fetch the source again",
-        )
+    refuse(
+        odd,
+        "The validation truth names classes that the development kit has not",
+        f"{where}, {TRUTH}",
+        f"one of the {len(numbers):,} numbers of {META} in each line",
+        "other lines",
+    )
     return {
         f"ILSVRC2012_val_{i:08d}.JPEG": wanted[int(number)]
         for i, number in enumerate(lines, 1)
@@ -165,58 +163,38 @@ def _synsets(data: bytes, where: str) -> dict[int, str]:
         entries = np.atleast_1d(table)
         return {int(e["ILSVRC2012_ID"]): str(e["WNID"]) for e in entries}
     except (MatReadError, *BROKEN) as error:
-        raise MmclustError(
+        raise faulty(
             "The development kit's class list cannot be read",
-            where=where,
-            expected="a MATLAB file with synsets: ILSVRC2012_ID, WNID",
-            found=error,
-            do="fetch the source again",
+            where,
+            "a MATLAB file with synsets: ILSVRC2012_ID, WNID",
+            error,
         ) from error
 
 
-PER_CLASS = {"train": 1_300, "val": 50}
-
-
-@dataclass(frozen=True)
-class Subset:
+@dataclass(frozen=True, kw_only=True)
+class Subset(TwoParts):
     """All images of some classes, below a folder of its own or ImageNet's."""
 
-    about: str
-    CLASSES: dict[str, str]
     folder: str
-    dxmc_on_train: bool = False
+    CLASSES: Mapping[str, str]
     SOURCE: str = "imagenet1k"
-    DEFAULT_SPLIT: str = "train+val"
-    Params: type = SplitParams
-
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
-    def roles(self, split: str, params: SplitParams) -> Roles:
-        """Return the roles of train and val."""
-        policy, train = params.split_policy, self.dxmc_on_train
-        return roles(split, policy, report="val", dxmc_on_train=train)
-
-    def expected(self, params: SplitParams, split: str) -> dict[str, int]:
-        """Return the images of each class in the parts that are built."""
-        return self.roles(split, params).expected(self.CLASSES, PER_CLASS)
+    per_class: Mapping[str, int] = field(
+        default_factory=lambda: {"train": 1_300, "val": 50}
+    )
 
     def build(
         self, raw: Path, params: SplitParams, *, split: str, images: bool
     ) -> Built:
         """Take all images of the classes."""
-        role, classes = self.roles(split, params), self.CLASSES
+        classes = self.CLASSES
         rows: list[Row] = []
         labels: dict[str, str] = {}
         sources: dict[str, str] = {}
-        counts: dict[str, dict[str, int]] = {}
         twice: list[str] = []
-        for part in role.parts:
+        for part in self.roles(split, params.split_policy).parts:
             listing = class_images(raw, part, tuple(classes), self.folder)
             names = {wnid: sorted(listing[wnid]) for wnid in classes}
             sources[f"names of {part}"] = digest_of(names)
-            counts[part] = {wnid: len(names[wnid]) for wnid in classes}
             for wnid, name in ((w, n) for w in classes for n in names[w]):
                 identity, place = image_id(part, wnid, name), listing[wnid][name]
                 if identity in labels:
@@ -224,56 +202,37 @@ class Subset:
                 labels[identity] = wnid
                 found = place if images else None
                 rows.append(row_at(identity, found, f"{part}/{wnid}/{name}", part))
-        if twice:
-            raise MmclustError(
-                "Images occur twice",
-                where=raw,
-                expected="each image in one class and one split",
-                found=f"{len(twice):,}: {some(twice)}",
-                do="remove the copies from the source",
-            )
-        notes = {
-            "split": split,
-            "split_policy": params.split_policy,
-            "class_names": dict(classes),
-            "classes_per_split": counts,
-        }
-        return Built(
-            rows,
-            labels,
-            role.protocol,
-            sources,
-            notes,
-            fit=role.fit,
-            evaluate=role.evaluate,
-        )
+        what, expected = "Images occur twice", "each image in one class and one split"
+        refuse(twice, what, raw, expected, "", "remove the copies from the source")
+        names_of = dict(classes)
+        return self.built(split, params, rows, labels, sources, class_names=names_of)
 
 
 imagenet10 = Subset(
-    """ImageNet-10: ten classes of ImageNet-1K, 13,000 images to train and 500 to
+    about="""ImageNet-10: ten classes of ImageNet-1K, 13,000 images to train and 500 to
 report.
 
 Source of the class list: Contrastive Clustering (AAAI 2021), which TAC and DXMC use.
 """,
-    {
+    CLASSES={
         "n02056570": "king penguin", "n02085936": "Maltese dog",
         "n02128757": "snow leopard", "n02690373": "airliner", "n02692877": "airship",
         "n03095699": "container ship", "n04254680": "soccer ball",
         "n04285008": "sports car", "n04467665": "trailer truck", "n07747607": "orange",
     },
-    "ImageNet-10",
+    folder="ImageNet-10",
 )  # fmt: skip
 
 
 imagenet_dogs = Subset(
-    """ImageNet-Dogs: fifteen breeds of ImageNet-1K, 19,500 images to train, 750 to
-report.
+    about="""ImageNet-Dogs: fifteen breeds of ImageNet-1K, 19,500 images to train, 750
+to report.
 
 Source of the class list: Contrastive Clustering (AAAI 2021), which TAC and DXMC use.
 TAC reports on val, DXMC on the train images it was fitted on (``split_policy: dxmc``),
 so that the two papers' numbers cannot be compared.
 """,
-    {
+    CLASSES={
         "n02085936": "Maltese", "n02086646": "Blenheim spaniel",
         "n02088238": "basset",
         "n02091467": "Norwegian elkhound", "n02097130": "giant schnauzer",
@@ -283,6 +242,6 @@ so that the two papers' numbers cannot be compared.
         "n02105855": "Shetland sheepdog", "n02107142": "Doberman",
         "n02110958": "pug", "n02112137": "chow",
     },
-    "ImageNet-Dogs",
+    folder="ImageNet-Dogs",
     dxmc_on_train=True,
 )  # fmt: skip

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mmclust.benchmarks._image_places import captioned_rows, locate_files
-from mmclust.benchmarks._source_files import lacking
+from mmclust.benchmarks._image_places import captioned_rows
+from mmclust.benchmarks._source_files import container_notes, faulty, lacking, refuse
 from mmclust.benchmarks._splits import NoParams as Params
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import check_folder
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mmclust.core.archives import Place
-
-
 SOURCE = "pascal_sentences"
 DEFAULT_SPLIT = "all"
 PAGE = "index.html"
@@ -37,6 +35,8 @@ CLASSES = (
     "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant",
     "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+AGAIN = "fetch pascal_sentences again, or give the publisher's page with --raw"
+_faulty = partial(faulty, do=AGAIN)
 EACH = 50
 CAPTIONS = 5
 
@@ -55,12 +55,9 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
     data = page.read_bytes()
     pictures, encoding = parse_page(data, str(page))
     files = {each.image_id: f"{each.name}/{each.file}" for each in pictures}
-    places: dict[str, Place] = {}
-    if images:
-        places = locate_files([raw], files, archives=["*"], below=True)
     captions = {each.image_id: each.captions for each in pictures}
     splits = dict.fromkeys(files, "train")
-    rows, image_files = captioned_rows(raw, files, places, captions, splits)
+    rows = captioned_rows([raw], files, splits, captions, images=images, anywhere=True)
     notes = {
         "page": page.name,
         "encoding": encoding,
@@ -69,7 +66,7 @@ def build(raw: Path, params: Params, *, split: str, images: bool) -> Built:
             for image_id, texts in sorted(captions.items())
             if len(texts) != CAPTIONS
         },
-        "image_files": image_files,
+        "image_files": container_notes(raw, rows) or "not looked for",
     }
     labels = {each.image_id: each.name for each in pictures}
     sources = {PAGE: hashlib.sha256(data).hexdigest()}
@@ -134,10 +131,10 @@ def parse_page(data: bytes, where: str) -> tuple[list[Sentences], str]:
         except (UnicodeError, LookupError) as error:
             why = error
     else:
-        raise _refusal("The page is not text", where, " or ".join(tried), why)
+        raise _faulty("The page is not text", where, " or ".join(tried), why)
     pictures = list(_rows(text, where))
     if not pictures:
-        raise _refusal(
+        raise _faulty(
             "The page has no pictures with sentences",
             where,
             "table rows with <img src=class/name.jpg> and a nested table of sentences",
@@ -156,7 +153,7 @@ def _rows(text: str, where: str) -> Iterator[Sentences]:
     try:
         parsed = html.document_fromstring(text.encode(), parser=parser)
     except (etree.LxmlError, ValueError) as error:
-        raise _refusal("The page is not HTML", where, "an HTML page", error) from error
+        raise _faulty("The page is not HTML", where, "an HTML page", error) from error
     for row in parsed.xpath("//body//tr"):
         image = row.find(".//img")
         source = (image.get("src") or "").strip() if image is not None else ""
@@ -164,7 +161,7 @@ def _rows(text: str, where: str) -> Iterator[Sentences]:
         if len(path.parts) < 2:  # noqa: PLR2004 - a folder and a name
             continue
         if len(path.parts) > 2 or ".." in path.parts or path.is_absolute():  # noqa: PLR2004
-            raise _refusal(
+            raise _faulty(
                 "A picture of the page lies elsewhere",
                 where,
                 "src=class/name.jpg, relative to the page",
@@ -193,15 +190,4 @@ def _check(pictures: Sequence[Sentences], where: str) -> None:
         (twice, "A picture is listed twice", "each once"),
         (bare, "Pictures have no sentences", "a nested table of them in each row"),
     ):  # fmt: skip
-        if wrong:
-            raise _refusal(what, where, expected, f"{len(wrong):,}: {some(wrong)}")
-
-
-def _refusal(what: str, where: str, expected: str, found: object) -> MmclustError:
-    return MmclustError(
-        what,
-        where=where,
-        expected=expected,
-        found=found,
-        do="fetch pascal_sentences again, or give the publisher's page with --raw",
-    )
+        refuse(wrong, what, where, expected, "", AGAIN)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mmclust.benchmarks._image_places import in_folder, in_tar, row_at
-from mmclust.benchmarks._source_files import contents
+from mmclust.benchmarks._image_places import in_archive, in_folder, row_at
+from mmclust.benchmarks._source_files import contents, refuse
 from mmclust.benchmarks._splits import unknown_split
 from mmclust.benchmarks.imagenet_subsets import class_images
 from mmclust.core.archives import check_folder
@@ -90,10 +90,6 @@ class Thirty:
     CLASSES: Mapping[str, str] | tuple[str, ...]  # wnids with names, or names
     listing: Callable[[Path, Draw], Listing]
 
-    def __post_init__(self) -> None:
-        """Say what it is, as a module does."""
-        object.__setattr__(self, "__doc__", self.about)
-
     def build(self, raw: Path, params: Draw, *, split: str, images: bool) -> Built:
         """Draw images of each class and deal them to train, val and test.
 
@@ -101,23 +97,21 @@ class Thirty:
         not on the order of a directory, nor on the other classes. Of ImageNet, class
         names are WordNet ids.
         """
-        self._check_part(split)
+        if split != self.DEFAULT_SPLIT:
+            do = "leave --split out; the shares are an option, fractions"
+            raise unknown_split(split, [self.DEFAULT_SPLIT], do)
         notes: dict[str, Any] = {"split": split}
         if isinstance(self.CLASSES, dict):
             named = {c: self.CLASSES[c] for c in params.classes if c in self.CLASSES}
             notes["class_names"] = named
         listing = self.listing(raw, params)
         need = params.images_per_class
-        few = {c: len(listing.get(c, {})) for c in params.classes}
-        few = {c: n for c, n in few.items() if n < need}
-        if few:
-            raise MmclustError(
-                "Classes have too few images",
-                where=raw,
-                expected=f"at least {need:,} each",
-                found=some(f"{c} {n:,}" for c, n in few.items()),
-                do="fetch the source again, or change classes or images_per_class",
-            )
+        sizes = {c: len(listing.get(c, {})) for c in params.classes}
+        few = [f"{c} {n:,}" for c, n in sizes.items() if n < need]
+        do = "fetch the source again, or change classes or images_per_class"
+        refuse(
+            few, "Classes have too few images", raw, f"at least {need:,} each", do=do
+        )
         rows: list[Row] = []
         labels: dict[str, str] = {}
         hidden: dict[str, str] = {}
@@ -151,16 +145,10 @@ class Thirty:
 
     def expected(self, params: Draw, split: str) -> dict[str, int] | None:
         """Return the images of each class, if classes and sizes are the sheet's."""
-        self._check_part(split)
+        del split
         sheet = (N_CLASSES, N_IMAGES, FRACTIONS)
         asked = (len(params.classes), params.images_per_class, params.fractions)
         return dict.fromkeys(params.classes, N_IMAGES) if asked == sheet else None
-
-    def _check_part(self, split: str) -> None:
-        """Refuse another part than the one that is drawn from."""
-        if split != self.DEFAULT_SPLIT:
-            do = "leave --split out; the shares are an option, fractions"
-            raise unknown_split(split, [self.DEFAULT_SPLIT], do)
 
 
 def _dealt(
@@ -220,7 +208,7 @@ def _of_food(raw: Path, params: Draw) -> Listing:
     if folder is not None:
         listing = in_folder(folder)
     elif (raw / ARCHIVE).is_file():
-        listing = in_tar(raw / ARCHIVE, "food-101/images")
+        listing = in_archive(raw / ARCHIVE, ["food-101/images"])
     else:
         raise MmclustError(
             "The pictures of Food-101 are missing",
@@ -231,13 +219,9 @@ def _of_food(raw: Path, params: Draw) -> Listing:
         )
     unknown = [name for name in params.classes if name not in listing]
     if unknown:
-        raise MmclustError(
-            "Food-101 has no such class",
-            where="classes",
-            expected=nearest(unknown[0], listing),
-            found=some(unknown),
-            do="correct classes in params.yaml, or fetch the source again",
-        )
+        close = nearest(unknown[0], listing)
+        do = "correct classes in params.yaml, or fetch the source again"
+        refuse(unknown, "Food-101 has no such class", "classes", close, do=do)
     return listing
 
 
@@ -247,7 +231,7 @@ class Wnids(Thirty):
 
     def pictures(self, raw: Path, params: Draw, *, split: str) -> list[str]:
         """Return all pictures of the classes: the draw depends on what there is."""
-        self._check_part(split)
+        del split
         listing = self.listing(raw, params)
         return [f"train/{c}/{name}" for c in params.classes for name in listing[c]]
 

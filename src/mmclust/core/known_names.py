@@ -101,8 +101,8 @@ KNOWN: dict[str, dict[str, dict[str, Any]]] = {
 
 SHARED: dict[str, dict[str, str]] = {
     "benchmarks": {
-        "cifar10": "cifar",
-        "cifar20": "cifar",
+        "cifar10": "pixel_arrays",
+        "cifar20": "pixel_arrays",
         "coco_all": "coco_single_category",
         "coco_cross": "coco_single_category",
         "flickr30k_fg": "fine_grained",
@@ -111,6 +111,7 @@ SHARED: dict[str, dict[str, str]] = {
         "imagenet30": "thirty",
         "imagenet_dogs": "imagenet_subsets",
         "mscoco_fg": "fine_grained",
+        "stl10": "pixel_arrays",
     },
 }
 """By kind and name: the file of plugins that share one, as classes of their names."""

@@ -1,8 +1,7 @@
-"""Data sets that are arrays of pixels: pictures made of rows, and CIFAR's batches.
+"""CIFAR's batches, read without running what a pickle may ask for.
 
-The batches of CIFAR's Python version are read without running what a pickle may ask
-for: a pickle is a program, which names functions and has them called. The published
-files name three, which rebuild one numpy array. Here even those are stand-ins that hold
+A pickle is a program, which names functions and has them called. The published files
+name three, which rebuild one numpy array. Here even those are stand-ins that hold
 bytes; any other name is refused before anything runs.
 """
 
@@ -11,107 +10,16 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.manifest import Row
-from mmclust.core.types import Built
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable
 
-    from mmclust.benchmarks._splits import Roles
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """One split: uint8 (n, h, w, 3) in file order, and positions among the classes."""
-
-    rgb: np.ndarray[Any, Any]
-    labels: np.ndarray[Any, Any]
-
-
-def pixels_built(
-    parts: Mapping[str, Pixels],
-    classes: Sequence[str],
-    roles: Roles,
-    sources: dict[str, str],
-    notes: dict[str, Any],
-    *,
-    images: bool,
-) -> Built:
-    """Turn arrays into a benchmark; ids are ``<split>_<position>``, five digits."""
-    rows: list[Row] = []
-    labels: dict[str, str] = {}
-    counts: dict[str, dict[str, int]] = {}
-    for split, part in parts.items():
-        names = [classes[label] for label in part.labels.tolist()]
-        of = Counter(names)
-        counts[split] = {name: of[name] for name in classes}
-        _, height, width, _ = part.rgb.shape
-        for i, name in enumerate(names):
-            image_id = f"{split}_{i:05d}"
-            labels[image_id] = name
-            where = (None, f"{image_id}.png", None, None)
-            rows.append(Row(image_id, *where, width, height, (), split))
-    return Built(
-        rows,
-        labels,
-        roles.protocol,
-        sources,
-        notes | {"classes_per_split": counts},
-        fit=roles.fit,
-        evaluate=roles.evaluate,
-        pictures=_pngs(parts) if images else None,
-    )
-
-
-def _pngs(parts: Mapping[str, Pixels]) -> Iterator[tuple[str, bytes]]:
-    import cv2
-
-    # Level 1 is as small as level 6 on 32 × 32 pixels.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    for split, part in parts.items():
-        for i, rgb in enumerate(part.rgb):
-            bgr = np.ascontiguousarray(rgb[:, :, ::-1])
-            png = cv2.imencode(".png", bgr, options)[1].tobytes()
-            yield f"{split}_{i:05d}.png", png
-
-
-SIDE = 32
-PIXELS = 3 * SIDE * SIDE
-
-
-def check_range(labels: np.ndarray[Any, Any], n: int, where: str) -> None:
-    """Refuse labels outside 0 … n − 1."""
-    wrong = np.flatnonzero((labels < 0) | (labels >= n))
-    if len(wrong):
-        raise MmclustError(
-            "Labels are out of range",
-            where=where,
-            expected=f"0 to {n - 1}",
-            found=f"{len(wrong):,} others, first {labels[wrong[0]]} "
-            f"in record {wrong[0]:,}",
-            do="fetch the source again",
-        )
-
-
-def check_records(size: int, record: int, where: str) -> int:
-    """Return how many records of ``record`` bytes a file of ``size`` bytes holds."""
-    count, rest = divmod(size, record)
-    if rest or not count:
-        raise MmclustError(
-            "A binary file does not hold whole records",
-            where=where,
-            expected=f"a multiple of {record:,} bytes",
-            found=f"{size:,} bytes: {count:,} records and {rest:,} bytes more",
-            do="fetch the source again; see that it is the version of this data set",
-        )
-    return count
+PIXELS = 3 * 32 * 32  # bytes of a picture
 
 
 # What a stream of bytes that is no pickle, or not this one, raises.
