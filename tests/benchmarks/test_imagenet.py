@@ -36,6 +36,7 @@ def test_every_form_gives_the_same_benchmark(tmp_path, content, form):
     labels = read_labels(tmp_path / "out/labels.parquet")
     pictures = dict(read_images(manifest, range(len(manifest))))
     classes = dict(zip(labels.image_ids, labels.names, strict=True))
+    numbers = dict(zip(labels.image_ids, labels.labels.tolist(), strict=True))
     splits = dict(zip(manifest.image_ids, manifest.splits.tolist(), strict=True))
     n_seen = 0
     for split, of in content.items():
@@ -44,6 +45,7 @@ def test_every_form_gives_the_same_benchmark(tmp_path, content, form):
                 image_id = name.removesuffix(".JPEG")
                 assert np.array_equal(pictures[image_id], decode(data, name))
                 assert classes[image_id] == wnid
+                assert numbers[image_id] == TEN.index(wnid)
                 assert splits[image_id] == split
                 n_seen += 1
     assert n_seen == len(manifest) == 50

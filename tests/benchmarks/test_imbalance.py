@@ -50,6 +50,12 @@ def test_the_order_of_sizes_stays():
     assert build.notes["imbalance"]["ratio_found"] == 18
 
 
+def test_without_classes_there_is_nothing_to_thin():
+    """Said, for a benchmark such as flickr30k."""
+    with pytest.raises(MmclustError, match="no classes to thin"):
+        thin(replace(built({"a": 3}), labels={}), Imbalance(2))
+
+
 def test_every_split_has_the_profile():
     """Also a small one, down to one image of a class."""
     both = built(dict.fromkeys("abc", 20), ("train", "test"))

@@ -387,6 +387,14 @@ def thin(built: Built, imbalance: Imbalance) -> Built:
     that comes out, go into the notes.
     """
     classes = built.labels | built.hidden
+    if not classes:
+        raise MmclustError(
+            "There are no classes to thin",
+            where=f"imbalance: ratio {imbalance.ratio:g}",
+            expected="a benchmark with classes",
+            found=f"{len(built.rows):,} images without",
+            do="leave imbalance out",
+        )
     totals = Counter(classes.values())
     drawn = generator(imbalance.seed, "imbalance", "classes").permutation(len(totals))
     first = dict(zip(sorted(totals), drawn.tolist(), strict=True))

@@ -86,6 +86,7 @@ class SingleCategory:
 
     def build(self, raw: Path, params: Any, *, split: str, images: bool) -> Built:
         """Choose the images that show one category, of those that are kept."""
+        check_folder(raw)
         least = _least(raw, params) if isinstance(params, AllParams) else None
         sources: dict[str, str] = {}
         facts = Counter[str]()
@@ -100,14 +101,22 @@ class SingleCategory:
             kept = {name for name, n in counts.items() if n >= least}
         if not kept:
             raise _nothing_kept(raw, least, counts)
+        chosen_of = {
+            part: [(image, name) for image, name in single if name in kept]
+            for part, single in singles.items()
+        }
+        # All captions come before any search for pictures, which takes longer.
+        captions_of = {
+            part: _captions(raw, part, chosen, sources, images)
+            for part, chosen in chosen_of.items()
+        }
         rows: list[Row] = []
         labels: dict[str, str] = {}
         n_empty = 0
         captioned = True
-        for part, single in singles.items():
-            chosen = [(image, name) for image, name in single if name in kept]
+        for part, chosen in chosen_of.items():
+            captions, n_without = captions_of[part]
             labels |= {image.image_id: name for image, name in chosen}
-            captions, n_without = _captions(raw, part, chosen, sources, images)
             n_empty += n_without
             captioned &= bool(captions or not chosen)
             files = {i.image_id: f"{part}/{i.file}" for i, _ in chosen}
