@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,17 +26,12 @@ settle()  # before numpy: the rival counts in the command's numerics
 
 import numpy as np  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from growth import measured  # noqa: E402
+
 ENCODER = "efficientnet_lite0"
 SIZE = (375, 500)
-MEASURE = """
-import json, resource, subprocess, sys
-done = subprocess.run([sys.executable, "-m", "mmclust", *sys.argv[1:]],
-                      capture_output=True, text=True)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(done.stderr if done.returncode else json.dumps(
-    [used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
-sys.exit(done.returncode)
-"""
 
 
 def write_pictures(folder: Path, source: Path | None, n: int) -> None:
@@ -89,20 +81,6 @@ def bare(folder: Path, encoder: Any) -> float:
     return time.process_time() - start
 
 
-def whole(folder: Path, out: Path) -> tuple[float, float]:
-    """Run `mmclust folder`; return processor seconds and peak MiB of a process."""
-    command = ["folder", str(folder), "--out", str(out), "--encoder", ENCODER]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *command],
-        capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")},
-    )  # fmt: skip
-    if done.returncode:
-        sys.exit(done.stdout)
-    seconds, memory = json.loads(done.stdout)
-    return seconds, memory
-
-
 def main() -> None:
     """Measure each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,7 +96,8 @@ def main() -> None:
             folder = Path(name, f"pictures{n}")
             write_pictures(folder, args.pictures, n)
             alone = bare(folder, encoder)
-            seconds, memory = whole(folder, Path(name, f"out{n}"))
+            command = ["folder", str(folder), "--out", f"out{n}", "--encoder", ENCODER]
+            seconds, memory = measured(Path(name), command)
             found.append((n, alone, seconds))
             print(
                 f"{n:,} pictures: {seconds:.1f} s of processor time, decoding and "

@@ -6,6 +6,7 @@ CIFAR is taken under its ten classes, or under the twenty coarse of the hundred.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrays(TwoParts):
+class Arrays(TwoParts, ABC):
     """All labelled pictures of a data set that holds them as arrays."""
 
+    @abstractmethod
     def read(self, raw: Path, names: Sequence[str]) -> tuple[Parts, dict[str, str]]:
         """Return the parts, and the digests of their files."""
-        raise NotImplementedError
 
     def build(
         self, raw: Path, params: SplitParams, *, split: str, images: bool
