@@ -8,6 +8,8 @@ import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from isal.isal_zlib import crc32 as crc32_of
+
 from mmclust.core.decoding import CorruptImageError, decode
 from mmclust.core.errors import MmclustError
 
@@ -81,7 +83,7 @@ class Images:
         data = os.pread(self._files[path].fileno(), length, offset)
         if len(data) < length:
             raise EOFError(f"the archive ends before byte {offset + length:,}")
-        if crc32 is not None and zlib.crc32(data) != crc32:
+        if crc32 is not None and crc32_of(data) != crc32:
             raise zipfile.BadZipFile("the bytes do not have the archive's CRC-32")
         return data
 
