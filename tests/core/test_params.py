@@ -7,7 +7,8 @@ from dvc.utils.hydra import apply_overrides
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
-from mmclust.core.plugins import known, load, require_name
+from mmclust.core.plugins import known, load
+from mmclust.core.text import require_name
 from tests.conftest import ROOT
 
 
@@ -61,7 +62,16 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("[1, 2]", "the whole file", "[1, 2]"),
         ("model: {k: 0}", "model.k", "0"),
         ("model: {n_seeds: 0}", "model.n_seeds", "0"),
-        ("model: {k_sweep: [0]}", "model.k_sweep[0]", "{'k_sweep': [0]}"),
+        ("model: {k_sweep: [3, 0]}", "model.k_sweep[1]", "0"),
+        ("model: {k_grid: [[2]]}", "model.k_grid[0]", "[2]"),
+        ("nouns: {templates: [a, null]}", "nouns.templates[1]", "None"),
+        ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
+        ("encoders: {hog: 3}", "encoders.hog", "3"),
+        ("encoders: {1: {is: hog}}", "encoders", "1"),
+        ("encoders: {fuse: {members: {hog: 3}}}", "encoders.fuse.members.hog", "3"),
+        ("words: {joint_model: {learning_rate: .inf}}",
+         "words.joint_model.learning_rate", "inf"),
+        ("encoders: {clip: {std: [1, .nan, 1]}}", "encoders.clip.std[1]", "nan"),
         ("seed: -1", "seed", "-1"),
         ("report: {thumbnails: -1}", "report.thumbnails", "-1"),
         ("score: {n_resamples: 5}", "score.n_resamples", "5"),
@@ -70,13 +80,28 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("encoders: {miniclip: {width: 12}}", "encoders.miniclip.width", "12"),
         ("encoders: {random: {dim: -4}}", "encoders.random.dim", "-4"),
     ],
-)
+)  # fmt: skip
 def test_wrong_values_name_the_key(tmp_path, text, key, found):
     """A value of the wrong type or without meaning is refused; plugins' options too."""
     shown = message(tmp_path, text)
     assert "has the wrong type or is out of range" in shown
     assert f"where:    {key}" in shown
     assert f"found:    {found}" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: {select: x}", "generalisation or null"),
+        ("encode: {corrupt: 1}", "fail or skip"),
+        ("nouns: {centres: x}", "a number or rule or published"),
+        ("nouns: {centres: 0}", "`int` >= 1"),
+        ("nouns: {deduplicate_nouns: 1}", "true or false"),
+    ],
+)
+def test_what_a_key_takes_is_said_in_words(tmp_path, text, expected):
+    """Also of one that may be left out, or may be a number, too."""
+    assert f"expected: {expected}\n" in message(tmp_path, text)
 
 
 def test_the_main_encoder_must_run(tmp_path):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from mmclust.core import instances
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.instances import Instance
 from mmclust.core.params import NounsParams
+from mmclust.core.plugins import Instance
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
 from mmclust.heads._embeddings import SharedEncoder, embed_words, word_embeddings

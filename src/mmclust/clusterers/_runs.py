@@ -11,10 +11,10 @@ import numpy as np
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised, view_of, views_of, write_view
-from mmclust.core.instances import instance_of
 from mmclust.core.io import read_array, write_array
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
+from mmclust.core.plugins import instance_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.features import Features
-    from mmclust.core.instances import Instance
     from mmclust.core.params import Params
+    from mmclust.core.plugins import Instance
 
 Array = np.ndarray[Any, Any]
 Result = tuple[Array, Array | None]

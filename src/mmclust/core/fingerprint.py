@@ -55,8 +55,6 @@ SETTLED = 2.0
 
 WITHOUT_CODE = (
     "mmclust.core.fingerprint",
-    "mmclust.core.instances",
-    "mmclust.core.known_names",
     "mmclust.core.params",
     "mmclust.core.plugins",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,10 +10,10 @@ import msgspec
 
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.instances import Instance, convert, instance_of
-from mmclust.core.plugins import require, require_name
+from mmclust.core.plugins import Instance, instance_of, require
 from mmclust.core.registry import read_registry
-from mmclust.core.yaml_file import read_yaml
+from mmclust.core.text import require_name
+from mmclust.core.yaml_file import convert, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,8 +28,6 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A count or a size: at least 1."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
-
-ALLOW = "allow_different"
 
 
 @dataclass(frozen=True)
@@ -357,12 +355,10 @@ class Params:
 
 def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
     """Part the options that every benchmark has from the plugin's own."""
-    options, where = dict(block or {}), f"benchmarks.{name}"
-    plain = {ALLOW: options.pop(ALLOW)} if ALLOW in options else {}
-    own = convert(plain, BuildOptions, where)
-    if (imbalance := options.pop("imbalance", None)) is not None:
-        imbalance = convert(imbalance, Imbalance, f"{where}.imbalance")
-    return options, replace(own, imbalance=imbalance)
+    options = dict(block or {})
+    named = [each.name for each in fields(BuildOptions) if each.name in options]
+    own = {each: options.pop(each) for each in named}
+    return options, convert(own, BuildOptions, f"benchmarks.{name}")
 
 
 KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")

@@ -11,9 +11,9 @@ import numpy as np
 from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
-from mmclust.core.instances import Instance  # noqa: TC001
 from mmclust.core.io import read_array
 from mmclust.core.manifest import PLACES, Manifest, read_manifest
+from mmclust.core.plugins import Instance  # noqa: TC001
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import has_caption, reading
 from mmclust.encode.engine import Done, Prepared, Task

@@ -24,9 +24,9 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.instances import Instance, instance_of
 from mmclust.core.numerics import threads
 from mmclust.core.params import Block, Positive, PositiveFloat
+from mmclust.core.plugins import Instance, instance_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Batch, Fitted

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from mmclust.core.clusters import Clustering
     from mmclust.core.features import Features
     from mmclust.core.fingerprint import Fingerprint
-    from mmclust.core.instances import Instance
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+    from mmclust.core.plugins import Instance
     from mmclust.scoring.clustering import Figures
     from mmclust.scoring.runs import Runs
 
