@@ -61,7 +61,16 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("[1, 2]", "the whole file", "[1, 2]"),
         ("model: {k: 0}", "model.k", "0"),
         ("model: {n_seeds: 0}", "model.n_seeds", "0"),
-        ("model: {k_sweep: [0]}", "model.k_sweep[0]", "{'k_sweep': [0]}"),
+        ("model: {k_sweep: [3, 0]}", "model.k_sweep[1]", "0"),
+        ("model: {k_grid: [[2]]}", "model.k_grid[0]", "[2]"),
+        ("nouns: {templates: [a, null]}", "nouns.templates[1]", "None"),
+        ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
+        ("encoders: {hog: 3}", "encoders.hog", "3"),
+        ("encoders: {1: {is: hog}}", "encoders", "1"),
+        ("encoders: {fuse: {members: {hog: 3}}}", "encoders.fuse.members.hog", "3"),
+        ("words: {joint_model: {learning_rate: .inf}}",
+         "words.joint_model.learning_rate", "inf"),
+        ("encoders: {clip: {std: [1, .nan, 1]}}", "encoders.clip.std[1]", "nan"),
         ("seed: -1", "seed", "-1"),
         ("report: {thumbnails: -1}", "report.thumbnails", "-1"),
         ("score: {n_resamples: 5}", "score.n_resamples", "5"),
@@ -70,7 +79,7 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("encoders: {miniclip: {width: 12}}", "encoders.miniclip.width", "12"),
         ("encoders: {random: {dim: -4}}", "encoders.random.dim", "-4"),
     ],
-)
+)  # fmt: skip
 def test_wrong_values_name_the_key(tmp_path, text, key, found):
     """A value of the wrong type or without meaning is refused; plugins' options too."""
     shown = message(tmp_path, text)
@@ -85,6 +94,38 @@ def test_the_main_encoder_must_run(tmp_path):
     assert "model.encoder is not among the encoders" in shown
     assert "Did you mean 'hog'?" in shown
     assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "twice"),
+    [
+        ("model: {clusterers: [kmeans, random, kmeans]}", "model.clusterers", "kmeans"),
+        ("model: {heads: [tac, tac]}", "model.heads", "tac"),
+        ("model: {k_sweep: [5, 3, 5]}", "model.k_sweep", "5"),
+        ("data: {sources: [norms, norms]}", "data.sources", "norms"),
+    ],
+)
+def test_what_runs_is_listed_once(tmp_path, text, key, twice):
+    """Its seeds would count twice: another number of them, another interval."""
+    assert f"{key} has {twice} twice" in message(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("names", "joined"),
+    [
+        ("{is: folder}, a-b: {is: folder}}\nencoders: {b-c: {is: hog}, c: {is: hog}",
+         "a-b-c"),
+        ("{is: folder}, a_b: {is: folder}}\nencoders: {b_c: {is: hog}, c: {is: hog}",
+         "a_b_c"),
+    ],
+)  # fmt: skip
+def test_names_that_make_one_word_of_two_pairs(tmp_path, names, joined):
+    """DVC runs one of two stages of the same name, and says nothing."""
+    text = f"benchmarks: {{a: {names}}}\nmodel: {{encoder: c"
+    shown = message(tmp_path, text + "}")
+    assert f"Two runs have the name {joined}" in shown
+    assert f"a with {joined[2:]} and {joined[:3]} with c" in shown
+    assert read(tmp_path, text + ", benchmarks: [a]}").clustered == ("a",)
 
 
 def test_missing_and_broken_files(tmp_path):

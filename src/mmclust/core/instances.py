@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import (
@@ -141,28 +143,44 @@ def _over(
 def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
     """Turn plain YAML values into a frozen dataclass, strictly."""
     _refuse_unknown(value, kind, where, given)
+    _refuse_endless(value, where, given)
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
         message, _, at = str(error).partition(" - at `$")
-        tail = at.rstrip("`").replace("[...]", "").lstrip(".")
+        tail = at.rstrip("`").removeprefix(".")
         key = ".".join(part for part in (where, tail) if part)
         expected = message.removeprefix("Expected ").partition(", got ")[0]
+        for json, word in (("`object", "`mapping"), ("`array", "`list")):
+            expected = expected.replace(json, word)
         if key == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number from 1, null (as many as classes) or auto"
         elif words := _words(kind, tail):
             expected = words
-        raise MmclustError(
-            f"A value in {given} has the wrong type or is out of range",
-            where=key or "the whole file",
-            expected=expected,
-            found=repr(_lookup(value, tail)),
-            do=f"correct {key or 'the file'} in {given}",
-        ) from error
+        raise _wrong(key, expected, _lookup(value, tail), given) from error
 
 
-def _refuse_unknown(value: Any, kind: type[Any], where: str, given: str) -> None:
-    if not dataclasses.is_dataclass(kind) or not isinstance(value, dict):
+def _wrong(key: str, expected: str, found: object, given: str) -> MmclustError:
+    return MmclustError(
+        f"A value in {given} has the wrong type or is out of range",
+        where=key or "the whole file",
+        expected=expected,
+        found=repr(found),
+        do=f"correct {key or 'the file'} in {given}",
+    )
+
+
+def _refuse_unknown(value: Any, kind: Any, where: str, given: str) -> None:
+    """Refuse keys that a dataclass lacks, and what is no block where blocks stand."""
+    if not isinstance(value, dict):
+        return
+    if get_origin(kind) is dict:  # msgspec does not say which key is wrong
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                expected = "text as a name; in quotes where YAML reads it otherwise"
+                raise _wrong(where, expected, key, given)
+            convert(inner, get_args(kind)[1], f"{where}.{key}", given)
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
         return
     known_fields = _fields(kind)
     for key, inner in value.items():
@@ -170,6 +188,18 @@ def _refuse_unknown(value: Any, kind: type[Any], where: str, given: str) -> None
             raise _unknown(key, where, known_fields, given)
         dotted = f"{where}.{key}" if where else str(key)
         _refuse_unknown(inner, known_fields[key], dotted, given)
+
+
+def _refuse_endless(value: Any, where: str, given: str) -> None:
+    """Refuse ``.inf`` and ``.nan``: no option means anything with them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(where, "a finite number", value, given)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_endless(inner, f"{where}.{key}" if where else str(key), given)
+    if isinstance(value, list):
+        for i, inner in enumerate(value):
+            _refuse_endless(inner, f"{where}[{i}]", given)
 
 
 def _words(kind: type[Any], dotted: str) -> str:
@@ -204,11 +234,12 @@ def _unknown(
     )
 
 
-def _lookup(value: Any, dotted: str) -> Any:
-    for part in dotted.split(".") if dotted else []:
-        if not isinstance(value, dict) or part not in value:
+def _lookup(value: Any, at: str) -> Any:
+    """Return what stands at a place such as ``k_sweep[0]``."""
+    for key, index in re.findall(r"([^.\[\]]+)(?=[.\[]|$)|\[(\d+)\]", at):
+        if key and not (isinstance(value, dict) and key in value):
             break
-        value = value[part]
+        value = value[key] if key else value[int(index)]
     return value
 
 
