@@ -97,6 +97,26 @@ def test_the_main_encoder_must_run(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("encoders: {mine: {is: hog, cell: 3}}", "HOG cells must tile"),
+        ("encoders: {mine: {is: canny, grid: 3}}", "must tile the image"),
+        ("encoders: {mine: {is: lbp, grid: 3}}", "must tile the image"),
+        ("clusterers: {mine: {is: agglomerative, metric: cosine}}", "Ward's linkage"),
+        (
+            "words: {mine: {is: joint_model, backbone: resnet5}}",
+            "Did you mean 'resnet50'",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, text, told):
+    """Nothing runs before they are refused, under the name that they stand under."""
+    shown = message(tmp_path, text)
+    assert told in shown
+    assert f"{text.partition(':')[0]}.mine" in shown
+
+
+@pytest.mark.parametrize(
     ("text", "key", "twice"),
     [
         ("model: {clusterers: [kmeans, random, kmeans]}", "model.clusterers", "kmeans"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import (
@@ -25,7 +26,7 @@ from mmclust.core.plugins import CAPTIONER, known, load, plugin_of, require
 from mmclust.core.yaml_file import parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -62,6 +63,17 @@ class Instance:
         """What a record says beside the name, where the name alone does not tell."""
         told = plugin_of(self.kind, self.name)
         return {} if told == self.plugin else {IS: self.plugin}
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Name the instance in errors of its plugin, which does not know the name."""
+        try:
+            yield
+        except MmclustError as error:
+            error.replace(f"{self.kind}.{self.plugin}", f"{self.kind}.{self.name}")
+            if self.name not in str(error):
+                error.what = f"{self.name}: {error.what}"
+            raise
 
 
 def instance_of(
