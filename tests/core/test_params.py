@@ -112,6 +112,58 @@ def test_the_main_encoder_must_run(tmp_path):
     assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("encoders: {mine: {is: hog, cell: 3}}", "HOG cells must tile"),
+        ("encoders: {mine: {is: canny, grid: 3}}", "must tile the image"),
+        ("encoders: {mine: {is: lbp, grid: 3}}", "must tile the image"),
+        ("clusterers: {mine: {is: agglomerative, metric: cosine}}", "Ward's linkage"),
+        (
+            "words: {mine: {is: joint_model, backbone: resnet5}}",
+            "Did you mean 'resnet50'",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, text, told):
+    """Nothing runs before they are refused, under the name that they stand under."""
+    shown = message(tmp_path, text)
+    assert told in shown
+    assert f"{text.partition(':')[0]}.mine" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "twice"),
+    [
+        ("model: {clusterers: [kmeans, random, kmeans]}", "model.clusterers", "kmeans"),
+        ("model: {heads: [tac, tac]}", "model.heads", "tac"),
+        ("model: {k_sweep: [5, 3, 5]}", "model.k_sweep", "5"),
+        ("data: {sources: [norms, norms]}", "data.sources", "norms"),
+    ],
+)
+def test_what_runs_is_listed_once(tmp_path, text, key, twice):
+    """Its seeds would count twice: another number of them, another interval."""
+    assert f"{key} has {twice} twice" in message(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("names", "joined"),
+    [
+        ("{is: folder}, a-b: {is: folder}}\nencoders: {b-c: {is: hog}, c: {is: hog}",
+         "a-b-c"),
+        ("{is: folder}, a_b: {is: folder}}\nencoders: {b_c: {is: hog}, c: {is: hog}",
+         "a_b_c"),
+    ],
+)  # fmt: skip
+def test_names_that_make_one_word_of_two_pairs(tmp_path, names, joined):
+    """DVC runs one of two stages of the same name, and says nothing."""
+    text = f"benchmarks: {{a: {names}}}\nmodel: {{encoder: c"
+    shown = message(tmp_path, text + "}")
+    assert f"Two runs have the name {joined}" in shown
+    assert f"a with {joined[2:]} and {joined[:3]} with c" in shown
+    assert read(tmp_path, text + ", benchmarks: [a]}").clustered == ("a",)
+
+
 def test_missing_and_broken_files(tmp_path):
     """No file, no YAML, and a key given twice are clear errors."""
     with pytest.raises(MmclustError, match=r"params\.yaml is missing"):

@@ -211,7 +211,7 @@ def assign(method: Instance, rows: Rows, k: int, seed: int) -> Result:
     if not finds_k(method):
         require_k(k, len(rows.asked[0] if takes_both(method) else rows.asked))
     more = {} if rows.fit is None else {"fit": rows.fit}
-    with threads(1):
+    with method.telling(), threads(1):
         found = method.module.fit_predict(
             rows.asked, k, method.options, seed=seed, **more
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from mmclust.core import numerics
-from mmclust.core.errors import MmclustError, nearest
+from mmclust.core.errors import LISTED, MmclustError, nearest, some
 from mmclust.core.plugins import Instance, instance_of, require
 from mmclust.core.registry import read_registry
 from mmclust.core.text import require_name
@@ -384,6 +386,8 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
             found=repr(params.data.images),
             do="correct data.images",
         )
+    _require_once(params, named)
+    _require_apart(params)
     _check_instances(params)
     if not params.model.clusterers:
         raise MmclustError(
@@ -456,6 +460,52 @@ SECTIONS = {
     "a view": ("views", ""),
 }
 """What names of each kind are among, and how one is added."""
+
+
+def _require_once(
+    params: Params, named: list[tuple[str, str, Iterable[str], Any]]
+) -> None:
+    """Refuse a name or k that a list has twice: its runs would count twice."""
+    lists: dict[str, Iterable[object]] = {key: names for _, key, names, _ in named}
+    lists |= {"model.k_grid": params.model.k_grid}
+    lists |= {"model.k_sweep": params.model.k_sweep}
+    for key, listed in lists.items():
+        twice = [each for each, count in Counter(list(listed)).items() if count > 1]
+        if twice:
+            raise MmclustError(
+                f"{key} has {twice[0]} twice",
+                where=key,
+                expected="each once",
+                found=some(listed, LISTED),
+                do="take one out",
+            )
+
+
+def _require_apart(params: Params) -> None:
+    """Refuse names that make one word of two pairs.
+
+    DVC calls the run of a benchmark and an encoder by both, joined by ``-``, and drops
+    all but one of the same word; curves have ``_`` between.
+    """
+    model, searched = params.model, params.retrieval
+    for key, names, benchmarks in (
+        ("encoders", params.encoders, params.clustered),
+        ("model.heads", model.heads, params.clustered),
+        ("captioners", params.captioners, params.clustered),
+        ("retrieval.encoders", searched.encoders, searched.benchmarks),
+    ):
+        for joint in "-_":
+            pairs: dict[str, tuple[str, str]] = {}
+            for pair in product(benchmarks, names):
+                other = pairs.setdefault(joint.join(pair), pair)
+                if other != pair:
+                    raise MmclustError(
+                        f"Two runs have the name {joint.join(pair)}",
+                        where=f"benchmarks and {key}",
+                        expected=f"names that differ when joined by {joint}",
+                        found=" and ".join(f"{b} with {n}" for b, n in (other, pair)),
+                        do="rename one of the four, with is where need be",
+                    )
 
 
 def _check_instances(params: Params) -> None:

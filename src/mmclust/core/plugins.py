@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from mmclust.core.yaml_file import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
 _PACKAGE = Path(__file__).parent.parent
@@ -122,6 +123,17 @@ class Instance:
         """What a record says beside the name, where the name alone does not tell."""
         told = plugin_of(self.kind, self.name)
         return {} if told == self.plugin else {IS: self.plugin}
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Name the instance in errors of its plugin, which does not know the name."""
+        try:
+            yield
+        except MmclustError as error:
+            error.replace(f"{self.kind}.{self.plugin}", f"{self.kind}.{self.name}")
+            if self.name not in str(error):
+                error.what = f"{self.name}: {error.what}"
+            raise
 
 
 def instance_of(

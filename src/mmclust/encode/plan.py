@@ -190,7 +190,8 @@ def _work(
     facts = {"encoder": encoder, "params": asdict(params), "seed": run.seed}
     facts |= instance.alias | recorded()
     if hasattr(module, "identity"):
-        facts["model"] = module.identity(params)
+        with instance.telling():
+            facts["model"] = module.identity(params)
     flags = flags_of(module, params)
     options.require_effect(encoder, flags)
     facts |= options.facts(flags)

@@ -198,7 +198,7 @@ def _encode(plan: Plan, view: str, batch: Batch, device: Device) -> Array:
         return np.array(batch.images)
     n_rows = len(batch.image_ids)
     made = []
-    with device.computing():
+    with plan.instance.telling(), device.computing():
         for start in range(0, n_rows, size):
             # Kernels choose their order of sums by the shape of a batch.
             rows = np.minimum(np.arange(start, start + size), n_rows - 1)

@@ -149,7 +149,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
             "aligned needs at least two pictures with captions",
             where="encoders.aligned",
             found=f"{len(set(owner.tolist()))} of {len(texts)}",
-            do="take aligned out of encoders in params.yaml for this benchmark",
+            do="take it out of encoders in params.yaml for this benchmark",
         )
     image = np.asarray(batch.images, np.float32)
     text = normalised(_embed(flat, params, device))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.encoders._grey import grey_square, require_tiles
+from mmclust.encoders._grey import grey_square, tiling
 
 if TYPE_CHECKING:
     from mmclust.core.types import Array
@@ -37,12 +37,14 @@ class Params:
     """Cells along each side; each has its histogram."""
 
 
+completed = tiling
+
+
 def prepare(rgb: Array, params: Params) -> Array:
     """Count the patterns of each cell: float32 (grid² · (points + 2),).
 
     Each cell's histogram sums to 1; cells go from left to right, then down.
     """
-    require_tiles("lbp", params.size, params.grid)
     codes = patterns(grey_square(rgb, params.size), params.points, params.radius)
     cell, kinds = params.size // params.grid, params.points + 2
     row = np.arange(params.size) // cell
