@@ -2,7 +2,6 @@
 
 import pytest
 
-from mmclust.core.costs import stored_size
 from mmclust.core.errors import MmclustError
 from mmclust.models.hub import identity, size_of
 from tests.encoders import tiny as make
@@ -54,4 +53,4 @@ def test_checkpoints_as_torch_counts_them(tmp_path, kind):
 def test_damaged_weights_are_named(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
     with pytest.raises(MmclustError, match=r"w\.safetensors is not a readable"):
-        stored_size([tmp_path / "w.safetensors"])
+        size_of([tmp_path / "w.safetensors"])
