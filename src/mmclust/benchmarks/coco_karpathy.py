@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mmclust.benchmarks._coco_annotations import what_is_wrong
 from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
@@ -28,7 +29,6 @@ from mmclust.benchmarks._source_files import (
 )
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import read_found
-from mmclust.core.text import what_is_wrong
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
