@@ -16,7 +16,7 @@ import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.text import require_name
-from mmclust.core.yaml_file import mismatch, read_yaml
+from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,8 +204,10 @@ def _typed(value: dict[str, Any], kind: type[T], path: Path, where: str) -> T:
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        at, expected, found = mismatch(error)
-        raise _malformed(path, where + at, expected, found) from error
+        message, _, at = str(error).partition(" - at `$")
+        expected, _, found = message.removeprefix("Expected ").partition(", got ")
+        key = at.rstrip("`").replace("[...]", "")
+        raise _malformed(path, where + key, expected, found) from error
 
 
 def _malformed(path: Path, entry: str, expected: str, found: object) -> MmclustError:

@@ -14,7 +14,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from itertools import repeat
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -253,32 +253,85 @@ class _Reader:
 
 
 def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
-    """Turn plain YAML values into a frozen dataclass, strictly.
+    """Turn plain YAML values into a frozen dataclass or what its fields are, strictly.
 
-    ``where`` and ``given`` are the values' key, and the file it is in, for errors.
+    ``where`` and ``given`` are the value's key, and the file it is in, for errors.
+    What is inside is tried first, so that an error says which of it is wrong.
     """
-    _check_keys(value, kind, where, given)
-    _refuse_endless(value, where, given)
+    for inner, inner_kind, key in _inside(value, kind, where, given):
+        convert(inner, inner_kind, key, given)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _unfit(where, "a finite number", value, given)
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
-        at, expected, _ = mismatch(error)
-        at = at.removeprefix(".")
-        key = dotted(where, at)
-        if key == "model.k":  # msgspec names neither the words nor the types alone
+        expected = str(error).removeprefix("Expected ").partition(", got ")[0]
+        if where == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number from 1, null (as many as classes) or auto"
-        elif words := _in_words(kind, at, any_number="Invalid" in expected):
+        elif words := _in_words(kind, any_number="Invalid" in expected):
             expected = words
-        raise _unfit(key, expected, _lookup(value, at), given) from error
+        for json, word in (("`object", "`mapping"), ("`array", "`list")):
+            expected = expected.replace(json, word)
+        raise _unfit(where, expected, value, given) from error
 
 
-def mismatch(error: msgspec.ValidationError) -> tuple[str, str, str]:
-    """Return where in a value it is wrong, what was expected there, and found."""
-    message, _, at = str(error).partition(" - at `$")
-    for json, word in (("`object", "`mapping"), ("`array", "`list")):
-        message = message.replace(json, word)
-    expected, _, found = message.removeprefix("Expected ").partition(", got ")
-    return at.rstrip("`").replace("[...]", ""), expected, found
+def _inside(
+    value: Any, kind: Any, where: str, given: str
+) -> Iterator[tuple[Any, Any, str]]:
+    """Yield what a value holds, with its types and its key; refuse unknown keys."""
+    for each in _kinds(kind):
+        if isinstance(value, dict) and dataclasses.is_dataclass(each):
+            fields = get_type_hints(each, include_extras=True)
+            refuse_unknown(value, fields, where, given)
+            for key, inner in value.items():
+                yield inner, fields[key], dotted(where, key)
+        elif isinstance(value, dict) and get_origin(each) is dict:
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    expected = "text as a name; in quotes where YAML reads it otherwise"
+                    raise _unfit(where, expected, key, given)
+                yield inner, get_args(each)[1], dotted(where, key)
+        elif isinstance(value, list) and get_origin(each) is tuple:
+            first, *more = get_args(each)
+            kinds = repeat(first) if more == [...] else (first, *more)
+            for i, (inner, inner_kind) in enumerate(zip(value, kinds, strict=False)):
+                yield inner, inner_kind, f"{where}[{i}]"
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """Return the types that a value may have."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _in_words(kind: Any, *, any_number: bool) -> str:
+    """Say what a field takes that is true or false, or one of some words.
+
+    Of one that may be a number, too, msgspec knows the range, unless it was given
+    another word (``any_number``).
+    """
+    words: list[str] = []
+    for each in _kinds(kind):
+        if each is bool:
+            words.append("true or false")
+        elif each is NoneType:
+            words.append("null")
+        elif get_origin(each) is Literal:
+            words += map(str, get_args(each))
+        elif any_number and getattr(each, "__origin__", each) in (int, float):
+            words.append("a number")
+        else:
+            return ""
+    return " or ".join(words)
+
+
+def _unfit(key: str, expected: str, found: object, given: str) -> MmclustError:
+    return MmclustError(
+        f"A value in {given} has the wrong type or is out of range",
+        where=key or "the whole file",
+        expected=expected,
+        found=repr(found),
+        do=f"correct {key or 'the file'} in {given}",
+    )
 
 
 def dotted(*keys: object) -> str:
@@ -300,94 +353,6 @@ def refuse_unknown(
                 found=key,
                 do=f"correct or remove {dotted(where, key)}",
             )
-
-
-def _unfit(key: str, expected: str, found: object, given: str) -> MmclustError:
-    return MmclustError(
-        f"A value in {given} has the wrong type or is out of range",
-        where=key or "the whole file",
-        expected=expected,
-        found=repr(found),
-        do=f"correct {key or 'the file'} in {given}",
-    )
-
-
-def _check_keys(value: Any, kind: Any, where: str, given: str) -> None:
-    """Refuse unknown keys; values under names of the user's own are tried one by one.
-
-    An error then says which, where msgspec would say that one of them is wrong.
-    """
-    for each in _kinds(kind) if isinstance(value, dict) else ():
-        if (fields := _fields(each)) is not None:
-            refuse_unknown(value, fields, where, given)
-            for key, inner in value.items():
-                _check_keys(inner, fields[key], dotted(where, key), given)
-        elif get_origin(each) is dict:
-            for key, inner in value.items():
-                if not isinstance(key, str):
-                    expected = "text as a name; in quotes where YAML reads it otherwise"
-                    raise _unfit(where, expected, key, given)
-                convert(inner, get_args(each)[1], dotted(where, key), given)
-
-
-def _refuse_endless(value: Any, where: str, given: str) -> None:
-    """Refuse ``.inf`` and ``.nan``: no option means anything with them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _unfit(where, "a finite number", value, given)
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _refuse_endless(inner, dotted(where, key), given)
-    if isinstance(value, list):
-        for i, inner in enumerate(value):
-            _refuse_endless(inner, f"{where}[{i}]", given)
-
-
-def _kinds(kind: Any) -> tuple[Any, ...]:
-    """Return the types that a field may have."""
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-@cache
-def _fields(kind: Any) -> dict[str, Any] | None:
-    """Return the types of a dataclass's fields; ``None`` of what is none."""
-    if not dataclasses.is_dataclass(kind):
-        return None
-    hints = get_type_hints(kind)
-    return {each.name: hints[each.name] for each in dataclasses.fields(kind)}
-
-
-def _in_words(kind: Any, at: str, *, any_number: bool) -> str:
-    """Say what a field takes that is true or false, or one of some words.
-
-    Of one that may be a number, too, msgspec knows the range, unless it was given
-    another word (``any_number``).
-    """
-    found = kind
-    for part in at.split("."):
-        inside = next(filter(None, map(_fields, _kinds(found))), {})
-        found = inside.get(part)
-    words: list[str] = []
-    for each in _kinds(found):
-        if each is bool:
-            words.append("true or false")
-        elif each is NoneType:
-            words.append("null")
-        elif get_origin(each) is Literal:
-            words += map(str, get_args(each))
-        elif each in (int, float) and any_number:
-            words.append("a number")
-        else:
-            return ""
-    return " or ".join(words)
-
-
-def _lookup(value: Any, at: str) -> Any:
-    """Return what stands at a place such as ``k_sweep[0]``."""
-    for key, index in re.findall(r"([^.\[\]]+)(?=[.\[]|$)|\[(\d+)\]", at):
-        if key and not (isinstance(value, dict) and key in value):
-            break
-        value = value[key] if key else value[int(index)]
-    return value
 
 
 @dataclass(frozen=True)
