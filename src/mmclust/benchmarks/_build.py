@@ -24,7 +24,12 @@ import numpy as np
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
-from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    taken_from,
+    verified_by,
+    whole,
+)
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import Images
 from mmclust.core.io import (
@@ -43,7 +48,7 @@ from mmclust.core.params import BuildOptions, build_options
 from mmclust.core.plugins import instance_of
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.seeds import generator
-from mmclust.core.text import same_form, whole
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

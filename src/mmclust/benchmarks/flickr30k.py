@@ -24,6 +24,7 @@ from mmclust.benchmarks._source_files import (
     lacking,
     look_for,
     source_folders,
+    whole,
 )
 from mmclust.benchmarks._splits import splits_of
 from mmclust.benchmarks.coco_karpathy import (
@@ -34,7 +35,7 @@ from mmclust.benchmarks.coco_karpathy import (
 )
 from mmclust.core.archives import read_found, read_members
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.text import json_value, utf8, whole
+from mmclust.core.text import json_value, utf8
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:

@@ -48,30 +48,6 @@ def same_form(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def as_written(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return each name as other names have it: itself, or the one that looks the same.
-
-    Files from macOS spell ``é`` as two characters, others as one. Names that look the
-    same and are not alone in it stay as they are.
-    """
-    names, others = list(names), set(known)
-    found = dict(zip(names, names, strict=True))
-    alone = _alone(others)
-    for form, name in _alone(names).items():
-        if name not in others and alone.get(form, name) not in found:
-            found[name] = alone.get(form, name)
-    return found
-
-
-def _alone(names: Iterable[str]) -> dict[str, str]:
-    """Return names by their Unicode form, but for those that share one."""
-    forms: dict[str, str | None] = {}
-    for name in names:
-        form = same_form(name)
-        forms[form] = None if form in forms else name
-    return {form: name for form, name in forms.items() if name is not None}
-
-
 def decoded(value: Any, where: object) -> Any:
     """Return bytes, also those in lists, as the UTF-8 text they hold."""
     if isinstance(value, list | tuple):
@@ -88,24 +64,6 @@ def decoded(value: Any, where: object) -> Any:
             found=f"byte 0x{bytes(value)[error.start]:02x} in {bytes(value)[:20]!r}",
             do="save the column as text (a string type)",
         ) from error
-
-
-def whole(text: str, where: object) -> str:
-    """Return the text, if all of it can be written down."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = f"\\u{ord(text[error.start]):04x}"
-        near = text[max(error.start - 30, 0) : error.start + 30]
-        shown = near.encode("utf-8", "backslashreplace").decode()
-        raise MmclustError(
-            "A text was cut in the middle of a character",
-            where=where,
-            expected="whole characters; an emoji is a pair of \\u escapes in JSON",
-            found=f"{half}, one half of a pair, in: {shown}",
-            do="remove the half character, or write the text out again",
-        ) from error
-    return text
 
 
 def utf8(data: bytes, where: object, what: str = "A file") -> str:
@@ -148,9 +106,3 @@ def look_alikes(names: Iterable[str]) -> str:
         f"look the same and differ in Unicode form (composed or decomposed accents, "
         f"NFC or NFD): {some(alike)}"
     )
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message; a list's text could be deeper than Python goes."""
-    plain = value is None or isinstance(value, bool | int | float | str | bytes)
-    return repr(value)[:80] if plain else type(value).__name__
