@@ -8,6 +8,7 @@ from dvc.utils.hydra import apply_overrides
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
 from mmclust.core.plugins import known, load, require_name
+from mmclust.scoring.record import is_floor
 from tests.conftest import ROOT
 
 
@@ -146,6 +147,15 @@ def test_names_that_make_one_word_of_two_pairs(tmp_path, names, joined):
     assert f"Two runs have the name {joined}" in shown
     assert f"a with {joined[2:]} and {joined[:3]} with c" in shown
     assert read(tmp_path, text + ", benchmarks: [a]}").clustered == ("a",)
+
+
+def test_a_floor_is_one_under_any_name(tmp_path):
+    """The plugin tells, not the name."""
+    blocks = "{chance: {is: random}, hog: {}}\nmodel: {encoder: hog}\n"
+    params = read(tmp_path, f"encoders: {blocks}clusterers: {{mine: {{is: random}}}}")
+    floors = {("random", "x"), ("chance", "x"), ("hog", "mine"), ("hog", "random")}
+    keys = {*floors, ("hog", "kmeans"), ("mine", "chance")}
+    assert {k for k in keys if is_floor(params, (k[0], "image", k[1]))} == floors
 
 
 def test_missing_and_broken_files(tmp_path):

@@ -12,8 +12,8 @@ import msgspec
 
 from mmclust.core import numerics
 from mmclust.core.errors import LISTED, MmclustError, nearest, some
-from mmclust.core.instances import Instance, convert, instance_of
-from mmclust.core.plugins import require, require_name
+from mmclust.core.instances import IS, Instance, convert, instance_of
+from mmclust.core.plugins import plugin_of, require, require_name
 from mmclust.core.registry import read_registry
 from mmclust.core.yaml_file import read_yaml
 
@@ -32,6 +32,8 @@ PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
 
 ALLOW = "allow_different"
+FLOORS = ("random",)
+"""Plugins that look at nothing."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class ModelParams:
     share; one of ``encoders``."""
     n_seeds: Positive = 10
     k_sweep: tuple[Positive, ...] = ()
-    """Further k for the curve of scores over k (k-means only)."""
+    """Further k for the curve of scores over k; see :attr:`Params.swept`."""
 
 
 TEMPLATES = (
@@ -355,6 +357,24 @@ class Params:
         elif kind == "benchmarks":
             options, _ = build_options(name, options)
         return instance_of(kind, name, options, f"{kind}.{name}")
+
+    @property
+    def swept(self) -> str:
+        """The k-means that runs at ``model.k_sweep``, too; empty where none runs.
+
+        That of the name ``kmeans``, or the first under a name of one's own.
+        """
+        named = self.model.clusterers
+        found = [n for n in named if self._plugin("clusterers", n) == "kmeans"]
+        return "kmeans" if "kmeans" in found else next(iter(found), "")
+
+    def is_floor(self, kind: str, name: str) -> bool:
+        """Tell whether a name's plugin looks at nothing: others must be above it."""
+        return self._plugin(kind, name) in FLOORS
+
+    def _plugin(self, kind: str, name: str) -> str:
+        block = getattr(self, kind).get(name) or {}
+        return plugin_of(kind, str(block.get(IS, name)))
 
 
 def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
