@@ -145,6 +145,23 @@ def test_every_way_to_import(tmp_path, monkeypatch):
     f._module.cache_clear()
 
 
+def test_a_table_beside_a_plugin_counts(package):
+    """Where its code names it, whatever reads it: that plugin's alone."""
+    edit(
+        package / "encoders/hog.py", "VIEWS = (", 'TABLE = "tables/hog.csv"\nVIEWS = ('
+    )
+    before = codes()
+    table = package / "encoders/tables/hog.csv"
+    table.parent.mkdir()
+    for text in ("1", "2"):
+        table.write_text(text)
+        found = changed(before)
+        assert found == {p for p in PLUGINS if "mmclust.encoders.hog" in before[p]}
+        before = codes()
+    table.with_name("other.csv").write_text("1")
+    assert changed(before) == set()
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A stage that writes what it read; its fingerprint with other options."""

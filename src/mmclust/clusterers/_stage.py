@@ -135,9 +135,10 @@ def fingerprint_of_clusters(
     """Take the fingerprint of a run here; see :func:`cluster_benchmark`."""
     built, made, model = Path("data/benchmarks") / benchmark, Path("data"), params.model
     # k: auto runs k-means, whoever else clusters.
+    also = ["kmeans"] if model.k == "auto" else []
     methods = [
         params.instance("clusterers", name)
-        for name in dict.fromkeys([*model.clusterers, "kmeans"])
+        for name in dict.fromkeys([*model.clusterers, *also])
     ]
     clusters = made / "clusters" / benchmark
     return fingerprint(

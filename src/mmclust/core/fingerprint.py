@@ -5,6 +5,7 @@ expensive stages then look closer: beside its outputs each keeps a record, an ou
 DVC of its own (``data/fingerprints/<stage>/…``, which no stage depends on), of
 
 - the syntax trees, without docstrings, of the modules it runs: comments do not count;
+  and files beside a module that its code names, such as a table;
 - its inputs by content, its own params, the seed, numerics, weights;
 - the versions of the libraries of numbers that its modules import;
 - the sha256 of every file that it wrote.
@@ -27,6 +28,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -62,6 +64,9 @@ WITHOUT_CODE = (
 )
 """Modules that give a stage values and plugins alone, which its record holds: a new
 option of the report, or another known name, encodes nothing again."""
+
+FILE_NAME = re.compile(r"(?:\w[\w-]*/)*\w[\w-]*(?:\.\w+)+")
+"""How code names data that lie beside it."""
 
 LIBRARIES = {
     "PIL": ("pillow",),
@@ -221,8 +226,9 @@ def _module(name: str) -> _Module:
     paths = [each.split(".") for each in (name, *imported)]
     own = [parts for parts in paths if parts[0] == PACKAGE.name]
     wanted = {p for parts in own for p in accumulate(parts, "{}.{}".format)}
+    texts = [_text(tree), *(f"{p.name} {file_digest(p)}" for p in _beside(tree, path))]
     return _Module(
-        hashlib.sha256(_text(tree).encode()).hexdigest()[:16],
+        hashlib.sha256("".join(texts).encode()).hexdigest()[:16],
         tuple(sorted(filter(_source, wanted - {name}))),
         tuple({each.partition(".")[0] for each in imported} & LIBRARIES.keys()),
     )
@@ -261,6 +267,16 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
         elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
             yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
         todo += ast.iter_child_nodes(node)
+
+
+def _beside(tree: ast.Module, path: Path) -> list[Path]:
+    """Return the files in a module's folder, or below, that its code names."""
+    found = set()
+    for node in ast.walk(tree):
+        text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and FILE_NAME.fullmatch(text):
+            found.add(path.parent / text)
+    return sorted(file for file in found if file.is_file() and file.suffix != ".py")
 
 
 def _name(node: ast.AST) -> str:

@@ -365,14 +365,15 @@ class Params:
         That of the name ``kmeans``, or the first under a name of one's own.
         """
         named = self.model.clusterers
-        found = [n for n in named if self._plugin("clusterers", n) == "kmeans"]
+        found = [n for n in named if self.plugin("clusterers", n) == "kmeans"]
         return "kmeans" if "kmeans" in found else next(iter(found), "")
 
     def is_floor(self, kind: str, name: str) -> bool:
         """Tell whether a name's plugin looks at nothing: others must be above it."""
-        return self._plugin(kind, name) in FLOORS
+        return self.plugin(kind, name) in FLOORS
 
-    def _plugin(self, kind: str, name: str) -> str:
+    def plugin(self, kind: str, name: str) -> str:
+        """Return the plugin that a name stands for, known or not."""
         block = getattr(self, kind).get(name) or {}
         return plugin_of(kind, str(block.get(IS, name)))
 
