@@ -64,7 +64,10 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("model: {n_seeds: 0}", "model.n_seeds", "0"),
         ("model: {k_sweep: [3, 0]}", "model.k_sweep[1]", "0"),
         ("model: {k_grid: [[2]]}", "model.k_grid[0]", "[2]"),
-        ("nouns: {templates: [a, null]}", "nouns.templates[1]", "None"),
+        ("nouns: {templates: ['{}', null]}", "nouns.templates[1]", "None"),
+        ("nouns: {templates: ['{}', none]}", "nouns.templates[1]", "'none'"),
+        ("nouns: {templates: []}", "nouns.templates", "[]"),
+        ("encoders: {lbp: {points: 255}}", "encoders.lbp.points", "255"),
         ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
         ("encoders: {hog: 3}", "encoders.hog", "3"),
         ("encoders: {1: {is: hog}}", "encoders", "1"),
@@ -89,6 +92,13 @@ def test_wrong_values_name_the_key(tmp_path, text, key, found):
     assert f"found:    {found}" in shown
 
 
+def test_what_is_a_number_or_a_word(tmp_path):
+    """Both are told; of a number out of range, the range."""
+    shown = message(tmp_path, "nouns: {centres: foo}")
+    assert "expected: a whole number or rule or published\n" in shown
+    assert "expected: `int` >= 1\n" in message(tmp_path, "nouns: {centres: 0}")
+
+
 def test_the_main_encoder_must_run(tmp_path):
     """model.encoder names one of the encoders; at least one clusterer is named."""
     shown = message(tmp_path, "encoders: {hog: {}}\nmodel: {encoder: hgo}")
@@ -97,10 +107,17 @@ def test_the_main_encoder_must_run(tmp_path):
     assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
 
 
+SAME = """heads: {mine: {is: temi}}
+clusterers: {mine: {is: kmeans}}
+model: {heads: [mine], clusterers: [mine]}"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("encoders: {mine: {is: hog, cell: 3}}", "HOG cells must tile"),
+        (SAME, "have the same name"),
+        ("captioners: {publisher: {is: blip}}", "name of the publisher's captions"),
         ("encoders: {mine: {is: canny, grid: 3}}", "must tile the image"),
         ("encoders: {mine: {is: lbp, grid: 3}}", "must tile the image"),
         ("clusterers: {mine: {is: agglomerative, metric: cosine}}", "Ward's linkage"),
@@ -114,7 +131,8 @@ def test_options_that_do_not_go_together(tmp_path, text, told):
     """Nothing runs before they are refused, under the name that they stand under."""
     shown = message(tmp_path, text)
     assert told in shown
-    assert f"{text.partition(':')[0]}.mine" in shown
+    assert text.partition(":")[0] in shown
+    assert "mine" in shown or "publisher" in shown
 
 
 @pytest.mark.parametrize(

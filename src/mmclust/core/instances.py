@@ -8,11 +8,13 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Any,
     Literal,
     TypeVar,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -167,7 +169,7 @@ def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -
             expected = expected.replace(json, word)
         if key == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number from 1, null (as many as classes) or auto"
-        elif words := _words(kind, tail):
+        elif (words := _words(kind, tail)) and not expected.startswith("`int`"):
             expected = words
         raise _wrong(key, expected, _lookup(value, tail), given) from error
 
@@ -223,8 +225,16 @@ def _words(kind: type[Any], dotted: str) -> str:
         found = _fields(found).get(part)
     if found is bool:
         return "true or false"
-    several = get_args(found) if get_origin(found) is Literal else ()
-    return " or ".join(map(str, several))
+    several = get_args(found) if get_origin(found) in (UnionType, Union) else (found,)
+    if not any(get_origin(each) is Literal for each in several):
+        return ""
+    said: list[str] = []
+    for each in several:
+        if get_origin(each) is Literal:
+            said += map(str, get_args(each))
+        else:
+            said += ["null" if each is type(None) else "a whole number"]
+    return " or ".join(said)
 
 
 @cache

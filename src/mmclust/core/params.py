@@ -126,6 +126,11 @@ TEMPLATES = (
     "a photo of the small {}.",
 )
 """The prompts of TAC and DXMC."""
+Prompts = Annotated[
+    tuple[Annotated[str, msgspec.Meta(pattern=r"\{\}")], ...],
+    msgspec.Meta(min_length=1),
+]
+"""At least one, each with ``{}``: without, all words would be the same."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class NounsParams:
     vocabulary: str = "data/vocabulary/WordNetNouns.csv"
     """``WordNetNouns.csv`` (see ``mmclust vocabulary``), a CSV with a column
     ``word``, or a ``.txt`` with one word per line."""
-    templates: tuple[str, ...] = TEMPLATES
+    templates: Prompts = TEMPLATES
     """Prompts; ``{}`` stands for the word."""
     prompt_normalisation: bool = False
     """Scale each prompt's embedding to unit norm before the mean of all."""
@@ -536,6 +541,14 @@ def _require_apart(params: Params) -> None:
 def _check_instances(params: Params) -> None:
     """Read every plugin's block, and those that have none."""
     model = params.model
+    if "publisher" in params.captioners:
+        raise MmclustError(
+            "A captioner has the name of the publisher's captions",
+            where="captioners",
+            expected="another name: `captions: publisher` would not read what it wrote",
+            found="publisher",
+            do="rename it",
+        )
     for kind in KINDS:
         names = dict.fromkeys(getattr(params, kind))
         for name in names:
@@ -550,6 +563,17 @@ def _check_instances(params: Params) -> None:
         named = {"clusterers": model.clusterers, "heads": model.heads}.get(kind, ())
         for name in names | dict.fromkeys(named):
             params.instance(kind, name)
+    for name in set(model.clusterers) & set(model.heads):
+        view = params.instance("heads", name).module.VIEW
+        taken = getattr(params.instance("clusterers", name).module, "VIEWS", None)
+        if view in ("image", "text", "concat") and taken != "both":
+            raise MmclustError(
+                "A head and a clusterer have the same name",
+                where="model.heads and model.clusterers",
+                expected=f"one method of each name on the view {view}",
+                found=name,
+                do="give one of them a name of its own, with is",
+            )
     for name, block in params.encoders.items():
         for benchmark in (block or {}).get("per_benchmark") or ():
             params.instance("encoders", name, benchmark)
