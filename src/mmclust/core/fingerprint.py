@@ -129,7 +129,7 @@ class Fingerprint:
         that is still the file that was there before the run is none of this run's.
         """
         for path, stamp in self.before.items():
-            if path.is_file() and _stamp(path) == stamp:
+            if os.path.lexists(path) and _stamp(path) == stamp:
                 path.unlink()
         for folder in {path.parent for path in self.before}:
             _remove_empty(folder, self.outs)
@@ -193,7 +193,8 @@ def libraries(modules: Iterable[str]) -> dict[str, str]:
 def digests(paths: Iterable[Path]) -> dict[str, str]:
     """Return the sha256 of files and of all files in folders, by path.
 
-    What killed writers left is passed over, as DVC does; a missing path is ``absent``.
+    What killed writers left is passed over, as DVC does; a missing path is ``absent``,
+    and so is a link to nothing: one into DVC's cache, of what is no longer there.
     """
     memory = read_note(MEMORY)
     found, known = {}, dict(memory)
@@ -201,7 +202,9 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
         if not path.exists():
             found[path.as_posix()] = "absent"
         for file in _files(path):
-            found[file.as_posix()] = _remembered(file, known)
+            found[file.as_posix()] = (
+                _remembered(file, known) if file.exists() else "absent"
+            )
     if known != memory:
         kept = {name: entry for name, entry in known.items() if Path(name).exists()}
         with contextlib.suppress(MmclustError):  # it saves work, and nothing else
@@ -334,7 +337,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    s = path.stat()
+    s = path.stat() if path.exists() else path.lstat()  # a link to nothing
     return (s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
 
 
