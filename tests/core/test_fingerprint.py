@@ -145,6 +145,23 @@ def test_every_way_to_import(tmp_path, monkeypatch):
     f._module.cache_clear()
 
 
+def test_a_table_beside_a_plugin_counts(package):
+    """Where its code names it, whatever reads it: that plugin's alone."""
+    edit(
+        package / "encoders/hog.py", "VIEWS = (", 'TABLE = "tables/hog.csv"\nVIEWS = ('
+    )
+    before = codes()
+    table = package / "encoders/tables/hog.csv"
+    table.parent.mkdir()
+    for text in ("1", "2"):
+        table.write_text(text)
+        found = changed(before)
+        assert found == {p for p in PLUGINS if "mmclust.encoders.hog" in before[p]}
+        before = codes()
+    table.with_name("other.csv").write_text("1")
+    assert changed(before) == set()
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A stage that writes what it read; its fingerprint with other options."""
@@ -183,6 +200,13 @@ def test_a_record_says_what_it_is_of(run):
     assert Path("data/fingerprints/stage/name.json").read_bytes() == before
 
 
+def relink(path, target):
+    """Replace a file by a link, as DVC links into its cache."""
+    path.unlink()
+    path.symlink_to(path.parent.absolute() / target)
+    return path
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -191,6 +215,8 @@ def test_a_record_says_what_it_is_of(run):
         (lambda: Path("single.txt").unlink(), "an output is missing"),
         (lambda: Path("single.txt").write_bytes(b"y"), "an output is missing or"),
         (lambda: Path("out/stray.txt").write_bytes(b""), "an output is missing or"),
+        (lambda: Path("out/stray.txt").symlink_to("gone"), "an output is missing or"),
+        (lambda: relink(Path("out/deep/a.txt"), "gone"), "an output is missing or"),
         (lambda: shutil.rmtree("out"), "an output is missing"),
         (lambda: Path("data/fingerprints/stage/name.json").unlink(), ""),
         (lambda: Path("data/fingerprints/stage/name.json").write_text("{"), ""),
@@ -208,7 +234,7 @@ def test_what_changed_is_made_again(run, change, why):
     assert bool(made.why()) == bool(why)
     run.compute(made)
     assert run().holds()
-    assert not Path("out/stray.txt").exists()
+    assert not os.path.lexists("out/stray.txt")
 
 
 def test_other_options_and_named_files_count(run):

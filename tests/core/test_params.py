@@ -9,6 +9,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
 from mmclust.core.plugins import known, load
 from mmclust.core.text import require_name
+from mmclust.scoring.record import is_floor
 from tests.conftest import ROOT
 
 
@@ -64,7 +65,10 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("model: {n_seeds: 0}", "model.n_seeds", "0"),
         ("model: {k_sweep: [3, 0]}", "model.k_sweep[1]", "0"),
         ("model: {k_grid: [[2]]}", "model.k_grid[0]", "[2]"),
-        ("nouns: {templates: [a, null]}", "nouns.templates[1]", "None"),
+        ("nouns: {templates: ['{}', null]}", "nouns.templates[1]", "None"),
+        ("nouns: {templates: ['{}', none]}", "nouns.templates[1]", "'none'"),
+        ("nouns: {templates: []}", "nouns.templates", "[]"),
+        ("encoders: {lbp: {points: 255}}", "encoders.lbp.points", "255"),
         ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
         ("encoders: {hog: 3}", "encoders.hog", "3"),
         ("encoders: {1: {is: hog}}", "encoders", "1"),
@@ -94,7 +98,7 @@ def test_wrong_values_name_the_key(tmp_path, text, key, found):
     [
         ("model: {select: x}", "generalisation or null"),
         ("encode: {corrupt: 1}", "fail or skip"),
-        ("nouns: {centres: x}", "a number or rule or published"),
+        ("nouns: {centres: x}", "a whole number or rule or published"),
         ("nouns: {centres: 0}", "`int` >= 1"),
         ("nouns: {deduplicate_nouns: 1}", "true or false"),
     ],
@@ -112,10 +116,17 @@ def test_the_main_encoder_must_run(tmp_path):
     assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
 
 
+SAME = """heads: {mine: {is: temi}}
+clusterers: {mine: {is: kmeans}}
+model: {heads: [mine], clusterers: [mine]}"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("encoders: {mine: {is: hog, cell: 3}}", "HOG cells must tile"),
+        (SAME, "have the same name"),
+        ("captioners: {publisher: {is: blip}}", "name of the publisher's captions"),
         ("encoders: {mine: {is: canny, grid: 3}}", "must tile the image"),
         ("encoders: {mine: {is: lbp, grid: 3}}", "must tile the image"),
         ("clusterers: {mine: {is: agglomerative, metric: cosine}}", "Ward's linkage"),
@@ -129,7 +140,8 @@ def test_options_that_do_not_go_together(tmp_path, text, told):
     """Nothing runs before they are refused, under the name that they stand under."""
     shown = message(tmp_path, text)
     assert told in shown
-    assert f"{text.partition(':')[0]}.mine" in shown
+    assert text.partition(":")[0] in shown
+    assert "mine" in shown or "publisher" in shown
 
 
 @pytest.mark.parametrize(
@@ -162,6 +174,15 @@ def test_names_that_make_one_word_of_two_pairs(tmp_path, names, joined):
     assert f"Two runs have the name {joined}" in shown
     assert f"a with {joined[2:]} and {joined[:3]} with c" in shown
     assert read(tmp_path, text + ", benchmarks: [a]}").clustered == ("a",)
+
+
+def test_a_floor_is_one_under_any_name(tmp_path):
+    """The plugin tells, not the name."""
+    blocks = "{chance: {is: random}, hog: {}}\nmodel: {encoder: hog}\n"
+    params = read(tmp_path, f"encoders: {blocks}clusterers: {{mine: {{is: random}}}}")
+    floors = {("random", "x"), ("chance", "x"), ("hog", "mine"), ("hog", "random")}
+    keys = {*floors, ("hog", "kmeans"), ("mine", "chance")}
+    assert {k for k in keys if is_floor(params, (k[0], "image", k[1]))} == floors
 
 
 def test_missing_and_broken_files(tmp_path):

@@ -108,8 +108,8 @@ def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]
     """List every run of the stage, in the order of the output."""
     model = params.model
     wanted = [(name, k) for name in model.clusterers]
-    if "kmeans" in model.clusterers:
-        wanted += [("kmeans", j) for j in model.k_sweep if j != k and j <= n_samples]
+    if swept := params.swept:
+        wanted += [(swept, j) for j in model.k_sweep if j != k and j <= n_samples]
     both = [BOTH] if {"image", "text"} <= set(views) else []
     tasks = []
     for name, clusters in wanted:

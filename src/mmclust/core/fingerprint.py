@@ -5,6 +5,7 @@ expensive stages then look closer: beside its outputs each keeps a record, an ou
 DVC of its own (``data/fingerprints/<stage>/…``, which no stage depends on), of
 
 - the syntax trees, without docstrings, of the modules it runs: comments do not count;
+  and files beside a module that its code names, such as a table;
 - its inputs by content, its own params, the seed, numerics, weights;
 - the versions of the libraries of numbers that its modules import;
 - the sha256 of every file that it wrote.
@@ -27,6 +28,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -60,6 +62,9 @@ WITHOUT_CODE = (
 )
 """Modules that give a stage values and plugins alone, which its record holds: a new
 option of the report, or another known name, encodes nothing again."""
+
+FILE_NAME = re.compile(r"(?:\w[\w-]*/)*\w[\w-]*(?:\.\w+)+")
+"""How code names data that lie beside it."""
 
 LIBRARIES = {
     "PIL": ("pillow",),
@@ -122,7 +127,7 @@ class Fingerprint:
         that is still the file that was there before the run is none of this run's.
         """
         for path, stamp in self.before.items():
-            if path.is_file() and _stamp(path) == stamp:
+            if os.path.lexists(path) and _stamp(path) == stamp:
                 path.unlink()
         for folder in {path.parent for path in self.before}:
             _remove_empty(folder, self.outs)
@@ -186,7 +191,8 @@ def libraries(modules: Iterable[str]) -> dict[str, str]:
 def digests(paths: Iterable[Path]) -> dict[str, str]:
     """Return the sha256 of files and of all files in folders, by path.
 
-    What killed writers left is passed over, as DVC does; a missing path is ``absent``.
+    What killed writers left is passed over, as DVC does; a missing path is ``absent``,
+    and so is a link to nothing: one into DVC's cache, of what is no longer there.
     """
     memory = read_note(MEMORY)
     found, known = {}, dict(memory)
@@ -194,7 +200,9 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
         if not path.exists():
             found[path.as_posix()] = "absent"
         for file in _files(path):
-            found[file.as_posix()] = _remembered(file, known)
+            found[file.as_posix()] = (
+                _remembered(file, known) if file.exists() else "absent"
+            )
     if known != memory:
         kept = {name: entry for name, entry in known.items() if Path(name).exists()}
         with contextlib.suppress(MmclustError):  # it saves work, and nothing else
@@ -219,8 +227,9 @@ def _module(name: str) -> _Module:
     paths = [each.split(".") for each in (name, *imported)]
     own = [parts for parts in paths if parts[0] == PACKAGE.name]
     wanted = {p for parts in own for p in accumulate(parts, "{}.{}".format)}
+    texts = [_text(tree), *(f"{p.name} {file_digest(p)}" for p in _beside(tree, path))]
     return _Module(
-        hashlib.sha256(_text(tree).encode()).hexdigest()[:16],
+        hashlib.sha256("".join(texts).encode()).hexdigest()[:16],
         tuple(sorted(filter(_source, wanted - {name}))),
         tuple({each.partition(".")[0] for each in imported} & LIBRARIES.keys()),
     )
@@ -259,6 +268,16 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
         elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
             yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
         todo += ast.iter_child_nodes(node)
+
+
+def _beside(tree: ast.Module, path: Path) -> list[Path]:
+    """Return the files in a module's folder, or below, that its code names."""
+    found = set()
+    for node in ast.walk(tree):
+        text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and FILE_NAME.fullmatch(text):
+            found.add(path.parent / text)
+    return sorted(file for file in found if file.is_file() and file.suffix != ".py")
 
 
 def _name(node: ast.AST) -> str:
@@ -316,7 +335,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    s = path.stat()
+    s = path.stat() if path.exists() else path.lstat()  # a link to nothing
     return (s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mmclust.core import numerics
 from mmclust.core.errors import LISTED, MmclustError, nearest, some
-from mmclust.core.plugins import Instance, instance_of, require
+from mmclust.core.plugins import IS, Instance, instance_of, plugin_of, require
 from mmclust.core.registry import read_registry
 from mmclust.core.text import require_name
 from mmclust.core.yaml_file import convert, read_yaml
@@ -30,6 +30,9 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A count or a size: at least 1."""
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
+
+FLOORS = ("random",)
+"""Plugins that look at nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class ModelParams:
     share; one of ``encoders``."""
     n_seeds: Positive = 10
     k_sweep: tuple[Positive, ...] = ()
-    """Further k for the curve of scores over k (k-means only)."""
+    """Further k for the curve of scores over k; see :attr:`Params.swept`."""
 
 
 TEMPLATES = (
@@ -122,6 +125,11 @@ TEMPLATES = (
     "a photo of the small {}.",
 )
 """The prompts of TAC and DXMC."""
+Prompts = Annotated[
+    tuple[Annotated[str, msgspec.Meta(pattern=r"\{\}")], ...],
+    msgspec.Meta(min_length=1),
+]
+"""At least one, each with ``{}``: without, all words would be the same."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class NounsParams:
     vocabulary: str = "data/vocabulary/WordNetNouns.csv"
     """``WordNetNouns.csv`` (see ``mmclust vocabulary``), a CSV with a column
     ``word``, or a ``.txt`` with one word per line."""
-    templates: tuple[str, ...] = TEMPLATES
+    templates: Prompts = TEMPLATES
     """Prompts; ``{}`` stands for the word."""
     prompt_normalisation: bool = False
     """Scale each prompt's embedding to unit norm before the mean of all."""
@@ -354,6 +362,25 @@ class Params:
             options, _ = build_options(name, options)
         return instance_of(kind, name, options, f"{kind}.{name}")
 
+    @property
+    def swept(self) -> str:
+        """The k-means that runs at ``model.k_sweep``, too; empty where none runs.
+
+        That of the name ``kmeans``, or the first under a name of one's own.
+        """
+        named = self.model.clusterers
+        found = [n for n in named if self.plugin("clusterers", n) == "kmeans"]
+        return "kmeans" if "kmeans" in found else next(iter(found), "")
+
+    def is_floor(self, kind: str, name: str) -> bool:
+        """Tell whether a name's plugin looks at nothing: others must be above it."""
+        return self.plugin(kind, name) in FLOORS
+
+    def plugin(self, kind: str, name: str) -> str:
+        """Return the plugin that a name stands for, known or not."""
+        block = getattr(self, kind).get(name) or {}
+        return plugin_of(kind, str(block.get(IS, name)))
+
 
 def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
     """Part the options that every benchmark has from the plugin's own."""
@@ -511,6 +538,14 @@ def _require_apart(params: Params) -> None:
 def _check_instances(params: Params) -> None:
     """Read every plugin's block, and those that have none."""
     model = params.model
+    if "publisher" in params.captioners:
+        raise MmclustError(
+            "A captioner has the name of the publisher's captions",
+            where="captioners",
+            expected="another name: `captions: publisher` would not read what it wrote",
+            found="publisher",
+            do="rename it",
+        )
     for kind in KINDS:
         names = dict.fromkeys(getattr(params, kind))
         for name in names:
@@ -525,6 +560,17 @@ def _check_instances(params: Params) -> None:
         named = {"clusterers": model.clusterers, "heads": model.heads}.get(kind, ())
         for name in names | dict.fromkeys(named):
             params.instance(kind, name)
+    for name in set(model.clusterers) & set(model.heads):
+        view = params.instance("heads", name).module.VIEW
+        taken = getattr(params.instance("clusterers", name).module, "VIEWS", None)
+        if view in ("image", "text", "concat") and taken != "both":
+            raise MmclustError(
+                "A head and a clusterer have the same name",
+                where="model.heads and model.clusterers",
+                expected=f"one method of each name on the view {view}",
+                found=name,
+                do="give one of them a name of its own, with is",
+            )
     for name, block in params.encoders.items():
         for benchmark in (block or {}).get("per_benchmark") or ():
             params.instance("encoders", name, benchmark)

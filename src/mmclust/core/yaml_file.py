@@ -18,6 +18,7 @@ from itertools import repeat
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     Literal,
     TypeVar,
@@ -299,8 +300,12 @@ def _inside(
 
 
 def _kinds(kind: Any) -> tuple[Any, ...]:
-    """Return the types that a value may have."""
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    """Return the types that a value may have, without their ranges."""
+    if get_origin(kind) is Annotated:
+        return _kinds(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return tuple(each for inner in get_args(kind) for each in _kinds(inner))
+    return (kind,)
 
 
 def _in_words(kind: Any, *, any_number: bool) -> str:
@@ -317,8 +322,8 @@ def _in_words(kind: Any, *, any_number: bool) -> str:
             words.append("null")
         elif get_origin(each) is Literal:
             words += map(str, get_args(each))
-        elif any_number and getattr(each, "__origin__", each) in (int, float):
-            words.append("a number")
+        elif any_number and each is int:
+            words.append("a whole number")
         else:
             return ""
     return " or ".join(words)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import math
 import re
 import warnings
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest, require_file
+from mmclust.core.weights import parameters, stored_size
 from mmclust.models.compute import is_compiled
 from mmclust.models.packaged import PREFIX, unpacked
 
@@ -47,8 +46,6 @@ SIZES = {
 SMALL = (".json", ".txt", ".model")
 HIDDEN = (".cache", ".git")
 """What `hf download` and git leave in a folder."""
-BUFFERS = ("running_mean", "running_var", "position_ids")
-"""Last words of the names of numbers that are stored, and that no training sets."""
 SAFE, PICKLED = "*.safetensors", "*.bin"
 _NAMED = re.compile(r"GLOBAL ([\w.]+)")
 
@@ -219,49 +216,24 @@ def _identity(model: str, folder: Path, files: Stamp) -> dict[str, Any]:
 def size_of(paths: Sequence[Path]) -> dict[str, int]:
     """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too.
 
-    They are all safetensors, of which the heads alone are read, or all what torch.save
-    wrote. Parameters are floating-point numbers that are not :data:`BUFFERS`.
+    They are all safetensors, or all what torch.save wrote.
     """
-    safe = all(path.suffix == ".safetensors" for path in paths)
-    parts = chain.from_iterable(map(_safe_parts if safe else _torch_parts, paths))
-    count = sum(
-        math.prod(shape)
-        for name, shape, floating in parts
-        if floating and name.rpartition(".")[2] not in BUFFERS
-    )
-    return {"parameters": count, "bytes": sum(path.stat().st_size for path in paths)}
-
-
-def _safe_parts(path: Path) -> Iterator[tuple[str, Sequence[int], bool]]:
-    """Yield name and shape of each part of a file, and whether it is floating-point."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(require_file(path)), "numpy") as file:
-            for name in file.keys():  # noqa: SIM118
-                part = file.get_slice(name)
-                yield name, part.get_shape(), "F" in part.get_dtype()
-    except SafetensorError as error:
-        raise MmclustError(
-            f"{path.name} is not a readable safetensors file",
-            where=path,
-            found=error,
-            do="download or train it again",
-        ) from error
-
-
-def _torch_parts(path: Path) -> Iterator[tuple[str, Sequence[int], bool]]:
-    """Yield the same of what torch.save wrote; tied weights are stored once."""
+    if all(path.suffix == ".safetensors" for path in paths):
+        return stored_size(paths)
     import torch
 
+    shapes: dict[str, tuple[Sequence[int], bool]] = {}
     seen = set()
-    with loading(str(path)):
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name, part in state.items():
-            place = (part.data_ptr(), part.shape)
-            if place not in seen:
-                yield name, part.shape, part.is_floating_point()
-                seen.add(place)
+    for path in paths:
+        with loading(str(path)):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in state.items():
+                place = (path, part.data_ptr(), part.shape)
+                if place not in seen:  # tied weights are stored once
+                    shapes[f"{path.name}.{name}"] = part.shape, part.is_floating_point()
+                    seen.add(place)
+    count = parameters(shapes)
+    return {"parameters": count, "bytes": sum(path.stat().st_size for path in paths)}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import msgspec
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json
-from mmclust.models.hub import size_of
+from mmclust.core.weights import stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,7 +192,7 @@ def _trained(path: Path) -> list[Weights]:
     """Return what was learned here, if anything was."""
     if not path.is_file():
         return []
-    size = size_of([path])
+    size = stored_size([path])
     name = f"{path.parent.name} (trained here)"
     return [Weights(name, file_digest(path), size["parameters"], size["bytes"])]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.weights import stored_size
 from mmclust.models.hub import identity, size_of
 from tests.encoders import tiny as make
 
@@ -53,4 +54,4 @@ def test_checkpoints_as_torch_counts_them(tmp_path, kind):
 def test_damaged_weights_are_named(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
     with pytest.raises(MmclustError, match=r"w\.safetensors is not a readable"):
-        size_of([tmp_path / "w.safetensors"])
+        stored_size([tmp_path / "w.safetensors"])
