@@ -29,6 +29,7 @@ from mmclust.benchmarks._source_files import (
 )
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import read_found
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ FOLDS = 5
 class Params:
     """What publications do differently."""
 
-    captions_per_image: int | None = 5
+    captions_per_image: Positive | None = 5
     """The first so many of each image, which needs as many; ``None``: all."""
 
 

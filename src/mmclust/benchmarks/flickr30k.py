@@ -35,6 +35,7 @@ from mmclust.benchmarks.coco_karpathy import (
 )
 from mmclust.core.archives import read_found, read_members
 from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.text import json_value, utf8
 from mmclust.core.types import Built
 
@@ -52,7 +53,7 @@ IMAGES = {"train": 29_000, "val": 1_014, "test": 1_000}
 class Params:
     """What a damaged or partial copy may need."""
 
-    captions_per_image: int | None = 5
+    captions_per_image: Positive | None = 5
     """Captions each image must have; ``None``: at least one."""
 
 

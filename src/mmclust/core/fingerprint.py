@@ -34,6 +34,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import resolve_name
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,6 +64,8 @@ WITHOUT_CODE = (
 """Modules that give a stage values and plugins alone, which its record holds: a new
 option of the report, or another known name, encodes nothing again."""
 
+BY_NAME = ("import_module", "__import__")
+"""Functions that import a module by its name."""
 FILE_NAME = re.compile(r"(?:\w[\w-]*/)*\w[\w-]*(?:\.\w+)+")
 """How code names data that lie beside it."""
 
@@ -265,8 +268,11 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
                 base = ".".join([*above, *filter(None, [node.module])])
             yield base
             yield from (f"{base}.{each.name}" for each in node.names)
-        elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
-            yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
+        elif isinstance(node, ast.Call) and _name(node.func) in BY_NAME:
+            texts = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+            if texts and texts[0].startswith("."):
+                texts[0] = resolve_name(texts[0], (*texts, package)[1])
+            yield from texts
         todo += ast.iter_child_nodes(node)
 
 

@@ -18,9 +18,10 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
@@ -65,7 +66,7 @@ class Params:
     """Pairs in a batch, at most."""
     learning_rate: PositiveFloat = 0.003
     """Of AdamW, at the peak of its schedule."""
-    decay: float = 0.1
+    decay: Annotated[float, Meta(ge=0)] = 0.1
     """Of AdamW's weights."""
     temperature: PositiveFloat = 0.1
     """Of the contrastive loss."""
