@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 4000])
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
-    from mmclust.core.instances import instance_of
+    from mmclust.core.plugins import instance_of
 
     encoder = instance_of("encoders", ENCODER, None, "encoders")
     found = []

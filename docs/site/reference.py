@@ -18,7 +18,7 @@ import docstrings
 from docstrings import as_markdown
 
 from mmclust.core import plugins
-from mmclust.core.known_names import KNOWN, SHARED
+from mmclust.core.plugins import KNOWN, SHARED
 
 if TYPE_CHECKING:
     from types import ModuleType

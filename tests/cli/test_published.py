@@ -114,6 +114,30 @@ def test_the_setup_is_compared():
 
 
 @pytest.mark.parametrize(
+    ("name", "block", "told"),
+    [
+        ("clip", {}, ""),
+        ("mine", {"is": "clip"}, ""),
+        ("clip", {"model": "a/large"}, "clip (a/large)"),
+        ("mine", {"is": "clip", "model": "a/large"}, "mine (a/large)"),
+        ("mine", {"is": "hog"}, "mine"),
+        ("gone", None, "gone"),
+    ],
+)
+def test_their_clip_is_known_by_its_model(name, block, told):
+    """Not by its name: another CLIP's numbers are not those of theirs."""
+    blocks = {} if block is None else {name: block}
+    params = Params(encoders=blocks, model=ModelParams(encoder=name))
+    ours = record(0.9, key=(name, "image", "tac"))
+    found = compare(read_published(FOLDER), "cifar10", ours, params, SAMPLE)
+    assert found
+    for row in found:
+        about = [text for text in row.differs if text.startswith("our encoder")]
+        expected = f"our encoder is {told}, theirs CLIP ViT-B/32"
+        assert about == [expected] * bool(told)
+
+
+@pytest.mark.parametrize(
     ("expected", "why"),
     [
         ({"matches": True, "verified": ["md5", "sha256"]}, ""),

@@ -20,8 +20,7 @@ from mmclust.clusterers._graph import (
 from mmclust.clusterers._runs import Rows, assign, finds_k, rows_for, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, normalised
-from mmclust.core.instances import instance_of
-from mmclust.core.plugins import known, load
+from mmclust.core.plugins import instance_of, known, load
 from mmclust.kernels.kmeans import kmeans
 from mmclust.scoring.clustering import ari, contingency
 from tests.conftest import ROOT

@@ -42,6 +42,20 @@ def cluster(root, encoder, settings, **options):
     return root / f"data/clusters/tiny/{encoder}.parquet"
 
 
+def test_the_sweep_takes_k_means_under_a_name_of_ones_own(encoded):
+    """The one named kmeans, else the first: its curves are of one method."""
+    blocks = {name: {"is": "kmeans", "n_init": 2} for name in ("one", "two")}
+    for names, swept in ((("one", "two"), "one"), (("one", "kmeans"), "kmeans")):
+        settings = replace(params(clusterers=("random", *names)), clusterers=blocks)
+        assert settings.swept == swept
+        file = cluster(encoded, "color_histogram", settings)
+        found, _, _ = read_clusters(file)
+        assert [c.clusterer for c in found if c.k != 3] == [swept]
+        curve = (encoded / "plots/auto_k/tiny_color_histogram.csv").read_text()
+        assert [line.split(",")[2] for line in curve.splitlines()[1:]] == ["2", "3"]
+    assert params(clusterers=("random",)).swept == ""
+
+
 def test_all_methods_views_and_seeds(encoded):
     """k: null takes the number of classes; the sweep leaves out the main k and
     what is larger than the number of images; deterministic methods run once."""

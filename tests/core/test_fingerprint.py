@@ -1,8 +1,10 @@
 """What an output was made of: which edits count, and which records hold."""
 
+import ast
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import grimp
@@ -114,6 +116,29 @@ def test_a_new_option_of_another_stage_changes_nothing(package):
     assert changed(before) == set()
 
 
+NEUTRAL = {
+    "huggingface_hub", "isal", "lxml", "msgspec", "psutil", "pyarrow", "ray", "rich",
+    "safetensors", "threadpoolctl", "tqdm", "typer", "yaml",
+}  # fmt: skip
+"""What moves bytes and changes no number."""
+
+
+def test_libraries_of_numbers_are_known():
+    """What a stage or plugin imports is in LIBRARIES, or changes no number."""
+    kinds = STAGES | {"clusterers": "mmclust.clusterers._stage"}
+    entries = [f"mmclust.{kind}.{name}" for kind in kinds for name in names(kind)]
+    modules = code(*kinds.values(), *entries, "mmclust.scoring.stage")
+    imported = set()
+    for name in modules:
+        path = f._source(name)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        tree = ast.parse(path.read_bytes())
+        imported |= {each.partition(".")[0] for each in f._imports(tree, package)}
+    others = imported - {*sys.stdlib_module_names, "mmclust", "", *NEUTRAL}
+    assert others <= f.LIBRARIES.keys()
+    assert {"numpy", "torch", "sklearn"} <= others
+
+
 def test_every_way_to_import(tmp_path, monkeypatch):
     """At the top, in functions, relative, by a name in text; not for types alone."""
     package = tmp_path / "mmclust"
@@ -130,8 +155,21 @@ def test_every_way_to_import(tmp_path, monkeypatch):
         "else:\n    from mmclust.a import five\n"
         "def run():\n    from mmclust.a.six import thing\n    import torch.nn\n"
         "    importlib.import_module('mmclust.a.seven')\n"
+        "    importlib.import_module('.eight', 'mmclust.a')\n"
+        "    __import__('mmclust.a.nine')\n"
     )
-    for name in ("one", "two", "three", "b/four", "types", "five", "six", "seven"):
+    for name in (
+        "one",
+        "two",
+        "three",
+        "b/four",
+        "types",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+    ):
         (package / f"a/{name}.py").write_text("")
     monkeypatch.setattr(f, "PACKAGE", package)
     f._module.cache_clear()
@@ -139,10 +177,27 @@ def test_every_way_to_import(tmp_path, monkeypatch):
     f_names = {name.removeprefix("mmclust.a.") for name in found}
     assert f_names == {
         "mmclust", "mmclust.a", "b", "b.four", "main",
-        "one", "two", "three", "five", "six", "seven",
+        "one", "two", "three", "five", "six", "seven", "eight", "nine",
     }  # fmt: skip
     assert set(libraries(found)) == {"numpy", "torch"}
     f._module.cache_clear()
+
+
+def test_a_table_beside_a_plugin_counts(package):
+    """Where its code names it, whatever reads it: that plugin's alone."""
+    edit(
+        package / "encoders/hog.py", "VIEWS = (", 'TABLE = "tables/hog.csv"\nVIEWS = ('
+    )
+    before = codes()
+    table = package / "encoders/tables/hog.csv"
+    table.parent.mkdir()
+    for text in ("1", "2"):
+        table.write_text(text)
+        found = changed(before)
+        assert found == {p for p in PLUGINS if "mmclust.encoders.hog" in before[p]}
+        before = codes()
+    table.with_name("other.csv").write_text("1")
+    assert changed(before) == set()
 
 
 @pytest.fixture
@@ -183,6 +238,13 @@ def test_a_record_says_what_it_is_of(run):
     assert Path("data/fingerprints/stage/name.json").read_bytes() == before
 
 
+def relink(path, target):
+    """Replace a file by a link, as DVC links into its cache."""
+    path.unlink()
+    path.symlink_to(path.parent.absolute() / target)
+    return path
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -191,6 +253,8 @@ def test_a_record_says_what_it_is_of(run):
         (lambda: Path("single.txt").unlink(), "an output is missing"),
         (lambda: Path("single.txt").write_bytes(b"y"), "an output is missing or"),
         (lambda: Path("out/stray.txt").write_bytes(b""), "an output is missing or"),
+        (lambda: Path("out/stray.txt").symlink_to("gone"), "an output is missing or"),
+        (lambda: relink(Path("out/deep/a.txt"), "gone"), "an output is missing or"),
         (lambda: shutil.rmtree("out"), "an output is missing"),
         (lambda: Path("data/fingerprints/stage/name.json").unlink(), ""),
         (lambda: Path("data/fingerprints/stage/name.json").write_text("{"), ""),
@@ -208,7 +272,7 @@ def test_what_changed_is_made_again(run, change, why):
     assert bool(made.why()) == bool(why)
     run.compute(made)
     assert run().holds()
-    assert not Path("out/stray.txt").exists()
+    assert not os.path.lexists("out/stray.txt")
 
 
 def test_other_options_and_named_files_count(run):

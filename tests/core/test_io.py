@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from PIL import Image
 from mmclust.core import io
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_ids, read_lines
-from mmclust.core.text import as_written
 
 
 def leftovers(folder):
@@ -272,23 +270,6 @@ def test_blocks_give_the_bytes_of_the_whole_array(tmp_path):
     )
     np.save(tmp_path / "b.npy", whole)
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
-
-
-NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
-
-
-def test_names_are_found_as_the_other_file_writes_them():
-    """Either way round; other names stay."""
-    assert as_written([NFD, "a", "x"], [NFC, "a"]) == {NFD: NFC, "a": "a", "x": "x"}
-    assert as_written([NFC], [NFD]) == {NFC: NFD}
-
-
-def test_what_could_be_two_stays_as_it_is():
-    """Two names that look the same on one side, or the exact one is there as well."""
-    assert as_written([NFD, NFC], [NFC]) == {NFD: NFD, NFC: NFC}
-    three = "ệ", unicodedata.normalize("NFD", "ệ"), "ẹ\u0302"
-    assert as_written([three[0]], three[1:]) == {three[0]: three[0]}
-    assert as_written(three[1:], [three[0]]) == {n: n for n in three[1:]}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from dvc.utils.hydra import apply_overrides
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.params import read_params
-from mmclust.core.plugins import known, load, require_name
+from mmclust.core.plugins import known, load
+from mmclust.core.text import require_name
+from mmclust.scoring.record import is_floor
 from tests.conftest import ROOT
 
 
@@ -61,7 +63,24 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("[1, 2]", "the whole file", "[1, 2]"),
         ("model: {k: 0}", "model.k", "0"),
         ("model: {n_seeds: 0}", "model.n_seeds", "0"),
-        ("model: {k_sweep: [0]}", "model.k_sweep[0]", "{'k_sweep': [0]}"),
+        ("model: {k_sweep: [3, 0]}", "model.k_sweep[1]", "0"),
+        ("model: {k_grid: [[2]]}", "model.k_grid[0]", "[2]"),
+        ("nouns: {templates: ['{}', null]}", "nouns.templates[1]", "None"),
+        ("nouns: {templates: ['{}', none]}", "nouns.templates[1]", "'none'"),
+        ("nouns: {templates: []}", "nouns.templates", "[]"),
+        ("clusterers: {mine: {is: kmeans, init: kmeans++}}", "clusterers.mine.init",
+         "'kmeans++'"),
+        ("encoders: {aligned: {decay: -1}}", "encoders.aligned.decay", "-1"),
+        ("benchmarks: {flickr30k: {captions_per_image: 0}}",
+         "benchmarks.flickr30k.captions_per_image", "0"),
+        ("encoders: {lbp: {points: 255}}", "encoders.lbp.points", "255"),
+        ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
+        ("encoders: {hog: 3}", "encoders.hog", "3"),
+        ("encoders: {1: {is: hog}}", "encoders", "1"),
+        ("encoders: {fuse: {members: {hog: 3}}}", "encoders.fuse.members.hog", "3"),
+        ("words: {joint_model: {learning_rate: .inf}}",
+         "words.joint_model.learning_rate", "inf"),
+        ("encoders: {clip: {std: [1, .nan, 1]}}", "encoders.clip.std[1]", "nan"),
         ("seed: -1", "seed", "-1"),
         ("report: {thumbnails: -1}", "report.thumbnails", "-1"),
         ("score: {n_resamples: 5}", "score.n_resamples", "5"),
@@ -70,7 +89,7 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("encoders: {miniclip: {width: 12}}", "encoders.miniclip.width", "12"),
         ("encoders: {random: {dim: -4}}", "encoders.random.dim", "-4"),
     ],
-)
+)  # fmt: skip
 def test_wrong_values_name_the_key(tmp_path, text, key, found):
     """A value of the wrong type or without meaning is refused; plugins' options too."""
     shown = message(tmp_path, text)
@@ -79,12 +98,96 @@ def test_wrong_values_name_the_key(tmp_path, text, key, found):
     assert f"found:    {found}" in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: {select: x}", "generalisation or null"),
+        ("encode: {corrupt: 1}", "fail or skip"),
+        ("nouns: {centres: x}", "a whole number or rule or published"),
+        ("nouns: {centres: 0}", "`int` >= 1"),
+        ("nouns: {deduplicate_nouns: 1}", "true or false"),
+    ],
+)
+def test_what_a_key_takes_is_said_in_words(tmp_path, text, expected):
+    """Also of one that may be left out, or may be a number, too."""
+    assert f"expected: {expected}\n" in message(tmp_path, text)
+
+
 def test_the_main_encoder_must_run(tmp_path):
     """model.encoder names one of the encoders; at least one clusterer is named."""
     shown = message(tmp_path, "encoders: {hog: {}}\nmodel: {encoder: hgo}")
     assert "model.encoder is not among the encoders" in shown
     assert "Did you mean 'hog'?" in shown
     assert "No clusterer" in message(tmp_path, "model: {clusterers: []}")
+
+
+SAME = """heads: {mine: {is: temi}}
+clusterers: {mine: {is: kmeans}}
+model: {heads: [mine], clusterers: [mine]}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("encoders: {mine: {is: hog, cell: 3}}", "HOG cells must tile"),
+        (SAME, "have the same name"),
+        ("captioners: {publisher: {is: blip}}", "name of the publisher's captions"),
+        ("encoders: {mine: {is: canny, grid: 3}}", "must tile the image"),
+        ("encoders: {mine: {is: lbp, grid: 3}}", "must tile the image"),
+        ("clusterers: {mine: {is: agglomerative, metric: cosine}}", "Ward's linkage"),
+        (
+            "words: {mine: {is: joint_model, backbone: resnet5}}",
+            "Did you mean 'resnet50'",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, text, told):
+    """Nothing runs before they are refused, under the name that they stand under."""
+    shown = message(tmp_path, text)
+    assert told in shown
+    assert text.partition(":")[0] in shown
+    assert "mine" in shown or "publisher" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "twice"),
+    [
+        ("model: {clusterers: [kmeans, random, kmeans]}", "model.clusterers", "kmeans"),
+        ("model: {heads: [tac, tac]}", "model.heads", "tac"),
+        ("model: {k_sweep: [5, 3, 5]}", "model.k_sweep", "5"),
+        ("data: {sources: [norms, norms]}", "data.sources", "norms"),
+    ],
+)
+def test_what_runs_is_listed_once(tmp_path, text, key, twice):
+    """Its seeds would count twice: another number of them, another interval."""
+    assert f"{key} has {twice} twice" in message(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("names", "joined"),
+    [
+        ("{is: folder}, a-b: {is: folder}}\nencoders: {b-c: {is: hog}, c: {is: hog}",
+         "a-b-c"),
+        ("{is: folder}, a_b: {is: folder}}\nencoders: {b_c: {is: hog}, c: {is: hog}",
+         "a_b_c"),
+    ],
+)  # fmt: skip
+def test_names_that_make_one_word_of_two_pairs(tmp_path, names, joined):
+    """DVC runs one of two stages of the same name, and says nothing."""
+    text = f"benchmarks: {{a: {names}}}\nmodel: {{encoder: c"
+    shown = message(tmp_path, text + "}")
+    assert f"Two runs have the name {joined}" in shown
+    assert f"a with {joined[2:]} and {joined[:3]} with c" in shown
+    assert read(tmp_path, text + ", benchmarks: [a]}").clustered == ("a",)
+
+
+def test_a_floor_is_one_under_any_name(tmp_path):
+    """The plugin tells, not the name."""
+    blocks = "{chance: {is: random}, hog: {}}\nmodel: {encoder: hog}\n"
+    params = read(tmp_path, f"encoders: {blocks}clusterers: {{mine: {{is: random}}}}")
+    floors = {("random", "x"), ("chance", "x"), ("hog", "mine"), ("hog", "random")}
+    keys = {*floors, ("hog", "kmeans"), ("mine", "chance")}
+    assert {k for k in keys if is_floor(params, (k[0], "image", k[1]))} == floors
 
 
 def test_missing_and_broken_files(tmp_path):

@@ -13,7 +13,6 @@ from mmclust.core.text import (
     look_alikes,
     same_form,
     utf8,
-    whole,
 )
 
 CAFE = "caf\u00e9"
@@ -42,16 +41,6 @@ def test_bytes_that_are_no_text_are_refused_as_a_binary_column() -> None:
     assert "binary column" in caught.value.what
     assert caught.value.parts["where"] == "x.parquet, column word"
     assert "0xff" in str(caught.value.parts["found"])
-
-
-def test_half_a_character_is_refused() -> None:
-    """The message itself can be written, and shows the half."""
-    assert whole("happy birthday \U0001f382", "f") == "happy birthday \U0001f382"
-    with pytest.raises(MmclustError) as caught:
-        whole("happy birthday \ud83c", "m.jsonl, line 3")
-    assert str(caught.value).encode()
-    assert "m.jsonl, line 3" in str(caught.value)
-    assert "\\ud83c" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmclust.core.costs import stored_size
 from mmclust.core.errors import MmclustError
+from mmclust.core.weights import stored_size
 from mmclust.models.hub import identity, size_of
 from tests.encoders import tiny as make
 

@@ -9,10 +9,10 @@ import pytest
 
 from mmclust.core import shards
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import convert
 from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.shards import locked
+from mmclust.core.yaml_file import convert
 from mmclust.encode.captions import captions_for, source_of, write_captions
 from mmclust.models import blip
 from tests.encode.staging import caption_benchmark

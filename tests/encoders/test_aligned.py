@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import instance_of
+from mmclust.core.plugins import instance_of
 from mmclust.core.types import Batch
 from mmclust.encoders import aligned
 

@@ -7,10 +7,9 @@ import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
-from mmclust.core.instances import instance_of
 from mmclust.core.io import read_table, write_table
 from mmclust.core.manifest import canonical_digest, read_manifest
-from mmclust.core.plugins import known, load
+from mmclust.core.plugins import instance_of, known, load
 from mmclust.models.compute import flags_of
 from tests.encode.staging import SMALL, encode, manifest_of
 from tests.encoders import tiny as make

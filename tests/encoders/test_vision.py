@@ -86,6 +86,35 @@ def test_weights_are_never_by_halves(resnet, tmp_path):
     )
 
 
+def test_weights_of_the_first_efficientnets_are_named(tmp_path):
+    """``_conv_stem`` for ``conv_stem``: of B0, and by halves."""
+    timm = pytest.importorskip("timm")
+    from safetensors.torch import save_file
+
+    state = timm.create_model("efficientnet_b0").state_dict()
+    first = {"conv_stem": "_conv_stem", "blocks": "_blocks", "classifier": "_fc"}
+    for number in (1, len(first)):
+        theirs = dict(state)
+        for own, name in list(first.items())[:number]:
+            theirs = {k.replace(own, name): part for k, part in theirs.items()}
+        path = tmp_path / f"{number}.safetensors"
+        save_file(theirs, path)
+        params = options("resnet50", library="timm", model="efficientnet_b0",
+                         weights=str(path), **SMALL)  # fmt: skip
+        with pytest.raises(MmclustError, match="cannot be loaded") as caught:
+            encode("resnet50", params, tiny.batch("resnet50", params))
+        assert "another code base: _" in str(caught.value)
+
+
+def test_pictures_of_another_size_are_refused(tmp_path):
+    """Where a model takes one size alone, also on purpose."""
+    clip = options("clip", model=str(tiny.clip(tmp_path / "clip", 48)), published=False,
+                   short_side=32, crop=32)  # fmt: skip
+    with pytest.raises(MmclustError, match="does not take such pictures") as caught:
+        encode("clip", clip, tiny.batch("clip", clip))
+    assert "crop 32" in str(caught.value)
+
+
 def test_unknown_models_and_weights_get_the_nearest_name(resnet):
     """A misspelt model, enum member or path is an error with a suggestion."""
     batch = tiny.batch("resnet50", resnet)

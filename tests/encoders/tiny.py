@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mmclust.core.instances import instance_of
-from mmclust.core.plugins import load
+from mmclust.core.plugins import instance_of, load
 from mmclust.core.types import Batch
 
 GREY = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}

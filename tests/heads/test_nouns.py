@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.core import instances
+from mmclust.core import plugins
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.instances import Instance
 from mmclust.core.params import NounsParams
+from mmclust.core.plugins import Instance
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
 from mmclust.heads._embeddings import SharedEncoder, embed_words, word_embeddings
@@ -134,7 +134,7 @@ def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
             return rows(len(texts), seed=len(texts))
 
     Plugin.__name__ = "mmclust.encoders.random"  # whose code counts
-    monkeypatch.setattr(instances, "load", lambda *_: Plugin)
+    monkeypatch.setattr(plugins, "load", lambda *_: Plugin)
     toy = Instance("encoders", "toy", "random", NounsParams())
     encoder = SharedEncoder(toy, Fitted(), frozen=True)
     words = [f"w{i}" for i in range(600)]

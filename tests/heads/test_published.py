@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from mmclust.cli.preset import completed
-from mmclust.core.instances import instance_of
 from mmclust.core.params import NounsParams
+from mmclust.core.plugins import instance_of
 from tests.conftest import ROOT
 
 KMEANS = {

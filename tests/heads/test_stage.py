@@ -10,11 +10,11 @@ from mmclust.clusterers._stage import nouns_for
 from mmclust.core.clusters import read_clusters
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
-from mmclust.core.instances import instance_of
 from mmclust.core.io import read_json, read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import in_use
 from mmclust.core.params import ModelParams, NounsParams, Params
+from mmclust.core.plugins import instance_of
 from mmclust.heads import _train
 from mmclust.heads._embeddings import shares_space
 from mmclust.heads._files import assign_images, load_head

@@ -14,7 +14,7 @@ from mmclust.core.fingerprint import FOLDER
 from mmclust.core.io import read_json
 from mmclust.core.params import read_params
 from mmclust.encode.plan import plan_run
-from mmclust.encode.stage import fingerprint_of
+from mmclust.encode.stage import encode, fingerprint_of
 from mmclust.scoring.record import read
 from tests.conftest import ROOT
 from tests.encoders import tiny as make
@@ -145,6 +145,22 @@ def test_every_stage_takes_names_of_ones_own(root):
     assert call("encode", "tiny", "clip_a", "--workers", "1") == (
         "encode tiny clip_a: as before: nothing to do\n"
     )
+
+
+def test_errors_of_a_plugin_name_the_instance(root):
+    """One of several of a kind: which it is, is what its user must know."""
+    manifest = root / "data/benchmarks/tiny/manifest.parquet"
+
+    def told(block):
+        outs = {"mine": root / "out"}
+        with pytest.raises(MmclustError) as caught:
+            encode(plan_run(manifest, {"mine": block}, outs, seed=1))
+        return str(caught.value)
+
+    assert told({"is": "resnet50", "weights": "V9"}).startswith("mine: There are no")
+    shown = told({"is": "sift_bow", "words": 10**6})
+    assert "where:    encoders.mine\n" in shown
+    assert "lower encoders.mine.words" in shown
 
 
 def test_a_fingerprint_covers_the_plugin_and_the_options(root, monkeypatch):

@@ -234,7 +234,9 @@ def test_rank_correlations_by_hand():
         Score("e", "image", m, metric, v)
         for m, v in good.items() for metric in ("generalisation", "coding_length")
     ))  # fmt: skip
-    found = {(s.encoder, s.metric): s for s in rank_correlations(scored, [free], "e")}
+    floors = {("e", "image", "random")}
+    rows = rank_correlations(scored, [free], "e", floors)
+    found = {(score.encoder, score.metric): score for score in rows}
     rho = 1 - 6 * (1 + 1) / (4 * 15)
     for of in ("e", ""):
         score = found[of, "generalisation_rank_correlation"]

@@ -15,7 +15,7 @@ from mmclust.cognition.own_files import (
 from mmclust.core.clusters import WordClusters, read_words, write_words
 from mmclust.core.errors import MmclustError
 from mmclust.scoring.columns import read_assignment, read_list, read_values
-from mmclust.scoring.own_files import score_files
+from mmclust.scoring.own_files import as_written, score_files
 from mmclust.scoring.submission import read_submission
 
 NAMES = ["café", "naïve", "a", "b"]
@@ -178,3 +178,19 @@ def test_a_submission_with_ids_in_another_form_says_so(tmp_path):
     path.write_text(f"id,cluster\n{NFD[0]},0\n", encoding="utf-8")
     with pytest.raises(MmclustError, match="differ in Unicode form"):
         read_submission(path, [NFC[0]], 5)
+
+
+def test_names_are_found_as_the_other_file_writes_them():
+    """Either way round; other names stay."""
+    one, two = NFC[0], NFD[0]
+    assert as_written([two, "a", "x"], [one, "a"]) == {two: one, "a": "a", "x": "x"}
+    assert as_written([one], [two]) == {one: two}
+
+
+def test_what_could_be_two_stays_as_it_is():
+    """Two names that look the same on one side, or the exact one is there as well."""
+    both = NFC[0], NFD[0]
+    assert as_written(both, [NFC[0]]) == {name: name for name in both}
+    three = "ệ", unicodedata.normalize("NFD", "ệ"), "ẹ\u0302"
+    assert as_written([three[0]], three[1:]) == {three[0]: three[0]}
+    assert as_written(three[1:], [three[0]]) == {n: n for n in three[1:]}

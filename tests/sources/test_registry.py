@@ -102,6 +102,13 @@ MALFORMED = {
     "no url in the list": ({"urls": []}, ["toy.files.a.zip", "with at least one"]),
     "both": ({**FILE, "urls": ["x"]}, ["toy.files.a.zip.url", "Did you mean 'urls'"]),
     "unknown scheme": ({"url": "ftp://x/a"}, ["a.zip.urls", "'ftp://x/a'"]),
+    "no host": ({"url": "http:///a.zip"}, ["a.zip.urls", "'http:///a.zip'"]),
+    "half a bracket": ({"url": "http://[x/a"}, ["a.zip.urls", "'http://[x/a'"]),
+    "no such port": ({"url": "http://x:99999/a"}, ["a.zip.urls", ":99999"]),
+    "no address of members": (
+        {"member_url": "x/{member}", "listed_in": "b"},
+        ["a.zip.member_url", "an address with {member}", "'x/{member}'"],
+    ),
     "not a mapping": (["x"], ["toy.files.a.zip", "a mapping", "['x']"]),
 }
 
@@ -113,7 +120,7 @@ def test_a_malformed_file_is_named(case, tmp_path):
     message = refusal(tmp_path, {"toy": {"files": {"a.zip": entry}}})
     for part in parts:
         assert part in message
-    assert len(MALFORMED) == 13
+    assert len(MALFORMED) == 17
 
 
 NO_NAMES = [

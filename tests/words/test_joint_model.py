@@ -245,10 +245,3 @@ def test_lower_precision_runs(tiny):
     learned(tiny, precision="bf16")
     facts = read_json(tiny / "data/words/joint_model/model.json")
     assert facts["precision"] == "bf16"
-
-
-def test_unknown_backbones_are_refused_before_any_work(tiny):
-    """With the nearest name."""
-    set_params(tiny, backbone="resnet5")
-    with pytest.raises(MmclustError, match="Did you mean 'resnet50'"):
-        learned(tiny)

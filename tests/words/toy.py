@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from mmclust.core.instances import instance_of
-from mmclust.core.plugins import load
+from mmclust.core.plugins import instance_of, load
 from mmclust.core.tokens import token_counts, tokenize
 from mmclust.core.types import Corpus, Run
 

@@ -24,10 +24,14 @@ import numpy as np
 from mmclust.benchmarks._card import data_card, thumbnail_strip
 from mmclust.benchmarks._duplicates import find_duplicates, fingerprints
 from mmclust.benchmarks._image_places import readable_rows, store_pictures
-from mmclust.benchmarks._source_files import container_notes, taken_from, verified_by
+from mmclust.benchmarks._source_files import (
+    container_notes,
+    taken_from,
+    verified_by,
+    whole,
+)
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.images import Images
-from mmclust.core.instances import instance_of
 from mmclust.core.io import (
     alone,
     file_digest,
@@ -40,10 +44,11 @@ from mmclust.core.io import (
 from mmclust.core.labels import write_labels
 from mmclust.core.manifest import read_manifest, summary_path, write_manifest
 from mmclust.core.objects import write_objects
-from mmclust.core.params import ALLOW, BuildOptions, build_options
+from mmclust.core.params import BuildOptions, build_options
+from mmclust.core.plugins import instance_of
 from mmclust.core.registry import Source, read_registry
 from mmclust.core.seeds import generator
-from mmclust.core.text import same_form, whole
+from mmclust.core.text import same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -298,7 +303,7 @@ def _compared(
             expected=_sums(wanted),
             found=f"{_sums(found)}; different: {told(different)}",
             do="fetch the source again, or record the difference: --allow-different, "
-            f"or benchmarks.{name}.{ALLOW}: true in params.yaml",
+            f"or benchmarks.{name}.allow_different: true in params.yaml",
         )
     verified = verified_by(raw, getattr(plugin, "SOURCES", ()))
     return {

@@ -22,9 +22,10 @@ from mmclust.benchmarks._own_tables import (
     read_table_file,
     unusable,
 )
+from mmclust.benchmarks._source_files import shown, whole
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import require_file
-from mmclust.core.text import look_alikes, same_form, shown, whole
+from mmclust.core.text import look_alikes, same_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

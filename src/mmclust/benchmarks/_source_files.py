@@ -175,6 +175,30 @@ def refuse(
         raise faulty(what, where, expected, number + some(wrong), do)
 
 
+def whole(text: str, where: object) -> str:
+    """Return the text, if all of it can be written down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        near = text[max(error.start - 30, 0) : error.start + 30]
+        shown = near.encode("utf-8", "backslashreplace").decode()
+        raise MmclustError(
+            "A text was cut in the middle of a character",
+            where=where,
+            expected="whole characters; an emoji is a pair of \\u escapes in JSON",
+            found=f"{half}, one half of a pair, in: {shown}",
+            do="remove the half character, or write the text out again",
+        ) from error
+    return text
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message; a list's text could be deeper than Python goes."""
+    plain = value is None or isinstance(value, bool | int | float | str | bytes)
+    return repr(value)[:80] if plain else type(value).__name__
+
+
 def container_notes(raw: Path, rows: Iterable[Row]) -> dict[str, Any]:
     """Return the size of the rows' archives, and the sha256 that fetching recorded."""
     notes: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mmclust.benchmarks._coco_annotations import what_is_wrong
 from mmclust.benchmarks._image_places import captioned_rows
 from mmclust.benchmarks._source_files import (
     container_notes,
@@ -28,7 +29,7 @@ from mmclust.benchmarks._source_files import (
 )
 from mmclust.benchmarks._splits import splits_of
 from mmclust.core.archives import read_found
-from mmclust.core.text import what_is_wrong
+from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ FOLDS = 5
 class Params:
     """What publications do differently."""
 
-    captions_per_image: int | None = 5
+    captions_per_image: Positive | None = 5
     """The first so many of each image, which needs as many; ``None``: all."""
 
 

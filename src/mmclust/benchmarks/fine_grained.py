@@ -24,14 +24,16 @@ from mmclust.benchmarks._source_files import (
     lacking,
     look_for,
     refuse,
+    shown,
     source_folders,
+    whole,
 )
 from mmclust.benchmarks._splits import NoParams, splits_of
 from mmclust.benchmarks.flickr30k import FOLDER as FLICKR30K
 from mmclust.benchmarks.flickr30k import Captioned, captions_and_splits
 from mmclust.core.errors import some
 from mmclust.core.io import file_digest, read_array
-from mmclust.core.text import json_value, shown, utf8, whole
+from mmclust.core.text import json_value, utf8
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from mmclust.benchmarks._source_files import (
     lacking,
     look_for,
     source_folders,
+    whole,
 )
 from mmclust.benchmarks._splits import splits_of
 from mmclust.benchmarks.coco_karpathy import (
@@ -34,7 +35,8 @@ from mmclust.benchmarks.coco_karpathy import (
 )
 from mmclust.core.archives import read_found, read_members
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.text import json_value, utf8, whole
+from mmclust.core.params import Positive  # noqa: TC001
+from mmclust.core.text import json_value, utf8
 from mmclust.core.types import Built
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ IMAGES = {"train": 29_000, "val": 1_014, "test": 1_000}
 class Params:
     """What a damaged or partial copy may need."""
 
-    captions_per_image: int | None = 5
+    captions_per_image: Positive | None = 5
     """Captions each image must have; ``None``: at least one."""
 
 

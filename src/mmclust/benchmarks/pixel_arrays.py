@@ -14,10 +14,9 @@ import numpy as np
 
 from mmclust.benchmarks._image_places import row_at
 from mmclust.benchmarks._pickled_batches import PIXELS, read_batch
-from mmclust.benchmarks._source_files import Layout, faulty, read_layout
+from mmclust.benchmarks._source_files import Layout, faulty, read_layout, shown
 from mmclust.benchmarks._splits import TwoParts
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -29,12 +29,12 @@ from mmclust.board.history import (
     WORKSPACE,
     Reader,
     lines,
+    md5,
     require_repository,
     resolve,
     shown,
 )
 from mmclust.core.errors import MmclustError, nearest, some
-from mmclust.core.yaml_file import maker, md5
 from mmclust.scoring.resamples import FOLDER, between, parse_resamples
 
 if TYPE_CHECKING:
@@ -394,9 +394,9 @@ def _unrecorded(reader: Reader, side: Side) -> list[str]:
     stages = reader.stages(side.commit)
     other = []
     for path in reader.records(side.commit):
-        stage = maker(stages, path)
+        made = [stage.outs[path] for stage in stages if path in stage.outs]
         data = reader.file(side.commit, path) or b""
-        if stage is None or stage.outs[path] != md5(data):
+        if made[:1] != [md5(data)]:
             other.append(path)
     if not other:
         return []

@@ -23,7 +23,6 @@ from mmclust.board.contents import (
 )
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.numerics import as_given
-from mmclust.core.yaml_file import md5
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -355,6 +354,11 @@ class Reader:
             and path.endswith((".json", ".csv"))
         ]  # fmt: skip
         return bool(old) and not any(path.startswith(RECORDS) for path in old)
+
+
+def md5(data: bytes) -> str:
+    """Return DVC's digest of a file."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def shown(commit: str) -> str:

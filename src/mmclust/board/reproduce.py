@@ -21,7 +21,7 @@ from mmclust.board.rows import gather
 from mmclust.core import numerics
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import private, require_file, write_bytes
-from mmclust.core.yaml_file import maker, parse_lock
+from mmclust.core.yaml_file import parse_lock
 from mmclust.scoring.record import COLUMNS, Record, parse
 
 if TYPE_CHECKING:
@@ -237,9 +237,9 @@ def unpromised(root: Path, commit: str) -> tuple[str, ...]:
 
 def stage_of(root: Path, commit: str, path: str) -> str:
     """Return the stage that dvc.lock of a commit says made a file."""
-    found = maker(parse_lock(_at(root, commit, "dvc.lock")), path)
-    if found is not None:
-        return found.name
+    for stage in parse_lock(_at(root, commit, "dvc.lock")):
+        if path in stage.outs:
+            return stage.name
     raise MmclustError(
         f"Nothing says which stage made {path}",
         where=f"dvc.lock of {commit}",

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from mmclust.board.choice import is_headline
 from mmclust.board.contents import changed_params, manifest_of, summaries_of, summarised
-from mmclust.board.history import WORKSPACE, Reader, shown
+from mmclust.board.history import WORKSPACE, Reader, md5, shown
 from mmclust.core.errors import MmclustError
-from mmclust.core.yaml_file import md5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

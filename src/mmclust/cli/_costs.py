@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mmclust.core.costs import Cost
+    from mmclust.report.budget import Cost
 
 FOLDER = Path("data/costs")
 
@@ -98,8 +98,8 @@ def _record(stage: str, names: list[str], seconds: float, *, complete: bool) -> 
 
 def _before(path: Path) -> Cost | None:
     """Return the record of the run before; a damaged one is said, and not counted."""
-    from mmclust.core.costs import read_cost
     from mmclust.core.errors import MmclustError
+    from mmclust.report.budget import read_cost
 
     if not path.exists():
         return None

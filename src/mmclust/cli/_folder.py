@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.instances import Instance, instance_of
-from mmclust.core.plugins import known
+from mmclust.core.plugins import Instance, instance_of, known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.plugins import require_name
+from mmclust.core.text import require_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -104,7 +104,7 @@ def _given(
     """Return the options of the command line, each checked by itself."""
     from dataclasses import fields
 
-    from mmclust.core.instances import IS, instance_of, parse_options
+    from mmclust.core.plugins import IS, instance_of, parse_options
 
     given = parse_options(options)
     whole = {IS: block[IS], **given} if IS in block else given

@@ -103,8 +103,7 @@ def fit(
     choice of nouns. zero_shot is told the classes' names: a reference, no clustering.
     """
     from mmclust.core.errors import MmclustError, nearest
-    from mmclust.core.instances import parse_options
-    from mmclust.core.plugins import known
+    from mmclust.core.plugins import known, parse_options
 
     methods = {ZERO_SHOT, *known("clusterers"), *known("heads")}
     if method not in methods:
@@ -171,8 +170,9 @@ def _head(
     panels: Path | None, *, embedded: Sequence[Path], save: Path | None, **run: Any,
 ) -> None:  # fmt: skip
     """Run a head, on counterparts of nouns that are chosen here if it reads some."""
-    from mmclust.core.instances import convert, instance_of, refuse_options
     from mmclust.core.params import NounsParams
+    from mmclust.core.plugins import instance_of, refuse_options
+    from mmclust.core.yaml_file import convert
     from mmclust.heads._files import head_on_files
     from mmclust.heads._nouns import nouns_of_files
     from mmclust.heads._panels import draw_panels

@@ -101,7 +101,7 @@ def folder(
     that size.
     """
     from mmclust.cli import _folder
-    from mmclust.core.instances import parse_options
+    from mmclust.core.plugins import parse_options
 
     number = _number(k)
     pictures, out = _places(path, out)

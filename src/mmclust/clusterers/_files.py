@@ -20,8 +20,8 @@ from mmclust.clusterers._runs import (
 )
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import Features, check_features, views_of
-from mmclust.core.instances import instance_of, parse_options
 from mmclust.core.io import in_blocks, private, read_array, read_ids, write_csv
+from mmclust.core.plugins import instance_of, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

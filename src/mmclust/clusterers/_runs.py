@@ -11,10 +11,10 @@ import numpy as np
 from mmclust.core.clusters import Clustering
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised, view_of, views_of, write_view
-from mmclust.core.instances import instance_of
 from mmclust.core.io import read_array, write_array
 from mmclust.core.manifest import read_summary, summary_path
 from mmclust.core.numerics import threads
+from mmclust.core.plugins import instance_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.workers import in_order
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.features import Features
-    from mmclust.core.instances import Instance
     from mmclust.core.params import Params
+    from mmclust.core.plugins import Instance
 
 Array = np.ndarray[Any, Any]
 Result = tuple[Array, Array | None]
@@ -108,8 +108,8 @@ def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]
     """List every run of the stage, in the order of the output."""
     model = params.model
     wanted = [(name, k) for name in model.clusterers]
-    if "kmeans" in model.clusterers:
-        wanted += [("kmeans", j) for j in model.k_sweep if j != k and j <= n_samples]
+    if swept := params.swept:
+        wanted += [(swept, j) for j in model.k_sweep if j != k and j <= n_samples]
     both = [BOTH] if {"image", "text"} <= set(views) else []
     tasks = []
     for name, clusters in wanted:
@@ -211,7 +211,7 @@ def assign(method: Instance, rows: Rows, k: int, seed: int) -> Result:
     if not finds_k(method):
         require_k(k, len(rows.asked[0] if takes_both(method) else rows.asked))
     more = {} if rows.fit is None else {"fit": rows.fit}
-    with threads(1):
+    with method.telling(), threads(1):
         found = method.module.fit_predict(
             rows.asked, k, method.options, seed=seed, **more
         )

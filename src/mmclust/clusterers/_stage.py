@@ -124,7 +124,7 @@ def cluster_benchmark(
             raw = {view: array[rows] for view, array in raw.items()}
         write_internal(
             root, benchmark, encoder, clusterings, views, choice,
-            raw=raw, seed=seed, workers=workers,
+            raw=raw, seed=seed, swept=params.swept, workers=workers,
         )  # fmt: skip
     return clusterings
 
@@ -135,9 +135,10 @@ def fingerprint_of_clusters(
     """Take the fingerprint of a run here; see :func:`cluster_benchmark`."""
     built, made, model = Path("data/benchmarks") / benchmark, Path("data"), params.model
     # k: auto runs k-means, whoever else clusters.
+    also = ["kmeans"] if model.k == "auto" else []
     methods = [
         params.instance("clusterers", name)
-        for name in dict.fromkeys([*model.clusterers, "kmeans"])
+        for name in dict.fromkeys([*model.clusterers, *also])
     ]
     clusters = made / "clusters" / benchmark
     return fingerprint(
@@ -299,11 +300,13 @@ def write_internal(
     *,
     raw: Mapping[str, Array],
     seed: int,
+    swept: str = "",
     workers: int = 1,
 ) -> None:
     """Score every clustering without labels and write the scores.
 
-    ``raw`` are the features as the encoder gives them, image and text.
+    ``raw`` are the features as the encoder gives them, image and text; ``swept`` is
+    the method that ran at several k, empty for the first.
     """
     names = [(one.view, one.clusterer) for one in clusterings]
     # Those of the sweep are of the same name, and come later.
@@ -313,9 +316,7 @@ def write_internal(
     record = internal_record(encoder, compress(both, main))
     view = "concat" if "concat" in views else next(iter(views))
     if choice is None:
-        # The silhouettes of one method over k: k-means, or the first.
-        methods = [method for _, method in names]
-        swept = "kmeans" if "kmeans" in methods else methods[0]
+        swept = swept or names[0][1]
         rows = sorted(
             [encoder, one.view, one.k, "silhouette", round(value, 6), 0, "evaluated"]
             for one, score in both

@@ -33,6 +33,19 @@ class Params:
     30,000 rows; ``None``: all pairs."""
 
 
+def completed(params: Params, where: str, given: str) -> Params:
+    """Refuse Ward's linkage of other distances than Euclidean ones."""
+    if params.linkage == "ward" and params.metric != "euclidean":
+        raise MmclustError(
+            "Ward's linkage needs Euclidean distances",
+            where=f"{where}.metric in {given}" if where else given,
+            expected="euclidean, or another linkage",
+            found=params.metric,
+            do="correct metric or linkage",
+        )
+    return params
+
+
 def fit_predict(
     features: np.ndarray[Any, Any], n_clusters: int, params: Params, *, seed: int
 ) -> np.ndarray[Any, Any]:
@@ -45,13 +58,6 @@ def fit_predict(
     """
     del seed
     metric: str = params.metric
-    if params.linkage == "ward" and metric != "euclidean":
-        raise MmclustError(
-            "Ward's linkage needs Euclidean distances",
-            where="clusterers.agglomerative.metric",
-            expected="euclidean, or another linkage",
-            found=metric,
-        )
     if params.n_neighbors is None and len(features) > MOST_ROWS:
         raise MmclustError(
             f"Too many rows to hold all {len(features):,}² distances",

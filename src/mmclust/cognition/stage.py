@@ -43,7 +43,6 @@ from mmclust.scoring.columns import read_list
 from mmclust.scoring.intervals import Sampled, compared_rows
 from mmclust.scoring.record import (
     CORRELATION,
-    FLOORS,
     Record,
     Score,
     path_of,
@@ -156,7 +155,7 @@ def score_models(params: Params, root: Path) -> Record:
         categories = read_categories(root / params.cognition.categories)
         ratings = read_ratings(root / params.cognition.concreteness)
         scored = {m: _score(m, categories, ratings, params, root) for m in models}
-    record = Record(_rows(scored))
+    record = Record(_rows(scored, params))
     tables, plots = root / "data/cognition", root / "plots/cognition"
     for folder in (tables, plots / "scores", plots / "concreteness"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,9 +223,11 @@ def _score(
     return Scored(learned, words, estimated, parts, notes)
 
 
-def _rows(scored: dict[str, Scored]) -> tuple[Score, ...]:
+def _rows(scored: dict[str, Scored], params: Params) -> tuple[Score, ...]:
     """Return the rows of all models, beside those of the first that is no floor."""
-    base = next((m for m in scored if m not in FLOORS), next(iter(scored), ""))
+    base = next(
+        (m for m in scored if not params.is_floor("words", m)), next(iter(scored), "")
+    )
     parts = {model: each.parts for model, each in scored.items()}
     seeds = {model: len(each.learned.clusters) for model, each in scored.items()}
     return tuple(

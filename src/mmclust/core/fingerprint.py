@@ -5,6 +5,7 @@ expensive stages then look closer: beside its outputs each keeps a record, an ou
 DVC of its own (``data/fingerprints/<stage>/…``, which no stage depends on), of
 
 - the syntax trees, without docstrings, of the modules it runs: comments do not count;
+  and files beside a module that its code names, such as a table;
 - its inputs by content, its own params, the seed, numerics, weights;
 - the versions of the libraries of numbers that its modules import;
 - the sha256 of every file that it wrote.
@@ -27,11 +28,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import resolve_name
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,13 +58,16 @@ SETTLED = 2.0
 
 WITHOUT_CODE = (
     "mmclust.core.fingerprint",
-    "mmclust.core.instances",
-    "mmclust.core.known_names",
     "mmclust.core.params",
     "mmclust.core.plugins",
 )
 """Modules that give a stage values and plugins alone, which its record holds: a new
 option of the report, or another known name, encodes nothing again."""
+
+BY_NAME = ("import_module", "__import__")
+"""Functions that import a module by its name."""
+FILE_NAME = re.compile(r"(?:\w[\w-]*/)*\w[\w-]*(?:\.\w+)+")
+"""How code names data that lie beside it."""
 
 LIBRARIES = {
     "PIL": ("pillow",),
@@ -124,7 +130,7 @@ class Fingerprint:
         that is still the file that was there before the run is none of this run's.
         """
         for path, stamp in self.before.items():
-            if path.is_file() and _stamp(path) == stamp:
+            if os.path.lexists(path) and _stamp(path) == stamp:
                 path.unlink()
         for folder in {path.parent for path in self.before}:
             _remove_empty(folder, self.outs)
@@ -188,7 +194,8 @@ def libraries(modules: Iterable[str]) -> dict[str, str]:
 def digests(paths: Iterable[Path]) -> dict[str, str]:
     """Return the sha256 of files and of all files in folders, by path.
 
-    What killed writers left is passed over, as DVC does; a missing path is ``absent``.
+    What killed writers left is passed over, as DVC does; a missing path is ``absent``,
+    and so is a link to nothing: one into DVC's cache, of what is no longer there.
     """
     memory = read_note(MEMORY)
     found, known = {}, dict(memory)
@@ -196,7 +203,9 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
         if not path.exists():
             found[path.as_posix()] = "absent"
         for file in _files(path):
-            found[file.as_posix()] = _remembered(file, known)
+            found[file.as_posix()] = (
+                _remembered(file, known) if file.exists() else "absent"
+            )
     if known != memory:
         kept = {name: entry for name, entry in known.items() if Path(name).exists()}
         with contextlib.suppress(MmclustError):  # it saves work, and nothing else
@@ -221,8 +230,9 @@ def _module(name: str) -> _Module:
     paths = [each.split(".") for each in (name, *imported)]
     own = [parts for parts in paths if parts[0] == PACKAGE.name]
     wanted = {p for parts in own for p in accumulate(parts, "{}.{}".format)}
+    texts = [_text(tree), *(f"{p.name} {file_digest(p)}" for p in _beside(tree, path))]
     return _Module(
-        hashlib.sha256(_text(tree).encode()).hexdigest()[:16],
+        hashlib.sha256("".join(texts).encode()).hexdigest()[:16],
         tuple(sorted(filter(_source, wanted - {name}))),
         tuple({each.partition(".")[0] for each in imported} & LIBRARIES.keys()),
     )
@@ -258,9 +268,22 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
                 base = ".".join([*above, *filter(None, [node.module])])
             yield base
             yield from (f"{base}.{each.name}" for each in node.names)
-        elif isinstance(node, ast.Call) and _name(node.func) == "import_module":
-            yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
+        elif isinstance(node, ast.Call) and _name(node.func) in BY_NAME:
+            texts = [str(a.value) for a in node.args if isinstance(a, ast.Constant)]
+            if texts and texts[0].startswith("."):
+                texts[0] = resolve_name(texts[0], (*texts, package)[1])
+            yield from texts
         todo += ast.iter_child_nodes(node)
+
+
+def _beside(tree: ast.Module, path: Path) -> list[Path]:
+    """Return the files in a module's folder, or below, that its code names."""
+    found = set()
+    for node in ast.walk(tree):
+        text = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and FILE_NAME.fullmatch(text):
+            found.add(path.parent / text)
+    return sorted(file for file in found if file.is_file() and file.suffix != ".py")
 
 
 def _name(node: ast.AST) -> str:
@@ -318,7 +341,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    s = path.stat()
+    s = path.stat() if path.exists() else path.lstat()  # a link to nothing
     return (s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from mmclust.core import numerics
-from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.instances import Instance, convert, instance_of
-from mmclust.core.plugins import require, require_name
+from mmclust.core.errors import LISTED, MmclustError, nearest, some
+from mmclust.core.plugins import IS, Instance, instance_of, plugin_of, require
 from mmclust.core.registry import read_registry
-from mmclust.core.yaml_file import read_yaml
+from mmclust.core.text import require_name
+from mmclust.core.yaml_file import convert, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -29,7 +31,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 """A rate or a temperature: above 0."""
 
-ALLOW = "allow_different"
+FLOORS = ("random",)
+"""Plugins that look at nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class ModelParams:
     share; one of ``encoders``."""
     n_seeds: Positive = 10
     k_sweep: tuple[Positive, ...] = ()
-    """Further k for the curve of scores over k (k-means only)."""
+    """Further k for the curve of scores over k; see :attr:`Params.swept`."""
 
 
 TEMPLATES = (
@@ -122,6 +125,11 @@ TEMPLATES = (
     "a photo of the small {}.",
 )
 """The prompts of TAC and DXMC."""
+Prompts = Annotated[
+    tuple[Annotated[str, msgspec.Meta(pattern=r"\{\}")], ...],
+    msgspec.Meta(min_length=1),
+]
+"""At least one, each with ``{}``: without, all words would be the same."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class NounsParams:
     vocabulary: str = "data/vocabulary/WordNetNouns.csv"
     """``WordNetNouns.csv`` (see ``mmclust vocabulary``), a CSV with a column
     ``word``, or a ``.txt`` with one word per line."""
-    templates: tuple[str, ...] = TEMPLATES
+    templates: Prompts = TEMPLATES
     """Prompts; ``{}`` stands for the word."""
     prompt_normalisation: bool = False
     """Scale each prompt's embedding to unit norm before the mean of all."""
@@ -354,15 +362,32 @@ class Params:
             options, _ = build_options(name, options)
         return instance_of(kind, name, options, f"{kind}.{name}")
 
+    @property
+    def swept(self) -> str:
+        """The k-means that runs at ``model.k_sweep``, too; empty where none runs.
+
+        That of the name ``kmeans``, or the first under a name of one's own.
+        """
+        named = self.model.clusterers
+        found = [n for n in named if self.plugin("clusterers", n) == "kmeans"]
+        return "kmeans" if "kmeans" in found else next(iter(found), "")
+
+    def is_floor(self, kind: str, name: str) -> bool:
+        """Tell whether a name's plugin looks at nothing: others must be above it."""
+        return self.plugin(kind, name) in FLOORS
+
+    def plugin(self, kind: str, name: str) -> str:
+        """Return the plugin that a name stands for, known or not."""
+        block = getattr(self, kind).get(name) or {}
+        return plugin_of(kind, str(block.get(IS, name)))
+
 
 def build_options(name: str, block: Block) -> tuple[Block, BuildOptions]:
     """Part the options that every benchmark has from the plugin's own."""
-    options, where = dict(block or {}), f"benchmarks.{name}"
-    plain = {ALLOW: options.pop(ALLOW)} if ALLOW in options else {}
-    own = convert(plain, BuildOptions, where)
-    if (imbalance := options.pop("imbalance", None)) is not None:
-        imbalance = convert(imbalance, Imbalance, f"{where}.imbalance")
-    return options, replace(own, imbalance=imbalance)
+    options = dict(block or {})
+    named = [each.name for each in fields(BuildOptions) if each.name in options]
+    own = {each: options.pop(each) for each in named}
+    return options, convert(own, BuildOptions, f"benchmarks.{name}")
 
 
 KINDS = ("benchmarks", "captioners", "encoders", "clusterers", "heads", "words")
@@ -388,6 +413,8 @@ def read_params(path: Path = DEFAULT_PATH) -> Params:
             found=repr(params.data.images),
             do="correct data.images",
         )
+    _require_once(params, named)
+    _require_apart(params)
     _check_instances(params)
     if not params.model.clusterers:
         raise MmclustError(
@@ -462,9 +489,63 @@ SECTIONS = {
 """What names of each kind are among, and how one is added."""
 
 
+def _require_once(
+    params: Params, named: list[tuple[str, str, Iterable[str], Any]]
+) -> None:
+    """Refuse a name or k that a list has twice: its runs would count twice."""
+    lists: dict[str, Iterable[object]] = {key: names for _, key, names, _ in named}
+    lists |= {"model.k_grid": params.model.k_grid}
+    lists |= {"model.k_sweep": params.model.k_sweep}
+    for key, listed in lists.items():
+        twice = [each for each, count in Counter(list(listed)).items() if count > 1]
+        if twice:
+            raise MmclustError(
+                f"{key} has {twice[0]} twice",
+                where=key,
+                expected="each once",
+                found=some(listed, LISTED),
+                do="take one out",
+            )
+
+
+def _require_apart(params: Params) -> None:
+    """Refuse names that make one word of two pairs.
+
+    DVC calls the run of a benchmark and an encoder by both, joined by ``-``, and drops
+    all but one of the same word; curves have ``_`` between.
+    """
+    model, searched = params.model, params.retrieval
+    for key, names, benchmarks in (
+        ("encoders", params.encoders, params.clustered),
+        ("model.heads", model.heads, params.clustered),
+        ("captioners", params.captioners, params.clustered),
+        ("retrieval.encoders", searched.encoders, searched.benchmarks),
+    ):
+        for joint in "-_":
+            pairs: dict[str, tuple[str, str]] = {}
+            for pair in product(benchmarks, names):
+                other = pairs.setdefault(joint.join(pair), pair)
+                if other != pair:
+                    raise MmclustError(
+                        f"Two runs have the name {joint.join(pair)}",
+                        where=f"benchmarks and {key}",
+                        expected=f"names that differ when joined by {joint}",
+                        found=" and ".join(f"{b} with {n}" for b, n in (other, pair)),
+                        do="rename one of the four, with is where need be",
+                    )
+
+
 def _check_instances(params: Params) -> None:
     """Read every plugin's block, and those that have none."""
     model = params.model
+    if "publisher" in params.captioners:
+        raise MmclustError(
+            "A captioner has the name of the publisher's captions",
+            where="captioners",
+            expected="another name: `captions: publisher` would not read what it wrote",
+            found="publisher",
+            do="rename it",
+        )
     for kind in KINDS:
         names = dict.fromkeys(getattr(params, kind))
         for name in names:
@@ -479,6 +560,17 @@ def _check_instances(params: Params) -> None:
         named = {"clusterers": model.clusterers, "heads": model.heads}.get(kind, ())
         for name in names | dict.fromkeys(named):
             params.instance(kind, name)
+    for name in set(model.clusterers) & set(model.heads):
+        view = params.instance("heads", name).module.VIEW
+        taken = getattr(params.instance("clusterers", name).module, "VIEWS", None)
+        if view in ("image", "text", "concat") and taken != "both":
+            raise MmclustError(
+                "A head and a clusterer have the same name",
+                where="model.heads and model.clusterers",
+                expected=f"one method of each name on the view {view}",
+                found=name,
+                do="give one of them a name of its own, with is",
+            )
     for name, block in params.encoders.items():
         for benchmark in (block or {}).get("per_benchmark") or ():
             params.instance("encoders", name, benchmark)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.core.plugins import require_name
+from mmclust.core.text import require_name
 from mmclust.core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -142,9 +142,10 @@ def _refuse_unreachable(
         raise _malformed(path, f"{name}.terms", "what is to be accepted", "nothing")
     for file in files.values():
         where = f"{name}.files.{file.name}"
-        if file.member_url is not None and "{member}" not in file.member_url:
-            what, found = "an address with {member} in it", repr(file.member_url)
-            raise _malformed(path, f"{where}.member_url", what, found)
+        member = file.member_url
+        if member is not None and not ("{member}" in member and _scheme(member)):
+            what = "an address with {member} in it"
+            raise _malformed(path, f"{where}.member_url", what, repr(member))
         if file.listed_in:
             if file.listed_in not in files or file.member_url is None or file.urls:
                 what = "another file of the source, with `member_url`, without `urls`"
@@ -179,12 +180,23 @@ def _file(value: Any, path: Path, parent: str, name: str) -> SourceFile:
             )
     urls = []
     for url in file.urls:
-        scheme = urlsplit(url).scheme
-        if not url or scheme not in {"", "http", "https", "file"}:
+        if (scheme := _scheme(url)) is None:
             expected = "http://, https://, file:// or a path"
             raise _malformed(path, f"{where}.urls", expected, repr(url))
         urls.append(url if scheme else (path.parent / url).resolve().as_uri())
     return dataclasses.replace(file, urls=tuple(urls), name=name)
+
+
+def _scheme(url: str) -> str | None:
+    """Return an address's scheme, empty for a path; ``None`` for what is none."""
+    try:
+        parts = urlsplit(url)
+        at_host = parts.scheme == "file" or (parts.hostname and parts.port != 0)
+    except ValueError:  # half of a bracket, a port that is no number
+        return None
+    if parts.scheme in {"http", "https", "file"} and at_host:
+        return parts.scheme
+    return "" if url and not parts.scheme else None
 
 
 def _mapping(value: Any, path: Path, where: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Text from other programs' files: bytes, Unicode forms, halves of characters."""
+"""Text of others: bytes, Unicode forms, halves of characters, names."""
 
 from __future__ import annotations
 
@@ -19,35 +19,33 @@ _MARKS = {
     b"\xfe\xff": "UTF-16",
 }
 """Byte order marks, the longer first."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST = 100
+
+
+def require_name(name: object, what: str, where: object) -> str:
+    """Return a name that is safe as a part of paths and a word of a command."""
+    if (
+        isinstance(name, str)
+        and _NAME.fullmatch(name)
+        and not name.endswith(".")
+        and len(name) <= _LONGEST
+    ):
+        return name
+    shown = repr(name)
+    raise MmclustError(
+        f"The name of {what} cannot be used",
+        where=where,
+        expected="letters, digits, _, - and . only, first a letter or a digit: names "
+        "become folders and words of commands",
+        found=shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…",
+        do="choose another name",
+    )
 
 
 def same_form(text: str) -> str:
     """Return the text in NFC: what looks the same is then the same."""
     return unicodedata.normalize("NFC", text)
-
-
-def as_written(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return each name as other names have it: itself, or the one that looks the same.
-
-    Files from macOS spell ``é`` as two characters, others as one. Names that look the
-    same and are not alone in it stay as they are.
-    """
-    names, others = list(names), set(known)
-    found = dict(zip(names, names, strict=True))
-    alone = _alone(others)
-    for form, name in _alone(names).items():
-        if name not in others and alone.get(form, name) not in found:
-            found[name] = alone.get(form, name)
-    return found
-
-
-def _alone(names: Iterable[str]) -> dict[str, str]:
-    """Return names by their Unicode form, but for those that share one."""
-    forms: dict[str, str | None] = {}
-    for name in names:
-        form = same_form(name)
-        forms[form] = None if form in forms else name
-    return {form: name for form, name in forms.items() if name is not None}
 
 
 def decoded(value: Any, where: object) -> Any:
@@ -66,24 +64,6 @@ def decoded(value: Any, where: object) -> Any:
             found=f"byte 0x{bytes(value)[error.start]:02x} in {bytes(value)[:20]!r}",
             do="save the column as text (a string type)",
         ) from error
-
-
-def whole(text: str, where: object) -> str:
-    """Return the text, if all of it can be written down."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = f"\\u{ord(text[error.start]):04x}"
-        near = text[max(error.start - 30, 0) : error.start + 30]
-        shown = near.encode("utf-8", "backslashreplace").decode()
-        raise MmclustError(
-            "A text was cut in the middle of a character",
-            where=where,
-            expected="whole characters; an emoji is a pair of \\u escapes in JSON",
-            found=f"{half}, one half of a pair, in: {shown}",
-            do="remove the half character, or write the text out again",
-        ) from error
-    return text
 
 
 def utf8(data: bytes, where: object, what: str = "A file") -> str:
@@ -126,50 +106,3 @@ def look_alikes(names: Iterable[str]) -> str:
         f"look the same and differ in Unicode form (composed or decomposed accents, "
         f"NFC or NFD): {some(alike)}"
     )
-
-
-_OPENINGS = {
-    b"\xef\xbb\xbf": "it begins with a byte order mark; save it as UTF-8 without one",
-    b"\xff\xfe": "it is UTF-16; save it as UTF-8",
-    b"\xfe\xff": "it is UTF-16; save it as UTF-8",
-    b"<": "it is a web page or XML",
-}
-
-
-_NUMBER = re.compile(rb"-?(NaN|Infinity)")
-
-
-# Half of a pair of \u escapes, which no text holds; an escaped backslash is none.
-_HALF = re.compile(
-    rb"(?<!\\)(?:\\\\)*(?:(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])"
-    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})(\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
-)
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message; a list's text could be deeper than Python goes."""
-    plain = value is None or isinstance(value, bool | int | float | str | bytes)
-    return repr(value)[:80] if plain else type(value).__name__
-
-
-def what_is_wrong(buffer: bytes, error: Exception) -> str:
-    """Return what a known kind of broken JSON is, in parentheses, or nothing."""
-    if isinstance(error, RecursionError):
-        return " (lists or objects are nested too deep)"
-    start = buffer[:3]
-    for opening, meaning in _OPENINGS.items():
-        if start.startswith(opening):
-            return f" ({meaning})"
-    if isinstance(error, UnicodeDecodeError):
-        return " (it is not UTF-8)"
-    place = re.search(r"byte (\d+)", str(error))
-    if place is not None:
-        at = max(int(place[1]) - 1, 0)
-        number = _NUMBER.search(bytes(buffer[at : at + 10]))
-        if number is not None:
-            return f" ({number[0].decode()} is no number in JSON; use null)"
-    half = _HALF.search(buffer)
-    if half is not None:
-        found = (half[1] or half[2]).decode()
-        return f" ({found} is half of a surrogate pair, which is no character)"
-    return ""

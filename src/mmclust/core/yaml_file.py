@@ -1,22 +1,44 @@
-"""YAML as DVC reads and writes it, version 1.2: every file and option, and dvc.lock.
+"""YAML as DVC reads it, version 1.2: every file and option, and dvc.lock.
 
 PyYAML alone reads version 1.1, where ``1e-05`` and ``5e-1`` are text, ``010`` is eight
-and ``no`` is false. Its parser is used here, its meaning of words is not.
+and ``no`` is false. Its parser is used here, its meaning of words is not: composed by
+it, or by what DVC uses, a file that nests deep enough ends the process.
+
+What is read becomes frozen dataclasses by :func:`convert`, which accepts nothing that
+they do not name.
 """
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
+import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import repeat
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from mmclust.core.errors import MmclustError
+import msgspec
+import yaml
+
+from mmclust.core.errors import MmclustError, nearest
 from mmclust.core.io import require_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
 
 _DEPTH = 50
 _REPEATED = 10_000
@@ -30,14 +52,13 @@ _WORDS = {"": None, "~": None} | {
     for word, value in (("null", None), ("true", True), ("false", False))
     for spelling in (word, word.title(), word.upper())
 }
-_INT = re.compile(r"([-+]?)(?:(0b)([01_]+)|(0o)([0-7_]+)|(0x)([0-9a-fA-F_]+)|"
-                  r"()([0-9][0-9_]*))")  # fmt: skip
+_INT = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_BASES = {"b": 2, "o": 8, "x": 16}
 _FLOAT = re.compile(
     r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
     r"|[0-9][0-9_]*[eE][-+]?[0-9]+)"
 )
 _INFINITE = re.compile(r"([-+]?)\.(?:(inf|Inf|INF)|nan|NaN|NAN)")
-_BASES = {"0b": 2, "0o": 8, "0x": 16, "": 10}
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -47,9 +68,10 @@ def read_yaml(path: Path, do: str | None = None, *, as_text: bool = False) -> An
 
 
 def parse_yaml(text: str | bytes, where: object, *, as_text: bool = False) -> Any:
-    """Turn YAML into mappings, lists, texts, numbers, truth values and ``None``."""
-    import yaml
+    """Turn YAML into mappings, lists, texts, numbers, truth values and ``None``.
 
+    With ``as_text`` all that is no mapping and no list stays text.
+    """
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
@@ -91,88 +113,79 @@ class _Reader:
         self.where = where
         self.as_text = as_text
         self.anchors: dict[str, tuple[Any, int]] = {}
+        """Each value that aliases may repeat, and how many it is made of."""
+        self.values = 0
         self.repeated = 0
 
     def document(self) -> Any:
-        from yaml import DocumentStartEvent, StreamEndEvent
-
         value: Any = None
         for n, event in enumerate(self.events):
-            if isinstance(event, DocumentStartEvent):
+            if isinstance(event, yaml.DocumentStartEvent):
                 if n > 1:
                     raise self.wrong(event, "a second document", "one document")
                 if event.version not in (None, (1, 2)):
                     version = ".".join(map(str, event.version))
                     raise self.wrong(event, f"%YAML {version}", "YAML 1.2")
-                value, _ = self.node(next(self.events), 0)
-            elif isinstance(event, StreamEndEvent):
+                value = self.node(next(self.events), 0)
+            elif isinstance(event, yaml.StreamEndEvent):
                 break
         return value
 
-    def node(self, event: Any, depth: int) -> tuple[Any, int]:
-        """Return a value and how many values it is made of."""
-        from yaml import AliasEvent, MappingStartEvent, SequenceStartEvent
-
-        if isinstance(event, AliasEvent):
+    def node(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.AliasEvent):
             return self.alias(event)
         if depth > _DEPTH:
             raise self.wrong(event, "deeper nesting", f"at most {_DEPTH} levels")
         self.anchors.pop(event.anchor, None)  # until it is complete
-        value: tuple[Any, int]
-        if isinstance(event, MappingStartEvent):
+        before = self.values
+        self.values += 1
+        value: Any
+        if isinstance(event, yaml.MappingStartEvent):
             value = self.mapping(event, depth)
-        elif isinstance(event, SequenceStartEvent):
+        elif isinstance(event, yaml.SequenceStartEvent):
             value = self.sequence(event, depth)
         else:
-            value = self.scalar(event), 1
+            value = self.scalar(event)
         if event.anchor is not None:
-            self.anchors[event.anchor] = value
+            self.anchors[event.anchor] = value, self.values - before
         return value
 
-    def alias(self, event: Any) -> tuple[Any, int]:
+    def alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
             expected = f"&{event.anchor} before it, and not around it"
             raise self.wrong(event, f"*{event.anchor}", expected)
         value, size = self.anchors[event.anchor]
+        self.values += size
         self.repeated += size
         if self.repeated > _REPEATED:
             found = "aliases of aliases, which repeat more"
             raise self.wrong(event, found, f"at most {_REPEATED:,} repeated values")
-        return value, size
+        return value
 
-    def sequence(self, start: Any, depth: int) -> tuple[list[Any], int]:
-        from yaml import SequenceEndEvent
-
+    def sequence(self, start: Any, depth: int) -> list[Any]:
         self.tag(start, "seq")
         values: list[Any] = []
-        total = 1
         for event in self.events:
-            if isinstance(event, SequenceEndEvent):
+            if isinstance(event, yaml.SequenceEndEvent):
                 break
-            value, size = self.node(event, depth + 1)
-            values.append(value)
-            total += size
-        return values, total
+            values.append(self.node(event, depth + 1))
+        return values
 
-    def mapping(self, start: Any, depth: int) -> tuple[dict[Any, Any], int]:
-        from yaml import MappingEndEvent
-
+    def mapping(self, start: Any, depth: int) -> dict[Any, Any]:
         self.tag(start, "map")
         values: dict[Any, Any] = {}
         merged: list[Any] = []
         seen: set[Any] = set()
-        total = 1
         for event in self.events:
-            if isinstance(event, MappingEndEvent):
+            if isinstance(event, yaml.MappingEndEvent):
                 break
-            key, _ = self.node(event, depth + 1)
+            key = self.node(event, depth + 1)
             if isinstance(key, (dict, list)):
                 raise self.wrong(event, "a list or mapping as a key", "a plain key")
             if key in seen:
                 raise self.wrong(event, f"{key!r} twice", "each key once")
             seen.add(key)
-            value, size = self.node(next(self.events), depth + 1)
-            total += size + 1
+            value = self.node(next(self.events), depth + 1)
             plain = getattr(event, "implicit", (False,))[0]
             if key == "<<" and plain and not self.as_text:
                 merged += self.merged(event, value)
@@ -180,7 +193,7 @@ class _Reader:
                 values[key] = value
         for more in merged:  # what stands in the mapping itself goes first
             values |= {key: value for key, value in more.items() if key not in values}
-        return values, total
+        return values
 
     def merged(self, event: Any, value: Any) -> list[dict[Any, Any]]:
         mappings = value if isinstance(value, list) else [value]
@@ -212,14 +225,12 @@ class _Reader:
         text = event.value
         if text in _WORDS:
             return _WORDS[text]
+        bare = text.replace("_", "")
         try:
-            if found := _INT.fullmatch(text):
-                sign, base, digits = (
-                    part for part in found.groups() if part is not None
-                )
-                return int(sign + digits.replace("_", ""), _BASES[base])
+            if _INT.fullmatch(text):
+                return int(bare, _BASES.get(text.lstrip("+-")[1:2], 10))
             if _FLOAT.fullmatch(text):
-                number = float(text.replace("_", ""))
+                number = float(bare)
                 if abs(number) == float("inf"):
                     raise self.wrong(event, text, "a number below 1.8e308")
                 return number
@@ -240,6 +251,113 @@ class _Reader:
 
     def wrong(self, event: Any, found: str, expected: str) -> MmclustError:
         return _wrong(self.where, event.start_mark.line + 1, found, expected)
+
+
+def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -> T:
+    """Turn plain YAML values into a frozen dataclass or what its fields are, strictly.
+
+    ``where`` and ``given`` are the value's key, and the file it is in, for errors.
+    What is inside is tried first, so that an error says which of it is wrong.
+    """
+    for inner, inner_kind, key in _inside(value, kind, where, given):
+        convert(inner, inner_kind, key, given)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _unfit(where, "a finite number", value, given)
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as error:
+        expected = str(error).removeprefix("Expected ").partition(", got ")[0]
+        if where == "model.k":  # msgspec names neither the words nor the types alone
+            expected = "a number from 1, null (as many as classes) or auto"
+        elif words := _in_words(kind, any_number="Invalid" in expected):
+            expected = words
+        for json, word in (("`object", "`mapping"), ("`array", "`list")):
+            expected = expected.replace(json, word)
+        raise _unfit(where, expected, value, given) from error
+
+
+def _inside(
+    value: Any, kind: Any, where: str, given: str
+) -> Iterator[tuple[Any, Any, str]]:
+    """Yield what a value holds, with its types and its key; refuse unknown keys."""
+    for each in _kinds(kind):
+        if isinstance(value, dict) and dataclasses.is_dataclass(each):
+            fields = get_type_hints(each, include_extras=True)
+            refuse_unknown(value, fields, where, given)
+            for key, inner in value.items():
+                yield inner, fields[key], dotted(where, key)
+        elif isinstance(value, dict) and get_origin(each) is dict:
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    expected = "text as a name; in quotes where YAML reads it otherwise"
+                    raise _unfit(where, expected, key, given)
+                yield inner, get_args(each)[1], dotted(where, key)
+        elif isinstance(value, list) and get_origin(each) is tuple:
+            first, *more = get_args(each)
+            kinds = repeat(first) if more == [...] else (first, *more)
+            for i, (inner, inner_kind) in enumerate(zip(value, kinds, strict=False)):
+                yield inner, inner_kind, f"{where}[{i}]"
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """Return the types that a value may have, without their ranges."""
+    if get_origin(kind) is Annotated:
+        return _kinds(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return tuple(each for inner in get_args(kind) for each in _kinds(inner))
+    return (kind,)
+
+
+def _in_words(kind: Any, *, any_number: bool) -> str:
+    """Say what a field takes that is true or false, or one of some words.
+
+    Of one that may be a number, too, msgspec knows the range, unless it was given
+    another word (``any_number``).
+    """
+    words: list[str] = []
+    for each in _kinds(kind):
+        if each is bool:
+            words.append("true or false")
+        elif each is NoneType:
+            words.append("null")
+        elif get_origin(each) is Literal:
+            words += map(str, get_args(each))
+        elif any_number and each is int:
+            words.append("a whole number")
+        else:
+            return ""
+    return " or ".join(words)
+
+
+def _unfit(key: str, expected: str, found: object, given: str) -> MmclustError:
+    return MmclustError(
+        f"A value in {given} has the wrong type or is out of range",
+        where=key or "the whole file",
+        expected=expected,
+        found=repr(found),
+        do=f"correct {key or 'the file'} in {given}",
+    )
+
+
+def dotted(*keys: object) -> str:
+    """Return the key of what is under other keys; empty ones are left out."""
+    return ".".join(str(key) for key in keys if key != "")
+
+
+def refuse_unknown(
+    keys: Iterable[object], known: Iterable[str], where: str, given: str
+) -> None:
+    """Refuse keys that are not known, with the nearest that is."""
+    known = set(known)
+    for key in keys:
+        if key not in known:
+            raise MmclustError(
+                f"Unknown key {dotted(where, key)!r} in {given}",
+                where=where or "the top level",
+                expected=nearest(str(key), known),
+                found=key,
+                do=f"correct or remove {dotted(where, key)}",
+            )
 
 
 @dataclass(frozen=True)
@@ -269,15 +387,5 @@ def _digests(entry: dict[str, Any], section: str) -> dict[str, str]:
     return {
         each["path"]: str(each.get("md5") or "unknown")
         for each in (listed if isinstance(listed, list) else [])
-        if isinstance(each, dict) and "path" in each
+        if isinstance(each, dict) and isinstance(each.get("path"), str)
     }
-
-
-def maker(stages: Iterable[Stage], path: str) -> Stage | None:
-    """Return the stage that wrote a file, None where none is recorded."""
-    return next((stage for stage in stages if path in stage.outs), None)
-
-
-def md5(data: bytes) -> str:
-    """Return DVC's digest of a file."""
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()

@@ -10,10 +10,10 @@ import numpy as np
 
 from mmclust.core.fingerprint import code, fingerprint
 from mmclust.core.images import Images
-from mmclust.core.instances import instance_of
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.numerics import recorded
+from mmclust.core.plugins import instance_of
 from mmclust.core.seeds import derive
 from mmclust.core.shards import Sharded, clear, locked
 from mmclust.encode.captions import write_captions

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.fingerprint import code
-from mmclust.core.instances import instance_of
 from mmclust.core.io import digest_of
 from mmclust.core.manifest import Manifest, read_manifest
 from mmclust.core.numerics import recorded
 from mmclust.core.params import EncodeParams
+from mmclust.core.plugins import instance_of
 from mmclust.core.shards import Sharded
 from mmclust.encode.captions import (
     captions_for,
@@ -190,7 +190,8 @@ def _work(
     facts = {"encoder": encoder, "params": asdict(params), "seed": run.seed}
     facts |= instance.alias | recorded()
     if hasattr(module, "identity"):
-        facts["model"] = module.identity(params)
+        with instance.telling():
+            facts["model"] = module.identity(params)
     flags = flags_of(module, params)
     options.require_effect(encoder, flags)
     facts |= options.facts(flags)

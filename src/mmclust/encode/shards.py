@@ -11,9 +11,9 @@ import numpy as np
 from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
-from mmclust.core.instances import Instance  # noqa: TC001
 from mmclust.core.io import read_array
 from mmclust.core.manifest import PLACES, Manifest, read_manifest
+from mmclust.core.plugins import Instance  # noqa: TC001
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import has_caption, reading
 from mmclust.encode.engine import Done, Prepared, Task
@@ -198,7 +198,7 @@ def _encode(plan: Plan, view: str, batch: Batch, device: Device) -> Array:
         return np.array(batch.images)
     n_rows = len(batch.image_ids)
     made = []
-    with device.computing():
+    with plan.instance.telling(), device.computing():
         for start in range(0, n_rows, size):
             # Kernels choose their order of sums by the shape of a batch.
             rows = np.minimum(np.arange(start, start + size), n_rows - 1)

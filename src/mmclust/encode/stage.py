@@ -145,7 +145,7 @@ def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
             )
         # Half precision would need scaled gradients; only encoding is done in it.
         plain = Device(run.job.device)
-        with plain.computing():
+        with plan.instance.telling(), plain.computing():
             fitted = work.module.fit(
                 rows_of(everything, rows),
                 plan.params,

@@ -18,16 +18,17 @@ def grey_square(rgb: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
     return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA))
 
 
-def require_tiles(encoder: str, size: int, grid: int) -> None:
-    """Refuse a grid that does not divide the image."""
-    if size % grid:
+def tiling(params: Any, where: str, given: str) -> Any:
+    """Refuse a grid that does not divide the image; the options of a plugin."""
+    if params.size % params.grid:
         raise MmclustError(
             "The cells of a grid must tile the image",
-            where=f"encoders.{encoder}",
+            where=where,
             expected="size a multiple of grid",
-            found=f"size {size}, grid {grid}",
-            do=f"correct encoders.{encoder} in params.yaml",
+            found=f"size {params.size}, grid {params.grid}",
+            do=f"correct {where} in {given}",
         )
+    return params
 
 
 def keypoints(

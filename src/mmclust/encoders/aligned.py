@@ -18,15 +18,16 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.instances import Instance, instance_of
 from mmclust.core.numerics import threads
 from mmclust.core.params import Block, Positive, PositiveFloat
+from mmclust.core.plugins import Instance, instance_of
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Batch, Fitted
@@ -65,7 +66,7 @@ class Params:
     """Pairs in a batch, at most."""
     learning_rate: PositiveFloat = 0.003
     """Of AdamW, at the peak of its schedule."""
-    decay: float = 0.1
+    decay: Annotated[float, Meta(ge=0)] = 0.1
     """Of AdamW's weights."""
     temperature: PositiveFloat = 0.1
     """Of the contrastive loss."""
@@ -149,7 +150,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
             "aligned needs at least two pictures with captions",
             where="encoders.aligned",
             found=f"{len(set(owner.tolist()))} of {len(texts)}",
-            do="take aligned out of encoders in params.yaml for this benchmark",
+            do="take it out of encoders in params.yaml for this benchmark",
         )
     image = np.asarray(batch.images, np.float32)
     text = normalised(_embed(flat, params, device))

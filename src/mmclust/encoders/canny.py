@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmclust.core.params import Positive  # noqa: TC001
-from mmclust.encoders._grey import grey_square, require_tiles
+from mmclust.encoders._grey import grey_square, tiling
 
 VIEWS = ("image",)
 
@@ -33,6 +33,9 @@ class Params:
     """Gradient from which a pixel starts an edge."""
 
 
+completed = tiling
+
+
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Measure the density of edges: float32 (grid²,) in [0, 1].
 
@@ -40,7 +43,6 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """
     import cv2
 
-    require_tiles("canny", params.size, params.grid)
     edges = cv2.Canny(grey_square(rgb, params.size), params.low, params.high)
     cell = params.size // params.grid
     cells = (edges > 0).reshape(params.grid, cell, params.grid, cell)

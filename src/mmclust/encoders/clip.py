@@ -45,6 +45,7 @@ from mmclust.models.pixels import (
     Colour,
     Interpolation,
     Rounding,
+    fitting,
     processor_pixels,
     require_published,
     scaled,
@@ -119,7 +120,8 @@ def encode_image(batch: Batch, params: Params, fitted: Fitted, *, device: str) -
     def run(pixels: torch.Tensor) -> torch.Tensor:
         return model.image(scaled(pixels, params.mean, params.std))
 
-    rows = in_batches(run, np.ascontiguousarray(batch.images), device=device)
+    with fitting(params):
+        rows = in_batches(run, np.ascontiguousarray(batch.images), device=device)
     return unit_rows(rows) if params.normalise else rows
 
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
-from mmclust.core.instances import Instance, instance_of
 from mmclust.core.params import Block
+from mmclust.core.plugins import Instance, instance_of
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted
 from mmclust.models.compute import FLAGS, flags_of

@@ -35,6 +35,19 @@ class Params:
     """Cells along each side of a block; a block starts at every cell."""
 
 
+def completed(params: Params, where: str, given: str) -> Params:
+    """Refuse cells that do not tile the image."""
+    if params.size % params.cell or params.size < params.block * params.cell:
+        raise MmclustError(
+            "HOG cells must tile the image",
+            where=where,
+            expected="size a multiple of cell, and at least one block",
+            found=f"size {params.size}, cell {params.cell}, block {params.block}",
+            do=f"correct {where} in {given}",
+        )
+    return params
+
+
 def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """Turn an image uint8 (h, w, 3) into its HOG descriptor: float32 (d,).
 
@@ -42,14 +55,6 @@ def prepare(rgb: np.ndarray[Any, Any], params: Params) -> np.ndarray[Any, Any]:
     """
     import cv2
 
-    if params.size % params.cell or params.size < params.block * params.cell:
-        raise MmclustError(
-            "HOG cells must tile the image",
-            where="encoders.hog",
-            expected="size a multiple of cell, and at least one block",
-            found=f"size {params.size}, cell {params.cell}, block {params.block}",
-            do="correct encoders.hog in params.yaml",
-        )
     side = params.block * params.cell
     cell, block = (params.cell, params.cell), (side, side)
     window = (params.size, params.size)

@@ -10,12 +10,13 @@ Source: Ojala, Pietikäinen and Mäenpää, IEEE TPAMI 24 (2002).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.encoders._grey import grey_square, require_tiles
+from mmclust.encoders._grey import grey_square, tiling
 
 if TYPE_CHECKING:
     from mmclust.core.types import Array
@@ -29,7 +30,7 @@ class Params:
 
     size: Positive = 224
     """Side of the square the picture is resized to, in pixels."""
-    points: Positive = 8
+    points: Annotated[int, Meta(ge=1, le=254)] = 8
     """Points on the circle around a pixel."""
     radius: PositiveFloat = 1.0
     """Of the circle, in pixels."""
@@ -37,12 +38,14 @@ class Params:
     """Cells along each side; each has its histogram."""
 
 
+completed = tiling
+
+
 def prepare(rgb: Array, params: Params) -> Array:
     """Count the patterns of each cell: float32 (grid² · (points + 2),).
 
     Each cell's histogram sums to 1; cells go from left to right, then down.
     """
-    require_tiles("lbp", params.size, params.grid)
     codes = patterns(grey_square(rgb, params.size), params.points, params.radius)
     cell, kinds = params.size // params.grid, params.points + 2
     row = np.arange(params.size) // cell

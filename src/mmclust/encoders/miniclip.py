@@ -101,7 +101,7 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
             "miniclip needs at least two pairs whose captions share a word",
             where="encoders.miniclip",
             found=f"{n} images, {len(words)} words that occur twice",
-            do="take miniclip out of encoders in params.yaml for this benchmark",
+            do="take it out of encoders in params.yaml for this benchmark",
         )
     model = build(params, len(words), seed).to(device)
     pictures = torch.from_numpy(np.array(batch.images)).to(device)

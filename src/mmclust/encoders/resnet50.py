@@ -40,6 +40,7 @@ from mmclust.models.pixels import (
     Colour,
     Interpolation,
     Published,
+    fitting,
     processor_pixels,
     require_published,
     scaled,
@@ -116,7 +117,8 @@ def encode_image(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> A
         rows: torch.Tensor = found.flatten(1)
         return rows
 
-    found = in_batches(run, np.ascontiguousarray(batch.images), device=device)
+    with fitting(params):
+        found = in_batches(run, np.ascontiguousarray(batch.images), device=device)
     return unit_rows(found) if params.normalise else found
 
 
@@ -327,8 +329,7 @@ def _fill(model: nn.Module, path: Path, head: str) -> None:
             state: dict[str, Any] = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        if "_conv_stem.weight" in state:
-            state = {_timm_name(name): part for name, part in state.items()}
+        state = _ported(state, model)
         setattr(model, head, nn.Identity())
         kept = {k: v for k, v in state.items() if not k.startswith(f"{head}.")}
         found = model.load_state_dict(kept, strict=False)
@@ -344,6 +345,16 @@ RENAMED = {
     "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head",
     "_bn1": "bn2", "_fc": "classifier",
 }  # fmt: skip
+
+
+def _ported(state: dict[str, Any], model: nn.Module) -> dict[str, Any]:
+    """Give EfficientNet-Lite0's weights timm's names, where they are just that."""
+    try:
+        renamed = {_timm_name(name): part for name, part in state.items()}
+    except (KeyError, IndexError, ValueError, StopIteration):
+        return state
+    own = {name for name, _ in model.named_parameters()}
+    return renamed if own <= renamed.keys() else state
 
 
 def _timm_name(name: str) -> str:

@@ -84,7 +84,7 @@ def too_few_words(n_words: int, encoder: str) -> MmclustError:
         where=f"encoders.{encoder}",
         expected="at least two words that are not English stop words",
         found=n_words,
-        do=f"take {encoder} out of encoders in params.yaml for this benchmark",
+        do="take it out of encoders in params.yaml for this benchmark",
     )
 
 

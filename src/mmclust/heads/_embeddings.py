@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mmclust.core.instances import Instance
     from mmclust.core.params import NounsParams
+    from mmclust.core.plugins import Instance
 
     Embed = Callable[[list[str]], np.ndarray[Any, Any]]
 

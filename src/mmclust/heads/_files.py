@@ -9,9 +9,9 @@ import numpy as np
 
 from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import IS, instance_of, refuse_options
 from mmclust.core.io import file_digest, read_ids, read_lines, require_file, write_csv
 from mmclust.core.params import NounsParams
+from mmclust.core.plugins import IS, instance_of, refuse_options
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import Batch, Fitted, HeadInputs

@@ -19,8 +19,8 @@ from mmclust.core.features import (
     require_nouns,
     require_sealed,
 )
-from mmclust.core.instances import IS
 from mmclust.core.io import read_array, read_record, read_table
+from mmclust.core.plugins import IS
 from mmclust.core.types import HeadInputs
 from mmclust.heads._embeddings import (
     FITTED,

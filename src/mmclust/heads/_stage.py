@@ -70,17 +70,18 @@ def head_of_benchmark(
         for i in range(params.model.n_seeds)
     ]
     given = read.inputs.take(rows)
-    trained, labels, confidence = run_head(
-        module,
-        options,
-        read.inputs.take(fit) if is_trained(module) else given,
-        given,
-        k,
-        seeds,
-        devices,
-        workers,
-        f"{benchmark} {head}",
-    )
+    with method.telling():
+        trained, labels, confidence = run_head(
+            module,
+            options,
+            read.inputs.take(fit) if is_trained(module) else given,
+            given,
+            k,
+            seeds,
+            devices,
+            workers,
+            f"{benchmark} {head}",
+        )
     meta = {
         "benchmark": benchmark,
         "head": head,

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from mmclust.core.costs import parameters, stored_size
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import digest_of, file_digest, require_file
+from mmclust.core.weights import parameters, stored_size
 from mmclust.models.compute import is_compiled
 from mmclust.models.packaged import PREFIX, unpacked
 

@@ -6,6 +6,7 @@ uint8, a quarter of the floats; scaling to floats happens beside the model.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
@@ -133,3 +135,18 @@ def require_published(
             found=", ".join(f"{name}: {getattr(params, name)}" for name in wrong),
             do="set these, or `published: false` to differ on purpose",
         )
+
+
+@contextmanager
+def fitting(params: Any) -> Iterator[None]:
+    """Turn what a model says of pictures of another size into one error."""
+    try:
+        yield
+    except (AssertionError, ValueError) as error:
+        raise MmclustError(
+            f"{params.model} does not take such pictures",
+            where="crop of the encoder in params.yaml",
+            expected="the size that the weights were made for",
+            found=f"crop {params.crop}: {str(error).strip().partition(chr(10))[0]}",
+            do="correct crop",
+        ) from error

@@ -165,7 +165,7 @@ def _benchmark(run: Run, given: Given) -> dict[str, Any]:
         "methods": [
             {
                 "name": scores.method_name(one.key, run.encoder),
-                "group": scores.group_of(one.key, run.encoder),
+                "group": scores.group_of(one.key, run),
                 "primary": one.key == run.primary.key,
             }
             for one in run.methods

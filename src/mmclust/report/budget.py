@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmclust.core.costs import Cost, read_cost, stored_size
+import msgspec
+
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import file_digest, read_json
+from mmclust.core.weights import stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +23,36 @@ if TYPE_CHECKING:
     from mmclust.core.params import Params
 
 HOUR, GB = 3600, 10**9
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one stage took on this machine.
+
+    ``seconds`` of wall clock include interrupted runs that it continued; the peaks are
+    resident memory of the process and of its largest worker (0: none).
+    """
+
+    stage: str
+    names: list[str]
+    seconds: float
+    peak_bytes: int
+    worker_peak_bytes: int
+    complete: bool
+    machine: str
+
+
+def read_cost(path: Path) -> Cost:
+    """Read one record."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Cost)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise MmclustError(
+            "A record of what a stage cost cannot be read",
+            where=path,
+            found=getattr(error, "strerror", None) or error,
+            do="nothing: the next run of the stage writes it anew",
+        ) from error
 
 
 @dataclass(frozen=True)

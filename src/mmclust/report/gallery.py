@@ -95,7 +95,7 @@ def pack(
             {
                 "id": named(one.key),
                 "name": method_name(one.key, run.encoder),
-                "group": group_of(one.key, run.encoder),
+                "group": group_of(one.key, run),
                 "src": bundle.add_data(_method(one, told[one.key], rows, number)),
             }
             for one in run.methods

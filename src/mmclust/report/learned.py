@@ -20,7 +20,7 @@ from mmclust.report.scores import is_sure
 from mmclust.report.section import Section, number
 from mmclust.scoring import record
 from mmclust.scoring.names import STOP_WORDS
-from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER
+from mmclust.scoring.record import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,8 @@ MEASURES = {
     "v_measure_score": "V-measure", "fscore": "F-score (SemEval)", "purity": "purity",
     "collocation": "collocation", "pu_co_f1": "F1 of purity and collocation",
 }  # fmt: skip
+CHANCE = "random"
+"""How evaluations of grounding begin that are by chance."""
 GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     "Categories, words with a cluster": ("categorization", "ignore_unknown", MEASURES),
     "Categories, unknown words in one more cluster": (
@@ -128,6 +130,7 @@ def word_sections(given: Given) -> list[Section]:
     gallery, drawn = _gallery(given)
     read = [*([path] if scores else []), *seen, *drawn]
     read += [file for each in learners for file in each.files]
+    floor = next((e.name for e in learners if params.is_floor("words", e.name)), None)
     return [
         Section(
             "word-learning",
@@ -136,7 +139,7 @@ def word_sections(given: Given) -> list[Section]:
             {
                 "benchmark": params.learning.benchmark,
                 "models": [_shown(each, given) for each in learners],
-                "groups": score_groups(scores, [each.name for each in learners]),
+                "groups": score_groups(scores, [each.name for each in learners], floor),
                 "by_rule": _by_rule(root, params),
                 "counting": params.cognition.counting,
                 "grounding": grounding,
@@ -207,7 +210,7 @@ def _shown(learner: Learner, given: Given) -> dict[str, Any]:
                if key not in ("epoch", "seed")]  # fmt: skip
     return {
         "name": learner.name,
-        "chance": learner.name in FLOORS,
+        "chance": given.params.is_floor("words", learner.name),
         "n_words": len(learned.words),
         "known": sum(cluster["n"] for cluster in clusters),
         "sure": learned.confidence is not None,
@@ -231,10 +234,11 @@ def _shown(learner: Learner, given: Given) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def score_groups(scores: Record, models: list[str]) -> list[dict[str, Any]]:
-    """Return the scores of all models, side by side."""
+def score_groups(
+    scores: Record, models: list[str], floor: str | None
+) -> list[dict[str, Any]]:
+    """Return the scores of all models, side by side; ``floor`` is the one by chance."""
     groups = []
-    floor = next((name for name in models if name in FLOORS), None)
     for title, (view, method, names) in GROUPS.items():
         rows: list[dict[str, Any]] = []
         for metric, name in names.items():
@@ -452,7 +456,7 @@ def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
     rows = []
     for key in found.methods():
         own, _, name = key
-        if own not in (model, *FLOORS) or found.get(key, SCORES[-1]) is None:
+        if own not in (model, CHANCE) or found.get(key, SCORES[-1]) is None:
             continue
         chance = _against_chance(found, key)
         lower = chance is not None and chance.diff is not None and chance.diff < 0
@@ -461,7 +465,7 @@ def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
             {
                 "key": key,
                 "name": name.replace("_", " "),
-                "chance": name.startswith(FLOORS),
+                "chance": name.startswith(CHANCE),
                 "meaning": _meaning(name),
                 "cells": [found.get(key, metric) for metric in SCORES],
                 "against": chance,
@@ -475,7 +479,7 @@ def grounding_rows(found: Record, model: str) -> list[dict[str, Any]]:
 def _against_chance(found: Record, key: Key) -> Score | None:
     """Return the comparison with an evaluation by chance, where there is one."""
     for score in found.compared(key, SCORES[-1]):
-        if score.versus.rpartition(" ")[2].startswith(FLOORS):
+        if score.versus.rpartition(" ")[2].startswith(CHANCE):
             return score
     return None
 

@@ -66,6 +66,7 @@ class Run:
     over_k: list[dict[str, str]]
     files: list[Path]  # what was read, for the digests
     references: Record = field(default_factory=record.Record)  # what uses labels
+    floors: frozenset[Key] = frozenset()  # methods that look at nothing
 
 
 def read_run(root: Path, name: str, params: Params) -> Run:
@@ -81,18 +82,19 @@ def read_run(root: Path, name: str, params: Params) -> Run:
     classes, main = _outcomes(outcomes, manifest)
     methods, read = _methods(data / "clusters" / name, manifest, classes, params)
     primary = next((one for one in methods if one.key == main), methods[0])
-    scores = record.path_of(root, "score", name)
+    path = record.path_of(root, "score", name)
     free = {e: record.path_of(root, "cluster", name, e) for e in params.encoders}
     beside = {stage: record.path_of(root, stage, name)
               for stage in ("cluster", "reference")}  # fmt: skip
     more = {
         stage: record.read(path) for stage, path in beside.items() if path.is_file()
     }
+    scored = record.read(path)
     return Run(
         name=name,
         manifest=manifest,
         summary=read_summary(data / "benchmarks" / name),
-        scores=record.read(scores),
+        scores=scored,
         free={each: record.read(path) for each, path in free.items()}
         | {"": more.get("cluster", record.Record())},
         classes=classes,
@@ -104,11 +106,12 @@ def read_run(root: Path, name: str, params: Params) -> Run:
         files=[
             *read,
             outcomes,
-            scores,
+            path,
             *free.values(),
             *(beside[stage] for stage in more),
         ],
         references=more.get("reference", record.Record()),
+        floors=frozenset(k for k in scored.methods() if record.is_floor(params, k)),
     )
 
 

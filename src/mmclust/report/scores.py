@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mmclust.scoring.published import compare, other_data, read_published
-from mmclust.scoring.record import FLOORS, named
+from mmclust.scoring.record import named
 from mmclust.scoring.selection import SELECTED
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def method_name(key: Sequence[str], encoder: str) -> str:
     return f"{method} on {view_name(view)}{of}"
 
 
-def group_of(key: Key, encoder: str) -> str:
+def group_of(key: Key, run: Run) -> str:
     """Return which of :data:`GROUPS` a method belongs to."""
-    if key[2] in FLOORS or key[0] in FLOORS:
+    if key in run.floors:
         return "floor"
-    return "method" if key[0] == encoder else "reference"
+    return "method" if key[0] == run.encoder else "reference"
 
 
 def score_rows(run: Run) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def score_rows(run: Run) -> list[dict[str, Any]]:
             {
                 "key": key,
                 "name": method_name(key, run.encoder),
-                "group": group_of(key, run.encoder),
+                "group": group_of(key, run),
                 "head": key in heads,
                 "k": own[HEADLINE].k,
                 "n_seeds": own[HEADLINE].n_seeds,
@@ -267,7 +267,7 @@ def compared_tables(run: Run) -> list[dict[str, Any]]:
                 "rows": [
                     {
                         "name": method_name(key, run.encoder),
-                        "group": group_of(key, run.encoder),
+                        "group": group_of(key, run),
                         "cells": [own.get(metric) for metric in metrics],
                     }
                     for key, own in found.items()

@@ -15,14 +15,14 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import file_digest, read_table, require_file
 from mmclust.core.labels import read_labels
 from mmclust.core.seeds import generator
-from mmclust.core.text import as_written, look_alikes
+from mmclust.core.text import look_alikes, same_form
 from mmclust.scoring.clustering import score_runs, summarise
 from mmclust.scoring.columns import read_assignment, text_of
 from mmclust.scoring.record import defined
 from mmclust.scoring.submission import read_asked, read_submission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import Params
@@ -179,6 +179,30 @@ def _same_images(
             "with the label -1",
         )
     return run
+
+
+def as_written(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return each name as other names have it: itself, or the one that looks the same.
+
+    Files from macOS spell ``é`` as two characters, others as one. Names that look the
+    same and are not alone in it stay as they are.
+    """
+    names, others = list(names), set(known)
+    found = dict(zip(names, names, strict=True))
+    alone = _alone(others)
+    for form, name in _alone(names).items():
+        if name not in others and alone.get(form, name) not in found:
+            found[name] = alone.get(form, name)
+    return found
+
+
+def _alone(names: Iterable[str]) -> dict[str, str]:
+    """Return names by their Unicode form, but for those that share one."""
+    forms: dict[str, str | None] = {}
+    for name in names:
+        form = same_form(name)
+        forms[form] = None if form in forms else name
+    return {form: name for form, name in forms.items() if name is not None}
 
 
 NUMBERED = (

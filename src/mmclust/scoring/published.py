@@ -215,9 +215,10 @@ def _differs(
         images = record.mean(score.key, "n_samples")
         ours = f"{images or 0:.0f} images, this project's classes"
         differs.append(f"ours: {ours}; theirs: {row.setup}")
-    elif "CLIP ViT-B/32" in row.setup and score.encoder != "clip":
-        differs.append(f"our encoder is {score.encoder}, theirs CLIP ViT-B/32")
-    elif "CLIP ViT-B/32" not in row.setup:
+    elif "CLIP ViT-B/32" in row.setup:
+        if other := _other_than_clip(score.encoder, params):
+            differs.append(f"our encoder is {other}, theirs CLIP ViT-B/32")
+    else:
         differs.append(f"our encoder is {score.encoder}; theirs: {row.setup}")
     n_classes = record.mean(score.key, "n_classes")
     if n_classes is not None and score.k != n_classes:
@@ -236,6 +237,15 @@ def _differs(
     elif place[0] != ANY:
         differs.append("our k-means is the project's, not the release's call")
     return differs
+
+
+def _other_than_clip(encoder: str, params: Params) -> str:
+    """Say what an encoder is that is not CLIP ViT-B/32; empty where it is."""
+    if params.plugin("encoders", encoder) != "clip":
+        return encoder
+    made = params.instance("encoders", encoder)
+    model = made.options.model
+    return "" if model == made.module.Params().model else f"{encoder} ({model})"
 
 
 def _read(path: Path) -> list[Published]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mmclust.core.params import Params
+
 STAGES = ("score", "cluster", "retrieve", "cognition", "grounding")
 DIGITS = 6
 """Of scores in the table."""
@@ -50,8 +52,6 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "cluster": (),
 }
 """Metrics of each stage that are shown where not all can be, the first one first."""
-FLOORS = ("random",)
-"""Methods and encoders that look at nothing: what others must be above."""
 SHOWN_P = 1e-3
 """Smaller p-values are shown as smaller than this."""
 
@@ -115,6 +115,11 @@ COLUMNS = (
 _WHOLE = {"k", "n_seeds"}
 _WORDS = {"encoder", "view", "method", "metric", "versus", "definition", "note"}
 assert {each.name for each in fields(Score)} == set(COLUMNS)
+
+
+def is_floor(params: Params, key: Key) -> bool:
+    """Tell whether a method, or its encoder, looks at nothing."""
+    return params.is_floor("encoders", key[0]) or params.is_floor("clusterers", key[2])
 
 
 def named(key: Iterable[str]) -> str:

@@ -23,10 +23,10 @@ from mmclust.core.types import Fitted
 from mmclust.scoring.clustering import ari, nmi, resampled_tables
 from mmclust.scoring.generalisation import FOLDS, cross_predicted, fit_logistic
 from mmclust.scoring.intervals import Sampled, scores_of
-from mmclust.scoring.record import FLOORS, LOWER_IS_BETTER, Score
+from mmclust.scoring.record import LOWER_IS_BETTER, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from mmclust.core.features import Features
@@ -193,12 +193,12 @@ def _right(tables: Array) -> Array:
 
 
 def rank_correlations(
-    scored: Record, free: Iterable[Record], encoder: str
+    scored: Record, free: Iterable[Record], encoder: str, floors: Collection[Key]
 ) -> list[Score]:
     """Correlate label-free scores with ACC over methods: Spearman's rho.
 
     Once over the methods that read ``encoder``, once over all (an empty encoder);
-    floors left out. 1 means: the better the one, the better the other.
+    ``floors`` left out. 1 means: the better the one, the better the other.
     """
     from scipy.stats import spearmanr
 
@@ -214,7 +214,7 @@ def rank_correlations(
             keys = [
                 key
                 for key in scored.methods()
-                if key in own and of in ("", key[0]) and not {*FLOORS} & {*key}
+                if key in own and of in ("", key[0]) and key not in floors
                 and scored.mean(key, "acc") is not None
             ]  # fmt: skip
             ours = [own[key] for key in keys]

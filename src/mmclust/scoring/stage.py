@@ -37,6 +37,7 @@ from mmclust.scoring.record import (
     Key,
     Record,
     Score,
+    is_floor,
     named,
     path_of,
     read,
@@ -56,9 +57,9 @@ if TYPE_CHECKING:
     from mmclust.core.clusters import Clustering
     from mmclust.core.features import Features
     from mmclust.core.fingerprint import Fingerprint
-    from mmclust.core.instances import Instance
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
+    from mmclust.core.plugins import Instance
     from mmclust.scoring.clustering import Figures
     from mmclust.scoring.runs import Runs
 
@@ -117,7 +118,8 @@ def score_benchmark(
     write(paths[0], record)
     write_means(paths[1], _means(record, every, params.model.encoder, method))
     head = ["encoder", "view", "k", "metric", "score"]
-    write_csv(paths[2], head, sorted(row for runs in every for row in _curve(runs)))
+    curves = [row for runs in every for row in _curve(runs, params.swept)]
+    write_csv(paths[2], head, sorted(curves))
     # The report shows the summary; through this digest it is made anew with it.
     summary = summary_path(root / "data/benchmarks" / benchmark)
     meta = {"encoder": main.encoder, "summary": file_digest(summary)}
@@ -277,9 +279,10 @@ def _references(
     folder = root / "data/features" / benchmark / params.model.encoder
     labels = read_labels(root / "data/benchmarks" / benchmark / "labels.parquet")
     manifest, features = found
+    floors = {key for key in record.methods() if is_floor(params, key)}
     return [
         *reference_scores(params, features, folder, manifest, labels),
-        *rank_correlations(record, [free.all], params.model.encoder),
+        *rank_correlations(record, [free.all], params.model.encoder, floors),
     ]
 
 
@@ -421,12 +424,12 @@ def _means(
     }
 
 
-def _curve(runs: Runs) -> list[list[Any]]:
-    """Return the scores of k-means at every k."""
+def _curve(runs: Runs, swept: str) -> list[list[Any]]:
+    """Return the scores of the k-means that ran at every k."""
     return [
         [runs.encoder, method.view, method.k, name, rounded(float(values.mean()))]
         for method in runs.clusterings
-        if method.clusterer == "kmeans" and len(runs.seen)
+        if method.clusterer == swept and len(runs.seen)
         for name, values in per_run(runs.truth, method.labels[:, runs.seen]).items()
     ]
 

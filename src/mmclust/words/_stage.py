@@ -70,7 +70,8 @@ def learn_words(
         run = Run(
             **vars(flags), seeds=tuple(seeds), root=root, out=out, work=work / "run"
         )
-        learned = module.learn(corpus, options, run)
+        with learner.telling():
+            learned = module.learn(corpus, options, run)
         meta = {
             "model": model,
             **learner.alias,
@@ -119,7 +120,8 @@ def fingerprint_of_words(
     weights = None
     if hasattr(options, "model") and hasattr(options, "revision"):
         # By name: models without a checkpoint do not run this module.
-        weights = load("models", "hub").identity(options.model, options.revision)
+        with learner.telling():
+            weights = load("models", "hub").identity(options.model, options.revision)
     return fingerprint(
         ("learn", model),
         [Path("data/words") / model, Path("plots/words") / f"{model}.csv"],

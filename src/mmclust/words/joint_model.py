@@ -76,6 +76,19 @@ class Params:
     the model is judged by."""
 
 
+def completed(params: Params, where: str, given: str) -> Params:
+    """Refuse a backbone that there is not."""
+    if params.backbone not in NAMES:
+        raise MmclustError(
+            f"Unknown backbone {params.backbone!r}",
+            where=f"{where}.backbone in {given}",
+            expected=nearest(params.backbone, NAMES),
+            found=params.backbone,
+            do="correct the name",
+        )
+    return params
+
+
 def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     """Train one model per seed on pairs of a caption and its picture.
 
@@ -83,13 +96,6 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
     ``seed_<i>/visual.safetensors``. The probability of a word's best cluster is both
     confidence and concreteness.
     """
-    if params.backbone not in NAMES:
-        raise MmclustError(
-            f"Unknown backbone {params.backbone!r}",
-            where="words.joint_model.backbone",
-            expected=nearest(params.backbone, NAMES),
-            found=params.backbone,
-        )
     if params.select != "last" and run.judge is None:
         raise MmclustError(
             "An epoch is to be selected by norms, and there are none",
