@@ -35,6 +35,7 @@ def run_of(*lines, heads=()):
     return SimpleNamespace(
         name="b", encoder="e", scores=Record(tuple(lines)), methods=methods,
         manifest=range(9), free={}, references=Record(),
+        floors={line.key for line in lines if "random" in line.key},
     )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def require(kind: str, name: str, own: Iterable[str] | None = None) -> None:
     if name not in options:
         raise MmclustError(
             f"Unknown {kind.removesuffix('s')} {name!r}",
-            where=f"mmclust/{kind}/",
+            where=f"mmclust/{kind}/" if own is None else f"{kind} in params.yaml",
             expected=nearest(name, options),
             found=name,
             do=f"correct the name,{says} or add a file to mmclust/{kind}/",
