@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_images
+from mmclust.core.images import CorruptImageError, read_images
 from mmclust.core.manifest import Row, read_manifest, write_manifest
 from tests.conftest import save_jpeg
 
@@ -83,3 +82,28 @@ def test_a_manifest_without_checks_is_read_through_the_directory(packed):
     damage(archive)
     with pytest.raises(CorruptImageError):
         list(read_images(old, [1]))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error", "told"),
+    [
+        (8, 1, MmclustError, "password required"),
+        (10, 97, MmclustError, "compression method"),
+        (10, zipfile.ZIP_LZMA, CorruptImageError, "Corrupt input data"),
+    ],
+)
+def test_members_that_cannot_be_unpacked_are_named(tmp_path, field, value, error, told):
+    """Encrypted, packed in a way that Python does not know, or damaged there."""
+    archive = tmp_path / "images.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("0.jpg", b"\x09\x04\x05\x00\x5d" + b"\xff" * 50)
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\1\2") + field] = value
+    data[field - 2] = value
+    archive.write_bytes(data)
+    path = tmp_path / "manifest.parquet"
+    row = Row("0", archive, "0.jpg")
+    write_manifest(path, [row], benchmark="b", protocol="1", sources={})
+    with pytest.raises(MmclustError, match=told) as caught:
+        list(read_images(read_manifest(path), [0]))
+    assert type(caught.value) is error

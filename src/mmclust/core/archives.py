@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# What zipfile and zlib raise on damaged, encrypted or exotic archives.
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+DAMAGED_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What zipfile and its unpackers raise on damaged bytes."""
+BROKEN_ZIP = (*DAMAGED_MEMBER, EOFError, OSError, RuntimeError)
+"""And on archives that are cut short, encrypted or exotic."""
 
 
 @dataclass(frozen=True)
