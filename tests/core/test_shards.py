@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,22 @@ def test_only_whole_shards_of_this_origin_count(array):
     part = array.path.with_name("image.00000004.npy")
     part.write_bytes(part.read_bytes()[:-1] + b"x")
     assert array.unfinished() == [(0, 4), (4, 8)]
+
+
+def test_a_merged_array_of_another_origin_does_not_count(array, monkeypatch):
+    """Nor does one that a kill left beside the record of the array before it."""
+    fill(array, 0, 4, 8)
+    array.merge()
+    origin = {"manifest": "m", "params": "q"}
+    for other in (replace(array, n_rows=8), replace(array, origin=origin)):
+        assert not other.merged
+        assert len(other.unfinished()) == other.n_rows // 4
+    fill(other, 0, 4, 8)
+    monkeypatch.setattr(shards, "write_json", lambda *_: 1 / 0)  # the array is there
+    with pytest.raises(ZeroDivisionError):
+        other.merge()
+    assert not array.merged
+    assert not other.merged
 
 
 def test_merging_names_and_removes_a_damaged_shard(array):

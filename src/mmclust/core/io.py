@@ -219,9 +219,9 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file, whatever it holds."""
-    data = require_file(path).read_bytes()
+def read_json(path: Path, do: str | None = None) -> Any:
+    """Read a JSON file, whatever it holds; ``do`` is the advice where it is broken."""
+    data = require_file(path, do).read_bytes()
     try:
         return json_value(data)
     except ValueError as error:
@@ -229,7 +229,7 @@ def read_json(path: Path) -> Any:
             f"{path.name} is not valid JSON",
             where=path,
             found=error,
-            do=_RESTORE,
+            do=do or _RESTORE,
         ) from error
 
 
@@ -242,7 +242,7 @@ def read_record(
     there, and is not null, is of its type. ``do`` is the advice where that is wrong.
     """
     do = do or _RESTORE
-    record = read_json(require_file(path, do))
+    record = read_json(path, do)
     if not isinstance(record, dict):
         raise MmclustError(
             f"{path.name} is not a record",
@@ -317,33 +317,27 @@ def write_blocks(
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """Map a ``.npy`` file read-only; nothing is unpickled."""
     require_file(path)
+    found, cause = f"a file of another kind, named {path.suffix}", None
     try:
-        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy parses the header as Python: any of its errors
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start == np.lib.format.MAGIC_PREFIX:
+            return np.lib.format.open_memmap(path, mode="r")
+        if start.startswith(b"PK"):
+            found = "an archive that holds several arrays, saved by numpy.savez"
+    except Exception as error:  # noqa: BLE001 - numpy parses the header as Python
         _refuse_low_memory(path, error)
-        found = str(error).partition("\n")[0][:200] or type(error).__name__
+        cause, found = error, str(error).partition("\n")[0][:200]
         # numpy's own words advise to load them all the same.
-        unsafe = re.search(
-            "pickle|Python objects|max_header_size|not be safe", str(error)
-        )
-        with path.open("rb") as file:  # numpy takes any other file for a pickle
-            if file.read(6) != b"\x93NUMPY":
-                unsafe, found = None, f"a file of another kind, named {path.suffix}"
-        raise MmclustError(
-            f"{path.name} is not a readable .npy array",
-            where=path,
-            expected="a complete array of numbers, saved by numpy.save",
-            found="Python objects or an oversized header" if unsafe else found,
-            do="save the rows as one array of numbers, by numpy.save",
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise MmclustError(
-            f"{path.name} holds several arrays",
-            where=path,
-            expected="one array, saved by numpy.save",
-            found="an archive, saved by numpy.savez",
-        )
-    return array
+        if re.search("pickle|Python objects|max_header_size|not be safe", str(error)):
+            found = "Python objects or an oversized header"
+    raise MmclustError(
+        f"{path.name} is not a readable .npy array",
+        where=path,
+        expected="a complete array of numbers, saved by numpy.save",
+        found=found or type(cause).__name__,
+        do="save the rows as one array of numbers, by numpy.save",
+    ) from cause
 
 
 def release(array: np.ndarray[Any, Any]) -> None:
