@@ -111,7 +111,8 @@ def opened_file(found: Found) -> Iterator[tuple[BinaryIO, int]]:
             f"{found.path.name} cannot be opened",
             where=found.path,
             found=error.strerror,
-            do="see that you may read the file",
+            do="see that you may read it, fetch the source again, or give its folder "
+            "with --raw",
         ) from error
     with file:
         yield file, os.fstat(file.fileno()).st_size
@@ -259,18 +260,9 @@ def _not_plain(archive: Path, name: str, *, again: bool) -> MmclustError:
 
 
 def _packing(archive: Path) -> Callable[[Path], Any] | None:
-    try:
-        with archive.open("rb") as file:
-            start = file.read(6)
-    except OSError as error:
-        check_folder(archive.parent)
-        raise MmclustError(
-            f"{archive.name} cannot be opened",
-            where=archive,
-            expected="a tar archive",
-            found=error.strerror,
-            do="fetch the source again, or give its folder with --raw",
-        ) from error
+    check_folder(archive.parent)
+    with opened_file(Found(archive)) as (file, _):
+        start = file.read(6)
     return next((p for magic, p in _PACKINGS.items() if start.startswith(magic)), None)
 
 

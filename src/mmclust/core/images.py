@@ -15,6 +15,7 @@ from isal.isal_zlib import crc32 as crc32_of
 
 from mmclust.core.archives import BROKEN_ZIP, DAMAGED_MEMBER
 from mmclust.core.errors import MmclustError
+from mmclust.core.manifest import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,10 +47,9 @@ class Images:
     """A benchmark's images, read row by row; its archives stay open in between."""
 
     def __init__(self, manifest: Manifest) -> None:
-        names = ("container", "member", "offset", "length", "crc32")
         known = manifest.table.column_names  # earlier versions wrote no crc32
         self._manifest = manifest
-        self._columns = [manifest.table[name] for name in names if name in known]
+        self._columns = [manifest.table[name] for name in PLACES[1:] if name in known]
         self._files: dict[Path, BinaryIO] = {}
         self._archives: dict[Path, zipfile.ZipFile] = {}
 

@@ -43,6 +43,7 @@ _JSON_KINDS = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    type(None): "null",
 }
 _MADE = {"data", "metrics", "plots", "report"}
 """Folders of a repository whose files the pipeline makes."""
@@ -248,7 +249,7 @@ def read_record(
             f"{path.name} is not a record",
             where=path,
             expected="a JSON object" + (f" with {', '.join(keys)}" if keys else ""),
-            found=_json_kind(record),
+            found=_JSON_KINDS[type(record)],
             do=do,
         )
     return held(path, record, keys, do, **may)
@@ -267,14 +268,10 @@ def held(
                 f"{path.name} does not say {key} as it must",
                 where=path,
                 expected=f"{key}: {_JSON_KINDS[kind]}",
-                found=_json_kind(value) if key in record else f"no {key}",
+                found=_JSON_KINDS[type(value)] if key in record else f"no {key}",
                 do=do,
             )
     return record
-
-
-def _json_kind(value: Any) -> str:
-    return "null" if value is None else _JSON_KINDS.get(type(value), "a value")
 
 
 def read_note(path: Path) -> dict[str, Any]:
