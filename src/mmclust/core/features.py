@@ -225,9 +225,8 @@ def check_features(
             expected=f"{n_samples} rows, one per image",
             found=f"{len(array)} rows",
         )
-    # A sum per row is finite only if every value is: no boolean copy of the array.
-    sums = [part.sum(axis=1, dtype=np.float64) for part in in_blocks(array)]
-    finite = np.isfinite(np.concatenate(sums))
+    parts = [np.isfinite(part).all(axis=1) for part in in_blocks(array)]
+    finite = np.concatenate(parts)
     if skipped is not None:
         finite[skipped] = True
     if not finite.all():
@@ -279,8 +278,7 @@ def write_view(path: Path, features: Features, view: str, rows: Array) -> None:
     """Write :func:`view_of` some rows, a few at a time: float32 (m, d)."""
     names = VIEWS if view == "concat" else (view,)
     width = sum(features.views[name].shape[1] for name in names)
-    step = max(_NUMBERS // width, 1)
-    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    parts = in_blocks(rows, max(_NUMBERS // width, 1))
 
     def block(part: Array) -> Array:
         found = view_of(features, view, part)
