@@ -57,23 +57,6 @@ def test_failing_verification_keeps_what_was_there(tmp_path):
     assert io.read_array(target).tolist() == [0, 1, 2]
 
 
-def test_full_disk_is_one_clear_error(tmp_path, monkeypatch):
-    """ENOSPC while syncing names the file and leaves the old one."""
-    target = tmp_path / "file.txt"
-    io.write_bytes(target, b"old")
-
-    def full(descriptor):
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(io.os, "fsync", full)
-    with pytest.raises(MmclustError) as caught:
-        io.write_bytes(target, b"new")
-    assert "Cannot write file.txt" in str(caught.value)
-    assert "No space left on device" in str(caught.value)
-    assert target.read_bytes() == b"old"
-    assert leftovers(tmp_path) == []
-
-
 def test_kill_between_write_and_rename(tmp_path):
     """SIGKILL after the bytes are written and before the rename: the old file."""
     target = tmp_path / "file.txt"
@@ -222,13 +205,6 @@ def test_whatever_a_library_makes_of_a_full_disk_is_one_error(tmp_path, write):
     assert caught.value.parts["found"] == "File too large"
     assert target.read_bytes() == b"before"
     assert leftovers(tmp_path) == []
-
-
-def test_an_error_that_is_none_of_the_disks_stays_itself(tmp_path):
-    """A mistake in the block is not called a full disk."""
-    with pytest.raises(KeyError), io.writing(tmp_path / "a"):
-        {}["absent"]
-    assert list(tmp_path.iterdir()) == []
 
 
 HOLD = """

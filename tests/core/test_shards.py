@@ -1,6 +1,5 @@
 """Shards count by their sidecars, and a damaged one is never merged."""
 
-import json
 import os
 import signal
 import subprocess
@@ -51,16 +50,6 @@ def test_shards_in_any_order_merge_in_row_order(array):
     assert {p.name for p in array.path.parent.iterdir()} == {"image.npy", "image.json"}
     assert array.merged
     assert array.unfinished() == []
-
-
-def test_the_sidecar_says_what_the_shard_is(array):
-    """Digest, rows, shape and origin."""
-    fill(array, 4)
-    side = json.loads(array.path.with_name("image.00000004.json").read_text())
-    assert side["rows"] == [4, 8]
-    assert side["shape"] == [4, 1]
-    assert len(side["sha256"]) == 64
-    assert side["manifest"] == "m"
 
 
 def test_only_whole_shards_of_this_origin_count(array):

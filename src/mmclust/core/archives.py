@@ -274,11 +274,9 @@ def archive_places(
     for key, info in found.items():
         # Every header is visited, so that an archive cut short is noticed now.
         offset = data_offset(path, packed, info)
-        places[key] = Place(path, info.filename)
-        encrypted = info.flag_bits & 1
-        if info.compress_type == zipfile.ZIP_STORED and not encrypted:
-            size, crc32 = info.file_size, info.CRC
-            places[key] = Place(path, info.filename, offset, size, crc32)
+        stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+        bytes_at = (offset, info.file_size, info.CRC) if stored else ()
+        places[key] = Place(path, info.filename, *bytes_at)
     return places
 
 
