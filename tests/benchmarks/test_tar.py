@@ -68,6 +68,10 @@ def test_a_damaged_inner_tar_is_named(tmp_path):
         MmclustError, match=r"outer\.tar, n1\.tar[\s\S]*tar does|inside"
     ):
         locate_members(outer, {"a/1.jpg"}, within=place)
+    packed = write_tar(tmp_path / "outer.tgz", {"n1.tar": inner}, "w:gz")
+    place = locate_members(packed, {"n1.tar"})["n1.tar"]
+    with pytest.raises(MmclustError, match="packed with the archive"):
+        locate_members(packed, {"a/1.jpg"}, within=place)
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])

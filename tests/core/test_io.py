@@ -124,6 +124,23 @@ def test_json_refuses_what_json_cannot_say(tmp_path):
         io.read_json(tmp_path / "c.json")
 
 
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_may_not_be_read_is_named(tmp_path, monkeypatch, what):
+    """Without a traceback; whoever runs the tests may be root, who may read all."""
+    path = tmp_path / "a.json"
+    path.write_text("{}")
+
+    def refused(*_, **__):
+        raise PermissionError(13, os.strerror(13))
+
+    if what == "file":
+        monkeypatch.setattr(io.os, "access", lambda *_: False)
+    else:
+        monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(MmclustError, match=r"found: +one that you may not read"):
+        io.read_json(path)
+
+
 def test_equal_tables_give_equal_bytes(tmp_path):
     """Parquet files are a function of rows and metadata; metadata comes back."""
     table = pa.table({"a": [1, 2, 3]})

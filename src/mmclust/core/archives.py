@@ -206,11 +206,8 @@ def _members(
     seen: set[str] = set()
     try:
         with packing(archive) if packing else archive.open("rb") as file:
-            end = archive.stat().st_size
-            if within is not None:
-                start, length = cast("tuple[int, int]", (within.offset, within.length))
-                file.seek(start)
-                end = start + length
+            start, end = _span(archive, within)
+            file.seek(start)
             with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
                 headers = iter(tar.next, None)
                 if not read:
@@ -224,7 +221,10 @@ def _members(
                     if info.isdir() or not is_wanted(name):
                         continue
                     if name in seen or not info.isreg() or info.issparse():
-                        raise _not_plain(archive, info.name, again=name in seen)
+                        found = "a link or a special file"
+                        if name in seen:
+                            found = "a second member of this name"
+                        raise _not_plain(archive, info.name, found)
                     seen.add(name)
                     member = cast("IO[bytes]", tar.extractfile(info))
                     yield name, info, member.read() if read else b""
@@ -233,6 +233,15 @@ def _members(
     except BROKEN_TAR as error:
         inner = within.member if within else None
         raise damaged(archive, error, "tar", inner) from error
+
+
+def _span(archive: Path, within: Place | None) -> tuple[int, int]:
+    """Return where a tar begins and ends in its file."""
+    if within is None:
+        return 0, archive.stat().st_size
+    if within.offset is None or within.length is None:
+        raise _not_plain(archive, within.member, "packed with the archive")
+    return within.offset, within.offset + within.length
 
 
 class _Header(tarfile.TarInfo):
@@ -249,12 +258,12 @@ class _Header(tarfile.TarInfo):
             raise EOFError(f"it does not end as a tar does: {error}") from error
 
 
-def _not_plain(archive: Path, name: str, *, again: bool) -> MmclustError:
+def _not_plain(archive: Path, name: str, found: str) -> MmclustError:
     return MmclustError(
         "An archive's member cannot be read where it lies",
         where=f"{archive}, {name}",
         expected="one plain file of this name",
-        found="a second member of this name" if again else "a link or a special file",
+        found=found,
         do="fetch the source again, or unpack it and give the folder with --raw",
     )
 

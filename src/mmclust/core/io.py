@@ -420,21 +420,24 @@ def _refuse_low_memory(path: Path, error: Exception) -> None:
 
 
 def require_file(path: Path, do: str | None = None) -> Path:
-    """Return ``path`` if it is a file; else ``do`` is the advice."""
-    if not path.is_file():
-        made = "run `dvc repro`, which makes it"
-        raise MmclustError(
-            f"{path.name} is missing",
-            where=path,
-            expected="a file",
-            found="a folder"
-            if path.is_dir()
-            else "a pipe, a socket or a device"
-            if path.exists()
-            else "nothing",
-            do=do or (made if _MADE & {*path.parts[:-1]} else "correct the path"),
-        )
-    return path
+    """Return ``path`` if it is a file that can be read; else ``do`` is the advice."""
+    found = "one that you may not read"
+    with contextlib.suppress(PermissionError):  # to look into its folder
+        if not path.exists():
+            found = "nothing"
+        elif not path.is_file():
+            kinds = "a pipe, a socket or a device"
+            found = "a folder" if path.is_dir() else kinds
+        elif os.access(path, os.R_OK):
+            return path
+    made = "run `dvc repro`, which makes it"
+    raise MmclustError(
+        f"{path.name} is missing",
+        where=path,
+        expected="a file",
+        found=found,
+        do=do or (made if _MADE & {*path.parts[:-1]} else "correct the path"),
+    )
 
 
 def read_lines(path: Path, do: str) -> list[str]:
