@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-DAMAGED_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-"""What zipfile and its unpackers raise on damaged bytes."""
-BROKEN_ZIP = (*DAMAGED_MEMBER, EOFError, OSError, RuntimeError)
-"""And on archives that are cut short, encrypted or exotic."""
+BROKEN_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
+"""What zipfile and its unpackers raise on damaged, encrypted or exotic archives."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import os
 import struct
 import zipfile
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from isal.isal_zlib import crc32 as crc32_of
 
-from mmclust.core.archives import BROKEN_ZIP, DAMAGED_MEMBER
 from mmclust.core.errors import MmclustError
 from mmclust.core.manifest import PLACES
 
@@ -32,6 +32,8 @@ LARGE = 1 << 26
 MAX_PIXELS = 89_478_485
 """Images with more are refused: Pillow's own guard against tiny files that unpack to
 gigabytes."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What reading a damaged member of an archive raises."""
 _BROKEN = (
     ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError,
     TypeError, ValueError, struct.error, zlib.error,
@@ -70,9 +72,9 @@ class Images:
         path = manifest.folder / container
         try:
             return self._bytes(path, member, *stored), f"{path}, {member}"
-        except (*BROKEN_ZIP, KeyError) as error:
+        except (*_DAMAGED, OSError, EOFError, KeyError, RuntimeError) as error:
             known = path in self._archives or path in self._files
-            corrupt = known and isinstance(error, DAMAGED_MEMBER)
+            corrupt = known and isinstance(error, _DAMAGED)
             raise (CorruptImageError if corrupt else MmclustError)(
                 "An image cannot be read",
                 where=f"{path}, {member}",
