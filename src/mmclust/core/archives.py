@@ -120,12 +120,18 @@ def opened_file(found: Found) -> Iterator[tuple[BinaryIO, int]]:
 
 def read_found(found: Found) -> bytes:
     """Return all bytes of a file, or of a member of a zip."""
+    with opened_file(found) as (file, size):
+        data = _all_of(file, size, found)
+        if len(data) != size:  # zipfile compares the CRC-32 alone
+            raise zipfile.BadZipFile("a member has another size than stated")
+    return data
+
+
+def _all_of(file: IO[bytes], size: int, found: Found) -> bytes:
+    """Read a file whole; refuse what cannot be had before it comes."""
     try:
-        with opened_file(found) as (file, size):
-            bytearray(size)  # what cannot be had is refused before it comes
-            data = file.read()
-            if len(data) != size:  # zipfile compares the CRC-32 alone
-                raise zipfile.BadZipFile("a member has another size than stated")
+        bytearray(size)
+        return file.read()
     except (MemoryError, OverflowError) as error:
         raise MmclustError(
             "There is too little memory to unpack a member of an archive"
@@ -136,7 +142,6 @@ def read_found(found: Found) -> bytes:
             do="end other programs, or unpack the archive and give the folder "
             "with --raw; if it cannot be so large, fetch the source again",
         ) from error
-    return data
 
 
 def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
@@ -226,8 +231,11 @@ def _members(
                             found = "a second member of this name"
                         raise _not_plain(archive, info.name, found)
                     seen.add(name)
-                    member = cast("IO[bytes]", tar.extractfile(info))
-                    yield name, info, member.read() if read else b""
+                    data = b""
+                    if read:
+                        member = cast("IO[bytes]", tar.extractfile(info))
+                        data = _all_of(member, info.size, Found(archive, name))
+                    yield name, info, data
             while packing and file.read(CHUNK):
                 pass  # at the very end a compressed file holds the check of all of it
     except BROKEN_TAR as error:
