@@ -48,6 +48,15 @@ def test_failing_block_keeps_what_was_there(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+def test_a_file_that_is_missing_elsewhere_is_named(tmp_path):
+    """It is not the target that the error is about."""
+    with (
+        pytest.raises(MmclustError, match=r"found: .*directory: .*gone\.jpg"),
+        io.writing(tmp_path / "a.zip") as temporary,
+    ):
+        temporary.write_bytes((tmp_path / "gone.jpg").read_bytes())
+
+
 def test_failing_verification_keeps_what_was_there(tmp_path):
     """What does not read back never gets the name."""
     target = tmp_path / "a.npy"

@@ -165,7 +165,8 @@ def _reason(error: Exception, folder: Path) -> object:
     Some libraries keep the system's error to themselves: then a small write shows it.
     """
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
+        reason, name = os.strerror(error.errno), str(error.filename or folder)
+        return reason if name.startswith(str(folder)) else f"{reason}: {name}"
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust
         return os.strerror(int(found[1]))
     try:
