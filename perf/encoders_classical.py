@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import decode
+from mmclust.core.images import decode
 from mmclust.core.plugins import load
 from mmclust.encoders._grey import grey_square
 

@@ -64,7 +64,7 @@ def write_pictures(folder: Path, source: Path | None, n: int) -> None:
 
 def bare(folder: Path, encoder: Any) -> float:
     """Decode, prepare and encode all pictures; return processor seconds."""
-    from mmclust.core.decoding import decode
+    from mmclust.core.images import decode
     from mmclust.core.types import Batch, Fitted
     from mmclust.models.compute import BATCH
 

@@ -17,8 +17,8 @@ from mmclust.benchmarks._pickled_batches import read_batch
 from mmclust.benchmarks.imagenet_subsets import _synsets
 from mmclust.benchmarks.pascal_sentences import parse_page
 from mmclust.benchmarks.pixel_arrays import label_list
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
+from mmclust.core.images import decode
 from tests.benchmarks.toy_captions import write_mscoco_fg
 from tests.benchmarks.toy_folder import build_folder, jsonl, write_folder
 

@@ -10,9 +10,8 @@ import pytest
 
 from mmclust.benchmarks import _build
 from mmclust.benchmarks.imagenet_subsets import imagenet10, imagenet_dogs
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_images
+from mmclust.core.images import decode, read_images
 from mmclust.core.labels import read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks import toy_imagenet as toy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zipfile
 
@@ -68,6 +69,10 @@ def test_a_damaged_inner_tar_is_named(tmp_path):
         MmclustError, match=r"outer\.tar, n1\.tar[\s\S]*tar does|inside"
     ):
         locate_members(outer, {"a/1.jpg"}, within=place)
+    packed = write_tar(tmp_path / "outer.tgz", {"n1.tar": inner}, "w:gz")
+    place = locate_members(packed, {"n1.tar"})["n1.tar"]
+    with pytest.raises(MmclustError, match="packed with the archive"):
+        locate_members(packed, {"a/1.jpg"}, within=place)
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
@@ -91,6 +96,16 @@ def test_cut_archives_are_noticed(tmp_path, mode, cut):
     with pytest.raises(MmclustError, match="truncated or damaged") as error:
         locate_members(path, set(files))
     assert str(path) in str(error.value)
+
+
+def test_a_packed_tar_that_states_an_endless_size_is_refused(tmp_path):
+    """Before memory is asked for."""
+    header = tarfile.TarInfo("a.jpg")
+    header.size = 1 << 60
+    path = tmp_path / "x.tgz"
+    path.write_bytes(gzip.compress(header.tobuf() + bytes(5000)))
+    with pytest.raises(MmclustError, match=r"too little memory[\s\S]*x\.tgz, a\.jpg"):
+        list(read_members(path, {"a.jpg"}))
 
 
 def test_a_header_overwritten_or_no_archive_is_noticed(tmp_path):

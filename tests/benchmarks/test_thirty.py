@@ -10,9 +10,8 @@ import pytest
 
 from mmclust.benchmarks._build import build_benchmark
 from mmclust.benchmarks.thirty import food30, imagenet30
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_images
+from mmclust.core.images import decode, read_images
 from mmclust.core.labels import HIDDEN, read_labels
 from mmclust.core.manifest import read_manifest
 from tests.benchmarks import toy_imagenet as toy

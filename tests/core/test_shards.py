@@ -1,10 +1,10 @@
 """Shards count by their sidecars, and a damaged one is never merged."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,16 +52,6 @@ def test_shards_in_any_order_merge_in_row_order(array):
     assert array.unfinished() == []
 
 
-def test_the_sidecar_says_what_the_shard_is(array):
-    """Digest, rows, shape and origin."""
-    fill(array, 4)
-    side = json.loads(array.path.with_name("image.00000004.json").read_text())
-    assert side["rows"] == [4, 8]
-    assert side["shape"] == [4, 1]
-    assert len(side["sha256"]) == 64
-    assert side["manifest"] == "m"
-
-
 def test_only_whole_shards_of_this_origin_count(array):
     """No sidecar, another origin, changed bytes: computed again."""
     fill(array, 0, 4, 8)
@@ -72,6 +62,22 @@ def test_only_whole_shards_of_this_origin_count(array):
     part = array.path.with_name("image.00000004.npy")
     part.write_bytes(part.read_bytes()[:-1] + b"x")
     assert array.unfinished() == [(0, 4), (4, 8)]
+
+
+def test_a_merged_array_of_another_origin_does_not_count(array, monkeypatch):
+    """Nor does one that a kill left beside the record of the array before it."""
+    fill(array, 0, 4, 8)
+    array.merge()
+    origin = {"manifest": "m", "params": "q"}
+    for other in (replace(array, n_rows=8), replace(array, origin=origin)):
+        assert not other.merged
+        assert len(other.unfinished()) == other.n_rows // 4
+    fill(other, 0, 4, 8)
+    monkeypatch.setattr(shards, "write_json", lambda *_: 1 / 0)  # the array is there
+    with pytest.raises(ZeroDivisionError):
+        other.merge()
+    assert not array.merged
+    assert not other.merged
 
 
 def test_merging_names_and_removes_a_damaged_shard(array):

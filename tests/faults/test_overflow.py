@@ -45,6 +45,7 @@ def test_what_float32_holds_is_taken(tmp_path, rows):
     check_features(rows, tmp_path)
     check_features(rows.astype(np.longdouble), tmp_path)
     check_features(np.full((2, 2), 65504, np.float16), tmp_path)
+    check_features(np.full((2, 2), 1e308), tmp_path, single=False)  # sums to infinity
 
 
 def test_inner_products_that_overflow_are_refused(tmp_path, rows):

@@ -127,7 +127,7 @@ def test_memory_that_does_not_suffice_is_not_the_files_fault(tmp_path, monkeypat
     def load(*_, **__):
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(np, "load", load)
+    monkeypatch.setattr(np.lib.format, "open_memmap", load)
     with pytest.raises(MmclustError, match=r"not enough memory to read x\.npy"):
         read_array(tmp_path / "x.npy")
 

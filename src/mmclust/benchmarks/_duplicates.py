@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
+from mmclust.core.images import decode
 from mmclust.core.progress import track
 
 if TYPE_CHECKING:

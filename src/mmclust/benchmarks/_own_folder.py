@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmclust.benchmarks._image_places import is_image, not_decoded_here
 from mmclust.core.archives import check_folder
-from mmclust.core.decoding import size_of
 from mmclust.core.errors import MmclustError, some
+from mmclust.core.images import size_of
 from mmclust.core.progress import track
 from mmclust.core.text import look_alikes, same_form
 

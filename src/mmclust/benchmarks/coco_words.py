@@ -26,9 +26,8 @@ from mmclust.benchmarks._source_files import (
     source_folders,
 )
 from mmclust.benchmarks._splits import splits_of
-from mmclust.core.decoding import size_of
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_files
+from mmclust.core.images import read_files, size_of
 from mmclust.core.manifest import Manifest
 from mmclust.core.progress import track
 from mmclust.core.types import Built, Objects

@@ -16,7 +16,7 @@ import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import CHUNK, writing
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# What zipfile and zlib raise on damaged, encrypted or exotic archives.
-BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+BROKEN_ZIP = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
+)  # fmt: skip
+"""What zipfile and its unpackers raise on damaged, encrypted or exotic archives."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class Found:
 
     def __str__(self) -> str:
         return f"{self.path}, {self.member}" if self.member else str(self.path)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The bytes of one image: a member of a folder or of an archive.
+
+    Where they are stored uncompressed in an archive, they are so many bytes from its
+    start, and a zip knows their CRC-32.
+    """
+
+    container: Path
+    member: str
+    offset: int | None = None
+    length: int | None = None
+    crc32: int | None = None
 
 
 def check_folder(raw: Path) -> None:
@@ -94,7 +111,8 @@ def opened_file(found: Found) -> Iterator[tuple[BinaryIO, int]]:
             f"{found.path.name} cannot be opened",
             where=found.path,
             found=error.strerror,
-            do="see that you may read the file",
+            do="see that you may read it, fetch the source again, or give its folder "
+            "with --raw",
         ) from error
     with file:
         yield file, os.fstat(file.fileno()).st_size
@@ -102,12 +120,18 @@ def opened_file(found: Found) -> Iterator[tuple[BinaryIO, int]]:
 
 def read_found(found: Found) -> bytes:
     """Return all bytes of a file, or of a member of a zip."""
+    with opened_file(found) as (file, size):
+        data = _all_of(file, size, found)
+        if len(data) != size:  # zipfile compares the CRC-32 alone
+            raise zipfile.BadZipFile("a member has another size than stated")
+    return data
+
+
+def _all_of(file: IO[bytes], size: int, found: Found) -> bytes:
+    """Read a file whole; refuse what cannot be had before it comes."""
     try:
-        with opened_file(found) as (file, size):
-            bytearray(size)  # what cannot be had is refused before it comes
-            data = file.read()
-            if len(data) != size:  # zipfile compares the CRC-32 alone
-                raise zipfile.BadZipFile("a member has another size than stated")
+        bytearray(size)
+        return file.read()
     except (MemoryError, OverflowError) as error:
         raise MmclustError(
             "There is too little memory to unpack a member of an archive"
@@ -118,7 +142,6 @@ def read_found(found: Found) -> bytes:
             do="end other programs, or unpack the archive and give the folder "
             "with --raw; if it cannot be so large, fetch the source again",
         ) from error
-    return data
 
 
 def data_offset(path: Path, packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> int:
@@ -157,138 +180,107 @@ def locate_members(
 ) -> dict[str, Place]:
     """Find members of a tar archive without unpacking it."""
     readable = archive.suffix == ".tar" and _packing(archive) is None
-    places: dict[str, Place] = {}
-    with _walking(archive, within) as members:
-        tracked = track(members, f"reading {archive.name}", unit="members")
-        for name, _, info in _chosen(archive, tracked, wanted):
-            offset = info.offset_data if readable else None
-            places[name] = Place(archive, name, offset, info.size)
-    return places
+    return {
+        name: Place(archive, name, info.offset_data if readable else None, info.size)
+        for name, info, _ in _members(archive, wanted, within, read=False)
+    }
 
 
 def read_members(
     archive: Path, wanted: Collection[str] | Callable[[str], bool]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the names and bytes of members, in the archive's order."""
-    with _walking(archive, None) as members:
-        for name, tar, info in _chosen(archive, members, wanted):
-            with cast("IO[bytes]", tar.extractfile(info)) as member:
-                yield name, member.read()
+    for name, _, data in _members(archive, wanted, read=True):
+        yield name, data
 
 
-def _chosen(
+def _members(
     archive: Path,
-    members: Iterable[tuple[tarfile.TarFile, tarfile.TarInfo]],
     wanted: Collection[str] | Callable[[str], bool],
-) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
-    """Yield the members that are wanted; refuse one that is no plain file, or again."""
+    within: Place | None = None,
+    *,
+    read: bool,
+) -> Iterator[tuple[str, tarfile.TarInfo, bytes]]:
+    """Yield the name and header of members that are wanted, and their bytes if read.
+
+    One that is no plain file, or is there again, is refused; whatever goes wrong names
+    the archive.
+    """
     is_wanted = wanted if callable(wanted) else wanted.__contains__
+    packing = _packing(archive)
     seen: set[str] = set()
-    for tar, info in members:
-        name = info.name.removeprefix("./")
-        if info.isdir() or not is_wanted(name):
-            continue
-        if name in seen or not info.isreg() or info.issparse():
-            again = "a second member of this name"
-            raise MmclustError(
-                "An archive's member cannot be read where it lies",
-                where=f"{archive}, {info.name}",
-                expected="one plain file of this name",
-                found=again if name in seen else "a link or a special file",
-                do="fetch the source again, or unpack it and give the folder with "
-                "--raw",
-            )
-        seen.add(name)
-        yield name, tar, info
+    try:
+        with packing(archive) if packing else archive.open("rb") as file:
+            start, end = _span(archive, within)
+            file.seek(start)
+            with tarfile.open(fileobj=file, mode="r:", tarinfo=_Header) as tar:
+                headers = iter(tar.next, None)
+                if not read:
+                    headers = track(headers, f"reading {archive.name}", unit="members")
+                for info in headers:
+                    # tarfile keeps every header it has seen; a million of them is much.
+                    cast("Any", tar).members.clear()
+                    if not packing and info.offset_data + info.size > end:
+                        raise EOFError(f"it ends inside {info.name}")
+                    name = info.name.removeprefix("./")
+                    if info.isdir() or not is_wanted(name):
+                        continue
+                    if name in seen or not info.isreg() or info.issparse():
+                        found = "a link or a special file"
+                        if name in seen:
+                            found = "a second member of this name"
+                        raise _not_plain(archive, info.name, found)
+                    seen.add(name)
+                    data = b""
+                    if read:
+                        member = cast("IO[bytes]", tar.extractfile(info))
+                        data = _all_of(member, info.size, Found(archive, name))
+                    yield name, info, data
+            while packing and file.read(CHUNK):
+                pass  # at the very end a compressed file holds the check of all of it
+    except BROKEN_TAR as error:
+        inner = within.member if within else None
+        raise damaged(archive, error, "tar", inner) from error
+
+
+def _span(archive: Path, within: Place | None) -> tuple[int, int]:
+    """Return where a tar begins and ends in its file."""
+    if within is None:
+        return 0, archive.stat().st_size
+    if within.offset is None or within.length is None:
+        raise _not_plain(archive, within.member, "packed with the archive")
+    return within.offset, within.offset + within.length
+
+
+class _Header(tarfile.TarInfo):
+    """A header; tarfile takes one that it cannot read, or none, for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read 512 bytes; a tar ends with as many zeros."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf == bytes(tarfile.BLOCKSIZE):
+                raise
+            raise EOFError(f"it does not end as a tar does: {error}") from error
+
+
+def _not_plain(archive: Path, name: str, found: str) -> MmclustError:
+    return MmclustError(
+        "An archive's member cannot be read where it lies",
+        where=f"{archive}, {name}",
+        expected="one plain file of this name",
+        found=found,
+        do="fetch the source again, or unpack it and give the folder with --raw",
+    )
 
 
 def _packing(archive: Path) -> Callable[[Path], Any] | None:
-    try:
-        with archive.open("rb") as file:
-            start = file.read(6)
-    except OSError as error:
-        check_folder(archive.parent)
-        raise MmclustError(
-            f"{archive.name} cannot be opened",
-            where=archive,
-            expected="a tar archive",
-            found=error.strerror,
-            do="fetch the source again, or give its folder with --raw",
-        ) from error
+    check_folder(archive.parent)
+    with opened_file(Found(archive)) as (file, _):
+        start = file.read(6)
     return next((p for magic, p in _PACKINGS.items() if start.startswith(magic)), None)
-
-
-class _Watched:
-    """A file that remembers what was read last: a tar ends with a block of zeros."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
-        self.last = b""
-
-    def read(self, size: int = -1) -> bytes:
-        self.last = self.file.read(size)
-        return self.last
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-
-@contextlib.contextmanager
-def _walking(
-    archive: Path, within: Place | None
-) -> Iterator[Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]]:
-    """Give an archive's members; whatever goes wrong inside names the archive."""
-    name = within.member if within else None
-    packing = _packing(archive)
-    try:
-        with packing(archive) if packing else archive.open("rb") as file:
-            yield _tar_members(
-                file, within, archive.stat().st_size, packed=bool(packing)
-            )
-    except BROKEN_TAR as error:
-        raise damaged(archive, error, "tar", name) from error
-
-
-def _tar_members(
-    file: IO[bytes], within: Place | None, size: int, *, packed: bool
-) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    end = size
-    if within is not None:
-        assert within.offset is not None
-        assert within.length is not None
-        file.seek(within.offset)
-        end = within.offset + within.length
-    watched = _Watched(file)
-    with tarfile.open(fileobj=cast("IO[bytes]", watched), mode="r:") as tar:
-        while (info := tar.next()) is not None:
-            if not packed and info.offset_data + info.size > end:
-                raise EOFError(f"it ends inside {info.name}")
-            yield tar, info
-            # tarfile keeps every header it has seen; a million of them is much.
-            cast("Any", tar).members.clear()
-        # tarfile takes a header it cannot read, or no header, for the end.
-        if watched.last != bytes(tarfile.BLOCKSIZE):
-            raise EOFError("it does not end as a tar does")
-        while packed and file.read(CHUNK):
-            pass  # at the very end a compressed file holds the check of all of it
-
-
-@dataclass(frozen=True)
-class Place:
-    """The bytes of one image: a member of a folder or of an archive.
-
-    Where they are stored uncompressed in an archive, they are so many bytes from its
-    start, and a zip knows their CRC-32.
-    """
-
-    container: Path
-    member: str
-    offset: int | None = None
-    length: int | None = None
-    crc32: int | None = None
 
 
 def archive_places(
@@ -299,11 +291,9 @@ def archive_places(
     for key, info in found.items():
         # Every header is visited, so that an archive cut short is noticed now.
         offset = data_offset(path, packed, info)
-        places[key] = Place(path, info.filename)
-        encrypted = info.flag_bits & 1
-        if info.compress_type == zipfile.ZIP_STORED and not encrypted:
-            size, crc32 = info.file_size, info.CRC
-            places[key] = Place(path, info.filename, offset, size, crc32)
+        stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
+        bytes_at = (offset, info.file_size, info.CRC) if stored else ()
+        places[key] = Place(path, info.filename, *bytes_at)
     return places
 
 

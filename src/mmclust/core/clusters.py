@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
 
 NOISE = -1
 """The cluster of an image that a method puts in none."""
@@ -52,41 +53,33 @@ def write_clusters(
     """
     import pyarrow as pa
 
-    n_seeds = max(len(c.labels) for c in clusterings)
-    n_samples = len(image_ids)
-
-    def column(
-        arrays: Sequence[np.ndarray[Any, Any] | None], seed: int, kind: pa.DataType
-    ) -> pa.Array:
-        missing = pa.nulls(n_samples, kind)
-        return pa.chunked_array(
-            [
-                missing if a is None or seed >= len(a) else pa.array(a[seed], kind)
-                for a in arrays
-            ]
-        )
-
-    def repeat(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-        return pa.array(np.repeat(np.asarray(values), n_samples), kind)
-
+    n = len(image_ids)
     columns = {
-        "clusterer": repeat([c.clusterer for c in clusterings], pa.string()),
-        "view": repeat([c.view for c in clusterings], pa.string()),
-        "k": repeat([c.k for c in clusterings], pa.int32()),
+        "clusterer": pa.array(np.repeat([c.clusterer for c in clusterings], n)),
+        "view": pa.array(np.repeat([c.view for c in clusterings], n)),
+        "k": pa.array(np.repeat([c.k for c in clusterings], n), pa.int32()),
         "image_id": pa.array(list(image_ids) * len(clusterings), pa.string()),
     }
-    labels, sure = [c.labels for c in clusterings], [c.confidence for c in clusterings]
-    for seed in range(n_seeds):
-        columns[f"seed_{seed}"] = column(labels, seed, pa.int32())
-    if any(each is not None for each in sure):
-        for seed in range(n_seeds):
-            columns[f"confidence_{seed}"] = column(sure, seed, pa.float32())
+    n_seeds = max(len(c.labels) for c in clusterings)
+    for name, kind, arrays in (
+        ("seed", pa.int32(), [c.labels for c in clusterings]),
+        ("confidence", pa.float32(), [c.confidence for c in clusterings]),
+    ):
+        for seed in range(n_seeds) if any(a is not None for a in arrays) else ():
+            columns[f"{name}_{seed}"] = pa.chunked_array(
+                pa.nulls(n, kind)
+                if a is None or seed >= len(a)
+                else pa.array(a[seed], kind)
+                for a in arrays
+            )
     write_table(path, pa.table(columns), {**meta, "methods": len(clusterings)})
 
 
 def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, Any]]:
     """Read assignments back, of the same images in one order for each method."""
-    table, meta = read_table(path)
+    again = "cluster again: mmclust cluster BENCHMARK ENCODER, or head"
+    must = ("clusterer", "view", "k", "image_id", "seed_0")
+    table, meta = read_table(path, must=must, do=again)
     methods = meta["methods"]
     n_samples = table.num_rows // methods
     ids = table["image_id"].slice(0, n_samples).to_pylist()
@@ -96,25 +89,28 @@ def read_clusters(path: Path) -> tuple[list[Clustering], list[str], dict[str, An
             where=path,
             expected=f"{methods} times the same {len(ids)} image ids, each once",
             found="rows in another order, or of other images",
-            do="cluster again: mmclust cluster BENCHMARK ENCODER, or head",
+            do=again,
         )
-    seeds = [name for name in table.column_names if name.startswith("seed_")]
-    sure = [name for name in table.column_names if name.startswith("confidence_")]
-    clusterings = []
-    for method in range(methods):
-        part = table.slice(method * n_samples, n_samples)
-        rows = [part[s].to_numpy() for s in seeds if part[s].null_count == 0]
-        shares = [part[s].to_numpy() for s in sure if part[s].null_count == 0]
-        clusterings.append(
-            Clustering(
-                part["clusterer"][0].as_py(),
-                part["view"][0].as_py(),
-                part["k"][0].as_py(),
-                np.stack(rows).astype(np.int32),
-                np.stack(shares) if shares else None,
-            )
+    parts = [table.slice(i * n_samples, n_samples) for i in range(methods)]
+    clusterings = [
+        Clustering(
+            part["clusterer"][0].as_py(),
+            part["view"][0].as_py(),
+            part["k"][0].as_py(),
+            _per_seed(part, "seed", np.int32),
+            _per_seed(part, "confidence", np.float32),
         )
+        for part in parts
+    ]
     return clusterings, ids, meta
+
+
+def _per_seed(table: pa.Table, name: str, dtype: type) -> Any:
+    """Return the columns ``name_0`` … that have no null, if there are any."""
+    prefix, known = f"{name}_", table.column_names
+    columns = [table[each] for each in known if each.startswith(prefix)]
+    rows = [column.to_numpy() for column in columns if not column.null_count]
+    return np.stack(rows).astype(dtype) if rows else None
 
 
 @dataclass(frozen=True)
@@ -162,16 +158,8 @@ def write_words(path: Path, learned: WordClusters) -> None:
 
 def read_words(path: Path) -> WordClusters:
     """Read words back."""
-    table, meta = read_table(path)
-
-    def rows(prefix: str) -> list[np.ndarray[Any, Any]]:
-        names = [n for n in table.column_names if n.startswith(f"{prefix}_")]
-        return [table[name].to_numpy() for name in names]
-
-    def optional(prefix: str) -> np.ndarray[Any, Any] | None:
-        found = rows(prefix)
-        return np.stack(found).astype(np.float64) if found else None
-
+    again = "learn again, or import the model again"
+    table, meta = read_table(path, must=("word", "count", "seed_0"), do=again)
     words = decoded(table["word"].to_pylist(), f"{path}, column word")
     forms = [same_form(word) for word in words]
     if len(set(forms)) < len(words):
@@ -180,13 +168,13 @@ def read_words(path: Path) -> WordClusters:
             where=path,
             expected="each word once, in one Unicode form",
             found=look_alikes(words) or "the same word in several rows",
-            do="learn again, or import the model again",
+            do=again,
         )
     return WordClusters(
         tuple(forms),
         table["count"].to_numpy(),
-        np.stack(rows("seed")).astype(np.int32),
-        optional("confidence"),
-        optional("concreteness"),
+        _per_seed(table, "seed", np.int32),
+        _per_seed(table, "confidence", np.float64),
+        _per_seed(table, "concreteness", np.float64),
         meta,
     )

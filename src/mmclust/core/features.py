@@ -10,6 +10,7 @@ import numpy as np
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import (
     file_digest,
+    held,
     in_blocks,
     read_array,
     read_record,
@@ -104,24 +105,14 @@ def require_sealed(
     folder: Path, record: str, meta: Mapping[str, Any], names: Iterable[str], do: str
 ) -> None:
     """Refuse files whose bytes are not those that their record names."""
-    known = meta.get("sha256", {})
-    if not isinstance(known, dict):
-        raise MmclustError(
-            f"{record} does not say sha256 as it must",
-            where=folder / record,
-            expected="sha256: an object of files and digests",
-            found=type(known).__name__,
-            do=do,
-        )
+    known = held(folder / record, dict(meta), {"sha256": dict}, do)["sha256"]
     for name in names:
         found = file_digest(require_file(folder / name, do))
         if found != known.get(name):
             raise MmclustError(
                 f"{name} is not the file that {record} speaks of",
                 where=folder / name,
-                expected=f"sha256 {known[name]}"
-                if name in known
-                else f"a sha256 of {name} in {record}",
+                expected=f"sha256 {known.get(name, f'of {name} in {record}')}",
                 found=f"sha256 {found}",
                 do=do,
             )
@@ -129,11 +120,12 @@ def require_sealed(
 
 def read_meta(folder: Path, do: str | None = None) -> dict[str, Any]:
     """Read ``features.json``, refusing what is no record of features."""
+    do = do or "encode again: mmclust encode BENCHMARK ENCODER"
     meta = read_record(
         folder / "features.json",
         {"encoder": str, "benchmark": str, "manifest": str, "images": int,
          "dims": dict},
-        do=do or "encode again: mmclust encode BENCHMARK ENCODER",
+        do=do,
         sha256=dict, skipped=dict, params=dict, zero_rows=dict, captions_cut=int,
     )  # fmt: skip
     skipped = meta.get("skipped") or {}
@@ -144,7 +136,7 @@ def read_meta(folder: Path, do: str | None = None) -> dict[str, Any]:
             where=folder / "features.json",
             expected=f"of the views {' and '.join(VIEWS)}, objects",
             found=some(unknown or skipped),
-            do=do or "encode again: mmclust encode BENCHMARK ENCODER",
+            do=do,
         )
     return meta
 
@@ -233,9 +225,8 @@ def check_features(
             expected=f"{n_samples} rows, one per image",
             found=f"{len(array)} rows",
         )
-    # A sum per row is finite only if every value is: no boolean copy of the array.
-    sums = [part.sum(axis=1, dtype=np.float64) for part in in_blocks(array)]
-    finite = np.isfinite(np.concatenate(sums))
+    parts = [np.isfinite(part).all(axis=1) for part in in_blocks(array)]
+    finite = np.concatenate(parts)
     if skipped is not None:
         finite[skipped] = True
     if not finite.all():
@@ -287,8 +278,7 @@ def write_view(path: Path, features: Features, view: str, rows: Array) -> None:
     """Write :func:`view_of` some rows, a few at a time: float32 (m, d)."""
     names = VIEWS if view == "concat" else (view,)
     width = sum(features.views[name].shape[1] for name in names)
-    step = max(_NUMBERS // width, 1)
-    parts = (rows[start : start + step] for start in range(0, len(rows), step))
+    parts = in_blocks(rows, max(_NUMBERS // width, 1))
 
     def block(part: Array) -> Array:
         found = view_of(features, view, part)

@@ -43,6 +43,7 @@ _JSON_KINDS = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    type(None): "null",
 }
 _MADE = {"data", "metrics", "plots", "report"}
 """Folders of a repository whose files the pipeline makes."""
@@ -164,7 +165,8 @@ def _reason(error: Exception, folder: Path) -> object:
     Some libraries keep the system's error to themselves: then a small write shows it.
     """
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
+        reason, name = os.strerror(error.errno), str(error.filename or folder)
+        return reason if name.startswith(str(folder)) else f"{reason}: {name}"
     if found := re.search(r"\(os error (\d+)\)", str(error)):  # written in Rust
         return os.strerror(int(found[1]))
     try:
@@ -219,9 +221,9 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file, whatever it holds."""
-    data = require_file(path).read_bytes()
+def read_json(path: Path, do: str | None = None) -> Any:
+    """Read a JSON file, whatever it holds; ``do`` is the advice where it is broken."""
+    data = require_file(path, do).read_bytes()
     try:
         return json_value(data)
     except ValueError as error:
@@ -229,7 +231,7 @@ def read_json(path: Path) -> Any:
             f"{path.name} is not valid JSON",
             where=path,
             found=error,
-            do=_RESTORE,
+            do=do or _RESTORE,
         ) from error
 
 
@@ -242,13 +244,13 @@ def read_record(
     there, and is not null, is of its type. ``do`` is the advice where that is wrong.
     """
     do = do or _RESTORE
-    record = read_json(require_file(path, do))
+    record = read_json(path, do)
     if not isinstance(record, dict):
         raise MmclustError(
             f"{path.name} is not a record",
             where=path,
             expected="a JSON object" + (f" with {', '.join(keys)}" if keys else ""),
-            found=_json_kind(record),
+            found=_JSON_KINDS[type(record)],
             do=do,
         )
     return held(path, record, keys, do, **may)
@@ -267,14 +269,10 @@ def held(
                 f"{path.name} does not say {key} as it must",
                 where=path,
                 expected=f"{key}: {_JSON_KINDS[kind]}",
-                found=_json_kind(value) if key in record else f"no {key}",
+                found=_JSON_KINDS[type(value)] if key in record else f"no {key}",
                 do=do,
             )
     return record
-
-
-def _json_kind(value: Any) -> str:
-    return "null" if value is None else _JSON_KINDS.get(type(value), "a value")
 
 
 def read_note(path: Path) -> dict[str, Any]:
@@ -317,33 +315,27 @@ def write_blocks(
 def read_array(path: Path) -> np.ndarray[Any, Any]:
     """Map a ``.npy`` file read-only; nothing is unpickled."""
     require_file(path)
+    found, cause = f"a file of another kind, named {path.suffix}", None
     try:
-        array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy parses the header as Python: any of its errors
+        with path.open("rb") as file:
+            start = file.read(6)
+        if start == np.lib.format.MAGIC_PREFIX:
+            return np.lib.format.open_memmap(path, mode="r")
+        if start.startswith(b"PK"):
+            found = "an archive that holds several arrays, saved by numpy.savez"
+    except Exception as error:  # noqa: BLE001 - numpy parses the header as Python
         _refuse_low_memory(path, error)
-        found = str(error).partition("\n")[0][:200] or type(error).__name__
+        cause, found = error, str(error).partition("\n")[0][:200]
         # numpy's own words advise to load them all the same.
-        unsafe = re.search(
-            "pickle|Python objects|max_header_size|not be safe", str(error)
-        )
-        with path.open("rb") as file:  # numpy takes any other file for a pickle
-            if file.read(6) != b"\x93NUMPY":
-                unsafe, found = None, f"a file of another kind, named {path.suffix}"
-        raise MmclustError(
-            f"{path.name} is not a readable .npy array",
-            where=path,
-            expected="a complete array of numbers, saved by numpy.save",
-            found="Python objects or an oversized header" if unsafe else found,
-            do="save the rows as one array of numbers, by numpy.save",
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise MmclustError(
-            f"{path.name} holds several arrays",
-            where=path,
-            expected="one array, saved by numpy.save",
-            found="an archive, saved by numpy.savez",
-        )
-    return array
+        if re.search("pickle|Python objects|max_header_size|not be safe", str(error)):
+            found = "Python objects or an oversized header"
+    raise MmclustError(
+        f"{path.name} is not a readable .npy array",
+        where=path,
+        expected="a complete array of numbers, saved by numpy.save",
+        found=found or type(cause).__name__,
+        do="save the rows as one array of numbers, by numpy.save",
+    ) from cause
 
 
 def release(array: np.ndarray[Any, Any]) -> None:
@@ -429,21 +421,24 @@ def _refuse_low_memory(path: Path, error: Exception) -> None:
 
 
 def require_file(path: Path, do: str | None = None) -> Path:
-    """Return ``path`` if it is a file; else ``do`` is the advice."""
-    if not path.is_file():
-        made = "run `dvc repro`, which makes it"
-        raise MmclustError(
-            f"{path.name} is missing",
-            where=path,
-            expected="a file",
-            found="a folder"
-            if path.is_dir()
-            else "a pipe, a socket or a device"
-            if path.exists()
-            else "nothing",
-            do=do or (made if _MADE & {*path.parts[:-1]} else "correct the path"),
-        )
-    return path
+    """Return ``path`` if it is a file that can be read; else ``do`` is the advice."""
+    found = "one that you may not read"
+    with contextlib.suppress(PermissionError):  # to look into its folder
+        if not path.exists():
+            found = "nothing"
+        elif not path.is_file():
+            kinds = "a pipe, a socket or a device"
+            found = "a folder" if path.is_dir() else kinds
+        elif os.access(path, os.R_OK):
+            return path
+    made = "run `dvc repro`, which makes it"
+    raise MmclustError(
+        f"{path.name} is missing",
+        where=path,
+        expected="a file",
+        found=found,
+        do=do or (made if _MADE & {*path.parts[:-1]} else "correct the path"),
+    )
 
 
 def read_lines(path: Path, do: str) -> list[str]:

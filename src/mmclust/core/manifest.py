@@ -146,8 +146,6 @@ def write_manifest(
     containers: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a manifest and return its digest."""
-    import pyarrow as pa
-
     ordered = sorted(rows, key=lambda row: row.image_id)
     counts = Counter(row.image_id for row in ordered)
     if twice := [image_id for image_id, count in counts.items() if count > 1]:
@@ -165,6 +163,23 @@ def write_manifest(
             do="check that the source is the one the benchmark is built from, "
             "or lower its min_images",
         )
+    table = _table(path, ordered)
+    meta: dict[str, Any] = {
+        "benchmark": benchmark,
+        "protocol": protocol,
+        "sources": dict(sorted(sources.items())),
+        "fit": list(fit),
+        "evaluate": list(evaluate),
+    }
+    meta["digest"] = canonical_digest(meta, table)
+    write_table(path, table, meta | {"containers": containers or {}})
+    return str(meta["digest"])
+
+
+def _table(path: Path, rows: Sequence[Row]) -> pa.Table:
+    """Return the table of a manifest, which names containers as seen from ``path``."""
+    import pyarrow as pa
+
     folder = path.parent.resolve()
     schema = pa.schema(
         {
@@ -180,7 +195,7 @@ def write_manifest(
             "split": pa.string(),
         }
     )
-    columns = {name: [getattr(row, name) for row in ordered] for name in schema.names}
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
     relative = {
         # The container itself may be a link into DVC's cache, which is not its name.
         c: os.path.relpath(c.parent.resolve() / c.name, folder)
@@ -189,7 +204,7 @@ def write_manifest(
     }
     columns["container"] = [relative.get(c) for c in columns["container"]]
     try:
-        table = pa.table(columns, schema=schema)
+        return pa.table(columns, schema=schema)
     except (pa.ArrowException, OverflowError) as error:
         raise MmclustError(
             "A value of the source does not fit a manifest",
@@ -198,16 +213,6 @@ def write_manifest(
             found=error,
             do="look for it in the source's annotations",
         ) from error
-    meta: dict[str, Any] = {
-        "benchmark": benchmark,
-        "protocol": protocol,
-        "sources": dict(sorted(sources.items())),
-        "fit": list(fit),
-        "evaluate": list(evaluate),
-    }
-    meta["digest"] = canonical_digest(meta, table)
-    write_table(path, table, meta | {"containers": containers or {}})
-    return str(meta["digest"])
 
 
 def read_manifest(path: Path, columns: Sequence[str] = ()) -> Manifest:

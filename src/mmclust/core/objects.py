@@ -5,7 +5,7 @@ Scoring reads it, as it reads labels; whatever fits, selects or stops does not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,12 +37,18 @@ def write_objects(path: Path, objects: Objects) -> None:
 
 def read_objects(path: Path) -> Objects:
     """Read objects back; without a file there are none, which is refused."""
-    if not path.is_file():
-        raise _without_objects(path, 0)
     must = ("image_id", "category", *CORNERS, "iscrowd", "segmentation")
-    table, meta = read_table(path, must=must, do="build the benchmark again")
-    if not meta.get("categories"):
-        raise _without_objects(path, table.num_rows)
+    table, meta = None, dict[str, Any]()
+    if path.is_file():
+        table, meta = read_table(path, must=must, do="build the benchmark again")
+    if table is None or not meta.get("categories"):
+        raise MmclustError(
+            "The benchmark does not say what is where in its images",
+            where=path,
+            expected="a benchmark with boxes, such as coco_words",
+            found=f"{table.num_rows if table else 0:,} objects of no categories",
+            do="name another one in grounding.benchmarks",
+        )
     return Objects(
         tuple(meta["categories"]),
         table["image_id"].to_pylist(),
@@ -50,14 +56,4 @@ def read_objects(path: Path) -> Objects:
         np.stack([table[name].to_numpy() for name in CORNERS], axis=1),
         table["iscrowd"].to_numpy(),
         table["segmentation"].to_pylist(),
-    )
-
-
-def _without_objects(path: Path, n_objects: int) -> MmclustError:
-    return MmclustError(
-        "The benchmark does not say what is where in its images",
-        where=path,
-        expected="a benchmark with boxes, such as coco_words",
-        found=f"{n_objects:,} objects of no categories",
-        do="name another one in grounding.benchmarks",
     )

@@ -17,13 +17,12 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mmclust.core.errors import MmclustError
 from mmclust.core.io import (
     file_digest,
     read_array,
     read_json,
+    read_note,
     write_array,
     write_blocks,
     write_json,
@@ -32,6 +31,8 @@ from mmclust.core.io import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
 
     Span = tuple[int, int]
 
@@ -50,8 +51,8 @@ def ranges(n_rows: int, batch: int = 1) -> list[Span]:
 class Sharded:
     """One array in the making.
 
-    Shards and sidecars lie beside the merged ``.npy`` until it is there. Shards of
-    another ``origin`` (digests of what the rows come from) do not count.
+    Shards and sidecars lie beside the merged ``.npy`` until it is there. What has
+    another ``origin`` (digests of what the rows come from) does not count.
     """
 
     path: Path
@@ -62,7 +63,9 @@ class Sharded:
     @property
     def merged(self) -> bool:
         """Whether nothing is left to do."""
-        return self.path.with_suffix(".json").exists() and self.path.exists()
+        return (
+            self.path.exists() and self._record(self.path, (0, self.n_rows)) is not None
+        )
 
     def unfinished(self) -> list[Span]:
         """Return the shards to compute; a damaged one is among them."""
@@ -77,16 +80,13 @@ class Sharded:
         """Write one shard, then its sidecar, which makes it count."""
         part = self._part(span)
         write_array(part, rows)
-        write_json(
-            part.with_suffix(".json"),
-            {
-                **self.origin,
-                "rows": list(span),
-                "shape": list(rows.shape),
-                "dtype": rows.dtype.str,
-                "sha256": file_digest(part),
-                "skipped": dict(skipped),
-            },
+        self._write_record(
+            part,
+            span,
+            shape=list(rows.shape),
+            dtype=rows.dtype.str,
+            sha256=file_digest(part),
+            skipped=dict(skipped),
         )
 
     def merge(self) -> None:
@@ -94,31 +94,25 @@ class Sharded:
         if self.merged:
             return
         spans = ranges(self.n_rows, self.batch)
-        sides = []
+        kinds, skipped = [], dict[str, str]()
         for span in spans:
-            if (side := self._sidecar(span)) is None:
+            side = self._sidecar(span)
+            if side is None:
                 raise self._refuse(
                     span,
                     "is not what its sidecar says",
                     "the rows, the origin and the sha256 of the sidecar",
                     "others",
                 )
-            sides.append(side)
-        first = sides[0]
-        for span, side in zip(spans, sides, strict=True):
-            kind = (side["shape"][1:], side["dtype"])
-            if kind != (first["shape"][1:], first["dtype"]):
-                raise self._refuse(
-                    span,
-                    "does not fit the first",
-                    f"rows of shape {first['shape'][1:]}, {first['dtype']}",
-                    f"rows of shape {kind[0]}, {kind[1]}",
-                )
-        shape = (self.n_rows, *first["shape"][1:])
+            kinds.append(f"rows of shape {side['shape'][1:]}, {side['dtype']}")
+            if kinds[-1] != kinds[0]:
+                raise self._refuse(span, "does not fit the first", kinds[0], kinds[-1])
+            skipped |= side["skipped"]
+        self.path.with_suffix(".json").unlink(missing_ok=True)  # of another origin
+        first = read_array(self._part(spans[0]))
         blocks = (read_array(self._part(span)) for span in spans)
-        write_blocks(self.path, np.dtype(first["dtype"]), shape, blocks)
-        skipped = {i: why for side in sides for i, why in side["skipped"].items()}
-        write_json(self.path.with_suffix(".json"), {"skipped": skipped})
+        write_blocks(self.path, first.dtype, (self.n_rows, *first.shape[1:]), blocks)
+        self._write_record(self.path, (0, self.n_rows), skipped=skipped)
         for span in spans:
             self._remove(span)
 
@@ -135,15 +129,22 @@ class Sharded:
         part.with_suffix(".json").unlink(missing_ok=True)
         part.unlink(missing_ok=True)
 
+    def _write_record(self, array: Path, span: Span, **facts: Any) -> None:
+        record = {**self.origin, "rows": list(span), **facts}
+        write_json(array.with_suffix(".json"), record)
+
+    def _record(self, array: Path, span: Span) -> dict[str, Any] | None:
+        """Return what is said beside an array, if it is of these rows and origin."""
+        record = read_note(array.with_suffix(".json"))
+        said = {"rows": list(span), **self.origin}
+        return record if said.items() <= record.items() else None
+
     def _sidecar(self, span: Span) -> dict[str, Any] | None:
         """Return what is said of a shard, if it is whole and of this origin."""
-        with contextlib.suppress(MmclustError, KeyError, TypeError, OSError):
-            part = self._part(span)
-            side: dict[str, Any] = read_json(part.with_suffix(".json"))
-            said = {"rows": list(span), **self.origin, "sha256": file_digest(part)}
-            if all(side[key] == value for key, value in said.items()):
-                return side
-        return None
+        part = self._part(span)
+        side = self._record(part, span)
+        whole = side and part.is_file() and file_digest(part) == side.get("sha256")
+        return side if whole else None
 
     def _refuse(self, span: Span, what: str, expected: str, found: str) -> MmclustError:
         self._remove(span)
@@ -164,11 +165,38 @@ def locked(folder: Path) -> Iterator[None]:
     The system holds the lock and drops it with the process, however that ends: a
     lock file left by a dead process holds nobody up.
     """
-    descriptor = _acquire(folder)
-    try:
+    path = folder / LOCK
+    with contextlib.ExitStack() as held:
+        try:
+            while True:
+                folder.mkdir(parents=True, exist_ok=True)
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                descriptor = os.open(path, flags, 0o644)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                        break  # else its last holder finished and removed the file
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace")
+            raise MmclustError(
+                "Another run is at work on the same features",
+                where=folder,
+                found=holder or "a process that has just begun",
+                do="wait for it, or end that process; then run the command again",
+            ) from error
+        except OSError as error:
+            raise MmclustError(
+                "The work folder cannot be locked",
+                where=path,
+                found=error.strerror or error,
+                do="choose a folder you may write to, on a file system that knows "
+                "locks",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        os.write(descriptor, holder.encode())
         yield
-    finally:
-        os.close(descriptor)
 
 
 def clear(folder: Path) -> None:
@@ -179,43 +207,3 @@ def clear(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
         (folder / LOCK).unlink()
         folder.rmdir()
-
-
-def _acquire(folder: Path) -> int:
-    path = folder / LOCK
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise _no_lock(path, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace")
-            os.close(descriptor)
-            raise MmclustError(
-                "Another run is at work on the same features",
-                where=folder,
-                found=holder or "a process that has just begun",
-                do="wait for it, or end that process; then run the command again",
-            ) from error
-        except OSError as error:
-            os.close(descriptor)
-            raise _no_lock(path, error) from error
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(descriptor).st_ino:
-                break
-        os.close(descriptor)  # its last holder finished and removed the file
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-    return descriptor
-
-
-def _no_lock(path: Path, error: OSError) -> MmclustError:
-    return MmclustError(
-        "The work folder cannot be locked",
-        where=path,
-        found=error.strerror or error,
-        do="choose a folder you may write to, on a file system that knows locks",
-    )

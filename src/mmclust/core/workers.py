@@ -219,8 +219,9 @@ class _Slot:
 
     def close(self) -> None:
         self._closed.set()
-        if self._worker is not None:
-            self._worker.stop()
+        worker = self._worker  # which its thread may let go of at this moment
+        if worker is not None:
+            worker.stop()
 
 
 def answer_to(run: Run, task: Any) -> tuple[str, Any]:

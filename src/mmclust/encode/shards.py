@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import CorruptImageError
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import Images
+from mmclust.core.images import CorruptImageError, Images
 from mmclust.core.io import read_array
 from mmclust.core.manifest import PLACES, Manifest, read_manifest
 from mmclust.core.plugins import Instance  # noqa: TC001

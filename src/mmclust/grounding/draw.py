@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import Images
+from mmclust.core.images import Images, decode
 from mmclust.core.io import write_json, writing
 from mmclust.core.manifest import read_manifest
 from mmclust.core.objects import read_objects

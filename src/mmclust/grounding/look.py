@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.clusters import UNKNOWN, WordClusters, read_words
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
-from mmclust.core.images import read_files
+from mmclust.core.images import decode, read_files
 from mmclust.core.io import read_json, require_file
 from mmclust.core.progress import track
 from mmclust.grounding.boxes import (

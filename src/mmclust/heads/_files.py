@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.core.decoding import decode
 from mmclust.core.errors import MmclustError
+from mmclust.core.images import decode
 from mmclust.core.io import file_digest, read_ids, read_lines, require_file, write_csv
 from mmclust.core.params import NounsParams
 from mmclust.core.plugins import IS, instance_of, refuse_options
