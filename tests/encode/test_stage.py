@@ -173,10 +173,9 @@ def test_decoders_end_before_the_folder_that_they_write_to(
     monkeypatch.setattr(engine, "private", watched)
     monkeypatch.setattr(engine.Options, "accelerated", True)
     blocks = {"toy_bad": {"how": "whole numbers"}}
-    with pytest.raises(MmclustError, match="an array of the wrong shape") as caught:
-        encode(tiny, "toy_bad", blocks=blocks, workers=2)
-    assert caught
-    assert not alive
+    with pytest.raises(MmclustError, match="an array of the wrong shape"):
+        encode(tiny, "toy_bad", blocks=blocks, workers=2, batch_size=4)
+    assert [process.pid for process in alive] == []
 
 
 def test_the_identity_of_a_model_is_recorded(tiny, toy_encoders):
