@@ -51,6 +51,31 @@ def test_checkpoints_as_torch_counts_them(tmp_path, kind):
     assert found["bytes"] == (folder / "model.safetensors").stat().st_size
 
 
+def test_every_module_s_weights_count_of_either_kind(tmp_path):
+    """Those of a folder of its own, too; what a trainer left beside them does not."""
+    import torch
+
+    folder = make.sbert(tmp_path / "sbert")
+    one = identity(str(folder), "")
+    (folder / "training_args.bin").write_bytes(b"no weights")
+    (folder / "optimizer.bin").write_bytes(b"no weights")
+    assert identity(str(folder), "") == one
+    dense = folder / "2_Dense/pytorch_model.bin"
+    dense.parent.mkdir()
+    found = [one["weights"]]
+    for value in (1.0, 2.0):
+        torch.save({"linear.weight": torch.full((2, 3), value)}, dense)
+        two = identity(str(folder), "")
+        assert two["parameters"] == one["parameters"] + 6
+        assert two["bytes"] == one["bytes"] + dense.stat().st_size
+        found.append(two["weights"])
+    assert len(set(found)) == 3
+    torch.save({"a": torch.zeros(3)}, folder / "pytorch_model.bin")
+    assert identity(str(folder), "") == two  # safetensors lie beside it
+    (folder / "model.safetensors").unlink()
+    assert identity(str(folder), "")["parameters"] == 3 + 6
+
+
 def test_damaged_weights_are_named(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"not weights")
     with pytest.raises(MmclustError, match=r"w\.safetensors is not a readable"):

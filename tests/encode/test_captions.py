@@ -139,7 +139,7 @@ def test_a_benchmark_is_captioned_and_read_like_any_other(checkpoint, tiny):
     assert first == second
     assert not list(made.glob("*.work"))
     manifest = read_manifest(manifest_path)
-    captions, origin = captions_for(manifest, "blip", made)
+    _, captions, origin = captions_for(manifest, "blip", made)
     assert [len(each) for each in captions] == [2] * 36
     assert origin["source"] == "blip"
     assert origin["captioner"] == "blip"
@@ -192,7 +192,7 @@ def test_a_corrupt_picture_is_not_captioned(checkpoint, tiny):
     with pytest.raises(MmclustError, match="cannot be decoded"):
         caption_benchmark(manifest_path, "blip", out, block=block, seed=1)
     caption_benchmark(manifest_path, "blip", out, block=block, seed=1, corrupt="skip")
-    captions, origin = captions_for(read_manifest(manifest_path), "blip", out.parent)
+    _, captions, origin = captions_for(read_manifest(manifest_path), "blip", out.parent)
     assert [len(each) for each in captions] == [2] * 7 + [0] + [2] * 28
     assert list(origin["skipped"]) == ["000000000007"]
 
@@ -230,12 +230,14 @@ def test_publishers_captions_are_the_default(tiny):
     folder = tiny / "data/benchmarks/tiny"
     manifest = read_manifest(folder / "manifest.parquet")
     made = tiny / "data/captions/tiny"
-    captions, origin = captions_for(manifest, source_of(options("sbert")), made)
+    _, captions, origin = captions_for(manifest, source_of(options("sbert")), made)
     assert captions == manifest.captions
     assert origin == {"source": "publisher"}
     other = [[f"other {i}"] for i in range(len(manifest))]
     write_captions(folder / "captions_original.parquet", manifest, other, {})
-    assert captions_for(manifest, "original", made)[0] == other
+    path, captions, _ = captions_for(manifest, "original", made)
+    assert path == (folder / "captions_original.parquet").resolve()
+    assert captions == other
     with pytest.raises(MmclustError, match="has no captions 'blip'") as caught:
         captions_for(manifest, "blip", made)
     assert "mmclust caption tiny blip" in str(caught.value)

@@ -1,6 +1,8 @@
 """The encode stage: same bytes however it is run, label-free, each picture once."""
 
+import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -154,6 +156,28 @@ def test_decoders_feed_models_on_accelerators(
     assert not list(tiny.glob("fed/*.work"))
 
 
+def test_decoders_end_before_the_folder_that_they_write_to(
+    tiny, small_shards, toy_encoders, monkeypatch
+):
+    """Also when a model fails: else what they write last would stay in memory."""
+    private, alive = engine.private, []
+
+    @contextlib.contextmanager
+    def watched(path):
+        with private(path) as folder:
+            try:
+                yield folder
+            finally:
+                alive.extend(multiprocessing.active_children())
+
+    monkeypatch.setattr(engine, "private", watched)
+    monkeypatch.setattr(engine.Options, "accelerated", True)
+    blocks = {"toy_bad": {"how": "whole numbers"}}
+    with pytest.raises(MmclustError, match="an array of the wrong shape"):
+        encode(tiny, "toy_bad", blocks=blocks, workers=2, batch_size=4)
+    assert [process.pid for process in alive] == []
+
+
 def test_the_identity_of_a_model_is_recorded(tiny, toy_encoders):
     """What `identity` gives is in features.json."""
     meta = json.loads(encode(tiny, "toy_model")["toy_model/features.json"])
@@ -183,6 +207,7 @@ def test_missing_captions_are_refused_by_text_encoders_only(tiny):
         ({"devices": ("banana",)}, "'banana' cannot be used"),
         ({"engine": "rai"}, "Unknown engine 'rai'"),
         ({"precision": "int8"}, "Unknown precision 'int8'"),
+        ({"devices": ("cpu", "cuda:0")}, "Devices of several kinds"),
     ],
 )
 def test_options_are_checked_before_any_picture_is_read(tiny, options, message):

@@ -1,10 +1,13 @@
 """How models run travels with the device's name."""
 
+import gc
 import pickle
 
+import pytest
 import torch
 
 from mmclust.models.compute import Device, batch_size, is_compiled
+from mmclust.models.hub import kept
 
 
 def test_a_device_is_its_name_and_says_how_models_run():
@@ -33,3 +36,19 @@ def test_computing_is_in_the_precision():
         assert (a @ a).dtype == torch.bfloat16
     with Device("cpu").computing():
         assert (a @ a).dtype == torch.float32
+
+
+def test_garbage_is_collected_again_after_a_model_was_loaded():
+    """Also one that cannot be loaded; while it is loaded nothing is collected."""
+
+    @kept(lambda number: number)
+    def load(number):
+        assert not gc.isenabled()
+        if number:
+            raise EOFError
+
+    load(0)
+    assert gc.isenabled()
+    with pytest.raises(EOFError):
+        load(1)
+    assert gc.isenabled()

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.fingerprint import code, fingerprint
-from mmclust.core.images import Images
 from mmclust.core.io import digest_of
-from mmclust.core.manifest import PLACES, read_manifest
+from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import recorded
 from mmclust.core.plugins import instance_of
 from mmclust.core.seeds import derive
@@ -19,7 +18,7 @@ from mmclust.core.shards import Sharded, clear, locked
 from mmclust.encode.captions import write_captions
 from mmclust.encode.engine import Done, Options, Prepared, Task, write_shards
 from mmclust.encode.plan import work_root
-from mmclust.encode.shards import prepare_shard
+from mmclust.encode.shards import preparing
 from mmclust.models import blip
 from mmclust.models.compute import Device, on_accelerator, require_device
 from mmclust.models.hub import identity
@@ -45,13 +44,8 @@ class CaptionJob:
 
     def prepared(self) -> Callable[[Task], Prepared]:
         """Return the function that decodes a shard: uint8 (n, size, size, 3)."""
-        manifest = read_manifest(self.manifest, PLACES)
-        images, makers = Images(manifest), {NAME: (blip, self.params)}
-
-        def run(task: Task) -> Prepared:
-            return prepare_shard(manifest, images, task, makers, self.corrupt)
-
-        return run
+        makers = {NAME: (blip, self.params)}
+        return preparing(self.manifest, makers, self.corrupt)
 
     def encoded(self) -> Callable[[Prepared], Done]:
         """Return the function that captions prepared pictures."""
@@ -124,14 +118,13 @@ def caption(run: CaptionRun, workers: int = 1) -> int:
         "manifest": manifest.digest,
         "params": digest_of([origin, job.corrupt, code(__name__)]),
     }
-    n_rows, root = len(manifest), work_root(out)
-    folder = root / digest_of(digests)[:16]
-    tokens = Sharded(folder / "tokens.npy", n_rows, 1, digests)
+    root = work_root(out)
+    file = root / digest_of(digests)[:16] / "tokens.npy"
+    tokens = Sharded(file, len(manifest), 1, digests)
+    options = Options(devices=(job.device,), workers=workers)
+    label = f"{manifest.benchmark} {run.captioner}"
     with locked(root):
-        tasks = [Task(*span, ((NAME, "tokens"),)) for span in tokens.unfinished()]
-        label = f"{manifest.benchmark} {run.captioner}"
-        options = Options(devices=(job.device,), workers=workers)
-        write_shards(job, tasks, options, folder, lambda *_: tokens, label, n_rows)
+        write_shards(job, {(NAME, "tokens"): tokens}, options, label)
         tokens.merge()
         ids, skipped = tokens.read()
         texts = blip.text_of(np.asarray(ids), job.params)

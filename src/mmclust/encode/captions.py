@@ -47,19 +47,13 @@ def _named(options: Mapping[str, Any]) -> Iterator[str]:
 
 def captions_for(
     manifest: Manifest, source: str, made: Path
-) -> tuple[list[list[str]], dict[str, Any]]:
-    """Return the captions of each image, and what is known of them."""
-    path = captions_path(manifest, source, made)
-    if path is None:
-        return manifest.captions, {"source": source}
-    captions, meta = _read(path, manifest)
-    return captions, {"source": source, "sha256": file_digest(path), **meta}
+) -> tuple[Path | None, list[list[str]], dict[str, Any]]:
+    """Return the file of a source's captions, the captions, and what is known of them.
 
-
-def captions_path(manifest: Manifest, source: str, made: Path) -> Path | None:
-    """Return the file of captions; ``None`` for those of the manifest."""
+    The publisher's are the manifest's: their file is ``None``.
+    """
     if source == PUBLISHER:
-        return None
+        return None, manifest.captions, {"source": source}
     paths = [manifest.folder / f"captions_{source}.parquet", made / f"{source}.parquet"]
     path = next((p for p in paths if p.is_file() and read_table(p)[0].num_rows), None)
     if path is None:
@@ -71,7 +65,9 @@ def captions_path(manifest: Manifest, source: str, made: Path) -> Path | None:
             do=f"make them: mmclust caption {manifest.benchmark} {source}; or choose "
             "captions: publisher",
         )
-    return path.resolve()
+    path = path.resolve()
+    captions, meta = _read(path, manifest)
+    return path, captions, {"source": source, "sha256": file_digest(path), **meta}
 
 
 def reading(manifest: Manifest, path: Path | None) -> Manifest:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from mmclust.core.types import Array
     from mmclust.core.workers import Worker
 
+    Arrays = Mapping[tuple[str, str], Sharded]
+
 ENGINES = ("local", "ray")
 PRECISIONS = ("float32", "bf16", "fp16")
 ROOM = 4 << 30
@@ -111,6 +113,14 @@ class Options:
                     expected=nearest(found, known),
                     found=found,
                 )
+        kinds = {device.partition(":")[0] for device in self.devices}
+        if len(kinds) > 1:
+            raise MmclustError(
+                "Devices of several kinds would give features of several kinds",
+                where="--device",
+                expected="devices of one kind, such as cuda:0,cuda:1",
+                found=",".join(self.devices),
+            )
         for device in self.devices:
             require_device(device, here=self.engine == "local")
 
@@ -255,25 +265,28 @@ def run(
                 yield task, compute(task)
 
 
-def write_shards(
-    job: Job,
-    tasks: list[Task],
-    options: Options,
-    scratch: Path,
-    array: Callable[[str, str], Sharded],
-    label: str,
-    n_rows: int,
-) -> None:
-    """Compute shards, and write each as it is done into the ``array`` of its name.
+def unfinished(arrays: Arrays) -> list[Task]:
+    """Return a task for each span of rows that some of these arrays lack."""
+    lacking: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for wanted, array in arrays.items():
+        for span in array.unfinished():
+            lacking.setdefault(span, []).append(wanted)
+    return [Task(*span, tuple(wanted)) for span, wanted in sorted(lacking.items())]
 
-    Progress is shown as of ``n_rows``, of which those without a task were done before.
-    """
+
+def write_shards(job: Job, arrays: Arrays, options: Options, label: str) -> None:
+    """Compute the shards that arrays lack, and write each as it is done."""
+    tasks = unfinished(arrays)
+    if not tasks:
+        return
+    any_array = next(iter(arrays.values()))
+    n_rows, scratch = any_array.n_rows, any_array.path.parent
     todo = sum(task.stop - task.start for task in tasks)
     with meter(label, n_rows, "images", n_rows - todo) as advance:
         for task, done in run(job, tasks, options, scratch):
-            for (encoder, name), rows in done.arrays.items():
-                skipped = {} if name == "text" else done.skipped
-                array(encoder, name).write((task.start, task.stop), rows, skipped)
+            for wanted, rows in done.arrays.items():
+                skipped = {} if wanted[1] == "text" else done.skipped
+                arrays[wanted].write((task.start, task.stop), rows, skipped)
             advance(task.stop - task.start)
 
 
@@ -294,11 +307,13 @@ def _beside_accelerators(
             for each in (_on(job, device) for device in devices)
         ]
         prepared = run_tasks(decoders, tasks, ahead=len(models), describe=describe)
-        ready = (result for _, result in prepared)
-        for each, done in run_tasks(models, ready, describe=describe):
-            for file in each.arrays.values():
-                file.unlink(missing_ok=True)
-            yield each.task, done
+        # Decoders end before the folder goes that they write to.
+        with contextlib.closing(prepared):
+            ready = (result for _, result in prepared)
+            for each, done in run_tasks(models, ready, describe=describe):
+                for file in each.arrays.values():
+                    file.unlink(missing_ok=True)
+                yield each.task, done
     if folder.parent != scratch:
         with contextlib.suppress(OSError):  # another run's are there
             folder.parent.rmdir()

@@ -14,18 +14,13 @@ from mmclust.core.numerics import recorded
 from mmclust.core.params import EncodeParams
 from mmclust.core.plugins import instance_of
 from mmclust.core.shards import Sharded
-from mmclust.encode.captions import (
-    captions_for,
-    captions_path,
-    has_caption,
-    source_of,
-)
-from mmclust.encode.engine import Options, Task
+from mmclust.encode.captions import captions_for, has_caption, source_of
+from mmclust.encode.engine import Options
 from mmclust.encode.shards import FeatureJob, Plan
 from mmclust.models.compute import flags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Blocks = Mapping[str, dict[str, Any] | None]
 
@@ -36,7 +31,7 @@ class Work:
 
     Parameters
     ----------
-    plan, module
+    plan
         The encoder.
     out
         ``data/features/<benchmark>/<encoder>``.
@@ -56,7 +51,6 @@ class Work:
     """
 
     plan: Plan
-    module: Any
     out: Path
     folder: Path
     origin: dict[str, str]
@@ -65,6 +59,11 @@ class Work:
     facts: dict[str, Any]
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> Any:
+        """See :class:`mmclust.core.types.Encoder`."""
+        return self.plan.instance.module
 
     @property
     def root(self) -> Path:
@@ -117,18 +116,14 @@ class Run:
         plans = tuple(work.plan for work in works)
         return replace(self, works=works, job=replace(self.job, plans=plans))
 
-    def unfinished(self) -> list[Task]:
-        """Return the shards to compute, each with the arrays that lack it."""
-        return tasks_for((work, name) for work in self.works for name in work.first)
-
-
-def tasks_for(arrays: Iterable[tuple[Work, str]]) -> list[Task]:
-    """Return a task for each span of rows that some of these arrays lack."""
-    lacking: dict[tuple[int, int], list[tuple[str, str]]] = {}
-    for work, name in arrays:
-        for span in work.array(name).unfinished():
-            lacking.setdefault(span, []).append((work.plan.encoder, name))
-    return [Task(*span, tuple(wanted)) for span, wanted in sorted(lacking.items())]
+    @property
+    def first(self) -> dict[tuple[str, str], Sharded]:
+        """The arrays that workers make, by encoder and name; see :class:`Work`."""
+        return {
+            (work.plan.encoder, name): work.array(name)
+            for work in self.works
+            for name in work.first
+        }
 
 
 def plan_run(
@@ -205,7 +200,6 @@ def _work(
     key = digest_of([manifest.digest, params_digest])[:16]
     return Work(
         plan,
-        module,
         out,
         work_root(out) / key,
         {"manifest": manifest.digest, "params": params_digest},
@@ -221,8 +215,7 @@ def _read_captions(
 ) -> tuple[Plan, dict[str, Any], tuple[str, ...]]:
     """Return the plan with its captions, what is known of them, and who has none."""
     manifest, policy = run.manifest, run.policy
-    path = captions_path(manifest, source, made)
-    captions, read = captions_for(manifest, source, made)
+    path, captions, read = captions_for(manifest, source, made)
     if policy.missing_captions == "fail" and (
         getattr(plan.instance.module, "EMPTY_CAPTIONS", None) == "zeros"
     ):

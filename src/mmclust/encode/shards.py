@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from mmclust.core.types import Array
 
+    Makers = Mapping[str, tuple[ModuleType, Any]]
+
 STAND_IN = np.zeros((64, 64, 3), np.uint8)
 """Prepared in the place of a picture that is skipped; its features are never kept."""
 
@@ -72,19 +74,9 @@ class FeatureJob:
 
     def prepared(self) -> Callable[[Task], Prepared]:
         """Return the function that decodes and prepares; each picture once."""
-        manifest = read_manifest(self.manifest, PLACES)
-        images = Images(manifest)
-
-        def run(task: Task) -> Prepared:
-            pixels = {encoder for encoder, name in task.wanted if name != "text"}
-            makers = {
-                plan.encoder: (plan.instance.module, plan.params)
-                for plan in self.plans
-                if plan.encoder in pixels
-            }
-            return prepare_shard(manifest, images, task, makers, self.corrupt)
-
-        return run
+        plans = self.plans
+        makers = {p.encoder: (p.instance.module, p.params) for p in plans}
+        return preparing(self.manifest, makers, self.corrupt)
 
     def encoded(self) -> Callable[[Prepared], Done]:
         """Return the function that encodes prepared pictures, and captions."""
@@ -124,15 +116,30 @@ class FittedJob(FeatureJob):
         return run
 
 
-def prepare_shard(
-    manifest: Manifest,
-    images: Images,
-    task: Task,
-    makers: Mapping[str, tuple[ModuleType, Any]],
-    corrupt: str,
+def preparing(path: Path, makers: Makers, corrupt: str) -> Callable[[Task], Prepared]:
+    """Return the function that prepares a shard of a manifest's pictures.
+
+    ``makers`` has the module and the params of each encoder by name.
+    """
+    manifest = read_manifest(path, PLACES)
+    images = Images(manifest)
+
+    def run(task: Task) -> Prepared:
+        pixels = {encoder for encoder, name in task.wanted if name != "text"}
+        wanted = {
+            name: (module, params)
+            for name, (module, params) in makers.items()
+            if name in pixels and hasattr(module, "prepare")
+        }
+        return _prepared(manifest, images, task, wanted, corrupt)
+
+    return run
+
+
+def _prepared(
+    manifest: Manifest, images: Images, task: Task, makers: Makers, corrupt: str
 ) -> Prepared:
     """Decode each picture once and let every encoder, with its params, prepare it."""
-    makers = {name: m for name, m in makers.items() if hasattr(m[0], "prepare")}
     arrays: dict[str, Array] = {}
     skipped: dict[str, str] = {}
     for row in range(task.start, task.stop) if makers else ():

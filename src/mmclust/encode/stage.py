@@ -18,8 +18,7 @@ from mmclust.core.seeds import derive
 from mmclust.core.shards import clear, locked
 from mmclust.core.types import Batch, Fitted
 from mmclust.encode.captions import reading
-from mmclust.encode.engine import Task, write_shards
-from mmclust.encode.plan import tasks_for
+from mmclust.encode.engine import Task, unfinished, write_shards
 from mmclust.encode.shards import FittedJob, rows_of
 from mmclust.models.compute import Device
 
@@ -67,19 +66,9 @@ def fingerprint_of(work: Work, run: Run) -> Fingerprint:
 
 def first_pass(run: Run) -> None:
     """Compute what comes from pictures and captions, and write it shard by shard."""
-    tasks = run.unfinished()
-    if not tasks:
-        return
-    by_name = {work.plan.encoder: work for work in run.works}
-    write_shards(
-        run.job,
-        tasks,
-        run.options,
-        run.works[0].folder,
-        lambda encoder, name: by_name[encoder].array(name),
-        f"{run.manifest.benchmark} {' '.join(by_name)}",
-        len(run.manifest),
-    )
+    names = " ".join(work.plan.encoder for work in run.works)
+    label = f"{run.manifest.benchmark} {names}"
+    write_shards(run.job, run.first, run.options, label)
 
 
 def _finish(work: Work, run: Run) -> dict[str, int]:
@@ -166,20 +155,13 @@ def _encode_fitted(
     file = work.array("prepared").path.absolute() if pictures else None
     job = FittedJob(**vars(run.only(replace(work, plan=plan)).job), file=file,
                     skipped=skipped)  # fmt: skip
-    todo = tasks_for((work, view) for view in work.views)
-    n_shards = sum(len(task.wanted) for task in todo)
+    arrays = {(plan.encoder, view): work.array(view) for view in work.views}
+    n_shards = sum(len(array.unfinished()) for array in arrays.values())
     workers = min(run.options.workers, max(n_shards // SHARDS, 1))
-    write_shards(
-        job,
-        todo,
-        replace(run.options, workers=workers),
-        work.folder,
-        lambda _, view: work.array(view),
-        f"{run.manifest.benchmark} {plan.encoder}, fitted",
-        sum(task.stop - task.start for task in todo),
-    )
-    for view in work.views:
-        work.array(view).merge()
+    label = f"{run.manifest.benchmark} {plan.encoder}, fitted"
+    write_shards(job, arrays, replace(run.options, workers=workers), label)
+    for array in arrays.values():
+        array.merge()
 
 
 def save_fitted(folder: Path, fitted: Fitted) -> None:
@@ -201,7 +183,9 @@ def load_fitted(folder: Path) -> Fitted:
 
 def estimate(run: Run) -> list[str]:
     """Time one batch of pictures and say what the whole would take."""
-    options, manifest, tasks = run.options, run.manifest, run.unfinished()
+    from rich.filesize import decimal
+
+    options, manifest, tasks = run.options, run.manifest, unfinished(run.first)
     learning = [work.plan.encoder for work in run.works if work.learns]
     n_todo = sum(task.stop - task.start for task in tasks)
     todo = f"{n_todo:,} images in {len(tasks)} shards"
@@ -220,7 +204,7 @@ def estimate(run: Run) -> list[str]:
             end = time.perf_counter()
         decoding, encoding = (middle - start) / n_probed, (end - middle) / n_probed
         n_bytes = sum(rows.nbytes // n_probed for rows in done.arrays.values())
-        lines.append(f"to write: about {_size(n_bytes * n_todo)} in shards")
+        lines.append(f"to write: about {decimal(n_bytes * n_todo)} in shards")
         workers = max(min(options.workers, len(tasks)), 1)
         if options.accelerated:
             each = max(decoding / workers, encoding / len(options.devices))
@@ -234,14 +218,6 @@ def estimate(run: Run) -> list[str]:
     if learning:
         lines.append(f"and the time that {', '.join(learning)} needs to learn")
     return lines
-
-
-def _size(n_bytes: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if n_bytes < 1000:  # noqa: PLR2004
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"
 
 
 def _duration(seconds: float) -> str:

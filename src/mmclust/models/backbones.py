@@ -206,19 +206,16 @@ def _file(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if path.suffix != ".safetensors":
-        return _checked(load_torch(path), path)
-    try:
-        return _checked(load_file(require_file(path)), path)
-    except (SafetensorError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _checked(state: Any, where: object) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        try:
+            return dict(load_file(require_file(path)))
+        except (SafetensorError, OSError) as error:
+            raise _unreadable(path, error) from error
+    state = load_torch(path)
     if not isinstance(state, dict) or not all(
         hasattr(v, "shape") for v in state.values()
     ):
         raise MmclustError(
-            "Pretrained weights are no state dict", where=where, found=type(state)
+            "Pretrained weights are no state dict", where=path, found=type(state)
         )
     return state

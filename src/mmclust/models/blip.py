@@ -105,7 +105,7 @@ def generate(
                 for i in full
                 for n in range(per_prompt)
             ]
-            found = _batch(images[full], prompt, draws, params, device)
+            found = _batch(model, images[full], prompt, draws, params, device)
             tokens[rows, slots] = found[: len(rows)]
     return tokens
 
@@ -129,6 +129,7 @@ def _require_sense(params: Params, model: Any) -> None:
 
 
 def _batch(
+    model: Any,
     images: Array,
     prompt: str,
     draws: list[np.random.Generator],
@@ -139,7 +140,6 @@ def _batch(
     import torch
     from transformers import LogitsProcessorList
 
-    model = load(params.model, params.revision, device)
     tokenizer = _tokenizer(params.model, params.revision)
     with torch.inference_mode():
         pixels = scaled(torch.from_numpy(images).to(device), params.mean, params.std)

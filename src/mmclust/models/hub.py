@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import gc
 import re
 import warnings
 from functools import lru_cache
@@ -15,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mmclust.core.errors import MmclustError, some
-from mmclust.core.io import digest_of, file_digest, require_file
+from mmclust.core.fingerprint import digests
+from mmclust.core.io import digest_of, require_file
 from mmclust.core.weights import parameters, stored_size
 from mmclust.models.compute import is_compiled
 from mmclust.models.packaged import PREFIX, unpacked
@@ -46,7 +48,8 @@ SIZES = {
 SMALL = (".json", ".txt", ".model")
 HIDDEN = (".cache", ".git")
 """What `hf download` and git leave in a folder."""
-SAFE, PICKLED = "*.safetensors", "*.bin"
+SAFE, PICKLED = "*.safetensors", "*pytorch_model*.bin"
+"""Files of weights; trainers leave others that end in .bin, which nothing loads."""
 _NAMED = re.compile(r"GLOBAL ([\w.]+)")
 
 
@@ -116,11 +119,15 @@ def _downloaded(model: str, revision: str) -> Path:
 
 
 def _needed(files: Iterable[str]) -> list[str]:
-    """Choose what loading needs: safetensors, or the pickled weights in their place."""
+    """Choose what loading needs: safetensors, or the pickled weights in their place.
+
+    A module of sentence-transformers has a folder, and each folder weights of a kind.
+    """
     paths = [PurePosixPath(file) for file in files]
     paths = [p for p in paths if p.parts[0] not in {"onnx", "openvino"}]
-    suffix = ".safetensors" if any(p.match(SAFE) for p in paths) else ".bin"
-    return [str(p) for p in paths if p.suffix in (*SMALL, suffix)]
+    safe = {p.parent for p in paths if p.match(SAFE)}
+    kind = {p: SAFE if p.parent in safe else PICKLED for p in paths}
+    return [str(p) for p in paths if p.suffix in SMALL or p.match(kind[p])]
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -158,7 +165,15 @@ def kept(files: Callable[..., Stamp]) -> Callable[[Load], Load]:
     def decorate(load: Load) -> Load:
         @lru_cache(maxsize=2)
         def loaded(_: object, *arguments: Any) -> Any:
-            return load(*arguments)
+            # All that libraries and models are made of stays: looking for garbage
+            # among it would take a fifth of the time.
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                return load(*arguments)
+            finally:
+                if collects:
+                    gc.enable()
 
         def run(*arguments: Any) -> Any:
             # A device that compiles is equal to one that does not.
@@ -193,47 +208,40 @@ def identity(model: str, revision: str) -> dict[str, Any]:
     configuration; beside them the weights' size.
     """
     folder = checkpoint(model, revision)
-    return dict(_identity(model, folder, stamp(_files(folder))))
-
-
-@lru_cache(maxsize=16)
-def _identity(model: str, folder: Path, files: Stamp) -> dict[str, Any]:
     commit = folder.name if folder.parent.name == "snapshots" else "local"
-    digests = {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in (Path(name) for name, *_ in files)
+    found = {
+        Path(path).relative_to(folder).as_posix(): digest
+        for path, digest in digests(_files(folder)).items()
     }
-    weights = [name for name in digests if name.endswith((".safetensors", ".bin"))]
+    weights = [name for name in found if name.endswith((".safetensors", ".bin"))]
     return {
         "model": model,
         "revision": commit,
-        "weights": digest_of({name: digests[name] for name in weights}),
-        "files": digest_of(digests),
+        "weights": digest_of({name: found[name] for name in weights}),
+        "files": digest_of(found),
         **size_of([folder / name for name in weights]),
     }
 
 
 def size_of(paths: Sequence[Path]) -> dict[str, int]:
-    """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too.
-
-    They are all safetensors, or all what torch.save wrote.
-    """
-    if all(path.suffix == ".safetensors" for path in paths):
-        return stored_size(paths)
-    import torch
-
+    """Return ``parameters`` and ``bytes`` of weight files, of layers not used, too."""
+    pickled = [path for path in paths if path.suffix != ".safetensors"]
+    size = stored_size(path for path in paths if path not in pickled)
     shapes: dict[str, tuple[Sequence[int], bool]] = {}
     seen = set()
-    for path in paths:
+    for path in pickled:
+        import torch
+
         with loading(str(path)):
             state = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in state.items():
                 place = (path, part.data_ptr(), part.shape)
                 if place not in seen:  # tied weights are stored once
-                    shapes[f"{path.name}.{name}"] = part.shape, part.is_floating_point()
+                    shapes[f"{path}.{name}"] = part.shape, part.is_floating_point()
                     seen.add(place)
-    count = parameters(shapes)
-    return {"parameters": count, "bytes": sum(path.stat().st_size for path in paths)}
+        size["bytes"] += path.stat().st_size
+    size["parameters"] += parameters(shapes)
+    return size
 
 
 @contextlib.contextmanager
