@@ -132,6 +132,20 @@ def test_miniclip_gives_the_same_bytes_for_the_same_seed():
     assert any(a.tobytes() != other.arrays[n].tobytes() for n, a in one.arrays.items())
 
 
+def test_miniclip_trains_on_the_images_that_have_captions():
+    """Others, which a fusion of image views lets in, change nothing."""
+    encoder, whole = load("encoders", "miniclip"), scenes(12)
+    params = options("miniclip", dim=8, size=32, width=8, steps=3, batch=16)
+    more = Batch(
+        [*whole.image_ids[:5], "bare", *whole.image_ids[5:]],
+        [*whole.captions[:5], [], *whole.captions[5:]],
+        np.insert(whole.images, 5, 7, axis=0),
+    )
+    one, two = (encoder.fit(b, params, seed=3, device="cpu") for b in (whole, more))
+    assert one.facts == two.facts
+    assert all(a.tobytes() == two.arrays[n].tobytes() for n, a in one.arrays.items())
+
+
 def test_miniclip_needs_pairs_that_share_words():
     """One pair, or captions without a common word, are refused."""
     encoder, params = load("encoders", "miniclip"), options("miniclip", size=32)

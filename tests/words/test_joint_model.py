@@ -19,12 +19,13 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
-from mmclust.core.types import Flags
+from mmclust.core.types import Flags, Run
 from mmclust.models.backbones import load
+from mmclust.models.hub import load_torch
 from mmclust.words import _train
 from mmclust.words._counts import Counts
 from mmclust.words._stage import learn_words, read_corpus
-from mmclust.words._train import Task, final_state, held_out, weights_digest
+from mmclust.words._train import Task, held_out, weights_digest
 from mmclust.words.joint_model import Params
 from tests.conftest import ROOT
 
@@ -110,8 +111,9 @@ def test_a_step_uses_the_state_before_the_batch(tiny):
     """Spec 2.3: targets from old counts, counts from old weights, in one step."""
     options = Params(**SMALL | {"clusters": 3, "visual_threshold": 0.0})
     corpus = read_corpus(read_manifest(tiny / "data/benchmarks/tiny/manifest.parquet"))
-    pictures = np.random.default_rng(0).integers(0, 256, (36, 3, 16, 16), np.uint8)
-    session = _train.Session(corpus, options, pictures, corpus.owners, 1)
+    pictures = np.random.default_rng(0).integers(0, 256, (36, 16, 16, 3), np.uint8)
+    run = Run(seeds=(1,), root=tiny, out=tiny, work=tiny)
+    session = _train.Session(Task(0, corpus, options, run, np.arange(36)), pictures)
     batch = np.array([0, 1, 3, 4])  # two captions of each of the first two pictures
     for _ in range(2):
         with torch.no_grad():
@@ -143,12 +145,13 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(tiny, monkeypatch):
     set_params(tiny)
     whole = learned(tiny)
     shutil.rmtree(tiny / "data/words")
-    state = tiny / "data/words/joint_model.work/run/seed_0.safetensors"
+    state = tiny / "data/words/joint_model.work/run/seed_0.pt"
     killed = start(tiny, 14)  # of 22 steps
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     assert not (tiny / "data/words/joint_model/words.parquet").exists()
-    assert (final_state(state)[2].epoch, final_state(state)[2].step) == (1, 3)
+    place = load_torch(state)["place"]
+    assert (place["epoch"], place["step"]) == (1, 3)
     assert learned(tiny) == whole
     for steps in (3, 11):
         shutil.rmtree(tiny / "data/words")
@@ -174,7 +177,7 @@ def test_a_state_of_other_options_does_not_count(tiny):
     """Another learning rate starts anew."""
     set_params(tiny, learning_rate=0.002)
     start(tiny, 5).communicate()
-    assert (tiny / "data/words/joint_model.work/run/seed_0.safetensors").exists()
+    assert (tiny / "data/words/joint_model.work/run/seed_0.pt").exists()
     set_params(tiny)
     after = learned(tiny)
     shutil.rmtree(tiny / "data/words")

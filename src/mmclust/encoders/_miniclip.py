@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 GROUPS = 8
 """Of channels that are normalised together."""
-CONVOLUTION = (None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1)
-"""No bias; stride, padding, dilation; not transposed; output padding, groups."""
 
 
 def build(params: Any, n_words: int, seed: int) -> nn.ModuleDict:
@@ -101,16 +99,6 @@ class Layer:
         )  # fmt: skip
         return found
 
-    def gradients(self, rows: slice, wanted: list[bool]) -> tuple[torch.Tensor, ...]:
-        """Return the gradients by the convolution's input and weight, if wanted."""
-        import torch
-
-        found: tuple[torch.Tensor, ...] = torch.ops.aten.convolution_backward(
-            self.gradient[rows], self.into[rows], self.convolution.weight,
-            *CONVOLUTION, [*wanted, False],
-        )  # fmt: skip
-        return found
-
 
 class Convolutions:
     """The layers of the image tower before its pooling, trained by two threads.
@@ -146,7 +134,10 @@ class Convolutions:
         self._features = into
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return float32 (b, 8 width, h, w) for uint8 pictures, with no history."""
+        """Return float32 (b, 8 width, h, w) for uint8 pictures.
+
+        Their gradient, when it is known, is that of every weight: :meth:`backward`.
+        """
         import torch
 
         @torch.no_grad()
@@ -163,11 +154,14 @@ class Convolutions:
                 torch.clamp_min(normed, 0, out=result[rows])
 
         self._share(forward, self._parts)
-        return self._features.detach()
+        features = self._features.detach().requires_grad_()
+        features.register_hook(self.backward)  # type: ignore[no-untyped-call]
+        return features
 
     def backward(self, gradient: torch.Tensor) -> None:
         """Give every weight its gradient, from the loss's by what forward returned."""
         import torch
+        from torch.nn.grad import conv2d_input, conv2d_weight
 
         @torch.no_grad()
         def backward(rows: slice) -> None:
@@ -179,13 +173,18 @@ class Convolutions:
                 through, *_ = layer.norm_gradients(rows, [True, False, False])
                 layer.gradient[rows] = through
                 if layer is not self._layers[0]:
-                    by, result = layer.gradients(rows, [True, False])[0], layer.into
+                    result = layer.into
+                    by = conv2d_input(  # type: ignore[no-untyped-call]
+                        result[rows].shape, layer.convolution.weight, through, 2, 1
+                    )
 
         @torch.no_grad()
         def weights(layer: Layer) -> None:
             every = slice(None)
-            norm = layer.norm
-            layer.convolution.weight.grad = layer.gradients(every, [False, True])[1]
+            norm, weight = layer.norm, layer.convolution.weight
+            weight.grad = conv2d_weight(  # type: ignore[no-untyped-call]
+                layer.into, weight.shape, layer.gradient, 2, 1
+            )
             _, norm.weight.grad, norm.bias.grad = layer.norm_gradients(
                 every, [False, True, True]
             )

@@ -23,9 +23,9 @@ from msgspec import Meta
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import in_thread, threads
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Fitted
+from mmclust.encoders._contrastive import contrast
 from mmclust.encoders._miniclip import (
     Convolutions,
     augmented,
@@ -87,25 +87,26 @@ def prepare(rgb: Array, params: Params) -> Array:
 
 @threads(1)
 def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
-    """Train on all pairs; one random caption of each image in a batch.
+    """Train on all images with captions, one random caption of each in a batch.
 
     Of prepared images uint8 (n, 3, size, size) and their captions come the weights
     (float32), the vocabulary and the loss of each step.
     """
     import torch
 
-    n = len(batch.image_ids)
+    rows = [i for i, each in enumerate(batch.captions) if each]
     words = _vocabulary(batch.captions, params.max_words)
-    if n < 2 or not words:  # noqa: PLR2004
+    if len(rows) < 2 or not words:  # noqa: PLR2004
         raise MmclustError(
             "miniclip needs at least two pairs whose captions share a word",
             where="encoders.miniclip",
-            found=f"{n} images, {len(words)} words that occur twice",
+            found=f"{len(rows)} images, {len(words)} words that occur twice",
             do="take miniclip out of encoders in params.yaml for this benchmark",
         )
+    assert batch.images is not None
     model = build(params, len(words), seed).to(device)
-    pictures = torch.from_numpy(np.array(batch.images)).to(device)
-    captions = [[_ids(text, words) for text in each] for each in batch.captions]
+    pictures = torch.from_numpy(batch.images[rows]).to(device)
+    captions = [[_ids(text, words) for text in batch.captions[i]] for i in rows]
     losses = _train(model, pictures, captions, params, seed)
     arrays = {name: t.cpu().numpy() for name, t in model.state_dict().items()}
     return Fitted(arrays, {"vocabulary": list(words), "loss": losses})
@@ -130,10 +131,9 @@ def encode_text(batch: Batch, params: Params, fitted: Fitted, *, device: str) ->
 
     owner = np.repeat(np.arange(len(batch.captions)), [len(c) for c in batch.captions])
     flat = [text for each in batch.captions for text in each]
-    with torch.inference_mode():
-        each = unit(_embedded(flat, params, fitted, device)).cpu()
-        sums = torch.zeros(len(batch.captions), params.dim)
-        sums.index_add_(0, torch.from_numpy(owner), each)  # a GPU adds in any order
+    each = unit(_embedded(flat, params, fitted, device)).cpu()
+    sums = torch.zeros(len(batch.captions), params.dim)
+    sums.index_add_(0, torch.from_numpy(owner), each)  # a GPU adds in any order
     return np.asarray(unit(sums))
 
 
@@ -142,10 +142,7 @@ def encode_captions(
     captions: Sequence[str], params: Params, fitted: Fitted, *, device: str
 ) -> Array:
     """Encode n captions to float32 (n, d) of unit norm."""
-    import torch
-
-    with torch.inference_mode():
-        return np.asarray(unit(_embedded(captions, params, fitted, device)).cpu())
+    return np.asarray(unit(_embedded(captions, params, fitted, device)).cpu())
 
 
 @threads(1)
@@ -153,18 +150,18 @@ def embed_texts(
     texts: Sequence[str], params: Params, fitted: Fitted, *, device: str
 ) -> Array:
     """Encode t texts to float32 (t, d), not normalised."""
-    import torch
-
-    with torch.inference_mode():
-        return np.asarray(_embedded(texts, params, fitted, device).cpu())
+    return np.asarray(_embedded(texts, params, fitted, device).cpu())
 
 
 def _embedded(
     texts: Sequence[str], params: Params, fitted: Fitted, device: str
 ) -> torch.Tensor:
+    import torch
+
     model = _trained(params, fitted, device)
     words = {word: i for i, word in enumerate(fitted.facts["vocabulary"])}
-    return embed_captions(model, [_ids(text, words) for text in texts], device)
+    with torch.inference_mode():
+        return embed_captions(model, [_ids(text, words) for text in texts], device)
 
 
 def _vocabulary(captions: Sequence[Sequence[str]], max_words: int) -> dict[str, int]:
@@ -198,44 +195,24 @@ def _train(
     params: Params,
     seed: int,
 ) -> list[float]:
-    """Train with AdamW and a cosine schedule; return the loss of each step."""
+    """Train with AdamW; return the loss of each step."""
     from concurrent.futures import ThreadPoolExecutor
 
-    import torch
     from torch import nn
-    from torch.nn.functional import cross_entropy
 
-    from mmclust.kernels.adam import Adam, one_cycle
+    from mmclust.kernels.adam import Adam
 
     rng = generator(seed, "batches")
-    device, n = pictures.device, len(pictures)
-    size = min(params.batch, n)
     optimizer = Adam(model.parameters(), params.learning_rate, decay=0.01)
-    target = torch.arange(size, device=device)
     tower = model["image"]
     assert isinstance(tower, nn.Sequential)
-    losses, order = [], rng.permutation(n)
     with ThreadPoolExecutor(2, "miniclip", in_thread) as pool:
-        convolutions = Convolutions(tower, pictures[:size].shape, pool)
-        for step in track(range(params.steps), "miniclip", params.steps, "steps"):
-            if len(order) < size:
-                order = rng.permutation(n)
-            rows, order = order[:size], order[size:]
+        convolutions = Convolutions(tower, pictures[: params.batch].shape, pool)
+
+        def logits_of(rows: Array) -> torch.Tensor:
             texts = [captions[i][rng.integers(len(captions[i]))] for i in rows]
-            features = convolutions.forward(augmented(pictures[rows], rng))
-            features.requires_grad_()
-            image = unit(tower[-3:](features))
-            text = unit(embed_captions(model, texts, str(device)))
-            logits = model.get_parameter("scale.log").exp() * image @ text.T  # (b, b)
-            loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            assert features.grad is not None
-            convolutions.backward(features.grad)
-            optimizer.learning_rate, beta = one_cycle(
-                step, params.steps + 1, params.learning_rate
-            )
-            optimizer.betas = (beta, 0.999)
-            optimizer.step()
-            losses.append(round(float(loss.detach()), 6))
-    return losses
+            image = tower[-3:](convolutions.forward(augmented(pictures[rows], rng)))
+            text = embed_captions(model, texts, str(pictures.device))
+            return model.get_parameter("scale.log").exp() * unit(image) @ unit(text).T
+
+        return contrast(optimizer, logits_of, len(pictures), params, rng, "miniclip")

@@ -16,8 +16,8 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, write_array, write_json, writing
 from mmclust.models.backbones import build
 from mmclust.models.hub import load_torch
+from mmclust.models.pixels import CLIP_MEAN, CLIP_STD
 from mmclust.words._counts import Counts, Mode
-from mmclust.words._train import MEAN, STD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,8 @@ def import_release(folder: Path, out: Path, name: str | None = None) -> WordClus
         "clusters": counts.table.shape[1],
         "backbone": BACKBONE,
         "size": 224,
-        "mean": list(MEAN),
-        "std": list(STD),
+        "mean": list(CLIP_MEAN),
+        "std": list(CLIP_STD),
         **THRESHOLDS,
         "mode": counts.mode,
         "imported": {k: {"name": p.name, "sha256": file_digest(p)}
