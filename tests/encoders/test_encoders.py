@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.fingerprint import code
 from mmclust.core.plugins import known, load, names
 from mmclust.core.types import Batch, Fitted
 from tests.encoders.tiny import options
@@ -157,8 +158,13 @@ def test_miniclip_needs_pairs_that_share_words():
 
 
 def test_every_encoder_offers_what_the_protocol_says():
-    """Each file names its views and a Params with defaults, and can encode them."""
+    """Each file names its views and a Params with defaults, and can encode them.
+
+    No file imports another, whose edits would then encode both anew.
+    """
     listed = known("encoders")
+    files = {f"mmclust.encoders.{name}" for name in names("encoders")}
+    assert all(files & code(file).keys() == {file} for file in files)
     assert set(listed) >= {"miniclip", "hog", "color_histogram", "lsa", "random"}
     for name in listed:
         module = load("encoders", name)

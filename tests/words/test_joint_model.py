@@ -90,7 +90,7 @@ def test_what_is_written_fits_together(tiny):
     assert facts["captions"] == 108
     assert facts["visual_threshold"] == 0.5
     for seed in range(2):
-        counts = Counts.of(np.load(out / f"seed_{seed}/counts.npy"))
+        counts = Counts(np.load(out / f"seed_{seed}/counts.npy"))
         assert counts.table.shape == (len(words.words), 6)
         clusters, confidence = counts.best(np.arange(len(words.words)))
         assert words.clusters[seed].tolist() == clusters.tolist()
@@ -119,7 +119,7 @@ def test_a_step_uses_the_state_before_the_batch(tiny):
         with torch.no_grad():
             before = session.outputs(batch).numpy()  # statistics of the batch
         table = session.counts.table.copy()
-        said = Counts.of(table).outputs(*corpus.tokens_of(batch), 4)
+        said = Counts(table).outputs(*corpus.tokens_of(batch), 4)
         losses = session.step(batch, 0, 0)
         expected = torch.nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(before), torch.from_numpy((said >= 0.03).astype("f4"))
@@ -214,7 +214,7 @@ def test_the_published_choice_of_an_epoch_needs_norms(tiny):
     params = set_params(tiny, epochs=3, select="include_unknown_fscore")
     with pytest.raises(MmclustError, match="selected by norms"):
         learned(tiny)
-    scores = iter([0.5, 0.5, 0.2])
+    scores = iter(np.array([0.5, 0.5, 0.2]))
     learn_words(tiny, "joint_model", params, Flags(judge=lambda *_: next(scores)))
     facts = read_json(tiny / "data/words/joint_model/model.json")
     assert facts["selected_epochs"] == [2]

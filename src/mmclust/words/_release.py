@@ -114,7 +114,7 @@ def _text(path: Path) -> tuple[tuple[str, ...], Counts]:
         counts[rows, cluster] = np.fromiter(table.values(), np.int64, len(table))
     if not counts.any():
         raise _unlike(path, "counts above 0", "none")
-    return words, Counts.of(counts, MODES[mode])
+    return words, Counts(counts, MODES[mode])
 
 
 def _check_table(path: Path, cluster: int, table: Any) -> None:

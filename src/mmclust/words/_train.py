@@ -119,7 +119,8 @@ class Session:
         self.optimizer = Adam(learnt, params.learning_rate)
         where = device.partition(":")[0]
         self.scaler = torch.amp.GradScaler(where, enabled=self.precision == "fp16")
-        self.counts = Counts.empty(len(self.corpus.words), params.clusters, params.mode)
+        table = np.zeros((len(self.corpus.words), params.clusters), np.int64)
+        self.counts = Counts(table, params.mode)
 
     def outputs(self, captions: Array) -> torch.Tensor:
         """Return the network's raw outputs for captions' pictures: float32 (b, C)."""
@@ -234,8 +235,7 @@ def load_state(path: Path, origin: str, session: Session) -> Place:
     except (MmclustError, KeyError, TypeError):
         return Place()
     session.module.load_state_dict(state["visual"])
-    session.counts.table[:] = state["counts"].numpy()
-    session.counts.totals[:] = session.counts.table.sum(0)
+    session.counts = Counts(state["counts"].numpy(), session.params.mode)
     session.optimizer.resume(state["optimizer"])
     if place.scaler:
         session.scaler.load_state_dict(place.scaler)
@@ -374,7 +374,8 @@ def _end(session: Session, place: Place, out: Array, task: Task) -> None:
     if params.select == "include_unknown_fscore":
         assert run.judge is not None
         best = counts.best(np.arange(len(counts.table)))[0]
-        score = row["include_unknown_fscore"] = run.judge(task.corpus.words, best)
+        score = float(run.judge(task.corpus.words, best))
+        row["include_unknown_fscore"] = score
         if not place.best or score >= place.best["score"]:  # ties: the later epoch
             place.best = {"epoch": place.epoch + 1, "score": score}
             save_state(task.best, task.origin, session, place, to_resume=False)

@@ -152,4 +152,4 @@ def _result(
     write_array(out / "counts.npy", table)
     with writing(out / "visual.safetensors") as temporary:
         save_file(weights, temporary)
-    return Counts.of(table, task.params.mode).best(np.arange(len(table)))
+    return Counts(table, task.params.mode).best(np.arange(len(table)))
