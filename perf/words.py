@@ -79,7 +79,7 @@ def main() -> None:
         {int(w): int(table[w, c]) for w in np.flatnonzero(table[:, c])}
         for c in range(CLUSTERS)
     ]
-    ours = Counts.of(table.astype(np.int64))
+    ours = Counts(table.astype(np.int64))
     work = batches(rng, STEPS)
     start = time.perf_counter()
     expected = [plain_step(plain, batch) for batch in work[:PLAIN_STEPS]]

@@ -25,7 +25,7 @@ def picture(seed=0, size=(120, 160)):
     return rgb
 
 
-@pytest.mark.parametrize(("points", "radius"), [(8, 1.0), (8, 2.0), (16, 2.0), (4, 1)])
+@pytest.mark.parametrize(("points", "radius"), [(8, 1.0), (8, 2.0), (300, 2.0), (4, 1)])
 @pytest.mark.parametrize("levels", [2, 4, 256])
 def test_lbp_patterns_are_those_of_scikit_image(points, radius, levels):
     """Pixel for pixel, with few grey levels (many ties), many, and none at all."""
@@ -129,6 +129,8 @@ def test_sift_bow_keeps_the_strongest_and_samples(monkeypatch):
     monkeypatch.setattr(encoder, "_PART", 2)  # looked through two at a time
     streamed = encoder.fit(batch, params, seed=3, device="cpu")
     assert streamed.arrays["words"].tobytes() == fitted.arrays["words"].tobytes()
+    with pytest.raises(MmclustError, match="more words than descriptors"):
+        encoder.fit(batch, options("sift_bow", sample=3), seed=3, device="cpu")
     blank = Batch(["b"], [()], np.zeros((1, 10, 128), np.uint8))
     assert not encoder.encode_image(blank, params, fitted, device="cpu").any()
     with pytest.raises(MmclustError, match="too few keypoints"):
@@ -177,7 +179,9 @@ def test_fuse_joins_any_members_and_fits_those_that_learn():
 
     encoder = load("encoders", "fuse")
     block = {"words": 5, "keypoints": 30}
-    params = options("fuse", members={"canny": {"grid": 2}, "sift_bow": block})
+    params = options("fuse", members={"canny": {"grid": 2}, "sift_bow": block},
+                     views=["image", "image"])  # fmt: skip
+    assert params.views == ("image",)
     rows = np.stack([encoder.prepare(picture(i), params) for i in range(4)])
     batch = Batch(list("abcd"), [()] * 4, rows)
     fitted = encoder.fit(batch, params, seed=7, device="cpu")

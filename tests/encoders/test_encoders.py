@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.fingerprint import code
 from mmclust.core.plugins import known, load, names
 from mmclust.core.types import Batch, Fitted
 from tests.encoders.tiny import options
@@ -132,6 +133,20 @@ def test_miniclip_gives_the_same_bytes_for_the_same_seed():
     assert any(a.tobytes() != other.arrays[n].tobytes() for n, a in one.arrays.items())
 
 
+def test_miniclip_trains_on_the_images_that_have_captions():
+    """Others, which a fusion of image views lets in, change nothing."""
+    encoder, whole = load("encoders", "miniclip"), scenes(12)
+    params = options("miniclip", dim=8, size=32, width=8, steps=3, batch=16)
+    more = Batch(
+        [*whole.image_ids[:5], "bare", *whole.image_ids[5:]],
+        [*whole.captions[:5], [], *whole.captions[5:]],
+        np.insert(whole.images, 5, 7, axis=0),
+    )
+    one, two = (encoder.fit(b, params, seed=3, device="cpu") for b in (whole, more))
+    assert one.facts == two.facts
+    assert all(a.tobytes() == two.arrays[n].tobytes() for n, a in one.arrays.items())
+
+
 def test_miniclip_needs_pairs_that_share_words():
     """One pair, or captions without a common word, are refused."""
     encoder, params = load("encoders", "miniclip"), options("miniclip", size=32)
@@ -143,8 +158,13 @@ def test_miniclip_needs_pairs_that_share_words():
 
 
 def test_every_encoder_offers_what_the_protocol_says():
-    """Each file names its views and a Params with defaults, and can encode them."""
+    """Each file names its views and a Params with defaults, and can encode them.
+
+    No file imports another, whose edits would then encode both anew.
+    """
     listed = known("encoders")
+    files = {f"mmclust.encoders.{name}" for name in names("encoders")}
+    assert all(files & code(file).keys() == {file} for file in files)
     assert set(listed) >= {"miniclip", "hog", "color_histogram", "lsa", "random"}
     for name in listed:
         module = load("encoders", name)

@@ -12,8 +12,7 @@ import torch
 
 from mmclust.core.numerics import threads
 from mmclust.core.types import Batch
-from mmclust.encoders._miniclip import Convolutions, build, scaled
-from mmclust.encoders.miniclip import Params, fit
+from mmclust.encoders.miniclip import Convolutions, Params, build, fit, scaled
 
 SMALL = Params(dim=16, size=40, width=8, steps=4, batch=20)
 

@@ -100,13 +100,13 @@ def test_an_edit_in_an_encoder_computes_its_features(repo):
 
 
 def test_an_edit_in_a_helper_computes_what_imports_it(repo):
-    """miniclip's network: its features, and nouns, which it embeds; no other's."""
-    edit(repo, "\nimport ", "\nUNUSED = 1\nimport ", "encoders/_miniclip.py")
+    """miniclip's training: its features, and nouns, which it embeds; no other's."""
+    edit(repo, "\ndef ", "\nUNUSED = 1\ndef ", "encoders/_contrastive.py")
     output = dvc(repo, "repro", *TARGETS)
     assert stages_run(output) == set(LOOKING)  # what came out is as it was
     again = {"encode folder miniclip", "nouns folder"}
     assert as_before(output) == set(LOOKING.values()) - again
-    assert output.count("changed: code: mmclust.encoders._miniclip\n") == len(again)
+    assert output.count("changed: code: mmclust.encoders._contrastive\n") == len(again)
     back(repo)
 
 

@@ -19,7 +19,7 @@ SEEN = [
 
 @pytest.fixture
 def counts():
-    made = Counts.empty(len(WORDS), 4)
+    made = Counts(np.zeros((len(WORDS), 4), np.int64))
     for word, cluster in SEEN:
         active = np.zeros((1, 4), bool)
         active[0, cluster] = True
@@ -45,7 +45,7 @@ def test_the_check_values(counts):
 
 def test_the_other_mode_is_complete():
     """Shares of a word's own counts, as distribution and as best cluster."""
-    counts = Counts.of(np.array([[3, 1], [1, 9], [2, 2], [0, 0]]), "discriminative")
+    counts = Counts(np.array([[3, 1], [1, 9], [2, 2], [0, 0]]), "discriminative")
     p = counts.distribution(np.arange(4))
     assert p.tolist() == [[0.75, 0.25], [0.1, 0.9], [0.5, 0.5], [0, 0]]
     clusters, confidence = counts.best(np.arange(4))
@@ -64,7 +64,7 @@ def test_a_caption_takes_each_words_single_best_cluster(counts):
 
 def test_repeated_tokens_count_once_each():
     """For every active cluster of their own caption alone."""
-    counts = Counts.empty(3, 2)
+    counts = Counts(np.zeros((3, 2), np.int64))
     ids, places = np.array([1, 1, 0, 1]), np.array([0, 0, 0, 1])
     counts.add(ids, places, np.array([[True, False], [True, True]]))
     assert counts.table.tolist() == [[1, 0], [3, 1], [0, 0]]
@@ -73,10 +73,10 @@ def test_repeated_tokens_count_once_each():
 
 def test_active_clusters_and_words():
     """Best clusters with at least the threshold, and the words that have them."""
-    counts = Counts.of(np.array([[1, 1, 0], [9, 0, 0], [0, 0, 0], [0, 0, 5]]))
+    counts = Counts(np.array([[1, 1, 0], [9, 0, 0], [0, 0, 0], [0, 0, 5]]))
     assert counts.active(0.03) == (3, 3)
     assert counts.active(0.95) == (2, 2)
-    assert Counts.empty(4, 3).active(0.0) == (0, 0)
+    assert Counts(np.zeros((4, 3), np.int64)).active(0.0) == (0, 0)
 
 
 def _plain(batches, n_words, n_clusters, mode):
@@ -117,7 +117,7 @@ BATCH = st.lists(
 @given(st.lists(BATCH, max_size=4), st.sampled_from(["generative", "discriminative"]))
 def test_batches_are_those_of_a_plain_implementation(batches, mode):
     """Outputs from the state before each batch, and the counts at the end."""
-    counts, said = Counts.empty(6, 3, mode), []
+    counts, said = Counts(np.zeros((6, 3), np.int64), mode), []
     for batch in batches:
         captions = [tokens for tokens, _ in batch]
         ids = np.concatenate(captions)

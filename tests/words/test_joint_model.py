@@ -19,12 +19,13 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import read_json
 from mmclust.core.manifest import read_manifest
 from mmclust.core.params import read_params
-from mmclust.core.types import Flags
+from mmclust.core.types import Flags, Run
 from mmclust.models.backbones import load
+from mmclust.models.hub import load_torch
 from mmclust.words import _train
 from mmclust.words._counts import Counts
 from mmclust.words._stage import learn_words, read_corpus
-from mmclust.words._train import Task, final_state, held_out, weights_digest
+from mmclust.words._train import Task, held_out, weights_digest
 from mmclust.words.joint_model import Params
 from tests.conftest import ROOT
 
@@ -89,7 +90,7 @@ def test_what_is_written_fits_together(tiny):
     assert facts["captions"] == 108
     assert facts["visual_threshold"] == 0.5
     for seed in range(2):
-        counts = Counts.of(np.load(out / f"seed_{seed}/counts.npy"))
+        counts = Counts(np.load(out / f"seed_{seed}/counts.npy"))
         assert counts.table.shape == (len(words.words), 6)
         clusters, confidence = counts.best(np.arange(len(words.words)))
         assert words.clusters[seed].tolist() == clusters.tolist()
@@ -110,14 +111,15 @@ def test_a_step_uses_the_state_before_the_batch(tiny):
     """Spec 2.3: targets from old counts, counts from old weights, in one step."""
     options = Params(**SMALL | {"clusters": 3, "visual_threshold": 0.0})
     corpus = read_corpus(read_manifest(tiny / "data/benchmarks/tiny/manifest.parquet"))
-    pictures = np.random.default_rng(0).integers(0, 256, (36, 3, 16, 16), np.uint8)
-    session = _train.Session(corpus, options, pictures, corpus.owners, 1)
+    pictures = np.random.default_rng(0).integers(0, 256, (36, 16, 16, 3), np.uint8)
+    run = Run(seeds=(1,), root=tiny, out=tiny, work=tiny)
+    session = _train.Session(Task(0, corpus, options, run, np.arange(36)), pictures)
     batch = np.array([0, 1, 3, 4])  # two captions of each of the first two pictures
     for _ in range(2):
         with torch.no_grad():
             before = session.outputs(batch).numpy()  # statistics of the batch
         table = session.counts.table.copy()
-        said = Counts.of(table).outputs(*corpus.tokens_of(batch), 4)
+        said = Counts(table).outputs(*corpus.tokens_of(batch), 4)
         losses = session.step(batch, 0, 0)
         expected = torch.nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(before), torch.from_numpy((said >= 0.03).astype("f4"))
@@ -143,12 +145,13 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(tiny, monkeypatch):
     set_params(tiny)
     whole = learned(tiny)
     shutil.rmtree(tiny / "data/words")
-    state = tiny / "data/words/joint_model.work/run/seed_0.safetensors"
+    state = tiny / "data/words/joint_model.work/run/seed_0.pt"
     killed = start(tiny, 14)  # of 22 steps
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     assert not (tiny / "data/words/joint_model/words.parquet").exists()
-    assert (final_state(state)[2].epoch, final_state(state)[2].step) == (1, 3)
+    place = load_torch(state)["place"]
+    assert (place["epoch"], place["step"]) == (1, 3)
     assert learned(tiny) == whole
     for steps in (3, 11):
         shutil.rmtree(tiny / "data/words")
@@ -174,7 +177,7 @@ def test_a_state_of_other_options_does_not_count(tiny):
     """Another learning rate starts anew."""
     set_params(tiny, learning_rate=0.002)
     start(tiny, 5).communicate()
-    assert (tiny / "data/words/joint_model.work/run/seed_0.safetensors").exists()
+    assert (tiny / "data/words/joint_model.work/run/seed_0.pt").exists()
     set_params(tiny)
     after = learned(tiny)
     shutil.rmtree(tiny / "data/words")
@@ -211,7 +214,7 @@ def test_the_published_choice_of_an_epoch_needs_norms(tiny):
     params = set_params(tiny, epochs=3, select="include_unknown_fscore")
     with pytest.raises(MmclustError, match="selected by norms"):
         learned(tiny)
-    scores = iter([0.5, 0.5, 0.2])
+    scores = iter(np.array([0.5, 0.5, 0.2]))
     learn_words(tiny, "joint_model", params, Flags(judge=lambda *_: next(scores)))
     facts = read_json(tiny / "data/words/joint_model/model.json")
     assert facts["selected_epochs"] == [2]

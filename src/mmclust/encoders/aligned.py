@@ -28,9 +28,9 @@ from mmclust.core.features import normalised
 from mmclust.core.numerics import threads
 from mmclust.core.params import Block, Positive, PositiveFloat
 from mmclust.core.plugins import Instance, instance_of
-from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.types import Batch, Fitted
+from mmclust.encoders._contrastive import contrast
 from mmclust.models.compute import Device, cleaned, flags_of, per_image, unit_rows
 
 if TYPE_CHECKING:
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from mmclust.core.types import Array
 
 VIEWS = ("image", "text")
-OFFERED = (
-    "prepare", "fit", "encode_image", "encode_captions", "encode_text", "identity",
-    "flags", "captions_cut",
-)  # fmt: skip
-"""What an encoder of these options offers."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +104,8 @@ def _read(member: str) -> Instance:
 
 def offers(params: Params) -> SimpleNamespace:
     """Return the encoder that these two make."""
-    own = {name: globals()[name] for name in OFFERED}
     modules = [n for view in VIEWS for n in _member(params, view).modules]
-    return SimpleNamespace(
-        __name__=__name__, __doc__=__doc__, VIEWS=VIEWS, Params=Params,
-        modules=modules, **own,
-    )  # fmt: skip
+    return SimpleNamespace(**globals(), modules=modules)
 
 
 def prepare(rgb: Array, params: Params) -> Array:
@@ -228,9 +219,9 @@ def _train(
     ``owner`` is the image of each caption; of an image's captions, one is drawn.
     """
     import torch
-    from torch.nn.functional import cross_entropy, normalize
+    from torch.nn.functional import normalize
 
-    from mmclust.kernels.adam import Adam, one_cycle
+    from mmclust.kernels.adam import Adam
 
     rng = generator(seed, "aligned")
     start = [
@@ -239,24 +230,14 @@ def _train(
     ]
     weights = [torch.tensor(w, dtype=torch.float32, requires_grad=True) for w in start]
     optimizer = Adam(weights, params.learning_rate, decay=params.decay)
-    first = np.searchsorted(owner, np.unique(owner))
-    counts, known = np.bincount(owner)[np.unique(owner)], np.unique(owner)
-    size = min(params.batch, len(known))
-    target, losses, order = torch.arange(size), [], rng.permutation(len(known))
-    for step in track(range(params.steps), "aligned", params.steps, "steps"):
-        if len(order) < size:
-            order = rng.permutation(len(known))
-        rows, order = order[:size], order[size:]
+    known, first, counts = np.unique(owner, return_index=True, return_counts=True)
+
+    def logits_of(rows: Array) -> torch.Tensor:
         said = first[rows] + rng.integers(counts[rows])
         both = torch.from_numpy(image[known[rows]]), torch.from_numpy(text[said])
         one, two = (normalize(x @ w, dim=1) for x, w in zip(both, weights, strict=True))
-        logits = one @ two.T / params.temperature  # (b, b)
-        loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        rate, beta = one_cycle(step, params.steps + 1, params.learning_rate)
-        optimizer.learning_rate, optimizer.betas = rate, (beta, 0.999)
-        optimizer.step()
-        losses.append(round(float(loss.detach()), 6))
+        return one @ two.T / params.temperature
+
+    losses = contrast(optimizer, logits_of, len(known), params, rng, "aligned")
     arrays = [weight.detach().numpy() for weight in weights]
     return dict(zip(("image", "text"), arrays, strict=True)), losses

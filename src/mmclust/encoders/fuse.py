@@ -89,7 +89,7 @@ def completed(params: Params, where: str, given: str) -> Params:
                 found=", ".join(found),
                 do=f"correct members or views in {given}",
             )
-    return replace(params, members=found)
+    return replace(params, members=found, views=tuple(dict.fromkeys(params.views)))
 
 
 def _views(member: Instance, params: Params) -> set[str]:

@@ -55,7 +55,7 @@ def prepare(rgb: Array, params: Params) -> Array:
 
 
 def patterns(grey: Array, points: int, radius: float) -> Array:
-    """Return the uniform pattern of each pixel of uint8 (h, w): uint8 (h, w).
+    """Return the uniform pattern of each pixel of uint8 (h, w): whole numbers (h, w).
 
     How many points are at least as bright as the centre where these lie side by side
     (at most two changes along the points), else points + 1. Outside the picture all
@@ -68,8 +68,8 @@ def patterns(grey: Array, points: int, radius: float) -> Array:
     downs, rights = np.round((-radius * np.sin(angles), radius * np.cos(angles)), 5)
     columns = {x: _moved(padded.T, x, grey.shape[1], reach).T for x in set(rights)}
     centre = np.ascontiguousarray(padded[reach:-reach, reach:-reach])
-    count = np.zeros(grey.shape, np.uint8)
-    changes = np.zeros(grey.shape, np.uint8)
+    count = np.zeros(grey.shape, np.min_scalar_type(points + 1))
+    changes = np.zeros_like(count)
     before = None
     for down, right in zip(downs, rights, strict=True):
         value = _moved(columns[right], down, grey.shape[0], reach)

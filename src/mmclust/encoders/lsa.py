@@ -16,7 +16,7 @@ import numpy as np
 from mmclust.core.numerics import threads
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.types import Fitted
-from mmclust.encoders.tfidf import apply_tfidf, fit_tfidf, too_few_words
+from mmclust.encoders._tfidf import apply_tfidf, fit_tfidf, too_few_words
 
 if TYPE_CHECKING:
     from mmclust.core.types import Array, Batch

@@ -125,10 +125,8 @@ def encode_image(batch: Batch, params: Any, fitted: Fitted, *, device: str) -> A
 def identity(params: Any) -> dict[str, Any]:
     """Return model, weights and their digest, for ``features.json``."""
     _require_applied(params)
-    if params.library == "transformers":
-        return checkpoint_identity(params.model, params.revision)
-    if params.library == "timm" and params.weights == "hub":
-        return checkpoint_identity(_hub_model(params.model), params.revision)
+    if (checkpoint_id := _hub_id(params)) is not None:
+        return checkpoint_identity(checkpoint_id, params.revision)
     path = _file(params)
     return {
         "model": params.model,
@@ -156,6 +154,18 @@ def _require_applied(params: Any) -> None:
         )
 
 
+def _hub_id(params: Any) -> str | None:
+    """Return the hub id or folder of the checkpoint; ``None`` for a file of weights."""
+    if params.library == "transformers":
+        return str(params.model)
+    if params.library == "torchvision" or params.weights != "hub":
+        return None
+    cfg = _known(params.model).get_pretrained_cfg(
+        params.model, allow_unregistered=False
+    )
+    return str(cfg.hf_hub_id) if cfg and cfg.hf_hub_id else f"timm/{params.model}"
+
+
 def _file(params: Any) -> Path:
     find = _torchvision_file if params.library == "torchvision" else _timm_file
     return find(params)
@@ -163,8 +173,8 @@ def _file(params: Any) -> Path:
 
 def _stamp(params: Any, _: str) -> Stamp:
     _require_applied(params)
-    if params.library == "transformers":
-        return checkpoint_stamp(params.model, params.revision)
+    if (checkpoint_id := _hub_id(params)) is not None:
+        return checkpoint_stamp(checkpoint_id, params.revision)
     return stamp([_file(params)])
 
 
@@ -187,14 +197,12 @@ def _model(params: Any, device: str) -> Any:
 
 def _load_torchvision(params: Any) -> tuple[nn.Module, Published]:
     """Load a torchvision model without its classifier."""
-    from torch import nn
     from torchvision import models
 
     path = _torchvision_file(params)
     model = models.get_model(params.model, weights=None)
     head = next(name for name in HEADS if hasattr(model, name))
     _fill(model, path, head)
-    setattr(model, head, nn.Identity())
     enum = models.get_model_weights(params.model)
     if params.weights not in enum.__members__:
         return model, {}
@@ -246,12 +254,6 @@ def _torchvision_file(params: Any) -> Path:
     return path
 
 
-def _hub_model(model: str) -> str:
-    """Return the hub id of a timm model's weights."""
-    cfg = _known(model).get_pretrained_cfg(model, allow_unregistered=False)
-    return str(cfg.hf_hub_id) if cfg is not None and cfg.hf_hub_id else f"timm/{model}"
-
-
 def _load_timm(params: Any) -> tuple[nn.Module, Published]:
     """Load a timm model without its classifier."""
     timm = _known(params.model)
@@ -292,9 +294,8 @@ def _known(model: str) -> Any:
 def _timm_file(params: Any) -> Path:
     """Return the file of the weights, of the hub or given."""
     _known(params.model)
-    if params.weights != "hub":
+    if (repository := _hub_id(params)) is None:
         return _given_file(params.weights, ["hub"])
-    repository = _hub_model(params.model)
     folder = checkpoint(repository, params.revision)
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():

@@ -70,6 +70,14 @@ def fit(batch: Batch, params: Params, *, seed: int, device: str) -> Fitted:
     """
     del device
     assert batch.images is not None
+    if params.sample < params.words:
+        raise MmclustError(
+            "A visual vocabulary has more words than descriptors to fit them on",
+            where="encoders.sift_bow",
+            expected=f"a sample of at least {params.words}, one per word",
+            found=params.sample,
+            do="correct encoders.sift_bow in params.yaml",
+        )
     counts = np.concatenate([_found(part).sum(axis=1) for part in _parts(batch.images)])
     total = int(counts.sum())
     if total < params.words:

@@ -8,7 +8,7 @@ Shapes: v words, C clusters, b captions and n tokens of a batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Mode = Literal["generative", "discriminative"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
-    """Counts N(w, c), changed in place, and their column sums.
+    """Counts N(w, c), changed in place, and their column sums ``totals``.
 
     ``table``, int64 (v, C), is in how many captions with active cluster c a token w
     stood, repetitions counted. ``generative``: p(c|w) is proportional to
@@ -32,19 +32,11 @@ class Counts:
     """
 
     table: Array
-    totals: Array
     mode: Mode = "generative"
+    totals: Array = field(init=False)
 
-    @classmethod
-    def empty(cls, n_words: int, clusters: int, mode: Mode = "generative") -> Counts:
-        """Return counts of nothing seen."""
-        table = np.zeros((n_words, clusters), np.int64)
-        return cls(table, np.zeros(clusters, np.int64), mode)
-
-    @classmethod
-    def of(cls, table: Array, mode: Mode = "generative") -> Counts:
-        """Return counts with a given table int64 (v, C)."""
-        return cls(table, table.sum(0), mode)
+    def __post_init__(self) -> None:
+        self.totals = self.table.sum(0)
 
     def distribution(self, words: Array) -> Array:
         """Return p(c|w) of some words: float64 (m, C); zeros for unknown words."""
@@ -90,7 +82,7 @@ class Counts:
         occurrences = cells.reshape(len(distinct), n_captions).astype(np.float64)
         new = (occurrences @ active).astype(np.int64)  # exact: far below 2**53
         self.table[distinct] += new
-        self.totals[:] += new.sum(0)
+        self.totals += new.sum(0)
 
     def active(self, threshold: float) -> tuple[int, int]:
         """Return the numbers of active clusters and of active words (spec 5.5).

@@ -16,8 +16,8 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import file_digest, write_array, write_json, writing
 from mmclust.models.backbones import build
 from mmclust.models.hub import load_torch
+from mmclust.models.pixels import CLIP_MEAN, CLIP_STD
 from mmclust.words._counts import Counts, Mode
-from mmclust.words._train import MEAN, STD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,8 @@ def import_release(folder: Path, out: Path, name: str | None = None) -> WordClus
         "clusters": counts.table.shape[1],
         "backbone": BACKBONE,
         "size": 224,
-        "mean": list(MEAN),
-        "std": list(STD),
+        "mean": list(CLIP_MEAN),
+        "std": list(CLIP_STD),
         **THRESHOLDS,
         "mode": counts.mode,
         "imported": {k: {"name": p.name, "sha256": file_digest(p)}
@@ -114,7 +114,7 @@ def _text(path: Path) -> tuple[tuple[str, ...], Counts]:
         counts[rows, cluster] = np.fromiter(table.values(), np.int64, len(table))
     if not counts.any():
         raise _unlike(path, "counts above 0", "none")
-    return words, Counts.of(counts, MODES[mode])
+    return words, Counts(counts, MODES[mode])
 
 
 def _check_table(path: Path, cluster: int, table: Any) -> None:

@@ -2,7 +2,7 @@
 
 All randomness is drawn anew from the seed and the number of the epoch or step, so that
 no generator has a state to keep: a run that is resumed ends with the bytes of one that
-was not. A state is one safetensors file, with the rest as JSON in its header.
+was not. A state is one file of ``torch.save``; reading it runs no code.
 
 Each picture is decoded once for all epochs and seeds: square by bilinear resizing
 (Pillow's, the aspect ratio is not kept), without augmentation; Berger et al. (NAACL
@@ -14,12 +14,9 @@ Shapes: b samples of a batch; C clusters.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,29 +24,27 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.images import Images
-from mmclust.core.io import digest_of, file_digest, read_array, require_file, writing
+from mmclust.core.io import digest_of, file_digest, read_array, writing
 from mmclust.core.manifest import PLACES, read_manifest
 from mmclust.core.numerics import recorded, threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.core.shards import Sharded
-from mmclust.core.workers import LocalWorker, run_tasks
+from mmclust.core.workers import in_order
 from mmclust.models.backbones import build, freeze
+from mmclust.models.compute import Device
+from mmclust.models.hub import load_torch
+from mmclust.models.pixels import CLIP_MEAN, CLIP_STD, scaled, sized
 from mmclust.words._counts import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import torch
 
-    from mmclust.core.manifest import Manifest
     from mmclust.core.types import Corpus, Run
 
     Array = np.ndarray[Any, Any]
-
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
-
 
 ROWS = 64
 """Held-out pictures that pass through the network at once."""
@@ -57,88 +52,65 @@ FEWEST = 2
 """Held-out images that matching needs."""
 
 
-def resized(
-    manifest: Manifest, rows: Array, side: int, work: Path, *, workers: int = 1
-) -> Array:
-    """Decode and resize pictures (distinct rows) into uint8 (n, 3, side, side).
+def resized(task: Task, workers: int) -> None:
+    """Decode and resize the pictures into ``task.pictures``, uint8 (n, side, side, 3).
 
     A killed run is continued; what is done is not done again. The file, mapped, takes
     3 side² bytes for each picture, and while it is put together twice that.
     """
+    manifest, side = task.corpus.manifest, task.params.size
     origin = {"manifest": manifest.digest, "side": str(side)}
-    sharded = Sharded(array_of(work, side), len(rows), 1, origin)
-    setup = partial(_decoder, manifest.folder / "manifest.parquet", rows, side)
+    sharded = Sharded(task.pictures, len(task.images), 1, origin)
     spans = sharded.unfinished()
-    if workers > 1 and len(spans) > 1:
-        starts = [partial(LocalWorker, setup)] * min(workers, len(spans))
-        done = run_tasks(starts, spans, describe=lambda s: f"pictures {s[0]} on")
-    else:
-        decode = setup()
-        done = ((span, decode(span)) for span in spans)
-    for span, pictures in track(done, "decode", len(spans), "shards"):
+    decode = partial(
+        _decoded, manifest.folder / "manifest.parquet", manifest.digest, task.images,
+        side,
+    )  # fmt: skip
+    done = in_order(decode, spans, workers, describe=lambda s: f"pictures {s[0]} on")
+    decoded = zip(spans, done, strict=True)
+    for span, pictures in track(decoded, "decode", len(spans), "shards"):
         sharded.write(span, pictures, {})
     sharded.merge()
-    return sharded.read()[0]
 
 
-def array_of(work: Path, side: int) -> Path:
-    """Return where :func:`resized` puts its array."""
-    return work / f"pixels-{side}.npy"
+def _decoded(
+    path: Path, digest: str, rows: Array, side: int, span: tuple[int, int]
+) -> Array:
+    images = _images(path, digest)
+    pictures = (images.read(row) for row in rows[slice(*span)].tolist())
+    return np.stack(
+        [
+            sized(rgb, short_side=None, crop=side, interpolation="bilinear")
+            for rgb in pictures
+        ]
+    )
 
 
-def _decoder(path: Path, rows: Array, side: int) -> Callable[[Any], Array]:
-    """Return the function that decodes a shard."""
-    from PIL import Image
-
-    images = Images(read_manifest(path, PLACES))
-
-    def run(span: tuple[int, int]) -> Array:
-        made = np.empty((span[1] - span[0], 3, side, side), np.uint8)
-        for i, row in enumerate(rows[slice(*span)].tolist()):
-            picture = Image.fromarray(images.read(row))
-            small = picture.resize((side, side), Image.Resampling.BILINEAR)
-            made[i] = np.asarray(small).transpose(2, 0, 1)
-        return made
-
-    return run
-
-
-def normalised(pictures: Array, device: str) -> torch.Tensor:
-    """Turn uint8 (b, 3, side, side) into float32 on a device, by :data:`MEAN`."""
-    import torch
-
-    shape = (1, 3, 1, 1)
-    values = torch.from_numpy(np.ascontiguousarray(pictures)).to(device).float()
-    mean = torch.tensor(MEAN, device=device).view(shape)
-    return (values / 255 - mean) / torch.tensor(STD, device=device).view(shape)
+@lru_cache(maxsize=1)
+def _images(path: Path, digest: str) -> Images:
+    """Return the images of a manifest with this digest, read once in a process."""
+    del digest
+    return Images(read_manifest(path, PLACES))
 
 
 class Session:
     """What one seed trains: a network of pictures, and counts of words.
 
-    ``pictures`` are uint8 (n, 3, side, side); ``at`` says which belongs to each
-    caption.
+    ``pictures`` are uint8 (n, side, side, 3), those of ``task.images``.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        params: Any,
-        pictures: Array,
-        at: Array,
-        seed: int,
-        device: str = "cpu",
-        precision: str = "float32",
-    ) -> None:
+    def __init__(self, task: Task, pictures: Array) -> None:
         import torch
 
         from mmclust.kernels.adam import Adam
 
-        self.corpus, self.params = corpus, params
-        self.pictures, self.at = pictures, at
-        self.seed, self.device, self.precision = seed, device, precision
+        params, device = task.params, task.run.device
+        self.corpus, self.params, self.pictures = task.corpus, params, pictures
+        self.at = np.searchsorted(task.images, task.corpus.owners)
+        self.seed, self.device = task.run.seeds[task.number], device
+        self.precision = task.run.precision
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "weights"))
+            torch.manual_seed(derive(self.seed, "weights"))
             module = build(params.backbone, params.clusters, params.pretrained)
         if params.frozen:
             freeze(module)
@@ -146,17 +118,17 @@ class Session:
         learnt = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = Adam(learnt, params.learning_rate)
         where = device.partition(":")[0]
-        self.scaler = torch.amp.GradScaler(where, enabled=precision == "fp16")
-        self.counts = Counts.empty(len(corpus.words), params.clusters, params.mode)
+        self.scaler = torch.amp.GradScaler(where, enabled=self.precision == "fp16")
+        table = np.zeros((len(self.corpus.words), params.clusters), np.int64)
+        self.counts = Counts(table, params.mode)
 
     def outputs(self, captions: Array) -> torch.Tensor:
         """Return the network's raw outputs for captions' pictures: float32 (b, C)."""
         import torch
 
-        pixels = normalised(self.pictures[self.at[captions]], self.device)
-        kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
-        where = self.device.partition(":")[0]
-        with torch.autocast(where, dtype=kind, enabled=kind is not None):
+        pictures = np.ascontiguousarray(self.pictures[self.at[captions]])
+        pixels = scaled(torch.from_numpy(pictures).to(self.device), CLIP_MEAN, CLIP_STD)
+        with Device(self.device, precision=self.precision).computing():
             outputs: torch.Tensor = self.module(pixels)
         return outputs.float()
 
@@ -174,7 +146,9 @@ class Session:
         said = self.counts.outputs(ids, places, len(captions))
         wanted = said >= self.params.text_threshold
         target = torch.from_numpy(wanted.astype(np.float32)).to(self.device)
-        with self._dropping(*number):
+        forked = [] if self.device == "cpu" else [self.device]
+        with torch.random.fork_rng(devices=forked):
+            torch.manual_seed(derive(self.seed, "dropout", *number, 0))
             outputs = self.outputs(captions)
         loss = bce(outputs, target, reduction="sum") / wanted.size
         self.optimizer.zero_grad()
@@ -188,19 +162,6 @@ class Session:
             "loss": cross_entropy(logits, wanted),
             "text_loss": cross_entropy(said, active),
         }
-
-    @contextlib.contextmanager
-    def _dropping(self, *number: int) -> Iterator[None]:
-        """Draw what dropout draws from this run's seed."""
-        import torch
-
-        if self.params.backbone != "googlenet":
-            yield
-            return
-        devices = [] if self.device == "cpu" else [self.device]
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(derive(self.seed, "dropout", *number, 0))
-            yield
 
     def judged_by(self, images: Array) -> dict[str, float]:
         """Judge the model by held-out images and the first caption of each."""
@@ -252,87 +213,65 @@ def save_state(
 ) -> None:
     """Write the state in place of the one before."""
     import torch
-    from safetensors.torch import save_file
 
-    tensors = _named("visual", session.module.state_dict())
-    tensors["counts"] = torch.from_numpy(session.counts.table)
-    if to_resume:
-        tensors |= _named("optimizer", session.optimizer.moments())
-    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    metadata = {"origin": origin, "place": json.dumps(vars(place))}
+    state = {
+        "origin": origin,
+        "place": vars(place),
+        "visual": session.module.state_dict(),
+        "counts": torch.from_numpy(session.counts.table),
+        "optimizer": session.optimizer.moments() if to_resume else {},
+    }
     with writing(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        torch.save(state, temporary)
 
 
 def load_state(path: Path, origin: str, session: Session) -> Place:
     """Go on from a saved state, or begin where there is none of this origin."""
-    from safetensors import SafetensorError
-
     try:
-        found, place, tensors = _read(path)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        state = load_torch(path)
+        if state["origin"] != origin:
+            return Place()
+        place = Place(**state["place"])
+    except (MmclustError, KeyError, TypeError):
         return Place()
-    if found != origin:
-        return Place()
-    session.module.load_state_dict(_under("visual", tensors))
-    session.counts.table[:] = tensors["counts"].numpy()
-    session.counts.totals[:] = session.counts.table.sum(0)
-    session.optimizer.resume(_under("optimizer", tensors))
+    session.module.load_state_dict(state["visual"])
+    session.counts = Counts(state["counts"].numpy(), session.params.mode)
+    session.optimizer.resume(state["optimizer"])
     if place.scaler:
         session.scaler.load_state_dict(place.scaler)
     return place
 
 
-def final_state(path: Path) -> tuple[dict[str, torch.Tensor], Array, Place]:
-    """Return the network's weights, the counts and the place of a saved state."""
-    _, place, tensors = _read(require_file(path))
-    return _under("visual", tensors), tensors["counts"].numpy(), place
-
-
-def _read(path: Path) -> tuple[str, Place, dict[str, torch.Tensor]]:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return metadata["origin"], Place(**json.loads(metadata["place"])), tensors
-
-
-def _named(what: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {f"{what}.{name}": value for name, value in tensors.items()}
-
-
-def _under(what: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {
-        name.removeprefix(f"{what}."): value
-        for name, value in tensors.items()
-        if name.startswith(f"{what}.")
-    }
+def final_state(path: Path) -> tuple[dict[str, torch.Tensor], Array]:
+    """Return the network's weights and the counts of a saved state."""
+    state = load_torch(path)
+    return dict(state["visual"]), state["counts"].numpy()
 
 
 @dataclass(frozen=True)
 class Task:
-    """The training of one seed on images, int64 (n,) ascending: rows of the manifest.
-
-    It ends with its ``parent`` process.
-    """
+    """One seed's training on images: rows of the manifest, int64 (n,) ascending."""
 
     number: int
     corpus: Corpus
     params: Any
     run: Run
     images: Array
-    parent: int
+
+    @property
+    def pictures(self) -> Path:
+        """All pictures, decoded: see :func:`resized`."""
+        return self.run.work / f"pictures-{self.params.size}.npy"
 
     @property
     def state(self) -> Path:
         """Where the training stands, or ended."""
-        return self.run.work / f"seed_{self.number}.safetensors"
+        return self.run.work / f"seed_{self.number}.pt"
 
     @property
     def best(self) -> Path:
         """The selected epoch, where one is selected."""
-        return self.run.work / f"seed_{self.number}.best.safetensors"
+        return self.run.work / f"seed_{self.number}.best.pt"
 
     @property
     def origin(self) -> str:
@@ -371,29 +310,25 @@ def held_out(images: Array, share: float, seed: int) -> Array:
 
 
 @threads(1)
-def train(task: Task) -> None:
+def train(task: Task) -> Place:
     """Train one seed, or finish what was begun; the result is ``task.state``."""
     run, params = task.run, task.params
-    at = np.searchsorted(task.images, task.corpus.owners)
-    pictures = read_array(array_of(run.work, params.size))
-    session = Session(
-        task.corpus, params, pictures, at, run.seeds[task.number], run.device,
-        run.precision,
-    )  # fmt: skip
+    session = Session(task, read_array(task.pictures))
     origin = task.origin
     place = load_state(task.state, origin, session)
     out = held_out(task.images, params.validation, run.seeds[0])
-    samples = np.flatnonzero(~np.isin(at, out))
+    samples = np.flatnonzero(~np.isin(session.at, out))
 
     def save() -> None:
         save_state(task.state, origin, session, place)
 
-    with _same_every_time(run.device, run.precision):
+    with Device(run.device).computing():  # the same kernels each time
         for epoch in range(place.epoch, params.epochs):
             _epoch(session, place, samples, task, save)
             _end(session, place, out, task)
             place.epoch, place.step, place.sums = epoch + 1, 0, {}
             save()
+    return place
 
 
 def _epoch(
@@ -407,8 +342,6 @@ def _epoch(
     saved = time.monotonic()
     session.module.train()
     for step in track(steps, label, len(steps), "batches"):
-        if os.getppid() != task.parent and os.getpid() != task.parent:
-            raise SystemExit  # orphaned: another run goes on from what was saved
         captions = order[step * params.batch : (step + 1) * params.batch]
         for name, loss in session.step(captions, place.epoch, step).items():
             place.sums[name] = place.sums.get(name, 0.0) + loss
@@ -441,7 +374,8 @@ def _end(session: Session, place: Place, out: Array, task: Task) -> None:
     if params.select == "include_unknown_fscore":
         assert run.judge is not None
         best = counts.best(np.arange(len(counts.table)))[0]
-        score = row["include_unknown_fscore"] = run.judge(task.corpus.words, best)
+        score = float(run.judge(task.corpus.words, best))
+        row["include_unknown_fscore"] = score
         if not place.best or score >= place.best["score"]:  # ties: the later epoch
             place.best = {"epoch": place.epoch + 1, "score": score}
             save_state(task.best, task.origin, session, place, to_resume=False)
@@ -457,19 +391,3 @@ def describe(row: dict[str, Any]) -> str:
         for name, value in row.items() if name not in ("epoch", "seed")
     ]  # fmt: skip
     return f"seed {row['seed']}, epoch {row['epoch']}: " + ", ".join(figures)
-
-
-def _same_every_time(
-    device: str, precision: str
-) -> contextlib.AbstractContextManager[None]:
-    """Let cuDNN choose the same kernels each time; float32 means float32."""
-    if device == "cpu":
-        return contextlib.nullcontext()
-    import torch
-
-    return torch.backends.cudnn.flags(
-        enabled=True,
-        benchmark=False,
-        deterministic=True,
-        allow_tf32=precision != "float32",
-    )

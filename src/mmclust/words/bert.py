@@ -66,8 +66,9 @@ def embed_words(
     with loading(str(folder)):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     tokens = tokenizer(
-        [TEMPLATE.format(word) for word in words], add_special_tokens=False
-    )["input_ids"]
+        [TEMPLATE.format(word) for word in words], add_special_tokens=False,
+        truncation=True, max_length=model.config.max_position_embeddings,
+    )["input_ids"]  # fmt: skip
 
     def run(ids: torch.Tensor) -> torch.Tensor:
         ids = ids.to(device)

@@ -82,7 +82,9 @@ def embed_words(
         rows: torch.Tensor = getattr(found, "pooler_output", found)
         return rows
 
-    return by_length(tokenizer(texts)["input_ids"], run)
+    longest = model.config.text_config.max_position_embeddings
+    tokens = tokenizer(texts, truncation=True, max_length=longest)["input_ids"]
+    return by_length(tokens, run)
 
 
 def _open_clip(

@@ -9,7 +9,6 @@ Categorization, NAACL 2022.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,10 +22,9 @@ from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.core.types import Learned, Run, silent
 from mmclust.core.workers import in_order
 from mmclust.models.backbones import NAMES
+from mmclust.models.pixels import CLIP_MEAN, CLIP_STD
 from mmclust.words._counts import Counts
 from mmclust.words._train import (
-    MEAN,
-    STD,
     Place,
     Task,
     describe,
@@ -104,22 +102,19 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
             found=params.select,
         )
     images = np.unique(corpus.owners)
-    resized(corpus.manifest, images, params.size, run.work, workers=run.workers)
-    tasks = [
-        Task(i, corpus, params, run, images, os.getpid()) for i in range(len(run.seeds))
-    ]
-    _train_all(tasks, run)
-    found = [_result(task) for task in tasks]
-    confidence = np.stack([each for _, each, _ in found])
-    places = [place for _, _, place in found]
+    tasks = [Task(i, corpus, params, run, images) for i in range(len(run.seeds))]
+    resized(tasks[0], run.workers)
+    places = _train_all(tasks, run)
+    found = [_result(task, place) for task, place in zip(tasks, places, strict=True)]
+    clusters, confidence = (np.stack(each) for each in zip(*found, strict=True))
     weights = weights_digest(params.pretrained)
     facts = {
         "kind": "joint",
         "clusters": params.clusters,
         "backbone": params.backbone,
         "size": params.size,
-        "mean": list(MEAN),
-        "std": list(STD),
+        "mean": list(CLIP_MEAN),
+        "std": list(CLIP_STD),
         "visual_threshold": params.visual_threshold,
         "text_threshold": params.text_threshold,
         "mode": params.mode,
@@ -131,45 +126,36 @@ def learn(corpus: Corpus, params: Params, run: Run) -> Learned:
         "selected_epochs": [p.best.get("epoch", params.epochs) for p in places],
     }
     curve = [row for place in places for row in place.curve]
-    clusters = np.stack([each for each, _, _ in found])
     return Learned(clusters, confidence, confidence, facts, curve)
 
 
-def _train_all(tasks: list[Task], run: Run) -> None:
+def _train_all(tasks: list[Task], run: Run) -> list[Place]:
     """Train the seeds: in processes on a CPU or on several devices, else in turn."""
     devices = run.device.split(",")
     workers = run.workers if devices == ["cpu"] else len(devices)
-    tasks = [
-        replace(task, run=replace(run, device=devices[task.number % len(devices)]))
-        for task in tasks
-    ]
-    if workers <= 1 or len(tasks) == 1 or run.judge is not None:
-        for task in tasks:
-            train(task)
-        return
-    quiet = [replace(task, run=replace(run, say=silent)) for task in tasks]
-    for curve in in_order(
-        _curve_of, quiet, workers, describe=lambda t: f"seed {t.number}"
+    apart = min(workers, len(tasks)) > 1 and run.judge is None
+    say = silent if apart else run.say
+    places = []
+    runs = [replace(run, device=name, say=say) for name in devices]
+    tasks = [replace(task, run=runs[task.number % len(runs)]) for task in tasks]
+    for place in in_order(
+        train, tasks, workers if apart else 1, describe=lambda t: f"seed {t.number}"
     ):
-        for row in curve:
+        places.append(place)
+        for row in place.curve if apart else ():
             run.say(describe(row))
+    return places
 
 
-def _curve_of(task: Task) -> list[dict[str, Any]]:
-    train(task)
-    return final_state(task.state)[2].curve
-
-
-def _result(task: Task) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], Place]:
-    """Write one seed's network and counts; return clusters, confidence and place."""
+def _result(
+    task: Task, place: Place
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Write one seed's network and counts; return clusters and confidence."""
     from safetensors.torch import save_file
 
-    place = final_state(task.state)[2]
-    weights, table, _ = final_state(task.best if place.best else task.state)
+    weights, table = final_state(task.best if place.best else task.state)
     out = task.run.out / f"seed_{task.number}"
     write_array(out / "counts.npy", table)
     with writing(out / "visual.safetensors") as temporary:
         save_file(weights, temporary)
-    counts = Counts.of(table, task.params.mode)
-    clusters, confidence = counts.best(np.arange(len(table)))
-    return clusters, confidence, place
+    return Counts(table, task.params.mode).best(np.arange(len(table)))
