@@ -365,6 +365,8 @@ def test_few_nouns(own, nouns):
         ("gradnorm", {}, "gradnorm needs --nouns-features"),
         ("sic", {"twice": True}, "sic reads one array of --features"),
         ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
+        ("turtle", {"tests": 2}, "turtle reads one array of --test-features"),
+        ("image_kmeans", {"tests": 2}, "reads one array of --test-features"),
     ],
 )
 def test_files_that_do_not_fit(own, head, files, message):
@@ -374,7 +376,8 @@ def test_files_that_do_not_fit(own, head, files, message):
         images.append(own / "z.npy")
     if files.pop("twice", False):
         images *= 2
-    files = {key: own / name for key, name in files.items()}
+    tests = {"test_image_features": [own / "x.npy"] * files.pop("tests", 0)}
+    files = {key: own / name for key, name in files.items()} | tests
     with pytest.raises(MmclustError, match=message):
         head_on_files(head, images, k=3, out=own / "c.csv", **files)
     assert not (own / "c.csv").exists()

@@ -10,8 +10,9 @@ from mmclust.core.features import normalised
 from mmclust.core.plugins import load
 from mmclust.core.types import HeadInputs
 from mmclust.heads import _panels as module
+from mmclust.heads._networks import outputs_of
 from mmclust.heads._panels import PALETTE, colour, draw_panels
-from mmclust.heads._saved import predict, save_head
+from mmclust.heads._saved import save_head
 from mmclust.heads._stage import train_seeds
 
 
@@ -44,7 +45,8 @@ def test_the_panels_and_their_colours(trained, tmp_path):
               "Image instance head", "Image cluster head"]  # fmt: skip
     assert titles == [t for t in wanted if head == "dxmc" or "instance" not in t]
     assert svg.count("<circle") == 90 * len(titles)
-    sizes = np.bincount(predict(weights, rows).labels, minlength=3)
+    outputs = outputs_of(weights, rows, "image")
+    sizes = np.bincount(outputs.argmax(1), minlength=3)
     for cluster, size in enumerate(sizes):
         groups = re.findall(f'<g fill="{PALETTE[cluster]}">(.*?)</g>', svg)
         assert [g.count("<circle") for g in groups] == [size] * len(titles) * bool(size)

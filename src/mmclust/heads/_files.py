@@ -63,7 +63,15 @@ def head_on_files(
     refuse_options(options or {}, ("evaluate_on", "encoders"), "the files say it")
     method = instance_of("heads", head, options, "", "--set")
     module, params = method.module, method.options
-    _require_files(module, head, image_features, text_features, nouns_features, words)
+    _require_files(
+        module,
+        head,
+        image=len(image_features),
+        test=len(test_image_features),
+        text=int(text_features is not None),
+        nouns=len(nouns_features),
+        words=int(words is not None),
+    )
     inputs = _inputs_of(module, image_features, text_features)
     if "nouns" in module.READS and words is not None:
         given = given_nouns(
@@ -112,25 +120,28 @@ def head_on_files(
 def _require_files(
     module: ModuleType,
     head: str,
-    image: Sequence[Path],
-    text: Path | None,
-    nouns: Sequence[Path],
-    words: Path | None,
+    *,
+    image: int,
+    test: int,
+    text: int,
+    nouns: int,
+    words: int,
 ) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
     text_read, nouns_read = (int(what in module.READS) for what in ("text", "nouns"))
     several = hasattr(module.Params, "encoders")
     for option, found, least, most in (
-        ("--features", len(image), 1, len(image) if several else 1),
-        ("--text-features", int(text is not None), text_read, text_read),
-        ("--nouns-features", len(nouns), nouns_read, nouns_read * len(nouns)),
-        ("--words", int(words is not None), nouns_read, nouns_read),
+        ("--features", image, 1, image if several else 1),
+        ("--test-features", test, image if test else 0, image),
+        ("--text-features", text, text_read, text_read),
+        ("--nouns-features", nouns, nouns_read, nouns_read * nouns),
+        ("--words", words, nouns_read, nouns_read),
     ):
         if least <= found <= most:
             continue
-        needs = f"reads {'one array of' if most else 'no'}"
+        arrays = {0: "no", 1: "one array of"}.get(most, f"{most} arrays of")
         raise MmclustError(
-            f"{head} {'needs' if found < least else needs} {option}",
+            f"{head} {'needs' if found < least else f'reads {arrays}'} {option}",
             where=option,
             expected=least if found < least else most,
             found=found,

@@ -6,7 +6,7 @@ A head names it in ``READS``; see :class:`mmclust.core.types.HeadInputs`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,12 @@ from mmclust.heads._embeddings import (
 )
 from mmclust.heads._nouns import read_vocabulary, unique
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
-from mmclust.heads._space import image_centres, mean_directions, n_centres
+from mmclust.heads._space import (
+    image_centres,
+    mean_directions,
+    n_centres,
+    require_centres,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,31 +157,25 @@ class EncodedNouns:
     params: NounsParams
     cache: Path
     device: str
-    made: dict[tuple[Any, ...], Array] = field(default_factory=dict)
 
     def embeddings(
         self, templates: Sequence[str] = (), *, normalise: bool = False
     ) -> Array:
-        """Return float32 (u, d); made once."""
-        asked = tuple(templates) or self.params.templates
-        key = (asked, normalise)
-        if key not in self.made:
-            params = replace(
-                self.params, templates=asked, prompt_normalisation=normalise
-            )
-            self.made[key] = word_embeddings(
-                self.words, self.encoder, params, self.cache, device=self.device
-            )
-        return self.made[key]
+        """Return float32 (u, d)."""
+        asked = self._asked(templates, normalise=normalise)
+        return word_embeddings(
+            self.words, self.encoder, asked, self.cache, device=self.device
+        )
 
     def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Array:
         """Return float32 (prompts, m, d)."""
-        params = replace(
-            self.params,
-            templates=tuple(templates) or self.params.templates,
-            prompt_normalisation=False,
-        )
-        return prompts_of(words, self.encoder, params, self.device)
+        return prompts_of(words, self.encoder, self._asked(templates), self.device)
+
+    def _asked(
+        self, templates: Sequence[str], *, normalise: bool = False
+    ) -> NounsParams:
+        asked = tuple(templates) or self.params.templates
+        return replace(self.params, templates=asked, prompt_normalisation=normalise)
 
 
 @dataclass(frozen=True)
@@ -233,6 +232,7 @@ def given_nouns(
         require_same_space(images.shape[1], rows.shape[1], "nouns")
         embedded.append(np.asarray(rows, np.float32)[first])
     count = n_centres(len(images), k, "", params.centres)
+    require_centres(count, images=len(images))
     _, groups = image_centres(images, count, params, seed=seed, device=device)
     centres = mean_directions(images, groups, int(groups.max()) + 1)
     return GivenNouns(distinct, np.asarray(place), centres, tuple(embedded))

@@ -14,26 +14,25 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.manifest import Manifest, read_manifest, summary_path
 from mmclust.core.numerics import threads
-from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
+from mmclust.heads._embeddings import weights_of
 from mmclust.heads._inputs import encoder_facts, encoders_of, read_inputs
-from mmclust.heads._rows import n_clusters, require_batch, require_clusters
+from mmclust.heads._rows import n_clusters, require_clusters
 from mmclust.heads._saved import (
     assigned,
     is_trained,
     load_head,
     noun_names,
-    prepared,
     save_head,
     write_curves,
 )
-from mmclust.heads._train import group_size, neighbors, train
+from mmclust.heads._train import group_size, prepare, train
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     from mmclust.core.fingerprint import Fingerprint
@@ -190,7 +189,7 @@ def fingerprint_of_head(
         inputs.append(Path(params.nouns.vocabulary))
         shared = params.instance("encoders", encoder, benchmark)
         modules += shared.modules
-        weights = getattr(shared.module, "identity", lambda _: None)(shared.options)
+        weights = weights_of(shared)
         more = {"nouns": params.nouns, "encoder_options": shared.options}
     names = dict.fromkeys([encoder, *encoders_of(module, options, encoder)])
     return fingerprint(
@@ -253,9 +252,9 @@ def run_head(
         confidence = np.stack([each.confidence for each in found])
         return trained, np.stack([each.labels for each in found]), confidence
     require_k(k, len(given))
-    given = prepared(module, given, options, device)
+    ready = _prepared(module, given, options, device)
     runs = track(seeds, label, len(seeds), "seeds")
-    labels = [module.cluster(given, k, options, seed=s, device=device) for s in runs]
+    labels = [module.cluster(ready, k, options, seed=s, device=device) for s in runs]
     return [], np.stack(labels), None
 
 
@@ -273,57 +272,43 @@ def train_seeds(
     Of several devices each has a process and a share of the seeds.
     """
     require_clusters(k, len(inputs))
-    name = module.__name__.rpartition(".")[2]
-    device = devices[0]
-    if len(devices) > 1:
-        shares = np.array_split(np.array(seeds), min(len(devices), len(seeds)))
-        tasks = list(zip(devices, map(np.ndarray.tolist, shares), strict=False))
-        apart = partial(_on_device, name, options, inputs, k)
-        each = in_order(
-            apart, tasks, len(tasks), describe=lambda t: f"{name} on {t[0]}"
-        )
-        return [trained for group in each for trained in group]
+    name, device = module.__name__.rpartition(".")[2], devices[0]
+    given: Any
+    fit: Any
     if hasattr(module, "recipe"):
-        require_batch(options.batch, len(inputs))
         size = group_size(options, inputs.image.shape[1])
-        near = neighbors(inputs.image, inputs.text, options.n_neighbors, device=device)
-        given: Any = (inputs.image, inputs.text, near)
+        given = prepare(inputs, options, device=device)
+        fit = partial(train, module.recipe)
     else:
-        asked = getattr(module, "GROUP", 1)
-        size = asked(len(inputs), options) if callable(asked) else asked
-        given = prepared(module, inputs, options, device)
-    if device != "cpu":
-        size, workers = len(seeds), 1
-    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+        size = getattr(module, "GROUP", 1)
+        size = size(len(inputs), options) if callable(size) else size
+        given, fit = _prepared(module, inputs, options, device), module.train
+    tasks: list[tuple[str, Sequence[int]]] = []
+    shares = np.array_split(np.array(seeds), min(len(devices), len(seeds)))
+    for place, share in zip(devices, map(np.ndarray.tolist, shares), strict=False):
+        step = size if place == "cpu" else len(share)
+        tasks += [(place, share[i : i + step]) for i in range(0, len(share), step)]
+    if tuple(devices) != ("cpu",):
+        workers = len(devices)
     runs = in_order(
-        partial(_group, name, options, given, k, device),
-        groups,
+        partial(_group, partial(fit, given, k, options)),
+        tasks,
         workers,
-        describe=lambda g: f"{name}, seeds {some(map(str, g))}",
+        describe=lambda task: f"{name}, seeds {some(map(str, task[1]))}",
     )
-    found = track(runs, name, len(groups), "groups of seeds")
+    found = track(runs, name, len(tasks), "groups of seeds")
     return [trained for group in found for trained in group]
 
 
-def _on_device(
-    head: str,
-    options: Any,
-    inputs: HeadInputs,
-    k: int,
-    task: tuple[str, Sequence[int]],
-) -> list[Trained]:
+@threads(1)
+def _group(fit: Callable[..., list[Trained]], task: tuple[str, list[int]]) -> Any:
     device, seeds = task
-    return train_seeds(load("heads", head), options, inputs, k, seeds, (device,))
+    return fit(seeds=seeds, device=device)
 
 
 @threads(1)
-def _group(
-    head: str, options: Any, given: Any, k: int, device: str, seeds: Sequence[int]
-) -> list[Trained]:
-    module: Any = load("heads", head)
-    if hasattr(module, "recipe"):
-        image, text, near = given
-        recipe = module.recipe(image.shape[1], k, options)
-        return train(image, text, recipe, seeds, device=device, near=near)
-    found: list[Trained] = module.train(given, k, options, seeds=seeds, device=device)
-    return found
+def _prepared(module: ModuleType, inputs: HeadInputs, params: Any, device: str) -> Any:
+    """Return what a head makes of its inputs before any seed."""
+    if not hasattr(module, "prepare"):
+        return inputs
+    return module.prepare(inputs, params, device=device)
