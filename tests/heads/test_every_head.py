@@ -269,6 +269,28 @@ def test_what_cannot_be_trained_is_refused(head, options, message):
             train_seeds(module, module.Params(**options), inputs, k, [1])
 
 
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        ("tac", {}),
+        ("dxmc", {}),
+        ("turtle", {"inner_learning_rate": 1e38}),
+        ("scan", {}),
+        ("scan", {"optimiser": "sgd"}),
+        ("temi", {}),
+        ("cpp", {}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_that_diverges_is_told_of(head, options):
+    """No cluster is made of numbers that are none."""
+    rows, module = planted(60)[0], load("heads", head)
+    inputs = HeadInputs(rows, rows, (rows,))
+    params = module.Params(**SMALL[head], **{"learning_rate": 1e38, **options})
+    with pytest.raises(MmclustError, match=rf"training of {head} diverged(.|\n)*nan"):
+        train_seeds(module, params, inputs, 3, [1])
+
+
 def test_presets_named_after_papers_have_the_published_settings():
     """Where the default is published, it is the default; all but these are stated."""
     unsaid = {"evaluate_on", "templates", "start_from_centres", "faiss_seed",
@@ -366,7 +388,7 @@ def test_few_nouns(own, nouns):
         ("sic", {"twice": True}, "sic reads one array of --features"),
         ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
         ("turtle", {"tests": 2}, "turtle reads one array of --test-features"),
-        ("image_kmeans", {"tests": 2}, "reads one array of --test-features"),
+        ("scan", {"tests": 2}, "scan reads one array of --test-features"),
     ],
 )
 def test_files_that_do_not_fit(own, head, files, message):

@@ -1,12 +1,14 @@
 """Panels: which there are, how they are coloured, the same bytes, and bad input."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
+from mmclust.core.io import read_json, write_json
 from mmclust.core.plugins import load
 from mmclust.core.types import HeadInputs
 from mmclust.heads import _panels as module
@@ -60,6 +62,15 @@ def test_png_and_fewer_points(trained, tmp_path):
     _, folder, rows, _ = trained
     assert draw_panels(folder, rows, None, tmp_path / "p.png", points=60) == 60
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_head_under_a_name_of_ones_own(trained, tmp_path):
+    """Its plugin is what the record says it is."""
+    head, folder, rows, _ = trained
+    facts = read_json(folder / "head.json") | {"head": "mine", "is": head}
+    own = shutil.copytree(folder, tmp_path / "own")
+    write_json(own / "head.json", facts)
+    assert draw_panels(own, rows, None, tmp_path / "p.svg") == 90
 
 
 def test_what_cannot_be_drawn(trained, tmp_path):

@@ -211,7 +211,8 @@ def confidence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     import torch
     from torch.nn.functional import binary_cross_entropy
 
-    same = (p * q).sum(1).clamp(max=1)
+    # torch refuses NaN here; the other terms of the loss keep it, and the stage tells.
+    same = (p * q).sum(1).nan_to_num().clamp(max=1)
     target = torch.ones_like(same)
     return binary_cross_entropy(same, target, reduction="none").mean(1)
 

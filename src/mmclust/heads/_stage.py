@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -296,8 +297,26 @@ def train_seeds(
         workers,
         describe=lambda task: f"{name}, seeds {some(map(str, task[1]))}",
     )
-    found = track(runs, name, len(tasks), "groups of seeds")
-    return [trained for group in found for trained in group]
+    groups = track(runs, name, len(tasks), "groups of seeds")
+    found = [trained for group in groups for trained in group]
+    for each in found:
+        _require_finite(each, name)
+    return found
+
+
+def _require_finite(trained: Trained, head: str) -> None:
+    """Refuse a head whose loss, or a term of it, became no number."""
+    for number, row in enumerate(trained.curve, start=1):
+        wrong = [f"{term} {x}" for term, x in row.items() if not math.isfinite(x)]
+        if wrong:
+            raise MmclustError(
+                f"The training of {head} diverged",
+                where=f"row {number} of {len(trained.curve)} of its curve",
+                expected="a finite loss",
+                found=", ".join(wrong),
+                do="lower its learning rate (heads in params.yaml, or --set), or scale "
+                "the features",
+            )
 
 
 @threads(1)
