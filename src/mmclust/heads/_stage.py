@@ -102,17 +102,17 @@ def head_of_benchmark(
     if read.words is not None and read.images is not None:
         images = read.images[rows]
         names = [noun_names(images, row, named, *read.words) for row in labels]
+    made = encoder_facts(read.features, folder / params.model.encoder, out)
     facts = {
         "k": k,
-        "dim": int(read.features.views["image"].shape[1]),
+        "dim": made["dim"],
         "fitted_on": len(fit),
         "names": names,
-        **encoder_facts(read.features, folder / params.model.encoder, out),
+        **made,
     }
     if read.encoders:
         facts["spaces"] = [
-            {"encoder": name, "dim": int(each.views["image"].shape[1])}
-            | encoder_facts(each, folder / name, out)
+            encoder_facts(each, folder / name, out)
             for name, each in read.encoders.items()
         ]
     save_head(out, trained, meta | facts)
