@@ -239,7 +239,7 @@ def given_nouns(
     """
     listed = read_vocabulary(words).words
     distinct, place = unique(listed)
-    first = np.sort(np.unique(place, return_index=True)[1])
+    first = np.unique(place, return_index=True)[1]
     embedded = []
     for path in arrays:
         rows = read_array(path)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.core.types import HeadInputs
     from mmclust.heads._train import Items
 
     Array = np.ndarray[Any, Any]
@@ -165,18 +164,6 @@ def outputs_of(
     again, first = repeated_rows(np.ascontiguousarray(rows, np.float32))
     outputs[again] = outputs[first]
     return outputs
-
-
-def shares_of(
-    weights: Mapping[str, Array], inputs: HeadInputs, params: Any, *, device: str
-) -> Array:
-    """Return each cluster's probability by the image head: float32 (n, k)."""
-    import torch
-
-    del params
-    found = outputs_of(weights, inputs.image, "image", device=device)
-    shares: Array = torch.from_numpy(found).softmax(1).numpy()
-    return shares
 
 
 def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:

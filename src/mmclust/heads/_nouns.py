@@ -204,7 +204,7 @@ def nouns_of_benchmark(
     rule = params.nouns.centres
     # Only the rule asks for k; `auto` is found later, with the nouns' names.
     asked = rule == "rule" and params.model.k != "auto"
-    k = n_clusters(params, built, built) if asked else 0
+    k = n_clusters(params, root, benchmark) if asked else 0
     space = noun_space(
         images[fit],
         unit_rows(embeddings, Path(params.nouns.vocabulary)),

@@ -12,7 +12,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import require_sealed, sealed
 from mmclust.core.io import read_record, write_csv, write_json, writing
 from mmclust.core.numerics import threads
-from mmclust.heads._networks import shares_of
+from mmclust.heads._networks import outputs_of
 from mmclust.heads._space import mean_directions
 from mmclust.kernels.nearest_centroids import repeated_rows
 
@@ -42,6 +42,7 @@ def is_trained(module: ModuleType) -> bool:
     return hasattr(module, "recipe") or hasattr(module, "train")
 
 
+@threads(1)
 def assigned(
     module: ModuleType,
     weights: Mapping[str, Array],
@@ -51,9 +52,13 @@ def assigned(
     device: str = "cpu",
 ) -> Prediction:
     """Assign images by one seed's trained head; equal rows alike."""
-    predict = shares_of if hasattr(module, "recipe") else module.predict
-    with threads(1):
-        shares = predict(weights, inputs, params, device=device)
+    if hasattr(module, "recipe"):
+        import torch
+
+        outputs = outputs_of(weights, inputs.image, "image", device=device)
+        shares = torch.from_numpy(outputs).softmax(1).numpy()
+    else:
+        shares = module.predict(weights, inputs, params, device=device)
     read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
             if each is not None]  # fmt: skip
     again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))

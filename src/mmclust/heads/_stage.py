@@ -59,7 +59,7 @@ def head_of_benchmark(
     devices = device.split(",")
     device = devices[0]
     read = read_inputs(root, manifest, params, module, options, device=device)
-    k = _k_of(root, benchmark, params)
+    k = n_clusters(params, root, benchmark)
     fit = read.kept(manifest.fit_rows)
     asked = manifest.evaluate_rows
     if getattr(options, "evaluate_on", "evaluate") == "fit":
@@ -169,7 +169,7 @@ def assign_rows(
             )
         return assigned(module, weights, given, options).labels
     seed = derive(params.seed, "head", name, head, run)
-    k = _k_of(root, name, params)
+    k = n_clusters(params, root, name)
     labels: Rows = run_head(module, options, given, given, k, [seed])[1][0]
     return labels
 
@@ -220,12 +220,6 @@ def fingerprint_of_head(
         },
         weights=weights,
     )
-
-
-def _k_of(root: Path, benchmark: str, params: Params) -> int:
-    built = root / "data/benchmarks" / benchmark
-    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    return n_clusters(params, built, chosen)
 
 
 def run_head(
