@@ -185,7 +185,10 @@ def test_turtle_needs_no_nouns(two):
 
 
 def test_encoders_that_cannot_be_read(two):
-    """One that did not run; one without pictures."""
+    """One that did not run; one that is named twice; one without pictures."""
+    again = params_for("turtle", encoders=["hog", "miniclip", "hog"])
+    with pytest.raises(MmclustError, match=r"named twice(.|\n)*hog, miniclip, hog"):
+        head_of_benchmark(two, "tiny", "turtle", again)
     with pytest.raises(MmclustError, match=r"data/features/tiny/lbp"):
         head_of_benchmark(two, "tiny", "turtle", params_for("turtle", encoders=["lbp"]))
     out = two / "data/features/tiny/lsa"

@@ -75,7 +75,16 @@ def encoders_of(module: ModuleType, options: Any, main: str) -> tuple[str, ...]:
     """Return the encoders whose raw features a head reads."""
     if "spaces" not in module.READS:
         return ()
-    return tuple(getattr(options, "encoders", ()) or (main,))
+    asked = tuple(getattr(options, "encoders", ()) or (main,))
+    if len(set(asked)) < len(asked):
+        raise MmclustError(
+            "An encoder is named twice",
+            where="encoders, of the head in params.yaml",
+            expected="each encoder once: its features are one space",
+            found=", ".join(asked),
+            do="name each once",
+        )
+    return asked
 
 
 def read_inputs(
