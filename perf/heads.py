@@ -23,6 +23,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from mmclust.core.features import normalised
 from mmclust.core.plugins import load
+from mmclust.core.types import HeadInputs
 from mmclust.heads import _train
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
@@ -144,8 +145,10 @@ def ours(head, image, text, device, n_seeds):
     params = module.Params(epochs=1, batch=BATCH)
 
     def train(epochs):
-        recipe = module.recipe(D, K, replace(params, epochs=epochs))
-        _train.train(image, text, recipe, list(range(n_seeds)), device=device)
+        some = replace(params, epochs=epochs)
+        given = _train.prepare(HeadInputs(image, text), some, device=device)
+        seeds = list(range(n_seeds))
+        _train.train(module.recipe, given, K, some, seeds=seeds, device=device)
 
     one = clock(lambda: train(1), device, warm=1)
     three = clock(lambda: train(3), device, warm=0)

@@ -240,7 +240,7 @@ def _read_nouns(folder):
 
 
 def _clustered(k):
-    return SimpleNamespace(model=SimpleNamespace(k=k))
+    return SimpleNamespace(model=SimpleNamespace(k=k, encoder="miniclip"))
 
 
 META = {"encoder": "hog", "benchmark": "b", "manifest": "x", "images": 1, "dims": {}}
@@ -255,7 +255,8 @@ RECORDS = {
     "nouns": ("nouns.json", NOUNS, lambda f: require_nouns(f, None, MANIFEST)),
     "names": ("nouns.json", {"manifest": "x"}, lambda f: nouns_for(f, None, None)),
     "chosen k": (
-        "k.json", {"k": 3}, lambda f: n_clusters(_clustered("auto"), f, f / "k.json")
+        "data/clusters/b/k/miniclip.json", {"k": 3},
+        lambda f: n_clusters(_clustered("auto"), f, "b"),
     ),
     "head": ("head.json", {"head": "tac", "seeds": 1}, load_head),
     "audit": (
@@ -270,8 +271,8 @@ RECORDS = {
 }  # fmt: skip
 WITHOUT_KEYS = {
     "classes": (
-        "built.json",
-        lambda f: n_clusters(_clustered(None), f / "built", f),
+        "data/benchmarks/b.json",
+        lambda f: n_clusters(_clustered(None), f, "b"),
     ),
     "source": ("source.json", source_facts),
     "terms": ("terms.json", lambda f: _accepted(f / "terms.json")),
@@ -288,7 +289,7 @@ def test_records_of_another_shape(reader, value, tmp_path):
         (name, read), known = WITHOUT_KEYS[reader], {}
     else:
         name, known, read = RECORDS[reader]
-    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     for lacking in known if value == "missing" else [""]:
         content = value
         if value == "missing":
@@ -307,7 +308,7 @@ def test_records_of_another_shape(reader, value, tmp_path):
 def test_a_key_of_another_type_is_named(reader, tmp_path):
     """With what it should be, and what it is."""
     name, known, read = RECORDS[reader]
-    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     for key, right in known.items():
         for wrong in (None, True, 2.5, {} if isinstance(right, list) else []):
             (tmp_path / name).write_text(json.dumps({**known, key: wrong}))

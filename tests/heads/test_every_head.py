@@ -185,7 +185,10 @@ def test_turtle_needs_no_nouns(two):
 
 
 def test_encoders_that_cannot_be_read(two):
-    """One that did not run; one without pictures."""
+    """One that did not run; one that is named twice; one without pictures."""
+    again = params_for("turtle", encoders=["hog", "miniclip", "hog"])
+    with pytest.raises(MmclustError, match=r"named twice(.|\n)*hog, miniclip, hog"):
+        head_of_benchmark(two, "tiny", "turtle", again)
     with pytest.raises(MmclustError, match=r"data/features/tiny/lbp"):
         head_of_benchmark(two, "tiny", "turtle", params_for("turtle", encoders=["lbp"]))
     out = two / "data/features/tiny/lsa"
@@ -267,6 +270,28 @@ def test_what_cannot_be_trained_is_refused(head, options, message):
     for k, why in ((K, message), (1, "single cluster")):
         with pytest.raises(MmclustError, match=why):
             train_seeds(module, module.Params(**options), inputs, k, [1])
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        ("tac", {}),
+        ("dxmc", {}),
+        ("turtle", {"inner_learning_rate": 1e38}),
+        ("scan", {}),
+        ("scan", {"optimiser": "sgd"}),
+        ("temi", {}),
+        ("cpp", {}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_that_diverges_is_told_of(head, options):
+    """No cluster is made of numbers that are none."""
+    rows, module = planted(60)[0], load("heads", head)
+    inputs = HeadInputs(rows, rows, (rows,))
+    params = module.Params(**SMALL[head], **{"learning_rate": 1e38, **options})
+    with pytest.raises(MmclustError, match=rf"training of {head} diverged(.|\n)*nan"):
+        train_seeds(module, params, inputs, 3, [1])
 
 
 def test_presets_named_after_papers_have_the_published_settings():
@@ -365,6 +390,8 @@ def test_few_nouns(own, nouns):
         ("gradnorm", {}, "gradnorm needs --nouns-features"),
         ("sic", {"twice": True}, "sic reads one array of --features"),
         ("turtle", {"text_features": "x.npy"}, "reads no --text-features"),
+        ("turtle", {"tests": 2}, "turtle reads one array of --test-features"),
+        ("scan", {"tests": 2}, "scan reads one array of --test-features"),
     ],
 )
 def test_files_that_do_not_fit(own, head, files, message):
@@ -374,7 +401,8 @@ def test_files_that_do_not_fit(own, head, files, message):
         images.append(own / "z.npy")
     if files.pop("twice", False):
         images *= 2
-    files = {key: own / name for key, name in files.items()}
+    tests = {"test_image_features": [own / "x.npy"] * files.pop("tests", 0)}
+    files = {key: own / name for key, name in files.items()} | tests
     with pytest.raises(MmclustError, match=message):
         head_on_files(head, images, k=3, out=own / "c.csv", **files)
     assert not (own / "c.csv").exists()

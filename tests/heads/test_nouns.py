@@ -1,6 +1,8 @@
 """The noun space: by hand, against dense formulas, and what cannot be."""
 
 import hashlib
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from mmclust.core.params import NounsParams
 from mmclust.core.plugins import Instance
 from mmclust.core.types import Fitted
 from mmclust.heads import _space as module
-from mmclust.heads._embeddings import SharedEncoder, embed_words, word_embeddings
+from mmclust.heads._embeddings import SharedEncoder, word_embeddings
 from mmclust.heads._nouns import noun_space, read_vocabulary, unique
 from mmclust.heads._rows import read_rows
 from mmclust.heads._space import (
@@ -104,19 +106,35 @@ def test_vocabularies_that_will_not_do(tmp_path):
         read_vocabulary(table)
 
 
-def test_prompts_are_averaged_as_published_or_normalised():
+def encoder_of(monkeypatch, **offers):
+    """An encoder that is one function; with ``fit`` its words are not kept."""
+    plugin = SimpleNamespace(__name__="mmclust.encoders.random", **offers)
+    monkeypatch.setattr(plugins, "load", lambda *_: plugin)
+    return SharedEncoder(Instance("encoders", "toy", "random", NounsParams()), Fitted())
+
+
+def test_prompts_are_averaged_as_published_or_normalised(tmp_path, monkeypatch):
     """By hand: two templates, vectors of length 1 and 3."""
     table = {"a x": [1, 0], "b x": [0, 3], "a y_z": [2, 0], "b y_z": [2, 0]}
     params = NounsParams(templates=("a {}", "b {}"))
 
-    def embed(texts):
-        return np.array([table[t] for t in texts], np.float32)
-
-    assert embed_words(["x", "y_z"], params, embed).tolist() == [[0.5, 1.5], [2, 0]]
-    blank = NounsParams(templates=("a {}",), underscores="blank")
     seen = []
-    embed_words(["y_z"], blank, lambda t: seen.extend(t) or np.ones((1, 2)))
+
+    def embed(texts, *_params, **_device):
+        seen.extend(texts)
+        return np.array([table.get(t, [0, 0]) for t in texts], np.float32)
+
+    encoder = encoder_of(monkeypatch, embed_texts=embed, fit=None)
+    found = word_embeddings(["x", "y_z"], encoder, params, tmp_path)
+    assert found.tolist() == [[0.5, 1.5], [2, 0]]
+    unit = replace(params, prompt_normalisation=True)
+    found = word_embeddings(["x", "y_z"], encoder, unit, tmp_path)
+    assert found.tolist() == [[0.5, 0.5], [1, 0]]
+    seen.clear()
+    blank = NounsParams(templates=("a {}",), underscores="blank")
+    word_embeddings(["y_z"], encoder, blank, tmp_path)
     assert seen == ["a y z"]
+    assert not [*tmp_path.iterdir()]
 
 
 def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
@@ -125,18 +143,11 @@ def test_each_string_is_encoded_once_and_kept_for_frozen_encoders(
     """A second benchmark finds the embeddings; other templates do not."""
     calls = []
 
-    class Plugin:
-        __file__ = __file__
+    def embed(texts, *_params, **_device):
+        calls.append(len(texts))
+        return rows(len(texts), seed=len(texts))
 
-        @staticmethod
-        def encode_captions(texts, *_params, **_device):
-            calls.append(len(texts))
-            return rows(len(texts), seed=len(texts))
-
-    Plugin.__name__ = "mmclust.encoders.random"  # whose code counts
-    monkeypatch.setattr(plugins, "load", lambda *_: Plugin)
-    toy = Instance("encoders", "toy", "random", NounsParams())
-    encoder = SharedEncoder(toy, Fitted(), frozen=True)
+    encoder = encoder_of(monkeypatch, encode_captions=embed)
     words = [f"w{i}" for i in range(600)]
     one = word_embeddings(words, encoder, NounsParams(), tmp_path)
     assert sum(calls) == 600 * 7

@@ -14,6 +14,7 @@ from mmclust.core.features import normalised
 from mmclust.core.types import HeadInputs
 from mmclust.heads import ntk_sc
 from mmclust.heads._space import mean_directions
+from mmclust.heads._stage import run_head
 from mmclust.kernels import diffusion
 from mmclust.kernels.kmeans import kmeans
 from tests.heads.planted import K, accuracy, planted
@@ -212,8 +213,9 @@ def test_it_finds_what_kmeans_does_not():
     rows, kind, words = world()
     assert accuracy(kind, kmeans(rows, K, seed=1).labels) < 0.85
     inputs = HeadInputs(image=rows, nouns=words)
+    affinity = ntk_sc.prepare(inputs, PARAMS)
     for seed in (1, 2, 3):
-        labels = ntk_sc.cluster(inputs, K, PARAMS, seed=seed)
+        labels = ntk_sc.cluster(affinity, K, PARAMS, seed=seed)
         assert accuracy(kind, labels) > 0.95
 
 
@@ -249,13 +251,12 @@ def test_any_number_of_threads_gives_the_same_bytes(monkeypatch, cores):
 
 
 def test_too_many_images_and_clusters_are_refused():
-    """With the reason; one cluster, or one for each image, needs no graph."""
+    """With the reason; one cluster, or one for each image, is no choice."""
     many = HeadInputs(image=np.zeros((15_001, 1), np.float32))
     with pytest.raises(MmclustError, match=r"at most 15,000 images(.|\n)*0\.9 GB"):
-        ntk_sc.cluster(many, 2, PARAMS, seed=1)
-    rows = planted(20)[0]
-    inputs = HeadInputs(image=rows)
+        ntk_sc.prepare(many, PARAMS)
+    affinity = np.ones((20, 20), np.float32)
     with pytest.raises(MmclustError, match="Cannot make 21 clusters"):
-        ntk_sc.cluster(inputs, 21, PARAMS, seed=1)
-    assert ntk_sc.cluster(inputs, 1, PARAMS, seed=1).tolist() == [0] * 20
-    assert sorted(ntk_sc.cluster(inputs, 20, PARAMS, seed=1)) == list(range(20))
+        run_head(ntk_sc, PARAMS, many, HeadInputs(image=affinity), 21, [1])
+    assert ntk_sc.cluster(affinity, 1, PARAMS, seed=1).tolist() == [0] * 20
+    assert sorted(ntk_sc.cluster(affinity, 20, PARAMS, seed=1)) == list(range(20))

@@ -1,17 +1,20 @@
 """Panels: which there are, how they are coloured, the same bytes, and bad input."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import normalised
+from mmclust.core.io import read_json, write_json
 from mmclust.core.plugins import load
 from mmclust.core.types import HeadInputs
 from mmclust.heads import _panels as module
+from mmclust.heads._networks import outputs_of
 from mmclust.heads._panels import PALETTE, colour, draw_panels
-from mmclust.heads._saved import predict, save_head
+from mmclust.heads._saved import save_head
 from mmclust.heads._stage import train_seeds
 
 
@@ -44,7 +47,8 @@ def test_the_panels_and_their_colours(trained, tmp_path):
               "Image instance head", "Image cluster head"]  # fmt: skip
     assert titles == [t for t in wanted if head == "dxmc" or "instance" not in t]
     assert svg.count("<circle") == 90 * len(titles)
-    sizes = np.bincount(predict(weights, rows).labels, minlength=3)
+    outputs = outputs_of(weights, rows, "image")
+    sizes = np.bincount(outputs.argmax(1), minlength=3)
     for cluster, size in enumerate(sizes):
         groups = re.findall(f'<g fill="{PALETTE[cluster]}">(.*?)</g>', svg)
         assert [g.count("<circle") for g in groups] == [size] * len(titles) * bool(size)
@@ -58,6 +62,15 @@ def test_png_and_fewer_points(trained, tmp_path):
     _, folder, rows, _ = trained
     assert draw_panels(folder, rows, None, tmp_path / "p.png", points=60) == 60
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_head_under_a_name_of_ones_own(trained, tmp_path):
+    """Its plugin is what the record says it is."""
+    head, folder, rows, _ = trained
+    facts = read_json(folder / "head.json") | {"head": "mine", "is": head}
+    own = shutil.copytree(folder, tmp_path / "own")
+    write_json(own / "head.json", facts)
+    assert draw_panels(own, rows, None, tmp_path / "p.svg") == 90
 
 
 def test_what_cannot_be_drawn(trained, tmp_path):

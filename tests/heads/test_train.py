@@ -8,10 +8,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from mmclust.core.features import normalised
 from mmclust.core.plugins import load
-from mmclust.heads import _saved as saved
-from mmclust.heads import _train as module
-from mmclust.heads._saved import outputs_of, predict
-from mmclust.heads._train import epoch, train
+from mmclust.core.types import HeadInputs
+from mmclust.heads import _networks as networks
+from mmclust.heads._networks import outputs_of
+from mmclust.heads._train import epoch, prepare, train
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
 N, D, K = 90, 12, 4
@@ -30,6 +30,11 @@ def options(head, **changes):
     if head == "dxmc":
         params |= {"instance_hidden": 16, "instance_dim": 24}
     return load("heads", head).Params(**params)
+
+
+def trained(head, image, text, params, seeds):
+    given = prepare(HeadInputs(image, text), params)
+    return train(load("heads", head).recipe, given, K, params, seeds=seeds)
 
 
 class PlainHead(nn.Module):
@@ -124,25 +129,22 @@ def test_the_curve_is_that_of_a_plain_implementation(head):
     """Within 1e-4 for the same stream of indices; and so are the predictions."""
     image, text, _ = data()
     params = options(head, epochs=6)
-    recipe = load("heads", head).recipe(D, K, params)
-    (ours,) = train(image, text, recipe, [7])
+    (ours,) = trained(head, image, text, params, [7])
     curve, shares = plain_curve(head, image, text, params, 7)
     assert [row["loss"] for row in ours.curve] == pytest.approx(curve, rel=1e-4)
     found = outputs_of(ours.weights, image, "image")
     found = torch.from_numpy(found).softmax(1).numpy()
     assert np.abs(found - shares).max() < 1e-3
-    assert np.array_equal(predict(ours.weights, image).labels, shares.argmax(1))
+    assert np.array_equal(found.argmax(1), shares.argmax(1))
 
 
 @pytest.mark.parametrize("head", ["tac", "dxmc"])
-def test_seeds_side_by_side_are_seeds_one_by_one(head, monkeypatch):
+def test_seeds_side_by_side_are_seeds_one_by_one(head):
     """One batched pass and several passes give the same heads, up to rounding."""
     image, text, _ = data()
-    recipe = load("heads", head).recipe(D, K, options(head))
-    together = train(image, text, recipe, [1, 2, 3])
-    monkeypatch.setattr(module, "SMALL", 0)
-    apart = train(image, text, recipe, [1, 2, 3])
-    for one, other in zip(together, apart, strict=True):
+    together = trained(head, image, text, options(head), [1, 2, 3])
+    for seed, one in zip((1, 2, 3), together, strict=True):
+        (other,) = trained(head, image, text, options(head), [seed])
         assert one.curve[-1]["loss"] == pytest.approx(other.curve[-1]["loss"], rel=1e-4)
         for name, weights in one.weights.items():
             assert np.abs(weights - other.weights[name]).max() < 1e-3
@@ -153,9 +155,8 @@ def test_it_finds_clear_clusters():
     """Four groups that both views show."""
     image, text, kind = data(n=400)
     params = options("tac", epochs=40, batch=100)
-    recipe = load("heads", "tac").recipe(D, K, params)
-    (trained,) = train(image, text, recipe, [1])
-    labels = predict(trained.weights, image).labels
+    (found,) = trained("tac", image, text, params, [1])
+    labels = outputs_of(found.weights, image, "image").argmax(1)
     share = sum(np.bincount(kind[labels == c]).max() for c in np.unique(labels)) / 400
     assert share > 0.9
 
@@ -189,14 +190,14 @@ def test_equal_rows_have_equal_outputs(monkeypatch):
     """Though products round rows by their place, and the last block is a short one."""
     params = options("tac")
     weights = load("heads", "tac").recipe(D, K, params).start(torch.Generator())
-    exact = saved.logits
+    exact = networks.logits
 
     def off(*given, training):
         found = exact(*given, training=training)
         return found + 1e-7 * torch.rand(found.shape)
 
-    monkeypatch.setattr(saved, "logits", off)
-    monkeypatch.setattr(saved, "ROWS", 16)
+    monkeypatch.setattr(networks, "logits", off)
+    monkeypatch.setattr(networks, "ROWS", 16)
     rows = np.tile(data()[0][:9], (7, 1))
     arrays = {key: value.numpy() for key, value in weights.items()}
     outputs = outputs_of(arrays, rows, "image")

@@ -126,10 +126,12 @@ def test_a_training_does_not_import_dynamo():
     code = (
         "import sys, numpy as np\n"
         "from mmclust.heads import tac\n"
-        "from mmclust.heads._train import train\n"
+        "from mmclust.core.types import HeadInputs\n"
+        "from mmclust.heads._train import prepare, train\n"
         "rows = np.eye(8, 4, dtype=np.float32) + 1\n"
-        "recipe = tac.recipe(4, 2, tac.Params(batch=4, epochs=1, n_neighbors=2))\n"
-        "train(rows, rows, recipe, [1])\n"
+        "params = tac.Params(batch=4, epochs=1, n_neighbors=2)\n"
+        "given = prepare(HeadInputs(rows, rows), params)\n"
+        "train(tac.recipe, given, 2, params, seeds=[1])\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}

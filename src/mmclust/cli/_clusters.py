@@ -62,8 +62,8 @@ def nearest_clusters(
         rows = read_rows(features[0])
     else:
         facts = encoder_facts(made.features, made.folder, clusters.parent)
-        facts |= {"encoder": made.features.meta["encoder"], "head": clusters.name}
-        facts |= {"benchmark": made.manifest.benchmark, "again": made.again}
+        facts |= {"benchmark": made.manifest.benchmark, "head": clusters.name}
+        facts |= {"again": made.again}
         rows = normalised(encode_pictures(pictures, clusters.parent, facts, device))
     if rows.shape[1] != centres.shape[1]:
         raise MmclustError(

@@ -175,9 +175,11 @@ def _head(
     from mmclust.core.yaml_file import convert
     from mmclust.heads._files import head_on_files
     from mmclust.heads._nouns import nouns_of_files
-    from mmclust.heads._panels import draw_panels
+    from mmclust.heads._panels import draw_panels, require_drawable
     from mmclust.heads._rows import read_rows
 
+    if panels is not None and save is not None:
+        require_drawable({"head": method}, save, panels)
     reads = instance_of("heads", method, {}, method).module.READS
     chosen = {name.removeprefix("nouns."): options.pop(name)
               for name in list(options) if name.startswith("nouns.")}  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from mmclust.core.progress import track
 from mmclust.core.types import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mmclust.core.params import NounsParams
     from mmclust.core.plugins import Instance
 
-    Embed = Callable[[list[str]], np.ndarray[Any, Any]]
+    Array = np.ndarray[Any, Any]
 
 WORDS = 512
 """Words per pass; with seven templates, 3,584 prompts."""
@@ -36,15 +36,17 @@ FITTED = ("fitted.safetensors", "fitted.json")
 class SharedEncoder:
     """An encoder of both images and text, as a benchmark has it.
 
-    A ``frozen`` one learns nothing here, so that its text embeddings are the same for
-    every benchmark. ``model`` is the identity of its weights, as ``features.json`` has
-    it.
+    ``model`` is the identity of its weights, as ``features.json`` has it.
     """
 
     instance: Instance
     fitted: Fitted
-    frozen: bool
     model: dict[str, Any] | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it learns nothing, and embeds words alike for every benchmark."""
+        return not hasattr(self.instance.module, "fit")
 
 
 def shared_encoder(instance: Instance, folder: Path) -> SharedEncoder:
@@ -61,11 +63,11 @@ def shared_encoder(instance: Instance, folder: Path) -> SharedEncoder:
     again = f"encode again: mmclust encode {folder.parent.name} {name}"
     facts = read_meta(folder, again)
     model = require_maker(instance, facts, "The features", folder, again)
-    frozen = not hasattr(instance.module, "fit")
-    if frozen:
-        return SharedEncoder(instance, Fitted(), frozen, model)
+    encoder = SharedEncoder(instance, Fitted(), model)
+    if encoder.frozen:
+        return encoder
     require_sealed(folder, "features.json", facts, FITTED, again)
-    return SharedEncoder(instance, read_fitted(folder), frozen, model)
+    return replace(encoder, fitted=read_fitted(folder))
 
 
 def read_fitted(folder: Path) -> Fitted:
@@ -76,51 +78,60 @@ def read_fitted(folder: Path) -> Fitted:
     return Fitted(load_file(weights), read_record(facts, {}))
 
 
+def weights_of(instance: Instance) -> dict[str, Any] | None:
+    """Return what tells an encoder's weights from others, where it has any."""
+    if not hasattr(instance.module, "identity"):
+        return None
+    found: dict[str, Any] = instance.module.identity(instance.options)
+    return found
+
+
 def require_maker(
     instance: Instance, made: Mapping[str, Any], what: str, where: Path, do: str
 ) -> dict[str, Any] | None:
     """Return an encoder's identity, if it is the one that made something."""
-    module, params = instance.module, instance.options
-    model: dict[str, Any] | None = None
-    if hasattr(module, "identity"):
-        model = module.identity(params)
-    options = json.loads(json.dumps(asdict(params)))  # lists for tuples, as stored
+    model = weights_of(instance)
+    options = json.loads(json.dumps(asdict(instance.options)))  # lists, as stored
     for kind, now, then in (
         ("other options", options, made.get("params")),
         ("other weights", model, made.get("model")),
     ):
-        if now != then:
-            keys = {*(now or {}), *(then or {})}
-            differ = [
-                k for k in sorted(keys) if (now or {}).get(k) != (then or {}).get(k)
-            ]
-            raise MmclustError(
-                f"{what} were made by {kind} than {instance.name} has now",
-                where=where,
-                expected="; ".join(f"{k}: {(then or {}).get(k)}" for k in differ),
-                found="; ".join(f"{k}: {(now or {}).get(k)}" for k in differ),
-                do=do,
-            )
+        if now == then:
+            continue
+        ours, theirs = now or {}, then or {}
+        differ = [k for k in sorted({*ours, *theirs}) if ours.get(k) != theirs.get(k)]
+        raise MmclustError(
+            f"{what} were made by {kind} than {instance.name} has now",
+            where=where,
+            expected="; ".join(f"{k}: {theirs.get(k)}" for k in differ),
+            found="; ".join(f"{k}: {ours.get(k)}" for k in differ),
+            do=do,
+        )
     return model
 
 
 def shares_space(instance: Instance) -> bool:
     """Tell whether an encoder embeds words in the space of its images."""
-    module = instance.module
-    texts = hasattr(module, "encode_captions") or hasattr(module, "embed_texts")
-    return texts and "image" in module.VIEWS
+    return bool(_ways(instance)) and "image" in instance.module.VIEWS
 
 
-def _embedder(encoder: SharedEncoder, params: NounsParams, device: str) -> Embed:
-    """Return the function that embeds prompts.
+def _ways(instance: Instance) -> list[Any]:
+    """Return how an encoder embeds texts: as long as they come out, at unit norm.
 
     Not normalised, as published, prompts keep the lengths that the encoder gives them,
     where it offers ``embed_texts``; ``encode_captions`` has unit norm.
     """
-    module, options = encoder.instance.module, encoder.instance.options
-    normalise = params.prompt_normalisation
-    ways = [getattr(module, n, None) for n in ("embed_texts", "encode_captions")]
-    way: Any = next(each for each in (ways[::-1] if normalise else ways) if each)
+    offered = [
+        getattr(instance.module, name, None)
+        for name in ("embed_texts", "encode_captions")
+    ]
+    return [each for each in offered if each]
+
+
+def _prompts(
+    words: Sequence[str], encoder: SharedEncoder, params: NounsParams, device: str
+) -> Iterator[Array]:
+    """Yield the embeddings of some words' prompts: float32 (templates, b, d)."""
     wrong = [template for template in params.templates if "{}" not in template]
     if wrong or not params.templates:
         raise MmclustError(
@@ -130,46 +141,16 @@ def _embedder(encoder: SharedEncoder, params: NounsParams, device: str) -> Embed
             found=repr(wrong[0]) if wrong else "no template",
             do="correct nouns.templates in params.yaml",
         )
-
-    def embed(texts: list[str]) -> np.ndarray[Any, Any]:
-        found = way(texts, options, encoder.fitted, device=device)
-        rows = np.asarray(found, np.float32)
-        return normalised(rows) if normalise else rows
-
-    return embed
-
-
-def embed_words(words: Sequence[str], params: NounsParams, embed: Embed) -> Any:
-    """Return the mean over the templates of each word's prompts.
-
-    float32 (u, d), not normalised; sums were float64.
-    """
-    return np.concatenate(
-        [
-            rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-            for rows in _prompts(words, params, embed)
-        ]
-    )
-
-
-@threads(1)
-def prompts_of(
-    words: Sequence[str], encoder: SharedEncoder, params: NounsParams, device: str
-) -> np.ndarray[Any, Any]:
-    """Embed each prompt of m words: float32 (templates, m, d)."""
-    embed = _embedder(encoder, params, device)
-    return np.concatenate([*_prompts(words, params, embed)], axis=1)
-
-
-def _prompts(
-    words: Sequence[str], params: NounsParams, embed: Embed
-) -> Iterator[np.ndarray[Any, Any]]:
-    """Yield the embeddings of some words' prompts: float32 (templates, b, d)."""
+    normalise = params.prompt_normalisation
+    embed = _ways(encoder.instance)[-1 if normalise else 0]
     starts = range(0, len(words), WORDS)
     for start in track(starts, "nouns", len(starts), "blocks"):
         block = words[start : start + WORDS]
         prompts = _spoken(block, params)
-        yield embed(prompts).reshape(len(params.templates), len(block), -1)
+        found = embed(prompts, encoder.instance.options, encoder.fitted, device=device)
+        rows = np.asarray(found, np.float32)
+        rows = normalised(rows) if normalise else rows
+        yield rows.reshape(len(params.templates), len(block), -1)
 
 
 def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:
@@ -180,23 +161,33 @@ def _spoken(words: Sequence[str], params: NounsParams) -> list[str]:
 
 
 @threads(1)
+def prompts_of(
+    words: Sequence[str], encoder: SharedEncoder, params: NounsParams, device: str
+) -> Array:
+    """Embed each prompt of m words: float32 (templates, m, d)."""
+    return np.concatenate([*_prompts(words, encoder, params, device)], axis=1)
+
+
+@threads(1)
 def word_embeddings(
-    words: list[str],
+    words: Sequence[str],
     encoder: SharedEncoder,
     params: NounsParams,
     cache: Path,
     *,
     device: str = "cpu",
-) -> np.ndarray[Any, Any]:
-    """Embed u distinct words: float32 (u, d).
+) -> Array:
+    """Embed u distinct words, each the mean over the templates: float32 (u, d).
 
-    Those of a frozen encoder are kept for every benchmark, each file under a digest of
-    all that it comes from.
+    Not normalised; sums were float64. Those of a frozen encoder are kept for every
+    benchmark, each file under a digest of all that it comes from.
     """
-    embed = _embedder(encoder, params, device)
+    parts = (
+        rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        for rows in _prompts(words, encoder, params, device)
+    )
     if not encoder.frozen:
-        rows: np.ndarray[Any, Any] = embed_words(words, params, embed)
-        return rows
+        return np.concatenate([*parts])
     instance = encoder.instance
     ran = code(__name__, *instance.modules)
     origin = {
@@ -218,7 +209,7 @@ def word_embeddings(
         with contextlib.suppress(MmclustError):  # damaged: made anew
             require_sealed(cache, record.name, read_record(record, {}), [path.name], "")
             return read_array(path)
-    write_array(path, embed_words(words, params, embed))
+    write_array(path, np.concatenate([*parts]))
     write_json(record, sealed(cache, [path.name]))
     return read_array(path)
 

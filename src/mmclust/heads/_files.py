@@ -30,7 +30,7 @@ from mmclust.heads._stage import run_head
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -63,20 +63,6 @@ def head_on_files(
     refuse_options(options or {}, ("evaluate_on", "encoders"), "the files say it")
     method = instance_of("heads", head, options, "", "--set")
     module, params = method.module, method.options
-    _require_files(module, head, image_features, text_features, nouns_features, words)
-    inputs = _inputs_of(module, image_features, text_features)
-    if "nouns" in module.READS and words is not None:
-        given = given_nouns(
-            words, nouns_features, inputs.image, k, nouns or NounsParams(),
-            seed=derive(seed, "nouns"), device=device,
-        )  # fmt: skip
-        inputs = replace(inputs, nouns=given)
-    test = inputs
-    if test_image_features:
-        test = _inputs_of(module, test_image_features, None)
-        for one, other in zip(_arrays(inputs), _arrays(test), strict=True):
-            require_same_space(one.shape[1], other.shape[1], "test images")
-    names = read_ids(ids, len(test))
     if not is_trained(module) and (test_image_features or save is not None):
         raise MmclustError(
             f"{head} clusters the images it is given; it has nothing to save",
@@ -85,6 +71,27 @@ def head_on_files(
             found=head,
             do="leave these options out",
         )
+    given = {
+        "--features": len(image_features),
+        "--test-features": len(test_image_features),
+        "--text-features": int(text_features is not None),
+        "--nouns-features": len(nouns_features),
+        "--words": int(words is not None),
+    }
+    _require_files(module, head, given)
+    inputs = _inputs_of(module, image_features, text_features)
+    if words is not None:
+        vocabulary = given_nouns(
+            words, nouns_features, inputs.image, k, nouns or NounsParams(),
+            seed=derive(seed, "nouns"), device=device,
+        )  # fmt: skip
+        inputs = replace(inputs, nouns=vocabulary)
+    test = inputs
+    if test_image_features:
+        test = _inputs_of(module, test_image_features, None)
+        for one, other in zip(_arrays(inputs), _arrays(test), strict=True):
+            require_same_space(one.shape[1], other.shape[1], "test images")
+    names = read_ids(ids, len(test))
     seeds = [derive(seed, "head", head)]
     trained, (labels,), confidence = run_head(
         module, params, inputs, test, k, seeds, [device]
@@ -109,31 +116,26 @@ def head_on_files(
     return [int(size) for size in np.unique(labels, return_counts=True)[1]]
 
 
-def _require_files(
-    module: ModuleType,
-    head: str,
-    image: Sequence[Path],
-    text: Path | None,
-    nouns: Sequence[Path],
-    words: Path | None,
-) -> None:
+def _require_files(module: ModuleType, head: str, given: Mapping[str, int]) -> None:
     """Refuse files that a head does not read, and the lack of those that it does."""
-    text_read, nouns_read = (int(what in module.READS) for what in ("text", "nouns"))
-    several = hasattr(module.Params, "encoders")
-    for option, found, least, most in (
-        ("--features", len(image), 1, len(image) if several else 1),
-        ("--text-features", int(text is not None), text_read, text_read),
-        ("--nouns-features", len(nouns), nouns_read, nouns_read * len(nouns)),
-        ("--words", int(words is not None), nouns_read, nouns_read),
+    text, nouns = (int(what in module.READS) for what in ("text", "nouns"))
+    images, test = given["--features"], given["--test-features"]
+    for option, least, most in (
+        ("--features", 1, images if hasattr(module.Params, "encoders") else 1),
+        ("--test-features", images if test else 0, images),
+        ("--text-features", text, text),
+        ("--nouns-features", nouns, nouns * given["--nouns-features"]),
+        ("--words", nouns, nouns),
     ):
-        if least <= found <= most:
+        if least <= given[option] <= most:
             continue
-        needs = f"reads {'one array of' if most else 'no'}"
+        few = given[option] < least
+        arrays = {0: "no", 1: "one array of"}.get(most, f"{most} arrays of")
         raise MmclustError(
-            f"{head} {'needs' if found < least else needs} {option}",
+            f"{head} {'needs' if few else f'reads {arrays}'} {option}",
             where=option,
-            expected=least if found < least else most,
-            found=found,
+            expected=least if few else most,
+            found=given[option],
             do="see `mmclust fit --help`",
         )
 

@@ -6,7 +6,7 @@ A head names it in ``READS``; see :class:`mmclust.core.types.HeadInputs`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,12 @@ from mmclust.heads._embeddings import (
 )
 from mmclust.heads._nouns import read_vocabulary, unique
 from mmclust.heads._rows import read_rows, require_same_space, unit_rows
-from mmclust.heads._space import image_centres, mean_directions, n_centres
+from mmclust.heads._space import (
+    image_centres,
+    mean_directions,
+    n_centres,
+    require_centres,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +75,16 @@ def encoders_of(module: ModuleType, options: Any, main: str) -> tuple[str, ...]:
     """Return the encoders whose raw features a head reads."""
     if "spaces" not in module.READS:
         return ()
-    return tuple(getattr(options, "encoders", ()) or (main,))
+    asked = tuple(getattr(options, "encoders", ()) or (main,))
+    if len(set(asked)) < len(asked):
+        raise MmclustError(
+            "An encoder is named twice",
+            where="encoders, of the head in params.yaml",
+            expected="each encoder once: its features are one space",
+            found=", ".join(asked),
+            do="name each once",
+        )
+    return asked
 
 
 def read_inputs(
@@ -83,53 +97,33 @@ def read_inputs(
     device: str = "cpu",
 ) -> BenchmarkInputs:
     """Read what a head asks for, and the nouns that name clusters, where there are."""
-    main, name = params.model.encoder, manifest.benchmark
+    main, name, reads = params.model.encoder, manifest.benchmark, module.READS
     folder, nouns = root / "data/features" / name, root / "data/nouns" / name
     features = read_features(folder / main, manifest)
-    there = not {"text", "nouns"}.isdisjoint(module.READS)
+    there = not {"text", "nouns"}.isdisjoint(reads)
     if not there and (nouns / "nouns.json").is_file():
         there = read_record(nouns / "nouns.json", {"encoder": str})["encoder"] == main
     facts = require_nouns(nouns, features, manifest) if there else {}
     n, skipped = len(manifest), features.skipped
     image = text = words = vocabulary = None
-    if there or "image" in module.READS:
+    if there or "image" in reads:
         where = folder / main / "image.npy"
         image = unit_rows(features.views["image"], where, n, skipped)
     if there:
         table = read_table(nouns / "nouns.parquet")[0]
         words = read_rows(nouns / "nouns.npy"), table["word"].to_pylist()
-    if "text" in module.READS:
+    if "text" in reads:
         text = read_rows(nouns / "counterparts.npy", n, skipped)
-    if "nouns" in module.READS and image is not None:
+    if "nouns" in reads and image is not None:
         again = f"choose them again: mmclust nouns {name}"
         require_sealed(nouns, "nouns.json", facts, ["centres.npy"], again)
-        groups = read_array(nouns / "centres.npy")
-        fitted = np.flatnonzero(groups >= 0)
-        listed, place = unique(read_vocabulary(root / params.nouns.vocabulary).words)
-        vocabulary = EncodedNouns(
-            listed,
-            np.asarray(place, np.int64),
-            mean_directions(image[fitted], groups[fitted], int(groups.max()) + 1),
-            shared_encoder(params.instance("encoders", main, name), folder / main),
-            params.nouns,
-            nouns.parent / "_embeddings",
-            device,
-        )
+        vocabulary = _encoded_nouns(root, name, params, image, device)
     others = {
         each: features if each == main else read_features(folder / each, manifest)
         for each in encoders_of(module, options, main)
     }
-    for encoder, found in others.items():
-        if "image" not in found.views:
-            raise MmclustError(
-                f"{encoder} has no features of images",
-                where="encoders, of the head in params.yaml",
-                expected="encoders of images",
-                found=encoder,
-                do="take it out of the head's encoders",
-            )
-    spaces = tuple(np.asarray(each.views["image"]) for each in others.values())
-    own = image if "image" in module.READS else None
+    spaces = tuple(_images_of(each, found) for each, found in others.items())
+    own = image if "image" in reads else None
     absent = np.unique(np.concatenate([skipped, *(f.skipped for f in others.values())]))
     return BenchmarkInputs(
         HeadInputs(own, text, spaces, vocabulary),
@@ -138,6 +132,41 @@ def read_inputs(
         words,
         image,
         absent.astype(np.int64),
+    )
+
+
+def _images_of(encoder: str, features: Features) -> Array:
+    """Return the raw features of images, (n, d)."""
+    if "image" not in features.views:
+        raise MmclustError(
+            f"{encoder} has no features of images",
+            where="encoders, of the head in params.yaml",
+            expected="encoders of images",
+            found=encoder,
+            do="take it out of the head's encoders",
+        )
+    return np.asarray(features.views["image"])
+
+
+def _encoded_nouns(
+    root: Path, benchmark: str, params: Params, image: Array, device: str
+) -> EncodedNouns:
+    """Return the vocabulary, and the centres of the images fitted on."""
+    main, nouns = params.model.encoder, root / "data/nouns" / benchmark
+    groups = read_array(nouns / "centres.npy")
+    fitted = np.flatnonzero(groups >= 0)
+    words, place = unique(read_vocabulary(root / params.nouns.vocabulary).words)
+    return EncodedNouns(
+        words,
+        np.asarray(place, np.int64),
+        mean_directions(image[fitted], groups[fitted], int(groups.max()) + 1),
+        shared_encoder(
+            params.instance("encoders", main, benchmark),
+            root / "data/features" / benchmark / main,
+        ),
+        params.nouns,
+        nouns.parent / "_embeddings",
+        device,
     )
 
 
@@ -152,31 +181,25 @@ class EncodedNouns:
     params: NounsParams
     cache: Path
     device: str
-    made: dict[tuple[Any, ...], Array] = field(default_factory=dict)
 
     def embeddings(
         self, templates: Sequence[str] = (), *, normalise: bool = False
     ) -> Array:
-        """Return float32 (u, d); made once."""
-        asked = tuple(templates) or self.params.templates
-        key = (asked, normalise)
-        if key not in self.made:
-            params = replace(
-                self.params, templates=asked, prompt_normalisation=normalise
-            )
-            self.made[key] = word_embeddings(
-                self.words, self.encoder, params, self.cache, device=self.device
-            )
-        return self.made[key]
+        """Return float32 (u, d)."""
+        asked = self._asked(templates, normalise=normalise)
+        return word_embeddings(
+            self.words, self.encoder, asked, self.cache, device=self.device
+        )
 
     def prompts(self, words: Sequence[str], templates: Sequence[str] = ()) -> Array:
         """Return float32 (prompts, m, d)."""
-        params = replace(
-            self.params,
-            templates=tuple(templates) or self.params.templates,
-            prompt_normalisation=False,
-        )
-        return prompts_of(words, self.encoder, params, self.device)
+        return prompts_of(words, self.encoder, self._asked(templates), self.device)
+
+    def _asked(
+        self, templates: Sequence[str], *, normalise: bool = False
+    ) -> NounsParams:
+        asked = tuple(templates) or self.params.templates
+        return replace(self.params, templates=asked, prompt_normalisation=normalise)
 
 
 @dataclass(frozen=True)
@@ -225,7 +248,7 @@ def given_nouns(
     """
     listed = read_vocabulary(words).words
     distinct, place = unique(listed)
-    first = np.sort(np.unique(place, return_index=True)[1])
+    first = np.unique(place, return_index=True)[1]
     embedded = []
     for path in arrays:
         rows = read_array(path)
@@ -233,6 +256,7 @@ def given_nouns(
         require_same_space(images.shape[1], rows.shape[1], "nouns")
         embedded.append(np.asarray(rows, np.float32)[first])
     count = n_centres(len(images), k, "", params.centres)
+    require_centres(count, images=len(images))
     _, groups = image_centres(images, count, params, seed=seed, device=device)
     centres = mean_directions(images, groups, int(groups.max()) + 1)
     return GivenNouns(distinct, np.asarray(place), centres, tuple(embedded))
@@ -252,6 +276,8 @@ def encoder_facts(features: Features, folder: Path, out: Path) -> dict[str, Any]
     """Return what `mmclust assign` needs to encode new pictures alike."""
     files = features.meta["sha256"]
     return {
+        "encoder": features.meta["encoder"],
+        "dim": int(features.views["image"].shape[1]),
         "encoder_params": features.meta["params"],
         **({"encoder_is": features.meta[IS]} if IS in features.meta else {}),
         "model": features.meta.get("model"),

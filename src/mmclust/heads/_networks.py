@@ -10,19 +10,28 @@ vector. Each loss gives one number per seed, (s,).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mmclust.core.numerics import threads
+from mmclust.kernels.nearest_centroids import repeated_rows
 from mmclust.kernels.products import linear, product
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from mmclust.heads._train import Items
 
+    Array = np.ndarray[Any, Any]
     Weights = dict[str, torch.Tensor]
 
 MOMENTUM, EPS = 0.1, 1e-5
 """Of batch normalisation, as frameworks have them."""
+ROWS = 8192
+"""Rows that pass through a head at once."""
 
 
 def cluster_head(
@@ -125,6 +134,38 @@ def _linear(weights: Weights, layer: str, columns: torch.Tensor) -> torch.Tensor
     return linear(weights[f"{layer}.weight"], columns, weights[f"{layer}.bias"])
 
 
+@threads(1)
+def outputs_of(
+    weights: Mapping[str, Array], rows: Array, name: str, *, device: str = "cpu"
+) -> Array:
+    """Pass rows, float32 (n, d) at unit norm, through one head, after training.
+
+    ``image`` and ``text`` give logits (n, k), ``image_instance`` and
+    ``text_instance`` vectors (n, e).
+    """
+    import torch
+
+    own = {
+        key: torch.from_numpy(np.array(value)).to(device)[None]
+        for key, value in weights.items()
+        if key.startswith(f"{name}.")
+    }
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), ROWS):
+            block = torch.from_numpy(np.array(rows[start : start + ROWS]))
+            block = block.to(device)[None]
+            if name.endswith("_instance"):
+                parts.append(instances(own, name, block)[0].cpu())
+            else:
+                parts.append(logits(own, name, block, training=False)[0].T.cpu())
+    outputs: Array = torch.cat(parts).contiguous().numpy()
+    # A product of matrices may round equal rows to other last bits.
+    again, first = repeated_rows(np.ascontiguousarray(rows, np.float32))
+    outputs[again] = outputs[first]
+    return outputs
+
+
 def contrast(a: torch.Tensor, b: torch.Tensor, tau: float) -> torch.Tensor:
     """Tell each row's partner in the other matrix from all other rows of both.
 
@@ -157,7 +198,8 @@ def confidence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     import torch
     from torch.nn.functional import binary_cross_entropy
 
-    same = (p * q).sum(1).clamp(max=1)
+    # torch refuses NaN here; the other terms of the loss keep it, and the stage tells.
+    same = (p * q).sum(1).nan_to_num().clamp(max=1)
     target = torch.ones_like(same)
     return binary_cross_entropy(same, target, reduction="none").mean(1)
 

@@ -26,6 +26,7 @@ from mmclust.heads._embeddings import (
     prompts_cut,
     shared_encoder,
     shares_space,
+    weights_of,
     word_embeddings,
 )
 from mmclust.heads._rows import n_clusters, read_rows, require_same_space, unit_rows
@@ -36,6 +37,7 @@ from mmclust.heads._space import (
     counterparts,
     image_centres,
     n_centres,
+    require_centres,
 )
 
 if TYPE_CHECKING:
@@ -150,15 +152,7 @@ def noun_space(
     rows = np.arange(len(words))
     if params.deduplicate_nouns:
         rows = np.sort(np.unique(words, return_index=True)[1])
-    for name, count in (("nouns", len(rows)), ("images", len(images))):
-        if count < k:
-            raise MmclustError(
-                f"There are fewer {name} than image centres",
-                where="nouns.centres",
-                expected=f"at least {k} {name}",
-                found=count,
-                do=f"give more {name}, or lower nouns.centres (--set nouns.centres=N)",
-            )
+    require_centres(k, nouns=len(rows), images=len(images))
     centres, groups = image_centres(images, k, params, seed=seed, device=device)
     classes, confidence = classify_nouns(
         embeddings,
@@ -199,6 +193,7 @@ def nouns_of_benchmark(
     images = unit_rows(
         features.views["image"], folder / "image.npy", len(manifest), features.skipped
     )
+    images[features.skipped] = np.nan  # some may lack a caption alone
     fit = features.kept(manifest.fit_rows)
     vocabulary = read_vocabulary(listed)
     words, place = unique(vocabulary.words)
@@ -209,7 +204,7 @@ def nouns_of_benchmark(
     rule = params.nouns.centres
     # Only the rule asks for k; `auto` is found later, with the nouns' names.
     asked = rule == "rule" and params.model.k != "auto"
-    k = n_clusters(params, built, built) if asked else 0
+    k = n_clusters(params, root, benchmark) if asked else 0
     space = noun_space(
         images[fit],
         unit_rows(embeddings, Path(params.nouns.vocabulary)),
@@ -220,9 +215,7 @@ def nouns_of_benchmark(
         seed=derive(params.seed, "nouns", benchmark),
         device=device,
     )
-    kept = features.kept(np.arange(len(manifest)))
-    text = np.full_like(images, np.nan)  # as the features of an image that was skipped
-    text[kept] = texts_for(images[kept], space, params.nouns, device)
+    skipped = len(features.skipped)
     meta = {
         "benchmark": benchmark,
         "encoder": name,
@@ -230,10 +223,12 @@ def nouns_of_benchmark(
         "image_features": features.meta["sha256"]["image.npy"],
         **({"model": encoder.model} if encoder.model else {}),
         "seed": params.seed,
-        **({"skipped": len(manifest) - len(kept)} if len(kept) < len(manifest) else {}),
+        **({"skipped": skipped} if skipped else {}),
         "prompts_cut": prompts_cut(words, encoder, params.nouns),
     }
-    return write_space(out, space, vocabulary, params.nouns, text, fit, meta)
+    return write_space(
+        out, images, fit, space, vocabulary, params.nouns, meta, device=device
+    )
 
 
 def fingerprint_of_nouns(
@@ -242,7 +237,6 @@ def fingerprint_of_nouns(
     """Take the fingerprint of a run here; see :func:`nouns_of_benchmark`."""
     name, built = params.model.encoder, Path("data/benchmarks") / benchmark
     instance = params.instance("encoders", name, benchmark)
-    identity = getattr(instance.module, "identity", lambda _: None)
     return fingerprint(
         ("nouns", benchmark),
         [Path("data/nouns") / benchmark],
@@ -262,33 +256,24 @@ def fingerprint_of_nouns(
             "heads": bool(params.model.heads),
             "device": device.partition(":")[0],
         },
-        weights=identity(instance.options),
-    )
-
-
-def texts_for(
-    images: Array, space: NounSpace, params: NounsParams, device: str
-) -> Array:
-    """Return the text counterpart of each image: float32 (n, d)."""
-    return counterparts(
-        images,
-        space.nouns,
-        temperature=params.counterpart_temperature,
-        dtype=params.counterpart_dtype,
-        device=device,
+        weights=weights_of(instance),
     )
 
 
 def write_space(
     out: Path,
+    images: Array,
+    fit: Array,
     space: NounSpace,
     vocabulary: Vocabulary,
     params: NounsParams,
-    text: Array,
-    fit: Array,
     meta: dict[str, Any],
+    *,
+    device: str,
 ) -> dict[str, Any]:
-    """Write the nouns and the text counterparts of all images.
+    """Write the nouns and the text counterparts of all images, float32 (n, d).
+
+    ``fit`` are the rows of the space's images; rows that are NaN stay it.
 
     ``nouns.parquet``: word, definition, centre, rank, confidence, row of the vocabulary
     (ascending). ``nouns.npy``, in that order; ``counterparts.npy``; ``centres.npy``,
@@ -297,6 +282,15 @@ def write_space(
     """
     import pyarrow as pa
 
+    kept = ~np.isnan(images[:, 0])
+    text = np.full_like(images, np.nan)
+    text[kept] = counterparts(
+        images[kept],
+        space.nouns,
+        temperature=params.counterpart_temperature,
+        dtype=params.counterpart_dtype,
+        device=device,
+    )
     rows = space.chosen.rows.tolist()
     table = pa.table(
         {
@@ -359,5 +353,5 @@ def nouns_of_files(
         device=device,
     )
     meta = {"image_features": file_digest(image_features), "seed": seed}
-    text, fit = texts_for(images, space, params, device), np.arange(len(images))
-    return write_space(out, space, vocabulary, params, text, fit, meta)
+    fit = np.arange(len(images))
+    return write_space(out, images, fit, space, vocabulary, params, meta, device=device)

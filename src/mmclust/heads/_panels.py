@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
+from mmclust.core.instances import IS
 from mmclust.core.io import write_bytes
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
@@ -20,12 +21,14 @@ from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.heads._inputs import read_inputs
+from mmclust.heads._networks import outputs_of
 from mmclust.heads._rows import require_same_space
-from mmclust.heads._saved import load_head, outputs_of
+from mmclust.heads._saved import load_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from types import ModuleType
 
     Rows = np.ndarray[Any, Any]
 
@@ -49,18 +52,26 @@ def panels_of_benchmark(
     """Draw a benchmark's evaluated images; see :func:`draw_panels`."""
     folder = root / "data/heads" / benchmark / head
     _, facts = load_head(folder, options.get("seed", 0))
-    _require_networks(facts["head"], folder)
+    module = require_drawable(facts, folder, out)
     manifest = read_manifest(root / "data/benchmarks" / benchmark / "manifest.parquet")
     params = Params(model=ModelParams(encoder=facts["encoder"]))
-    module = load("heads", facts["head"])
     read = read_inputs(root, manifest, params, module, module.Params())
     given = read.inputs.take(read.kept(manifest.evaluate_rows))
     return draw_panels(folder, given.image, given.text, out, **options)
 
 
-def _require_networks(head: str, where: Path) -> None:
-    """Refuse a head that has no networks as DXMC's figure shows them."""
-    if not hasattr(load("heads", head), "recipe"):
+def require_drawable(facts: Mapping[str, Any], where: Path, out: Path) -> ModuleType:
+    """Return a head's plugin, if it has networks as DXMC's figure shows them."""
+    if out.suffix not in (".png", ".svg"):
+        raise MmclustError(
+            "The figure is written as PNG or SVG",
+            where="--out",
+            expected="a name that ends in .png or .svg",
+            found=out.name,
+        )
+    head = facts["head"]
+    module = load("heads", facts.get(IS, head))
+    if not hasattr(module, "recipe"):
         raise MmclustError(
             f"{head} has no networks of images and counterparts to draw",
             where=where,
@@ -68,6 +79,7 @@ def _require_networks(head: str, where: Path) -> None:
             found=head,
             do="draw another head",
         )
+    return module
 
 
 def draw_panels(
@@ -87,15 +99,8 @@ def draw_panels(
     counterparts, if known. At most ``points`` are shown, drawn by a seed, as markers of
     a diameter of ``size`` points. The number of images shown is returned.
     """
-    if out.suffix not in (".png", ".svg"):
-        raise MmclustError(
-            "The figure is written as PNG or SVG",
-            where="--out",
-            expected="a name that ends in .png or .svg",
-            found=out.name,
-        )
     weights, facts = load_head(folder, seed)
-    _require_networks(facts["head"], folder)
+    require_drawable(facts, folder, out)
     require_same_space(facts["dim"], image.shape[1], "the head")
     if len(image) > points:
         draw = generator(seed, "panels", "points")

@@ -74,9 +74,11 @@ def require_same_space(image: int, other: int, what: str) -> None:
         )
 
 
-def n_clusters(params: Params, built: Path, chosen: Path) -> int:
+def n_clusters(params: Params, root: Path, benchmark: str) -> int:
     """Return ``model.k``, or the number of classes (all that is read of them)."""
+    built = root / "data/benchmarks" / benchmark
     if params.model.k == "auto":
+        chosen = root / f"data/clusters/{benchmark}/k/{params.model.encoder}.json"
         k: int = read_record(chosen, {"k": int})["k"]
         return k
     if isinstance(params.model.k, int):

@@ -12,7 +12,7 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import require_sealed, sealed
 from mmclust.core.io import read_record, write_csv, write_json, writing
 from mmclust.core.numerics import threads
-from mmclust.heads._networks import instances, logits
+from mmclust.heads._networks import outputs_of
 from mmclust.heads._space import mean_directions
 from mmclust.kernels.nearest_centroids import repeated_rows
 
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from mmclust.core.types import HeadInputs, Trained
 
     Array = np.ndarray[Any, Any]
-    Arrays = Mapping[str, Array]
 
-ROWS = 8192
-"""Rows that pass through a head at once."""
 NAMES = 3
 """Nouns that a cluster is called by."""
 
@@ -40,31 +37,15 @@ class Prediction:
     confidence: Array
 
 
-def predict(weights: Arrays, images: Array, *, device: str = "cpu") -> Prediction:
-    """Assign images, float32 (n, d) at unit norm, by one seed's image head."""
-    import torch
-
-    outputs = torch.from_numpy(outputs_of(weights, images, "image", device=device))
-    best = outputs.softmax(1).max(1)
-    return Prediction(best.indices.int().numpy(), best.values.numpy())
-
-
 def is_trained(module: ModuleType) -> bool:
     """Tell whether a head has weights, by which it predicts."""
     return hasattr(module, "recipe") or hasattr(module, "train")
 
 
 @threads(1)
-def prepared(module: ModuleType, inputs: HeadInputs, params: Any, device: str) -> Any:
-    """Return what a head makes of its inputs before any seed."""
-    if not hasattr(module, "prepare"):
-        return inputs
-    return module.prepare(inputs, params, device=device)
-
-
 def assigned(
     module: ModuleType,
-    weights: Arrays,
+    weights: Mapping[str, Array],
     inputs: HeadInputs,
     params: Any,
     *,
@@ -72,8 +53,11 @@ def assigned(
 ) -> Prediction:
     """Assign images by one seed's trained head; equal rows alike."""
     if hasattr(module, "recipe"):
-        return predict(weights, inputs.image, device=device)
-    with threads(1):
+        import torch
+
+        outputs = outputs_of(weights, inputs.image, "image", device=device)
+        shares = torch.from_numpy(outputs).softmax(1).numpy()
+    else:
         shares = module.predict(weights, inputs, params, device=device)
     read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
             if each is not None]  # fmt: skip
@@ -82,38 +66,6 @@ def assigned(
     labels = shares.argmax(axis=1)
     best = shares[np.arange(len(shares)), labels]
     return Prediction(labels.astype(np.int32), best.astype(np.float32))
-
-
-@threads(1)
-def outputs_of(
-    weights: Arrays, rows: Array, name: str, *, device: str = "cpu"
-) -> Array:
-    """Pass rows, float32 (n, d) at unit norm, through one head, after training.
-
-    ``image`` and ``text`` give logits (n, k), ``image_instance`` and
-    ``text_instance`` vectors (n, e).
-    """
-    import torch
-
-    own = {
-        key: torch.from_numpy(np.array(value)).to(device)[None]
-        for key, value in weights.items()
-        if key.startswith(f"{name}.")
-    }
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), ROWS):
-            block = torch.from_numpy(np.array(rows[start : start + ROWS]))
-            block = block.to(device)[None]
-            if name.endswith("_instance"):
-                parts.append(instances(own, name, block)[0].cpu())
-            else:
-                parts.append(logits(own, name, block, training=False)[0].T.cpu())
-    outputs: Array = torch.cat(parts).contiguous().numpy()
-    # A product of matrices may round equal rows to other last bits.
-    again, first = repeated_rows(np.ascontiguousarray(rows, np.float32))
-    outputs[again] = outputs[first]
-    return outputs
 
 
 def save_head(

@@ -47,7 +47,8 @@ def n_centres(
         name = re.sub("[^a-z0-9]", "", benchmark.lower())
         if name not in CENTRES:
             raise MmclustError(
-                f"The papers give no number of centres for {benchmark}",
+                "The papers give no number of centres for "
+                f"{benchmark or 'files of your own'}",
                 where="nouns.centres",
                 expected=nearest(name, CENTRES),
                 found=benchmark,
@@ -57,6 +58,19 @@ def n_centres(
     if n_images < IMAGES_PER_CENTRE * n_classes:
         return min(3 * n_classes, n_images)
     return max(int(n_images / IMAGES_PER_CENTRE + 0.5), 1)
+
+
+def require_centres(k: int, **counts: int) -> None:
+    """Refuse more image centres than there are nouns, or images."""
+    for name, count in counts.items():
+        if count < k:
+            raise MmclustError(
+                f"There are fewer {name} than image centres",
+                where="nouns.centres",
+                expected=f"at least {k} {name}",
+                found=count,
+                do=f"give more {name}, or lower nouns.centres (--set nouns.centres=N)",
+            )
 
 
 def spherical_kmeans(

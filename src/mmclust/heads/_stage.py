@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,26 +15,25 @@ from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.fingerprint import fingerprint
 from mmclust.core.manifest import Manifest, read_manifest, summary_path
 from mmclust.core.numerics import threads
-from mmclust.core.plugins import load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.workers import in_order
+from mmclust.heads._embeddings import weights_of
 from mmclust.heads._inputs import encoder_facts, encoders_of, read_inputs
-from mmclust.heads._rows import n_clusters, require_batch, require_clusters
+from mmclust.heads._rows import n_clusters, require_clusters
 from mmclust.heads._saved import (
     assigned,
     is_trained,
     load_head,
     noun_names,
-    prepared,
     save_head,
     write_curves,
 )
-from mmclust.heads._train import group_size, neighbors, train
+from mmclust.heads._train import group_size, prepare, train
 from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     from mmclust.core.fingerprint import Fingerprint
@@ -59,7 +59,7 @@ def head_of_benchmark(
     devices = device.split(",")
     device = devices[0]
     read = read_inputs(root, manifest, params, module, options, device=device)
-    k = _k_of(root, benchmark, params)
+    k = n_clusters(params, root, benchmark)
     fit = read.kept(manifest.fit_rows)
     asked = manifest.evaluate_rows
     if getattr(options, "evaluate_on", "evaluate") == "fit":
@@ -103,17 +103,17 @@ def head_of_benchmark(
     if read.words is not None and read.images is not None:
         images = read.images[rows]
         names = [noun_names(images, row, named, *read.words) for row in labels]
+    made = encoder_facts(read.features, folder / params.model.encoder, out)
     facts = {
         "k": k,
-        "dim": int(read.features.views["image"].shape[1]),
+        "dim": made["dim"],
         "fitted_on": len(fit),
         "names": names,
-        **encoder_facts(read.features, folder / params.model.encoder, out),
+        **made,
     }
     if read.encoders:
         facts["spaces"] = [
-            {"encoder": name, "dim": int(each.views["image"].shape[1])}
-            | encoder_facts(each, folder / name, out)
+            encoder_facts(each, folder / name, out)
             for name, each in read.encoders.items()
         ]
     save_head(out, trained, meta | facts)
@@ -170,7 +170,7 @@ def assign_rows(
             )
         return assigned(module, weights, given, options).labels
     seed = derive(params.seed, "head", name, head, run)
-    k = _k_of(root, name, params)
+    k = n_clusters(params, root, name)
     labels: Rows = run_head(module, options, given, given, k, [seed])[1][0]
     return labels
 
@@ -191,7 +191,7 @@ def fingerprint_of_head(
         inputs.append(Path(params.nouns.vocabulary))
         shared = params.instance("encoders", encoder, benchmark)
         modules += shared.modules
-        weights = getattr(shared.module, "identity", lambda _: None)(shared.options)
+        weights = weights_of(shared)
         more = {"nouns": params.nouns, "encoder_options": shared.options}
     names = dict.fromkeys([encoder, *encoders_of(module, options, encoder)])
     return fingerprint(
@@ -223,12 +223,6 @@ def fingerprint_of_head(
     )
 
 
-def _k_of(root: Path, benchmark: str, params: Params) -> int:
-    built = root / "data/benchmarks" / benchmark
-    chosen = root / "data/clusters" / benchmark / "k" / f"{params.model.encoder}.json"
-    return n_clusters(params, built, chosen)
-
-
 def run_head(
     module: ModuleType,
     options: Any,
@@ -254,9 +248,9 @@ def run_head(
         confidence = np.stack([each.confidence for each in found])
         return trained, np.stack([each.labels for each in found]), confidence
     require_k(k, len(given))
-    given = prepared(module, given, options, device)
+    ready = _prepared(module, given, options, device)
     runs = track(seeds, label, len(seeds), "seeds")
-    labels = [module.cluster(given, k, options, seed=s, device=device) for s in runs]
+    labels = [module.cluster(ready, k, options, seed=s, device=device) for s in runs]
     return [], np.stack(labels), None
 
 
@@ -274,57 +268,61 @@ def train_seeds(
     Of several devices each has a process and a share of the seeds.
     """
     require_clusters(k, len(inputs))
-    name = module.__name__.rpartition(".")[2]
-    device = devices[0]
-    if len(devices) > 1:
-        shares = np.array_split(np.array(seeds), min(len(devices), len(seeds)))
-        tasks = list(zip(devices, map(np.ndarray.tolist, shares), strict=False))
-        apart = partial(_on_device, name, options, inputs, k)
-        each = in_order(
-            apart, tasks, len(tasks), describe=lambda t: f"{name} on {t[0]}"
-        )
-        return [trained for group in each for trained in group]
+    name, device = module.__name__.rpartition(".")[2], devices[0]
+    given: Any
+    fit: Any
     if hasattr(module, "recipe"):
-        require_batch(options.batch, len(inputs))
         size = group_size(options, inputs.image.shape[1])
-        near = neighbors(inputs.image, inputs.text, options.n_neighbors, device=device)
-        given: Any = (inputs.image, inputs.text, near)
+        given = prepare(inputs, options, device=device)
+        fit = partial(train, module.recipe)
     else:
-        asked = getattr(module, "GROUP", 1)
-        size = asked(len(inputs), options) if callable(asked) else asked
-        given = prepared(module, inputs, options, device)
-    if device != "cpu":
-        size, workers = len(seeds), 1
-    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
+        size = getattr(module, "GROUP", 1)
+        size = size(len(inputs), options) if callable(size) else size
+        given, fit = _prepared(module, inputs, options, device), module.train
+    tasks: list[tuple[str, Sequence[int]]] = []
+    shares = np.array_split(np.array(seeds), min(len(devices), len(seeds)))
+    for place, share in zip(devices, map(np.ndarray.tolist, shares), strict=False):
+        step = size if place == "cpu" else len(share)
+        tasks += [(place, share[i : i + step]) for i in range(0, len(share), step)]
+    if tuple(devices) != ("cpu",):
+        workers = len(devices)
     runs = in_order(
-        partial(_group, name, options, given, k, device),
-        groups,
+        partial(_group, partial(fit, given, k, options)),
+        tasks,
         workers,
-        describe=lambda g: f"{name}, seeds {some(map(str, g))}",
+        describe=lambda task: f"{name}, seeds {some(map(str, task[1]))}",
     )
-    found = track(runs, name, len(groups), "groups of seeds")
-    return [trained for group in found for trained in group]
+    groups = track(runs, name, len(tasks), "groups of seeds")
+    found = [trained for group in groups for trained in group]
+    for each in found:
+        _require_finite(each, name)
+    return found
 
 
-def _on_device(
-    head: str,
-    options: Any,
-    inputs: HeadInputs,
-    k: int,
-    task: tuple[str, Sequence[int]],
-) -> list[Trained]:
-    device, seeds = task
-    return train_seeds(load("heads", head), options, inputs, k, seeds, (device,))
+def _require_finite(trained: Trained, head: str) -> None:
+    """Refuse a head whose loss, or a term of it, became no number."""
+    for number, row in enumerate(trained.curve, start=1):
+        wrong = [f"{term} {x}" for term, x in row.items() if not math.isfinite(x)]
+        if wrong:
+            raise MmclustError(
+                f"The training of {head} diverged",
+                where=f"row {number} of {len(trained.curve)} of its curve",
+                expected="a finite loss",
+                found=", ".join(wrong),
+                do="lower its learning rate (heads in params.yaml, or --set), or scale "
+                "the features",
+            )
 
 
 @threads(1)
-def _group(
-    head: str, options: Any, given: Any, k: int, device: str, seeds: Sequence[int]
-) -> list[Trained]:
-    module: Any = load("heads", head)
-    if hasattr(module, "recipe"):
-        image, text, near = given
-        recipe = module.recipe(image.shape[1], k, options)
-        return train(image, text, recipe, seeds, device=device, near=near)
-    found: list[Trained] = module.train(given, k, options, seeds=seeds, device=device)
-    return found
+def _group(fit: Callable[..., list[Trained]], task: tuple[str, list[int]]) -> Any:
+    device, seeds = task
+    return fit(seeds=seeds, device=device)
+
+
+@threads(1)
+def _prepared(module: ModuleType, inputs: HeadInputs, params: Any, device: str) -> Any:
+    """Return what a head makes of its inputs before any seed."""
+    if not hasattr(module, "prepare"):
+        return inputs
+    return module.prepare(inputs, params, device=device)

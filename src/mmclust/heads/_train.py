@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     import torch
 
+    from mmclust.core.types import HeadInputs
+
+    Array = np.ndarray[Any, Any]
     Weights = dict[str, torch.Tensor]
     Terms = dict[str, torch.Tensor]
 
@@ -58,87 +61,73 @@ class Recipe:
     params: Any
 
 
-@threads(1)
-def train(
-    image: np.ndarray[Any, Any],
-    text: np.ndarray[Any, Any],
-    recipe: Recipe,
-    seeds: Sequence[int],
-    *,
-    device: str = "cpu",
-    near: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None,
-) -> list[Trained]:
-    """Train one head per seed; the last epoch is the result.
-
-    ``image`` and ``text``, float32 (n, d) at unit norm, are images and their
-    counterparts. Seeds are trained in one pass; on a CPU one after the other unless
-    the net is small (:func:`group_size`). ``near`` is what :func:`neighbors` found.
-    """
-    import torch
-
-    require_batch(recipe.params.batch, len(image))
-    found = near or neighbors(image, text, recipe.params.n_neighbors, device=device)
-    tables = [torch.from_numpy(rows) for rows in found]
-    data = [torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (text, image)]
-    if device != "cpu" or group_size(recipe.params, image.shape[1]) > 1:
-        return _train(data, tables, recipe, seeds)
-    return [t for seed in seeds for t in _train(data, tables, recipe, [seed])]
-
-
-def neighbors(
-    image: np.ndarray[Any, Any],
-    text: np.ndarray[Any, Any],
-    n_neighbors: int,
-    *,
-    device: str = "cpu",
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return int64 (n, n_neighbors) rows near each row: by text, and by image."""
-    by_text = nearest_neighbors(text, n_neighbors, device=device)
-    return by_text, nearest_neighbors(image, n_neighbors, device=device)
-
-
 def group_size(params: Any, dim: int) -> int:
     """Return how many seeds a CPU trains in one pass; sizes alone decide."""
     return GROUP if params.batch * dim * params.hidden <= SMALL else 1
 
 
-def _train(
-    data: list[torch.Tensor],
-    near: list[torch.Tensor],
-    recipe: Recipe,
+def prepare(
+    inputs: HeadInputs, params: Any, *, device: str = "cpu"
+) -> tuple[Array, Array, Array, Array]:
+    """Return counterparts, images, and the rows near each: by text, and by image.
+
+    float32 (n, d) at unit norm, and int64 (n, n_neighbors).
+    """
+    require_batch(params.batch, len(inputs))
+    by_text, by_image = (
+        nearest_neighbors(rows, params.n_neighbors, device=device)
+        for rows in (inputs.text, inputs.image)
+    )
+    return inputs.text, inputs.image, by_text, by_image
+
+
+@threads(1)
+def train(
+    recipe: Callable[[int, int, Any], Recipe],
+    given: Sequence[Array],
+    n_clusters: int,
+    params: Any,
+    *,
     seeds: Sequence[int],
+    device: str = "cpu",
 ) -> list[Trained]:
+    """Train one head per seed, all in one pass; the last epoch is the result.
+
+    ``recipe`` is the head's, ``given`` what :func:`prepare` returns.
+    """
+    import torch
 
     from mmclust.kernels.adam import Adam
 
-    text, image = data
-    order = draws(seeds, "order")
-    weights = stacked([recipe.start(d) for d in draws(seeds, "weights")], image.device)
+    text, image = (
+        torch.from_numpy(np.ascontiguousarray(rows)).to(device) for rows in given[:2]
+    )
+    near = [torch.from_numpy(rows) for rows in given[2:]]
+    made = recipe(image.shape[1], n_clusters, params)
+    params, order = made.params, draws(seeds, "order")
+    weights = stacked([made.start(draw) for draw in draws(seeds, "weights")], device)
     learnt = [w.requires_grad_() for name, w in weights.items() if not is_buffer(name)]
-    optimizer = Adam(learnt, recipe.params.learning_rate, betas=(0.9, 0.99))
-    curves: list[Terms] = []
-    for _ in track(range(recipe.params.epochs), "head", recipe.params.epochs, "epochs"):
+    optimizer = Adam(learnt, params.learning_rate, betas=(0.9, 0.99))
+    curves: list[list[dict[str, float]]] = [[] for _ in seeds]
+    for _ in track(range(params.epochs), "head", params.epochs, "epochs"):
         sums: Terms = {}
-        steps = 0
-        for rows, a, b in epoch(order, near, recipe.params.batch):
-            at, beside, around = (i.to(image.device) for i in (rows, a, b))
+        for batch in epoch(order, near, params.batch):
+            at, beside, around = (rows.to(device) for rows in batch)
             items = Items(text[at], image[at], text[beside], image[around])
-            terms = recipe.objective(weights, items)
+            terms = made.objective(weights, items)
             optimizer.zero_grad()
             terms["loss"].sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0) + term.detach()
-            steps += 1
-        curves.append({name: total / steps for name, total in sums.items()})
+        steps = len(image) // params.batch
+        means = {name: (total / steps).tolist() for name, total in sums.items()}
+        for i, curve in enumerate(curves):
+            curve.append({name: values[i] for name, values in means.items()})
     final = {name: w.detach().cpu().numpy() for name, w in weights.items()}
-    figures = [{name: t.tolist() for name, t in terms.items()} for terms in curves]
     return [
-        Trained(
-            {name: w[i].copy() for name, w in final.items()},
-            [{name: values[i] for name, values in terms.items()} for terms in figures],
-        )
-        for i in range(len(seeds))
+        Trained({name: w[i].copy() for name, w in final.items()}, curve)
+        for i, curve in enumerate(curves)
     ]
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,7 +27,6 @@ from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.heads._rows import require_at_most
 from mmclust.heads._space import choose_nouns, classify_nouns
 from mmclust.kernels.diffusion import Graph, diffused, normalised_graph, shared
-from mmclust.kernels.kmeans import require_k
 
 if TYPE_CHECKING:
     from mmclust.core.types import HeadInputs, Nouns
@@ -62,31 +60,29 @@ class Params:
     the nouns were chosen by."""
 
 
+def prepare(inputs: HeadInputs, params: Params, *, device: str = "cpu") -> Array:
+    """Return the images' affinity, float32 (n, n): seeds differ in what follows."""
+    require_at_most(MOST, len(inputs), "ntk_sc")
+    assert inputs.nouns is not None
+    nouns = chosen_nouns(inputs.nouns, params.top, device)
+    graphs = graphs_of(inputs.image, nouns, params)
+    return diffused(graphs, params.mu, params.smoothness)[0]
+
+
 @threads(1)
 def cluster(
-    inputs: HeadInputs,
+    affinity: Array,
     n_clusters: int,
     params: Params,
     *,
     seed: int,
     device: str = "cpu",
 ) -> Array:
-    """Cluster the images into int32 (n,)."""
-    n = len(inputs.image)
-    require_k(n_clusters, n)
-    require_at_most(MOST, n, "ntk_sc")
-    if n_clusters in (1, n):
-        return np.arange(n, dtype=np.int32) % n_clusters
-    return spectral(_affinity(inputs, params, device), n_clusters, seed)
-
-
-@lru_cache(maxsize=1)
-def _affinity(inputs: HeadInputs, params: Params, device: str) -> Array:
-    """Return what seeds have in common: they differ in the clustering alone."""
-    assert inputs.nouns is not None
-    nouns = chosen_nouns(inputs.nouns, params.top, device)
-    graphs = graphs_of(inputs.image, nouns, params)
-    return diffused(graphs, params.mu, params.smoothness)[0]
+    """Cluster n images by their affinity, (n, n), into int32 (n,)."""
+    del params, device
+    if n_clusters in (1, len(affinity)):
+        return np.arange(len(affinity), dtype=np.int32) % n_clusters
+    return spectral(affinity, n_clusters, seed)
 
 
 def chosen_nouns(nouns: Nouns, top: int, device: str = "cpu") -> Array:

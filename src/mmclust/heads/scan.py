@@ -105,7 +105,7 @@ def train(
         weights.values(), params.learning_rate, penalty=params.weight_decay
     )
     order = draws(seeds, "order")
-    best = [(np.inf, weights)] * len(seeds)
+    best: list[tuple[float, Weights]] = [(np.inf, {})] * len(seeds)
     curves: list[list[dict[str, float]]] = [[] for _ in seeds]
     for number in track(range(params.epochs), "scan", params.epochs, "epochs"):
         terms = _epoch(weights, images, near, order, optimiser, params)
@@ -114,7 +114,8 @@ def train(
         for i, score in enumerate(scores.tolist()):
             figures = {name: value[i] for name, value in terms.items()}
             curves[i].append(figures | {"selection": score})
-            if score < best[i][0] or (last and params.select == "last"):
+            chosen = score < best[i][0] or (last and params.select == "last")
+            if chosen or number == 0:  # then also a score that is no number
                 first = int(heads[i]) * n_clusters
                 own = slice(first, first + n_clusters)
                 kept = {name: w.detach()[i, own].clone() for name, w in weights.items()}
