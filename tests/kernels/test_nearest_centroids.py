@@ -7,8 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from mmclust.kernels import nearest_centroids as module
-from mmclust.kernels.kmeans import kmeans
-from mmclust.kernels.lloyd import Lloyd, Members
+from mmclust.kernels.kmeans import Lloyd, Members, kmeans
 from mmclust.kernels.nearest_centroids import inner_products, nearest_centroids
 
 

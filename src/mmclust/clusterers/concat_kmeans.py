@@ -11,7 +11,7 @@ Source: TAC, Image Clustering with External Guidance (ICML 2024), released code.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Params:
     """Starts of k-means; the one with the best objective is kept."""
     max_iter: Positive = 300
     """Iterations of each start, at most."""
-    init: str = "random"
+    init: Literal["k-means++", "random"] = "random"
     """``random`` rows, or ``k-means++``."""
     max_points_per_centroid: Positive | None = 256
     """Rows per cluster that centroids are made of, at most; ``None``: all rows."""

@@ -41,7 +41,7 @@ class Params:
     """Iterations of each start, at most."""
     spherical: bool = True
     """Whether centroids are scaled to unit norm, and rows go by inner product."""
-    init: str = "k-means++"
+    init: Literal["k-means++", "random"] = "k-means++"
     """``k-means++``, or ``random`` rows."""
     max_points_per_centroid: Positive | None = None
     """Rows per cluster that centroids are made of, at most; ``None``: all rows."""

@@ -24,8 +24,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import release
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
-from mmclust.kernels.kmeans import kmeans
-from mmclust.kernels.lloyd import unit
+from mmclust.kernels.kmeans import kmeans, unit
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:

@@ -11,9 +11,13 @@ Shapes: n rows; k centroids; d features.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = np.ndarray[Any, Any]
 
@@ -46,11 +50,11 @@ def nearest_centroids(
     centroids = np.ascontiguousarray(centroids, np.float32)
     size = max(min(ROWS, SCORES // len(centroids)), 1)
     labels = np.empty(len(rows), np.int32)
-    candidates = _candidates
+    candidates: Callable[..., tuple[Array, Array]] = _candidates
     if device != "cpu":
-        from mmclust.kernels.kmeans_torch import candidates_on
+        from mmclust.kernels.kmeans_torch import candidates as there
 
-        candidates = candidates_on(device)
+        candidates = partial(there, device=device)
         size = max(16 * SCORES // len(centroids), 1)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
@@ -166,6 +170,9 @@ def repeated_rows(candidates: Array) -> tuple[Array, Array]:
 
     They are float32 or float64 (n, d), in C order; -0.0 and 0.0 are one number.
     """
+    first = np.sort(candidates[:, 0])
+    if not (first[1:] == first[:-1]).any():  # most often, without a copy of all
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     # Adding zero makes -0.0 and 0.0 the same bytes.
     rows = candidates + candidates.dtype.type(0)
     # Equal rows have equal keys; the few rows that share one are compared in full.
