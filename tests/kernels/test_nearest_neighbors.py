@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from mmclust.core.errors import MmclustError
 from mmclust.kernels import nearest_neighbors as module
 from mmclust.kernels.nearest_centroids import inner_products
-from mmclust.kernels.nearest_neighbors import nearest_neighbors
+from mmclust.kernels.nearest_neighbors import nearest_by_distance, nearest_neighbors
 
 
-def brute_force(rows, k):
+def brute_force(rows, k, *, apart=False):
     scores = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    if apart:
+        scores = 2 * scores - scores.diagonal()
     np.fill_diagonal(scores, -np.inf)
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
@@ -26,6 +28,22 @@ def test_brute_force_agrees_where_many_scores_are_equal(seed, n, k, distinct):
     rows = rng.integers(-distinct, distinct + 1, (n, 3)).astype(np.float32)
     k = min(k, n - 1)
     assert np.array_equal(nearest_neighbors(rows, k), brute_force(rows, k))
+    expected = brute_force(rows, k, apart=True)
+    assert np.array_equal(nearest_by_distance(rows, k), expected)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_more_equal_rows_than_are_listed(apart):
+    """The lowest of them, where faiss lists any: 12 different rows, often repeated."""
+    rng = np.random.default_rng(0)
+    some, own = rng.standard_normal((12, 64)), rng.integers(12, size=4400)
+    some = some.astype(np.float32).astype(np.float64)
+    scores = -((some[:, None] - some) ** 2).sum(-1) if apart else some @ some.T
+    found = (nearest_by_distance if apart else nearest_neighbors)(some[own], 20)
+    scores = scores[own[:100]][:, own]
+    np.fill_diagonal(scores, -np.inf)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :20]
+    assert np.array_equal(found[:100], expected)
 
 
 def test_brute_force_agrees_on_many_rows():

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmclust.kernels import ranks as module
-from mmclust.kernels.ranks import rank_embeddings, rank_scores
+from mmclust.retrieval import ranks as module
+from mmclust.retrieval.ranks import rank_embeddings, rank_scores
 
 
 def problem(seed, m=300, n=501, d=6, p=3):
@@ -120,8 +120,9 @@ def test_scores_in_double_precision_are_not_rounded():
     assert (ranks.greater.item(), ranks.equal.item()) == (1, 0)
     assert ranks.top.tolist() == [[3, 2, 1, 0]]
     queries, candidates = np.ones((1, 1)), scores.T
-    ranks = rank_embeddings(queries, candidates, np.array([[0]]))
-    assert (ranks.greater.item(), ranks.equal.item()) == (3, 0)
+    for device in ("cpu", "cpu:0"):
+        ranks = rank_embeddings(queries, candidates, np.array([[0]]), device=device)
+        assert (ranks.greater.item(), ranks.equal.item()) == (3, 0)
 
 
 def test_counts_up_to_each_section():
