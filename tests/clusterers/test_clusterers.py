@@ -17,7 +17,7 @@ from mmclust.clusterers._graph import (
     neighbour_graph,
     normalised_affinity,
 )
-from mmclust.clusterers._runs import Rows, assign, finds_k, rows_for, takes_both
+from mmclust.clusterers._runs import assign, finds_k, rows_for, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, normalised
 from mmclust.core.instances import instance_of
@@ -42,7 +42,7 @@ def method(name, **block):
 def run(name, features, k, seed=0, **block):
     """Cluster one array; methods that take both views get it twice."""
     rows = (features, features) if takes_both(method(name)) else features
-    return assign(method(name, **block), Rows(rows), k, seed)[0]
+    return assign(method(name, **block), rows, k, seed)[0]
 
 
 @pytest.mark.parametrize("name", sorted(set(known("clusterers")) - {"random"}))
@@ -218,7 +218,7 @@ def test_posteriors_of_equal_rows_are_equal(monkeypatch):
         lambda _, rows: rng.dirichlet(np.ones(3), len(rows)),
     )  # fmt: skip
     features = np.tile(blobs(5)[0], (4, 1))
-    labels, sure = assign(method("gaussian_mixture"), Rows(features), 3, 0)
+    labels, sure = assign(method("gaussian_mixture"), features, 3, 0)
     assert np.array_equal(labels, np.tile(labels[:5], 4))
     assert np.array_equal(sure, np.tile(sure[:5], 4))
 
@@ -260,14 +260,14 @@ def test_which_rows_the_dialects_take(rows, view, lengths):
              "text": np.array([[0, 4], [8, 0]], np.float32)}  # fmt: skip
     both = np.arange(2)
     options = kmeans_plugin.Params(spherical=False, rows=rows)
-    found = rows_for(Features(views, {}), view, options, both, both[:1])
-    assert np.linalg.norm(found.asked, axis=1) == pytest.approx(lengths)
-    assert found.fit is None
-    apart = rows_for(
+    found, fit = rows_for(Features(views, {}), view, options, both, both[:1])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(lengths)
+    assert fit is None
+    apart, fit = rows_for(
         Features(views, {}), view, replace(options, fit_on="fit"), both, both[:1]
     )
-    assert np.array_equal(apart.asked, found.asked)
-    assert np.array_equal(apart.fit, found.asked[:1])
+    assert np.array_equal(apart, found)
+    assert np.array_equal(fit, found[:1])
 
 
 def test_spherical_kmeans_of_raw_rows_is_refused():

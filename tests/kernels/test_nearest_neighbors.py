@@ -71,10 +71,8 @@ def test_self_need_not_be_among_the_best():
 def test_the_torch_path_finds_the_same():
     """What an accelerator runs, here on the CPU, block by block."""
     rows = np.random.default_rng(2).standard_normal((300, 8)).astype(np.float32)
-    scores, found = module._torch(rows, 12, "cpu")
-    assert np.array_equal(
-        module._decided(rows, scores, found, 10), nearest_neighbors(rows, 10)
-    )
+    found = nearest_neighbors(rows, 10, device="cpu:0")
+    assert np.array_equal(found, nearest_neighbors(rows, 10))
 
 
 @pytest.mark.parametrize("n", [13, 70, 301])

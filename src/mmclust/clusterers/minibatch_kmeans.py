@@ -135,9 +135,8 @@ def summed(rows: Array, part: Part) -> Sums:
     if spherical:
         loss = -float(np.einsum("ij,ij->", wide, own))
     else:
-        wide -= own
-        loss = float(np.einsum("ij,ij->", wide, wide)) / 2
-        wide = some.astype(np.float64)
+        apart = wide - own
+        loss = float(np.einsum("ij,ij->", apart, apart)) / 2
     return member @ wide, np.bincount(labels, minlength=k), loss
 
 
