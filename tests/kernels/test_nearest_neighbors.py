@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
 from mmclust.kernels import nearest_neighbors as module
-from mmclust.kernels.nearest_centroids import inner_products
+from mmclust.kernels.nearest_centroids import exact_scores
 from mmclust.kernels.nearest_neighbors import nearest_by_distance, nearest_neighbors
 
 
@@ -84,7 +84,7 @@ def test_lists_do_not_depend_on_rounding(n, k, monkeypatch):
     some[1] = np.nextafter(some[0], np.float32(9))
     rows = some[rng.integers(len(some), size=n)]
     i, j = np.divmod(np.arange(n * n), n)
-    scores = inner_products(rows, i, rows, j).reshape(n, n)
+    scores = exact_scores(rows, i, rows, j, apart=False).reshape(n, n)
     np.fill_diagonal(scores, -np.inf)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert np.array_equal(nearest_neighbors(rows, k), expected)

@@ -8,12 +8,7 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
-from mmclust.kernels.nearest_centroids import (
-    inner_products,
-    norms,
-    rounding,
-    squared_distances,
-)
+from mmclust.kernels.nearest_centroids import exact_scores, norms, rounding
 from mmclust.kernels.products import on
 
 Array = np.ndarray[Any, Any]
@@ -152,7 +147,7 @@ def _in_order(
     row, place = np.nonzero(some)
     row = tied[row]
     scores, found = scores.astype(np.float64), found.copy()
-    scores[row, place] = _exact(rows, row, rows, found[row, place], apart=apart)
+    scores[row, place] = exact_scores(rows, row, rows, found[row, place], apart=apart)
     order = np.lexsort((found[tied], -scores[tied]), axis=1)
     for each in (scores, found):
         each[tied] = np.take_along_axis(each[tied], order, axis=1)
@@ -171,14 +166,10 @@ def _in_full(
     used = np.arange(rows.shape[1]) if apart else np.flatnonzero(rows[row])
     used = used if len(used) else np.zeros(1, np.int64)
     own, others = rows[row : row + 1, used], rows[np.ix_(near, used)]
-    exact = _exact(own, np.zeros_like(near), others, np.arange(len(near)), apart=apart)
+    exact = exact_scores(
+        own, np.zeros_like(near), others, np.arange(len(near)), apart=apart
+    )
     return np.asarray(near[np.lexsort((near, -exact))[:n_neighbors]])
-
-
-def _exact(rows: Array, i: Array, others: Array, j: Array, *, apart: bool) -> Array:
-    if apart:
-        return -squared_distances(rows, i, others, j)
-    return inner_products(rows, i, others, j)
 
 
 def _torch(rows: Array, wanted: int, device: str) -> tuple[Array, Array]:
