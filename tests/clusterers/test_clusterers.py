@@ -274,3 +274,10 @@ def test_spherical_kmeans_of_raw_rows_is_refused():
     """Its centroids are directions, and lengths would weigh rows in silence."""
     with pytest.raises(MmclustError, match="wants rows at unit norm"):
         instance_of("clusterers", "kmeans", {"rows": "raw"}, "clusterers.kmeans")
+
+
+@pytest.mark.parametrize("name", ["kmeans", "concat_kmeans"])
+def test_a_start_that_there_is_not_is_refused_where_options_are_read(name):
+    """Before any feature is."""
+    with pytest.raises(MmclustError, match=r"expected: k-means\+\+ or random"):
+        method(name, init="forgy")
