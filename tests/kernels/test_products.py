@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmclust.kernels.kmeans import kmeans
+from mmclust.kernels.kmeans_torch import starts_on
 from mmclust.kernels.products import linear, product
 
 
@@ -43,10 +43,10 @@ def test_a_linear_layer_adds_its_bias():
         assert torch.allclose(found[i], expected)
 
 
-def test_a_kernel_on_a_device_turns_short_products_off():
+def test_k_means_on_a_device_turns_short_products_off_before_it_trains():
     """Which an environment may have turned on."""
     torch.backends.cuda.matmul.allow_tf32 = True
-    kmeans(torch.eye(4).numpy(), 2, seed=0, n_init=1, device="cpu:0")
+    starts_on("cpu:0", torch.eye(4).numpy(), 2, 0, "random", 4)
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
