@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmclust.kernels.ranks import ROWS, rank_embeddings
+from mmclust.retrieval.ranks import ROWS, rank_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from mmclust.clusterers._graph import (
     neighbour_graph,
     normalised_affinity,
 )
-from mmclust.clusterers._runs import Rows, assign, finds_k, rows_for, takes_both
+from mmclust.clusterers._runs import assign, finds_k, rows_for, takes_both
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import Features, normalised
 from mmclust.core.plugins import instance_of, known, load
@@ -41,7 +41,7 @@ def method(name, **block):
 def run(name, features, k, seed=0, **block):
     """Cluster one array; methods that take both views get it twice."""
     rows = (features, features) if takes_both(method(name)) else features
-    return assign(method(name, **block), Rows(rows), k, seed)[0]
+    return assign(method(name, **block), rows, k, seed)[0]
 
 
 @pytest.mark.parametrize("name", sorted(set(known("clusterers")) - {"random"}))
@@ -217,7 +217,7 @@ def test_posteriors_of_equal_rows_are_equal(monkeypatch):
         lambda _, rows: rng.dirichlet(np.ones(3), len(rows)),
     )  # fmt: skip
     features = np.tile(blobs(5)[0], (4, 1))
-    labels, sure = assign(method("gaussian_mixture"), Rows(features), 3, 0)
+    labels, sure = assign(method("gaussian_mixture"), features, 3, 0)
     assert np.array_equal(labels, np.tile(labels[:5], 4))
     assert np.array_equal(sure, np.tile(sure[:5], 4))
 
@@ -259,17 +259,24 @@ def test_which_rows_the_dialects_take(rows, view, lengths):
              "text": np.array([[0, 4], [8, 0]], np.float32)}  # fmt: skip
     both = np.arange(2)
     options = kmeans_plugin.Params(spherical=False, rows=rows)
-    found = rows_for(Features(views, {}), view, options, both, both[:1])
-    assert np.linalg.norm(found.asked, axis=1) == pytest.approx(lengths)
-    assert found.fit is None
-    apart = rows_for(
+    found, fit = rows_for(Features(views, {}), view, options, both, both[:1])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(lengths)
+    assert fit is None
+    apart, fit = rows_for(
         Features(views, {}), view, replace(options, fit_on="fit"), both, both[:1]
     )
-    assert np.array_equal(apart.asked, found.asked)
-    assert np.array_equal(apart.fit, found.asked[:1])
+    assert np.array_equal(apart, found)
+    assert np.array_equal(fit, found[:1])
 
 
 def test_spherical_kmeans_of_raw_rows_is_refused():
     """Its centroids are directions, and lengths would weigh rows in silence."""
     with pytest.raises(MmclustError, match="wants rows at unit norm"):
         instance_of("clusterers", "kmeans", {"rows": "raw"}, "clusterers.kmeans")
+
+
+@pytest.mark.parametrize("name", ["kmeans", "concat_kmeans"])
+def test_a_start_that_there_is_not_is_refused_where_options_are_read(name):
+    """Before any feature is."""
+    with pytest.raises(MmclustError, match=r"expected: k-means\+\+ or random"):
+        method(name, init="forgy")

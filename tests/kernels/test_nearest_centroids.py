@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from mmclust.kernels import nearest_centroids as module
-from mmclust.kernels.kmeans import kmeans
-from mmclust.kernels.lloyd import Lloyd, Members
-from mmclust.kernels.nearest_centroids import inner_products, nearest_centroids
+from mmclust.kernels.kmeans import Lloyd, Members, kmeans
+from mmclust.kernels.nearest_centroids import exact_scores, nearest_centroids
 
 
 def toy(d=37, seed=0):
@@ -115,18 +115,20 @@ def test_rows_far_from_the_origin_go_to_the_nearest():
     assert labels.tolist() == exactly(rows, centroids, spherical=False)
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("d", [1, 2, 3, 64, 1001])
-def test_inner_products_depend_on_the_pair_alone(d):
+def test_exact_scores_depend_on_the_pair_alone(d, apart):
     """Every order and number of pairs; as good as a sum without rounding."""
     rows = np.random.default_rng(5).standard_normal((40, d)).astype(np.float32)
     i, j = np.divmod(np.arange(1600), 40)
-    alone = [inner_products(rows, i[at : at + 1], rows, j[at : at + 1])[0]
+    alone = [exact_scores(rows, i[at : at + 1], rows, j[at : at + 1], apart=apart)[0]
              for at in range(0, 1600, 7)]  # fmt: skip
-    together = inner_products(rows, i, rows, j)
+    together = exact_scores(rows, i, rows, j, apart=apart)
     assert together[::7].tolist() == alone
     assert np.array_equal(together.reshape(40, 40), together.reshape(40, 40).T)
-    exact = rows.astype(float) @ rows.T.astype(float)
-    np.testing.assert_allclose(together.reshape(40, 40), exact, atol=1e-12)
+    wide = rows.astype(float)
+    exact = -cdist(wide, wide, "sqeuclidean") if apart else wide @ wide.T
+    np.testing.assert_allclose(together.reshape(40, 40), exact, atol=1e-11)
 
 
 def test_training_gives_coinciding_centroids_rows_once(monkeypatch):

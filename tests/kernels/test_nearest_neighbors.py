@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 from mmclust.core.errors import MmclustError
 from mmclust.kernels import nearest_neighbors as module
-from mmclust.kernels.nearest_centroids import inner_products
-from mmclust.kernels.nearest_neighbors import nearest_neighbors
+from mmclust.kernels.nearest_centroids import exact_scores
+from mmclust.kernels.nearest_neighbors import nearest_by_distance, nearest_neighbors
 
 
-def brute_force(rows, k):
+def brute_force(rows, k, *, apart=False):
     scores = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    if apart:
+        scores = 2 * scores - scores.diagonal()
     np.fill_diagonal(scores, -np.inf)
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
@@ -26,6 +28,22 @@ def test_brute_force_agrees_where_many_scores_are_equal(seed, n, k, distinct):
     rows = rng.integers(-distinct, distinct + 1, (n, 3)).astype(np.float32)
     k = min(k, n - 1)
     assert np.array_equal(nearest_neighbors(rows, k), brute_force(rows, k))
+    expected = brute_force(rows, k, apart=True)
+    assert np.array_equal(nearest_by_distance(rows, k), expected)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_more_equal_rows_than_are_listed(apart):
+    """The lowest of them, where faiss lists any: 12 different rows, often repeated."""
+    rng = np.random.default_rng(0)
+    some, own = rng.standard_normal((12, 64)), rng.integers(12, size=4400)
+    some = some.astype(np.float32).astype(np.float64)
+    scores = -((some[:, None] - some) ** 2).sum(-1) if apart else some @ some.T
+    found = (nearest_by_distance if apart else nearest_neighbors)(some[own], 20)
+    scores = scores[own[:100]][:, own]
+    np.fill_diagonal(scores, -np.inf)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :20]
+    assert np.array_equal(found[:100], expected)
 
 
 def test_brute_force_agrees_on_many_rows():
@@ -53,10 +71,8 @@ def test_self_need_not_be_among_the_best():
 def test_the_torch_path_finds_the_same():
     """What an accelerator runs, here on the CPU, block by block."""
     rows = np.random.default_rng(2).standard_normal((300, 8)).astype(np.float32)
-    scores, found = module._torch(rows, 12, "cpu")
-    assert np.array_equal(
-        module._decided(rows, scores, found, 10), nearest_neighbors(rows, 10)
-    )
+    found = nearest_neighbors(rows, 10, device="cpu:0")
+    assert np.array_equal(found, nearest_neighbors(rows, 10))
 
 
 @pytest.mark.parametrize("n", [13, 70, 301])
@@ -68,7 +84,7 @@ def test_lists_do_not_depend_on_rounding(n, k, monkeypatch):
     some[1] = np.nextafter(some[0], np.float32(9))
     rows = some[rng.integers(len(some), size=n)]
     i, j = np.divmod(np.arange(n * n), n)
-    scores = inner_products(rows, i, rows, j).reshape(n, n)
+    scores = exact_scores(rows, i, rows, j, apart=False).reshape(n, n)
     np.fill_diagonal(scores, -np.inf)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert np.array_equal(nearest_neighbors(rows, k), expected)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmclust.kernels.kmeans_torch import starts_on
 from mmclust.kernels.products import linear, product
 
 
@@ -40,6 +41,13 @@ def test_a_linear_layer_adds_its_bias():
     for i in range(3):
         expected = torch.nn.functional.linear(columns[i].T, weight[i], bias[i]).T
         assert torch.allclose(found[i], expected)
+
+
+def test_k_means_on_a_device_turns_short_products_off_before_it_trains():
+    """Which an environment may have turned on."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    starts_on("cpu:0", torch.eye(4).numpy(), 2, 0, "random", 4)
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 @pytest.mark.gpu

@@ -8,8 +8,8 @@ import pytest
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import sealed
 from mmclust.core.manifest import Row, read_manifest, write_manifest
-from mmclust.kernels.ranks import rank_scores
 from mmclust.retrieval.metrics import direction
+from mmclust.retrieval.ranks import rank_scores
 from mmclust.retrieval.rerank import (
     captions_cut,
     load_itm,

@@ -82,7 +82,8 @@ def cluster_files(
         task = Task(found, view, number, seed)
         every = np.arange(n)
         spool([task], features, every, every, folder)
-        labels, confidence = assign(found, spooled(folder, task), number, seed)
+        rows, fit = spooled(folder, task)
+        labels, confidence = assign(found, rows, number, seed, fit)
     columns: dict[str, Sequence[Any]] = {"image_id": names, "cluster": labels.tolist()}
     if confidence is not None:
         columns["confidence"] = [f"{value:.4f}" for value in confidence]

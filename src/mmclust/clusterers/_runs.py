@@ -33,21 +33,12 @@ Array = np.ndarray[Any, Any]
 Result = tuple[Array, Array | None]
 """Labels, int32 (n,), and how sure each is, float32 (n,), where a method says it."""
 
+Rows = Array | tuple[Array, Array]
+"""Rows to cluster, (n, d), or the pair (image, text) for a method that takes both."""
+
 BOTH = "both"
 """The view of a method that takes image and text separately."""
 PLAIN = ("unit", "evaluate")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a run reads.
-
-    ``asked`` are the rows to assign, (n, d), or the pair (image, text) of a method that
-    takes both views; ``fit`` those that it is fitted on, where these are others.
-    """
-
-    asked: Array | tuple[Array, Array]
-    fit: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +67,10 @@ def rows_wanted(options: Any) -> tuple[str, str]:
 
 def rows_for(
     features: Features, view: str, options: Any, asked: Array, fitted: Array
-) -> Rows:
-    """Return a view's rows as a clusterer's options want them.
+) -> tuple[Rows, Array | None]:
+    """Return a view's rows as a clusterer's options want them, those asked for first.
+
+    The second are those that it is fitted on, where these are others.
 
     Parameters
     ----------
@@ -91,7 +84,7 @@ def rows_for(
     """
     if view == BOTH:
         image, text = (normalised(features.views[v])[asked] for v in ("image", "text"))
-        return Rows((image, text))
+        return (image, text), None
     kind, fit_on = rows_wanted(options)
     if kind == "unit":
         whole = view_of(features, view)
@@ -101,7 +94,7 @@ def rows_for(
         scale = normalised if kind == "raw_if_single" else np.asarray
         whole = np.hstack([scale(array) for array in features.views.values()])
     rows = np.asarray(whole[asked], np.float32)
-    return Rows(rows, None if fit_on == "evaluate" else whole[fitted])
+    return rows, None if fit_on == "evaluate" else whole[fitted]
 
 
 def plan(params: Params, views: list[str], k: int, n_samples: int) -> list[Task]:
@@ -166,7 +159,8 @@ def run_tasks(
 
 def _run_one(folder: Path, seed: int, task: Task) -> Result:
     purpose = (task.method.name, task.view, task.k, task.seed)
-    return assign(task.method, spooled(folder, task), task.k, derive(seed, *purpose))
+    rows, fit = spooled(folder, task)
+    return assign(task.method, rows, task.k, derive(seed, *purpose), fit)
 
 
 def _describe(task: Task) -> str:
@@ -190,31 +184,32 @@ def spool(
         write_view(folder / f"{view}.npy", features, view, asked)
     for key, task in {task.data: task for task in tasks}.items():
         if key not in (*views, BOTH):
-            rows = rows_for(features, task.view, task.method.options, asked, fitted)
-            write_array(folder / f"{key}.npy", np.asarray(rows.asked))
-            if rows.fit is not None:
-                write_array(folder / f"{key}.fit.npy", rows.fit)
+            options = task.method.options
+            rows, fit = rows_for(features, task.view, options, asked, fitted)
+            write_array(folder / f"{key}.npy", np.asarray(rows))
+            if fit is not None:
+                write_array(folder / f"{key}.fit.npy", fit)
     return {view: read_array(folder / f"{view}.npy") for view in views}
 
 
-def spooled(folder: Path, task: Task) -> Rows:
-    """Return a task's rows, mapped, from where :func:`spool` wrote them."""
+def spooled(folder: Path, task: Task) -> tuple[Rows, Array | None]:
+    """Return what :func:`rows_for` does, mapped, from where :func:`spool` wrote it."""
     if task.view == BOTH:
-        return Rows((read_array(folder / "image.npy"), read_array(folder / "text.npy")))
+        return (read_array(folder / "image.npy"), read_array(folder / "text.npy")), None
     fit = folder / f"{task.data}.fit.npy"
     rows = read_array(folder / f"{task.data}.npy")
-    return Rows(rows, read_array(fit) if fit.is_file() else None)
+    return rows, read_array(fit) if fit.is_file() else None
 
 
-def assign(method: Instance, rows: Rows, k: int, seed: int) -> Result:
+def assign(
+    method: Instance, rows: Rows, k: int, seed: int, fit: Array | None = None
+) -> Result:
     """Run a clusterer once, on one thread; see :data:`Result`."""
     if not finds_k(method):
-        require_k(k, len(rows.asked[0] if takes_both(method) else rows.asked))
-    more = {} if rows.fit is None else {"fit": rows.fit}
+        require_k(k, len(rows[0] if takes_both(method) else rows))
+    more = {} if fit is None else {"fit": fit}
     with method.telling(), threads(1):
-        found = method.module.fit_predict(
-            rows.asked, k, method.options, seed=seed, **more
-        )
+        found = method.module.fit_predict(rows, k, method.options, seed=seed, **more)
     return found if isinstance(found, tuple) else (found, None)
 
 
@@ -261,7 +256,7 @@ def auto_k(
     method = instance_of("clusterers", "kmeans", block, "clusterers.kmeans")
 
     def cluster(rows: Array, k: int) -> Array:
-        return assign(method, Rows(rows), k, derive(seed, "auto_k", k))[0]
+        return assign(method, rows, k, derive(seed, "auto_k", k))[0]
 
     return choose_k(
         view_of(features, views_of(features)[-1], rows), cluster,

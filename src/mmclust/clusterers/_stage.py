@@ -214,16 +214,9 @@ def cluster_rows(
             do="choose an encoder that has both, or another clusterer",
         )
     number = 0 if finds_k(method) else k
-    data = rows_for(features, chosen, method.options, rows, fitted)
+    asked, fit = rows_for(features, chosen, method.options, rows, fitted)
     own = derive(seed, clusterer, chosen, number, run)
-    return chosen, assign(method, data, number, own)[0]
-
-
-def main_method(clusterings: Sequence[Clustering]) -> list[Clustering]:
-    """Return the first clusterer on the widest view, at the main k and the sweep's."""
-    first = [c for c in clusterings if c.clusterer == clusterings[0].clusterer]
-    view = next((c.view for c in first if c.view == "concat"), first[0].view)
-    return [c for c in first if c.view == view]
+    return chosen, assign(method, asked, number, own, fit)[0]
 
 
 def nouns_for(folder: Path, features: Features, manifest: Manifest) -> Nouns | None:
@@ -245,11 +238,14 @@ def write_names(
     nouns: Nouns | None,
     meta: Mapping[str, Any],
 ) -> None:
-    """Describe the first run of each clustering of the main method."""
+    """Describe the first run of the first clusterer on the widest view, at every k."""
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = []
-    for method in main_method(clusterings):
+    first = [one for one in clusterings if one.clusterer == clusterings[0].clusterer]
+    views = [one.view for one in first]
+    widest = "concat" if "concat" in views else views[0]
+    for method in (one for one in first if one.view == widest):
         labels = method.labels[0]
         near: dict[int, list[tuple[str, float]]] = {}
         if nouns is not None and image is not None:

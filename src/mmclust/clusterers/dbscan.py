@@ -21,7 +21,7 @@ import numpy as np
 
 from mmclust.clusterers._graph import require_comparable
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.kernels.nearest_centroids import rounding, squared_distances
+from mmclust.kernels.nearest_centroids import exact_scores, rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +94,8 @@ def _near(rows: Array, eps: float) -> Iterator[tuple[Array, Array]]:
         kept = scores[i, j] > (bar + off[part])[i]
         i, j = i + start, j + start
         open_ = np.flatnonzero(~kept)
-        far = squared_distances(rows, i[open_], rows, j[open_])
-        kept[open_] = far <= eps**2
+        near = exact_scores(rows, i[open_], rows, j[open_], apart=True)
+        kept[open_] = near >= -(eps**2)
         yield i[kept], j[kept]
 
 

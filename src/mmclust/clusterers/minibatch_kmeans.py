@@ -24,8 +24,7 @@ from mmclust.core.errors import MmclustError
 from mmclust.core.io import release
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
-from mmclust.kernels.kmeans import kmeans
-from mmclust.kernels.lloyd import unit
+from mmclust.kernels.kmeans import kmeans, unit
 from mmclust.kernels.nearest_centroids import nearest_centroids
 
 if TYPE_CHECKING:
@@ -136,9 +135,8 @@ def summed(rows: Array, part: Part) -> Sums:
     if spherical:
         loss = -float(np.einsum("ij,ij->", wide, own))
     else:
-        wide -= own
-        loss = float(np.einsum("ij,ij->", wide, wide)) / 2
-        wide = some.astype(np.float64)
+        apart = wide - own
+        loss = float(np.einsum("ij,ij->", apart, apart)) / 2
     return member @ wide, np.bincount(labels, minlength=k), loss
 
 

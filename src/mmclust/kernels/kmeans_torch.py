@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmclust.core.seeds import derive
 from mmclust.kernels.nearest_centroids import margin, repeated_rows
+from mmclust.kernels.products import on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     import torch
-
-    from mmclust.kernels.kmeans import Options
 
 Array = np.ndarray[Any, Any]
 
@@ -22,64 +22,47 @@ BLOCK = 1 << 16
 """Rows whose distances are held at once."""
 
 
-def lloyd(
-    rows: Array, n_clusters: int, seed: int, options: Options, device: str
-) -> Array:
-    """Return the centroids; every random number is drawn on the CPU."""
-    import torch
+def starts_on(
+    device: str, rows: Array, n_clusters: int, seed: int, init: str, most: int
+) -> tuple[torch.Tensor, Iterator[torch.Tensor]]:
+    """Return the rows to train on, and starts without end.
 
-    everything = torch.from_numpy(rows).to(device)
-    draw = torch.Generator().manual_seed(derive(seed, "kmeans", "torch"))
-    most = options.max_points_per_centroid * n_clusters
-    points = everything
-    if most < len(rows):
-        chosen = torch.randperm(len(rows), generator=draw)[:most]
-        points = everything[chosen.to(device)]
-    best: tuple[float, torch.Tensor] | None = None
-    for _ in range(options.n_init):
-        centroids = _start(points, n_clusters, options.init, draw)
-        loss, centroids = _iterate(points, centroids, options)
-        if best is None or loss < best[0]:
-            best = loss, centroids
-    assert best is not None
-    return np.asarray(best[1].cpu().numpy())
-
-
-def candidates_on(device: str) -> Callable[..., tuple[Array, Array]]:
-    """Return what finds the centroids that may be nearest on a device.
-
-    It returns each row's first candidate, and the rows that have several.
+    Every random number is drawn on the CPU.
     """
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-    def candidates(
-        rows: Array, centroids: Array, *, spherical: bool
-    ) -> tuple[Array, Array]:
-        points, others = (torch.tensor(e, device=device) for e in (rows, centroids))
-        scores = _scores(points, others, spherical=spherical)
-        off = margin(rows, centroids, spherical=spherical).astype(np.float32)
-        bar = scores.amax(1) - torch.tensor(off, device=device)
-        close = ~(scores < bar[:, None])
-        several = (close.sum(1) > 1).nonzero()[:, 0]
-        return close.int().argmax(1).cpu().numpy(), several.cpu().numpy()
-
-    return candidates
+    points = on(device, rows)
+    draw = torch.Generator().manual_seed(derive(seed, "kmeans", "torch"))
+    if most < len(rows):
+        points = points[torch.randperm(len(rows), generator=draw)[:most].to(device)]
+    return points, (_start(points, n_clusters, each, draw) for each in repeat(init))
 
 
-def _iterate(
-    points: torch.Tensor, centroids: torch.Tensor, options: Options
+def candidates(
+    rows: Array, centroids: Array, *, spherical: bool, device: str
+) -> tuple[Array, Array]:
+    """Return each row's first candidate, and the rows that have several."""
+    scores = _scores(on(device, rows), on(device, centroids), spherical=spherical)
+    off = margin(rows, centroids, spherical=spherical).astype(np.float32)
+    close = ~(scores < (scores.amax(1) - on(device, off))[:, None])
+    several = (close.sum(1) > 1).nonzero()[:, 0]
+    return close.int().argmax(1).cpu().numpy(), several.cpu().numpy()
+
+
+def lloyd(
+    points: torch.Tensor, centroids: torch.Tensor, *, max_iter: int, spherical: bool
 ) -> tuple[float, torch.Tensor]:
-    """Return the objective of the last assignment, and its centroids."""
+    """Return the objective of the last assignment that improved, its centroids."""
+    from torch.nn.functional import normalize
+
     last, kept = float("inf"), centroids
-    for _ in range(options.max_iter):
-        if options.spherical:
-            centroids = _unit(centroids)
-        labels, costs = _assign(points, centroids, spherical=options.spherical)
+    for _ in range(max_iter):
+        if spherical:
+            centroids = normalize(centroids, dim=1)
+        labels, costs = _assign(points, centroids, spherical=spherical)
         loss = float(costs.double().sum())
-        if last - loss <= options.tol * abs(last) and last != float("inf"):
-            return (loss, centroids) if loss < last else (last, kept)
+        if last - loss <= 0:
+            break
         last, kept = loss, centroids
         centroids = _means(points, labels, costs, len(centroids))
     return last, kept
@@ -123,12 +106,10 @@ def _means(
     from torch.nn.functional import one_hot
 
     sums = points.new_zeros(n_clusters, points.shape[1])
-    if points.device.type == "cpu":
-        sums.index_add_(0, labels, points)
-    else:  # adding by index has no fixed order there; a product of matrices has
-        parts = zip(torch.split(points, BLOCK), torch.split(labels, BLOCK), strict=True)
-        for block, label in parts:
-            sums += one_hot(label, n_clusters).to(block.dtype).T @ block
+    # Adding by index has no fixed order on a GPU; a product of matrices has.
+    parts = zip(torch.split(points, BLOCK), torch.split(labels, BLOCK), strict=True)
+    for block, label in parts:
+        sums += one_hot(label, n_clusters).to(block.dtype).T @ block
     counts = torch.bincount(labels, minlength=n_clusters)
     means = sums / counts.clamp(min=1)[:, None]
     empty = torch.nonzero(counts == 0)[:, 0]
@@ -157,9 +138,3 @@ def _start(
         row = min(int(torch.searchsorted(reach, target, right=True)), n - 1)
         chosen.append(row)
     return points[torch.tensor(chosen, device=points.device)]
-
-
-def _unit(rows: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import normalize
-
-    return normalize(rows, dim=1)

@@ -11,9 +11,13 @@ Shapes: n rows; k centroids; d features.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = np.ndarray[Any, Any]
 
@@ -46,11 +50,11 @@ def nearest_centroids(
     centroids = np.ascontiguousarray(centroids, np.float32)
     size = max(min(ROWS, SCORES // len(centroids)), 1)
     labels = np.empty(len(rows), np.int32)
-    candidates = _candidates
+    candidates: Callable[..., tuple[Array, Array]] = _candidates
     if device != "cpu":
-        from mmclust.kernels.kmeans_torch import candidates_on
+        from mmclust.kernels.kmeans_torch import candidates as there
 
-        candidates = candidates_on(device)
+        candidates = partial(there, device=device)
         size = max(16 * SCORES // len(centroids), 1)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
@@ -88,29 +92,25 @@ def norms(rows: Array) -> Array:
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64)))
 
 
-def inner_products(rows: Array, i: Array, others: Array, j: Array) -> Array:
-    """Return the inner product of ``rows[i]`` and ``others[j]``: float64 (m,).
+def exact_scores(
+    rows: Array, i: Array, others: Array, j: Array, *, apart: bool
+) -> Array:
+    """Return how near ``rows[i]`` and ``others[j]`` are: float64 (m,).
 
-    It depends on the two rows alone: products of float32 are exact in float64, and
-    they are added in an order that depends on their number.
+    Their inner product or, if ``apart``, their squared distance below zero. It depends
+    on the two rows alone: products of float32 are exact in float64, and they are added
+    in an order that depends on their number.
     """
-    return _pairwise(np.multiply, rows, i, others, j)
-
-
-def squared_distances(rows: Array, i: Array, others: Array, j: Array) -> Array:
-    """Return the squared distance of ``rows[i]`` and ``others[j]``: float64 (m,).
-
-    As :func:`inner_products`.
-    """
-    return _pairwise(_apart, rows, i, others, j)
-
-
-def _pairwise(combine: Any, rows: Array, i: Array, others: Array, j: Array) -> Array:
     found = np.empty(len(i))
     step = max(_NUMBERS // rows.shape[1], 1)
     for start in range(0, len(i), step):
         some = slice(start, start + step)
-        numbers = combine(rows[i[some]].astype(np.float64), others[j[some]])
+        numbers = rows[i[some]].astype(np.float64)
+        if apart:
+            numbers -= others[j[some]]
+            numbers *= -numbers
+        else:
+            numbers *= others[j[some]]
         width = numbers.shape[1]
         while width > 1:  # the second half is added to the first
             half = (width + 1) // 2
@@ -118,10 +118,6 @@ def _pairwise(combine: Any, rows: Array, i: Array, others: Array, j: Array) -> A
             width = half
         found[some] = numbers[:, 0]
     return found
-
-
-def _apart(rows: Array, others: Array) -> Array:
-    return np.asarray((rows - others) ** 2)
 
 
 def _scores(rows: Array, centroids: Array, *, spherical: bool) -> Array:
@@ -153,12 +149,9 @@ def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
     wide = rows.astype(np.float64), centroids.astype(np.float64)
     close = _close(*wide, spherical=spherical)
     row, column = np.nonzero(close)
-    far = np.full(close.shape, np.inf)
-    if spherical:
-        far[row, column] = -inner_products(rows, row, centroids, column)
-    else:
-        far[row, column] = squared_distances(rows, row, centroids, column)
-    return np.asarray(far.argmin(axis=1))
+    near = np.full(close.shape, -np.inf)
+    near[row, column] = exact_scores(rows, row, centroids, column, apart=not spherical)
+    return np.asarray(near.argmax(axis=1))
 
 
 def repeated_rows(candidates: Array) -> tuple[Array, Array]:
@@ -166,6 +159,9 @@ def repeated_rows(candidates: Array) -> tuple[Array, Array]:
 
     They are float32 or float64 (n, d), in C order; -0.0 and 0.0 are one number.
     """
+    first = np.sort(candidates[:, 0])
+    if not (first[1:] == first[:-1]).any():  # most often, without a copy of all
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     # Adding zero makes -0.0 and 0.0 the same bytes.
     rows = candidates + candidates.dtype.type(0)
     # Equal rows have equal keys; the few rows that share one are compared in full.

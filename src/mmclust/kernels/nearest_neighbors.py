@@ -8,12 +8,8 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
-from mmclust.kernels.nearest_centroids import (
-    inner_products,
-    norms,
-    rounding,
-    squared_distances,
-)
+from mmclust.kernels.nearest_centroids import exact_scores, norms, rounding
+from mmclust.kernels.products import on
 
 Array = np.ndarray[Any, Any]
 
@@ -21,6 +17,7 @@ SPARE = 8
 """Neighbours listed beyond those wanted: they show whether equals are cut apart."""
 SCORES = 1 << 27
 """Scores held at once on an accelerator: half a gigabyte."""
+_SCORES = 1 << 22  # on a CPU, of the rows that are compared with all others
 
 
 def nearest_neighbors(
@@ -52,10 +49,8 @@ def nearest_neighbors(
     MmclustError
         When there are not that many other rows.
     """
-    n = len(features)
-    _require(n, n_neighbors)
-    rows = np.ascontiguousarray(features, dtype=np.float32)
-    wanted = min(n_neighbors + 1 + SPARE, n)
+    rows = _checked(features, n_neighbors)
+    wanted = min(n_neighbors + 1 + SPARE, len(rows))
     if device == "cpu":
         import faiss
 
@@ -69,8 +64,7 @@ def nearest_neighbors(
 def nearest_by_distance(features: Array, n_neighbors: int) -> Array:
     """Return the rows nearest to each by Euclidean distance, without itself.
 
-    A row is excluded by its index. faiss lists candidates; their distances are computed
-    again in float64, and equal ones are ordered by the lower index.
+    As :func:`nearest_neighbors` in all else.
 
     Parameters
     ----------
@@ -91,20 +85,15 @@ def nearest_by_distance(features: Array, n_neighbors: int) -> Array:
     """
     import faiss
 
-    n = len(features)
-    _require(n, n_neighbors)
-    rows = np.ascontiguousarray(features, dtype=np.float32)
-    wanted = min(n_neighbors + 1 + SPARE, n)
+    rows = _checked(features, n_neighbors)
+    wanted = min(n_neighbors + 1 + SPARE, len(rows))
     with threads(1):
-        _, found = faiss.knn(rows, rows, wanted, faiss.METRIC_L2)
-    at = np.repeat(np.arange(n), wanted)
-    far = squared_distances(rows, at, rows, found.ravel()).reshape(found.shape)
-    far[found == np.arange(n)[:, None]] = np.inf
-    order = np.lexsort((found, far), axis=1)[:, :n_neighbors]
-    return np.asarray(np.take_along_axis(found, order, axis=1))
+        far, found = faiss.knn(rows, rows, wanted, faiss.METRIC_L2)
+    return _decided(rows, -far, found, n_neighbors, apart=True)
 
 
-def _require(n: int, n_neighbors: int) -> None:
+def _checked(features: Array, n_neighbors: int) -> Array:
+    n = len(features)
     if not 1 <= n_neighbors < n:
         raise MmclustError(
             f"{n} rows do not have {n_neighbors} neighbours each",
@@ -113,26 +102,41 @@ def _require(n: int, n_neighbors: int) -> None:
             found=n_neighbors,
             do="lower n_neighbors, or give more rows",
         )
+    return np.ascontiguousarray(features, dtype=np.float32)
 
 
-def _decided(rows: Array, scores: Array, found: Array, n_neighbors: int) -> Array:
-    """Return the lists without the row itself, in the order of exact scores."""
+def _decided(
+    rows: Array, scores: Array, found: Array, n_neighbors: int, *, apart: bool = False
+) -> Array:
+    """Return the lists without the row itself, in the order of exact scores.
+
+    Scores are inner products or, if ``apart``, squared distances below zero.
+    """
+    n, d = rows.shape
     lengths = norms(rows)
-    off = 2 * rounding(rows.shape[1], lengths * lengths.max(), np.float32)
-    scores, found = _in_order(rows, scores, found, off)
-    kept = found != np.arange(len(rows))[:, None]
+    sizes = (lengths + lengths.max()) ** 2 if apart else lengths * lengths.max()
+    off = 2 * rounding(d, sizes, np.float32)
+    scores, found = _in_order(rows, scores, found, off, apart=apart)
+    kept = found != np.arange(n)[:, None]
     kept &= np.cumsum(kept, axis=1) <= n_neighbors
     result: Array = found[kept].reshape(-1, n_neighbors)
-    if found.shape[1] < len(rows):
-        last = scores[kept].reshape(-1, n_neighbors)[:, -1]
-        # What was not listed may be as near as the last one that was kept.
-        for row in np.flatnonzero(~(last - scores[:, -1] > off)).tolist():
-            result[row] = _in_full(rows, row, n_neighbors, off[row])
+    if found.shape[1] == n:
+        return result
+    last = scores[kept].reshape(-1, n_neighbors)[:, -1]
+    # What was not listed may be as near as the last one that was kept.
+    unsure = np.flatnonzero(~(last - scores[:, -1] > off))
+    step = max(_SCORES // n, 1)
+    for part in np.split(unsure, range(step, len(unsure), step)):
+        every = rows[part] @ rows.T
+        if apart:
+            every = 2 * every - lengths**2
+        for row, its in zip(part.tolist(), every, strict=True):
+            result[row] = _in_full(rows, row, its, n_neighbors, off[row], apart=apart)
     return result
 
 
 def _in_order(
-    rows: Array, scores: Array, found: Array, off: Array
+    rows: Array, scores: Array, found: Array, off: Array, *, apart: bool
 ) -> tuple[Array, Array]:
     """Order lists again where scores are too near to each other to be told apart."""
     close = ~(scores[:, :-1] - scores[:, 1:] > off[:, None])
@@ -143,32 +147,35 @@ def _in_order(
     row, place = np.nonzero(some)
     row = tied[row]
     scores, found = scores.astype(np.float64), found.copy()
-    scores[row, place] = inner_products(rows, row, rows, found[row, place])
+    scores[row, place] = exact_scores(rows, row, rows, found[row, place], apart=apart)
     order = np.lexsort((found[tied], -scores[tied]), axis=1)
     for each in (scores, found):
         each[tied] = np.take_along_axis(each[tied], order, axis=1)
     return scores, found
 
 
-def _in_full(rows: Array, row: int, n_neighbors: int, off: float) -> Array:
-    """Compare a row with all others."""
-    scores = rows @ rows[row]
+def _in_full(
+    rows: Array, row: int, scores: Array, n_neighbors: int, off: float, *, apart: bool
+) -> Array:
+    """Choose from all others, of which ``scores``, (n,), are off by rounding."""
     scores[row] = -np.inf
     bar = np.partition(scores, len(rows) - n_neighbors)[-n_neighbors] - off
     near = np.flatnonzero(~(scores < bar))
     near = near[near != row]
-    used = np.flatnonzero(rows[row])  # few where rows are counts of words
+    # Of inner products of counts of words, few features count.
+    used = np.arange(rows.shape[1]) if apart else np.flatnonzero(rows[row])
     used = used if len(used) else np.zeros(1, np.int64)
     own, others = rows[row : row + 1, used], rows[np.ix_(near, used)]
-    exact = inner_products(own, np.zeros_like(near), others, np.arange(len(near)))
+    exact = exact_scores(
+        own, np.zeros_like(near), others, np.arange(len(near)), apart=apart
+    )
     return np.asarray(near[np.lexsort((near, -exact))[:n_neighbors]])
 
 
 def _torch(rows: Array, wanted: int, device: str) -> tuple[Array, Array]:
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    points = torch.from_numpy(rows).to(device)
+    points = on(device, rows)
     blocks = torch.split(points, max(SCORES // len(rows), 1))
     best = [torch.topk(block @ points.T, wanted) for block in blocks]
     scores = torch.cat([b.values for b in best]).cpu().numpy()

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     import torch
 
 
+def on(device: str, array: np.ndarray[Any, Any]) -> torch.Tensor:
+    """Copy an array to where torch runs, whose products are then full float32's.
+
+    Some images with CUDA set ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE``: ten bits of them.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.tensor(array, device=device)
+
+
 def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return ``a @ b``, differentiable.
 

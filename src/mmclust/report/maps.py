@@ -18,7 +18,7 @@ from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import generator
 from mmclust.core.workers import in_order
-from mmclust.kernels import tsne
+from mmclust.report import tsne
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,7 +24,7 @@ from mmclust.scoring.intervals import Sampled
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from mmclust.kernels.ranks import Ranks
+    from mmclust.retrieval.ranks import Ranks
 
 Array = np.ndarray[Any, Any]
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mmclust.core.manifest import Manifest
-    from mmclust.kernels.ranks import Ranks
     from mmclust.retrieval.metrics import Direction
+    from mmclust.retrieval.ranks import Ranks
     from mmclust.retrieval.task import Task
 
 Array = np.ndarray[Any, Any]

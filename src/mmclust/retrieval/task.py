@@ -19,7 +19,6 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import read_table
 from mmclust.core.manifest import read_manifest
 from mmclust.core.seeds import generator
-from mmclust.kernels.ranks import rank_embeddings, rank_scores
 from mmclust.retrieval.metrics import (
     CUTOFFS,
     hits,
@@ -27,14 +26,15 @@ from mmclust.retrieval.metrics import (
     random_expectation,
     retrieval_figures,
 )
+from mmclust.retrieval.ranks import rank_embeddings, rank_scores
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
     from pathlib import Path
 
     from mmclust.core.manifest import Manifest
-    from mmclust.kernels.ranks import Ranks
     from mmclust.retrieval.metrics import Direction
+    from mmclust.retrieval.ranks import Ranks
 
 Array = np.ndarray[Any, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmclust.kernels import tsne
+from mmclust.report import tsne
 
 
 def groups(n, d, seed):

@@ -14,6 +14,7 @@ import numpy as np
 
 from mmclust.core.progress import track
 from mmclust.kernels.nearest_centroids import repeated_rows
+from mmclust.kernels.products import on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,17 +96,22 @@ def rank_embeddings(
     double, first = repeated_rows(candidates)
     n = len(candidates)
     if device != "cpu":
-        ends = tuple(sections or (n,))
-        repeated = (double, first)
-        return _ranks_on(device, queries, candidates, positives, ends, top_k, repeated)
+        pool = on(device, candidates)
+        repeated, there = on(device, double), on(device, first)
+
+        def block_on(start: int, stop: int) -> torch.Tensor:
+            scores = on(device, np.asarray(queries[start:stop], kind)) @ pool.T
+            scores[:, repeated] = scores[:, there]
+            return scores
+
+        return _ranks_on(block_on, positives, tuple(sections or (n,)), top_k)
     flipped = candidates.T
     buffer = np.empty((min(ROWS, len(queries)), n), dtype=kind)
 
     def block(start: int, stop: int) -> Array:
         scores = buffer[: stop - start]
         np.matmul(np.asarray(queries[start:stop], kind), flipped, out=scores)
-        if len(double):
-            scores[:, double] = scores[:, first]
+        scores[:, double] = scores[:, first]
         return scores
 
     return rank_scores(
@@ -266,27 +272,19 @@ def _listed(scores: Array, k: int) -> tuple[Array, Array]:
 
 
 def _ranks_on(
-    device: str,
-    queries: Array,
-    candidates: Array,
+    block: Callable[[int, int], torch.Tensor],
     positives: Array,
     ends: Sequence[int],
     top_k: int,
-    repeated: tuple[Array, Array],
 ) -> Ranks:
-    """Count on an accelerator, in full float32 precision."""
+    """Count on an accelerator, where blocks of scores lie."""
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    pool = torch.from_numpy(np.array(candidates, np.float32)).to(device)
-    double, first = (torch.from_numpy(rows).to(device) for rows in repeated)
     greater, equal, own, top, top_scores = [], [], [], [], []
-    for start in range(0, len(queries), ROWS_ACCELERATED):
-        rows = slice(start, start + ROWS_ACCELERATED)
-        query = torch.from_numpy(np.array(queries[rows], np.float32)).to(device)
-        scores = query @ pool.T
-        scores[:, double] = scores[:, first]
-        at = torch.from_numpy(np.array(positives[rows], np.int64)).to(device)
+    for start in range(0, len(positives), ROWS_ACCELERATED):
+        rows = positives[start : start + ROWS_ACCELERATED]
+        scores = block(start, start + len(rows))
+        at = torch.tensor(rows, dtype=torch.int64, device=scores.device)
         right = scores.gather(1, at.clamp(min=0)).masked_fill(at < 0, torch.nan)
         own.append(right)
         counts = [_counts_on(scores[:, :end], right) for end in ends]
