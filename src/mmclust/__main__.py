@@ -14,6 +14,22 @@ def _stop() -> NoReturn:
     sys.exit(130)
 
 
+def _short_of_memory(error: MemoryError | RuntimeError) -> NoReturn:
+    """Say that memory does not suffice, here or on a GPU; raise any other error."""
+    if isinstance(error, MemoryError):
+        sys.exit(
+            f"error: there is not enough memory ({str(error) or 'no more is given'})"
+        )
+    if type(error).__name__ != "OutOfMemoryError":  # of torch, which is not loaded here
+        raise error
+    sys.exit(
+        "error: there is not enough memory on the device\n"
+        f"  found:    {str(error).partition(' If reserved')[0]}\n"
+        "  do:       lower --batch-size, or the method's batch in params.yaml; "
+        "leave --device out to run on the CPU"
+    )
+
+
 def main() -> None:
     """Run ``mmclust``; exit 0 when fine, 1 for user's errors, 2 for usage.
 
@@ -42,10 +58,8 @@ def main() -> None:
             app(prog_name="mmclust")
     except MmclustError as error:
         sys.exit(f"error: {error}")
-    except MemoryError as error:
-        sys.exit(
-            f"error: there is not enough memory ({str(error) or 'no more is given'})"
-        )
+    except (MemoryError, RuntimeError) as error:
+        _short_of_memory(error)
     except (KeyboardInterrupt, StoppedError):
         _stop()
     except OSError as error:  # of a library that writes by itself

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from mmclust.cli import app
-from mmclust.cli._options import usable
+from mmclust.cli._options import all_usable, usable
 from mmclust.core.errors import MmclustError
 from mmclust.models.compute import require_device
 
@@ -62,6 +62,12 @@ def test_what_can_be_used(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [usable(d) for d in ("cuda", "cuda:1")] == ["cuda", "cuda:1"]
+    assert all_usable("cuda:0, cuda:1") == "cuda:0,cuda:1"
+    with pytest.raises(MmclustError, match="Devices of several kinds"):
+        all_usable("cpu,cuda")
+    for number in ("01", "\uff11"):  # torch takes neither
+        with pytest.raises(MmclustError, match="cannot be used"):
+            usable(f"cuda:{number}")
     with pytest.raises(MmclustError, match="cuda:2") as caught:
         usable("cuda:2")
     assert "2 of that kind, from cuda:0" in str(caught.value)

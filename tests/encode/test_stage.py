@@ -10,14 +10,16 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mmclust.core import images, numerics, shards
 from mmclust.core.errors import MmclustError
 from mmclust.core.features import read_features
 from mmclust.core.io import read_table, write_table
-from mmclust.core.manifest import read_manifest
+from mmclust.core.manifest import canonical_digest, read_manifest
 from mmclust.encode import engine, stage
+from mmclust.encoders import miniclip
 from tests.encode.staging import (
     SMALL,
     arrays,
@@ -247,3 +249,28 @@ def test_a_killed_group_leaves_nothing_in_memory(tmp_path):
         if not (tmp_path / "user").exists():
             break
     assert not (tmp_path / "user").exists()
+
+
+def test_what_learns_reads_pictures_from_the_file(tiny, monkeypatch):
+    """Of rows that lie together none is copied; of others those alone are given."""
+    fit, given = miniclip.fit, []
+
+    def fitted(batch, *arguments, **options):
+        given.append(batch)
+        return fit(batch, *arguments, **options)
+
+    monkeypatch.setattr(miniclip, "fit", fitted)
+    encode(tiny, "miniclip", out="whole")
+    assert isinstance(given[0].images, np.memmap)
+    path = manifest_of(tiny)
+    table, meta = read_table(path)
+    split = ["test" if row % 3 == 1 else "train" for row in range(len(table))]
+    at = table.schema.get_field_index("split")
+    table = table.set_column(at, "split", pa.array(split, table["split"].type))
+    meta = {**meta, "fit": ["train"]}
+    write_table(path, table, {**meta, "digest": canonical_digest(meta, table)})
+    rows = read_manifest(path).fit_rows
+    assert 1 < len(rows) < len(table)
+    encode(tiny, "miniclip", out="part")
+    assert np.array_equal(given[1].images, given[0].images[rows])
+    assert given[1].image_ids == [given[0].image_ids[row] for row in rows]

@@ -1,6 +1,7 @@
 """CPP's coding length: by hand, against its formula, and the k it finds."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -72,3 +73,16 @@ def test_its_smallest_length_is_at_the_planted_number():
 def test_nothing_has_no_length():
     """Where every row is left out."""
     assert coding_length(np.ones((2, 2)), np.full(2, -1)) == 0
+
+
+def test_a_cluster_at_a_time_is_held():
+    """Not a copy of all rows, which may be a file of millions."""
+    z, labels = np.ones((20_000, 64), np.float32), np.arange(20_000) % 40
+    coding_length(z[:40], labels[:40])
+    tracemalloc.start()
+    try:
+        coding_length(z, labels)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < z.nbytes / 3

@@ -79,8 +79,19 @@ def usable(device: str) -> str:
 
 
 def all_usable(devices: str) -> str:
-    """Return devices, parted by commas, if all can be computed on."""
-    return ",".join(usable(each.strip()) for each in devices.split(","))
+    """Return devices, parted by commas, if all can be computed on and are of one kind.
+
+    Seeds of one model would else have numbers of several kinds of processors.
+    """
+    names = [usable(each.strip()) for each in devices.split(",")]
+    if len({name.partition(":")[0] for name in names}) > 1:
+        raise MmclustError(
+            "Devices of several kinds would give numbers of several kinds",
+            where="--device",
+            expected="devices of one kind, such as cuda:0,cuda:1",
+            found=devices,
+        )
+    return ",".join(names)
 
 
 def n_workers(workers: int) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mmclust.core.fingerprint import Fingerprint
     from mmclust.core.manifest import Manifest
+    from mmclust.core.types import Array
     from mmclust.encode.plan import Run, Work
 
 NO_CAPTION = "it has no caption"
@@ -119,7 +120,7 @@ def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
         prepared, skipped = work.array("prepared").read()
     plan = work.plan
     if not (work.folder / "fitted.json").exists():
-        everything = Batch(manifest.image_ids, manifest.captions, prepared)
+        everything = Batch(manifest.image_ids, manifest.captions, None)
         absent = set(skipped)
         if "text" in work.views:
             absent |= set(work.without)
@@ -136,7 +137,7 @@ def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
         plain = Device(run.job.device)
         with plan.instance.telling(), plain.computing():
             fitted = work.module.fit(
-                rows_of(everything, rows),
+                replace(rows_of(everything, rows), images=_of_file(prepared, rows)),
                 plan.params,
                 seed=derive(run.seed, "encode", plan.encoder),
                 device=plain,
@@ -145,6 +146,17 @@ def _learn(work: Work, manifest: Manifest, run: Run) -> Fitted:
     fitted = load_fitted(work.folder)
     _encode_fitted(work, fitted, prepared is not None, skipped, run)
     return fitted
+
+
+def _of_file(prepared: Array | None, rows: Array) -> Array | None:
+    """Return some rows, ascending, of what was prepared.
+
+    Rows that lie together stay in the file: millions of pictures fit in no memory.
+    """
+    if prepared is None:
+        return None
+    together = rows[-1] - rows[0] < len(rows)
+    return prepared[rows[0] : rows[-1] + 1] if together else prepared[rows]
 
 
 def _encode_fitted(

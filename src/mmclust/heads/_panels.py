@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.errors import MmclustError
-from mmclust.core.instances import IS
 from mmclust.core.io import write_bytes
 from mmclust.core.manifest import read_manifest
 from mmclust.core.numerics import threads
 from mmclust.core.params import ModelParams, Params
-from mmclust.core.plugins import load
+from mmclust.core.plugins import IS, load
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive, generator
 from mmclust.heads._inputs import read_inputs

@@ -31,13 +31,11 @@ def coding_length(z: Array, labels: Array, eps: float = 0.1) -> float:
         The precision ε to which rows are described, as CPP's code has it: not
         squared. Lengths with different ε cannot be compared.
     """
-    labels = np.asarray(labels)
-    _, codes, sizes = np.unique(
-        labels[labels >= 0], return_inverse=True, return_counts=True
-    )
-    rows = np.asarray(z)[labels >= 0]
-    groups = np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1])
-    return sum(_length(rows[group], len(rows), eps) for group in groups)
+    z, labels = np.asarray(z), np.asarray(labels)
+    kept = np.flatnonzero(labels >= 0)
+    _, codes, sizes = np.unique(labels[kept], return_inverse=True, return_counts=True)
+    groups = np.split(kept[np.argsort(codes, kind="stable")], np.cumsum(sizes)[:-1])
+    return sum(_length(z[group], len(kept), eps) for group in groups)
 
 
 def _length(rows: Array, n: int, eps: float) -> float:

@@ -60,7 +60,8 @@ def lloyd(
         if spherical:
             centroids = normalize(centroids, dim=1)
         labels, costs = _assign(points, centroids, spherical=spherical)
-        loss = float(costs.double().sum())
+        # On the CPU: not every accelerator has float64.
+        loss = float(costs.cpu().numpy().sum(dtype=np.float64))
         if last - loss <= 0:
             break
         last, kept = loss, centroids
@@ -121,7 +122,10 @@ def _means(
 def _start(
     points: torch.Tensor, n_clusters: int, init: str, draw: torch.Generator
 ) -> torch.Tensor:
-    """Draw rows: all alike, or each in proportion to its distance (k-means++)."""
+    """Draw rows: all alike, or each in proportion to its distance (k-means++).
+
+    Distances are added up on the CPU: a GPU does it in any order.
+    """
     import torch
 
     n = len(points)
@@ -131,10 +135,9 @@ def _start(
     row = int(uniform[0] * n)
     chosen, nearest = [row], None
     for number in uniform[1:].tolist():
-        distance = (points - points[row]).square().sum(1).double()
+        distance = (points - points[row]).square().sum(1)
         nearest = distance if nearest is None else torch.minimum(nearest, distance)
-        reach = nearest.cumsum(0)
-        target = reach.new_tensor(number) * reach[-1]
-        row = min(int(torch.searchsorted(reach, target, right=True)), n - 1)
+        reach = nearest.cpu().numpy().cumsum(dtype=np.float64)
+        row = min(int(reach.searchsorted(number * reach[-1], side="right")), n - 1)
         chosen.append(row)
     return points[torch.tensor(chosen, device=points.device)]

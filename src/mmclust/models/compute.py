@@ -156,7 +156,8 @@ def require_device(device: str, *, here: bool = True) -> str:
         return "cpu"
     kind, colon, number = device.partition(":")
     reason = None
-    if kind not in DEVICES or (colon and not number.isdecimal()):
+    plain = not colon or (number.isdecimal() and number == str(int(number)))
+    if kind not in DEVICES or not plain:
         reason = f"not one of {', '.join(DEVICES)}, alone or with a number: cuda:1"
     elif here:
         import torch
