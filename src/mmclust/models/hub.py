@@ -46,6 +46,8 @@ SIZES = {
 }
 """What is downloaded, about; for the message when it cannot be."""
 SMALL = (".json", ".txt", ".model")
+KEPT = 4
+"""Models of a kind that stay loaded: a fusion of four reads each picture by all."""
 HIDDEN = (".cache", ".git")
 """What `hf download` and git leave in a folder."""
 SAFE, PICKLED = "*.safetensors", "*pytorch_model*.bin"
@@ -157,13 +159,13 @@ def checkpoint_stamp(model: str, revision: str) -> Stamp:
 
 
 def kept(files: Callable[..., Stamp]) -> Callable[[Load], Load]:
-    """Keep the last two things that a function loads, until their files change.
+    """Keep the last :data:`KEPT` things that a function loads, until their files change.
 
     ``files`` gives their :func:`stamp` for the same arguments.
     """
 
     def decorate(load: Load) -> Load:
-        @lru_cache(maxsize=2)
+        @lru_cache(maxsize=KEPT)
         def loaded(_: object, *arguments: Any) -> Any:
             # All that libraries and models are made of stays: looking for garbage
             # among it would take a fifth of the time.
