@@ -29,7 +29,8 @@ from mmclust.benchmarks._own_folder import (
 from mmclust.core.archives import Place
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import digest_of
-from mmclust.core.types import SPLITS, Built
+from mmclust.core.manifest import SPLITS
+from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

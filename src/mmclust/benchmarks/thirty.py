@@ -18,9 +18,10 @@ from mmclust.benchmarks.imagenet_subsets import class_images
 from mmclust.core.archives import check_folder
 from mmclust.core.errors import MmclustError, nearest, some
 from mmclust.core.io import digest_of
+from mmclust.core.manifest import SPLITS
 from mmclust.core.params import Positive  # noqa: TC001
 from mmclust.core.seeds import generator
-from mmclust.core.types import SPLITS, Built
+from mmclust.core.types import Built
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,28 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mmclust.core.errors import MmclustError, nearest
-from mmclust.scoring.record import CORRELATION, HEADLINES, LOWER_IS_BETTER
+from mmclust.scoring.record import HEADLINES, LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmclust.board.rows import Row
-    from mmclust.scoring.record import Record, Score
-
-FEWEST_WORDS = 30
-"""Of a correlation that is a headline."""
-
-
-def is_headline(stage: str, score: Score, record: Record) -> bool:
-    """Whether a number is shown unless others are asked for."""
-    if score.metric not in HEADLINES[stage] or score.method == "include_unknown":
-        return False
-    if score.metric == CORRELATION:
-        n = record.mean(score.key, f"{CORRELATION}_n")
-        if n is None:
-            n = record.mean(score.key, "n_words")
-        return n is None or n >= FEWEST_WORDS
-    return True
 
 
 def choose(

@@ -23,7 +23,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmclust.board.choice import is_headline
 from mmclust.board.contents import RECORDS, changed_params, manifest_of, summarised
 from mmclust.board.history import (
     WORKSPACE,
@@ -35,6 +34,7 @@ from mmclust.board.history import (
     shown,
 )
 from mmclust.core.errors import MmclustError, nearest, some
+from mmclust.scoring.record import is_headline
 from mmclust.scoring.resamples import FOLDER, between, parse_resamples
 
 if TYPE_CHECKING:

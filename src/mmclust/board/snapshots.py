@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mmclust.board.choice import is_headline
 from mmclust.board.contents import changed_params, manifest_of, summaries_of, summarised
 from mmclust.board.history import WORKSPACE, Reader, md5, shown
 from mmclust.core.errors import MmclustError
+from mmclust.scoring.record import is_headline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

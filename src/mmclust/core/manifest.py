@@ -16,7 +16,6 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError, some
 from mmclust.core.io import canonical, read_record, read_table, write_table
-from mmclust.core.types import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+SPLITS = ("train", "val", "test")
 PLACES = ("image_id", "container", "member", "offset", "length", "crc32")
 """Columns that say where the bytes of an image lie."""
 _ROWS = 8192  # that are text at once where a digest is taken

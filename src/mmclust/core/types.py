@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mmclust.core.manifest import SPLITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     Judge = Callable[[Sequence[str], np.ndarray[Any, Any]], float]
 
 Array = np.ndarray[Any, Any]
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)

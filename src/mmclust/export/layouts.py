@@ -25,8 +25,8 @@ from mmclust.core.errors import MmclustError, some
 from mmclust.core.features import VIEWS
 from mmclust.core.images import read_files
 from mmclust.core.io import require_file, write_bytes
+from mmclust.core.manifest import SPLITS
 from mmclust.core.progress import track
-from mmclust.core.types import SPLITS
 from mmclust.export.content import (
     HIDDEN,
     require_distinct,

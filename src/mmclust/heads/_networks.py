@@ -10,6 +10,7 @@ vector. Each loss gives one number per seed, (s,).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mmclust.heads._train import Items
-
     Array = np.ndarray[Any, Any]
     Weights = dict[str, torch.Tensor]
 
@@ -32,6 +31,20 @@ MOMENTUM, EPS = 0.1, 1e-5
 """Of batch normalisation, as frameworks have them."""
 ROWS = 8192
 """Rows that pass through a head at once."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """One batch for each of s seeds, all (s, n, d).
+
+    Counterparts and images of the anchors; the counterpart of an anchor's text
+    neighbour, the image of its image neighbour.
+    """
+
+    text: torch.Tensor
+    image: torch.Tensor
+    text_neighbour: torch.Tensor
+    image_neighbour: torch.Tensor
 
 
 def cluster_head(

@@ -11,7 +11,7 @@ from mmclust.core.numerics import threads
 from mmclust.core.progress import track
 from mmclust.core.seeds import derive
 from mmclust.core.types import Trained
-from mmclust.heads._networks import is_buffer
+from mmclust.heads._networks import Items, is_buffer
 from mmclust.heads._rows import require_batch
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
@@ -31,20 +31,6 @@ SMALL = 1 << 23
 by side: calling an operation costs more than its arithmetic there."""
 GROUP = 5
 """Seeds that lie side by side on a CPU; groups run in processes of their own."""
-
-
-@dataclass(frozen=True)
-class Items:
-    """One batch for each of s seeds, all (s, n, d).
-
-    Counterparts and images of the anchors; the counterpart of an anchor's text
-    neighbour, the image of its image neighbour.
-    """
-
-    text: torch.Tensor
-    image: torch.Tensor
-    text_neighbour: torch.Tensor
-    image_neighbour: torch.Tensor
 
 
 @dataclass(frozen=True)

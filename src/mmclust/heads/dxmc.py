@@ -21,12 +21,12 @@ from mmclust.heads._networks import (
     instance_head,
     instances,
 )
-from mmclust.heads._train import Items, Recipe
+from mmclust.heads._train import Recipe
 
 if TYPE_CHECKING:
     import torch
 
-    from mmclust.heads._networks import Weights
+    from mmclust.heads._networks import Items, Weights
 
 VIEW = "image"
 READS = ("image", "text")

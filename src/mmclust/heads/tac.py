@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
-from mmclust.heads._networks import assignments, cluster_head, confidence, entropy
-from mmclust.heads._train import Items, Recipe
+from mmclust.heads._networks import (
+    assignments,
+    cluster_head,
+    confidence,
+    entropy,
+)
+from mmclust.heads._train import Recipe
 
 if TYPE_CHECKING:
     import torch
 
-    from mmclust.heads._networks import Weights
+    from mmclust.heads._networks import Items, Weights
 
 VIEW = "image"
 READS = ("image", "text")

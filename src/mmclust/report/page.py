@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmclust.core.params import Params
-    from mmclust.report.read import Run
-    from mmclust.report.retrieval import Pool
+    from mmclust.report.read import Pool, Run
 
 SECTIONS: tuple[Callable[[Given], list[Section]], ...] = (
     benchmark_sections,

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mmclust.core.params import Params
-    from mmclust.report.read import Run
-    from mmclust.report.retrieval import Pool
+    from mmclust.report.read import Pool, Run
     from mmclust.report.section import Section
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmclust.core.clusters import Clustering
     from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
-    from mmclust.scoring.record import Key, Record
+    from mmclust.scoring.record import Key, Record, Score
 
 Array = np.ndarray[Any, Any]
 
@@ -67,6 +67,25 @@ class Run:
     files: list[Path]  # what was read, for the digests
     references: Record = field(default_factory=record.Record)  # what uses labels
     floors: frozenset[Key] = frozenset()  # methods that look at nothing
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What one encoder found in a pool."""
+
+    encoder: str
+    settings: dict[str, dict[str, Score]]  # captions and pool to metric to score
+    queries: dict[str, list[Any]]  # as in ``t2i_main.parquet``
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A retrieval benchmark, what each encoder found in it, and what was read."""
+
+    name: str
+    manifest: Manifest
+    searched: list[Searched]
+    files: list[Path]
 
 
 def read_run(root: Path, name: str, params: Params) -> Run:

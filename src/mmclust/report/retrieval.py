@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +12,13 @@ from mmclust.core.manifest import read_manifest
 from mmclust.report.curves import draw
 from mmclust.report.gallery import thumbnails
 from mmclust.report.provenance import sample_benchmarks
-from mmclust.report.read import check_manifest, read_csv
+from mmclust.report.read import Pool, Searched, check_manifest, read_csv
 from mmclust.report.section import Section
 from mmclust.scoring import record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mmclust.core.manifest import Manifest
     from mmclust.core.params import Params
     from mmclust.report.section import Given
     from mmclust.scoring.record import Score
@@ -38,25 +36,6 @@ CURVES = (
     ("settings", "bars_by_direction", "setting", "recall_at_1", "R@1 of each test set"),
 )
 """Files under ``plots/retrieval``, their templates, columns and titles."""
-
-
-@dataclass(frozen=True)
-class Searched:
-    """What one encoder found in a pool."""
-
-    encoder: str
-    settings: dict[str, dict[str, Score]]  # captions and pool to metric to score
-    queries: dict[str, list[Any]]  # as in ``t2i_main.parquet``
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A retrieval benchmark, what each encoder found in it, and what was read."""
-
-    name: str
-    manifest: Manifest
-    searched: list[Searched]
-    files: list[Path]
 
 
 def read_pool(root: Path, name: str, params: Params) -> Pool:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from mmclust.core.params import Params
-    from mmclust.report.read import Run
-    from mmclust.report.retrieval import Pool
+    from mmclust.report.read import Pool, Run
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from mmclust.sample.world import PAINT, PLACES, describe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mmclust.sample.scene import Part, Scene, Thing, Wanted
+    from mmclust.sample.scene import Part, Thing, Wanted
+    from mmclust.sample.world import Scene
 
 Array = np.ndarray[Any, Any]
 

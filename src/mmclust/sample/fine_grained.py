@@ -30,7 +30,7 @@ from mmclust.sample.coco import (
     write_archive,
 )
 from mmclust.sample.draw import Picture
-from mmclust.sample.scene import SIZES, Group, Scene
+from mmclust.sample.scene import SIZES
 from mmclust.sample.world import (
     CATEGORIES,
     EXACT_ALONE,
@@ -41,6 +41,8 @@ from mmclust.sample.world import (
     EXACT_PLACES,
     PHRASES,
     RGB,
+    Group,
+    Scene,
     article,
     pick,
     plural,

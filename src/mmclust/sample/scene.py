@@ -14,7 +14,8 @@ from mmclust.sample.world import (
     CATEGORIES,
     PLACES,
     RGB,
-    Category,
+    Group,
+    Scene,
     at_odds,
     named,
     pick,
@@ -211,28 +212,6 @@ class Wanted:
 
     category: int
     crowd: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    """Things of one category in one colour; ``second`` is left to chance if empty."""
-
-    category: Category
-    colour: str
-    texture: str
-    number: int
-    crowd: bool = False
-    second: str = ""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A picture before it is drawn."""
-
-    width: int
-    height: int
-    place: str
-    groups: tuple[Group, ...]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from mmclust.sample.scene import Group, Scene
 
 MIN_IMAGES = 31  # of a category of COCO-all: train images that show nothing else
 
@@ -67,6 +66,28 @@ class Place:
     horizon: float  # its height, as a part of the image from the top
     decor: tuple[str, ...]  # things drawn behind, by name
     phrases: tuple[str, ...]  # how captions name it
+
+
+@dataclass(frozen=True)
+class Group:
+    """Things of one category in one colour; ``second`` is left to chance if empty."""
+
+    category: Category
+    colour: str
+    texture: str
+    number: int
+    crowd: bool = False
+    second: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture before it is drawn."""
+
+    width: int
+    height: int
+    place: str
+    groups: tuple[Group, ...]
 
 
 def _category(row: str) -> Category:

@@ -52,6 +52,8 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "cluster": (),
 }
 """Metrics of each stage that are shown where not all can be, the first one first."""
+FEWEST_WORDS = 30
+"""Of a correlation that is a headline."""
 SHOWN_P = 1e-3
 """Smaller p-values are shown as smaller than this."""
 
@@ -277,6 +279,18 @@ DEFINITIONS = {
     ),
 }
 """How scores are computed, by id. A changed definition is a new id."""
+
+
+def is_headline(stage: str, score: Score, record: Record) -> bool:
+    """Whether a number is shown unless others are asked for."""
+    if score.metric not in HEADLINES[stage] or score.method == "include_unknown":
+        return False
+    if score.metric == CORRELATION:
+        n = record.mean(score.key, f"{CORRELATION}_n")
+        if n is None:
+            n = record.mean(score.key, "n_words")
+        return n is None or n >= FEWEST_WORDS
+    return True
 
 
 def defined(name: str) -> str:
