@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmclust.core.seeds import derive
-from mmclust.kernels.nearest_centroids import margin, repeated_rows
+from mmclust.kernels.nearest_centroids import repeated_rows, scores_on
 from mmclust.kernels.products import on
 
 if TYPE_CHECKING:
@@ -36,17 +36,6 @@ def starts_on(
     if most < len(rows):
         points = points[torch.randperm(len(rows), generator=draw)[:most].to(device)]
     return points, (_start(points, n_clusters, each, draw) for each in repeat(init))
-
-
-def candidates(
-    rows: Array, centroids: Array, *, spherical: bool, device: str
-) -> tuple[Array, Array]:
-    """Return each row's first candidate, and the rows that have several."""
-    scores = _scores(on(device, rows), on(device, centroids), spherical=spherical)
-    off = margin(rows, centroids, spherical=spherical).astype(np.float32)
-    close = ~(scores < (scores.amax(1) - on(device, off))[:, None])
-    several = (close.sum(1) > 1).nonzero()[:, 0]
-    return close.int().argmax(1).cpu().numpy(), several.cpu().numpy()
 
 
 def lloyd(
@@ -82,21 +71,12 @@ def _assign(
     again = again.to(points.device)
     labels, costs = [], []
     for block in torch.split(points, BLOCK):
-        scores = _scores(block, centroids, spherical=spherical)
+        scores = scores_on(block, centroids, spherical=spherical)
         scores[:, again] = -torch.inf
         best, label = scores.max(1)
         labels.append(label)
         costs.append(-best if spherical else block.square().sum(1) - 2 * best)
     return torch.cat(labels), torch.cat(costs)
-
-
-def _scores(
-    points: torch.Tensor, centroids: torch.Tensor, *, spherical: bool
-) -> torch.Tensor:
-    scores = points @ centroids.T
-    if not spherical:
-        scores -= centroids.square().sum(1) / 2
-    return scores
 
 
 def _means(

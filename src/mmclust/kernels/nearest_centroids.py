@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmclust.kernels.products import on
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import torch
 
 Array = np.ndarray[Any, Any]
 
@@ -52,9 +56,7 @@ def nearest_centroids(
     labels = np.empty(len(rows), np.int32)
     candidates: Callable[..., tuple[Array, Array]] = _candidates
     if device != "cpu":
-        from mmclust.kernels.kmeans_torch import candidates as there
-
-        candidates = partial(there, device=device)
+        candidates = partial(_candidates_on, device=device)
         size = max(16 * SCORES // len(centroids), 1)
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
@@ -142,6 +144,27 @@ def _candidates(
     """Return each row's first candidate, and the rows that have several."""
     close = _close(rows, centroids, spherical=spherical)
     return close.argmax(axis=1), np.flatnonzero(np.count_nonzero(close, axis=1) > 1)
+
+
+def _candidates_on(
+    rows: Array, centroids: Array, *, spherical: bool, device: str
+) -> tuple[Array, Array]:
+    """Find candidates as :func:`_candidates` does, where torch runs."""
+    scores = scores_on(on(device, rows), on(device, centroids), spherical=spherical)
+    off = margin(rows, centroids, spherical=spherical).astype(np.float32)
+    close = ~(scores < (scores.amax(1) - on(device, off))[:, None])
+    several = (close.sum(1) > 1).nonzero()[:, 0]
+    return close.int().argmax(1).cpu().numpy(), several.cpu().numpy()
+
+
+def scores_on(
+    points: torch.Tensor, centroids: torch.Tensor, *, spherical: bool
+) -> torch.Tensor:
+    """Return products (n, k), less half the squared length unless ``spherical``."""
+    scores = points @ centroids.T
+    if not spherical:
+        scores -= centroids.square().sum(1) / 2
+    return scores
 
 
 def _decided(rows: Array, centroids: Array, *, spherical: bool) -> Array:
