@@ -159,7 +159,7 @@ def checkpoint_stamp(model: str, revision: str) -> Stamp:
 
 
 def kept(files: Callable[..., Stamp]) -> Callable[[Load], Load]:
-    """Keep the last :data:`KEPT` things that a function loads, until their files change.
+    """Keep the last :data:`KEPT` things a function loads, until their files change.
 
     ``files`` gives their :func:`stamp` for the same arguments.
     """
