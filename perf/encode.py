@@ -133,7 +133,8 @@ def measure_vit(root: Path, pictures: list[bytes], args: Any) -> None:
 
     params = clip.Params(model=str(checkpoint(root / "clip", args.tower)))
     options = Options(devices=(args.device,), workers=args.workers)
-    batch = shards.ROWS = options.batch  # so that few pictures are work for all
+    usual, batch = shards.ROWS, options.batch
+    shards.ROWS = batch  # so that few pictures are work for all
     quarter = max(len(pictures) // (4 * batch * args.workers), 1) * batch * args.workers
     numbers = [row % len(pictures) for row in range(4 * quarter)]
     torch.set_num_threads(os.cpu_count() or 1)
@@ -169,6 +170,7 @@ def measure_vit(root: Path, pictures: list[bytes], args: Any) -> None:
         run(root, each, {"clip": {"model": params.model}}, options)
         for each in manifests
     )
+    shards.ROWS = usual
     rate = 3 * quarter / (many - few)
     for name, value in (
         ("one at a time", single_rate), ("model alone", alone),

@@ -334,6 +334,19 @@ def test_large_files_are_read_once(run, monkeypatch):
     assert digests([path]) != first
 
 
+def test_nothing_is_remembered_where_no_pipeline_is(tmp_path, monkeypatch):
+    """``mmclust assign`` in a folder of pictures leaves nothing there."""
+    (tmp_path / "big.bin").write_bytes(b"1" * 100)
+    monkeypatch.setattr(f, "LARGE", 100)
+    monkeypatch.setattr(f, "SETTLED", -1)
+    monkeypatch.chdir(tmp_path)
+    digests([Path("big.bin")])
+    assert [p.name for p in tmp_path.iterdir()] == ["big.bin"]
+    Path("data").mkdir()
+    digests([Path("big.bin")])
+    assert Path(".mmclust/digests.json").is_file()
+
+
 def test_leftovers_of_killed_writers_do_not_count(run):
     """DVC does not see them, either."""
     folder = Path("out/.a.txt.0123456789ab.tmp")

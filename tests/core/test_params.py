@@ -73,7 +73,6 @@ def test_unknown_keys_name_the_nearest(tmp_path):
         ("encoders: {aligned: {decay: -1}}", "encoders.aligned.decay", "-1"),
         ("benchmarks: {flickr30k: {captions_per_image: 0}}",
          "benchmarks.flickr30k.captions_per_image", "0"),
-        ("encoders: {lbp: {points: 255}}", "encoders.lbp.points", "255"),
         ("encoders: {clip: {mean: [0, x, 0]}}", "encoders.clip.mean[1]", "'x'"),
         ("encoders: {hog: 3}", "encoders.hog", "3"),
         ("encoders: {1: {is: hog}}", "encoders", "1"),

@@ -47,6 +47,9 @@ def test_lbp_counts_patterns_of_each_cell():
     assert whole.sum() == pytest.approx(1)
     assert cells.sum(axis=1) == pytest.approx(1)
     assert cells.mean(axis=0) == pytest.approx(whole, abs=1e-6)
+    many = prepare("lbp", picture(), points=300)  # more than a byte counts
+    assert many.shape == (302,)
+    assert many.sum() == pytest.approx(1)
 
 
 def test_canny_measures_edges_where_they_are():

@@ -13,6 +13,7 @@ from mmclust.core.manifest import read_manifest
 from mmclust.core.params import NounsParams, read_params
 from mmclust.core.plugins import load, names
 from mmclust.core.types import HeadInputs
+from mmclust.heads import _train
 from mmclust.heads._files import assign_images, head_on_files
 from mmclust.heads._inputs import given_nouns
 from mmclust.heads._saved import is_trained
@@ -248,7 +249,7 @@ def test_it_finds_what_kmeans_does_not(head, length, options):
     assert accuracy(kind, kmeans(rows, K, seed=1).labels) < 0.85
     inputs, module = HeadInputs(spaces=(length * rows,)), load("heads", head)
     params = module.Params(**options)
-    for each in module.train(inputs, K, params, seeds=[1, 2], device="cpu"):
+    for each in train_seeds(module, params, inputs, K, [1, 2]):
         shares = module.predict(each.weights, inputs, params, device="cpu")
         assert shares.sum(1) == pytest.approx(1, abs=1e-5)
         assert accuracy(kind, shares.argmax(1)) > 0.95
@@ -270,6 +271,26 @@ def test_what_cannot_be_trained_is_refused(head, options, message):
     for k, why in ((K, message), (1, "single cluster")):
         with pytest.raises(MmclustError, match=why):
             train_seeds(module, module.Params(**options), inputs, k, [1])
+
+
+@pytest.mark.parametrize(
+    ("head", "times"), [("tac", 2), ("dxmc", 2), ("scan", 1), ("temi", 1)]
+)
+def test_neighbours_are_found_once_for_all_seeds(head, times, monkeypatch):
+    """Of texts and images where a head wants both; seeds are of several groups."""
+    rows, module = planted(60)[0], load("heads", head)
+    found, where = [], _train if hasattr(module, "recipe") else module
+    exact = where.nearest_neighbors
+
+    def counted(*given, **options):
+        found.append(given)
+        return exact(*given, **options)
+
+    monkeypatch.setattr(where, "nearest_neighbors", counted)
+    inputs = HeadInputs(rows, rows, (rows,))
+    seeds = [*range(6)]
+    trained = train_seeds(module, module.Params(**SMALL[head]), inputs, 3, seeds)
+    assert (len(trained), len(found)) == (6, times)
 
 
 @pytest.mark.parametrize(

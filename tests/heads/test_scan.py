@@ -88,7 +88,7 @@ def test_training_is_that_of_a_plain_implementation(options):
     rows, _ = planted(200)
     params = scan.Params(**{**QUICK, "epochs": 6, "batch": 64, "n_heads": 3, **options})
     inputs = HeadInputs(spaces=(rows,))
-    (ours,) = scan.train(inputs, K, params, seeds=[7])
+    (ours,) = scan.train(scan.prepare(inputs, params), K, params, seeds=[7])
     curve, shares = plain(rows, params, 7)
     found = [row["loss"] for row in ours.curve]
     assert found == pytest.approx([loss for loss, _ in curve], rel=1e-4)
@@ -104,12 +104,13 @@ def test_the_last_epoch_is_kept_where_asked():
     options = {"batch": 50, "epochs": 4, "n_heads": 2, "learning_rate": 20.0}
     last = scan.Params(**options, select="last")
     seeds = list(range(1, 6))
-    kept = scan.train(inputs, K, scan.Params(**options), seeds=seeds)
-    found = scan.train(inputs, K, last, seeds=seeds)
+    given = scan.prepare(inputs, last)
+    kept = scan.train(given, K, scan.Params(**options), seeds=seeds)
+    found = scan.train(given, K, last, seeds=seeds)
     scores = np.array([[row["selection"] for row in t.curve] for t in found])
     for best, end, row in zip(kept, found, scores, strict=True):
         same = np.array_equal(best.weights["weight"], end.weights["weight"])
         assert same == (row.argmin() == 3)
     assert (scores.argmin(1) < 3).any()
-    (alone,) = scan.train(inputs, K, last, seeds=[2])
+    (alone,) = scan.train(given, K, last, seeds=[2])
     assert np.allclose(alone.weights["weight"], found[1].weights["weight"], atol=1e-4)

@@ -147,7 +147,7 @@ def test_training_is_that_of_a_plain_implementation():
     options = {"batch": 60, "epochs": 6, "warm_up": 2, "momentum": 0.9}
     params = temi.Params(**SMALL, **options, learning_rate=0.02, weight_decay=0.1)
     inputs = HeadInputs(spaces=(5 * rows,))
-    (ours,) = temi.train(inputs, K, params, seeds=[7])
+    (ours,) = temi.train(temi.prepare(inputs, params), K, params, seeds=[7])
     curve, expected = plain(5 * rows, params, 7)
     found = np.array([[row["loss"], row["lowest"]] for row in ours.curve])
     assert found[:, 0] == pytest.approx(curve.mean(1), rel=1e-3)

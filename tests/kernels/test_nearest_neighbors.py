@@ -46,6 +46,26 @@ def test_more_equal_rows_than_are_listed(apart):
     assert np.array_equal(found[:100], expected)
 
 
+@pytest.mark.parametrize("find", [nearest_by_distance, nearest_neighbors])
+def test_equal_rows_are_compared_with_all_once(find, monkeypatch):
+    """However many they are: each list is the same but for the row itself."""
+    compared, exact = [], module._in_full
+
+    def counted(rows, row, *given, **apart):
+        compared.append(int(row))
+        return exact(rows, row, *given, **apart)
+
+    monkeypatch.setattr(module, "_in_full", counted)
+    rows = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+    rows[100:200] = 9 * rows[99]
+    found = find(rows, 4)
+    assert compared.count(100) == 1
+    assert not {*compared} & {*range(101, 200)}
+    assert found[100].tolist() == [101, 102, 103, 104]
+    assert found[102].tolist() == [100, 101, 103, 104]
+    assert found[199].tolist() == [100, 101, 102, 103]
+
+
 def test_brute_force_agrees_on_many_rows():
     """More rows than faiss takes in one block."""
     rows = np.random.default_rng(1).standard_normal((5000, 16)).astype(np.float32)

@@ -140,6 +140,21 @@ def test_the_same_bytes_at_any_number_of_workers(tiny):
     assert learned(tiny, workers=2) == alone
 
 
+def test_a_step_is_taken_on_any_kind_of_device(tiny):
+    """On one that is not CUDA's, which draws by the same seed; here ``cpu:0``."""
+    options = Params(**SMALL | {"clusters": 3, "visual_threshold": 0.0})
+    corpus = read_corpus(read_manifest(tiny / "data/benchmarks/tiny/manifest.parquet"))
+    pictures = np.random.default_rng(0).integers(0, 256, (36, 16, 16, 3), np.uint8)
+    losses = []
+    for device in ("cpu", "cpu:0"):
+        run = Run(seeds=(1,), root=tiny, out=tiny, work=tiny, device=device)
+        task = Task(0, corpus, options, run, np.arange(36))
+        before = torch.get_rng_state()
+        losses.append(_train.Session(task, pictures).step(np.arange(4), 0, 0))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert losses[0] == losses[1]
+
+
 def test_a_killed_run_is_resumed_to_the_same_bytes(tiny, monkeypatch):
     """SIGKILL in the second epoch, and stops within and at the end of the first."""
     set_params(tiny)

@@ -206,7 +206,7 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
             found[file.as_posix()] = (
                 _remembered(file, known) if file.exists() else "absent"
             )
-    if known != memory:
+    if known != memory and FOLDER.parent.is_dir():  # not beside a user's pictures
         kept = {name: entry for name, entry in known.items() if Path(name).exists()}
         with contextlib.suppress(MmclustError):  # it saves work, and nothing else
             write_json(MEMORY, kept)

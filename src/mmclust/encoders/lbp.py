@@ -10,10 +10,9 @@ Source: Ojala, Pietikäinen and Mäenpää, IEEE TPAMI 24 (2002).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Meta
 
 from mmclust.core.params import Positive, PositiveFloat  # noqa: TC001
 from mmclust.encoders._grey import grey_square, tiling
@@ -30,7 +29,7 @@ class Params:
 
     size: Positive = 224
     """Side of the square the picture is resized to, in pixels."""
-    points: Annotated[int, Meta(ge=1, le=254)] = 8
+    points: Positive = 8
     """Points on the circle around a pixel."""
     radius: PositiveFloat = 1.0
     """Of the circle, in pixels."""

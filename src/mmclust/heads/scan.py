@@ -75,8 +75,18 @@ class Params:
     on."""
 
 
+def prepare(
+    inputs: HeadInputs, params: Params, *, device: str = "cpu"
+) -> tuple[Array, Array]:
+    """Return the images, float32 (n, d), and partners of each: itself, then j rows."""
+    rows = np.array(inputs.spaces[0], np.float32)
+    require_batch(params.batch, len(rows))
+    found = nearest_neighbors(rows, params.n_neighbors, device=device)
+    return rows, np.column_stack([np.arange(len(rows)), found])
+
+
 def train(
-    inputs: HeadInputs,
+    inputs: tuple[Array, Array],
     n_clusters: int,
     params: Params,
     *,
@@ -89,11 +99,8 @@ def train(
     from mmclust.kernels.adam import Adam
     from mmclust.kernels.sgd import Sgd
 
-    rows = np.array(inputs.spaces[0], np.float32)
-    require_batch(params.batch, len(rows))
-    found = nearest_neighbors(rows, params.n_neighbors, device=device)
-    near = torch.from_numpy(np.column_stack([np.arange(len(rows)), found]))
-    images = torch.from_numpy(rows).to(device)
+    rows, near = (torch.from_numpy(each) for each in inputs)
+    images = rows.to(device)
     size, dim = params.n_heads * n_clusters, rows.shape[1]  # one head above the other
     starts = [
         {"weight": uniform((size, dim), dim, d), "bias": uniform((size,), dim, d)}

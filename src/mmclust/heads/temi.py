@@ -81,8 +81,17 @@ class Params:
     on."""
 
 
+def prepare(
+    inputs: HeadInputs, params: Params, *, device: str = "cpu"
+) -> tuple[Array, Array]:
+    """Return the images, float32 (n, d), and the rows near each, int64 (n, j)."""
+    rows = np.array(inputs.spaces[0], np.float32)
+    require_batch(params.batch, len(rows))
+    return rows, nearest_neighbors(normalised(rows), params.n_neighbors, device=device)
+
+
 def train(
-    inputs: HeadInputs,
+    inputs: tuple[Array, Array],
     n_clusters: int,
     params: Params,
     *,
@@ -92,10 +101,8 @@ def train(
     """Train all heads of each seed; the teacher with the lowest loss is kept."""
     import torch
 
-    rows = np.array(inputs.spaces[0], np.float32)
-    require_batch(params.batch, len(rows))
-    found = nearest_neighbors(normalised(rows), params.n_neighbors, device=device)
-    images, near = torch.from_numpy(rows).to(device), torch.from_numpy(found)
+    rows, near = (torch.from_numpy(each) for each in inputs)
+    images = rows.to(device)
     return [_train(images, near, n_clusters, params, seed) for seed in seeds]
 
 

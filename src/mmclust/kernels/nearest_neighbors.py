@@ -8,7 +8,12 @@ import numpy as np
 
 from mmclust.core.errors import MmclustError
 from mmclust.core.numerics import threads
-from mmclust.kernels.nearest_centroids import exact_scores, norms, rounding
+from mmclust.kernels.nearest_centroids import (
+    exact_scores,
+    norms,
+    repeated_rows,
+    rounding,
+)
 from mmclust.kernels.products import on
 
 Array = np.ndarray[Any, Any]
@@ -117,22 +122,39 @@ def _decided(
     sizes = (lengths + lengths.max()) ** 2 if apart else lengths * lengths.max()
     off = 2 * rounding(d, sizes, np.float32)
     scores, found = _in_order(rows, scores, found, off, apart=apart)
-    kept = found != np.arange(n)[:, None]
-    kept &= np.cumsum(kept, axis=1) <= n_neighbors
-    result: Array = found[kept].reshape(-1, n_neighbors)
+    result = _without(np.arange(n), found, n_neighbors)
     if found.shape[1] == n:
         return result
-    last = scores[kept].reshape(-1, n_neighbors)[:, -1]
+    last = _without(np.arange(n), found, n_neighbors, scores)[:, -1]
     # What was not listed may be as near as the last one that was kept.
     unsure = np.flatnonzero(~(last - scores[:, -1] > off))
+    same, (again, first) = np.arange(n), repeated_rows(rows)
+    same[again] = first  # equal rows have one list, each without itself
+    different, place = np.unique(same[unsure], return_inverse=True)
+    lists = np.empty((len(different), n_neighbors + 1), found.dtype)
     step = max(_SCORES // n, 1)
-    for part in np.split(unsure, range(step, len(unsure), step)):
+    for start in range(0, len(different), step):
+        part = different[start : start + step]
         every = rows[part] @ rows.T
         if apart:
             every = 2 * every - lengths**2
-        for row, its in zip(part.tolist(), every, strict=True):
-            result[row] = _in_full(rows, row, its, n_neighbors, off[row], apart=apart)
+        for i, row in enumerate(part):
+            lists[start + i] = _in_full(
+                rows, row, every[i], n_neighbors + 1, off[row], apart=apart
+            )
+    result[unsure] = _without(unsure, lists[place], n_neighbors)
     return result
+
+
+def _without(
+    own: Array, found: Array, n_neighbors: int, values: Array | None = None
+) -> Array:
+    """Return the first of each list, or their values, without the row itself."""
+    kept = found != own[:, None]
+    kept &= np.cumsum(kept, axis=1) <= n_neighbors
+    return np.asarray((found if values is None else values)[kept]).reshape(
+        len(own), n_neighbors
+    )
 
 
 def _in_order(
@@ -157,11 +179,9 @@ def _in_order(
 def _in_full(
     rows: Array, row: int, scores: Array, n_neighbors: int, off: float, *, apart: bool
 ) -> Array:
-    """Choose from all others, of which ``scores``, (n,), are off by rounding."""
-    scores[row] = -np.inf
+    """Choose from all rows, itself too, whose ``scores``, (n,), are off by rounding."""
     bar = np.partition(scores, len(rows) - n_neighbors)[-n_neighbors] - off
     near = np.flatnonzero(~(scores < bar))
-    near = near[near != row]
     # Of inner products of counts of words, few features count.
     used = np.arange(rows.shape[1]) if apart else np.flatnonzero(rows[row])
     used = used if len(used) else np.zeros(1, np.int64)

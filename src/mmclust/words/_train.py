@@ -146,8 +146,8 @@ class Session:
         said = self.counts.outputs(ids, places, len(captions))
         wanted = said >= self.params.text_threshold
         target = torch.from_numpy(wanted.astype(np.float32)).to(self.device)
-        forked = [] if self.device == "cpu" else [self.device]
-        with torch.random.fork_rng(devices=forked):
+        # An accelerator's generator is left seeded: nothing else draws from it.
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(self.seed, "dropout", *number, 0))
             outputs = self.outputs(captions)
         loss = bce(outputs, target, reduction="sum") / wanted.size
