@@ -173,7 +173,10 @@ class Encoder(Protocol):
         """
 
     def fit(self, batch: Batch, params: Any, *, seed: int, device: str) -> Fitted:
-        """Learn from the rows to fit on: ``Manifest.fit_rows``."""
+        """Learn from the rows to fit on: ``Manifest.fit_rows``.
+
+        ``batch.images`` may be a file that is mapped read-only.
+        """
 
     def encode_image(
         self, batch: Batch, params: Any, fitted: Fitted, *, device: str
