@@ -105,6 +105,10 @@ def test_wrong_values_name_the_key(tmp_path, text, key, found):
         ("nouns: {centres: x}", "a whole number or rule or published"),
         ("nouns: {centres: 0}", "`int` >= 1"),
         ("nouns: {deduplicate_nouns: 1}", "true or false"),
+        ("encode: {corrupt: .nan}", "fail or skip"),
+        ("model: {k: .inf}", "a number from 1, null (as many as classes) or auto"),
+        ("data: {images: 5}", "`str | list`"),
+        ("budget: {hours: .inf}", "a finite number"),
     ],
 )
 def test_what_a_key_takes_is_said_in_words(tmp_path, text, expected):

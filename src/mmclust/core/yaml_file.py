@@ -261,19 +261,20 @@ def convert(value: Any, kind: type[T], where: str, given: str = "params.yaml") -
     """
     for inner, inner_kind, key in _inside(value, kind, where, given):
         convert(inner, inner_kind, key, given)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _unfit(where, "a finite number", value, given)
     try:
-        return msgspec.convert(value, kind, strict=True)
+        found = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
         expected = str(error).removeprefix("Expected ").partition(", got ")[0]
         if where == "model.k":  # msgspec names neither the words nor the types alone
             expected = "a number from 1, null (as many as classes) or auto"
         elif words := _in_words(kind, any_number="Invalid" in expected):
             expected = words
-        for json, word in (("`object", "`mapping"), ("`array", "`list")):
-            expected = expected.replace(json, word)
+        for json, word in (("object", "mapping"), ("array", "list")):
+            expected = re.sub(rf"\b{json}\b", word, expected)
         raise _unfit(where, expected, value, given) from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _unfit(where, "a finite number", value, given)
+    return found
 
 
 def _inside(
