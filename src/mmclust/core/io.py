@@ -422,18 +422,20 @@ def _refuse_low_memory(path: Path, error: Exception) -> None:
 
 def require_file(path: Path, do: str | None = None) -> Path:
     """Return ``path`` if it is a file that can be read; else ``do`` is the advice."""
-    found = "one that you may not read"
+    found, what = "one that you may not read", "cannot be read"
     with contextlib.suppress(PermissionError):  # to look into its folder
         if not path.exists():
-            found = "nothing"
+            found, what = "nothing", "is missing"
         elif not path.is_file():
             kinds = "a pipe, a socket or a device"
-            found = "a folder" if path.is_dir() else kinds
+            found, what = "a folder" if path.is_dir() else kinds, "is missing"
         elif os.access(path, os.R_OK):
             return path
     made = "run `dvc repro`, which makes it"
+    if what == "cannot be read":
+        do = "change its permissions, or those of its folder"
     raise MmclustError(
-        f"{path.name} is missing",
+        f"{path.name} {what}",
         where=path,
         expected="a file",
         found=found,
