@@ -59,10 +59,10 @@ def assigned(
         shares = torch.from_numpy(outputs).softmax(1).numpy()
     else:
         shares = module.predict(weights, inputs, params, device=device)
-    read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
-            if each is not None]  # fmt: skip
-    again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))
-    shares[again] = shares[first]
+        read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
+                if each is not None]  # fmt: skip
+        again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))
+        shares[again] = shares[first]
     labels = shares.argmax(axis=1)
     best = shares[np.arange(len(shares)), labels]
     return Prediction(labels.astype(np.int32), best.astype(np.float32))
