@@ -278,5 +278,5 @@ def test_spherical_kmeans_of_raw_rows_is_refused():
 @pytest.mark.parametrize("name", ["kmeans", "concat_kmeans"])
 def test_a_start_that_there_is_not_is_refused_where_options_are_read(name):
     """Before any feature is."""
-    with pytest.raises(MmclustError, match=r"expected: k-means\+\+ or random"):
+    with pytest.raises(MmclustError, match=r"expected: (random or )?k-means\+\+"):
         method(name, init="forgy")

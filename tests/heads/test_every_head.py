@@ -22,6 +22,7 @@ from mmclust.heads._stage import (
     assign_rows,
     fingerprint_of_head,
     head_of_benchmark,
+    run_head,
     train_seeds,
 )
 from mmclust.kernels.kmeans import kmeans
@@ -313,6 +314,19 @@ def test_a_training_that_diverges_is_told_of(head, options):
     params = module.Params(**SMALL[head], **{"learning_rate": 1e38, **options})
     with pytest.raises(MmclustError, match=rf"training of {head} diverged(.|\n)*nan"):
         train_seeds(module, params, inputs, 3, [1])
+
+
+@pytest.mark.parametrize("head", ["tac", "temi"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_last_step_that_diverges_is_told_of(head):
+    """Its loss was taken before it, and is finite."""
+    rows, module = planted(60)[0], load("heads", head)
+    inputs = HeadInputs(rows, rows, (rows,))
+    options = {"epochs": 1, "batch": 60, "learning_rate": 1e38}
+    options |= {"warm_up": 0} if head == "temi" else {}
+    params = module.Params(**SMALL[head] | options)
+    with pytest.raises(MmclustError, match="60 rows without"):
+        run_head(module, params, inputs, inputs, 3, [1])
 
 
 def test_presets_named_after_papers_have_the_published_settings():

@@ -1,5 +1,7 @@
 """Training: against a plain implementation on the same stream of indices."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from mmclust.core.plugins import load
 from mmclust.core.types import HeadInputs
 from mmclust.heads import _networks as networks
 from mmclust.heads._networks import outputs_of
+from mmclust.heads._saved import assigned
 from mmclust.heads._train import epoch, prepare, train
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 
@@ -215,3 +218,19 @@ def test_first_weights_are_as_published():
         assert float(weights[name].abs().max()) <= bound
         assert float(weights[name].std()) == pytest.approx(bound / 3**0.5, rel=0.1)
     assert weights["image_instance.1.weight"].shape == (1024, 512)
+
+
+def test_assigning_holds_no_copy_of_all_rows():
+    """Nor of their counterparts, which a trained head does not read."""
+    rows = np.random.default_rng(0).standard_normal((40_000, 64)).astype(np.float32)
+    tac, params = load("heads", "tac"), options("tac")
+    start = tac.recipe(64, K, params).start(torch.Generator())
+    weights = {name: value.numpy() for name, value in start.items()}
+    assigned(tac, weights, HeadInputs(rows[:9], rows[:9]), params)
+    tracemalloc.start()
+    try:
+        assigned(tac, weights, HeadInputs(rows, rows), params)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * rows.nbytes

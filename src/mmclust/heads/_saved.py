@@ -59,10 +59,19 @@ def assigned(
         shares = torch.from_numpy(outputs).softmax(1).numpy()
     else:
         shares = module.predict(weights, inputs, params, device=device)
-    read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
-            if each is not None]  # fmt: skip
-    again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))
-    shares[again] = shares[first]
+        read = [each for each in (inputs.image, inputs.text, *inputs.spaces)
+                if each is not None]  # fmt: skip
+        again, first = repeated_rows(np.ascontiguousarray(np.hstack(read), np.float32))
+        shares[again] = shares[first]
+    wrong = np.flatnonzero(~np.isfinite(shares).all(axis=1))
+    if len(wrong):
+        raise MmclustError(
+            "A trained head gives no probabilities",
+            where=f"row {wrong[0]} of those to assign",
+            expected="finite numbers",
+            found=f"{len(wrong)} rows without",
+            do="train it at a lower learning rate, or scale the features",
+        )
     labels = shares.argmax(axis=1)
     best = shares[np.arange(len(shares)), labels]
     return Prediction(labels.astype(np.int32), best.astype(np.float32))
