@@ -158,7 +158,7 @@ def test_errors_of_a_plugin_name_the_instance(root):
         return str(caught.value)
 
     assert told({"is": "resnet50", "weights": "V9"}).startswith("mine: There are no")
-    shown = told({"is": "sift_bow", "words": 10**6})
+    shown = told({"is": "sift_bow", "words": 10**6, "sample": 10**6})
     assert "where:    encoders.mine\n" in shown
     assert "lower encoders.mine.words" in shown
 
