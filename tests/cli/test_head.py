@@ -142,3 +142,23 @@ def test_options_of_the_papers_by_hand(own, run_mmclust):
     done = run_mmclust(*nouns, "--set", "nouns.underscores=blank", cwd=own)
     assert done.returncode == 1
     assert "the nouns are embedded already" in done.stderr
+
+
+def test_what_cannot_be_drawn_or_centred_is_refused_before_training(own, run_mmclust):
+    """A figure of an unknown kind, of a head without panels; more centres than rows."""
+    words = ("--nouns-features", "t.npy", "--words", "words.txt")
+    common = ("--features", "x.npy", "--k", 3, "--out", "c.csv")
+    for given, said in (
+        (("tac", *words, "--save", "s", "--panels", "p.eps"), "ends in .png or .svg"),
+        (("turtle", "--save", "s", "--panels", "p.png"), "draw another head"),
+        (("gradnorm", *words, "--set", "nouns.centres=121"), "lower nouns.centres"),
+        (
+            ("gradnorm", *words, "--set", "nouns.centres=published"),
+            "no number of centres for files of your own",
+        ),
+    ):
+        done = run_mmclust("fit", *given, *common, cwd=own)
+        assert done.returncode == 1, done.stdout
+        assert said in " ".join(done.stderr.split()), done.stderr
+        assert "Traceback" not in done.stderr
+        assert not any((own / name).exists() for name in ("s", "c.csv"))
