@@ -28,6 +28,7 @@ from mmclust.kernels.kmeans import kmeans
 from mmclust.kernels.nearest_centroids import nearest_centroids
 from mmclust.kernels.nearest_neighbors import nearest_neighbors
 from mmclust.retrieval.ranks import rank_embeddings
+from tests.heads.planted import SHORT
 
 THERE = "elsewhere:0"
 FREE = ("copy_", "_to_copy", "to")
@@ -36,16 +37,17 @@ INDEXED = ("index", "index_put_", "index_put", "_index_put_impl_")
 """What takes rows there and indices of the CPU, but not the other way round."""
 SMALL = {
     "tac": {"epochs": 2, "batch": 20, "n_neighbors": 5, "hidden": 8},
-    "dxmc": {"epochs": 2, "batch": 20, "n_neighbors": 5, "hidden": 8,
-             "instance_hidden": 8, "instance_dim": 8},
+    "dxmc": {
+        "epochs": 2,
+        "batch": 20,
+        "n_neighbors": 5,
+        "hidden": 8,
+        "instance_hidden": 8,
+        "instance_dim": 8,
+    },
     "turtle": {"steps": 4, "batch": 30},
-    "sic": {"epochs": 2, "batch": 12, "n_neighbors": 5, "uniqueness": 0.0},
-    "scan": {"epochs": 2, "batch": 12, "n_neighbors": 5},
-    "temi": {"epochs": 2, "batch": 12, "n_neighbors": 5, "n_heads": 2, "hidden": 8,
-             "bottleneck": 8},
-    "cpp": {"epochs": 2, "batch": 12, "warm_up": 2, "hidden": 8, "dim": 8},
-    "ntk_sc": {"n_neighbors": 5},
-}  # fmt: skip
+    **SHORT,
+}
 
 
 class There(torch.Tensor):

@@ -7,6 +7,15 @@ from mmclust.kernels.kmeans import kmeans
 from mmclust.scoring.clustering import contingency, scores
 
 K = 8
+SHORT = {
+    "sic": {"epochs": 2, "batch": 12, "n_neighbors": 5, "uniqueness": 0.0},
+    "scan": {"epochs": 2, "batch": 12, "n_neighbors": 5},
+    "temi": {"epochs": 2, "batch": 12, "n_neighbors": 5, "n_heads": 2, "hidden": 8,
+             "bottleneck": 8},
+    "cpp": {"epochs": 2, "batch": 12, "warm_up": 2, "hidden": 8, "dim": 8},
+    "ntk_sc": {"n_neighbors": 5},
+}  # fmt: skip
+"""Options with which a head is through in a moment, on some 30 rows."""
 
 
 def planted(n=800, seed=0, dim=24):

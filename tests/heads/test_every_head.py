@@ -28,20 +28,15 @@ from mmclust.heads._stage import (
 from mmclust.kernels.kmeans import kmeans
 from tests.conftest import ROOT
 from tests.encode.staging import encode_benchmark
-from tests.heads.planted import K, accuracy, planted, with_nouns
+from tests.heads.planted import SHORT, K, accuracy, planted, with_nouns
 from tests.heads.test_stage import MINICLIP, TAC, ready, settings  # noqa: F401
 
 SMALL = {
     "tac": TAC,
     "dxmc": {**TAC, "instance_hidden": 8, "instance_dim": 8},
     "turtle": {"steps": 8, "batch": 30},
-    "sic": {"epochs": 2, "batch": 12, "n_neighbors": 5, "uniqueness": 0.0},
-    "scan": {"epochs": 2, "batch": 12, "n_neighbors": 5},
-    "temi": {"epochs": 2, "batch": 12, "n_neighbors": 5, "n_heads": 2, "hidden": 8,
-             "bottleneck": 8},
-    "cpp": {"epochs": 2, "batch": 12, "warm_up": 2, "hidden": 8, "dim": 8},
-    "ntk_sc": {"n_neighbors": 5},
-}  # fmt: skip
+    **SHORT,
+}
 GROUND_TRUTH = ("labels.parquet", "hidden.parquet", "objects.parquet")
 
 
